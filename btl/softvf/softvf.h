@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/**
+ * @file
+ * A software 82576 Virtual Function over a shared file.
+ *
+ * The device model runs inline in the process that rings a doorbell: a write
+ * of TDT reads the caller's TX descriptors, looks the destination MAC up among
+ * the soft VFs of the same folder (the switch) and writes the frame into the
+ * receiving VF's RX ring and buffers, write-back included, before it returns.
+ * It enforces the datasheet's rules: what silicon would choke on is refused,
+ * counted and explained once on standard error, never quietly accepted.
+ *
+ * Context: one process owns a soft VF at a time (flock); within it the caller
+ * serialises calls on one softvf. Different processes may deliver into one VF
+ * at the same time, and may be killed at any instruction while they do it.
+ */
+#ifndef SOFTVF_H
+#define SOFTVF_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct softvf;
+
+/** Directions as the device sees memory; may be or-ed. */
+#define SOFTVF_DMA_READ 1u
+#define SOFTVF_DMA_WRITE 2u
+
+/**
+ * Opens the soft VF at @p path, takes ownership and resets the function.
+ * Errors: -EBUSY another process owns it; -EACCES, -ENOENT from open();
+ * -EPROTO not a soft VF or another version; -ESTALE replaced meanwhile.
+ */
+int softvf_open(const char *path, struct softvf **out);
+
+/** Resets the function, drops every region and gives the VF back. */
+void softvf_close(struct softvf *dev);
+
+/** Register access, @p offset in bytes from BAR 0, 4-byte aligned. */
+uint32_t softvf_read32(struct softvf *dev, uint32_t offset);
+void softvf_write32(struct softvf *dev, uint32_t offset, uint32_t value);
+
+/**
+ * Memory that the device can also write: part of the shared file, zeroed,
+ * page aligned. NULL when the arena is used up. It is not yet mapped for DMA.
+ */
+void *softvf_arena_alloc(struct softvf *dev, size_t bytes);
+void softvf_arena_free(struct softvf *dev, void *vaddr, size_t bytes);
+
+/**
+ * The soft IOMMU. Maps @p bytes at @p vaddr (both multiples of 4096) for
+ * @p direction. WRITE is possible for arena memory only (-EOPNOTSUPP
+ * elsewhere), because the sender's process does the writing.
+ * Errors: -EINVAL alignment or direction, -ENOSPC table full.
+ */
+int softvf_dma_map(struct softvf *dev, void *vaddr, size_t bytes, unsigned direction,
+                   uint64_t *iova, uint64_t *region_id);
+/** After return no device touches the region. -ENOENT: unknown id. */
+int softvf_dma_unmap(struct softvf *dev, uint64_t region_id);
+
+/** What the file says about itself. */
+struct softvf_identity {
+    uint8_t mac[6];
+    uint32_t mtu_bytes; /**< layer-2 payload the soft wire carries */
+    uint32_t index;     /**< N of the file name vf<N> */
+    uint64_t generation;/**< times opened, this one included */
+};
+void softvf_identity(const struct softvf *dev, struct softvf_identity *out);
+
+/**
+ * Faults of the soft wire on frames this VF sends, from a seed; all zero by
+ * default. Rates are per million frames. Corrupted frames reach the receiver
+ * with one bit flipped and no error flag, as a broken switch would deliver
+ * them.
+ */
+struct softvf_faults {
+    uint64_t seed;
+    uint32_t drop_ppm;
+    uint32_t duplicate_ppm;
+    uint32_t reorder_ppm; /**< the frame is held back behind the next one */
+    uint32_t corrupt_ppm;
+};
+void softvf_set_faults(struct softvf *dev, const struct softvf_faults *faults);
+
+#endif /* SOFTVF_H */

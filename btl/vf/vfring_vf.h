@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/**
+ * @file
+ * User-level driver of one Virtual Function.
+ *
+ * Units are bytes and entries. Addresses: `vaddr` is the process's, `iova` the
+ * device's. Context: calls on one VF are serialised by the caller; none of the
+ * functions marked "hot" makes a system call, allocates or logs.
+ */
+#ifndef VFRING_VF_H
+#define VFRING_VF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct vfring_vf;
+
+/** What went wrong, for a person: what and why, and what to do about it. */
+struct vfring_vf_error {
+    int err;           /**< negative errno */
+    char text[384];    /**< cause, with device and numbers */
+    char remedy[384];
+};
+
+/** How to open a VF. Zero fields take the defaults. */
+struct vfring_vf_params {
+    const char *path;      /**< /dev/uiovf<N>, or a soft VF's file */
+    uint32_t mtu_bytes;    /**< layer-2 payload, 1500 (default) to 9216 */
+    uint32_t tx_entries;   /**< default 512 */
+    uint32_t rx_entries;   /**< default 1024 up to MTU 2000, else 512 */
+    const char *soft_faults; /**< "drop=0.01,dup=0.01,reorder=0.01,corrupt=0.001,seed=1", or NULL */
+};
+
+struct vfring_vf_info {
+    char name[64];   /**< bdf, or the soft VF's file name */
+    char family[16]; /**< "82576vf" */
+    uint8_t mac[6];
+    uint32_t mtu_bytes;
+    uint32_t tx_entries;
+    uint32_t rx_entries;
+    int numa_node;   /**< -1: unknown */
+    bool soft;
+};
+
+/** The VF's own statistics; 32 bits each, they wrap and have no zero. */
+struct vfring_vf_counters {
+    uint32_t rx_frames;
+    uint32_t tx_frames;
+    uint32_t rx_bytes;
+    uint32_t tx_bytes;
+};
+
+/** Memory the device can reach. */
+struct vfring_dma {
+    void *vaddr;
+    uint64_t iova;
+    size_t bytes;
+    uint64_t region_id;
+};
+
+#define VFRING_DMA_READ 1u  /**< device reads: transmit */
+#define VFRING_DMA_WRITE 2u /**< device writes: receive, write-back */
+
+/** A piece of a frame to send, inside one registered region. */
+struct vfring_tx_seg {
+    uint64_t iova;
+    uint32_t bytes;
+};
+
+#define VFRING_TX_MAX_SEGS 4
+
+/** A received frame, in place. Valid until released. */
+struct vfring_rx_frame {
+    const uint8_t *data;
+    uint32_t bytes; /**< without FCS; 0: the frame had errors, release it too */
+};
+
+/**
+ * Opens the VF, resets it, shakes hands with the PF, sets both rings up and
+ * starts them. On failure nothing stays open and @p error says why: no node
+ * (module not loaded, VF not bound), EACCES, EBUSY, EPERM (no IOMMU), ENOMEM
+ * (RLIMIT_MEMLOCK or the device's limit, with need and limit), PF down or
+ * resetting, link down.
+ */
+int vfring_vf_open(const struct vfring_vf_params *params, struct vfring_vf **vf,
+                   struct vfring_vf_error *error);
+
+/** Stops the rings, resets the VF, takes all regions back. NULL is fine. */
+void vfring_vf_close(struct vfring_vf *vf);
+
+void vfring_vf_query(const struct vfring_vf *vf, struct vfring_vf_info *info);
+void vfring_vf_counters(const struct vfring_vf *vf, struct vfring_vf_counters *counters);
+
+/**
+ * Looks at link and mailbox (MMIO reads: not hot).
+ * 0 all well; -ENETDOWN no link; -ENETRESET the PF was reset or took the
+ * VF's configuration away; -ENODEV the function is gone.
+ */
+int vfring_vf_check(struct vfring_vf *vf);
+
+/** Allocates zeroed memory and registers it. Page granular. */
+int vfring_vf_dma_alloc(struct vfring_vf *vf, size_t bytes, unsigned direction,
+                        struct vfring_dma *dma, struct vfring_vf_error *error);
+void vfring_vf_dma_free(struct vfring_vf *vf, struct vfring_dma *dma);
+
+/** Registers memory of the caller (page granular) so that the device may read it. */
+int vfring_vf_dma_register(struct vfring_vf *vf, void *vaddr, size_t bytes,
+                           struct vfring_dma *dma, struct vfring_vf_error *error);
+void vfring_vf_dma_unregister(struct vfring_vf *vf, struct vfring_dma *dma);
+
+/** Bytes registered now, rings included. */
+size_t vfring_vf_dma_bytes(const struct vfring_vf *vf);
+
+/**
+ * Hot. Writes the descriptors of one frame of 1 to VFRING_TX_MAX_SEGS pieces.
+ * The device sees it at the next doorbell. The pieces must stay unchanged
+ * until vfring_vf_tx_done() has passed *@p tx_seq or a peer has confirmed the
+ * frame. Frames shorter than 60 bytes must be padded by the caller.
+ * -EAGAIN: ring full; nothing was written.
+ */
+int vfring_vf_tx_post(struct vfring_vf *vf, const struct vfring_tx_seg *segs, unsigned num_segs,
+                      uint32_t *tx_seq);
+
+/** Hot. Rings the doorbell if frames were posted since the last one. */
+void vfring_vf_tx_doorbell(struct vfring_vf *vf);
+
+/**
+ * Hot. Number, modulo 2^32, of the last frame that the device has finished
+ * with (frames are numbered by tx_post from 1). Reaps write-backs.
+ */
+uint32_t vfring_vf_tx_done(struct vfring_vf *vf);
+
+/**
+ * Hot. Looks at the RX ring and fills up to @p max frames, oldest first. A
+ * frame is reported once, and occupies its buffer until released.
+ */
+unsigned vfring_vf_rx_poll(struct vfring_vf *vf, struct vfring_rx_frame *frames, unsigned max);
+
+/** Hot. Gives the @p count oldest reported frames back; refills in batches. */
+void vfring_vf_rx_release(struct vfring_vf *vf, unsigned count);
+
+#endif /* VFRING_VF_H */
