@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/**
+ * @file
+ * Reliable delivery of frames between the processes of a job over a layer-2
+ * wire that may lose, duplicate, reorder and corrupt them.
+ *
+ * Each frame is delivered exactly once. Frames of one peer are handed up in
+ * the order in which they arrive, which after a loss is not the order in
+ * which they were sent: MPI's matching has sequence numbers of its own.
+ *
+ * The wire knows neither MPI nor registers. Time comes in as an argument (ns,
+ * monotonic), frames go out through an operation and come in through
+ * vfring_wire_input(): a test runs it under a simulated clock and wire.
+ *
+ * Context: calls on one wire are serialised by the caller. The operations are
+ * called from inside vfring_wire_*(); `deliver` and `complete` may call
+ * vfring_wire_send() again. Nothing here allocates after vfring_wire_peer_add(),
+ * makes a system call or logs.
+ */
+#ifndef VFRING_WIRE_H
+#define VFRING_WIRE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "wire_format.h"
+
+struct vfring_wire;
+struct vfring_wire_peer;
+
+/**
+ * A frame to send. The caller fills the first group of fields; the frame and
+ * its memory belong to the wire from vfring_wire_send() to `complete`.
+ */
+struct vfring_wire_frame {
+    struct vfring_wire_hdr *hdr; /**< in memory the VF can read; payload may follow */
+    uint64_t hdr_iova;
+    uint32_t inline_bytes;  /**< payload that follows the header in place */
+    uint32_t gather_bytes;  /**< payload elsewhere, behind the inline part; or 0 */
+    uint64_t gather_iova;
+    const void *gather_vaddr; /**< the same memory, for the checksum */
+    uint32_t msg;           /**< goes out in the header */
+    uint8_t tag;            /**< goes out in the header */
+
+    /* The wire's own. */
+    uint8_t loss;     /**< why it has to go out again; 0: it has not */
+    bool retransmitted;
+    uint32_t seq;
+    uint32_t tx_seq;  /**< the VF's number of the last transmission */
+    uint32_t xmit_no; /**< order of the last transmission to this peer */
+    uint64_t sent_ns;
+    struct vfring_wire_peer *peer;
+    struct vfring_wire_frame *next;
+};
+
+/** Counters; they only grow. */
+struct vfring_wire_stats {
+    uint64_t tx_data_frames;   /**< first transmissions */
+    uint64_t tx_payload_bytes;
+    uint64_t tx_ack_frames;
+    uint64_t tx_fast_retransmits;
+    uint64_t tx_timeout_retransmits;
+    uint64_t rx_data_frames;   /**< delivered */
+    uint64_t rx_payload_bytes;
+    uint64_t rx_ack_frames;
+    uint64_t rx_duplicates;
+    uint64_t rx_beyond_window;
+    uint64_t rx_malformed;     /**< length, version, type, reserved bits */
+    uint64_t rx_bad_crc;
+    uint64_t rx_foreign;       /**< other ethertype, wrong key, wrong MAC */
+    uint64_t rx_unknown_peer;
+    uint64_t rx_bad_ack;       /**< acknowledges what was never sent */
+    uint64_t window_stalls;    /**< a send waited for credit */
+    uint64_t ring_stalls;      /**< a transmission waited for the TX ring */
+    uint64_t timeouts;
+};
+
+struct vfring_wire_ops {
+    /**
+     * Transmit hdr and payload of @p frame, padded to @p bytes in all (>= 60;
+     * the inline memory behind the payload serves as padding), and set
+     * frame->tx_seq. 0, or -EAGAIN: no room now.
+     */
+    int (*xmit)(void *ctx, struct vfring_wire_frame *frame, uint32_t bytes);
+    /** Does the VF still read transmission @p tx_seq? */
+    bool (*xmit_busy)(void *ctx, uint32_t tx_seq);
+    /** A frame arrived; the payload is valid during the call. */
+    void (*deliver)(void *ctx, struct vfring_wire_peer *peer, const struct vfring_wire_hdr *hdr,
+                    const void *payload, uint32_t bytes);
+    /** @p status 0: the peer has it; -ETIMEDOUT, -ECANCELED: it will not be sent any more. */
+    void (*complete)(void *ctx, struct vfring_wire_frame *frame, int status);
+    /** A well-formed frame with our key from a peer that was never added: return it, or NULL. */
+    struct vfring_wire_peer *(*unknown_peer)(void *ctx, uint32_t src);
+    /** Nothing was heard from @p peer for @p silent_ns though frames wait; once a silence. */
+    void (*peer_silent)(void *ctx, struct vfring_wire_peer *peer, uint64_t silent_ns);
+    /** The peer timeout is over; its frames have been completed with -ETIMEDOUT. */
+    void (*peer_failed)(void *ctx, struct vfring_wire_peer *peer, uint64_t silent_ns);
+};
+
+struct vfring_wire_config {
+    uint8_t mac[6];
+    uint32_t key;           /**< frames for us carry it; hand it to the job only */
+    uint32_t id;            /**< our peer id */
+    bool crc_payload;       /**< checksum the payload of what we send, not the header alone */
+    uint32_t window_frames; /**< 2 to VFRING_WIRE_WINDOW; 0: the maximum */
+    uint32_t rx_entries;    /**< receive descriptors, shared out as credit */
+    uint32_t max_peers_hint;/**< expected number of peers, for the first credit */
+    uint64_t ack_delay_ns;  /**< 0: 100 us */
+    uint64_t rto_initial_ns;/**< 0: 20 ms */
+    uint64_t rto_min_ns;    /**< 0: 2 ms */
+    uint64_t rto_max_ns;    /**< 0: 500 ms */
+    uint64_t silence_warn_ns; /**< 0: 30 s */
+    uint64_t peer_timeout_ns; /**< 0: 600 s */
+    /** Frames for acknowledgements: header memory of 60 bytes each. */
+    struct vfring_wire_frame *control_frames;
+    uint32_t num_control_frames;
+};
+
+/** @return 0, -EINVAL or -ENOMEM. @p config and @p ops are copied. */
+int vfring_wire_create(const struct vfring_wire_config *config, const struct vfring_wire_ops *ops,
+                       void *ctx, struct vfring_wire **wire);
+
+/** Completes every frame with -ECANCELED and frees all peers. NULL is fine. */
+void vfring_wire_destroy(struct vfring_wire *wire);
+
+/**
+ * Makes @p id at @p mac, which accepts frames with @p key, a peer.
+ * -EEXIST if the id is taken, -ENOMEM.
+ */
+int vfring_wire_peer_add(struct vfring_wire *wire, uint32_t id, uint32_t key, const uint8_t mac[6],
+                         void *upper, struct vfring_wire_peer **peer);
+/** Completes the peer's frames with -ECANCELED and frees it. */
+void vfring_wire_peer_remove(struct vfring_wire *wire, struct vfring_wire_peer *peer);
+void *vfring_wire_peer_upper(const struct vfring_wire_peer *peer);
+uint32_t vfring_wire_peer_id(const struct vfring_wire_peer *peer);
+/** Frames neither acknowledged nor failed yet. */
+uint32_t vfring_wire_peer_outstanding(const struct vfring_wire_peer *peer);
+
+/**
+ * Hot. Sends @p frame, or queues it until window and ring have room. Never
+ * fails once the peer is alive; -EHOSTUNREACH if it has failed, -ENOMEM at the
+ * first frame to a peer: the frame is the caller's again.
+ */
+int vfring_wire_send(struct vfring_wire *wire, struct vfring_wire_peer *peer,
+                     struct vfring_wire_frame *frame, uint64_t now_ns);
+
+/**
+ * Hot. Takes a frame of @p bytes from the wire; nothing in it is trusted.
+ * @p data is 8-byte aligned.
+ */
+void vfring_wire_input(struct vfring_wire *wire, const void *data, uint32_t bytes, uint64_t now_ns);
+
+/**
+ * Hot. Acknowledgements that are due, frames that wait for the ring, and
+ * timeouts. Call after the RX ring was emptied: else a timeout may fire for a
+ * frame whose acknowledgement is already there.
+ */
+void vfring_wire_progress(struct vfring_wire *wire, uint64_t now_ns);
+
+/** Is anything waiting for progress (frames in flight or queued, acks owed)? */
+bool vfring_wire_idle(const struct vfring_wire *wire);
+
+const struct vfring_wire_stats *vfring_wire_stats(const struct vfring_wire *wire);
+
+/** Largest payload of one frame at a layer-2 payload of @p mtu_bytes. */
+static inline uint32_t vfring_wire_max_payload(uint32_t mtu_bytes)
+{
+    return mtu_bytes + 14u - VFRING_WIRE_HDR_BYTES;
+}
+
+#endif /* VFRING_WIRE_H */

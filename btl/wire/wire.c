@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Life of a wire and of its peers. */
+#include "wire_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static uint64_t or_default(uint64_t value, uint64_t fallback)
+{
+    return value ? value : fallback;
+}
+
+/*
+ * Credit: the RX ring is shared out among the peers that send to us, so that
+ * it is not overrun by design. A quarter stays in reserve for retransmissions,
+ * acknowledgements and peers that show up.
+ */
+static uint16_t fair_credit(const struct vfring_wire *wire, uint32_t senders)
+{
+    uint32_t share = wire->cfg.rx_entries / 4 * 3 / (senders ? senders : 1);
+
+    if (share > wire->cfg.window_frames) {
+        share = wire->cfg.window_frames;
+    }
+    return (uint16_t) (share < WIRE_CREDIT_MIN ? WIRE_CREDIT_MIN : share);
+}
+
+int vfring_wire_create(const struct vfring_wire_config *config, const struct vfring_wire_ops *ops,
+                       void *ctx, struct vfring_wire **wire)
+{
+    const uint64_t us = 1000, ms = 1000 * us;
+    struct vfring_wire *w;
+
+    if (!config->window_frames) {
+        /* The default is the largest. */
+    } else if (config->window_frames < 2 || config->window_frames > VFRING_WIRE_WINDOW) {
+        return -EINVAL;
+    }
+    if (!config->num_control_frames || !config->control_frames || !config->rx_entries) {
+        return -EINVAL;
+    }
+    w = calloc(1, sizeof(*w));
+    if (!w) {
+        return -ENOMEM;
+    }
+    w->cfg = *config;
+    w->cfg.window_frames = config->window_frames ? config->window_frames : VFRING_WIRE_WINDOW;
+    w->cfg.ack_delay_ns = or_default(config->ack_delay_ns, 100 * us);
+    w->cfg.rto_initial_ns = or_default(config->rto_initial_ns, 20 * ms);
+    w->cfg.rto_min_ns = or_default(config->rto_min_ns, 2 * ms);
+    w->cfg.rto_max_ns = or_default(config->rto_max_ns, 500 * ms);
+    w->cfg.silence_warn_ns = or_default(config->silence_warn_ns, 30000 * ms);
+    w->cfg.peer_timeout_ns = or_default(config->peer_timeout_ns, 600000 * ms);
+    w->ops = *ops;
+    w->ctx = ctx;
+    w->next_timer_ns = WIRE_NEVER;
+    w->first_credit = fair_credit(w, config->max_peers_hint);
+    w->credit = w->first_credit;
+    w->table_mask = 15;
+    w->table = calloc(w->table_mask + 1, sizeof(*w->table));
+    if (!w->table) {
+        free(w);
+        return -ENOMEM;
+    }
+    *wire = w;
+    return 0;
+}
+
+static uint32_t hash_id(uint32_t id)
+{
+    id ^= id >> 16;
+    return id * 0x9E3779B1u; /* Fibonacci hashing */
+}
+
+static void table_insert(struct vfring_wire_peer **table, uint32_t mask,
+                         struct vfring_wire_peer *peer)
+{
+    uint32_t i = hash_id(peer->id);
+
+    while (table[i & mask]) {
+        i++;
+    }
+    table[i & mask] = peer;
+}
+
+static int table_rebuild(struct vfring_wire *wire, uint32_t mask)
+{
+    struct vfring_wire_peer **table = calloc((size_t) mask + 1, sizeof(*table));
+
+    if (!table) {
+        return -ENOMEM;
+    }
+    for (struct vfring_wire_peer *p = wire->all_peers; p; p = p->all_next) {
+        table_insert(table, mask, p);
+    }
+    free(wire->table);
+    wire->table = table;
+    wire->table_mask = mask;
+    return 0;
+}
+
+static struct vfring_wire_peer *table_find(const struct vfring_wire *wire, uint32_t id)
+{
+    struct vfring_wire_peer *peer;
+
+    for (uint32_t i = hash_id(id); (peer = wire->table[i & wire->table_mask]); i++) {
+        if (peer->id == id) {
+            return peer;
+        }
+    }
+    return NULL;
+}
+
+struct vfring_wire_peer *wire_peer_lookup(struct vfring_wire *wire, uint32_t src)
+{
+    struct vfring_wire_peer *peer = wire->last_peer;
+
+    if (peer && peer->id == src) {
+        return peer;
+    }
+    peer = table_find(wire, src);
+    if (!peer) {
+        peer = wire->ops.unknown_peer(wire->ctx, src);
+    }
+    wire->last_peer = peer;
+    return peer;
+}
+
+int vfring_wire_peer_add(struct vfring_wire *wire, uint32_t id, uint32_t key, const uint8_t mac[6],
+                         void *upper, struct vfring_wire_peer **out)
+{
+    struct vfring_wire_peer *peer;
+    int rc;
+
+    if (table_find(wire, id)) {
+        return -EEXIST;
+    }
+    /* Half full at most, so that a miss ends soon. */
+    if ((wire->num_peers + 1) * 2 > wire->table_mask) {
+        rc = table_rebuild(wire, wire->table_mask * 2 + 1);
+        if (rc) {
+            return rc;
+        }
+    }
+    peer = calloc(1, sizeof(*peer));
+    if (!peer) {
+        return -ENOMEM;
+    }
+    peer->id = id;
+    peer->key = key;
+    memcpy(peer->mac, mac, 6);
+    peer->upper = upper;
+    peer->deadline_ns = WIRE_NEVER;
+    /* Until the peer's first word we assume that it offers what we would. */
+    peer->snd_limit = wire->first_credit;
+    peer->all_next = wire->all_peers;
+    wire->all_peers = peer;
+    wire->num_peers++;
+    table_insert(wire->table, wire->table_mask, peer);
+    *out = peer;
+    return 0;
+}
+
+/* Takes @p peer out of one of the singly linked lists, if it is there. */
+#define LIST_REMOVE(head, peer, next)                                       \
+    do {                                                                    \
+        for (struct vfring_wire_peer **at_ = &(head); *at_; at_ = &(*at_)->next) { \
+            if (*at_ == (peer)) {                                           \
+                *at_ = (peer)->next;                                        \
+                break;                                                      \
+            }                                                               \
+        }                                                                   \
+    } while (0)
+
+void wire_peer_flush(struct vfring_wire *wire, struct vfring_wire_peer *peer, int status)
+{
+    struct vfring_wire_frame *done = peer->queue_head, *frame;
+
+    peer->queue_head = peer->queue_tail = NULL;
+    peer->num_queued = 0;
+    for (; wire_has_in_flight(peer); peer->snd_una++) {
+        frame = peer->in_flight[WIRE_SLOT(peer->snd_una)];
+        peer->in_flight[WIRE_SLOT(peer->snd_una)] = NULL;
+        if (frame) {
+            frame->next = done;
+            done = frame;
+        }
+    }
+    peer->num_lost = 0;
+    peer->deadline_ns = WIRE_NEVER;
+    while ((frame = done)) {
+        done = frame->next;
+        wire->ops.complete(wire->ctx, frame, status);
+    }
+}
+
+void vfring_wire_peer_remove(struct vfring_wire *wire, struct vfring_wire_peer *peer)
+{
+    peer->failed = true; /* nothing new is accepted from inside complete() */
+    wire_peer_flush(wire, peer, -ECANCELED);
+    LIST_REMOVE(wire->all_peers, peer, all_next);
+    LIST_REMOVE(wire->ack_list, peer, ack_next);
+    LIST_REMOVE(wire->stalled_list, peer, stalled_next);
+    LIST_REMOVE(wire->timer_list, peer, timer_next);
+    wire->num_peers--;
+    if (peer->heard) {
+        wire->num_active--;
+    }
+    if (wire->last_peer == peer) {
+        wire->last_peer = NULL;
+    }
+    /*
+     * Open addressing has no cheap removal: build the table again. Without
+     * memory for that, empty and refill the one we have.
+     */
+    if (table_rebuild(wire, wire->table_mask)) {
+        memset(wire->table, 0, ((size_t) wire->table_mask + 1) * sizeof(*wire->table));
+        for (struct vfring_wire_peer *p = wire->all_peers; p; p = p->all_next) {
+            table_insert(wire->table, wire->table_mask, p);
+        }
+    }
+    free(peer->in_flight);
+    free(peer);
+}
+
+void vfring_wire_destroy(struct vfring_wire *wire)
+{
+    struct vfring_wire_peer *peer;
+
+    if (!wire) {
+        return;
+    }
+    for (peer = wire->all_peers; peer; peer = peer->all_next) {
+        peer->failed = true;
+        wire_peer_flush(wire, peer, -ECANCELED);
+    }
+    while ((peer = wire->all_peers)) {
+        wire->all_peers = peer->all_next;
+        free(peer->in_flight);
+        free(peer);
+    }
+    free(wire->table);
+    free(wire);
+}
+
+void wire_peer_heard(struct vfring_wire *wire, struct vfring_wire_peer *peer)
+{
+    if (!peer->heard) {
+        peer->heard = true;
+        wire->num_active++;
+        wire->credit = fair_credit(wire, wire->num_active);
+    }
+}
+
+void *vfring_wire_peer_upper(const struct vfring_wire_peer *peer)
+{
+    return peer->upper;
+}
+
+uint32_t vfring_wire_peer_id(const struct vfring_wire_peer *peer)
+{
+    return peer->id;
+}
+
+uint32_t vfring_wire_peer_outstanding(const struct vfring_wire_peer *peer)
+{
+    uint32_t count = peer->num_queued;
+
+    for (uint32_t seq = peer->snd_una; seq != peer->snd_next; seq++) {
+        count += peer->in_flight[WIRE_SLOT(seq)] != NULL;
+    }
+    return count;
+}
+
+bool vfring_wire_idle(const struct vfring_wire *wire)
+{
+    if (wire->ack_list || wire->stalled_list) {
+        return false;
+    }
+    for (const struct vfring_wire_peer *p = wire->all_peers; p; p = p->all_next) {
+        if (wire_has_in_flight(p) || p->queue_head) {
+            return false;
+        }
+    }
+    return true;
+}
+
+const struct vfring_wire_stats *vfring_wire_stats(const struct vfring_wire *wire)
+{
+    return &wire->stats;
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/**
+ * @file
+ * What a vfring frame looks like on the wire, version 1.
+ *
+ * An Ethernet II frame with a local experimental ethertype (IEEE 802, 9.2.4),
+ * a header of fixed size and the payload. Integers are little endian, as the
+ * NICs are. The field-by-field description is docs/wire-protocol.md.
+ */
+#ifndef VFRING_WIRE_FORMAT_H
+#define VFRING_WIRE_FORMAT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define VFRING_WIRE_ETHERTYPE 0x88B5u
+#define VFRING_WIRE_VERSION 1u
+
+/** Frames in flight to one peer, at most: what the sack field can describe. */
+#define VFRING_WIRE_WINDOW 64u
+
+/** Ethernet's shortest frame without FCS; shorter ones are padded. */
+#define VFRING_WIRE_FRAME_MIN_BYTES 60u
+
+#define VFRING_WIRE_TYPE_DATA 1u /**< carries payload and takes a sequence number */
+#define VFRING_WIRE_TYPE_ACK 2u  /**< acknowledgement alone, takes none */
+
+/** The crc field covers the payload too, not the header alone. */
+#define VFRING_WIRE_FLAG_CRC_PAYLOAD 0x01u
+
+struct vfring_wire_hdr {
+    uint8_t dst_mac[6];
+    uint8_t src_mac[6];
+    uint8_t ethertype[2];   /**< big endian, as Ethernet has it */
+    uint8_t version;
+    uint8_t type;           /**< VFRING_WIRE_TYPE_* */
+    uint16_t payload_bytes; /**< padding is not counted */
+    uint8_t tag;            /**< the upper layer's */
+    uint8_t flags;          /**< VFRING_WIRE_FLAG_* */
+    uint32_t key;           /**< the receiver's key, known to its job alone */
+    uint32_t src;           /**< the sender's peer id within the job */
+    uint32_t seq;           /**< DATA: number of this frame; ACK: next unsent one */
+    uint32_t ack;           /**< every frame before this one has arrived */
+    uint16_t credit;        /**< frames from ack on that the receiver has room for */
+    uint16_t reserved;      /**< 0 */
+    uint64_t sack;          /**< bit i: frame ack + 1 + i has arrived */
+    uint32_t crc;           /**< CRC32C (RFC 3720, B.4), see wire_crc.h */
+    uint32_t msg;           /**< the upper layer's */
+};
+
+#define VFRING_WIRE_HDR_BYTES 56u
+_Static_assert(sizeof(struct vfring_wire_hdr) == VFRING_WIRE_HDR_BYTES, "wire header");
+_Static_assert(offsetof(struct vfring_wire_hdr, key) == 20, "fields are aligned");
+_Static_assert(offsetof(struct vfring_wire_hdr, sack) == 40, "fields are aligned");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the header is used in place");
+
+/** Serial number comparison (RFC 1982): is @p a before @p b? */
+static inline int vfring_wire_seq_before(uint32_t a, uint32_t b)
+{
+    return (int32_t) (a - b) < 0;
+}
+
+#endif /* VFRING_WIRE_FORMAT_H */

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The way in: checks, acknowledgements of ours, frames of theirs. */
+#include "wire_internal.h"
+#include "wire_crc.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* Nothing of the frame is used before it has passed. */
+static bool header_valid(struct vfring_wire *wire, const struct vfring_wire_hdr *hdr, uint32_t bytes)
+{
+    uint32_t crc;
+
+    if (bytes < VFRING_WIRE_HDR_BYTES) {
+        wire->stats.rx_malformed++;
+        return false;
+    }
+    if (hdr->ethertype[0] != VFRING_WIRE_ETHERTYPE >> 8
+        || hdr->ethertype[1] != (VFRING_WIRE_ETHERTYPE & 0xff) || hdr->key != wire->cfg.key) {
+        wire->stats.rx_foreign++;
+        return false;
+    }
+    if (hdr->version != VFRING_WIRE_VERSION || hdr->reserved
+        || (hdr->flags & ~VFRING_WIRE_FLAG_CRC_PAYLOAD)
+        || hdr->payload_bytes > bytes - VFRING_WIRE_HDR_BYTES
+        || !(hdr->type == VFRING_WIRE_TYPE_DATA
+             || (hdr->type == VFRING_WIRE_TYPE_ACK && !hdr->payload_bytes))) {
+        wire->stats.rx_malformed++;
+        return false;
+    }
+    crc = vfring_wire_crc_header(hdr);
+    if (hdr->flags & VFRING_WIRE_FLAG_CRC_PAYLOAD) {
+        crc = vfring_wire_crc32c(crc, hdr + 1, hdr->payload_bytes);
+    }
+    if (crc != hdr->crc) {
+        wire->stats.rx_bad_crc++;
+        return false;
+    }
+    return true;
+}
+
+/* The peer has @p frame: take it out of the window. The caller completes it. */
+static void frame_arrived(struct vfring_wire_peer *peer, struct vfring_wire_frame *frame,
+                          uint64_t now_ns)
+{
+    /* A send from inside deliver() may be younger than the caller's now. */
+    const uint64_t rtt_ns = now_ns > frame->sent_ns ? now_ns - frame->sent_ns : 0;
+
+    peer->in_flight[WIRE_SLOT(frame->seq)] = NULL;
+    if (frame->loss != WIRE_LOSS_NONE) {
+        peer->num_lost--;
+    }
+    /*
+     * Which transmission of a retransmitted frame arrived is unknown (Karn's
+     * rule): it gives no RTT sample and no order.
+     */
+    if (!frame->retransmitted) {
+        wire_rtt_sample(peer, rtt_ns);
+        if (vfring_wire_seq_before(peer->rack_no, frame->xmit_no)) {
+            peer->rack_no = frame->xmit_no;
+        }
+    } else if (rtt_ns >= peer->srtt_ns / 2 && vfring_wire_seq_before(peer->rack_no, frame->xmit_no)) {
+        peer->rack_no = frame->xmit_no;
+    }
+}
+
+/*
+ * A frame is lost when enough later transmissions have arrived. Counting
+ * transmissions rather than sequence numbers (the idea of RFC 8985) also finds
+ * a lost retransmission.
+ */
+static void find_lost(struct vfring_wire_peer *peer)
+{
+    for (uint32_t seq = peer->snd_una; seq != peer->snd_next; seq++) {
+        struct vfring_wire_frame *frame = peer->in_flight[WIRE_SLOT(seq)];
+
+        if (frame
+            && !vfring_wire_seq_before(peer->rack_no, frame->xmit_no + WIRE_REORDER_FRAMES)) {
+            wire_mark_lost(peer, frame, WIRE_LOSS_FAST);
+        }
+    }
+}
+
+/* A credit of 0 would stop us for ever: nothing announces that it has grown. */
+static uint32_t clamp_credit(uint32_t credit)
+{
+    return credit < 1 ? 1 : credit > VFRING_WIRE_WINDOW ? VFRING_WIRE_WINDOW : credit;
+}
+
+static void ack_input(struct vfring_wire *wire, struct vfring_wire_peer *peer,
+                      const struct vfring_wire_hdr *hdr, uint64_t now_ns)
+{
+    const uint32_t limit = hdr->ack + clamp_credit(hdr->credit);
+    struct vfring_wire_frame *done = NULL, **done_tail = &done, *frame;
+    uint32_t num_done = 0;
+
+    if (vfring_wire_seq_before(peer->snd_next, hdr->ack)) {
+        wire->stats.rx_bad_ack++;
+        return;
+    }
+    if (vfring_wire_seq_before(peer->snd_limit, limit)) {
+        peer->snd_limit = limit;
+    }
+    if (!wire_has_in_flight(peer)) {
+        goto output;
+    }
+    for (; vfring_wire_seq_before(peer->snd_una, hdr->ack); peer->snd_una++) {
+        frame = peer->in_flight[WIRE_SLOT(peer->snd_una)];
+        if (frame) {
+            frame_arrived(peer, frame, now_ns);
+            *done_tail = frame;
+            done_tail = &frame->next;
+            num_done++;
+        }
+    }
+    for (uint64_t bits = hdr->sack; bits; bits &= bits - 1) {
+        const uint32_t seq = hdr->ack + 1 + (uint32_t) __builtin_ctzll(bits);
+
+        if (vfring_wire_seq_before(seq, peer->snd_una)
+            || !vfring_wire_seq_before(seq, peer->snd_next)) {
+            continue;
+        }
+        frame = peer->in_flight[WIRE_SLOT(seq)];
+        if (frame) {
+            frame_arrived(peer, frame, now_ns);
+            *done_tail = frame;
+            done_tail = &frame->next;
+            num_done++;
+        }
+    }
+    *done_tail = NULL;
+    if (num_done) {
+        while (wire_has_in_flight(peer) && !peer->in_flight[WIRE_SLOT(peer->snd_una)]) {
+            peer->snd_una++;
+        }
+        peer->backoff = 0;
+        peer->rexmit_budget += 2 * num_done;
+        if (peer->rexmit_budget > wire->cfg.window_frames) {
+            peer->rexmit_budget = wire->cfg.window_frames;
+        }
+        if (wire_has_in_flight(peer)) {
+            find_lost(peer);
+            wire_timer_start(wire, peer, now_ns);
+        } else {
+            peer->deadline_ns = WIRE_NEVER;
+        }
+        /* complete() may send: the window is consistent by now. */
+        while ((frame = done)) {
+            done = frame->next;
+            wire->ops.complete(wire->ctx, frame, 0);
+        }
+    }
+output:
+    if (peer->num_lost || peer->queue_head) {
+        wire_peer_output(wire, peer, now_ns);
+    }
+}
+
+/* Is this the first time that frame @p seq comes? Then remember it. */
+static bool accept_once(struct vfring_wire *wire, struct vfring_wire_peer *peer, uint32_t seq)
+{
+    const uint32_t ahead = seq - peer->rcv_next;
+
+    if (ahead == 0) {
+        bool next_is_here;
+
+        do {
+            next_is_here = peer->rcv_bits & 1;
+            peer->rcv_bits >>= 1;
+            peer->rcv_next++;
+        } while (next_is_here);
+        return true;
+    }
+    if ((int32_t) ahead < 0) {
+        wire->stats.rx_duplicates++;
+        return false;
+    }
+    if (ahead >= VFRING_WIRE_WINDOW) {
+        wire->stats.rx_beyond_window++;
+        return false;
+    }
+    if (peer->rcv_bits & (1ull << (ahead - 1))) {
+        wire->stats.rx_duplicates++;
+        return false;
+    }
+    peer->rcv_bits |= 1ull << (ahead - 1);
+    return true;
+}
+
+void vfring_wire_input(struct vfring_wire *wire, const void *data, uint32_t bytes, uint64_t now_ns)
+{
+    const struct vfring_wire_hdr *hdr = data;
+    struct vfring_wire_peer *peer;
+
+    if (!header_valid(wire, hdr, bytes)) {
+        return;
+    }
+    peer = wire_peer_lookup(wire, hdr->src);
+    if (!peer || peer->failed) {
+        wire->stats.rx_unknown_peer++;
+        return;
+    }
+    if (memcmp(hdr->src_mac, peer->mac, 6)) {
+        wire->stats.rx_foreign++;
+        return;
+    }
+    peer->waiting_since_ns = now_ns;
+    peer->silence_reported = false;
+    ack_input(wire, peer, hdr, now_ns);
+
+    if (hdr->type == VFRING_WIRE_TYPE_ACK) {
+        wire->stats.rx_ack_frames++;
+        return;
+    }
+    if (!accept_once(wire, peer, hdr->seq)) {
+        /* Our acknowledgement was lost, or the peer is out of step: tell it. */
+        wire_ack_owed(wire, peer, true);
+        return;
+    }
+    wire_peer_heard(wire, peer);
+    if (peer->rcv_unacked++ == 0) {
+        peer->ack_due_ns = now_ns + wire->cfg.ack_delay_ns;
+    }
+    /* At once when there is a hole, or when the sender may run out of window. */
+    wire_ack_owed(wire, peer,
+                  peer->rcv_bits != 0 || peer->rcv_unacked >= WIRE_ACK_EVERY
+                      || peer->rcv_unacked * 2u >= wire->credit);
+    wire->stats.rx_data_frames++;
+    wire->stats.rx_payload_bytes += hdr->payload_bytes;
+    wire->ops.deliver(wire->ctx, peer, hdr, hdr + 1, hdr->payload_bytes);
+}

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/**
+ * @file
+ * State of the wire, shared by its files.
+ *
+ * Calls go one way: wire_input.c and wire_timer.c -> wire_send.c. Per peer
+ * there are two halves that do not depend on each other:
+ *
+ *   sending:   snd_una <= acknowledged-but-for-holes < snd_next <= snd_limit
+ *   receiving: rcv_next is the first frame that is missing, rcv_bits tells
+ *              which of the 64 after it have come
+ *
+ * All sequence numbers wrap; compare with vfring_wire_seq_before() only.
+ */
+#ifndef VFRING_WIRE_INTERNAL_H
+#define VFRING_WIRE_INTERNAL_H
+
+#include "vfring_wire.h"
+
+#define WIRE_NEVER UINT64_MAX
+#define WIRE_SLOT(seq) ((seq) % VFRING_WIRE_WINDOW)
+
+/** A frame counts as lost once this many later transmissions were acknowledged. */
+#define WIRE_REORDER_FRAMES 3u
+/** An acknowledgement is owed at once after this many data frames. */
+#define WIRE_ACK_EVERY 16u
+/** Every peer may always have this many frames under way. */
+#define WIRE_CREDIT_MIN 2u
+
+/** vfring_wire_frame.loss: why a frame is to be sent again. */
+#define WIRE_LOSS_NONE 0u
+#define WIRE_LOSS_FAST 1u    /* later ones have arrived */
+#define WIRE_LOSS_TIMEOUT 2u /* no word for too long */
+
+struct vfring_wire_peer {
+    /* Identity. */
+    uint32_t id;
+    uint32_t key; /* of the peer: goes into what we send */
+    uint8_t mac[6];
+    bool failed;
+    bool silence_reported;
+    void *upper;
+    struct vfring_wire_peer *all_next;
+
+    /* Sending half. */
+    uint32_t snd_una;
+    uint32_t snd_next;
+    uint32_t snd_limit; /* the peer has room for frames before this one */
+    uint32_t xmit_no;   /* transmissions to this peer so far */
+    uint32_t rack_no;   /* latest transmission known to have arrived */
+    uint32_t num_lost;
+    uint32_t rexmit_budget; /* retransmissions allowed before the next ack */
+    uint32_t num_queued;
+    struct vfring_wire_frame *queue_head; /* no sequence number yet */
+    struct vfring_wire_frame *queue_tail;
+    struct vfring_wire_frame **in_flight; /* by WIRE_SLOT; NULL until first used */
+
+    /* Timing of the sending half. */
+    uint64_t srtt_ns; /* 0: no sample yet */
+    uint64_t rttvar_ns;
+    uint64_t deadline_ns; /* of the oldest frame; WIRE_NEVER when none */
+    uint64_t waiting_since_ns; /* since then frames wait and nothing came */
+    uint32_t backoff;
+    bool timer_linked;
+    bool stalled_linked;
+    struct vfring_wire_peer *timer_next;
+    struct vfring_wire_peer *stalled_next;
+
+    /* Receiving half. */
+    uint32_t rcv_next;
+    uint32_t rcv_unacked; /* data frames since our last acknowledgement */
+    uint64_t rcv_bits;
+    uint64_t ack_due_ns;
+    bool ack_now;
+    bool ack_linked;
+    bool heard; /* counts as an active sender */
+    struct vfring_wire_peer *ack_next;
+};
+
+struct vfring_wire {
+    struct vfring_wire_config cfg;
+    struct vfring_wire_ops ops;
+    void *ctx;
+    uint16_t credit;        /* what we offer each peer */
+    uint16_t first_credit;  /* what we take a peer to offer before its first word */
+    uint32_t num_active;    /* peers that ever sent */
+    uint64_t next_timer_ns; /* not later than any peer's deadline */
+    struct vfring_wire_peer *ack_list;
+    struct vfring_wire_peer *stalled_list; /* ring was full, or frames marked lost */
+    struct vfring_wire_peer *timer_list;
+    uint32_t next_control;
+
+    struct vfring_wire_peer *last_peer; /* of the last frame that came in */
+    struct vfring_wire_peer **table;    /* open addressing by id */
+    uint32_t table_mask;
+    uint32_t num_peers;
+    struct vfring_wire_peer *all_peers;
+
+    struct vfring_wire_stats stats;
+};
+
+static inline bool wire_has_in_flight(const struct vfring_wire_peer *peer)
+{
+    return peer->snd_una != peer->snd_next;
+}
+
+static inline void wire_mark_lost(struct vfring_wire_peer *peer, struct vfring_wire_frame *frame,
+                                  uint8_t why)
+{
+    if (frame->loss == WIRE_LOSS_NONE) {
+        frame->loss = why;
+        peer->num_lost++;
+    }
+}
+
+/* wire.c */
+struct vfring_wire_peer *wire_peer_lookup(struct vfring_wire *wire, uint32_t src);
+void wire_peer_heard(struct vfring_wire *wire, struct vfring_wire_peer *peer);
+/* Completes all frames of the peer with @p status and forgets them. */
+void wire_peer_flush(struct vfring_wire *wire, struct vfring_wire_peer *peer, int status);
+
+/* wire_send.c */
+void wire_peer_output(struct vfring_wire *wire, struct vfring_wire_peer *peer, uint64_t now_ns);
+/* 0, or -EAGAIN: ring or control frames are used up, try at the next progress. */
+int wire_send_ack(struct vfring_wire *wire, struct vfring_wire_peer *peer);
+void wire_stall(struct vfring_wire *wire, struct vfring_wire_peer *peer);
+void wire_ack_owed(struct vfring_wire *wire, struct vfring_wire_peer *peer, bool now);
+
+/* wire_timer.c */
+void wire_timer_start(struct vfring_wire *wire, struct vfring_wire_peer *peer, uint64_t now_ns);
+void wire_rtt_sample(struct vfring_wire_peer *peer, uint64_t rtt_ns);
+
+#endif /* VFRING_WIRE_INTERNAL_H */

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The way out: windows, transmission, acknowledgements. */
+#include "wire_crc.h"
+#include "wire_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+void wire_stall(struct vfring_wire *wire, struct vfring_wire_peer *peer)
+{
+    if (!peer->stalled_linked) {
+        peer->stalled_linked = true;
+        peer->stalled_next = wire->stalled_list;
+        wire->stalled_list = peer;
+    }
+}
+
+void wire_ack_owed(struct vfring_wire *wire, struct vfring_wire_peer *peer, bool now)
+{
+    peer->ack_now |= now;
+    if (!peer->ack_linked) {
+        peer->ack_linked = true;
+        peer->ack_next = wire->ack_list;
+        wire->ack_list = peer;
+    }
+}
+
+/*
+ * Fields common to data and acknowledgement. Every frame tells the receiver
+ * all we have of it, so whatever we owed is paid.
+ */
+static void fill_header(const struct vfring_wire *wire, const struct vfring_wire_peer *peer,
+                        struct vfring_wire_hdr *hdr, uint8_t type, uint32_t payload_bytes)
+{
+    memcpy(hdr->dst_mac, peer->mac, 6);
+    memcpy(hdr->src_mac, wire->cfg.mac, 6);
+    hdr->ethertype[0] = VFRING_WIRE_ETHERTYPE >> 8;
+    hdr->ethertype[1] = VFRING_WIRE_ETHERTYPE & 0xff;
+    hdr->version = VFRING_WIRE_VERSION;
+    hdr->type = type;
+    hdr->payload_bytes = (uint16_t) payload_bytes;
+    hdr->key = peer->key;
+    hdr->src = wire->cfg.id;
+    hdr->ack = peer->rcv_next;
+    hdr->credit = wire->credit;
+    hdr->reserved = 0;
+    hdr->sack = peer->rcv_bits;
+}
+
+static uint32_t frame_bytes(uint32_t payload_bytes)
+{
+    const uint32_t bytes = VFRING_WIRE_HDR_BYTES + payload_bytes;
+
+    return bytes < VFRING_WIRE_FRAME_MIN_BYTES ? VFRING_WIRE_FRAME_MIN_BYTES : bytes;
+}
+
+static void ack_paid(struct vfring_wire_peer *peer)
+{
+    peer->rcv_unacked = 0;
+    peer->ack_now = false; /* the list lets go of it at the next progress */
+}
+
+static int transmit(struct vfring_wire *wire, struct vfring_wire_peer *peer,
+                    struct vfring_wire_frame *frame, uint64_t now_ns)
+{
+    const uint32_t payload_bytes = frame->inline_bytes + frame->gather_bytes;
+    struct vfring_wire_hdr *hdr = frame->hdr;
+    int rc;
+
+    fill_header(wire, peer, hdr, VFRING_WIRE_TYPE_DATA, payload_bytes);
+    hdr->tag = frame->tag;
+    hdr->msg = frame->msg;
+    hdr->seq = frame->seq;
+    hdr->flags = wire->cfg.crc_payload ? VFRING_WIRE_FLAG_CRC_PAYLOAD : 0;
+    hdr->crc = vfring_wire_crc_header(hdr);
+    if (wire->cfg.crc_payload) {
+        hdr->crc = vfring_wire_crc32c(hdr->crc, hdr + 1, frame->inline_bytes);
+        hdr->crc = vfring_wire_crc32c(hdr->crc, frame->gather_vaddr, frame->gather_bytes);
+    }
+    rc = wire->ops.xmit(wire->ctx, frame, frame_bytes(payload_bytes));
+    if (rc) {
+        wire->stats.ring_stalls++;
+        return rc;
+    }
+    frame->sent_ns = now_ns;
+    frame->xmit_no = ++peer->xmit_no;
+    ack_paid(peer);
+    return 0;
+}
+
+int wire_send_ack(struct vfring_wire *wire, struct vfring_wire_peer *peer)
+{
+    struct vfring_wire_frame *frame = &wire->cfg.control_frames[wire->next_control];
+    struct vfring_wire_hdr *hdr = frame->hdr;
+    int rc;
+
+    /* tx_seq starts at 1: 0 means that the frame was never used. */
+    if (frame->tx_seq && wire->ops.xmit_busy(wire->ctx, frame->tx_seq)) {
+        wire->stats.ring_stalls++;
+        return -EAGAIN;
+    }
+    fill_header(wire, peer, hdr, VFRING_WIRE_TYPE_ACK, 0);
+    hdr->tag = 0;
+    hdr->msg = 0;
+    hdr->seq = peer->snd_next;
+    hdr->flags = 0;
+    hdr->crc = vfring_wire_crc_header(hdr);
+    rc = wire->ops.xmit(wire->ctx, frame, VFRING_WIRE_FRAME_MIN_BYTES);
+    if (rc) {
+        wire->stats.ring_stalls++;
+        return rc;
+    }
+    wire->next_control = (wire->next_control + 1) % wire->cfg.num_control_frames;
+    wire->stats.tx_ack_frames++;
+    ack_paid(peer);
+    return 0;
+}
+
+/* Frames that the receiver has room for and that our own window holds. */
+static bool window_open(const struct vfring_wire *wire, const struct vfring_wire_peer *peer)
+{
+    return vfring_wire_seq_before(peer->snd_next, peer->snd_limit)
+        && peer->snd_next - peer->snd_una < wire->cfg.window_frames;
+}
+
+static int send_new(struct vfring_wire *wire, struct vfring_wire_peer *peer,
+                    struct vfring_wire_frame *frame, uint64_t now_ns)
+{
+    int rc;
+
+    frame->seq = peer->snd_next;
+    rc = transmit(wire, peer, frame, now_ns);
+    if (rc) {
+        return rc;
+    }
+    if (!wire_has_in_flight(peer)) {
+        wire_timer_start(wire, peer, now_ns);
+    }
+    peer->in_flight[WIRE_SLOT(frame->seq)] = frame;
+    peer->snd_next++;
+    wire->stats.tx_data_frames++;
+    wire->stats.tx_payload_bytes += frame->inline_bytes + frame->gather_bytes;
+    return 0;
+}
+
+/* Sends lost frames again, oldest first, as far as budget and ring allow. */
+static int resend_lost(struct vfring_wire *wire, struct vfring_wire_peer *peer, uint64_t now_ns)
+{
+    for (uint32_t seq = peer->snd_una;
+         peer->num_lost && peer->rexmit_budget && seq != peer->snd_next; seq++) {
+        struct vfring_wire_frame *frame = peer->in_flight[WIRE_SLOT(seq)];
+        int rc;
+
+        if (!frame || frame->loss == WIRE_LOSS_NONE) {
+            continue;
+        }
+        /*
+         * The VF may still be reading the header of the last transmission
+         * (a long TX ring): it must not change under it.
+         */
+        if (wire->ops.xmit_busy(wire->ctx, frame->tx_seq)) {
+            return -EAGAIN;
+        }
+        rc = transmit(wire, peer, frame, now_ns);
+        if (rc) {
+            return rc;
+        }
+        if (frame->loss == WIRE_LOSS_FAST) {
+            wire->stats.tx_fast_retransmits++;
+        } else {
+            wire->stats.tx_timeout_retransmits++;
+        }
+        frame->loss = WIRE_LOSS_NONE;
+        frame->retransmitted = true;
+        peer->num_lost--;
+        peer->rexmit_budget--;
+    }
+    return 0;
+}
+
+void wire_peer_output(struct vfring_wire *wire, struct vfring_wire_peer *peer, uint64_t now_ns)
+{
+    if (peer->num_lost && resend_lost(wire, peer, now_ns)) {
+        wire_stall(wire, peer);
+        return;
+    }
+    while (peer->queue_head && window_open(wire, peer)) {
+        struct vfring_wire_frame *frame = peer->queue_head;
+
+        if (send_new(wire, peer, frame, now_ns)) {
+            wire_stall(wire, peer);
+            return;
+        }
+        peer->queue_head = frame->next;
+        peer->num_queued--;
+    }
+}
+
+static void enqueue(struct vfring_wire_peer *peer, struct vfring_wire_frame *frame)
+{
+    frame->next = NULL;
+    if (peer->queue_head) {
+        peer->queue_tail->next = frame;
+    } else {
+        peer->queue_head = frame;
+    }
+    peer->queue_tail = frame;
+    peer->num_queued++;
+}
+
+int vfring_wire_send(struct vfring_wire *wire, struct vfring_wire_peer *peer,
+                     struct vfring_wire_frame *frame, uint64_t now_ns)
+{
+    if (peer->failed) {
+        return -EHOSTUNREACH;
+    }
+    if (!peer->in_flight) {
+        /* Once a peer, at its first frame: idle peers stay small. */
+        peer->in_flight = calloc(VFRING_WIRE_WINDOW, sizeof(struct vfring_wire_frame *));
+        if (!peer->in_flight) {
+            return -ENOMEM;
+        }
+    }
+    frame->peer = peer;
+    frame->loss = WIRE_LOSS_NONE;
+    frame->retransmitted = false;
+    if (peer->queue_head) { /* first come, first sent */
+        enqueue(peer, frame);
+        return 0;
+    }
+    if (!window_open(wire, peer)) {
+        wire->stats.window_stalls++;
+        enqueue(peer, frame);
+        return 0;
+    }
+    if (send_new(wire, peer, frame, now_ns)) {
+        enqueue(peer, frame);
+        wire_stall(wire, peer);
+    }
+    return 0;
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Time: round trips, retransmission, silence, and what progress has to do. */
+#include "wire_internal.h"
+
+#include <errno.h>
+
+void wire_rtt_sample(struct vfring_wire_peer *peer, uint64_t rtt_ns)
+{
+    /* RFC 6298, section 2, in integers. */
+    if (!peer->srtt_ns) {
+        peer->srtt_ns = rtt_ns ? rtt_ns : 1;
+        peer->rttvar_ns = rtt_ns / 2;
+        return;
+    }
+    const uint64_t error = rtt_ns > peer->srtt_ns ? rtt_ns - peer->srtt_ns : peer->srtt_ns - rtt_ns;
+
+    peer->rttvar_ns += error / 4 - peer->rttvar_ns / 4;
+    peer->srtt_ns += rtt_ns / 8 - peer->srtt_ns / 8;
+    if (!peer->srtt_ns) {
+        peer->srtt_ns = 1;
+    }
+}
+
+static uint64_t rto_ns(const struct vfring_wire *wire, const struct vfring_wire_peer *peer)
+{
+    uint64_t rto = peer->srtt_ns ? peer->srtt_ns + 4 * peer->rttvar_ns + wire->cfg.ack_delay_ns
+                                 : wire->cfg.rto_initial_ns;
+
+    if (rto < wire->cfg.rto_min_ns) {
+        rto = wire->cfg.rto_min_ns;
+    }
+    for (uint32_t i = 0; i < peer->backoff && rto < wire->cfg.rto_max_ns; i++) {
+        rto *= 2;
+    }
+    return rto < wire->cfg.rto_max_ns ? rto : wire->cfg.rto_max_ns;
+}
+
+void wire_timer_start(struct vfring_wire *wire, struct vfring_wire_peer *peer, uint64_t now_ns)
+{
+    if (peer->deadline_ns == WIRE_NEVER) {
+        peer->waiting_since_ns = now_ns;
+    }
+    peer->deadline_ns = now_ns + rto_ns(wire, peer);
+    if (!peer->timer_linked) {
+        peer->timer_linked = true;
+        peer->timer_next = wire->timer_list;
+        wire->timer_list = peer;
+    }
+    if (peer->deadline_ns < wire->next_timer_ns) {
+        wire->next_timer_ns = peer->deadline_ns;
+    }
+}
+
+/*
+ * Nothing came in time. All that is in flight may be lost, but it may as well
+ * be that the peer computes and does not look at its ring: so one frame goes
+ * out as a question, and the answer tells which others to send again.
+ */
+static void timeout(struct vfring_wire *wire, struct vfring_wire_peer *peer, uint64_t now_ns)
+{
+    const uint64_t silent_ns = now_ns - peer->waiting_since_ns;
+
+    if (silent_ns >= wire->cfg.peer_timeout_ns) {
+        peer->failed = true;
+        wire_peer_flush(wire, peer, -ETIMEDOUT);
+        wire->ops.peer_failed(wire->ctx, peer, silent_ns);
+        return;
+    }
+    if (silent_ns >= wire->cfg.silence_warn_ns && !peer->silence_reported) {
+        peer->silence_reported = true;
+        wire->ops.peer_silent(wire->ctx, peer, silent_ns);
+    }
+    wire->stats.timeouts++;
+    for (uint32_t seq = peer->snd_una; seq != peer->snd_next; seq++) {
+        struct vfring_wire_frame *frame = peer->in_flight[WIRE_SLOT(seq)];
+
+        if (frame) {
+            wire_mark_lost(peer, frame, WIRE_LOSS_TIMEOUT);
+        }
+    }
+    peer->backoff++;
+    peer->rexmit_budget = 1;
+    wire_timer_start(wire, peer, now_ns);
+    wire_peer_output(wire, peer, now_ns);
+}
+
+static void timers_run(struct vfring_wire *wire, uint64_t now_ns)
+{
+    struct vfring_wire_peer **at = &wire->timer_list, *peer, *expired = NULL;
+
+    wire->next_timer_ns = WIRE_NEVER;
+    while ((peer = *at)) {
+        if (peer->deadline_ns == WIRE_NEVER || peer->deadline_ns <= now_ns) {
+            *at = peer->timer_next;
+            peer->timer_linked = false;
+            if (peer->deadline_ns != WIRE_NEVER) {
+                peer->timer_next = expired;
+                expired = peer;
+            }
+            continue;
+        }
+        if (peer->deadline_ns < wire->next_timer_ns) {
+            wire->next_timer_ns = peer->deadline_ns;
+        }
+        at = &peer->timer_next;
+    }
+    while ((peer = expired)) {
+        expired = peer->timer_next;
+        timeout(wire, peer, now_ns);
+    }
+}
+
+static void acks_run(struct vfring_wire *wire, uint64_t now_ns)
+{
+    struct vfring_wire_peer **at = &wire->ack_list, *peer;
+
+    while ((peer = *at)) {
+        const bool owed = peer->rcv_unacked || peer->ack_now;
+
+        if (owed && !peer->ack_now && now_ns < peer->ack_due_ns) {
+            at = &peer->ack_next; /* data going the other way may still carry it */
+            continue;
+        }
+        if (owed && wire_send_ack(wire, peer)) {
+            return;
+        }
+        *at = peer->ack_next;
+        peer->ack_linked = false;
+    }
+}
+
+void vfring_wire_progress(struct vfring_wire *wire, uint64_t now_ns)
+{
+    struct vfring_wire_peer *peer, *stalled;
+
+    if (wire->ack_list) {
+        acks_run(wire, now_ns);
+    }
+    if (wire->stalled_list) {
+        stalled = wire->stalled_list;
+        wire->stalled_list = NULL;
+        while ((peer = stalled)) {
+            stalled = peer->stalled_next;
+            peer->stalled_linked = false;
+            wire_peer_output(wire, peer, now_ns); /* may put it back */
+        }
+    }
+    if (now_ns >= wire->next_timer_ns) {
+        timers_run(wire, now_ns);
+    }
+}
