@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "exports.h"
+
+static Napi::Object Init(Napi::Env env, Napi::Object exports)
+{
+    using namespace vfring;
+
+    exports.Set("peerCred", Napi::Function::New(env, PeerCred, "peerCred"));
+    exports.Set("peerPidfd", Napi::Function::New(env, PeerPidfd, "peerPidfd"));
+    exports.Set("pidfdOpen", Napi::Function::New(env, PidfdOpen, "pidfdOpen"));
+    exports.Set("closeFd", Napi::Function::New(env, CloseFd, "closeFd"));
+    exports.Set("setNodeOwner", Napi::Function::New(env, SetNodeOwner, "setNodeOwner"));
+    exports.Set("readRegisters", Napi::Function::New(env, ReadRegisters, "readRegisters"));
+    exports.Set("vfRegisters", VfRegisterOffsets(env));
+    DefineProcessWatch(env, exports);
+    return exports;
+}
+
+NODE_API_MODULE(vfring_native, Init)

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/**
+ * @file
+ * The addon's functions. Their JavaScript side, with types and contracts, is
+ * control/src/native.ts; every failed system call throws a SystemError.
+ *
+ * All of them run on the thread of the node environment that loaded the
+ * addon, and none of them waits: the one call that does, epoll_wait in
+ * process_watch.cc, has a thread of its own.
+ */
+#ifndef VFRING_EXPORTS_H
+#define VFRING_EXPORTS_H
+
+#include <napi.h>
+
+namespace vfring {
+
+/* peer.cc */
+Napi::Value PeerCred(const Napi::CallbackInfo &info);
+Napi::Value PeerPidfd(const Napi::CallbackInfo &info);
+Napi::Value PidfdOpen(const Napi::CallbackInfo &info);
+Napi::Value CloseFd(const Napi::CallbackInfo &info);
+
+/* node_owner.cc */
+Napi::Value SetNodeOwner(const Napi::CallbackInfo &info);
+
+/* vf_registers.cc */
+Napi::Value ReadRegisters(const Napi::CallbackInfo &info);
+Napi::Object VfRegisterOffsets(Napi::Env env);
+
+/* process_watch.cc: adds the class ProcessWatch. */
+void DefineProcessWatch(Napi::Env env, Napi::Object exports);
+
+} // namespace vfring
+
+#endif

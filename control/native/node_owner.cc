@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "exports.h"
+#include "system_error.h"
+
+#include <cerrno>
+#include <cstdio>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+namespace vfring {
+
+/**
+ * setNodeOwner(path, kind, major, minor, uid, gid, mode)
+ *
+ * The node is opened with O_PATH: no driver's open() runs, so a VF in use is
+ * neither refused with EBUSY nor reset. What was opened is checked before it
+ * is changed, and changed through that descriptor, so that a name swapped in
+ * between cannot turn another file over to a user.
+ */
+Napi::Value SetNodeOwner(const Napi::CallbackInfo &info)
+{
+    Napi::Env env = info.Env();
+    std::string path = StringArg(info, 0, "path");
+    std::string kind = StringArg(info, 1, "kind");
+    int64_t major_wanted = IntArg(info, 2, "major");
+    int64_t minor_wanted = IntArg(info, 3, "minor");
+    uid_t uid = static_cast<uid_t>(IntArg(info, 4, "uid"));
+    gid_t gid = static_cast<gid_t>(IntArg(info, 5, "gid"));
+    mode_t mode = static_cast<mode_t>(IntArg(info, 6, "mode"));
+
+    if (kind != "char" && kind != "file") {
+        throw Napi::TypeError::New(env, "kind must be \"char\" or \"file\"");
+    }
+    UniqueFd fd(open(path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+    if (fd.get() < 0) {
+        throw SystemError(env, errno, "open", path);
+    }
+    struct stat st = {};
+    if (fstat(fd.get(), &st) != 0) {
+        throw SystemError(env, errno, "fstat", path);
+    }
+    bool fits = kind == "file" ? S_ISREG(st.st_mode) && st.st_nlink == 1
+                               : S_ISCHR(st.st_mode) &&
+                                     major(st.st_rdev) == static_cast<unsigned>(major_wanted) &&
+                                     minor(st.st_rdev) == static_cast<unsigned>(minor_wanted);
+    if (!fits) {
+        throw SystemError(env, EINVAL, "check that this is the VF's own node", path);
+    }
+
+    char self[64];
+    snprintf(self, sizeof(self), "/proc/self/fd/%d", fd.get());
+    /*
+     * Narrow the mode before another user gets the node, and once more after
+     * the former owner lost it: until then that owner could widen it again.
+     * The same owner may have left an access control list behind.
+     */
+    if (chmod(self, mode) != 0) {
+        throw SystemError(env, errno, "chmod", path);
+    }
+    if ((st.st_uid != uid || st.st_gid != gid) &&
+        fchownat(fd.get(), "", uid, gid, AT_EMPTY_PATH) != 0) {
+        throw SystemError(env, errno, "chown", path);
+    }
+    if (removexattr(self, "system.posix_acl_access") != 0 && errno != ENODATA &&
+        errno != EOPNOTSUPP) {
+        throw SystemError(env, errno, "removexattr", path);
+    }
+    if (chmod(self, mode) != 0) {
+        throw SystemError(env, errno, "chmod", path);
+    }
+    Napi::Object before = Napi::Object::New(env);
+    before.Set("uid", Napi::Number::New(env, st.st_uid));
+    before.Set("gid", Napi::Number::New(env, st.st_gid));
+    before.Set("mode", Napi::Number::New(env, st.st_mode & 07777));
+    return before;
+}
+
+} // namespace vfring

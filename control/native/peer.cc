@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "exports.h"
+#include "system_error.h"
+
+#include <cerrno>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* Linux 6.5; older C libraries do not know the name. */
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77
+#endif
+
+namespace vfring {
+
+Napi::Value PeerCred(const Napi::CallbackInfo &info)
+{
+    Napi::Env env = info.Env();
+    int fd = static_cast<int>(IntArg(info, 0, "fd"));
+    struct ucred cred = {};
+    socklen_t length = sizeof(cred);
+
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &length) != 0) {
+        throw SystemError(env, errno, "getsockopt SO_PEERCRED");
+    }
+    Napi::Object out = Napi::Object::New(env);
+    out.Set("pid", Napi::Number::New(env, cred.pid));
+    out.Set("uid", Napi::Number::New(env, cred.uid));
+    out.Set("gid", Napi::Number::New(env, cred.gid));
+    return out;
+}
+
+Napi::Value PeerPidfd(const Napi::CallbackInfo &info)
+{
+    Napi::Env env = info.Env();
+    int fd = static_cast<int>(IntArg(info, 0, "fd"));
+    int pidfd = -1;
+    socklen_t length = sizeof(pidfd);
+
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &length) != 0) {
+        if (errno == ENOPROTOOPT || errno == EOPNOTSUPP) {
+            return env.Null();
+        }
+        throw SystemError(env, errno, "getsockopt SO_PEERPIDFD");
+    }
+    return Napi::Number::New(env, pidfd);
+}
+
+Napi::Value PidfdOpen(const Napi::CallbackInfo &info)
+{
+    Napi::Env env = info.Env();
+    int64_t pid = IntArg(info, 0, "pid");
+    long pidfd = syscall(SYS_pidfd_open, static_cast<pid_t>(pid), 0);
+
+    if (pidfd < 0) {
+        throw SystemError(env, errno, "pidfd_open", std::to_string(pid));
+    }
+    return Napi::Number::New(env, static_cast<double>(pidfd));
+}
+
+Napi::Value CloseFd(const Napi::CallbackInfo &info)
+{
+    Napi::Env env = info.Env();
+    int fd = static_cast<int>(IntArg(info, 0, "fd"));
+
+    if (close(fd) != 0) {
+        throw SystemError(env, errno, "close");
+    }
+    return env.Undefined();
+}
+
+} // namespace vfring
