@@ -130,6 +130,8 @@ void vfring_wire_destroy(struct vfring_wire *wire);
  */
 int vfring_wire_peer_add(struct vfring_wire *wire, uint32_t id, uint32_t key, const uint8_t mac[6],
                          void *upper, struct vfring_wire_peer **peer);
+/** The peer of that id, or NULL. */
+struct vfring_wire_peer *vfring_wire_peer_find(const struct vfring_wire *wire, uint32_t id);
 /** Completes the peer's frames with -ECANCELED and frees it. */
 void vfring_wire_peer_remove(struct vfring_wire *wire, struct vfring_wire_peer *peer);
 void *vfring_wire_peer_upper(const struct vfring_wire_peer *peer);
@@ -157,6 +159,9 @@ void vfring_wire_input(struct vfring_wire *wire, const void *data, uint32_t byte
  * frame whose acknowledgement is already there.
  */
 void vfring_wire_progress(struct vfring_wire *wire, uint64_t now_ns);
+
+/** Hot. The part of progress that is safe while frames wait in the RX ring: no timeouts. */
+void vfring_wire_flush(struct vfring_wire *wire, uint64_t now_ns);
 
 /** Is anything waiting for progress (frames in flight or queued, acks owed)? */
 bool vfring_wire_idle(const struct vfring_wire *wire);

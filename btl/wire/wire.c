@@ -100,7 +100,7 @@ static int table_rebuild(struct vfring_wire *wire, uint32_t mask)
     return 0;
 }
 
-static struct vfring_wire_peer *table_find(const struct vfring_wire *wire, uint32_t id)
+struct vfring_wire_peer *vfring_wire_peer_find(const struct vfring_wire *wire, uint32_t id)
 {
     struct vfring_wire_peer *peer;
 
@@ -119,7 +119,7 @@ struct vfring_wire_peer *wire_peer_lookup(struct vfring_wire *wire, uint32_t src
     if (peer && peer->id == src) {
         return peer;
     }
-    peer = table_find(wire, src);
+    peer = vfring_wire_peer_find(wire, src);
     if (!peer) {
         peer = wire->ops.unknown_peer(wire->ctx, src);
     }
@@ -133,7 +133,7 @@ int vfring_wire_peer_add(struct vfring_wire *wire, uint32_t id, uint32_t key, co
     struct vfring_wire_peer *peer;
     int rc;
 
-    if (table_find(wire, id)) {
+    if (vfring_wire_peer_find(wire, id)) {
         return -EEXIST;
     }
     /* Half full at most, so that a miss ends soon. */

@@ -129,7 +129,7 @@ static void acks_run(struct vfring_wire *wire, uint64_t now_ns)
     }
 }
 
-void vfring_wire_progress(struct vfring_wire *wire, uint64_t now_ns)
+void vfring_wire_flush(struct vfring_wire *wire, uint64_t now_ns)
 {
     struct vfring_wire_peer *peer, *stalled;
 
@@ -145,6 +145,11 @@ void vfring_wire_progress(struct vfring_wire *wire, uint64_t now_ns)
             wire_peer_output(wire, peer, now_ns); /* may put it back */
         }
     }
+}
+
+void vfring_wire_progress(struct vfring_wire *wire, uint64_t now_ns)
+{
+    vfring_wire_flush(wire, now_ns);
     if (now_ns >= wire->next_timer_ns) {
         timers_run(wire, now_ns);
     }

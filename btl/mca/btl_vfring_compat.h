@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/**
+ * @file
+ * What differs between Open MPI 4.1, 5.0 and 6.0. Nothing else in this folder
+ * asks for a version.
+ */
+#ifndef BTL_VFRING_COMPAT_H
+#define BTL_VFRING_COMPAT_H
+
+#include "config.h"
+
+#include "opal_config.h"
+
+#include "opal/class/opal_bitmap.h"
+#include "opal/datatype/opal_convertor.h"
+#include "opal/mca/base/mca_base_var.h"
+#include "opal/mca/btl/base/base.h"
+#include "opal/mca/btl/base/btl_base_error.h"
+#include "opal/mca/btl/btl.h"
+#include "opal/util/output.h"
+#include "opal/util/proc.h"
+#include "opal/util/show_help.h"
+
+#if VFRING_OMPI_MAJOR >= 5
+#    include "opal/mca/pmix/pmix-internal.h"
+#    include "opal/mca/threads/mutex.h"
+#    define BTL_VFRING_MODEX_SCOPE PMIX_GLOBAL
+#else
+#    include "opal/mca/pmix/pmix.h"
+#    include "opal/threads/mutex.h"
+#    define BTL_VFRING_MODEX_SCOPE OPAL_PMIX_GLOBAL
+#endif
+
+/**
+ * Hands a received message to the upper layer. 4.1 wants a send descriptor
+ * with the segments, 5.0 a receive descriptor that also names the endpoint.
+ */
+static inline void btl_vfring_hand_up(struct mca_btl_base_module_t *btl,
+                                      struct mca_btl_base_endpoint_t *endpoint,
+                                      mca_btl_base_tag_t tag, mca_btl_base_segment_t *segment)
+{
+    const mca_btl_active_message_callback_t *reg = &mca_btl_base_active_message_trigger[tag];
+
+#if VFRING_OMPI_MAJOR >= 5
+    const mca_btl_base_receive_descriptor_t received = {.endpoint = endpoint,
+                                                        .des_segments = segment,
+                                                        .des_segment_count = 1,
+                                                        .tag = tag,
+                                                        .cbdata = reg->cbdata};
+
+    reg->cbfunc(btl, &received);
+#else
+    mca_btl_base_descriptor_t received;
+
+    (void) endpoint;
+    received.des_segments = segment;
+    received.des_segment_count = 1;
+    reg->cbfunc(btl, tag, &received, reg->cbdata);
+#endif
+}
+
+#endif /* BTL_VFRING_COMPAT_H */

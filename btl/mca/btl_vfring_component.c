@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Life of the component: from Open MPI's discovery to a running VF, and back. */
+#include "btl_vfring.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+/* An idle poll looks at the clock (a few tens of ns) once in so many times. */
+#define CLOCK_EVERY_IDLE_POLLS 8u
+
+static int component_register(void);
+static mca_btl_base_module_t **component_init(int *num_modules, bool enable_progress_threads,
+                                              bool enable_mpi_threads);
+static int component_progress(void);
+
+mca_btl_vfring_component_t mca_btl_vfring_component = {
+    .super = {
+        .btl_version = {
+            MCA_BTL_DEFAULT_VERSION("vfring"),
+            .mca_register_component_params = component_register,
+        },
+        .btl_data = {
+            .param_field = MCA_BASE_METADATA_PARAM_CHECKPOINT,
+        },
+        .btl_init = component_init,
+        .btl_progress = component_progress,
+    },
+};
+
+uint64_t btl_vfring_now_ns(void)
+{
+    struct timespec ts;
+
+    (void) clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (uint64_t) ts.tv_sec * 1000000000u + (uint64_t) ts.tv_nsec;
+}
+
+static mca_btl_vfring_module_t param_defaults;
+
+static int component_register(void)
+{
+    (void) btl_vfring_params_register();
+    param_defaults = mca_btl_vfring_module_template;
+    return mca_btl_base_param_register(&mca_btl_vfring_component.super.btl_version,
+                                       &param_defaults.super);
+}
+
+/* --- which device ------------------------------------------------------------ */
+
+/* Entry @p index of a comma-separated list, or NULL. */
+static const char *list_entry(const char *list, unsigned index, size_t *length)
+{
+    for (;; list += *length + 1) {
+        *length = strcspn(list, ",");
+        if (index-- == 0) {
+            return list;
+        }
+        if (!list[*length]) {
+            return NULL;
+        }
+    }
+}
+
+/* The device at our local rank in btl_vfring_devices. */
+static int device_by_hand(mca_btl_vfring_module_t *module)
+{
+    const char *devices = mca_btl_vfring_component.devices;
+    const unsigned local_rank = (unsigned) opal_process_info.my_local_rank;
+    size_t length;
+    const char *entry = list_entry(devices, local_rank, &length);
+    char text[128];
+
+    if (!entry) {
+        (void) snprintf(text, sizeof(text),
+                        "btl_vfring_devices has no device for the process with local rank %u",
+                        local_rank);
+        btl_vfring_help_unusable(devices, text, "name a device for each process of the node");
+        return OPAL_ERR_NOT_AVAILABLE;
+    }
+    if (!length || length >= sizeof(module->lease.device)) {
+        btl_vfring_help_unusable(devices, "an entry of btl_vfring_devices is empty or too long",
+                                 "give a comma-separated list of paths");
+        return OPAL_ERR_BAD_PARAM;
+    }
+    memcpy(module->lease.device, entry, length);
+    module->lease.device[length] = '\0';
+    return OPAL_SUCCESS;
+}
+
+/* Size of the job; the launcher tells. 0 when it does not (a singleton). */
+static uint32_t job_size(void)
+{
+    const char *value = getenv("OMPI_COMM_WORLD_SIZE");
+
+    return value ? (uint32_t) strtoul(value, NULL, 10) : 0;
+}
+
+static int device_by_lease(mca_btl_vfring_module_t *module)
+{
+    const mca_btl_vfring_component_t *c = &mca_btl_vfring_component;
+    const char *job = getenv("VFRING_JOB");
+    const struct vfring_lease_request request = {
+        .run_dir = c->run_dir,
+        .job = job ? job : getenv("PMIX_NAMESPACE"),
+        .rank = opal_proc_local_get()->proc_name.vpid,
+        .ranks = job_size(),
+        .timeout_ms = (int) c->lease_timeout_s * 1000,
+    };
+    struct vfring_lease_error error;
+    char text[640];
+
+    if (!vfring_lease_acquire(&request, &module->lease, &error)) {
+        return OPAL_SUCCESS;
+    }
+    (void) snprintf(text, sizeof(text), "%s (%s)", error.text, error.code);
+    btl_vfring_help_unusable("none leased", text, error.remedy);
+    return OPAL_ERR_NOT_AVAILABLE;
+}
+
+static void give_back_lease(mca_btl_vfring_module_t *module)
+{
+    struct vfring_lease_error error;
+
+    if (!module->lease.id[0]) {
+        return;
+    }
+    /* If this fails the daemon takes the VF back when the process ends. */
+    if (vfring_lease_release(mca_btl_vfring_component.run_dir, module->lease.id, 2000, &error)) {
+        BTL_VERBOSE(("lease %s not given back: %s", module->lease.id, error.text));
+    }
+    module->lease.id[0] = '\0';
+}
+
+/* --- a module ------------------------------------------------------------------ */
+
+static void module_destroy(mca_btl_vfring_module_t *module)
+{
+    vfring_wire_destroy(module->wire);
+    while (module->endpoints) {
+        mca_btl_vfring_endpoint_t *endpoint = module->endpoints;
+
+        module->endpoints = endpoint->next;
+        free(endpoint);
+    }
+    if (module->vf) {
+        btl_vfring_frags_destroy(module);
+        vfring_vf_close(module->vf);
+    }
+    give_back_lease(module);
+    (void) pthread_mutex_destroy(&module->lock);
+    free(module);
+}
+
+static int open_vf(mca_btl_vfring_module_t *module)
+{
+    const mca_btl_vfring_component_t *c = &mca_btl_vfring_component;
+    const struct vfring_vf_params params = {
+        .path = module->lease.device,
+        .mtu_bytes = c->mtu_bytes ? c->mtu_bytes : module->lease.mtu_bytes,
+        .tx_entries = c->tx_entries,
+        .rx_entries = c->rx_entries,
+        .soft_faults = c->soft_faults && *c->soft_faults ? c->soft_faults : NULL,
+    };
+    struct vfring_vf_error error = {0};
+    int rc;
+
+    rc = vfring_vf_open(&params, &module->vf, &error);
+    if (!rc) {
+        vfring_vf_query(module->vf, &module->info);
+        module->max_payload = vfring_wire_max_payload(module->info.mtu_bytes);
+        rc = btl_vfring_frags_create(module, &error);
+    }
+    if (rc) {
+        btl_vfring_help_unusable(module->lease.device, error.text, error.remedy);
+        return OPAL_ERR_NOT_AVAILABLE;
+    }
+    return OPAL_SUCCESS;
+}
+
+static int start_wire(mca_btl_vfring_module_t *module)
+{
+    const mca_btl_vfring_component_t *c = &mca_btl_vfring_component;
+    const uint32_t ranks = job_size();
+    struct vfring_wire_config config = {
+        .key = module->key,
+        .id = opal_proc_local_get()->proc_name.vpid,
+        .crc_payload = c->checksum,
+        .window_frames = c->window,
+        .rx_entries = module->info.rx_entries,
+        .max_peers_hint = ranks > 1 ? ranks - 1 : 1,
+        .ack_delay_ns = (uint64_t) c->ack_delay_us * 1000,
+        .rto_min_ns = (uint64_t) c->rto_min_us * 1000,
+        .silence_warn_ns = (uint64_t) c->silence_warn_s * 1000000000u,
+        .peer_timeout_ns = (uint64_t) c->peer_timeout_s * 1000000000u,
+        .control_frames = module->control_frames,
+        .num_control_frames = BTL_VFRING_CONTROL_FRAMES,
+    };
+
+    memcpy(config.mac, module->info.mac, 6);
+    if (vfring_wire_create(&config, &btl_vfring_wire_ops, module, &module->wire)) {
+        btl_vfring_help_unusable(module->info.name,
+                                 "the wire cannot be set up with these MCA parameters, or there "
+                                 "is no memory",
+                                 "btl_vfring_window must be 0 or 2 to 64");
+        return OPAL_ERR_BAD_PARAM;
+    }
+    return OPAL_SUCCESS;
+}
+
+/* The PML cuts messages by these; none may be longer than one frame. */
+static void set_limits(mca_btl_vfring_module_t *module)
+{
+    const size_t most = module->max_payload;
+    mca_btl_base_module_t *btl = &module->super;
+
+    btl->btl_eager_limit = btl->btl_eager_limit < most ? btl->btl_eager_limit : most;
+    btl->btl_rndv_eager_limit = btl->btl_rndv_eager_limit < most ? btl->btl_rndv_eager_limit : most;
+    btl->btl_max_send_size = btl->btl_max_send_size < most ? btl->btl_max_send_size : most;
+}
+
+static mca_btl_vfring_module_t *module_create(void)
+{
+    const mca_btl_vfring_component_t *c = &mca_btl_vfring_component;
+    mca_btl_vfring_module_t *module = calloc(1, sizeof(*module));
+    pthread_mutexattr_t recursive;
+    int rc;
+
+    if (!module) {
+        return NULL;
+    }
+    *module = param_defaults; /* with what the user set */
+    (void) pthread_mutexattr_init(&recursive);
+    (void) pthread_mutexattr_settype(&recursive, PTHREAD_MUTEX_RECURSIVE);
+    (void) pthread_mutex_init(&module->lock, &recursive);
+    (void) pthread_mutexattr_destroy(&recursive);
+    module->num_frags = c->slots < 32 ? 32 : c->slots > 65536 ? 65536 : c->slots;
+
+    rc = c->devices && *c->devices ? device_by_hand(module) : device_by_lease(module);
+    if (rc == OPAL_SUCCESS) {
+        rc = open_vf(module);
+    }
+    if (rc == OPAL_SUCCESS && getrandom(&module->key, sizeof(module->key), 0) < 0) {
+        btl_vfring_help_unusable(module->info.name, "no random numbers for the frame key", NULL);
+        rc = OPAL_ERROR;
+    }
+    if (rc == OPAL_SUCCESS) {
+        rc = start_wire(module);
+    }
+    if (rc == OPAL_SUCCESS) {
+        set_limits(module);
+        rc = btl_vfring_modex_send(module);
+        if (rc != OPAL_SUCCESS) {
+            btl_vfring_help_unusable(module->info.name, "the VF's address could not be published",
+                                     "is the program started by mpirun?");
+        }
+    }
+    if (rc != OPAL_SUCCESS) {
+        module_destroy(module);
+        return NULL;
+    }
+    BTL_VERBOSE(("VF %s at %s, MTU %u, rings %u/%u, %zu bytes registered", module->info.name,
+                 module->lease.device, module->info.mtu_bytes, module->info.tx_entries,
+                 module->info.rx_entries, vfring_vf_dma_bytes(module->vf)));
+    return module;
+}
+
+static mca_btl_base_module_t **component_init(int *num_modules, bool enable_progress_threads,
+                                              bool enable_mpi_threads)
+{
+    mca_btl_vfring_component_t *c = &mca_btl_vfring_component;
+    mca_btl_base_module_t **modules;
+
+    (void) enable_progress_threads;
+    (void) enable_mpi_threads;
+    *num_modules = 0;
+    btl_vfring_help_init();
+    /*
+     * Where the component is installed it is offered to every MPI program.
+     * Nobody who did not ask for it shall hear of a node without VFs.
+     */
+    if (!btl_vfring_asked_for() && !(c->devices && *c->devices)
+        && !vfring_lease_daemon_present(c->run_dir)) {
+        BTL_VERBOSE(("not asked for, and no vfringd at %s", c->run_dir));
+        return NULL;
+    }
+    modules = malloc(sizeof(*modules));
+    if (!modules) {
+        return NULL;
+    }
+    c->module = module_create();
+    if (!c->module) {
+        free(modules);
+        return NULL;
+    }
+    modules[0] = &c->module->super;
+    *num_modules = 1;
+    return modules;
+}
+
+int btl_vfring_module_finalize(struct mca_btl_base_module_t *btl)
+{
+    mca_btl_vfring_module_t *module = (mca_btl_vfring_module_t *) btl;
+
+    /*
+     * Open MPI has synchronised all processes: what we sent has been received.
+     * Pay the acknowledgements we owe, so that nobody repeats frames to a VF
+     * that has a new owner.
+     */
+    vfring_wire_progress(module->wire, btl_vfring_now_ns() + 1000000000u);
+    vfring_vf_tx_doorbell(module->vf);
+    if (mca_btl_vfring_component.stats) {
+        btl_vfring_print_stats(module);
+    }
+    mca_btl_vfring_component.module = NULL;
+    module_destroy(module);
+    return OPAL_SUCCESS;
+}
+
+/* --- progress -------------------------------------------------------------------- */
+
+/* Frames stay unanswered: is it the VF? A link that is down may come back; a reset VF does not. */
+static void look_after_vf(mca_btl_vfring_module_t *module)
+{
+    const int state = vfring_vf_check(module->vf);
+
+    module->timeouts_seen = vfring_wire_stats(module->wire)->timeouts;
+    if ((state == -ENETRESET || state == -ENODEV) && !module->fatal_reported) {
+        module->fatal_reported = true;
+        btl_vfring_report_failure(module, NULL,
+                                  state == -ENODEV
+                                      ? "the VF was unbound from uio_vf or removed"
+                                      : "the PF was reset or set down while the job ran");
+    }
+}
+
+static int module_progress(mca_btl_vfring_module_t *module)
+{
+    struct vfring_rx_frame frames[BTL_VFRING_RX_BURST];
+    unsigned count;
+
+    module->in_progress = true;
+    if (module->callbacks_head) {
+        btl_vfring_run_callbacks(module);
+    }
+    count = vfring_vf_rx_poll(module->vf, frames, BTL_VFRING_RX_BURST);
+    if (count) {
+        const uint64_t now = btl_vfring_now_ns();
+
+        for (unsigned i = 0; i < count; i++) {
+            vfring_wire_input(module->wire, frames[i].data, frames[i].bytes, now);
+        }
+        vfring_vf_rx_release(module->vf, count);
+        module->idle_polls = 0;
+        /* Behind a full burst there may be acknowledgements: timeouts wait. */
+        if (count < BTL_VFRING_RX_BURST) {
+            vfring_wire_progress(module->wire, now);
+        } else {
+            vfring_wire_flush(module->wire, now);
+        }
+    } else if (++module->idle_polls % CLOCK_EVERY_IDLE_POLLS == 0) {
+        vfring_wire_progress(module->wire, btl_vfring_now_ns());
+        if (OPAL_UNLIKELY(module->timeouts_seen != vfring_wire_stats(module->wire)->timeouts)) {
+            look_after_vf(module);
+        }
+    }
+    vfring_vf_tx_doorbell(module->vf);
+    module->in_progress = false;
+    return (int) count;
+}
+
+static int component_progress(void)
+{
+    mca_btl_vfring_module_t *module = mca_btl_vfring_component.module;
+    int count = 0;
+
+    if (OPAL_UNLIKELY(!module)) {
+        return 0;
+    }
+    if (opal_using_threads()) {
+        /* Another thread is at it already: no use in waiting for it. */
+        if (pthread_mutex_trylock(&module->lock)) {
+            return 0;
+        }
+        if (!module->in_progress) {
+            count = module_progress(module);
+        }
+        (void) pthread_mutex_unlock(&module->lock);
+        return count;
+    }
+    return module->in_progress ? 0 : module_progress(module);
+}

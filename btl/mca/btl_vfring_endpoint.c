@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Peers: what processes tell each other, and endpoints made of it. */
+#include "btl_vfring.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+int btl_vfring_modex_send(mca_btl_vfring_module_t *module)
+{
+    struct btl_vfring_modex ours = {.version = BTL_VFRING_MODEX_VERSION,
+                                    .key = module->key,
+                                    .mtu_bytes = module->info.mtu_bytes};
+    int rc;
+
+    memcpy(ours.mac, module->info.mac, 6);
+    (void) snprintf(ours.vf, sizeof(ours.vf), "%s", module->info.name);
+    OPAL_MODEX_SEND(rc, BTL_VFRING_MODEX_SCOPE, &mca_btl_vfring_component.super.btl_version, &ours,
+                    sizeof(ours));
+    return rc;
+}
+
+/* What the peer has published; nothing of it is believed before it is checked. */
+static int modex_receive(const opal_process_name_t *name, struct btl_vfring_modex *theirs)
+{
+    void *blob = NULL;
+    size_t bytes = 0;
+    int rc;
+
+    OPAL_MODEX_RECV(rc, &mca_btl_vfring_component.super.btl_version,
+                    (opal_process_name_t *) name, &blob, &bytes);
+    if (rc != OPAL_SUCCESS || !blob) {
+        return OPAL_ERR_UNREACH; /* it has no VF */
+    }
+    if (bytes == sizeof(*theirs)) {
+        memcpy(theirs, blob, sizeof(*theirs));
+        theirs->vf[sizeof(theirs->vf) - 1] = '\0';
+    }
+    free(blob);
+    if (bytes != sizeof(*theirs) || theirs->version != BTL_VFRING_MODEX_VERSION
+        || (theirs->mac[0] & 1)) {
+        return OPAL_ERR_UNREACH;
+    }
+    return OPAL_SUCCESS;
+}
+
+int btl_vfring_endpoint_get(mca_btl_vfring_module_t *module, const opal_process_name_t *name,
+                            mca_btl_vfring_endpoint_t **out)
+{
+    struct vfring_wire_peer *peer = vfring_wire_peer_find(module->wire, name->vpid);
+    mca_btl_vfring_endpoint_t *endpoint;
+    struct btl_vfring_modex theirs;
+    int rc;
+
+    if (peer) {
+        *out = vfring_wire_peer_upper(peer);
+        return OPAL_SUCCESS;
+    }
+    rc = modex_receive(name, &theirs);
+    if (rc != OPAL_SUCCESS) {
+        return rc;
+    }
+    if (theirs.mtu_bytes != module->info.mtu_bytes) {
+        btl_vfring_help_mtu(module, name, &theirs);
+        return OPAL_ERR_UNREACH;
+    }
+    endpoint = calloc(1, sizeof(*endpoint));
+    if (!endpoint) {
+        return OPAL_ERR_OUT_OF_RESOURCE;
+    }
+    endpoint->module = module;
+    endpoint->name = *name;
+    if (vfring_wire_peer_add(module->wire, name->vpid, theirs.key, theirs.mac, endpoint,
+                             &endpoint->peer)) {
+        free(endpoint);
+        return OPAL_ERR_OUT_OF_RESOURCE;
+    }
+    endpoint->next = module->endpoints;
+    module->endpoints = endpoint;
+    *out = endpoint;
+    return OPAL_SUCCESS;
+}
+
+void btl_vfring_endpoint_release(mca_btl_vfring_endpoint_t *endpoint)
+{
+    mca_btl_vfring_endpoint_t **at = &endpoint->module->endpoints;
+
+    while (*at != endpoint) {
+        at = &(*at)->next;
+    }
+    *at = endpoint->next;
+    vfring_wire_peer_remove(endpoint->module->wire, endpoint->peer);
+    free(endpoint);
+}

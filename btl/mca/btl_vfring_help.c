@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What a user is told, and how. The texts are in help-mca-btl-vfring.txt. */
+#include "btl_vfring.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+static const char help_file[] = "help-mca-btl-vfring.txt";
+
+void btl_vfring_help_init(void)
+{
+    (void) opal_show_help_add_dir(VFRING_HELP_DIR);
+}
+
+static const char *host(void)
+{
+    return opal_process_info.nodename ? opal_process_info.nodename : "this host";
+}
+
+void btl_vfring_help_unusable(const char *device, const char *text, const char *cure)
+{
+    opal_show_help(help_file, "unusable", true, host(), device, text,
+                   cure && *cure ? cure : "see the kernel log and vfringd's log");
+}
+
+void btl_vfring_help_mtu(const mca_btl_vfring_module_t *module, const opal_process_name_t *peer,
+                         const struct btl_vfring_modex *theirs)
+{
+    opal_show_help(help_file, "mtu-mismatch", true, host(), module->info.name,
+                   module->info.mtu_bytes, (unsigned) peer->vpid, theirs->vf, theirs->mtu_bytes);
+}
+
+static const char *host_of(const mca_btl_vfring_endpoint_t *endpoint)
+{
+#if VFRING_OMPI_MAJOR >= 5
+    const char *name = endpoint->proc ? opal_get_proc_hostname(endpoint->proc) : NULL;
+#else
+    const char *name = endpoint->proc ? endpoint->proc->proc_hostname : NULL;
+#endif
+
+    return name ? name : "unknown host";
+}
+
+static const char *vf_state(mca_btl_vfring_module_t *module)
+{
+    switch (vfring_vf_check(module->vf)) {
+    case 0:
+        return "up";
+    case -ENETDOWN:
+        return "down: the VF has no link";
+    case -ENETRESET:
+        return "lost: the PF was reset or went down";
+    default:
+        return "lost: the device is gone";
+    }
+}
+
+void btl_vfring_help_silent(mca_btl_vfring_module_t *module,
+                            const mca_btl_vfring_endpoint_t *endpoint, uint64_t silent_ns)
+{
+    opal_show_help(help_file, "peer-silent", true, host(), module->info.name, vf_state(module),
+                   (unsigned) endpoint->name.vpid, host_of(endpoint),
+                   (unsigned) (silent_ns / 1000000000u), mca_btl_vfring_component.peer_timeout_s);
+}
+
+void btl_vfring_report_failure(mca_btl_vfring_module_t *module,
+                               const mca_btl_vfring_endpoint_t *endpoint, const char *cause)
+{
+    char text[256];
+
+    if (endpoint) {
+        (void) snprintf(text, sizeof(text), "rank %u on %s is lost: %s",
+                        (unsigned) endpoint->name.vpid, host_of(endpoint), cause);
+    } else {
+        (void) snprintf(text, sizeof(text), "%s", cause);
+    }
+    opal_show_help(help_file, "failed", true, host(), module->info.name, vf_state(module), text);
+    if (module->error_cb) {
+        module->error_cb(&module->super, MCA_BTL_ERROR_FLAGS_FATAL,
+                         endpoint ? endpoint->proc : NULL, text);
+    }
+}
+
+void btl_vfring_print_stats(const mca_btl_vfring_module_t *module)
+{
+    const struct vfring_wire_stats *s = vfring_wire_stats(module->wire);
+
+    opal_output(0,
+                "btl:vfring:stats vf=%s tx_frames=%llu tx_bytes=%llu rx_frames=%llu rx_bytes=%llu "
+                "acks_sent=%llu acks_received=%llu fast_retransmits=%llu timeout_retransmits=%llu "
+                "duplicates=%llu malformed=%llu bad_crc=%llu foreign=%llu window_stalls=%llu "
+                "ring_stalls=%llu registered_bytes=%llu",
+                module->info.name, (unsigned long long) s->tx_data_frames,
+                (unsigned long long) s->tx_payload_bytes, (unsigned long long) s->rx_data_frames,
+                (unsigned long long) s->rx_payload_bytes, (unsigned long long) s->tx_ack_frames,
+                (unsigned long long) s->rx_ack_frames,
+                (unsigned long long) s->tx_fast_retransmits,
+                (unsigned long long) s->tx_timeout_retransmits,
+                (unsigned long long) s->rx_duplicates, (unsigned long long) s->rx_malformed,
+                (unsigned long long) s->rx_bad_crc, (unsigned long long) s->rx_foreign,
+                (unsigned long long) s->window_stalls, (unsigned long long) s->ring_stalls,
+                (unsigned long long) vfring_vf_dma_bytes(module->vf));
+}

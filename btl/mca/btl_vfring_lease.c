@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Lease client: one line of JSON out, one line back. */
+#include "btl_vfring_lease.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <jansson.h>
+
+__attribute__((format(printf, 4, 5))) static int fail(struct vfring_lease_error *error, int err,
+                                                      const char *code, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    (void) vsnprintf(error->text, sizeof(error->text), format, args);
+    va_end(args);
+    (void) snprintf(error->code, sizeof(error->code), "%s", code);
+    error->remedy[0] = '\0';
+    return err;
+}
+
+__attribute__((format(printf, 2, 3))) static void remedy(struct vfring_lease_error *error,
+                                                         const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    (void) vsnprintf(error->remedy, sizeof(error->remedy), format, args);
+    va_end(args);
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec ts;
+
+    (void) clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (int64_t) ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+/* 0 when @p fd is ready, -ETIMEDOUT, or a negative errno. */
+static int wait_ready(int fd, short events, int64_t deadline_ms)
+{
+    for (;;) {
+        struct pollfd pfd = {.fd = fd, .events = events};
+        const int64_t left = deadline_ms - now_ms();
+        const int rc = poll(&pfd, 1, left > 0 ? (int) left : 0);
+
+        if (rc > 0) {
+            return 0;
+        }
+        if (rc == 0) {
+            return -ETIMEDOUT;
+        }
+        if (errno != EINTR) {
+            return -errno;
+        }
+    }
+}
+
+static int connect_daemon(const char *run_dir, struct vfring_lease_error *error)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd;
+
+    if ((size_t) snprintf(address.sun_path, sizeof(address.sun_path), "%s/lease.sock", run_dir)
+        >= sizeof(address.sun_path)) {
+        fail(error, 0, "VFRING_ERR_NO_DAEMON", "the path of the lease socket in %s is too long",
+             run_dir);
+        remedy(error, "set VFRING_RUN_DIR to a shorter path, for vfringd and for the job");
+        return -ENAMETOOLONG;
+    }
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) {
+        return fail(error, -errno, "VFRING_ERR_SYSTEM", "no socket: %s", strerror(errno));
+    }
+    /* A UNIX socket connects at once, or waits while the backlog is full. */
+    while (connect(fd, (struct sockaddr *) &address, sizeof(address)) < 0) {
+        const int err = errno;
+
+        if (err == EINTR) {
+            continue;
+        }
+        (void) close(fd);
+        fail(error, 0, "VFRING_ERR_NO_DAEMON", "no vfringd answers at %s: %s", address.sun_path,
+             strerror(err));
+        if (err == EACCES) {
+            remedy(error, "the socket must be writable for all users: restart vfringd");
+        } else {
+            remedy(error, "start vfringd on this node (systemctl start vfringd), or set "
+                          "VFRING_RUN_DIR if it runs elsewhere; without a daemon, name devices "
+                          "you may open in the MCA parameter btl_vfring_devices");
+        }
+        return -err;
+    }
+    if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0) {
+        const int err = errno;
+
+        (void) close(fd);
+        return fail(error, -err, "VFRING_ERR_SYSTEM", "fcntl: %s", strerror(err));
+    }
+    return fd;
+}
+
+static int send_all(int fd, const char *data, size_t bytes, int64_t deadline_ms)
+{
+    while (bytes > 0) {
+        const ssize_t sent = send(fd, data, bytes, MSG_NOSIGNAL);
+
+        if (sent >= 0) {
+            data += sent;
+            bytes -= (size_t) sent;
+        } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+            const int rc = wait_ready(fd, POLLOUT, deadline_ms);
+            if (rc) {
+                return rc;
+            }
+        } else if (errno != EINTR) {
+            return -errno;
+        }
+    }
+    return 0;
+}
+
+/* Reads up to the newline. Number of bytes before it, or a negative errno. */
+static ssize_t receive_line(int fd, char *line, size_t room, int64_t deadline_ms)
+{
+    size_t have = 0;
+
+    for (;;) {
+        const ssize_t got = recv(fd, line + have, room - have, 0);
+
+        if (got > 0) {
+            const char *end = memchr(line + have, '\n', (size_t) got);
+
+            if (end) {
+                return end - line;
+            }
+            have += (size_t) got;
+            if (have == room) {
+                return -EMSGSIZE;
+            }
+        } else if (got == 0) {
+            return -EPIPE;
+        } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+            const int rc = wait_ready(fd, POLLIN, deadline_ms);
+            if (rc) {
+                return rc;
+            }
+        } else if (errno != EINTR) {
+            return -errno;
+        }
+    }
+}
+
+/* Sends @p request (taken over) and parses the answer. */
+static int exchange(const char *run_dir, json_t *request, int timeout_ms,
+                    struct vfring_lease *lease, struct vfring_lease_error *error)
+{
+    static const char newline = '\n';
+    char reply[VFRING_LEASE_MAX_REPLY_BYTES];
+    char *text = request ? json_dumps(request, JSON_COMPACT) : NULL;
+    const int64_t deadline = now_ms() + timeout_ms;
+    ssize_t bytes;
+    int fd, rc;
+
+    json_decref(request);
+    if (!text) {
+        return fail(error, -ENOMEM, "VFRING_ERR_SYSTEM", "no memory for the lease request");
+    }
+    fd = connect_daemon(run_dir, error);
+    if (fd < 0) {
+        free(text);
+        return fd;
+    }
+    rc = send_all(fd, text, strlen(text), deadline);
+    if (!rc) {
+        rc = send_all(fd, &newline, 1, deadline);
+    }
+    /* A daemon that refuses early closes early: its answer comes first. */
+    bytes = rc && rc != -EPIPE ? rc : receive_line(fd, reply, sizeof(reply), deadline);
+    free(text);
+    (void) close(fd);
+    if (bytes < 0) {
+        fail(error, 0, "VFRING_ERR_NO_DAEMON", "vfringd at %s/lease.sock gave no answer: %s",
+             run_dir, strerror((int) -bytes));
+        remedy(error, "look at vfringd's log (journalctl -u vfringd) and restart it");
+        return (int) bytes;
+    }
+    return vfring_lease_parse_reply(reply, (size_t) bytes, lease, error);
+}
+
+static bool copy_field(char *to, size_t room, const char *from)
+{
+    return (size_t) snprintf(to, room, "%s", from) < room;
+}
+
+static int not_ours(struct vfring_lease_error *error, const char *what)
+{
+    fail(error, 0, "VFRING_ERR_PROTOCOL", "vfringd's answer is not understood: %s", what);
+    remedy(error, "vfringd and the BTL must be of the same version of vfring");
+    return -EPROTO;
+}
+
+static int parse_refusal(json_t *root, struct vfring_lease_error *error)
+{
+    const char *code, *message, *cure;
+
+    if (json_unpack(root, "{s:s, s:s, s:s}", "code", &code, "message", &message, "remedy", &cure)) {
+        return not_ours(error, "an error without code, message and remedy");
+    }
+    (void) snprintf(error->code, sizeof(error->code), "%s", code);
+    (void) snprintf(error->text, sizeof(error->text), "%s", message);
+    (void) snprintf(error->remedy, sizeof(error->remedy), "%s", cure);
+    return -EREMOTE;
+}
+
+static int parse_lease(json_t *root, struct vfring_lease *lease, struct vfring_lease_error *error)
+{
+    const char *id, *kind, *name, *device, *pf = "";
+    json_t *vfs, *vf;
+    int mtu;
+
+    if (json_unpack(root, "{s:s, s:o}", "lease", &id, "vfs", &vfs) || json_array_size(vfs) != 1) {
+        return not_ours(error, "a lease without its VF");
+    }
+    vf = json_array_get(vfs, 0);
+    if (json_unpack(vf, "{s:s, s:s, s:s, s:i}", "kind", &kind, "name", &name, "device", &device,
+                    "mtu", &mtu)) {
+        return not_ours(error, "a VF without kind, name, device and mtu");
+    }
+    (void) json_unpack(vf, "{s?s}", "pf", &pf);
+    if (mtu < 576 || mtu > 9216 || device[0] != '/'
+        || (strcmp(kind, "sriov") && strcmp(kind, "soft"))
+        || !copy_field(lease->id, sizeof(lease->id), id)
+        || !copy_field(lease->name, sizeof(lease->name), name)
+        || !copy_field(lease->device, sizeof(lease->device), device)
+        || !copy_field(lease->pf, sizeof(lease->pf), pf)) {
+        return not_ours(error, "a field is out of range");
+    }
+    lease->mtu_bytes = (uint32_t) mtu;
+    lease->soft = !strcmp(kind, "soft");
+    return 0;
+}
+
+int vfring_lease_parse_reply(const char *reply, size_t bytes, struct vfring_lease *lease,
+                             struct vfring_lease_error *error)
+{
+    json_error_t json_error;
+    json_t *root = json_loadb(reply, bytes, JSON_REJECT_DUPLICATES, &json_error);
+    int version, ok, rc;
+
+    if (!root) {
+        return not_ours(error, json_error.text);
+    }
+    if (json_unpack(root, "{s:i, s:b}", "v", &version, "ok", &ok) || version != 1) {
+        rc = not_ours(error, "no version 1 reply");
+    } else if (!ok) {
+        rc = parse_refusal(root, error);
+    } else {
+        rc = lease ? parse_lease(root, lease, error) : 0;
+    }
+    json_decref(root);
+    return rc;
+}
+
+int vfring_lease_acquire(const struct vfring_lease_request *request, struct vfring_lease *lease,
+                         struct vfring_lease_error *error)
+{
+    char job[VFRING_LEASE_MAX_JOB_BYTES + 1];
+    json_t *message;
+
+    (void) snprintf(job, sizeof(job), "%s", request->job && *request->job ? request->job : "none");
+    for (char *c = job; *c; c++) {
+        if (!isalnum((unsigned char) *c) && !strchr("._@:+-", *c)) {
+            *c = '_';
+        }
+    }
+    message = json_pack("{s:i, s:s, s:i, s:s, s:i, s:i}", "v", 1, "op", "lease", "count", 1, "job",
+                        job, "rank", (int) request->rank, "ranks", (int) request->ranks);
+    return exchange(request->run_dir, message, request->timeout_ms, lease, error);
+}
+
+int vfring_lease_release(const char *run_dir, const char *lease_id, int timeout_ms,
+                         struct vfring_lease_error *error)
+{
+    json_t *message = json_pack("{s:i, s:s, s:s}", "v", 1, "op", "release", "lease", lease_id);
+
+    return exchange(run_dir, message, timeout_ms, NULL, error);
+}
+
+bool vfring_lease_daemon_present(const char *run_dir)
+{
+    char path[256];
+    struct stat st;
+
+    return (size_t) snprintf(path, sizeof(path), "%s/lease.sock", run_dir) < sizeof(path)
+        && !stat(path, &st) && S_ISSOCK(st.st_mode);
+}

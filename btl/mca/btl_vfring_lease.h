@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/**
+ * @file
+ * Client of vfringd's lease socket (docs/lease-protocol.md). Knows no MPI.
+ */
+#ifndef BTL_VFRING_LEASE_H
+#define BTL_VFRING_LEASE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define VFRING_LEASE_DEFAULT_RUN_DIR "/run/vfring"
+#define VFRING_LEASE_MAX_REPLY_BYTES 16384u
+#define VFRING_LEASE_MAX_REQUEST_BYTES 4096u
+#define VFRING_LEASE_MAX_JOB_BYTES 128u
+
+/** What a process asks for. */
+struct vfring_lease_request {
+    const char *run_dir;      /**< folder of lease.sock */
+    const char *job;          /**< label; characters outside [A-Za-z0-9._@:+-] become '_' */
+    uint32_t rank, ranks;
+    int timeout_ms;           /**< for each step: connect, send, receive */
+};
+
+/** What it got: one VF. */
+struct vfring_lease {
+    char id[64];
+    char name[64];    /**< bdf, or name of the soft VF */
+    char device[256]; /**< what to open */
+    char pf[64];
+    uint32_t mtu_bytes;
+    bool soft;
+};
+
+/** Why it got none. @p code is a VFRING_ERR_* name. */
+struct vfring_lease_error {
+    char code[48];
+    char text[512];
+    char remedy[512];
+};
+
+/** Leases one VF. 0, or a negative errno with @p error filled. */
+int vfring_lease_acquire(const struct vfring_lease_request *request, struct vfring_lease *lease,
+                         struct vfring_lease_error *error);
+
+/** Gives it back; the device must be closed. 0, or a negative errno with @p error filled. */
+int vfring_lease_release(const char *run_dir, const char *lease_id, int timeout_ms,
+                         struct vfring_lease_error *error);
+
+/** Is there a lease socket at all? For processes that did not ask for vfring by name. */
+bool vfring_lease_daemon_present(const char *run_dir);
+
+/**
+ * The parser of replies, for tests: @p reply has @p bytes, without newline.
+ * 0: *@p lease is valid. -EREMOTE: the daemon refused, *@p error says why.
+ * -EPROTO: not a reply of this protocol.
+ */
+int vfring_lease_parse_reply(const char *reply, size_t bytes, struct vfring_lease *lease,
+                             struct vfring_lease_error *error);
+
+#endif /* BTL_VFRING_LEASE_H */

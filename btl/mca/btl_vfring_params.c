@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Every MCA parameter of the component, with its range. */
+#include "btl_vfring.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static int add_string(const char *name, char **storage, mca_base_var_info_lvl_t level,
+                      const char *help)
+{
+    return mca_base_component_var_register(&mca_btl_vfring_component.super.btl_version, name, help,
+                                           MCA_BASE_VAR_TYPE_STRING, NULL, 0, 0, level,
+                                           MCA_BASE_VAR_SCOPE_LOCAL, storage);
+}
+
+static int add_uint(const char *name, unsigned int *storage, mca_base_var_info_lvl_t level,
+                    const char *help)
+{
+    return mca_base_component_var_register(&mca_btl_vfring_component.super.btl_version, name, help,
+                                           MCA_BASE_VAR_TYPE_UNSIGNED_INT, NULL, 0, 0, level,
+                                           MCA_BASE_VAR_SCOPE_LOCAL, storage);
+}
+
+static int add_bool(const char *name, bool *storage, mca_base_var_info_lvl_t level,
+                    const char *help)
+{
+    return mca_base_component_var_register(&mca_btl_vfring_component.super.btl_version, name, help,
+                                           MCA_BASE_VAR_TYPE_BOOL, NULL, 0, 0, level,
+                                           MCA_BASE_VAR_SCOPE_LOCAL, storage);
+}
+
+int btl_vfring_params_register(void)
+{
+    mca_btl_vfring_component_t *c = &mca_btl_vfring_component;
+    const char *env_run_dir = getenv("VFRING_RUN_DIR");
+
+    /* Open MPI keeps its own copy of the string. */
+    c->run_dir = (char *) (env_run_dir && *env_run_dir ? env_run_dir : VFRING_LEASE_DEFAULT_RUN_DIR);
+    (void) add_string("run_dir", &c->run_dir, OPAL_INFO_LVL_3,
+                      "Folder with the lease socket of vfringd (default: $VFRING_RUN_DIR, else "
+                      VFRING_LEASE_DEFAULT_RUN_DIR ")");
+    c->devices = NULL;
+    (void) add_string("devices", &c->devices, OPAL_INFO_LVL_3,
+                      "Devices to use without vfringd: a comma-separated list of /dev/uiovf<N> "
+                      "nodes or soft VF files; a process takes the one at its local rank");
+    c->mtu_bytes = 0;
+    (void) add_uint("mtu", &c->mtu_bytes, OPAL_INFO_LVL_3,
+                    "Layer-2 payload in bytes, 576 to 9216; 0: what the lease says, or 1500");
+    c->tx_entries = 0;
+    (void) add_uint("tx_entries", &c->tx_entries, OPAL_INFO_LVL_5,
+                    "Descriptors of the TX ring, 32 to 4096; 0: chosen by the driver");
+    c->rx_entries = 0;
+    (void) add_uint("rx_entries", &c->rx_entries, OPAL_INFO_LVL_5,
+                    "Descriptors of the RX ring, 32 to 4096; 0: chosen by the driver");
+    c->slots = 512;
+    (void) add_uint("slots", &c->slots, OPAL_INFO_LVL_5,
+                    "Registered send buffers of one frame each, 32 to 65536");
+    c->window = 0;
+    (void) add_uint("window", &c->window, OPAL_INFO_LVL_5,
+                    "Frames in flight to one peer, 2 to 64; 0: 64");
+    c->checksum = false;
+    (void) add_bool("checksum", &c->checksum, OPAL_INFO_LVL_5,
+                    "Protect the payload end to end with CRC32C (headers always are)");
+    c->ack_delay_us = 0;
+    (void) add_uint("ack_delay", &c->ack_delay_us, OPAL_INFO_LVL_9,
+                    "How long an acknowledgement may wait for data going the other way, in "
+                    "microseconds; 0: 100");
+    c->rto_min_us = 0;
+    (void) add_uint("rto_min", &c->rto_min_us, OPAL_INFO_LVL_9,
+                    "Shortest retransmission timeout in microseconds; 0: 2000");
+    c->silence_warn_s = 30;
+    (void) add_uint("silence_warn", &c->silence_warn_s, OPAL_INFO_LVL_4,
+                    "Say so when a peer has acknowledged nothing for so many seconds");
+    c->peer_timeout_s = 600;
+    (void) add_uint("peer_timeout", &c->peer_timeout_s, OPAL_INFO_LVL_4,
+                    "Give a peer up that has acknowledged nothing for so many seconds. A peer "
+                    "that computes without calling MPI does not acknowledge either");
+    c->lease_timeout_s = 30;
+    (void) add_uint("lease_timeout", &c->lease_timeout_s, OPAL_INFO_LVL_5,
+                    "Seconds to wait for vfringd's answer");
+    c->soft_faults = NULL;
+    (void) add_string("soft_faults", &c->soft_faults, OPAL_INFO_LVL_9,
+                      "Faults of the soft wire, for tests: "
+                      "drop=P,dup=P,reorder=P,corrupt=P,seed=N with P from 0 to 1");
+    c->stats = false;
+    (void) add_bool("stats", &c->stats, OPAL_INFO_LVL_4,
+                    "Print the counters of each process at the end");
+    return OPAL_SUCCESS;
+}
+
+bool btl_vfring_asked_for(void)
+{
+    const char *const *value = NULL;
+    const int index = mca_base_var_find("opal", "btl", NULL, NULL);
+    const char *found;
+
+    if (index < 0 || mca_base_var_get_value(index, &value, NULL, NULL) != OPAL_SUCCESS || !value
+        || !*value || **value == '^') {
+        return false;
+    }
+    for (found = strstr(*value, "vfring"); found; found = strstr(found + 1, "vfring")) {
+        const char end = found[strlen("vfring")];
+
+        if ((found == *value || found[-1] == ',') && (end == '\0' || end == ',')) {
+            return true;
+        }
+    }
+    return false;
+}
