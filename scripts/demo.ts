@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * npm run demo [-- [--lab] [-- CMD...]]
+ *
+ * Runs ping-pong and bandwidth over vfring and shows the result: over soft VFs
+ * on this machine, or with --lab over real VFs in the emulated machine. With a
+ * command, runs that instead and exits with its status.
+ */
+import { Command } from 'commander';
+import { execa } from 'execa';
+import { runLabDemo } from './lib/lab-demo.js';
+import { buildNative, openMpiVersion } from './lib/native.js';
+import { SoftNode } from './lib/soft-node.js';
+import { runMain } from './lib/steps.js';
+
+async function softDemo(command: readonly string[]): Promise<number> {
+  await buildNative();
+  const node = new SoftNode();
+  const stop = (): void => void node.stop().then(() => process.exit(130));
+  process.once('SIGINT', stop);
+  process.once('SIGTERM', stop);
+  try {
+    await node.start();
+    const run = async (file: string, args: readonly string[]): Promise<number> => {
+      const result = await execa(file, args, { env: node.env, extendEnv: false, stdio: 'inherit', reject: false });
+      if (result.exitCode === undefined && result.signal === undefined) {
+        process.stderr.write(`E: ${result.shortMessage ?? `${file} cannot be run`}\n`);
+        return 127;
+      }
+      return result.exitCode ?? 128;
+    };
+    const [file, ...args] = command;
+    if (file !== undefined) {
+      return await run(file, args);
+    }
+    process.stdout.write(`\nvfring over soft VFs, ${await openMpiVersion()}, 2 ranks on this machine\n`);
+    for (const program of ['pingpong', 'bandwidth']) {
+      process.stdout.write('\n');
+      const status = await run('vfring', ['run', '--local', 'vf', '-n', '2', '--', program, '--quick']);
+      if (status !== 0) {
+        return status;
+      }
+    }
+    return 0;
+  } finally {
+    await node.stop();
+  }
+}
+
+await runMain(async () => {
+  const program = new Command('npm run demo --')
+    .description('run a job over vfring and show the result')
+    .option('--lab', 'over real VFs in the emulated machine instead of soft VFs here')
+    .argument('[command...]', 'run this instead (after --)')
+    .passThroughOptions();
+  program.parse();
+  const lab = program.opts<{ lab?: boolean }>().lab === true;
+  return lab ? runLabDemo(program.args) : softDemo(program.args);
+});
