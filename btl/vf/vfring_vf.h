@@ -117,7 +117,8 @@ size_t vfring_vf_dma_bytes(const struct vfring_vf *vf);
  * The device sees it at the next doorbell. The pieces must stay unchanged
  * until vfring_vf_tx_done() has passed *@p tx_seq or a peer has confirmed the
  * frame. Frames shorter than 60 bytes must be padded by the caller.
- * -EAGAIN: ring full; nothing was written.
+ * -EAGAIN: ring full; nothing was written. -EINVAL, nothing written either: a
+ * piece of 0 or more than 16384 bytes, a frame below 60 bytes or above MTU + 18.
  */
 int vfring_vf_tx_post(struct vfring_vf *vf, const struct vfring_tx_seg *segs, unsigned num_segs,
                       uint32_t *tx_seq);

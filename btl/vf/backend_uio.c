@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/**
+ * @file
+ * A VF behind a node of the kernel module uio_vf (driver-kmod/uapi/uio_vf.h).
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "node.h"
+#include "uio_vf.h"
+#include "vf_internal.h"
+#include "vfring_regs_82576.h"
+
+_Static_assert(VFRING_DMA_READ == UIO_VF_DMA_READ && VFRING_DMA_WRITE == UIO_VF_DMA_WRITE,
+               "directions are passed through");
+
+struct uio_state {
+    int fd;
+    void *bar;
+    size_t bar_bytes;
+    const struct uio_vf_status *status; /**< NULL where the kernel offers no status page */
+    size_t page_bytes;
+};
+
+static int explain_abi(const char *path, unsigned major, unsigned minor,
+                       struct vfring_vf_error *error)
+{
+    vfring_vf_error_set(error, -EPROTO,
+                        "%s: the loaded module uio_vf speaks ABI %u.%u, this vfring speaks %u.x", path,
+                        major, minor, UIO_VF_ABI_MAJOR);
+    return vfring_vf_error_remedy(error, "the administrator installs module and vfring of one release "
+                                         "and reloads: modprobe -r uio_vf; modprobe uio_vf");
+}
+
+static int get_info(struct vfring_vf *vf, int fd, struct uio_vf_info *info,
+                    struct vfring_vf_error *error)
+{
+    memset(info, 0, sizeof(*info));
+    info->size = sizeof(*info);
+    if (ioctl(fd, UIO_VF_IOCTL_GET_INFO, info) != 0) {
+        if (errno == ENODEV) {
+            return vfring_node_explain(vf->path, VFRING_NODE_UIO, -ENODEV, error);
+        }
+        vfring_vf_error_set(error, -EPROTO, "%s does not answer as uio_vf ABI %u.%u does: %s", vf->path,
+                            UIO_VF_ABI_MAJOR, UIO_VF_ABI_MINOR, strerror(errno));
+        return vfring_vf_error_remedy(error, "the administrator installs module and vfring of one "
+                                             "release and reloads: modprobe -r uio_vf; modprobe uio_vf");
+    }
+    if (info->abi_major != UIO_VF_ABI_MAJOR) {
+        return explain_abi(vf->path, info->abi_major, info->abi_minor, error);
+    }
+    return 0;
+}
+
+static int map_bar(struct vfring_vf *vf, struct uio_state *state, struct vfring_vf_error *error)
+{
+    struct uio_vf_bar bar = { .size = sizeof(bar), .index = 0 };
+
+    if (ioctl(state->fd, UIO_VF_IOCTL_GET_BAR, &bar) != 0) {
+        return vfring_node_explain(vf->path, VFRING_NODE_UIO, -errno, error);
+    }
+    if (bar.num_areas == 0 || bar.areas[0].offset != 0 ||
+        bar.areas[0].length < VFRING_82576_BAR0_BYTES) {
+        vfring_vf_error_set(error, -ENOTSUP,
+                            "VF %s: %" PRIu64 " bytes of BAR 0 (length %" PRIu64 ") can be mapped, %u "
+                            "are needed", vf->name,
+                            (uint64_t) (bar.num_areas > 0 && bar.areas[0].offset == 0 ?
+                                        bar.areas[0].length : 0),
+                            (uint64_t) bar.length, VFRING_82576_BAR0_BYTES);
+        return vfring_vf_error_remedy(error, "this function cannot be driven from user level; take a "
+                                             "VF of another adapter");
+    }
+    state->bar_bytes = (size_t) bar.areas[0].length;
+    state->bar = mmap(NULL, state->bar_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, state->fd, 0);
+    if (state->bar == MAP_FAILED) {
+        state->bar = NULL;
+        vfring_vf_error_set(error, -errno, "VF %s: cannot map its registers: %s", vf->name,
+                            strerror(errno));
+        return vfring_vf_error_remedy(error, "see the kernel log for uio_vf %s", vf->name);
+    }
+    /* A child after fork() has no business with the registers. */
+    madvise(state->bar, state->bar_bytes, MADV_DONTFORK);
+    vf->mmio.bar = state->bar;
+    return 0;
+}
+
+static int map_status(struct vfring_vf *vf, struct uio_state *state, struct vfring_vf_error *error)
+{
+    void *page = mmap(NULL, state->page_bytes, PROT_READ, MAP_SHARED, state->fd,
+                      (off_t) (UIO_VF_MMAP_STATUS_PAGE * state->page_bytes));
+
+    if (page == MAP_FAILED) {
+        vfring_vf_error_set(error, -errno, "VF %s: cannot map its status page: %s", vf->name,
+                            strerror(errno));
+        return vfring_vf_error_remedy(error, "see the kernel log for uio_vf %s", vf->name);
+    }
+    state->status = page;
+    return 0;
+}
+
+static void uio_close(struct vfring_vf *vf)
+{
+    struct uio_state *state = vf->backend_state;
+
+    if (state->status != NULL) {
+        munmap((void *) (uintptr_t) state->status, state->page_bytes);
+    }
+    if (state->bar != NULL) {
+        munmap(state->bar, state->bar_bytes);
+    }
+    close(state->fd);
+    free(state);
+    vf->mmio.bar = NULL;
+    vf->backend_state = NULL;
+}
+
+static int uio_open(struct vfring_vf *vf, const struct vfring_vf_params *params,
+                    struct vfring_vf_error *error)
+{
+    struct uio_vf_info info;
+    struct uio_state *state;
+    int ret;
+
+    if (params->soft_faults != NULL && params->soft_faults[0] != '\0') {
+        vfring_vf_error_set(error, -EINVAL, "%s is a real VF: it cannot have the soft faults \"%.100s\"",
+                            vf->path, params->soft_faults);
+        return vfring_vf_error_remedy(error, "leave the soft faults out, or use soft VFs");
+    }
+    state = calloc(1, sizeof(*state));
+    if (state == NULL) {
+        vfring_vf_error_set(error, -ENOMEM, "%s: out of memory", vf->path);
+        return vfring_vf_error_remedy(error, "free memory on the node");
+    }
+    state->page_bytes = (size_t) sysconf(_SC_PAGESIZE);
+    state->fd = open(vf->path, O_RDWR | O_CLOEXEC);
+    if (state->fd < 0) {
+        ret = vfring_node_explain(vf->path, VFRING_NODE_UIO, -errno, error);
+        free(state);
+        return ret;
+    }
+    vf->backend_state = state;
+
+    ret = get_info(vf, state->fd, &info, error);
+    if (ret == 0) {
+        snprintf(vf->name, sizeof(vf->name), "%.*s", (int) sizeof(info.bdf), info.bdf);
+        vf->vendor = info.vendor;
+        vf->device = info.device;
+        vf->numa_node = info.numa_node;
+        vf->granule_bytes = state->page_bytes;
+        if (info.iova_page_sizes != 0) {
+            size_t granule = (size_t) (info.iova_page_sizes & -info.iova_page_sizes);
+            vf->granule_bytes = granule > state->page_bytes ? granule : state->page_bytes;
+        }
+        ret = map_bar(vf, state, error);
+    }
+    if (ret == 0 && (info.caps & UIO_VF_CAP_STATUS_PAGE)) {
+        ret = map_status(vf, state, error);
+    }
+    if (ret != 0) {
+        uio_close(vf);
+    }
+    return ret;
+}
+
+static bool uio_gone(const struct vfring_vf *vf)
+{
+    const struct uio_state *state = vf->backend_state;
+
+    return state->status != NULL &&
+           __atomic_load_n(&state->status->state, __ATOMIC_RELAXED) == UIO_VF_STATE_GONE;
+}
+
+static void *uio_mem_alloc(struct vfring_vf *vf, size_t bytes, unsigned direction,
+                           struct vfring_vf_error *error)
+{
+    (void) direction;
+    return vfring_anon_alloc(vf, bytes, error);
+}
+
+static void uio_mem_free(struct vfring_vf *vf, void *vaddr, size_t bytes, unsigned direction)
+{
+    (void) vf;
+    (void) direction;
+    vfring_anon_free(vaddr, bytes);
+}
+
+/* Which limit it was, and how to raise it to what is needed. */
+static int explain_nomem(const struct vfring_vf *vf, const struct uio_vf_dma_map *map,
+                         struct vfring_vf_error *error)
+{
+    uint64_t need = map->used_bytes + map->length;
+
+    switch (map->reason) {
+    case UIO_VF_NOMEM_MEMLOCK:
+        vfring_vf_error_set(error, -ENOMEM,
+                            "VF %s: cannot pin %" PRIu64 " bytes: the process's limit of locked memory "
+                            "(RLIMIT_MEMLOCK) is %" PRIu64 " bytes, %" PRIu64 " are used", vf->name,
+                            (uint64_t) map->length, (uint64_t) map->limit_bytes,
+                            (uint64_t) map->used_bytes);
+        return vfring_vf_error_remedy(error,
+                                      "raise it to at least %" PRIu64 " bytes on every node: ulimit -l %"
+                                      PRIu64 " (KiB), or memlock in /etc/security/limits.conf, or "
+                                      "LimitMEMLOCK= of the service that starts the job (sshd, slurmd); "
+                                      "vfringd raises it for a lease", need, (need + 1023) / 1024);
+    case UIO_VF_NOMEM_DEVICE:
+        vfring_vf_error_set(error, -ENOMEM,
+                            "VF %s: cannot register %" PRIu64 " bytes: the administrator's limit for this "
+                            "device is %" PRIu64 " bytes, %" PRIu64 " are registered", vf->name,
+                            (uint64_t) map->length, (uint64_t) map->limit_bytes,
+                            (uint64_t) map->used_bytes);
+        return vfring_vf_error_remedy(error,
+                                      "the administrator gives vfringd's jobs more memory, or writes at "
+                                      "least %" PRIu64 " to /sys/bus/pci/devices/%s/uio_vf/uiovf*/"
+                                      "dma_limit_bytes", need, vf->name);
+    case UIO_VF_NOMEM_REGIONS:
+        vfring_vf_error_set(error, -ENOMEM,
+                            "VF %s: cannot register %" PRIu64 " bytes: all %" PRIu64 " regions are in use",
+                            vf->name, (uint64_t) map->length, (uint64_t) map->limit_bytes);
+        return vfring_vf_error_remedy(error, "let the registration cache keep fewer buffers");
+    default:
+        vfring_vf_error_set(error, -ENOMEM,
+                            "VF %s: cannot pin %" PRIu64 " bytes: the kernel is out of memory", vf->name,
+                            (uint64_t) map->length);
+        return vfring_vf_error_remedy(error, "free memory on the node, or give each process smaller "
+                                             "rings");
+    }
+}
+
+static int uio_dma_map(struct vfring_vf *vf, void *vaddr, size_t bytes, unsigned direction,
+                       struct vfring_dma *dma, struct vfring_vf_error *error)
+{
+    const struct uio_state *state = vf->backend_state;
+    struct uio_vf_dma_map map = {
+        .size = sizeof(map),
+        .flags = direction,
+        .vaddr = (uintptr_t) vaddr,
+        .length = bytes,
+    };
+
+    if (ioctl(state->fd, UIO_VF_IOCTL_DMA_MAP, &map) == 0) {
+        dma->iova = map.iova;
+        dma->region_id = map.region_id;
+        return 0;
+    }
+    switch (errno) {
+    case ENOMEM:
+        return explain_nomem(vf, &map, error);
+    case ENODEV:
+        return vfring_node_explain(vf->path, VFRING_NODE_UIO, -ENODEV, error);
+    case EFAULT:
+        vfring_vf_error_set(error, -EFAULT,
+                            "VF %s: %zu bytes at %p are not all memory of this process%s", vf->name,
+                            bytes, vaddr, direction & VFRING_DMA_WRITE ? " that can be written" : "");
+        return vfring_vf_error_remedy(error, "this is a fault of the caller: report it");
+    default:
+        vfring_vf_error_set(error, -errno, "VF %s: cannot register %zu bytes at %p: %s", vf->name, bytes,
+                            vaddr, strerror(errno));
+        return vfring_vf_error_remedy(error, "see the kernel log for uio_vf %s", vf->name);
+    }
+}
+
+static void uio_dma_unmap(struct vfring_vf *vf, uint64_t region_id)
+{
+    const struct uio_state *state = vf->backend_state;
+    struct uio_vf_dma_unmap unmap = { .size = sizeof(unmap), .region_id = region_id };
+
+    /* It fails only when the device is gone, and then the kernel has unmapped
+     * everything already. */
+    (void) ioctl(state->fd, UIO_VF_IOCTL_DMA_UNMAP, &unmap);
+}
+
+const struct vfring_backend vfring_backend_uio = {
+    .open = uio_open,
+    .close = uio_close,
+    .gone = uio_gone,
+    .mem_alloc = uio_mem_alloc,
+    .mem_free = uio_mem_free,
+    .dma_map = uio_dma_map,
+    .dma_unmap = uio_dma_unmap,
+};

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/**
+ * @file
+ * State of one transmit and one receive ring, and the arithmetic on indices.
+ *
+ * Both families this driver is laid out for (82576, 82599) share the advanced
+ * descriptors; what differs between them (tail register, error bits) is data
+ * here, so the hot functions have no branch on the family.
+ *
+ * Indices run from 0 to entries - 1. One descriptor of each ring is never in
+ * the device's hands, so head == tail means empty.
+ */
+#ifndef VFRING_RING_H
+#define VFRING_RING_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "vfring_regs_82576.h"
+
+/** @p index + 1 in a ring of @p entries. A compare: entries need not be a power of two. */
+static inline uint32_t vfring_ring_next(uint32_t index, uint32_t entries)
+{
+    uint32_t next = index + 1;
+    return next == entries ? 0 : next;
+}
+
+/** @p index - 1 in a ring of @p entries. */
+static inline uint32_t vfring_ring_prev(uint32_t index, uint32_t entries)
+{
+    return (index == 0 ? entries : index) - 1;
+}
+
+/** What one doorbell handed over; stored at the index of its first descriptor. */
+struct vfring_tx_batch {
+    uint16_t last;        /**< index of its last descriptor, the one with RS */
+    uint16_t num_entries;
+    uint32_t seq;         /**< number of its last frame */
+};
+
+/**
+ * Transmit ring. The driver moves tail, the device its head, which shows here
+ * only as DD in the last descriptor of a batch.
+ *
+ *   head .. rung - 1   the device's, in batches
+ *   rung .. tail - 1   written, to be handed over by the next doorbell
+ */
+struct vfring_tx_ring {
+    struct vfring_82576_tx_desc *desc;
+    struct vfring_tx_batch *batch; /**< one an entry */
+    uint32_t entries;
+    uint32_t tail;
+    uint32_t rung;
+    uint32_t head;
+    uint32_t num_free; /**< descriptors that may be written */
+    uint32_t seq;      /**< last frame posted */
+    uint32_t done;     /**< last frame finished */
+    uint32_t max_frame_bytes;
+    uint32_t tail_reg;
+};
+
+/**
+ * Receive ring. Descriptor i owns buffer i for ever.
+ *
+ *   next             where the device's next write-back is expected
+ *   release .. next - 1   reported to the caller, not yet released (num_held)
+ *   .. release - 1   rewritten; num_pending of them are not yet told to the device
+ */
+struct vfring_rx_ring {
+    union vfring_82576_rx_desc *desc;
+    uint8_t *buffers;
+    uint64_t buffers_iova;
+    uint32_t buffer_bytes;
+    uint32_t entries;
+    uint32_t next;
+    uint32_t release;
+    uint32_t num_held;
+    uint32_t num_pending;
+    uint32_t batch_entries; /**< tell the device when so many are pending */
+    uint32_t error_mask;
+    uint32_t tail_reg;
+    bool continued; /**< the previous descriptor had no EOP */
+};
+
+#endif /* VFRING_RING_H */

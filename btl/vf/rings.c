@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/**
+ * @file
+ * The hot path: posting, doorbell, reaping, polling, releasing.
+ *
+ * Rules of the rings: Intel 82576EB datasheet, 7.1 (receive) and 7.2 (transmit).
+ */
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "barrier.h"
+#include "mmio.h"
+#include "ring.h"
+#include "vf_internal.h"
+
+#define LIKELY(x) __builtin_expect(!!(x), 1)
+#define UNLIKELY(x) __builtin_expect(!!(x), 0)
+
+/* On every descriptor of a frame (7.2.2: these must not differ within one). */
+#define TXD_COMMON (VFRING_82576_TXD_DTYP_DATA | VFRING_82576_TXD_DEXT | VFRING_82576_TXD_IFCS)
+
+/* Called with at least one batch in the device's hands. */
+static void tx_reap(struct vfring_tx_ring *tx)
+{
+    do {
+        const struct vfring_tx_batch *batch = &tx->batch[tx->head];
+        uint32_t status = vfring_load_writeback(&tx->desc[batch->last].status);
+
+        if (!(status & VFRING_82576_TXD_STATUS_DD)) {
+            return;
+        }
+        tx->num_free += batch->num_entries;
+        tx->done = batch->seq;
+        tx->head = vfring_ring_next(batch->last, tx->entries);
+    } while (tx->head != tx->rung);
+}
+
+int vfring_vf_tx_post(struct vfring_vf *vf, const struct vfring_tx_seg *segs, unsigned num_segs,
+                      uint32_t *tx_seq)
+{
+    struct vfring_tx_ring *tx = &vf->tx;
+    uint32_t frame_bytes = 0;
+
+    if (UNLIKELY(num_segs - 1u >= VFRING_TX_MAX_SEGS)) {
+        return -EINVAL;
+    }
+    for (unsigned i = 0; i < num_segs; i++) {
+        if (UNLIKELY(segs[i].bytes - 1u >= VFRING_82576_TX_SEG_MAX_BYTES)) {
+            return -EINVAL;
+        }
+        frame_bytes += segs[i].bytes;
+    }
+    if (UNLIKELY(frame_bytes - VFRING_82576_TX_FRAME_MIN_BYTES >
+                 tx->max_frame_bytes - VFRING_82576_TX_FRAME_MIN_BYTES)) {
+        return -EINVAL;
+    }
+    if (UNLIKELY(tx->num_free < num_segs)) {
+        if (tx->head != tx->rung) {
+            tx_reap(tx);
+        }
+        if (tx->num_free < num_segs) {
+            return -EAGAIN;
+        }
+    }
+
+    /* PAYLEN counts the whole frame and stands in the first descriptor. Writing
+     * the dword also clears the DD of the descriptor's previous use. */
+    uint32_t status = frame_bytes << VFRING_82576_TXD_PAYLEN_SHIFT;
+    uint32_t index = tx->tail;
+    struct vfring_82576_tx_desc *desc;
+    unsigned i = 0;
+
+    do {
+        desc = &tx->desc[index];
+        desc->buffer_iova = segs[i].iova;
+        desc->cmd_type_len = TXD_COMMON | segs[i].bytes;
+        desc->status = status;
+        status = 0;
+        index = vfring_ring_next(index, tx->entries);
+    } while (++i < num_segs);
+    desc->cmd_type_len |= VFRING_82576_TXD_EOP;
+
+    tx->tail = index;
+    tx->num_free -= num_segs;
+    *tx_seq = ++tx->seq;
+    return 0;
+}
+
+void vfring_vf_tx_doorbell(struct vfring_vf *vf)
+{
+    struct vfring_tx_ring *tx = &vf->tx;
+
+    if (tx->tail == tx->rung) {
+        return;
+    }
+
+    /* One write-back a batch: RS on its last descriptor, which ends a frame. */
+    uint32_t last = vfring_ring_prev(tx->tail, tx->entries);
+    struct vfring_tx_batch *batch = &tx->batch[tx->rung];
+
+    tx->desc[last].cmd_type_len |= VFRING_82576_TXD_RS;
+    batch->last = (uint16_t) last;
+    batch->num_entries =
+        (uint16_t) (tx->tail > tx->rung ? tx->tail - tx->rung : tx->entries - tx->rung + tx->tail);
+    batch->seq = tx->seq;
+    tx->rung = tx->tail;
+
+    vfring_before_doorbell();
+    vfring_write32(&vf->mmio, tx->tail_reg, tx->tail);
+}
+
+uint32_t vfring_vf_tx_done(struct vfring_vf *vf)
+{
+    struct vfring_tx_ring *tx = &vf->tx;
+
+    if (tx->head != tx->rung) {
+        tx_reap(tx);
+    }
+    return tx->done;
+}
+
+/*
+ * RDT names the last rewritten descriptor, which so stays unused: the device
+ * owns those before it, and rx_poll() stops at it because its DD is clear.
+ */
+static void rx_publish(struct vfring_vf *vf)
+{
+    struct vfring_rx_ring *rx = &vf->rx;
+
+    rx->num_pending = 0;
+    vfring_before_doorbell();
+    vfring_write32(&vf->mmio, rx->tail_reg, vfring_ring_prev(rx->release, rx->entries));
+}
+
+/* Has the device fewer descriptors left than a batch, as far as is known here? */
+static bool rx_is_low(const struct vfring_rx_ring *rx)
+{
+    return rx->num_held + rx->num_pending + rx->batch_entries >= rx->entries;
+}
+
+unsigned vfring_vf_rx_poll(struct vfring_vf *vf, struct vfring_rx_frame *frames, unsigned max)
+{
+    struct vfring_rx_ring *rx = &vf->rx;
+    uint32_t index = rx->next;
+    unsigned num = 0;
+
+    while (num < max) {
+        const union vfring_82576_rx_desc *desc = &rx->desc[index];
+        uint32_t status = vfring_load_writeback(&desc->wb.status_error);
+
+        if (!(status & VFRING_82576_RXD_DD)) {
+            break;
+        }
+
+        uint32_t bytes = desc->wb.length_bytes;
+
+        /* A buffer holds the largest frame the VF asks for. What goes on in
+         * the next descriptor is longer, and of no use in any of its parts. */
+        if (UNLIKELY(rx->continued || bytes > rx->buffer_bytes ||
+                     (status & (rx->error_mask | VFRING_82576_RXD_EOP)) != VFRING_82576_RXD_EOP)) {
+            rx->continued = !(status & VFRING_82576_RXD_EOP);
+            bytes = 0;
+        }
+        frames[num].data = rx->buffers + (size_t) index * rx->buffer_bytes;
+        frames[num].bytes = bytes;
+        num++;
+        index = vfring_ring_next(index, rx->entries);
+    }
+    if (num == 0) {
+        return 0;
+    }
+    rx->next = index;
+    rx->num_held += num;
+    if (UNLIKELY(rx->num_pending > 0 && rx_is_low(rx))) {
+        rx_publish(vf);
+    }
+    return num;
+}
+
+void vfring_vf_rx_release(struct vfring_vf *vf, unsigned count)
+{
+    struct vfring_rx_ring *rx = &vf->rx;
+    uint32_t index = rx->release;
+
+    if (UNLIKELY(count > rx->num_held)) {
+        count = rx->num_held;
+    }
+    if (UNLIKELY(count == 0)) {
+        return;
+    }
+    for (unsigned i = 0; i < count; i++) {
+        union vfring_82576_rx_desc *desc = &rx->desc[index];
+
+        desc->read.packet_iova = rx->buffers_iova + (uint64_t) index * rx->buffer_bytes;
+        desc->read.header_iova = 0; /* clears DD: the write-back used both quadwords */
+        index = vfring_ring_next(index, rx->entries);
+    }
+    rx->release = index;
+    rx->num_held -= count;
+    rx->num_pending += count;
+    if (rx->num_pending >= rx->batch_entries || rx_is_low(rx)) {
+        rx_publish(vf);
+    }
+}

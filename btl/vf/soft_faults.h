@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/**
+ * @file
+ * The text form of a soft wire's faults: "drop=0.01,dup=0.01,reorder=0.01,corrupt=0.001,seed=1".
+ */
+#ifndef VFRING_SOFT_FAULTS_H
+#define VFRING_SOFT_FAULTS_H
+
+#include <stdint.h>
+
+#include "vfring_vf.h"
+
+/** Rates are per million frames. */
+struct vfring_soft_faults {
+    uint64_t seed;
+    uint32_t drop_ppm;
+    uint32_t dup_ppm;
+    uint32_t reorder_ppm;
+    uint32_t corrupt_ppm;
+};
+
+/**
+ * Parses items `name=value`, separated by commas, in any order, each at most
+ * once. Rates are decimal fractions from 0 to 1 with at most six decimals;
+ * what is not named is 0, the seed 1. NULL and "" mean no faults.
+ * -EINVAL: @p error names the bad item.
+ */
+int vfring_soft_faults_parse(const char *text, struct vfring_soft_faults *faults,
+                             struct vfring_vf_error *error);
+
+#endif /* VFRING_SOFT_FAULTS_H */
