@@ -29,7 +29,8 @@ struct softvf;
 /**
  * Opens the soft VF at @p path, takes ownership and resets the function.
  * Errors: -EBUSY another process owns it; -EACCES, -ENOENT from open();
- * -EPROTO not a soft VF or another version; -ESTALE replaced meanwhile.
+ * -EPROTO not a soft VF or another version; -ESTALE replaced or destroyed
+ * meanwhile; -EOPNOTSUPP the file system cannot punch holes.
  */
 int softvf_open(const char *path, struct softvf **out);
 
@@ -51,7 +52,8 @@ void softvf_arena_free(struct softvf *dev, void *vaddr, size_t bytes);
  * The soft IOMMU. Maps @p bytes at @p vaddr (both multiples of 4096) for
  * @p direction. WRITE is possible for arena memory only (-EOPNOTSUPP
  * elsewhere), because the sender's process does the writing.
- * Errors: -EINVAL alignment or direction, -ENOSPC table full.
+ * Errors: -EINVAL alignment or direction, -EFAULT not all of it is readable
+ * memory (or allocated arena), -ENOSPC table full.
  */
 int softvf_dma_map(struct softvf *dev, void *vaddr, size_t bytes, unsigned direction,
                    uint64_t *iova, uint64_t *region_id);

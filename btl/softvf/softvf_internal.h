@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/**
+ * @file
+ * What the files of this folder share: the process's side of a soft VF.
+ */
+#ifndef SOFTVF_INTERNAL_H
+#define SOFTVF_INTERNAL_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "softvf.h"
+#include "softvf_layout.h"
+
+#define SOFTVF_LIKELY(x) __builtin_expect(!!(x), 1)
+#define SOFTVF_UNLIKELY(x) __builtin_expect(!!(x), 0)
+
+/* Relaxed access is enough wherever the lock, or being the only writer, orders. */
+#define SOFTVF_GET(p) atomic_load_explicit((p), memory_order_relaxed)
+#define SOFTVF_SET(p, v) atomic_store_explicit((p), (v), memory_order_relaxed)
+/** Adds without a bus lock: for fields with one writer at a time. */
+#define SOFTVF_ADD(p, n) SOFTVF_SET((p), SOFTVF_GET(p) + (n))
+
+/* Tests stop or kill a sender at each of these steps of a delivery. */
+#ifdef SOFTVF_TEST_HOOKS
+extern void (*softvf_test_hook)(int step);
+#define SOFTVF_HOOK(step)            \
+    do {                             \
+        if (softvf_test_hook) {      \
+            softvf_test_hook(step);  \
+        }                            \
+    } while (0)
+#else
+#define SOFTVF_HOOK(step) ((void)0)
+#endif
+
+/* --- soft IOMMU, owner's view (softvf_iommu.c) --- */
+
+struct softvf_region {
+    uint64_t iova;
+    uint64_t bytes;
+    uint8_t *vaddr;
+    uint64_t id;
+    unsigned direction;
+};
+
+struct softvf_iommu {
+    struct softvf_region *regions; /* sorted by iova, and so by id: both only grow */
+    uint32_t count;
+    uint64_t next_iova;
+    uint64_t next_id;
+};
+
+/* --- switch (softvf_switch.c) --- */
+
+/** Another VF of the folder, mapped. */
+struct softvf_port {
+    uint64_t mac; /* first byte lowest */
+    struct softvf_file *file;
+    dev_t device;
+    ino_t inode;
+    bool seen;
+    /* Where the last look-ups ended; only hints. */
+    uint32_t ring_hint;
+    uint32_t buffer_hint;
+};
+
+#define SOFTVF_MAX_PORTS 1024u
+#define SOFTVF_HASH_SLOTS 2048u
+
+struct softvf_switch {
+    int dir_fd;
+    dev_t own_device;
+    ino_t own_inode;
+    uint64_t last_scan_ns;
+    uint64_t folder_time; /* of change, as the last scan found it */
+    uint32_t num_ports;
+    struct softvf_port **ports;
+    struct softvf_port **hash; /* open addressing, SOFTVF_HASH_SLOTS */
+    struct softvf_port *last;  /* of the last look-up, or NULL */
+};
+
+/* --- frames --- */
+
+#define SOFTVF_MAX_SEGS 64u
+
+struct softvf_seg {
+    const uint8_t *vaddr;
+    uint32_t bytes;
+};
+
+/** A frame on its way, in pieces, FCS not counted. */
+struct softvf_frame {
+    uint32_t num_segs;
+    uint32_t bytes;      /* sum of the pieces */
+    uint64_t dst_mac;
+    struct softvf_seg segs[SOFTVF_MAX_SEGS];
+};
+
+#define SOFTVF_MAC_MASK 0xffffffffffffull
+#define SOFTVF_MAC_GROUP_BIT 1ull
+
+/* --- transmit queue (softvf_tx.c) --- */
+
+/** Set-up taken over when ENABLE goes on; it cannot change until it is off. */
+struct softvf_txq {
+    bool enabled;
+    uint32_t entries;
+    uint32_t head;
+    uint64_t ring_iova;
+    uint64_t head_writeback_iova; /* 0: off */
+    uint32_t ring_hint;
+    uint32_t seg_hint[2]; /* first piece (slot), further pieces (user memory) */
+};
+
+/* --- faults of the wire (softvf_faults.c) --- */
+
+struct softvf_fault_state {
+    bool on;
+    struct softvf_faults rates;
+    uint64_t prng;
+    uint32_t held_bytes; /* 0: no frame held back */
+    uint8_t *held;
+    uint8_t *stage;
+};
+
+struct softvf {
+    struct softvf_file *file;
+    uint64_t mac;
+    uint32_t max_frame_bytes;
+    struct softvf_txq txq[VFRING_82576_NUM_QUEUES];
+    struct softvf_switch sw;
+    struct softvf_iommu iommu;
+    struct softvf_fault_state faults;
+    int fd;
+    uint64_t arena_used[SOFTVF_ARENA_BYTES / SOFTVF_PAGE_BYTES / 64]; /* bitmap of pages */
+};
+
+/* --- softvf_file.c --- */
+
+/** Reads and checks the header. 0, -EPROTO or an errno of pread(). */
+int softvf_file_check(int fd, struct softvf_header *copy);
+/** Maps a checked file, shared. 0 or -errno. */
+int softvf_file_map(int fd, struct softvf_file **out);
+void softvf_file_unmap(struct softvf_file *file);
+/** Marks a file as replaced, for ever. */
+int softvf_file_mark_dead(int fd);
+uint64_t softvf_mac_key(const uint8_t mac[6]);
+extern const char *const softvf_counter_names[SOFTVF_NUM_COUNTERS];
+uint64_t softvf_now_ns(void);
+
+static inline bool softvf_is_dead(const struct softvf_file *file)
+{
+    return SOFTVF_UNLIKELY(SOFTVF_GET(&file->hdr.dead) != 0);
+}
+
+static inline void softvf_count(struct softvf_file *file, enum softvf_counter counter)
+{
+    SOFTVF_ADD(&file->hdr.counters[counter], 1);
+}
+
+/* --- softvf_rules.c --- */
+
+/** Each rule is explained once a process. */
+enum softvf_rule {
+    SOFTVF_RULE_ACCESS,
+    SOFTVF_RULE_MAILBOX,
+    SOFTVF_RULE_HANDSHAKE,
+    SOFTVF_RULE_RING_SETUP,
+    SOFTVF_RULE_RING_LIVE,
+    SOFTVF_RULE_THRESHOLD,
+    SOFTVF_RULE_BUFFER_SIZE,
+    SOFTVF_RULE_TAIL,
+    SOFTVF_RULE_TX_DESCRIPTOR,
+    SOFTVF_RULE_TX_PAYLEN,
+    SOFTVF_RULE_TX_LENGTH,
+    SOFTVF_RULE_TX_DMA,
+    SOFTVF_RULE_SPOOF,
+    SOFTVF_RULE_RX_DESCRIPTOR,
+    SOFTVF_RULE_RX_DMA,
+    SOFTVF_RULE_ARENA,
+    SOFTVF_NUM_RULES
+};
+
+/** Counts a violation by the owner of @p file and says what was wrong, once a rule and process. */
+void softvf_violation(struct softvf_file *file, enum softvf_rule rule, const char *format, ...)
+    __attribute__((format(printf, 3, 4), cold));
+
+/* --- softvf_journal.c --- */
+
+/**
+ * Takes the receive side's lock and repairs what a dead sender left.
+ * @p limit_ms 0: waits as long as it takes. 0 or -ETIMEDOUT.
+ */
+int softvf_rx_lock_slow(struct softvf_file *file, int rc, unsigned limit_ms);
+
+static inline int softvf_rx_lock(struct softvf_file *file, unsigned limit_ms)
+{
+    int rc = pthread_mutex_trylock(&file->rx.lock);
+    return SOFTVF_LIKELY(rc == 0) ? 0 : softvf_rx_lock_slow(file, rc, limit_ms);
+}
+
+static inline void softvf_rx_unlock(struct softvf_file *file)
+{
+    pthread_mutex_unlock(&file->rx.lock);
+}
+
+/** What a descriptor's second quadword says while a frame is being written. DD is 0 in it. */
+#define SOFTVF_RX_MARK 0xfffffffe7e5aa500ull
+
+/* --- softvf_rx.c, softvf_rx_setup.c --- */
+
+/** Delivers @p frame into the port's RX ring, or drops and counts it. */
+void softvf_rx_deliver(struct softvf_port *port, const struct softvf_frame *frame);
+void softvf_rx_queue_write(struct softvf *dev, uint32_t q, uint32_t reg, uint32_t value);
+uint32_t softvf_rx_queue_read(struct softvf *dev, uint32_t q, uint32_t reg);
+/** Works `ready` out again; locked. */
+void softvf_rx_refresh(struct softvf *dev);
+
+/* --- softvf_tx.c, softvf_tx_setup.c --- */
+
+void softvf_tx_doorbell(struct softvf *dev, uint32_t q, uint32_t tail);
+void softvf_tx_queue_write(struct softvf *dev, uint32_t q, uint32_t reg, uint32_t value);
+void softvf_tx_disable(struct softvf *dev, uint32_t q);
+
+/* --- softvf_switch.c --- */
+
+int softvf_switch_open(struct softvf_switch *sw, const char *path, int own_fd);
+void softvf_switch_close(struct softvf_switch *sw);
+/** Where @p frame goes: one port, all others, or nowhere. Counts frames without receiver. */
+void softvf_switch_forward(struct softvf *dev, const struct softvf_frame *frame);
+
+/* --- softvf_faults.c --- */
+
+int softvf_faults_init(struct softvf_fault_state *state);
+void softvf_faults_fini(struct softvf_fault_state *state);
+/** Sends @p frame through the faulty wire. */
+void softvf_faults_forward(struct softvf *dev, const struct softvf_frame *frame);
+/** Lets a frame go that was held back. */
+void softvf_faults_flush(struct softvf *dev);
+
+/* --- softvf_mailbox.c --- */
+
+void softvf_mailbox_write(struct softvf *dev, uint32_t value);
+uint32_t softvf_mailbox_read(struct softvf *dev);
+void softvf_mailbox_memory_write(struct softvf *dev, uint32_t offset, uint32_t value);
+
+/* --- softvf_mmio.c --- */
+
+/** A function reset: what CTRL.RST and a function-level reset clear, and no more. */
+void softvf_reset(struct softvf *dev);
+/** Raises the interrupt cause of an IVAR entry, if it is valid. */
+void softvf_raise(struct softvf *dev, uint32_t ivar_byte);
+
+/* --- softvf_iommu.c --- */
+
+int softvf_iommu_init(struct softvf *dev);
+void softvf_iommu_fini(struct softvf *dev);
+const struct softvf_region *softvf_iommu_search(const struct softvf_iommu *mmu, uint64_t iova,
+                                                uint32_t *hint);
+uint32_t softvf_shared_search(const struct softvf_file *file, uint64_t iova);
+
+/** The owner's memory behind @p iova, or NULL: a DMA fault. */
+static inline uint8_t *softvf_iommu_find(const struct softvf_iommu *mmu, uint64_t iova,
+                                         uint64_t bytes, unsigned direction, uint32_t *hint)
+{
+    const struct softvf_region *region = &mmu->regions[*hint];
+
+    if (SOFTVF_UNLIKELY(*hint >= mmu->count || iova - region->iova >= region->bytes)) {
+        region = softvf_iommu_search(mmu, iova, hint);
+        if (region == NULL) {
+            return NULL;
+        }
+    }
+    uint64_t offset = iova - region->iova;
+    if (SOFTVF_UNLIKELY(bytes > region->bytes - offset ||
+                        (region->direction & direction) != direction)) {
+        return NULL;
+    }
+    return region->vaddr + offset;
+}
+
+/** The receiver's arena behind @p iova in a writable region, or NULL; locked. */
+static inline uint8_t *softvf_shared_find(struct softvf_file *file, uint64_t iova, uint32_t bytes,
+                                          uint32_t *hint)
+{
+    uint32_t count = SOFTVF_GET(&file->rx.num_regions);
+    const struct softvf_shared_region *region = &file->regions[*hint];
+
+    if (SOFTVF_UNLIKELY(*hint >= count || iova - region->iova >= region->bytes)) {
+        uint32_t found = softvf_shared_search(file, iova);
+        if (found >= SOFTVF_MAX_REGIONS) {
+            return NULL;
+        }
+        *hint = found;
+        region = &file->regions[found];
+    }
+    /* One read each: an owner that dies or misbehaves may change them under us. */
+    uint64_t offset = iova - region->iova;
+    uint32_t region_bytes = region->bytes;
+    uint64_t begin = region->arena_offset + offset;
+    if (SOFTVF_UNLIKELY(offset >= region_bytes || bytes > region_bytes - offset ||
+                        begin > SOFTVF_ARENA_BYTES || bytes > SOFTVF_ARENA_BYTES - begin)) {
+        return NULL;
+    }
+    return softvf_arena(file) + begin;
+}
+
+#endif /* SOFTVF_INTERNAL_H */

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/**
+ * @file
+ * What transmit and receive rings have in common.
+ */
+#ifndef SOFTVF_RING_H
+#define SOFTVF_RING_H
+
+#include "softvf_internal.h"
+
+#define SOFTVF_DESC_BYTES 16u
+#define SOFTVF_INDEX_MASK 0xffffu
+#define SOFTVF_RING_LEN_MASK 0xfffffu
+/** Thresholds and ENABLE; SWFLSH clears itself. */
+#define SOFTVF_XDCTL_MASK                                                     \
+    (VFRING_82576_XDCTL_PTHRESH(0x1f) | VFRING_82576_XDCTL_HTHRESH(0x1f) |    \
+     VFRING_82576_XDCTL_WTHRESH(0x1f) | VFRING_82576_XDCTL_ENABLE)
+
+/** The registers as they stand when ENABLE is written. */
+struct softvf_ring_setup {
+    const char *kind; /* "TX" or "RX" */
+    uint32_t queue;
+    uint32_t base_low, base_high;
+    uint32_t bytes;
+    uint32_t head, tail;
+    uint32_t control;
+};
+
+/** Whether silicon would run with this; if not, says why. */
+bool softvf_ring_check(struct softvf_file *file, const struct softvf_ring_setup *ring);
+
+#endif /* SOFTVF_RING_H */

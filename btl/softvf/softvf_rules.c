@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/**
+ * @file
+ * Saying what a driver did wrong: counted always, explained once a rule.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "softvf_internal.h"
+
+void softvf_violation(struct softvf_file *file, enum softvf_rule rule, const char *format, ...)
+{
+    static atomic_bool told[SOFTVF_NUM_RULES];
+    char text[400];
+    va_list args;
+
+    atomic_fetch_add_explicit(&file->hdr.violations, 1, memory_order_relaxed);
+    if (atomic_exchange_explicit(&told[rule], true, memory_order_relaxed)) {
+        return;
+    }
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    /* One call, so that lines of several processes do not mix. */
+    fprintf(stderr, "softvf: vf%u: %s (said once; vfring-softvf show counts all)\n",
+            file->hdr.index, text);
+}

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/**
+ * @file
+ * Set-up of a receive queue through its registers. Queue 0 is fed by the
+ * switch; queue 1 has registers but, as without RSS on silicon, no traffic.
+ */
+#include "softvf_internal.h"
+#include "softvf_ring.h"
+
+#define REG(dev, q, name) (&(dev)->file->bar[VFRING_82576_##name(q) / 4])
+#define IS(reg, name) ((reg) == VFRING_82576_##name(0))
+
+static bool is_enabled(struct softvf *dev, uint32_t q)
+{
+    return (SOFTVF_GET(REG(dev, q, RXDCTL)) & VFRING_82576_XDCTL_ENABLE) != 0;
+}
+
+void softvf_rx_refresh(struct softvf *dev)
+{
+    struct softvf_rx *rx = &dev->file->rx;
+
+    SOFTVF_SET(&rx->ready, is_enabled(dev, 0) && SOFTVF_GET(&rx->pf_vfre) != 0);
+}
+
+static bool check_buffers(struct softvf *dev, uint32_t q)
+{
+    uint32_t srrctl = SOFTVF_GET(REG(dev, q, SRRCTL));
+
+    if ((srrctl & VFRING_82576_SRRCTL_DESCTYPE_MASK) != VFRING_82576_SRRCTL_DESCTYPE_ADV_ONEBUF) {
+        softvf_violation(dev->file, SOFTVF_RULE_BUFFER_SIZE,
+                         "SRRCTL(%u).DESCTYPE is %u: only 1, advanced with one buffer, is part of "
+                         "the soft VF. The queue stays off", q, srrctl >> 25 & 7u);
+        return false;
+    }
+    if ((srrctl & VFRING_82576_SRRCTL_BSIZEPACKET_MASK) == 0) {
+        softvf_violation(dev->file, SOFTVF_RULE_BUFFER_SIZE,
+                         "SRRCTL(%u).BSIZEPACKET is 0: the PF's buffer size would be used, "
+                         "whatever it is. The queue stays off", q);
+        return false;
+    }
+    return true;
+}
+
+/** ENABLE 0 -> 1; locked. */
+static void enable(struct softvf *dev, uint32_t q, uint32_t value)
+{
+    struct softvf_rx *rx = &dev->file->rx;
+    struct softvf_ring_setup ring = {
+        .kind = "RX",
+        .queue = q,
+        .base_low = SOFTVF_GET(REG(dev, q, RDBAL)),
+        .base_high = SOFTVF_GET(REG(dev, q, RDBAH)),
+        .bytes = SOFTVF_GET(REG(dev, q, RDLEN)),
+        .head = q == 0 ? SOFTVF_GET(&rx->head) : SOFTVF_GET(REG(dev, q, RDH)),
+        .tail = q == 0 ? SOFTVF_GET(&rx->tail) : SOFTVF_GET(REG(dev, q, RDT)),
+        .control = value,
+    };
+
+    if (!softvf_ring_check(dev->file, &ring) || !check_buffers(dev, q)) {
+        return;
+    }
+    SOFTVF_SET(REG(dev, q, RXDCTL), value);
+    if (q == 0) {
+        SOFTVF_SET(&rx->entries, ring.bytes / SOFTVF_DESC_BYTES);
+        SOFTVF_SET(&rx->ring_iova, (uint64_t)ring.base_high << 32 | ring.base_low);
+        SOFTVF_SET(&rx->buffer_bytes,
+                   (SOFTVF_GET(REG(dev, q, SRRCTL)) & VFRING_82576_SRRCTL_BSIZEPACKET_MASK) *
+                       VFRING_82576_SRRCTL_BSIZEPACKET_UNIT);
+        softvf_rx_refresh(dev);
+    }
+}
+
+/** Under the lock: when ENABLE has gone off, no sender is in the ring any more. */
+static void write_control(struct softvf *dev, uint32_t q, uint32_t value)
+{
+    value &= SOFTVF_XDCTL_MASK;
+    softvf_rx_lock(dev->file, 0);
+    if ((value & VFRING_82576_XDCTL_ENABLE) == 0) {
+        SOFTVF_SET(REG(dev, q, RXDCTL), value);
+        softvf_rx_refresh(dev);
+    } else if (is_enabled(dev, q)) {
+        if (SOFTVF_GET(REG(dev, q, RXDCTL)) != value) {
+            softvf_violation(dev->file, SOFTVF_RULE_RING_LIVE,
+                             "thresholds of RX queue %u changed while it is enabled: ignored", q);
+        }
+    } else {
+        SOFTVF_SET(REG(dev, q, RXDCTL), value & ~VFRING_82576_XDCTL_ENABLE);
+        enable(dev, q, value);
+    }
+    softvf_rx_unlock(dev->file);
+}
+
+static void disable(struct softvf *dev, uint32_t q)
+{
+    write_control(dev, q, SOFTVF_GET(REG(dev, q, RXDCTL)) & ~VFRING_82576_XDCTL_ENABLE);
+}
+
+static void write_live(struct softvf *dev, uint32_t q, uint32_t reg)
+{
+    softvf_violation(dev->file, SOFTVF_RULE_RING_LIVE,
+                     "register 0x%04x of RX queue %u written while RXDCTL.ENABLE is 1: switch the "
+                     "queue off first. The RX queue hangs", reg + 0x100u * q, q);
+    disable(dev, q);
+}
+
+static void write_tail(struct softvf *dev, uint32_t q, uint32_t tail)
+{
+    uint32_t entries = SOFTVF_GET(REG(dev, q, RDLEN)) / SOFTVF_DESC_BYTES;
+
+    tail &= SOFTVF_INDEX_MASK;
+    if (!is_enabled(dev, q)) {
+        if (tail != 0) {
+            softvf_violation(dev->file, SOFTVF_RULE_TAIL,
+                             "RDT(%u) written with %u while RXDCTL.ENABLE is 0: write it after "
+                             "ENABLE reads 1. The write is lost", q, tail);
+            return;
+        }
+    } else if (tail >= entries) {
+        softvf_violation(dev->file, SOFTVF_RULE_TAIL,
+                         "RDT(%u) = %u is beyond the ring of %u descriptors. The RX queue hangs",
+                         q, tail, entries);
+        disable(dev, q);
+        return;
+    }
+    if (q == 0) {
+        /* Pairs with the acquire in softvf_rx_deliver(): a sender that sees this
+         * tail sees the descriptors before it. */
+        atomic_store_explicit(&dev->file->rx.tail, tail, memory_order_release);
+    } else {
+        SOFTVF_SET(REG(dev, q, RDT), tail);
+    }
+}
+
+static void write_head(struct softvf *dev, uint32_t q, uint32_t head)
+{
+    _Atomic uint32_t *at = q == 0 ? &dev->file->rx.head : REG(dev, q, RDH);
+
+    head &= SOFTVF_INDEX_MASK;
+    if (!is_enabled(dev, q)) {
+        softvf_rx_lock(dev->file, 0); /* a repair may be due, and moves the head */
+        SOFTVF_SET(at, head);
+        softvf_rx_unlock(dev->file);
+    } else if (head != SOFTVF_GET(at)) {
+        write_live(dev, q, VFRING_82576_RDH(0));
+    }
+}
+
+void softvf_rx_queue_write(struct softvf *dev, uint32_t q, uint32_t reg, uint32_t value)
+{
+    uint32_t mask = 0xffffffffu;
+
+    if (IS(reg, RDT)) {
+        write_tail(dev, q, value);
+        return;
+    }
+    if (IS(reg, RDH)) {
+        write_head(dev, q, value);
+        return;
+    }
+    if (IS(reg, RXDCTL)) {
+        write_control(dev, q, value);
+        return;
+    }
+    if (IS(reg, RDLEN)) {
+        mask = SOFTVF_RING_LEN_MASK;
+    } else if (!IS(reg, RDBAL) && !IS(reg, RDBAH) && !IS(reg, SRRCTL) && !IS(reg, DCA_RXCTRL)) {
+        return; /* no such register, or read only */
+    }
+    _Atomic uint32_t *at = &dev->file->bar[(reg + 0x100u * q) / 4];
+    if (is_enabled(dev, q) && (value & mask) != SOFTVF_GET(at)) {
+        write_live(dev, q, reg);
+    }
+    SOFTVF_SET(at, value & mask);
+}
+
+uint32_t softvf_rx_queue_read(struct softvf *dev, uint32_t q, uint32_t reg)
+{
+    struct softvf_rx *rx = &dev->file->rx;
+
+    if (q == 0 && IS(reg, RDH)) {
+        return SOFTVF_GET(&rx->head);
+    }
+    if (q == 0 && IS(reg, RDT)) {
+        return SOFTVF_GET(&rx->tail);
+    }
+    if (IS(reg, RQDPC)) { /* read to clear */
+        return q == 0 ? atomic_exchange_explicit(&rx->no_descriptor, 0, memory_order_relaxed) : 0;
+    }
+    return SOFTVF_GET(&dev->file->bar[(reg + 0x100u * q) / 4]);
+}

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/**
+ * @file
+ * Transmission, all of it inside the write of TDT: fetch descriptors, check
+ * them, gather the frame, forward it, write back.
+ *
+ * A descriptor that silicon would choke on hangs the queue: TXDCTL.ENABLE
+ * goes off, head stays at the frame, no DD appears.
+ */
+#include <string.h>
+
+#include "softvf_internal.h"
+
+/** What every data descriptor must say, length, EOP and RS aside. */
+#define CMD_FIXED \
+    (VFRING_82576_TXD_DTYP_DATA | VFRING_82576_TXD_IFCS | VFRING_82576_TXD_DEXT)
+#define CMD_FREE (VFRING_82576_TXD_LEN_MASK | VFRING_82576_TXD_EOP | VFRING_82576_TXD_RS)
+#define STATUS_LOW_MASK ((1u << VFRING_82576_TXD_PAYLEN_SHIFT) - 1)
+/** Less, and the MAC hangs even when it pads short frames. */
+#define MAC_MIN_BYTES 17u
+#define ETH_HEADER_BYTES 14u
+#define ETHERTYPE_VLAN 0x0081u /* 0x8100 as it lies in memory */
+
+static void hang(struct softvf *dev, uint32_t q)
+{
+    softvf_tx_disable(dev, q);
+}
+
+static void explain_descriptor(struct softvf *dev, uint32_t index,
+                               const struct vfring_82576_tx_desc *desc, bool first)
+{
+    uint32_t cmd = desc->cmd_type_len;
+    const char *what;
+
+    if ((cmd & VFRING_82576_TXD_DEXT) == 0) {
+        what = "DEXT is 0: legacy descriptors are not for a VF";
+    } else if ((cmd & VFRING_82576_TXD_DTYP_MASK) == VFRING_82576_TXD_DTYP_CONTEXT) {
+        what = "context descriptors (VLAN, checksum, TSO) are not part of the soft VF";
+    } else if ((cmd & VFRING_82576_TXD_DTYP_MASK) != VFRING_82576_TXD_DTYP_DATA) {
+        what = "DTYP is neither data nor context";
+    } else if ((cmd & VFRING_82576_TXD_IFCS) == 0) {
+        what = "IFCS must be set on every descriptor: nobody else adds the FCS";
+    } else if ((cmd & (VFRING_82576_TXD_VLE | VFRING_82576_TXD_TSE)) != 0) {
+        what = "VLE or TSE without a context";
+    } else if ((cmd & ~(CMD_FIXED | CMD_FREE)) != 0) {
+        what = "reserved command bits are set";
+    } else if ((cmd & VFRING_82576_TXD_LEN_MASK) == 0) {
+        what = "its length is 0";
+    } else if ((cmd & VFRING_82576_TXD_RS) != 0 && (cmd & VFRING_82576_TXD_EOP) == 0) {
+        what = "RS belongs on the descriptor with EOP";
+    } else if ((desc->status & VFRING_82576_TXD_STATUS_DD) != 0) {
+        what = "DD is set: the descriptor was not written anew";
+    } else if ((desc->status & STATUS_LOW_MASK) != 0) {
+        what = "CC, IDX or offload bits are set without a context";
+    } else {
+        what = first ? "the frame has more than 64 descriptors" : "it is malformed";
+    }
+    softvf_violation(dev->file, SOFTVF_RULE_TX_DESCRIPTOR,
+                     "TX descriptor %u (command 0x%08x, status 0x%08x): %s. The TX queue hangs",
+                     index, cmd, desc->status, what);
+}
+
+static inline bool is_malformed(const struct vfring_82576_tx_desc *desc)
+{
+    uint32_t cmd = desc->cmd_type_len;
+
+    return (cmd & ~CMD_FREE) != CMD_FIXED || (cmd & VFRING_82576_TXD_LEN_MASK) == 0 ||
+           (cmd & (VFRING_82576_TXD_RS | VFRING_82576_TXD_EOP)) == VFRING_82576_TXD_RS ||
+           (desc->status & STATUS_LOW_MASK) != 0;
+}
+
+enum gathered { GATHERED, GATHERED_FAULT, GATHERED_PART, GATHERED_HANG };
+
+/**
+ * Collects the frame that begins at the queue's head; *@p end becomes the
+ * index of its last descriptor. GATHERED_PART: the tail stands inside it, the
+ * device waits for the rest. GATHERED_FAULT: some piece is not mapped.
+ */
+static enum gathered gather(struct softvf *dev, struct softvf_txq *txq,
+                            const struct vfring_82576_tx_desc *ring, uint32_t tail,
+                            struct softvf_frame *frame, uint32_t *end)
+{
+    uint32_t at = txq->head;
+    uint32_t first = at;
+    bool fault = false;
+
+    frame->num_segs = 0;
+    frame->bytes = 0;
+    for (;; at = at + 1 == txq->entries ? 0 : at + 1) {
+        if (SOFTVF_UNLIKELY(at == tail)) {
+            return GATHERED_PART;
+        }
+        struct vfring_82576_tx_desc desc = ring[at];
+        uint32_t n = frame->num_segs;
+        if (SOFTVF_UNLIKELY(is_malformed(&desc) || n == SOFTVF_MAX_SEGS)) {
+            explain_descriptor(dev, at, &desc, n == SOFTVF_MAX_SEGS);
+            return GATHERED_HANG;
+        }
+        struct softvf_seg *seg = &frame->segs[n];
+        seg->bytes = desc.cmd_type_len & VFRING_82576_TXD_LEN_MASK;
+        seg->vaddr = softvf_iommu_find(&dev->iommu, desc.buffer_iova, seg->bytes,
+                                       SOFTVF_DMA_READ, &txq->seg_hint[n != 0]);
+        if (SOFTVF_UNLIKELY(seg->vaddr == NULL)) {
+            fault = true;
+            softvf_violation(dev->file, SOFTVF_RULE_TX_DMA,
+                             "TX descriptor %u: %u bytes at iova 0x%llx are not inside one live "
+                             "region mapped for READ. The frame is lost, DD is written all the "
+                             "same", at, seg->bytes, (unsigned long long)desc.buffer_iova);
+        }
+        frame->bytes += seg->bytes;
+        frame->num_segs = n + 1;
+        if ((desc.cmd_type_len & VFRING_82576_TXD_EOP) != 0) {
+            break;
+        }
+    }
+    *end = at;
+    uint32_t paylen = ring[first].status >> VFRING_82576_TXD_PAYLEN_SHIFT;
+    if (SOFTVF_UNLIKELY(paylen != frame->bytes)) {
+        softvf_violation(dev->file, SOFTVF_RULE_TX_PAYLEN,
+                         "TX descriptor %u: PAYLEN is %u, the pieces add up to %u bytes. The TX "
+                         "queue hangs", first, paylen, frame->bytes);
+        return GATHERED_HANG;
+    }
+    if (SOFTVF_UNLIKELY(frame->bytes < MAC_MIN_BYTES)) {
+        softvf_violation(dev->file, SOFTVF_RULE_TX_LENGTH,
+                         "TX descriptor %u: a frame of %u bytes; the MAC needs 17 at least, "
+                         "drivers send 60. The TX queue hangs", first, frame->bytes);
+        return GATHERED_HANG;
+    }
+    return fault ? GATHERED_FAULT : GATHERED;
+}
+
+/** The first 14 bytes, wherever the pieces begin and end. */
+static void peek_header(const struct softvf_frame *frame, uint8_t header[ETH_HEADER_BYTES])
+{
+    uint32_t have = 0;
+
+    for (uint32_t i = 0; have < ETH_HEADER_BYTES; i++) {
+        uint32_t n = ETH_HEADER_BYTES - have;
+        n = frame->segs[i].bytes < n ? frame->segs[i].bytes : n;
+        memcpy(header + have, frame->segs[i].vaddr, n);
+        have += n;
+    }
+}
+
+/** The MAC and the switch: what goes out, and where. */
+static void transmit(struct softvf *dev, struct softvf_frame *frame)
+{
+    struct softvf_header *hdr = &dev->file->hdr;
+    uint8_t copy[ETH_HEADER_BYTES];
+    const uint8_t *header = frame->segs[0].vaddr;
+    uint64_t source = 0;
+    uint16_t type;
+
+    if (SOFTVF_UNLIKELY(frame->segs[0].bytes < ETH_HEADER_BYTES)) {
+        peek_header(frame, copy);
+        header = copy;
+    }
+    memcpy(&frame->dst_mac, header, 8);
+    memcpy(&source, header + 6, 8);
+    memcpy(&type, header + 12, 2);
+    frame->dst_mac &= SOFTVF_MAC_MASK;
+    if (SOFTVF_UNLIKELY((source & SOFTVF_MAC_MASK) != dev->mac || type == ETHERTYPE_VLAN)) {
+        softvf_count(dev->file, SOFTVF_TX_SPOOFED);
+        softvf_violation(dev->file, SOFTVF_RULE_SPOOF,
+                         "dropped as spoofed: a frame must carry the VF's own source MAC address, "
+                         "and no VLAN tag but one that the PF gave");
+        return;
+    }
+    if (SOFTVF_UNLIKELY(frame->bytes > dev->max_frame_bytes)) {
+        softvf_count(dev->file, SOFTVF_TX_OVERSIZE);
+        softvf_violation(dev->file, SOFTVF_RULE_TX_LENGTH,
+                         "dropped: a frame of %u bytes on a wire whose MTU of %u allows %u",
+                         frame->bytes, hdr->mtu_bytes, dev->max_frame_bytes);
+        return;
+    }
+    if (softvf_is_dead(dev->file)) {
+        softvf_count(dev->file, SOFTVF_TX_LINK_DOWN);
+        return;
+    }
+    uint32_t bytes = frame->bytes > SOFTVF_ETH_MIN_BYTES ? frame->bytes : SOFTVF_ETH_MIN_BYTES;
+    SOFTVF_ADD(&hdr->tx_frames, 1);
+    SOFTVF_ADD(&hdr->tx_octets, bytes + SOFTVF_FCS_BYTES);
+    if (SOFTVF_UNLIKELY(dev->faults.on)) {
+        softvf_faults_forward(dev, frame);
+    } else {
+        softvf_switch_forward(dev, frame);
+    }
+}
+
+/** Tells the driver that everything up to the descriptor at @p end is done. */
+static void write_back(struct softvf *dev, struct softvf_txq *txq,
+                       struct vfring_82576_tx_desc *desc)
+{
+    if (SOFTVF_LIKELY(txq->head_writeback_iova == 0)) {
+        /* The write-back format has a timestamp where the address was. */
+        desc->buffer_iova = 0;
+        desc->cmd_type_len = 0;
+        __atomic_store_n(&desc->status, VFRING_82576_TXD_STATUS_DD, __ATOMIC_RELEASE);
+        return;
+    }
+    uint32_t hint = 0;
+    uint8_t *vaddr = softvf_iommu_find(&dev->iommu, txq->head_writeback_iova, 4,
+                                       SOFTVF_DMA_WRITE, &hint);
+    if (vaddr == NULL) {
+        softvf_count(dev->file, SOFTVF_TX_DMA_FAULT);
+        softvf_violation(dev->file, SOFTVF_RULE_TX_DMA,
+                         "head write-back to iova 0x%llx, which is not mapped for WRITE: no "
+                         "completion is ever seen. TDWBAL survives a reset: write it at every "
+                         "start", (unsigned long long)txq->head_writeback_iova);
+        return;
+    }
+    __atomic_store_n((uint32_t *)(void *)vaddr, txq->head, __ATOMIC_RELEASE);
+}
+
+/** Whether the doorbell can start anything. */
+static bool is_ready(struct softvf *dev, struct softvf_txq *txq, uint32_t q, uint32_t tail)
+{
+    if (!txq->enabled) {
+        /* Start-up writes 0 before ENABLE; anything else is lost on silicon. */
+        if (tail != 0) {
+            softvf_violation(dev->file, SOFTVF_RULE_TAIL,
+                             "TDT(%u) written with %u while TXDCTL.ENABLE is 0: nothing is sent, "
+                             "then or later", q, tail);
+        }
+        return false;
+    }
+    if (tail >= txq->entries) {
+        softvf_violation(dev->file, SOFTVF_RULE_TAIL,
+                         "TDT(%u) = %u is beyond the ring of %u descriptors. The TX queue hangs",
+                         q, tail, txq->entries);
+        hang(dev, q);
+        return false;
+    }
+    if (SOFTVF_GET(&dev->file->hdr.pf_vfte) == 0) {
+        softvf_violation(dev->file, SOFTVF_RULE_HANDSHAKE,
+                         "TDT(%u) written before the PF answered a RESET message: no frame moves",
+                         q);
+        return false;
+    }
+    return true;
+}
+
+void softvf_tx_doorbell(struct softvf *dev, uint32_t q, uint32_t tail)
+{
+    struct softvf_txq *txq = &dev->txq[q];
+    struct softvf_frame frame;
+
+    if (SOFTVF_UNLIKELY(!txq->enabled || tail >= txq->entries ||
+                        SOFTVF_GET(&dev->file->hdr.pf_vfte) == 0) &&
+        !is_ready(dev, txq, q, tail)) {
+        return;
+    }
+    SOFTVF_SET(&dev->file->bar[VFRING_82576_TDT(q) / 4], tail);
+    struct vfring_82576_tx_desc *ring = (struct vfring_82576_tx_desc *)softvf_iommu_find(
+        &dev->iommu, txq->ring_iova, (uint64_t)txq->entries * sizeof(*ring),
+        SOFTVF_DMA_READ | SOFTVF_DMA_WRITE, &txq->ring_hint);
+    if (SOFTVF_UNLIKELY(ring == NULL)) {
+        softvf_count(dev->file, SOFTVF_TX_DMA_FAULT);
+        softvf_violation(dev->file, SOFTVF_RULE_TX_DMA,
+                         "the TX ring of %u descriptors at iova 0x%llx is not inside one live "
+                         "region mapped for READ and WRITE. The TX queue hangs", txq->entries,
+                         (unsigned long long)txq->ring_iova);
+        hang(dev, q);
+        return;
+    }
+    while (txq->head != tail) {
+        uint32_t end;
+        enum gathered got = gather(dev, txq, ring, tail, &frame, &end);
+        if (SOFTVF_UNLIKELY(got == GATHERED_PART)) {
+            break;
+        }
+        if (SOFTVF_UNLIKELY(got == GATHERED_HANG)) {
+            hang(dev, q);
+            break;
+        }
+        bool report = (ring[end].cmd_type_len & VFRING_82576_TXD_RS) != 0;
+        if (SOFTVF_LIKELY(got == GATHERED)) {
+            transmit(dev, &frame);
+        } else {
+            softvf_count(dev->file, SOFTVF_TX_DMA_FAULT);
+        }
+        txq->head = end + 1 == txq->entries ? 0 : end + 1;
+        if (report) {
+            write_back(dev, txq, &ring[end]);
+        }
+    }
+    SOFTVF_SET(&dev->file->bar[VFRING_82576_TDH(q) / 4], txq->head);
+}

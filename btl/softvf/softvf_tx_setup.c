@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/**
+ * @file
+ * Set-up of a transmit queue through its registers.
+ */
+#include "softvf_internal.h"
+#include "softvf_ring.h"
+
+#define REG(dev, q, name) (&(dev)->file->bar[VFRING_82576_##name(q) / 4])
+/** Offsets of queue 0 stand for the register of any queue. */
+#define IS(reg, name) ((reg) == VFRING_82576_##name(0))
+
+void softvf_tx_disable(struct softvf *dev, uint32_t q)
+{
+    _Atomic uint32_t *ctl = REG(dev, q, TXDCTL);
+
+    dev->txq[q].enabled = false;
+    SOFTVF_SET(ctl, SOFTVF_GET(ctl) & ~VFRING_82576_XDCTL_ENABLE);
+}
+
+/** ENABLE 0 -> 1: everything must be in place. */
+static void enable(struct softvf *dev, uint32_t q, uint32_t value)
+{
+    struct softvf_txq *txq = &dev->txq[q];
+    struct softvf_ring_setup ring = {
+        .kind = "TX",
+        .queue = q,
+        .base_low = SOFTVF_GET(REG(dev, q, TDBAL)),
+        .base_high = SOFTVF_GET(REG(dev, q, TDBAH)),
+        .bytes = SOFTVF_GET(REG(dev, q, TDLEN)),
+        .head = SOFTVF_GET(REG(dev, q, TDH)),
+        .tail = SOFTVF_GET(REG(dev, q, TDT)),
+        .control = value,
+    };
+    uint32_t wb_low = SOFTVF_GET(REG(dev, q, TDWBAL));
+    bool wb = (wb_low & 1u) != 0;
+
+    if (!softvf_ring_check(dev->file, &ring)) {
+        return;
+    }
+    if (wb && (SOFTVF_GET(REG(dev, q, DCA_TXCTRL)) & VFRING_82576_DCA_TXCTRL_WB_RO) != 0) {
+        softvf_violation(dev->file, SOFTVF_RULE_RING_SETUP,
+                         "head write-back of TX queue %u with relaxed ordering: clear "
+                         "DCA_TXCTRL[11]. The queue stays off", q);
+        return;
+    }
+    txq->entries = ring.bytes / SOFTVF_DESC_BYTES;
+    txq->head = ring.head;
+    txq->ring_iova = (uint64_t)ring.base_high << 32 | ring.base_low;
+    txq->head_writeback_iova =
+        wb ? (uint64_t)SOFTVF_GET(REG(dev, q, TDWBAH)) << 32 | (wb_low & ~3u) : 0;
+    txq->enabled = true;
+    SOFTVF_SET(REG(dev, q, TXDCTL), value);
+}
+
+static void write_control(struct softvf *dev, uint32_t q, uint32_t value)
+{
+    value &= SOFTVF_XDCTL_MASK;
+    if ((value & VFRING_82576_XDCTL_ENABLE) == 0) {
+        SOFTVF_SET(REG(dev, q, TXDCTL), value);
+        dev->txq[q].enabled = false;
+    } else if (dev->txq[q].enabled) {
+        if (SOFTVF_GET(REG(dev, q, TXDCTL)) != value) {
+            softvf_violation(dev->file, SOFTVF_RULE_RING_LIVE,
+                             "thresholds of TX queue %u changed while it is enabled: ignored", q);
+        }
+    } else {
+        SOFTVF_SET(REG(dev, q, TXDCTL), value & ~VFRING_82576_XDCTL_ENABLE);
+        enable(dev, q, value);
+    }
+}
+
+void softvf_tx_queue_write(struct softvf *dev, uint32_t q, uint32_t reg, uint32_t value)
+{
+    uint32_t mask = 0xffffffffu;
+
+    if (IS(reg, TDT)) {
+        if (!dev->txq[q].enabled) {
+            SOFTVF_SET(REG(dev, q, TDT), value & SOFTVF_INDEX_MASK);
+        }
+        softvf_tx_doorbell(dev, q, value & SOFTVF_INDEX_MASK);
+        return;
+    }
+    if (IS(reg, TXDCTL)) {
+        write_control(dev, q, value);
+        return;
+    }
+    if (IS(reg, TDBAL)) {
+        mask = ~0u;
+    } else if (IS(reg, TDLEN)) {
+        mask = SOFTVF_RING_LEN_MASK;
+    } else if (IS(reg, TDH)) {
+        mask = SOFTVF_INDEX_MASK;
+    } else if (!IS(reg, TDBAH) && !IS(reg, DCA_TXCTRL) && !IS(reg, TDWBAL) &&
+               !IS(reg, TDWBAH)) {
+        return; /* no such register */
+    }
+    _Atomic uint32_t *at = &dev->file->bar[(reg + 0x100u * q) / 4];
+    if (dev->txq[q].enabled && (value & mask) != SOFTVF_GET(at)) {
+        softvf_violation(dev->file, SOFTVF_RULE_RING_LIVE,
+                         "register 0x%04x of TX queue %u written while TXDCTL.ENABLE is 1: switch "
+                         "the queue off first. The TX queue hangs", reg + 0x100u * q, q);
+        softvf_tx_disable(dev, q);
+    }
+    SOFTVF_SET(at, value & mask);
+}
