@@ -37,7 +37,7 @@ AC_DEFUN([VFRING_WARNINGS], [
     VFRING_CFLAGS=
     m4_foreach_w([flag], [-Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes
                           -Wmissing-declarations -Wold-style-definition -Wpointer-arith
-                          -Wwrite-strings -Wvla -Wformat=2 -Wlogical-op -Wduplicated-cond],
+                          -Wwrite-strings -Wvla -Wformat=2 -Wduplicated-cond],
                  [VFRING_CFLAG(flag)])
     AS_IF([test "x$enable_werror" = xyes], [VFRING_CFLAGS="$VFRING_CFLAGS -Werror"])
     AC_SUBST([VFRING_CFLAGS])
