@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/**
+ * @file
+ * The lease client against daemons that answer well, badly, slowly or not.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "btl_vfring_lease.h"
+
+#define CHECK(cond)                                                                  \
+    do {                                                                             \
+        if (!(cond)) {                                                               \
+            fprintf(stderr, "%s:%d: check failed: %s\n", __FILE__, __LINE__, #cond); \
+            exit(1);                                                                 \
+        }                                                                            \
+    } while (0)
+#define CHECK_HAS(text, part)                                                             \
+    do {                                                                                  \
+        if (!strstr((text), (part))) {                                                    \
+            fprintf(stderr, "%s:%d: \"%s\" lacks \"%s\"\n", __FILE__, __LINE__, (text), (part)); \
+            exit(1);                                                                      \
+        }                                                                                 \
+    } while (0)
+
+static const char good[] =
+    "{\"v\":1,\"ok\":true,\"lease\":\"l-17\",\"memlock_bytes\":134217728,\"vfs\":[{\"kind\":\"sriov\","
+    "\"name\":\"0000:01:10.0\",\"device\":\"/dev/uiovf0\",\"mac\":\"02:76:66:00:01:00\",\"mtu\":9000,"
+    "\"pf\":\"ens1\",\"numa\":-1,\"dma_limit_bytes\":67108864}]}";
+static const char refused[] =
+    "{\"v\":1,\"ok\":false,\"code\":\"VFRING_ERR_NO_FREE_VF\",\"message\":\"all 4 VFs are leased\","
+    "\"remedy\":\"wait\"}";
+
+/* --- a daemon that plays one part -------------------------------------------- */
+
+static char run_dir[] = "/tmp/vfring-lease-XXXXXX";
+static char socket_path[64];
+
+struct part {
+    const char *reply;  /* bytes to send, or NULL: none */
+    size_t reply_bytes;
+    int early;          /* answers before it has read */
+    int hold;           /* keeps the connection open until the client leaves */
+    int listener;
+    char request[VFRING_LEASE_MAX_REQUEST_BYTES];
+};
+
+static void *play(void *arg)
+{
+    struct part *part = arg;
+    const int fd = accept(part->listener, NULL, NULL);
+    ssize_t got;
+    size_t sent = 0;
+
+    CHECK(fd >= 0);
+    if (!part->early) {
+        got = read(fd, part->request, sizeof(part->request) - 1);
+        CHECK(got > 0);
+        part->request[got] = '\0';
+    }
+    while (part->reply && sent < part->reply_bytes) {
+        got = send(fd, part->reply + sent, part->reply_bytes - sent, MSG_NOSIGNAL);
+        if (got <= 0) {
+            break; /* the client has had enough */
+        }
+        sent += (size_t) got;
+    }
+    if (part->hold) {
+        struct pollfd pfd = {.fd = fd, .events = POLLIN};
+        char rest[64];
+
+        while (poll(&pfd, 1, -1) >= 0 && read(fd, rest, sizeof(rest)) > 0) {
+        }
+    }
+    (void) close(fd);
+    return NULL;
+}
+
+static int listen_here(void)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    const int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+    (void) unlink(socket_path);
+    strcpy(address.sun_path, socket_path);
+    CHECK(fd >= 0 && !bind(fd, (struct sockaddr *) &address, sizeof(address)) && !listen(fd, 1));
+    return fd;
+}
+
+static int acquire(struct part *part, int timeout_ms, struct vfring_lease *lease,
+                   struct vfring_lease_error *error)
+{
+    const struct vfring_lease_request request = {
+        .run_dir = run_dir, .job = "job \"4711\"@host", .rank = 3, .ranks = 8, .timeout_ms = timeout_ms};
+    pthread_t thread;
+    int rc;
+
+    memset(error, 0, sizeof(*error));
+    memset(lease, 0, sizeof(*lease));
+    part->listener = listen_here();
+    CHECK(!pthread_create(&thread, NULL, play, part));
+    rc = vfring_lease_acquire(&request, lease, error);
+    CHECK(!pthread_join(thread, NULL));
+    (void) close(part->listener);
+    (void) unlink(socket_path);
+    return rc;
+}
+
+static struct part answers(const char *text)
+{
+    return (struct part){.reply = text, .reply_bytes = strlen(text)};
+}
+
+/* --- the tests ------------------------------------------------------------------ */
+
+static void lease_is_understood(void)
+{
+    char line[sizeof(good) + 1];
+    struct vfring_lease lease;
+    struct vfring_lease_error error;
+    struct part part;
+
+    (void) snprintf(line, sizeof(line), "%s\n", good);
+    part = answers(line);
+    CHECK(acquire(&part, 5000, &lease, &error) == 0);
+    CHECK(!strcmp(lease.id, "l-17") && !strcmp(lease.name, "0000:01:10.0"));
+    CHECK(!strcmp(lease.device, "/dev/uiovf0") && !strcmp(lease.pf, "ens1"));
+    CHECK(lease.mtu_bytes == 9000 && !lease.soft);
+    /* What the launcher calls the job is made fit for the protocol. */
+    CHECK_HAS(part.request, "\"job\":\"job__4711_@host\"");
+    CHECK_HAS(part.request, "\"rank\":3");
+    CHECK_HAS(part.request, "\"ranks\":8");
+    CHECK(part.request[strlen(part.request) - 1] == '\n');
+}
+
+static void refusal_is_passed_on(void)
+{
+    char line[sizeof(refused) + 1];
+    struct vfring_lease lease;
+    struct vfring_lease_error error;
+    struct part part;
+
+    (void) snprintf(line, sizeof(line), "%s\n", refused);
+    part = answers(line);
+    CHECK(acquire(&part, 5000, &lease, &error) == -EREMOTE);
+    CHECK(!strcmp(error.code, "VFRING_ERR_NO_FREE_VF"));
+    CHECK(!strcmp(error.text, "all 4 VFs are leased") && !strcmp(error.remedy, "wait"));
+
+    /* Also when the daemon does not wait for the request. */
+    part = answers(line);
+    part.early = 1;
+    CHECK(acquire(&part, 5000, &lease, &error) == -EREMOTE);
+}
+
+static void missing_daemon_is_named(void)
+{
+    const struct vfring_lease_request request = {.run_dir = run_dir, .timeout_ms = 1000};
+    struct vfring_lease lease;
+    struct vfring_lease_error error;
+
+    CHECK(!vfring_lease_daemon_present(run_dir));
+    CHECK(vfring_lease_acquire(&request, &lease, &error) == -ENOENT);
+    CHECK(!strcmp(error.code, "VFRING_ERR_NO_DAEMON"));
+    CHECK_HAS(error.text, socket_path);
+    CHECK_HAS(error.remedy, "start vfringd");
+}
+
+static void silent_daemon_times_out(void)
+{
+    struct part part = {.hold = 1};
+    struct vfring_lease lease;
+    struct vfring_lease_error error;
+
+    CHECK(acquire(&part, 100, &lease, &error) == -ETIMEDOUT);
+    CHECK(!strcmp(error.code, "VFRING_ERR_NO_DAEMON"));
+    CHECK_HAS(error.remedy, "vfringd's log");
+}
+
+static void dead_daemon_is_noticed(void)
+{
+    struct part part = {0};
+    struct vfring_lease lease;
+    struct vfring_lease_error error;
+
+    CHECK(acquire(&part, 5000, &lease, &error) == -EPIPE);
+    part = answers("{\"v\":1,\"ok\":true"); /* and then it died */
+    CHECK(acquire(&part, 5000, &lease, &error) == -EPIPE);
+}
+
+static void endless_line_is_cut(void)
+{
+    char *line = malloc(VFRING_LEASE_MAX_REPLY_BYTES * 4);
+    struct vfring_lease lease;
+    struct vfring_lease_error error;
+    struct part part = {.reply = line, .reply_bytes = VFRING_LEASE_MAX_REPLY_BYTES * 4};
+
+    CHECK(line);
+    memset(line, 'x', VFRING_LEASE_MAX_REPLY_BYTES * 4);
+    CHECK(acquire(&part, 5000, &lease, &error) == -EMSGSIZE);
+    free(line);
+}
+
+static void strange_replies_are_refused(void)
+{
+    static const char *const strange[] = {
+        "", "null", "[]", "{}", "\"v\"", "{\"v\":1}", "{\"v\":2,\"ok\":true}", "{\"v\":1,\"ok\":\"yes\"}",
+        "{\"v\":1,\"ok\":true,\"ok\":true}",
+        "{\"v\":1,\"ok\":false}", "{\"v\":1,\"ok\":false,\"code\":7,\"message\":\"m\",\"remedy\":\"r\"}",
+        "{\"v\":1,\"ok\":true,\"lease\":\"l\",\"vfs\":[]}", "{\"v\":1,\"ok\":true,\"lease\":\"l\",\"vfs\":{}}",
+        "{\"v\":1,\"ok\":true,\"lease\":\"l\",\"vfs\":[7]}",
+        "{\"v\":1,\"ok\":true,\"lease\":\"l\",\"vfs\":[{\"kind\":\"soft\",\"name\":\"n\",\"device\":\"d\",\"mtu\":1500}]}",
+        "{\"v\":1,\"ok\":true,\"lease\":\"l\",\"vfs\":[{\"kind\":\"odd\",\"name\":\"n\",\"device\":\"/d\",\"mtu\":1500}]}",
+        "{\"v\":1,\"ok\":true,\"lease\":\"l\",\"vfs\":[{\"kind\":\"soft\",\"name\":\"n\",\"device\":\"/d\",\"mtu\":99999}]}",
+        "{\"v\":1,\"ok\":true,\"lease\":\"l\",\"vfs\":[{\"kind\":\"soft\",\"name\":\"n\",\"device\":\"/d\",\"mtu\":-1}]}",
+    };
+    struct vfring_lease lease;
+    struct vfring_lease_error error;
+
+    for (size_t i = 0; i < sizeof(strange) / sizeof(strange[0]); i++) {
+        if (vfring_lease_parse_reply(strange[i], strlen(strange[i]), &lease, &error) != -EPROTO) {
+            fprintf(stderr, "taken for a reply: %s\n", strange[i]);
+            exit(1);
+        }
+        CHECK_HAS(error.remedy, "same version");
+    }
+}
+
+static void long_names_are_refused(void)
+{
+    char reply[1024], name[200];
+    struct vfring_lease lease;
+    struct vfring_lease_error error;
+
+    memset(name, 'n', sizeof(name) - 1);
+    name[sizeof(name) - 1] = '\0';
+    (void) snprintf(reply, sizeof(reply),
+                    "{\"v\":1,\"ok\":true,\"lease\":\"l\",\"vfs\":[{\"kind\":\"soft\",\"name\":\"%s\","
+                    "\"device\":\"/d\",\"mtu\":1500}]}", name);
+    CHECK(vfring_lease_parse_reply(reply, strlen(reply), &lease, &error) == -EPROTO);
+}
+
+/* Any prefix and any one-byte change of a good reply is a lease or an error, never a crash. */
+static void damaged_replies_are_harmless(void)
+{
+    char reply[sizeof(good)];
+    struct vfring_lease lease;
+    struct vfring_lease_error error;
+
+    for (size_t length = 0; length < sizeof(good) - 1; length++) {
+        CHECK(vfring_lease_parse_reply(good, length, &lease, &error) == -EPROTO);
+    }
+    for (size_t at = 0; at < sizeof(good) - 1; at++) {
+        for (unsigned value = 0; value < 256; value += 5) {
+            int rc;
+
+            memcpy(reply, good, sizeof(good));
+            reply[at] = (char) value;
+            rc = vfring_lease_parse_reply(reply, sizeof(good) - 1, &lease, &error);
+            CHECK(rc == 0 || rc == -EPROTO || rc == -EREMOTE);
+            CHECK(rc || (lease.device[0] == '/' && lease.mtu_bytes <= 9216));
+        }
+    }
+}
+
+int main(void)
+{
+    CHECK(mkdtemp(run_dir));
+    (void) snprintf(socket_path, sizeof(socket_path), "%s/lease.sock", run_dir);
+    lease_is_understood();
+    refusal_is_passed_on();
+    missing_daemon_is_named();
+    silent_daemon_times_out();
+    dead_daemon_is_noticed();
+    endless_line_is_cut();
+    strange_replies_are_refused();
+    long_names_are_refused();
+    damaged_replies_are_harmless();
+    (void) unlink(socket_path);
+    (void) rmdir(run_dir);
+    return 0;
+}
