@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** Which Open MPI an mpirun belongs to, and whether it can find the BTL. */
+import { accessSync, constants, existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { VfringError, causeText, errnoCode } from '../errors.js';
+import { failureText, searchPath, type Exec } from '../exec.js';
+
+export interface OpenMpi {
+  readonly mpirun: string;
+  /** "5.0.7" */
+  readonly version: string;
+  readonly major: number;
+  /** Folder of its components. */
+  readonly components: string;
+}
+
+const BTL_FILE = 'mca_btl_vfring.so';
+const OLDEST = { major: 4, minor: 1 };
+
+/** Throws VFRING_ERR_NO_MPIRUN or VFRING_ERR_NOT_OPEN_MPI. */
+export async function findOpenMpi(mpirun: string, exec: Exec): Promise<OpenMpi> {
+  const path = resolveProgram(mpirun);
+  const result = await exec(path, ['--version']).catch((error: unknown) => {
+    const cause = errnoCode(error) === 'ENOENT' ? 'it was not found' : causeText(error);
+    throw new VfringError('VFRING_ERR_NO_MPIRUN', { mpirun, cause }, { cause: error });
+  });
+  const version = /\(Open MPI\)\s+(\d+)\.(\d+)(\S*)/.exec(result.stdout);
+  const [major, minor] = [Number(version?.[1]), Number(version?.[2])];
+  if (version === null || major < OLDEST.major || (major === OLDEST.major && minor < OLDEST.minor)) {
+    const says = (result.stdout.trim() || failureText(result)).split('\n', 1)[0] ?? '';
+    throw new VfringError('VFRING_ERR_NOT_OPEN_MPI', { mpirun, says });
+  }
+  return {
+    mpirun: path,
+    version: `${version[1]}.${version[2]}${version[3]}`,
+    major,
+    components: await componentFolder(path, exec),
+  };
+}
+
+async function componentFolder(mpirun: string, exec: Exec): Promise<string> {
+  const beside = join(dirname(mpirun), 'ompi_info');
+  const program = existsSync(beside) ? beside : 'ompi_info';
+  const result = await exec(program, ['--path', 'pkglibdir', '--parsable']).catch((error: unknown) => {
+    throw new VfringError('VFRING_ERR_NO_MPIRUN', { mpirun: program, cause: causeText(error) }, { cause: error });
+  });
+  const folder = /^path:pkglibdir:(.+)$/m.exec(result.stdout)?.[1];
+  if (folder === undefined) {
+    throw new VfringError('VFRING_ERR_NOT_OPEN_MPI', { mpirun: program, says: failureText(result) });
+  }
+  return folder.trim();
+}
+
+/** The btl parameter for a way of talking within the node. */
+export function btlList(local: 'sm' | 'vf', major: number): string {
+  if (local === 'vf') {
+    return 'self,vfring';
+  }
+  // Shared memory is called vader before Open MPI 5.
+  return major >= 5 ? 'self,sm,vfring' : 'self,vader,vfring';
+}
+
+/**
+ * What mpirun needs in its environment to find the BTL: nothing when it is in
+ * Open MPI's own folder. Throws VFRING_ERR_NO_BTL when it is nowhere.
+ */
+export function componentPath(mpi: OpenMpi, prefix: string, env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const variable = 'OMPI_MCA_mca_base_component_path';
+  const ownFolder = join(prefix, 'lib', 'openmpi');
+  const given = env[variable]?.split(':') ?? [];
+  if ([mpi.components, ...given].some((folder) => existsSync(join(folder, BTL_FILE)))) {
+    return {};
+  }
+  if (!existsSync(join(ownFolder, BTL_FILE))) {
+    const folders = [mpi.components, ownFolder].join(' nor in ');
+    throw new VfringError('VFRING_ERR_NO_BTL', { folders });
+  }
+  // The parameter replaces Open MPI's default: that has to be said again.
+  const home = env['HOME'];
+  const standard = [mpi.components, ...(home ? [join(home, '.openmpi', 'components')] : [])];
+  return { [variable]: [ownFolder, ...(given.length > 0 ? given : standard)].join(':') };
+}
+
+function resolveProgram(program: string): string {
+  if (program.includes('/')) {
+    return program;
+  }
+  for (const folder of searchPath().split(':')) {
+    const path = join(folder, program);
+    try {
+      accessSync(path, constants.X_OK);
+      return path;
+    } catch {
+      // Not in this folder.
+    }
+  }
+  return program;
+}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** The arguments of `vfring run`: ours, mpirun's, and the program's. */
+import { VfringError } from '../errors.js';
+
+export type Local = 'sm' | 'vf';
+
+export interface RunArgs {
+  /** How ranks on one node talk: shared memory, or VFs like everybody else. */
+  readonly local: Local;
+  readonly ranks: number;
+  readonly mpirun: string;
+  /** Passed on as they are. */
+  readonly mpirunOptions: readonly string[];
+  /** Program and its arguments. */
+  readonly program: readonly string[];
+  /** Ranks may run on other nodes, whose leases this node's daemon does not see. */
+  readonly otherHosts: boolean;
+}
+
+export const RUN_USAGE = 'vfring run [--local sm|vf] -n N [--mpirun PATH] [mpirun options…] -- PROGRAM [ARGUMENTS…]';
+
+const RANKS_OPTIONS = new Set(['-n', '--n', '-np', '--np', '-c']);
+const HOST_OPTIONS = /^--?(H|host|hostfile|machinefile|default-hostfile|add-host|add-hostfile)$/;
+
+/** Throws VFRING_ERR_USAGE. */
+export function parseRunArgs(args: readonly string[]): RunArgs {
+  const split = args.indexOf('--');
+  const program = split < 0 ? [] : args.slice(split + 1);
+  if (program.length === 0) {
+    throw usage('the program is missing: it comes after a double dash');
+  }
+  let local: Local = 'sm';
+  let ranks: number | undefined;
+  let mpirun = 'mpirun';
+  const mpirunOptions: string[] = [];
+
+  const ours = args.slice(0, split);
+  for (let i = 0; i < ours.length; i++) {
+    const [option = '', attached] = splitOption(ours[i] ?? '');
+    const value = (): string => {
+      const found = attached ?? ours[++i];
+      if (found === undefined || found === '') {
+        throw usage(`${option} needs a value`);
+      }
+      return found;
+    };
+    if (option === '--local') {
+      local = parseLocal(value());
+    } else if (RANKS_OPTIONS.has(option)) {
+      ranks = parseRanks(value());
+    } else if (option === '--mpirun') {
+      mpirun = value();
+    } else {
+      mpirunOptions.push(ours[i] ?? '');
+    }
+  }
+  if (ranks === undefined) {
+    throw usage('the number of processes is missing: -n N');
+  }
+  refuseOurOptions(mpirunOptions);
+  const otherHosts = mpirunOptions.some((option) => HOST_OPTIONS.test(option.split('=', 1)[0] ?? ''));
+  return { local, ranks, mpirun, mpirunOptions, program, otherHosts };
+}
+
+/** Only our own long options may have their value attached: --local=vf. */
+function splitOption(argument: string): [string, string | undefined] {
+  const match = /^(--(?:local|mpirun|n|np))=(.*)$/s.exec(argument);
+  return match === null ? [argument, undefined] : [match[1] ?? '', match[2]];
+}
+
+function parseLocal(text: string): Local {
+  if (text !== 'sm' && text !== 'vf') {
+    throw usage(`--local ${text}: it is sm (shared memory within the node) or vf (VFs everywhere)`);
+  }
+  return text;
+}
+
+function parseRanks(text: string): number {
+  const ranks = /^\d{1,7}$/.test(text) ? Number(text) : 0;
+  if (ranks < 1 || ranks > 1_000_000) {
+    throw usage(`-n ${text}: the number of processes is a whole number from 1 on`);
+  }
+  return ranks;
+}
+
+function refuseOurOptions(options: readonly string[]): void {
+  options.forEach((option, i) => {
+    const name = options[i + 1];
+    if (/^--?(g|o)?mca$/.test(option) && (name === 'btl' || name === 'pml')) {
+      throw usage(`${option} ${name}: vfring run sets it itself; choose with --local, or call mpirun yourself`);
+    }
+  });
+}
+
+function usage(what: string): VfringError {
+  return new VfringError('VFRING_ERR_USAGE', { what, remedy: `usage: ${RUN_USAGE}` });
+}

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * What a configuration may say. Messages say what is expected there; the
+ * loader (load.ts) adds file, line, column and field.
+ */
+import { z } from 'zod';
+import { parseSize } from './units.js';
+
+/** One page: nothing smaller can be registered. */
+const SMALLEST_LIMIT_BYTES = 4096;
+/** The largest layer-2 payload any supported NIC carries (82576: 9728 with headers). */
+const MTU_MAX = 9216;
+const MTU_MIN = 576;
+
+/** A refused map names what belongs there; unknown keys have a message of their own in load.ts. */
+const map = (what: string): { error: z.core.$ZodErrorMap } => ({
+  error: (issue) => (issue.code === 'invalid_type' ? `expected here: ${what}` : undefined),
+});
+
+const size = z
+  .string('a size with its unit, for example 64MiB')
+  .refine((text) => parseSize(text) !== undefined, {
+    error: 'a size is a whole number and a unit (B, KiB, MiB, GiB, kB, MB, GB), for example 64MiB',
+    abort: true,
+  })
+  .transform((text) => parseSize(text) as number);
+
+const dmaLimit = size.refine((bytes) => bytes >= SMALLEST_LIMIT_BYTES, 'at least 4KiB: less holds no ring');
+
+const memlock = z.union([z.literal('unlimited').transform(() => 'unlimited' as const), dmaLimit], {
+  error: 'a size with its unit, for example 128MiB, or unlimited',
+});
+
+const count = (what: string, max: number): z.ZodNumber =>
+  z.int(`${what}: a whole number from 1 to ${max}`).min(1, `${what}: at least 1`).max(max, `${what}: at most ${max}`);
+
+const mtu = z
+  .int(`a whole number of bytes from ${MTU_MIN} to ${MTU_MAX}`)
+  .min(MTU_MIN, `at least ${MTU_MIN} bytes`)
+  .max(MTU_MAX, `at most ${MTU_MAX} bytes`)
+  .default(1500);
+
+const ifName = z
+  .string('the name of a network interface, for example ens1f0')
+  .regex(/^[^\s/:]{1,15}$/, 'a network interface name has 1 to 15 characters, no space, slash or colon')
+  .refine((name) => !['.', '..', 'all', 'default', 'vf'].includes(name), 'this name is reserved');
+
+const bdf = z
+  .string('a PCI address with its domain, for example 0000:3b:00.0')
+  .regex(/^[0-9a-f]{4,8}:[0-9a-f]{2}:[01][0-9a-f]\.[0-7]$/, 'a PCI address with its domain, in lower case, for example 0000:3b:00.0');
+
+/** First byte: locally administered (bit 1) and not multicast (bit 0). */
+const macPrefix = z
+  .string('1 to 4 bytes in hexadecimal, for example "02:76:66" (in quotes)')
+  .regex(/^[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){0,3}$/, '1 to 4 bytes in hexadecimal, for example "02:76:66" (in quotes)')
+  .refine(
+    (text) => (Number.parseInt(text.slice(0, 2), 16) & 3) === 2,
+    'the first byte must be locally administered and not multicast: its second digit is 2, 6, a or e',
+  )
+  .transform((text) => text.toLowerCase());
+
+const pf = z
+  .strictObject({
+    name: ifName.optional(),
+    bdf: bdf.optional(),
+    vfs: count('number of VFs', 256),
+    mtu,
+    mac_prefix: macPrefix.default('02'),
+    up: z.boolean('true or false').default(true),
+  }, map('a PF: name: or bdf:, and vfs:'))
+  .refine((entry) => (entry.name === undefined) !== (entry.bdf === undefined), {
+    error: 'a PF is named by either name: or bdf:, by exactly one of them',
+  });
+
+const sriov = z.strictObject(
+  {
+    pf: z
+      .array(pf, 'a list of PFs, each beginning with a dash')
+      .min(1, 'at least one PF')
+      .superRefine((entries, context) => {
+        entries.forEach((entry, i) => {
+          const key = entry.name === undefined ? 'bdf' : 'name';
+          if (entries.findIndex((other) => other[key] === entry[key]) < i) {
+            context.addIssue({ code: 'custom', path: [i, key], message: `${entry[key]} is in the list twice` });
+          }
+        });
+      }),
+  },
+  map('the PFs whose VFs are given out'),
+);
+
+const soft = z.strictObject(
+  {
+    dir: z
+      .string('the folder of the soft VFs, for example /dev/shm/vfring')
+      .regex(/^\/[^\0]*$/, 'an absolute path, for example /dev/shm/vfring'),
+    vfs: count('number of soft VFs', 256),
+    mtu,
+  },
+  map('the soft VFs of this node'),
+);
+
+const provider = z
+  .strictObject({ sriov: sriov.optional(), soft: soft.optional() }, map('where VFs come from: sriov: or soft:'))
+  .refine((entry) => (entry.sriov === undefined) !== (entry.soft === undefined), {
+    error: 'exactly one provider: sriov: or soft:',
+  });
+
+const limits = z.strictObject(
+  {
+    dma_per_vf: dmaLimit.default(64 * 2 ** 20),
+    memlock: memlock.default(128 * 2 ** 20),
+  },
+  map('the limits of a lease'),
+);
+
+export const configSchema = z.strictObject(
+  {
+    version: z.literal(1, 'this release reads version: 1'),
+    provider,
+    spread: z.enum(['pf', 'pack'], 'pf (ranks of a job go round the PFs) or pack (fill one PF first)').default('pf'),
+    limits: limits.prefault({}),
+  },
+  map('the configuration: version:, provider:, and if need be spread: and limits:'),
+);
+
+export type Config = z.output<typeof configSchema>;
+export type SriovConfig = z.output<typeof sriov>;
+export type PfConfig = z.output<typeof pf>;
+export type SoftConfig = z.output<typeof soft>;
+export type Spread = Config['spread'];

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** Who is at the other end of a socket, and when that process ends. */
+import { readFileSync } from 'node:fs';
+import type { Socket } from 'node:net';
+import { VfringError, causeText } from '../errors.js';
+import type { Native, PeerCred, ProcessWatch } from '../native.js';
+
+/** A process that is held by its pidfd: its pid cannot be taken for another's. */
+export interface WatchedProcess {
+  readonly pid: number;
+  ended(): boolean;
+  /** Calls back once, also when it has ended already. */
+  onEnd(callback: () => void): void;
+  /** Ends the watch and frees the pidfd. */
+  close(): void;
+}
+
+export interface Processes {
+  peerOf(socket: Socket): PeerCred;
+  /** Holds the peer's process. Throws VFRING_ERR_BAD_REQUEST when that is not possible. */
+  hold(socket: Socket, peer: PeerCred): WatchedProcess;
+  close(): void;
+}
+
+export function realProcesses(addon: Native): Processes {
+  const callbacks = new Map<number, () => void>();
+  const watch = new addon.ProcessWatch((token) => callbacks.get(token)?.());
+  return {
+    peerOf: (socket) => addon.peerCred(socketFd(socket)),
+    hold: (socket, peer) => new Pidfd(addon, watch, callbacks, openPidfd(addon, socketFd(socket), peer), peer.pid),
+    close: () => watch.close(),
+  };
+}
+
+class Pidfd implements WatchedProcess {
+  readonly pid: number;
+  readonly #addon: Native;
+  readonly #watch: ProcessWatch;
+  readonly #callbacks: Map<number, () => void>;
+  #fd: number | undefined;
+  #token: number | undefined;
+
+  constructor(addon: Native, watch: ProcessWatch, callbacks: Map<number, () => void>, fd: number, pid: number) {
+    this.#addon = addon;
+    this.#watch = watch;
+    this.#callbacks = callbacks;
+    this.#fd = fd;
+    this.pid = pid;
+  }
+
+  ended(): boolean {
+    return this.#fd === undefined || this.#addon.pidfdEnded(this.#fd);
+  }
+
+  onEnd(callback: () => void): void {
+    if (this.#fd === undefined || this.#token !== undefined) {
+      throw new Error('a process is watched once, before its handle is closed');
+    }
+    const token = this.#watch.add(this.#fd);
+    this.#token = token;
+    this.#callbacks.set(token, () => {
+      this.#callbacks.delete(token);
+      callback();
+    });
+  }
+
+  close(): void {
+    if (this.#token !== undefined) {
+      this.#callbacks.delete(this.#token);
+      this.#watch.remove(this.#token);
+      this.#token = undefined;
+    }
+    if (this.#fd !== undefined) {
+      this.#addon.closeFd(this.#fd);
+      this.#fd = undefined;
+    }
+  }
+}
+
+/**
+ * From Linux 6.5 the kernel hands out the pidfd of the process that connected.
+ * Before, the pid is looked up, and could by now be another process's: then at
+ * least its uid must be the peer's, so that nobody can be made to hold a lease
+ * by another user.
+ */
+function openPidfd(addon: Native, fd: number, peer: PeerCred): number {
+  if (peer.pid === 0) {
+    throw new VfringError('VFRING_ERR_BAD_REQUEST', {
+      what: 'vfringd cannot see the calling process: it runs in another pid namespace',
+      remedy: 'start the job with the pid namespace of the node (containers: --pid=host)',
+    });
+  }
+  try {
+    const peerPidfd = addon.peerPidfd(fd);
+    if (peerPidfd !== null) {
+      return peerPidfd;
+    }
+    const pidfd = addon.pidfdOpen(peer.pid);
+    const uid = effectiveUid(peer.pid);
+    if (uid !== peer.uid || addon.pidfdEnded(pidfd)) {
+      addon.closeFd(pidfd);
+      throw new Error(`process ${peer.pid} is not the one that connected`);
+    }
+    return pidfd;
+  } catch (error) {
+    throw new VfringError(
+      'VFRING_ERR_BAD_REQUEST',
+      {
+        what: `the calling process ${peer.pid} cannot be watched: ${causeText(error)}`,
+        remedy: 'ask again from a process that lives on: a lease ends with the process that took it',
+      },
+      { cause: error },
+    );
+  }
+}
+
+function effectiveUid(pid: number): number | undefined {
+  const ids = /^Uid:\s+\d+\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  return ids?.[1] === undefined ? undefined : Number(ids[1]);
+}
+
+/** Node keeps the descriptor of a socket to itself; SO_PEERCRED needs it. */
+function socketFd(socket: Socket): number {
+  const handle = (socket as unknown as { _handle?: { fd?: unknown } | null })._handle;
+  if (typeof handle?.fd !== 'number' || handle.fd < 0) {
+    throw new Error('the socket is closed');
+  }
+  return handle.fd;
+}

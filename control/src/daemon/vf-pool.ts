@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** The VFs of this node, what state each is in, and which one is next. */
+import type { Spread } from '../config/schema.js';
+import type { Vf } from '../providers/provider.js';
+import type { Lease, LeasedVf } from './lease.js';
+
+/**
+ * free: can be leased. leased: belongs to a process. draining: its lease is
+ * over, but something still drives it. unhealthy: cannot be handed over.
+ */
+export type PoolState = 'free' | 'leased' | 'draining' | 'unhealthy';
+
+export interface PoolEntry {
+  vf: Vf;
+  state: PoolState;
+  /** Why it is draining or unhealthy, for people. */
+  reason: string | undefined;
+  /** The lease it belongs to, or whose end it still waits for. */
+  lease: Lease | undefined;
+  leased: LeasedVf | undefined;
+  /** A draining VF whose lease is over may be cut off; one found so at the start may finish. */
+  force: boolean;
+  linkUp: boolean;
+}
+
+export class VfPool {
+  #entries: PoolEntry[] = [];
+
+  get entries(): readonly PoolEntry[] {
+    return this.#entries;
+  }
+
+  count(state: PoolState): number {
+    return this.#entries.filter((entry) => entry.state === state).length;
+  }
+
+  in(state: PoolState): PoolEntry[] {
+    return this.#entries.filter((entry) => entry.state === state);
+  }
+
+  /** Names of VFs that provisioning must not touch. */
+  busyNames(): Set<string> {
+    const busy = this.#entries.filter((entry) => entry.state === 'leased' || entry.state === 'draining');
+    return new Set(busy.map((entry) => entry.vf.name));
+  }
+
+  /** Takes over what provisioning returned; VFs in use stay as they are, even if they are no more in the list. */
+  update(vfs: readonly Vf[]): void {
+    const old = new Map(this.#entries.map((entry) => [entry.vf.name, entry]));
+    const next = vfs.map((vf) => {
+      const entry = old.get(vf.name) ?? newEntry(vf);
+      old.delete(vf.name);
+      if (entry.state === 'free' || entry.state === 'unhealthy') {
+        entry.vf = vf;
+      }
+      return entry;
+    });
+    const kept = [...old.values()].filter((entry) => entry.state === 'leased' || entry.state === 'draining');
+    this.#entries = [...next, ...kept];
+  }
+
+  setFree(entry: PoolEntry): void {
+    Object.assign(entry, { state: 'free', reason: undefined, lease: undefined, leased: undefined, force: false });
+  }
+
+  setUnhealthy(entry: PoolEntry, reason: string): void {
+    Object.assign(entry, { state: 'unhealthy', reason, lease: undefined, leased: undefined, force: false });
+  }
+
+  setLeased(entry: PoolEntry, lease: Lease, leased: LeasedVf): void {
+    Object.assign(entry, { state: 'leased', reason: undefined, lease, leased, force: false });
+  }
+
+  /** Keeps its lease, if it has one, so that what it still carries is counted there. */
+  setDraining(entry: PoolEntry, reason: string, force: boolean): void {
+    Object.assign(entry, { state: 'draining', reason, force });
+  }
+
+  /**
+   * The best of the candidates, or undefined when there is none.
+   *
+   * pack: the first in the order of the configuration. pf: the PF that carries
+   * fewest VFs of this job (those in `picked` included), and among equals the
+   * one at the rank's place in the round, so that rank i starts at PF i
+   * whichever rank asks first.
+   */
+  choose(
+    candidates: ReadonlySet<PoolEntry>,
+    picked: readonly PoolEntry[],
+    spread: Spread,
+    job: { readonly uid: number; readonly id: string; readonly rank: number },
+  ): PoolEntry | undefined {
+    const inOrder = this.#entries.filter((entry) => candidates.has(entry));
+    if (spread === 'pack') {
+      return inOrder[0];
+    }
+    const pfs = [...new Set(this.#entries.map((entry) => entry.vf.pf))];
+    const ofJob = this.#entries.filter(
+      (entry) => picked.includes(entry) || (entry.lease?.uid === job.uid && entry.lease.job === job.id),
+    );
+    const load = (pf: string): number => ofJob.filter((entry) => entry.vf.pf === pf).length;
+    const place = (pf: string): number => (((pfs.indexOf(pf) - job.rank) % pfs.length) + pfs.length) % pfs.length;
+    return inOrder.sort((a, b) => load(a.vf.pf) - load(b.vf.pf) || place(a.vf.pf) - place(b.vf.pf))[0];
+  }
+}
+
+function newEntry(vf: Vf): PoolEntry {
+  return {
+    vf,
+    state: 'unhealthy',
+    reason: 'not looked at yet',
+    lease: undefined,
+    leased: undefined,
+    force: false,
+    linkUp: false,
+  };
+}

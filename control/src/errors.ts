@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * Every error a user of vfringd or vfring can meet: code, message, remedy and
+ * exit status in one catalogue. `{name}` in a text is filled in by the caller,
+ * and the compiler demands every name.
+ */
+
+/** Exit statuses, after <sysexits.h>. */
+export const EXIT = {
+  OK: 0,
+  USAGE: 64,
+  DATA: 65,
+  UNAVAILABLE: 69,
+  INTERNAL: 70,
+  OS: 71,
+  CANT_CREATE: 73,
+  NOT_CARRIED: 76,
+  NO_PERMISSION: 77,
+  CONFIG: 78,
+} as const;
+
+interface Entry {
+  readonly exit: number;
+  readonly message: string;
+  readonly remedy: string;
+}
+
+export const CATALOGUE = {
+  // The lease protocol (docs/lease-protocol.md).
+  VFRING_ERR_BAD_REQUEST: {
+    exit: EXIT.DATA,
+    message: '{what}',
+    remedy: '{remedy}',
+  },
+  VFRING_ERR_NO_FREE_VF: {
+    exit: EXIT.UNAVAILABLE,
+    message: '{what}',
+    remedy: 'wait for a job to end (vfring status), or raise vfs: in the configuration',
+  },
+  VFRING_ERR_PF_DOWN: {
+    exit: EXIT.UNAVAILABLE,
+    message: '{free} VFs are free, but the link of {pfs} is down',
+    remedy: 'check the cable and the switch port, then: ip link set {first} up',
+  },
+  VFRING_ERR_NOT_OWNER: {
+    exit: EXIT.NO_PERMISSION,
+    message: 'lease {lease} belongs to another process',
+    remedy: 'release a lease from the process that took it; it ends by itself when that process ends',
+  },
+  VFRING_ERR_NO_SUCH_LEASE: {
+    exit: EXIT.DATA,
+    message: 'there is no lease {lease}',
+    remedy: 'it may have ended already; see vfring status',
+  },
+  VFRING_ERR_VF_UNHEALTHY: {
+    exit: EXIT.UNAVAILABLE,
+    message: 'VF {vf} cannot be handed over: {cause}',
+    remedy: '{remedy}',
+  },
+  VFRING_ERR_LIMIT: {
+    exit: EXIT.OS,
+    message: 'RLIMIT_MEMLOCK of process {pid} cannot be set to {wanted}: {cause}',
+    remedy: 'run vfringd as root, or raise the limit of the user (LimitMEMLOCK= of the service, /etc/security/limits.conf)',
+  },
+  VFRING_ERR_SHUTTING_DOWN: {
+    exit: EXIT.UNAVAILABLE,
+    message: 'vfringd is stopping and gives out no more leases',
+    remedy: 'wait until it runs again: systemctl status vfringd',
+  },
+
+  // The configuration file.
+  VFRING_ERR_CONFIG_READ: {
+    exit: EXIT.CONFIG,
+    message: 'cannot read the configuration {file}: {cause}',
+    remedy: 'name a readable file with --config FILE; docs/configuration.md has examples',
+  },
+  VFRING_ERR_CONFIG: {
+    exit: EXIT.CONFIG,
+    message: '{problems}',
+    remedy: 'mend the lines named above, then: vfring config check {file}',
+  },
+
+  // The daemon's own needs.
+  VFRING_ERR_RUN_DIR: {
+    exit: EXIT.CANT_CREATE,
+    message: 'cannot use the run directory {dir}: {cause}',
+    remedy: 'start vfringd as root, or give it a directory of its own: --run-dir DIR (or VFRING_RUN_DIR)',
+  },
+  VFRING_ERR_ALREADY_RUNNING: {
+    exit: EXIT.UNAVAILABLE,
+    message: 'another vfringd{pid} already serves {dir}',
+    remedy: 'stop it first (systemctl stop vfringd), or give this one a directory of its own: --run-dir DIR',
+  },
+  VFRING_ERR_ADDON: {
+    exit: EXIT.INTERNAL,
+    message: 'cannot load the native addon: {cause}',
+    remedy: 'build it with: make -C control/native (installed: install vfring again for this node version)',
+  },
+  VFRING_ERR_PERMISSION: {
+    exit: EXIT.NO_PERMISSION,
+    message: '{what} needs root: {cause}',
+    remedy: 'start vfringd as root, or try vfring without hardware: provider: soft',
+  },
+  VFRING_ERR_INTERNAL: {
+    exit: EXIT.INTERNAL,
+    message: 'internal error: {cause}',
+    remedy: 'this is a defect of vfring; please report it with the log of vfringd',
+  },
+
+  // The sriov provider.
+  VFRING_ERR_PF_UNKNOWN: {
+    exit: EXIT.CONFIG,
+    message: 'there is no network interface {pf} on this machine (SR-IOV capable here: {known})',
+    remedy: 'correct name: or bdf: in the configuration; ip link shows the names',
+  },
+  VFRING_ERR_NO_SRIOV: {
+    exit: EXIT.CONFIG,
+    message: 'PF {pf} ({bdf}) has no SR-IOV: {cause}',
+    remedy: 'enable SR-IOV in the firmware set-up and on the card, or choose another PF',
+  },
+  VFRING_ERR_TOO_MANY_VFS: {
+    exit: EXIT.CONFIG,
+    message: 'PF {pf} ({bdf}) can make at most {max} VFs, the configuration asks for {wanted}',
+    remedy: 'set vfs: {max} or less for this PF',
+  },
+  VFRING_ERR_VFS_IN_USE: {
+    exit: EXIT.UNAVAILABLE,
+    message: 'PF {pf} has {present} VFs and the configuration asks for {wanted}, but {users}',
+    remedy: 'the number of VFs changes only when none is in use: end the jobs (vfring status), then start vfringd again',
+  },
+  VFRING_ERR_VF_FOREIGN_DRIVER: {
+    exit: EXIT.UNAVAILABLE,
+    message: 'VF {vf} of PF {pf} is held by the driver {driver}',
+    remedy: 'stop what uses it (a virtual machine?), or unbind it: echo {vf} > /sys/bus/pci/drivers/{driver}/unbind',
+  },
+  VFRING_ERR_NO_MODULE: {
+    exit: EXIT.UNAVAILABLE,
+    message: 'the kernel module uio_vf is not loaded and modprobe cannot load it: {cause}',
+    remedy: 'install it for the running kernel ({release}) from driver-kmod/, then: modprobe uio_vf',
+  },
+  VFRING_ERR_NO_IOMMU: {
+    exit: EXIT.CONFIG,
+    message: 'VF {vf} has no IOMMU group: an unprivileged process must not drive it',
+    remedy: 'enable VT-d or AMD-Vi in the firmware set-up and boot with intel_iommu=on (AMD: on by default)',
+  },
+  VFRING_ERR_IOMMU_GROUP_SHARED: {
+    exit: EXIT.CONFIG,
+    message: 'VF {vf} shares its IOMMU group {group} with {others}',
+    remedy: 'plug the card into a slot whose root port has ACS, and enable ACS and ARI in the firmware set-up',
+  },
+  VFRING_ERR_VF_NO_NODE: {
+    exit: EXIT.UNAVAILABLE,
+    message: 'VF {vf} is bound to uio_vf, but {what} did not appear: {cause}',
+    remedy: 'see what the kernel says: dmesg | grep uio_vf',
+  },
+  VFRING_ERR_NO_IP: {
+    exit: EXIT.UNAVAILABLE,
+    message: 'the program ip was not found in {path}',
+    remedy: 'install iproute2: apt-get install iproute2',
+  },
+  VFRING_ERR_IP_FAILED: {
+    exit: EXIT.OS,
+    message: '{command} failed: {cause}',
+    remedy: 'run the command by hand as root; dmesg may say why the PF driver refuses',
+  },
+  VFRING_ERR_SYSFS: {
+    exit: EXIT.OS,
+    message: 'cannot {what} {file}: {cause}',
+    remedy: 'start vfringd as root; dmesg may say why the kernel refuses',
+  },
+  VFRING_ERR_MAC_COLLISION: {
+    exit: EXIT.CONFIG,
+    message: 'VFs {first} and {second} would get the same MAC {mac}',
+    remedy: 'give one of their PFs another mac_prefix: in the configuration',
+  },
+  VFRING_ERR_NOT_SETTLED: {
+    exit: EXIT.OS,
+    message: 'PF {pf} does not keep what was set: {left} still to do',
+    remedy: 'look for another program that sets up the same PF (NetworkManager, libvirt, a SR-IOV operator), and at dmesg',
+  },
+
+  // The soft provider.
+  VFRING_ERR_NO_SOFTVF: {
+    exit: EXIT.UNAVAILABLE,
+    message: 'the soft VF tool {tool} cannot be run: {cause}',
+    remedy: 'install vfring whole, or say where the tool is: VFRING_LIBEXEC=DIR',
+  },
+  VFRING_ERR_SOFTVF_FAILED: {
+    exit: EXIT.OS,
+    message: '{command} failed: {cause}',
+    remedy: 'check that the folder of the soft VFs exists, is writable for vfringd and has room',
+  },
+
+  // The API and the CLI.
+  VFRING_ERR_NO_SUCH_JOB: {
+    exit: EXIT.DATA,
+    message: 'there is no job {job} of yours',
+    remedy: 'vfring job lists the jobs that vfringd knows',
+  },
+  VFRING_ERR_JOB_ENDED: {
+    exit: EXIT.DATA,
+    message: 'job {job} has ended and takes no more leases',
+    remedy: 'start a new job (vfring run makes one), or unset VFRING_JOB',
+  },
+  VFRING_ERR_NO_DAEMON: {
+    exit: EXIT.UNAVAILABLE,
+    message: 'vfringd cannot be reached at {socket}: {cause}',
+    remedy: 'start it (systemctl start vfringd, or vfringd --config FILE), or point VFRING_RUN_DIR to its run directory',
+  },
+  VFRING_ERR_USAGE: {
+    exit: EXIT.USAGE,
+    message: '{what}',
+    remedy: '{remedy}',
+  },
+  VFRING_ERR_NO_MPIRUN: {
+    exit: EXIT.UNAVAILABLE,
+    message: 'cannot run {mpirun}: {cause}',
+    remedy: 'install Open MPI (apt-get install openmpi-bin), or name it: --mpirun PATH',
+  },
+  VFRING_ERR_NOT_OPEN_MPI: {
+    exit: EXIT.UNAVAILABLE,
+    message: '{mpirun} is not the mpirun of an Open MPI from 4.1 on; it says: {says}',
+    remedy: 'name the mpirun of Open MPI 4.1 or later: --mpirun PATH',
+  },
+  VFRING_ERR_NO_BTL: {
+    exit: EXIT.UNAVAILABLE,
+    message: 'the component mca_btl_vfring.so is neither in {folders}',
+    remedy: 'install the BTL for this Open MPI: ./configure && make install in the source folder',
+  },
+  VFRING_ERR_NOT_CARRIED: {
+    exit: EXIT.NOT_CARRIED,
+    message: 'the run ended well, but vfring did not carry it: {what}',
+    remedy: 'is the program an MPI program of this Open MPI? See why: vfring run … --mca btl_base_verbose 100',
+  },
+} as const satisfies Record<string, Entry>;
+
+export type ErrorCode = keyof typeof CATALOGUE;
+
+type Names<T extends string> = T extends `${string}{${infer Name}}${infer Rest}` ? Name | Names<Rest> : never;
+
+/** What must be filled in for a code, e.g. `{ pf: string; bdf: string }`. */
+export type ErrorParams<C extends ErrorCode> = {
+  readonly [K in Names<(typeof CATALOGUE)[C]['message'] | (typeof CATALOGUE)[C]['remedy']>]: string | number;
+};
+
+/** How an error travels over the sockets. */
+export interface ErrorReport {
+  readonly code: string;
+  readonly message: string;
+  readonly remedy: string;
+}
+
+/** An error that a user can understand and mend. */
+export class VfringError<C extends ErrorCode = ErrorCode> extends Error {
+  override readonly name = 'VfringError';
+  readonly code: C;
+  readonly remedy: string;
+  readonly exitStatus: number;
+
+  constructor(code: C, params: ErrorParams<C>, options?: { cause?: unknown }) {
+    super(fill(CATALOGUE[code].message, params), options);
+    this.code = code;
+    this.remedy = fill(CATALOGUE[code].remedy, params);
+    this.exitStatus = CATALOGUE[code].exit;
+  }
+
+  report(): ErrorReport {
+    return { code: this.code, message: this.message, remedy: this.remedy };
+  }
+}
+
+function fill(text: string, params: Readonly<Record<string, string | number>>): string {
+  return text.replace(/\{(\w+)\}/g, (_whole, name: string) => String(params[name]));
+}
+
+/** True for a VfringError, of the given code if one is given. */
+export function isVfringError<C extends ErrorCode = ErrorCode>(error: unknown, code?: C): error is VfringError<C> {
+  return error instanceof VfringError && (code === undefined || error.code === code);
+}
+
+/** Any thrown value as a VfringError; the unexpected becomes VFRING_ERR_INTERNAL. */
+export function asVfringError(error: unknown): VfringError {
+  if (error instanceof VfringError) {
+    return error as VfringError;
+  }
+  return new VfringError('VFRING_ERR_INTERNAL', { cause: causeText(error) }, { cause: error });
+}
+
+/** One line that says what went wrong, for {cause}. */
+export function causeText(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  return text.replace(/\s*\n\s*/g, '; ').trim();
+}
+
+/** `code` of a system error ("ENOENT"), or undefined. */
+export function errnoCode(error: unknown): string | undefined {
+  if (error instanceof Error && 'code' in error && typeof error.code === 'string') {
+    return error.code;
+  }
+  return undefined;
+}

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * Typed face of the addon in control/native. A failed system call throws an
+ * Error with `code` ("EPERM"), `errno` and `syscall`.
+ */
+import { createRequire } from 'node:module';
+import { VfringError, causeText } from './errors.js';
+import { addonPath } from './paths.js';
+
+export interface PeerCred {
+  /** 0 when the peer lives in a pid namespace that this one cannot see. */
+  readonly pid: number;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+export interface NodeOwner {
+  readonly uid: number;
+  readonly gid: number;
+  readonly mode: number;
+}
+
+export interface ProcessWatch {
+  /** Watches a pidfd, which stays the caller's. Returns the token of the watch. */
+  add(pidfd: number): number;
+  /** Must be called before the pidfd is closed. False if there is no such watch. */
+  remove(token: number): boolean;
+  close(): void;
+}
+
+export interface Native {
+  /** SO_PEERCRED: who connected (or listened), by the kernel's word. */
+  peerCred(fd: number): PeerCred;
+  /** SO_PEERPIDFD: a new pidfd of the peer; null before Linux 6.5. ESRCH/EINVAL: it is gone. */
+  peerPidfd(fd: number): number | null;
+  /** pidfd_open(2). ESRCH: no such process. */
+  pidfdOpen(pid: number): number;
+  /** True once every thread of the process has ended. */
+  pidfdEnded(pidfd: number): boolean;
+  closeFd(fd: number): void;
+  /**
+   * Changes owner and mode of a VF's node without opening the device, and
+   * removes access control lists. `kind` "char" demands a character device
+   * with this major and minor number, "file" a regular file with one link.
+   * Returns who owned it before. EINVAL: it is something else.
+   */
+  setNodeOwner(
+    path: string,
+    kind: 'char' | 'file',
+    major: number,
+    minor: number,
+    uid: number,
+    gid: number,
+    mode: number,
+  ): NodeOwner;
+  /** 32-bit little-endian registers of a BAR (a resource<N> file of sysfs), read-only. */
+  readRegisters(path: string, offsets: readonly number[]): number[];
+  /** Offsets of the VF's counters, in bytes from BAR 0, from btl/regs. */
+  readonly vfRegisters: {
+    readonly VFGPRC: number;
+    readonly VFGPTC: number;
+    readonly VFGORC: number;
+    readonly VFGOTC: number;
+  };
+  readonly ProcessWatch: new (onEnd: (token: number) => void) => ProcessWatch;
+}
+
+let loaded: Native | undefined;
+
+/** Loads the addon once. Throws VFRING_ERR_ADDON. */
+export function native(): Native {
+  if (loaded === undefined) {
+    try {
+      loaded = createRequire(import.meta.url)(addonPath()) as Native;
+    } catch (error) {
+      throw new VfringError('VFRING_ERR_ADDON', { cause: causeText(error) }, { cause: error });
+    }
+  }
+  return loaded;
+}

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * Where things are: installed under a prefix, or in the source tree.
+ *
+ * Installed, this file is PREFIX/lib/vfring/control/src/paths.js; in the
+ * source tree it is control/src/paths.ts, run through tsx.
+ */
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+
+/** The folder that holds control/src: PREFIX/lib/vfring, or the repository. */
+const codeRoot = resolve(import.meta.dirname, '../..');
+
+const installedAddon = join(codeRoot, 'native', 'vfring_native.node');
+const installed = existsSync(installedAddon);
+
+/** PREFIX of the installation; in the source tree, the one that builds install to. */
+export const prefix = installed ? resolve(codeRoot, '../..') : join(codeRoot, 'build', 'prefix');
+
+/** Path of the native addon. */
+export function addonPath(): string {
+  return installed ? installedAddon : join(codeRoot, 'build', 'native-addon', 'vfring_native.node');
+}
+
+/** Folder of vfring-softvf: VFRING_LIBEXEC, or PREFIX/libexec/vfring. */
+export function libexecDir(env: NodeJS.ProcessEnv = process.env): string {
+  return env['VFRING_LIBEXEC'] || join(prefix, 'libexec', 'vfring');
+}
+
+/** Run directory: VFRING_RUN_DIR, or /run/vfring. */
+export function defaultRunDir(env: NodeJS.ProcessEnv = process.env): string {
+  return env['VFRING_RUN_DIR'] || '/run/vfring';
+}
+
+export const leaseSocket = (runDir: string): string => join(runDir, 'lease.sock');
+export const apiSocket = (runDir: string): string => join(runDir, 'api.sock');
+
+export const DEFAULT_CONFIG = '/etc/vfring/vfringd.yaml';

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** The provider that a configuration names, on the real machine. */
+import type { Config } from '../config/schema.js';
+import { exec } from '../exec.js';
+import type { Log } from '../log.js';
+import { native } from '../native.js';
+import { libexecDir } from '../paths.js';
+import { nodeOps } from './node-ops.js';
+import type { Provider } from './provider.js';
+import { SoftProvider } from './soft/soft-provider.js';
+import { softVfTool } from './soft/softvf-tool.js';
+import { ipLink } from './sriov/ip-link.js';
+import { SriovProvider } from './sriov/sriov-provider.js';
+import { realSysfs } from './sriov/sysfs.js';
+
+/** Emulated and busy machines need seconds for a link or a node. */
+const PATIENCE_MS = 15_000;
+
+export function createProvider(config: Config, log: Log): Provider {
+  const { soft, sriov } = config.provider;
+  if (soft !== undefined) {
+    return new SoftProvider(soft, softVfTool(libexecDir(), exec), nodeOps);
+  }
+  if (sriov === undefined) {
+    throw new TypeError('a checked configuration has a provider');
+  }
+  const addon = native();
+  return new SriovProvider(sriov, {
+    sysfs: realSysfs(),
+    ip: ipLink(exec),
+    exec,
+    log,
+    devDir: '/dev',
+    patienceMs: PATIENCE_MS,
+    ops: nodeOps,
+    readRegisters: (path, offsets) => addon.readRegisters(path, offsets),
+    registers: addon.vfRegisters,
+  });
+}

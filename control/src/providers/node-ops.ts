@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** Owner and mode of a VF's node: real calls, passed in so that tests can stand in for them. */
+import { lstat } from 'node:fs/promises';
+import { native } from '../native.js';
+
+export interface NodeStat {
+  readonly uid: number;
+  /** Permission bits. */
+  readonly mode: number;
+}
+
+/** What a node must be, so that nothing else is ever handed over. */
+export type NodeKind = { readonly kind: 'file' } | { readonly kind: 'char'; readonly major: number; readonly minor: number };
+
+export interface NodeOps {
+  /** The daemon's own uid and gid: whom free nodes belong to. */
+  readonly uid: number;
+  readonly gid: number;
+  /** Rejects with ENOENT when there is none. */
+  stat(path: string): Promise<NodeStat>;
+  /** Mode 0600. Throws with `code`; EINVAL: the path is not what `kind` says. */
+  setOwner(path: string, kind: NodeKind, uid: number, gid: number): void;
+}
+
+const PRIVATE = 0o600;
+
+export const nodeOps: NodeOps = {
+  uid: process.getuid?.() ?? 0,
+  gid: process.getgid?.() ?? 0,
+  async stat(path) {
+    const { uid, mode } = await lstat(path);
+    return { uid, mode: mode & 0o7777 };
+  },
+  setOwner(path, kind, uid, gid) {
+    const [major, minor] = kind.kind === 'char' ? [kind.major, kind.minor] : [0, 0];
+    native().setNodeOwner(path, kind.kind, major, minor, uid, gid, PRIVATE);
+  },
+};
+
+export function isOwn(stat: NodeStat, ops: NodeOps): boolean {
+  return stat.uid === ops.uid && stat.mode === PRIVATE;
+}

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * Where VFs come from. The daemon knows this interface only; sriov (real VFs)
+ * and soft (files) stand behind it, and one test suite runs against both.
+ */
+
+export type VfKind = 'sriov' | 'soft';
+
+/** A VF as it was provisioned. `name` is unique on the node and lasting. */
+export interface Vf {
+  readonly kind: VfKind;
+  /** bdf of a real VF, "vf<N>" of a soft one. */
+  readonly name: string;
+  /** What a process opens. Of a real VF it changes when the VF is bound anew. */
+  readonly device: string;
+  readonly mac: string;
+  /** Layer-2 payload in bytes. */
+  readonly mtu: number;
+  readonly pf: string;
+  /** NUMA node, -1 if unknown. */
+  readonly numa: number;
+}
+
+/** Totals of the VF, as its registers show them: they wrap at 2^bits. */
+export interface VfCounters {
+  readonly txFrames: number;
+  readonly rxFrames: number;
+  readonly txBytes: number;
+  readonly rxBytes: number;
+}
+
+/** What a look at the VF shows now. */
+export interface VfHealth {
+  /** `gone`: not there, or not bound; it cannot be leased until it is provisioned anew. */
+  readonly device: 'free' | 'open' | 'gone';
+  /** The node belongs to the daemon alone. */
+  readonly owned: boolean;
+  readonly linkUp: boolean;
+  /** Says what is wrong, when something is. */
+  readonly detail?: string;
+}
+
+/** One thing that provisioning would do or did, for people. */
+export interface PlannedStep {
+  readonly what: string;
+  readonly why: string;
+}
+
+export interface Provider {
+  readonly kind: VfKind;
+  /** Bits of a counter register: differences are taken modulo 2^bits. */
+  readonly counterBits: number;
+  /** How often to read the counters during a lease, so that no wrap is missed. */
+  readonly sampleEveryMs: number;
+
+  /** What provision() would do now. Reads only. Throws where it would refuse. */
+  plan(): Promise<readonly PlannedStep[]>;
+
+  /**
+   * Makes the VFs as configured and returns them; on a provisioned node it
+   * changes nothing. VFs in `leased` (by name) are left as they are.
+   */
+  provision(leased: ReadonlySet<string>): Promise<readonly Vf[]>;
+
+  health(vf: Vf): Promise<VfHealth>;
+
+  /**
+   * Hands the node over to `uid`, mode 0600, with the DMA limit set. On error
+   * the node is the daemon's again. Throws VFRING_ERR_VF_UNHEALTHY.
+   */
+  grant(vf: Vf, uid: number, dmaLimitBytes: number): Promise<void>;
+
+  /**
+   * Takes the node back: from its return on no process can open it but the
+   * daemon. `open`: a process (a forked child, say) still drives the VF; call
+   * again until it is `free`. Throws VFRING_ERR_VF_UNHEALTHY.
+   *
+   * @param force the lease is over: a provider that can cut its users off does
+   * so. Without it, as after a restart, whoever drives the VF may finish.
+   */
+  takeBack(vf: Vf, force: boolean): Promise<'free' | 'open'>;
+
+  /** Throws when the counters cannot be read. */
+  counters(vf: Vf): Promise<VfCounters>;
+}
+
+/** What two readings have between them, with one wrap at most. */
+export function countersBetween(before: VfCounters, after: VfCounters, bits: number): VfCounters {
+  const modulus = 2 ** bits;
+  const between = (key: keyof VfCounters): number => (((after[key] - before[key]) % modulus) + modulus) % modulus;
+  return {
+    txFrames: between('txFrames'),
+    rxFrames: between('rxFrames'),
+    txBytes: between('txBytes'),
+    rxBytes: between('rxBytes'),
+  };
+}
+
+export function addCounters(a: VfCounters, b: VfCounters): VfCounters {
+  return {
+    txFrames: a.txFrames + b.txFrames,
+    rxFrames: a.rxFrames + b.rxFrames,
+    txBytes: a.txBytes + b.txBytes,
+    rxBytes: a.rxBytes + b.rxBytes,
+  };
+}
+
+export const NO_TRAFFIC: VfCounters = { txFrames: 0, rxFrames: 0, txBytes: 0, rxBytes: 0 };

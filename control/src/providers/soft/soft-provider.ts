@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * Soft VFs: files that play an 82576 VF. Neither hardware nor root is needed
+ * when the daemon and its users share a uid.
+ */
+import { createHash } from 'node:crypto';
+import { mkdir, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { SoftConfig } from '../../config/schema.js';
+import { VfringError, causeText, errnoCode } from '../../errors.js';
+import { isOwn, type NodeOps } from '../node-ops.js';
+import type { PlannedStep, Provider, Vf, VfCounters, VfHealth } from '../provider.js';
+import type { SoftVfState, SoftVfTool } from './softvf-tool.js';
+
+const FILE: { readonly kind: 'file' } = { kind: 'file' };
+
+export class SoftProvider implements Provider {
+  readonly kind = 'soft';
+  readonly counterBits = 32;
+  /** A reading is a run of the tool; 32 bits of octets last 2 s at 2 GB/s. */
+  readonly sampleEveryMs = 2000;
+
+  readonly #config: SoftConfig;
+  readonly #tool: SoftVfTool;
+  readonly #ops: NodeOps;
+
+  constructor(config: SoftConfig, tool: SoftVfTool, ops: NodeOps) {
+    this.#config = config;
+    this.#tool = tool;
+    this.#ops = ops;
+  }
+
+  async plan(): Promise<readonly PlannedStep[]> {
+    const steps: PlannedStep[] = [];
+    for (const vf of this.#wanted()) {
+      const why = await this.#unfit(vf);
+      if (why !== undefined) {
+        steps.push({ what: `create ${vf.device} (MAC ${vf.mac}, MTU ${vf.mtu})`, why });
+      }
+    }
+    for (const name of await this.#surplus()) {
+      steps.push({ what: `destroy ${join(this.#config.dir, name)}`, why: `the configuration asks for ${this.#config.vfs} soft VFs` });
+    }
+    return steps;
+  }
+
+  async provision(leased: ReadonlySet<string>): Promise<readonly Vf[]> {
+    try {
+      await mkdir(this.#config.dir, { recursive: true, mode: 0o755 });
+    } catch (error) {
+      const command = `mkdir ${this.#config.dir}`;
+      throw new VfringError('VFRING_ERR_SOFTVF_FAILED', { command, cause: causeText(error) }, { cause: error });
+    }
+    const wanted = this.#wanted();
+    for (const vf of wanted) {
+      if (!leased.has(vf.name) && (await this.#unfit(vf)) !== undefined) {
+        await this.#create(vf);
+      }
+    }
+    for (const name of await this.#surplus()) {
+      await this.#tool.destroy(join(this.#config.dir, name));
+    }
+    return wanted;
+  }
+
+  async health(vf: Vf): Promise<VfHealth> {
+    try {
+      const state = await this.#tool.show(vf.device);
+      return { device: state.state, owned: isOwn(await this.#ops.stat(vf.device), this.#ops), linkUp: true };
+    } catch (error) {
+      return { device: 'gone', owned: false, linkUp: false, detail: causeText(error) };
+    }
+  }
+
+  async grant(vf: Vf, uid: number): Promise<void> {
+    try {
+      this.#ops.setOwner(vf.device, FILE, uid, this.#ops.gid);
+    } catch (error) {
+      throw unhealthy(vf, error, uid);
+    }
+  }
+
+  /** Forced, it is the soft form of a function-level reset: a new file that nobody has open. */
+  async takeBack(vf: Vf, force: boolean): Promise<'free' | 'open'> {
+    try {
+      if (!force && (await this.#tool.show(vf.device)).state === 'open') {
+        return 'open';
+      }
+      await this.#create(vf);
+    } catch (error) {
+      throw unhealthy(vf, error);
+    }
+    return 'free';
+  }
+
+  async counters(vf: Vf): Promise<VfCounters> {
+    const { counters } = await this.#tool.show(vf.device);
+    return {
+      txFrames: counters.tx_frames,
+      rxFrames: counters.rx_frames,
+      txBytes: counters.tx_bytes,
+      rxBytes: counters.rx_bytes,
+    };
+  }
+
+  async #create(vf: Vf): Promise<void> {
+    await this.#tool.create(this.#config.dir, Number(vf.name.slice(2)), vf.mac, vf.mtu);
+  }
+
+  /** Why a soft VF must be made anew; undefined when it is as configured. */
+  async #unfit(vf: Vf): Promise<string | undefined> {
+    try {
+      await this.#ops.stat(vf.device);
+    } catch (error) {
+      if (errnoCode(error) === 'ENOENT') {
+        return 'it is not there';
+      }
+      throw error;
+    }
+    let state: SoftVfState;
+    try {
+      state = await this.#tool.show(vf.device);
+    } catch (error) {
+      if (error instanceof VfringError && error.code === 'VFRING_ERR_NO_SOFTVF') {
+        throw error;
+      }
+      return `it cannot be read: ${causeText(error)}`;
+    }
+    if (state.mac !== vf.mac || state.mtu !== vf.mtu) {
+      return `it has MAC ${state.mac} and MTU ${state.mtu}`;
+    }
+    return undefined;
+  }
+
+  /** Soft VFs in the folder beyond the configured number. */
+  async #surplus(): Promise<string[]> {
+    const names = await readdir(this.#config.dir).catch((error: unknown) => {
+      if (errnoCode(error) === 'ENOENT') {
+        return [];
+      }
+      throw error;
+    });
+    return names.filter((name) => /^vf\d+$/.test(name) && Number(name.slice(2)) >= this.#config.vfs).sort();
+  }
+
+  #wanted(): Vf[] {
+    return Array.from({ length: this.#config.vfs }, (_unused, index) => ({
+      kind: 'soft' as const,
+      name: `vf${index}`,
+      device: join(this.#config.dir, `vf${index}`),
+      mac: softMac(this.#config.dir, index),
+      mtu: this.#config.mtu,
+      pf: 'soft',
+      numa: -1,
+    }));
+  }
+}
+
+/** Locally administered, the same at every start, another one in another folder. */
+export function softMac(dir: string, index: number): string {
+  const [a, b] = createHash('sha256').update(dir).digest();
+  return [0x02, 0x76, 0x66, a ?? 0, b ?? 0, index].map((byte) => byte.toString(16).padStart(2, '0')).join(':');
+}
+
+function unhealthy(vf: Vf, error: unknown, uid?: number): VfringError {
+  const foreign = uid !== undefined && errnoCode(error) === 'EPERM';
+  const remedy = foreign
+    ? `run vfringd as root, or as the user with uid ${uid}: only then can it give files to that user`
+    : 'check the folder of the soft VFs (free space, permissions), then start vfringd again';
+  return new VfringError('VFRING_ERR_VF_UNHEALTHY', { vf: vf.name, cause: causeText(error), remedy }, { cause: error });
+}

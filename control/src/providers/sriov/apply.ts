@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** Carries out what plan.ts planned. */
+import { lstat } from 'node:fs/promises';
+import os from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { VfringError, causeText } from '../../errors.js';
+import { failureText, type Exec } from '../../exec.js';
+import type { Log } from '../../log.js';
+import type { IpLink } from './ip-link.js';
+import { DRIVER, uioNode } from './observe.js';
+import { describe, type Action } from './plan.js';
+import type { Sysfs } from './sysfs.js';
+
+export interface ApplyContext {
+  readonly sysfs: Sysfs;
+  readonly ip: IpLink;
+  readonly exec: Exec;
+  readonly log: Log;
+  readonly devDir: string;
+  /** How long to wait for a link or a node. */
+  readonly patienceMs: number;
+}
+
+const POLL_MS = 20;
+
+export async function apply(action: Action, context: ApplyContext): Promise<void> {
+  const { sysfs, ip, log } = context;
+  log.info('provision', { do: describe(action), why: action.why });
+  switch (action.do) {
+    case 'load-module':
+      return loadModule(context);
+    case 'ip':
+      return ip.set(action.pf, action.args);
+    case 'write':
+      return sysfs.write(action.path, action.value);
+    case 'wait-link':
+      if (!(await eventually(context, async () => (await sysfs.read(`class/net/${action.pf}/carrier`)) === '1'))) {
+        // Not fatal: leases are refused with VFRING_ERR_PF_DOWN until it is there.
+        log.warn('the link of the PF is not up', { pf: action.pf, remedy: 'check the cable and the switch port' });
+      }
+      return;
+    case 'wait-node':
+      return waitNode(context, action.bdf);
+  }
+}
+
+export async function moduleLoaded(sysfs: Sysfs): Promise<boolean> {
+  return (await sysfs.list('bus/pci/drivers')).includes(DRIVER);
+}
+
+async function loadModule({ exec, sysfs }: ApplyContext): Promise<void> {
+  let cause: string;
+  try {
+    const result = await exec('modprobe', [DRIVER]);
+    if (await moduleLoaded(sysfs)) {
+      return;
+    }
+    cause = result.status === 0 ? 'modprobe ended well, but the driver is not registered' : failureText(result);
+  } catch (error) {
+    cause = causeText(error);
+  }
+  throw new VfringError('VFRING_ERR_NO_MODULE', { cause, release: os.release() });
+}
+
+async function waitNode(context: ApplyContext, bdf: string): Promise<void> {
+  let what = `bus/pci/devices/${bdf}/${DRIVER} in sysfs`;
+  const there = await eventually(context, async () => {
+    const node = await uioNode(context.sysfs, bdf);
+    if (node === undefined) {
+      return false;
+    }
+    what = join(context.devDir, node.name);
+    return lstat(what).then(
+      () => true,
+      () => false,
+    );
+  });
+  if (!there) {
+    throw new VfringError('VFRING_ERR_VF_NO_NODE', { vf: bdf, what, cause: `waited ${context.patienceMs} ms` });
+  }
+}
+
+async function eventually(context: ApplyContext, check: () => Promise<boolean>): Promise<boolean> {
+  for (let waited = 0; ; waited += POLL_MS) {
+    if (await check()) {
+      return true;
+    }
+    if (waited >= context.patienceMs) {
+      return false;
+    }
+    await sleep(POLL_MS);
+  }
+}

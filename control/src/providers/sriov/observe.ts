@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** What a PF and its VFs are like now. Reads only. */
+import type { PfConfig } from '../../config/schema.js';
+import { VfringError } from '../../errors.js';
+import type { IpLink, VfAdmin } from './ip-link.js';
+import type { Sysfs } from './sysfs.js';
+
+export const DRIVER = 'uio_vf';
+
+export interface UioNode {
+  /** "uiovf0" */
+  readonly name: string;
+  readonly major: number;
+  readonly minor: number;
+}
+
+export interface VfState {
+  readonly index: number;
+  readonly bdf: string;
+  readonly driver: string | undefined;
+  readonly override: string | undefined;
+  /** Undefined where there is no IOMMU. */
+  readonly iommuGroup: string | undefined;
+  /** Other functions in that group. */
+  readonly groupPeers: readonly string[];
+  readonly admin: VfAdmin;
+  readonly node: UioNode | undefined;
+  /** "free", "open", "gone", or undefined without a node. */
+  readonly deviceState: string | undefined;
+  readonly numa: number;
+}
+
+export interface PfState {
+  readonly bdf: string;
+  readonly name: string;
+  readonly permanentMac: string;
+  readonly mtu: number;
+  readonly adminUp: boolean;
+  readonly totalVfs: number;
+  readonly numVfs: number;
+  readonly autoprobe: boolean;
+  readonly vfs: readonly VfState[];
+}
+
+export const deviceDir = (bdf: string): string => `bus/pci/devices/${bdf}`;
+
+/** Throws VFRING_ERR_PF_UNKNOWN or VFRING_ERR_NO_SRIOV. */
+export async function observePf(config: PfConfig, sysfs: Sysfs, ip: IpLink): Promise<PfState> {
+  const { name, bdf } = await resolvePf(config, sysfs);
+  const dir = deviceDir(bdf);
+  const totalVfs = Number((await sysfs.read(`${dir}/sriov_totalvfs`)) ?? 0);
+  if (!(totalVfs > 0)) {
+    const driver = (await sysfs.link(`${dir}/driver`)) ?? 'no driver';
+    const cause = `the device or its driver (${driver}) offers none`;
+    throw new VfringError('VFRING_ERR_NO_SRIOV', { pf: name, bdf, cause });
+  }
+  const link = await ip.show(name);
+  const numVfs = Number((await sysfs.read(`${dir}/sriov_numvfs`)) ?? 0);
+  const vfs: VfState[] = [];
+  for (let index = 0; index < numVfs; index++) {
+    const vfBdf = await sysfs.link(`${dir}/virtfn${index}`);
+    if (vfBdf !== undefined) {
+      const admin = link.vfs.get(index) ?? { mac: undefined, spoofchk: undefined, trust: undefined };
+      vfs.push(await observeVf(sysfs, index, vfBdf, admin));
+    }
+  }
+  return {
+    bdf,
+    name,
+    permanentMac: link.permanentMac,
+    mtu: link.mtu,
+    adminUp: link.adminUp,
+    totalVfs,
+    numVfs,
+    autoprobe: (await sysfs.read(`${dir}/sriov_drivers_autoprobe`)) === '1',
+    vfs,
+  };
+}
+
+async function resolvePf(config: PfConfig, sysfs: Sysfs): Promise<{ name: string; bdf: string }> {
+  if (config.name !== undefined) {
+    const bdf = await sysfs.link(`class/net/${config.name}/device`);
+    if (bdf === undefined || (await sysfs.list(deviceDir(bdf))).length === 0) {
+      throw await pfUnknown(config.name, sysfs);
+    }
+    return { name: config.name, bdf };
+  }
+  const bdf = config.bdf ?? '';
+  const [name] = await sysfs.list(`${deviceDir(bdf)}/net`);
+  if (name === undefined) {
+    throw await pfUnknown(bdf, sysfs);
+  }
+  return { name, bdf };
+}
+
+async function pfUnknown(pf: string, sysfs: Sysfs): Promise<VfringError> {
+  const capable: string[] = [];
+  for (const name of await sysfs.list('class/net')) {
+    if ((await sysfs.read(`class/net/${name}/device/sriov_totalvfs`)) !== undefined) {
+      capable.push(name);
+    }
+  }
+  return new VfringError('VFRING_ERR_PF_UNKNOWN', { pf, known: capable.sort().join(', ') || 'none' });
+}
+
+async function observeVf(sysfs: Sysfs, index: number, bdf: string, admin: VfAdmin): Promise<VfState> {
+  const dir = deviceDir(bdf);
+  const group = await sysfs.link(`${dir}/iommu_group`);
+  const members = group === undefined ? [] : await sysfs.list(`kernel/iommu_groups/${group}/devices`);
+  const override = await sysfs.read(`${dir}/driver_override`);
+  const node = await uioNode(sysfs, bdf);
+  return {
+    index,
+    bdf,
+    driver: await sysfs.link(`${dir}/driver`),
+    // The kernel prints an empty override as "(null)".
+    override: override === '' || override === '(null)' ? undefined : override,
+    iommuGroup: group,
+    groupPeers: members.filter((member) => member !== bdf).sort(),
+    admin,
+    node,
+    deviceState: node && (await sysfs.read(`${dir}/${DRIVER}/${node.name}/state`)),
+    numa: Number((await sysfs.read(`${dir}/numa_node`)) ?? -1),
+  };
+}
+
+/** The node of a VF by sysfs; undefined when the VF is not bound to uio_vf. */
+export async function uioNode(sysfs: Sysfs, bdf: string): Promise<UioNode | undefined> {
+  const names = await sysfs.list(`${deviceDir(bdf)}/${DRIVER}`);
+  const name = names.find((entry) => /^uiovf\d+$/.test(entry));
+  if (name === undefined) {
+    return undefined;
+  }
+  const dev = /^(\d+):(\d+)$/.exec((await sysfs.read(`${deviceDir(bdf)}/${DRIVER}/${name}/dev`)) ?? '');
+  return dev === null ? undefined : { name, major: Number(dev[1]), minor: Number(dev[2]) };
+}
+
+/** True when the PF of a VF has its link. */
+export async function pfCarrier(sysfs: Sysfs, vfBdf: string): Promise<boolean> {
+  const [name] = await sysfs.list(`${deviceDir(vfBdf)}/physfn/net`);
+  return name !== undefined && (await sysfs.read(`class/net/${name}/carrier`)) === '1';
+}
+
+/** Where the VFs of a PF will be, by its SR-IOV capability; for plans only. */
+export async function predictVfBdfs(sysfs: Sysfs, pfBdf: string, count: number): Promise<string[]> {
+  const offset = Number((await sysfs.read(`${deviceDir(pfBdf)}/sriov_offset`)) ?? Number.NaN);
+  const stride = Number((await sysfs.read(`${deviceDir(pfBdf)}/sriov_stride`)) ?? Number.NaN);
+  const [domain = '', bus = '', devfn = ''] = pfBdf.split(':');
+  const [device = '', fn = ''] = devfn.split('.');
+  const routingId = (Number.parseInt(bus, 16) << 8) | (Number.parseInt(device, 16) << 3) | Number(fn);
+  const hex = (value: number): string => value.toString(16).padStart(2, '0');
+  return Array.from({ length: count }, (_unused, i) => {
+    const id = routingId + offset + stride * i;
+    return Number.isNaN(id) ? `VF ${i}` : `${domain}:${hex(id >> 8)}:${hex((id >> 3) & 31)}.${id & 7}`;
+  });
+}

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** Real VFs: made by their PF, bound to uio_vf, handed over by chown. */
+import { join } from 'node:path';
+import type { PfConfig, SriovConfig } from '../../config/schema.js';
+import { VfringError, causeText, isVfringError } from '../../errors.js';
+import type { Native } from '../../native.js';
+import { isOwn, type NodeOps } from '../node-ops.js';
+import type { PlannedStep, Provider, Vf, VfCounters, VfHealth } from '../provider.js';
+import { apply, moduleLoaded, type ApplyContext } from './apply.js';
+import { vfMac } from './mac.js';
+import {
+  DRIVER,
+  deviceDir,
+  observePf,
+  pfCarrier,
+  predictVfBdfs,
+  uioNode,
+  type PfState,
+  type UioNode,
+} from './observe.js';
+import { checkIsolation, describe, futureVf, planPf, planVf, type Action } from './plan.js';
+
+export interface SriovContext extends ApplyContext {
+  readonly ops: NodeOps;
+  readonly readRegisters: Native['readRegisters'];
+  readonly registers: Native['vfRegisters'];
+}
+
+/** Functions whose counters stand at the offsets of the 82576's: 82576 and I350 VFs. */
+const KNOWN_COUNTERS = new Set(['0x8086:0x10ca', '0x8086:0x1520']);
+
+export class SriovProvider implements Provider {
+  readonly kind = 'sriov';
+  readonly counterBits = 32;
+  /** 32 bits of octets last 3.4 s at 10 Gb/s. */
+  readonly sampleEveryMs = 1000;
+
+  readonly #config: SriovConfig;
+  readonly #context: SriovContext;
+
+  constructor(config: SriovConfig, context: SriovContext) {
+    this.#config = config;
+    this.#context = context;
+  }
+
+  async plan(): Promise<readonly PlannedStep[]> {
+    const { sysfs, ip } = this.#context;
+    const actions: Action[] = await this.#planModule();
+    const macs = new Map<string, string>();
+    for (const config of this.#config.pf) {
+      const pf = await observePf(config, sysfs, ip);
+      actions.push(...planPf(pf, config, new Set()));
+      const present = pf.numVfs === config.vfs;
+      if (present) {
+        pf.vfs.forEach(checkIsolation);
+      }
+      const vfs = present ? pf.vfs : (await predictVfBdfs(sysfs, pf.bdf, config.vfs)).map((bdf, i) => futureVf(i, bdf));
+      for (const vf of vfs) {
+        refuseSameMac(macs, vfMac(config.mac_prefix, pf.permanentMac, vf.index), vf.bdf);
+        actions.push(...planVf(pf, vf, config));
+      }
+    }
+    return actions.map((action) => ({ what: describe(action), why: action.why }));
+  }
+
+  async provision(leased: ReadonlySet<string>): Promise<readonly Vf[]> {
+    const { sysfs, ip } = this.#context;
+    // Everything that can be refused is refused before anything is changed.
+    for (const config of this.#config.pf) {
+      planPf(await observePf(config, sysfs, ip), config, leased);
+    }
+    await this.#applyAll(await this.#planModule());
+    const macs = new Map<string, string>();
+    const vfs: Vf[] = [];
+    for (const config of this.#config.pf) {
+      const pf = await this.#provisionPf(config, leased);
+      for (const vf of pf.vfs) {
+        const mac = vfMac(config.mac_prefix, pf.permanentMac, vf.index);
+        refuseSameMac(macs, mac, vf.bdf);
+        vfs.push({
+          kind: 'sriov',
+          name: vf.bdf,
+          device: join(this.#context.devDir, vf.node?.name ?? ''),
+          mac,
+          mtu: config.mtu,
+          pf: pf.name,
+          numa: vf.numa,
+        });
+      }
+    }
+    return vfs;
+  }
+
+  async #provisionPf(config: PfConfig, leased: ReadonlySet<string>): Promise<PfState> {
+    const { sysfs, ip } = this.#context;
+    const observe = (): Promise<PfState> => observePf(config, sysfs, ip);
+    const plan = (pf: PfState): Action[] => {
+      const own = pf.vfs.filter((vf) => !leased.has(vf.bdf) && vf.deviceState !== 'open');
+      own.forEach(checkIsolation);
+      return own.flatMap((vf) => planVf(pf, vf, config));
+    };
+    await this.#applyAll(planPf(await observe(), config, leased));
+    await this.#applyAll(plan(await observe()));
+    // What was set is read back: a driver may take a setting and not keep it.
+    const pf = await observe();
+    const left = [...planPf(pf, config, leased), ...plan(pf)];
+    if (left.length > 0 || pf.vfs.length !== config.vfs) {
+      const what = left.map(describe).join('; ') || `${config.vfs - pf.vfs.length} VFs are missing`;
+      throw new VfringError('VFRING_ERR_NOT_SETTLED', { pf: pf.name, left: what });
+    }
+    return pf;
+  }
+
+  async #planModule(): Promise<Action[]> {
+    const loaded = await moduleLoaded(this.#context.sysfs);
+    return loaded ? [] : [{ do: 'load-module', why: 'it is not loaded' }];
+  }
+
+  async #applyAll(actions: readonly Action[]): Promise<void> {
+    for (const action of actions) {
+      await apply(action, this.#context);
+    }
+  }
+
+  async health(vf: Vf): Promise<VfHealth> {
+    const { sysfs, ops } = this.#context;
+    const linkUp = await pfCarrier(sysfs, vf.name);
+    try {
+      const node = await this.#node(vf);
+      const owned = isOwn(await ops.stat(vf.device), ops);
+      const device = await this.#deviceState(vf, node);
+      return { device, owned, linkUp };
+    } catch (error) {
+      return { device: 'gone', owned: false, linkUp, detail: causeText(error) };
+    }
+  }
+
+  async grant(vf: Vf, uid: number, dmaLimitBytes: number): Promise<void> {
+    const { sysfs, ops } = this.#context;
+    try {
+      const node = await this.#node(vf);
+      const state = await this.#deviceState(vf, node);
+      if (state !== 'free') {
+        throw new Error(`its state is ${state}`);
+      }
+      await sysfs.write(`${deviceDir(vf.name)}/${DRIVER}/${node.name}/dma_limit_bytes`, String(dmaLimitBytes));
+      ops.setOwner(vf.device, { kind: 'char', major: node.major, minor: node.minor }, uid, ops.gid);
+    } catch (error) {
+      throw unhealthy(vf, error);
+    }
+  }
+
+  async takeBack(vf: Vf): Promise<'free' | 'open'> {
+    const { ops } = this.#context;
+    try {
+      const node = await this.#node(vf);
+      ops.setOwner(vf.device, { kind: 'char', major: node.major, minor: node.minor }, ops.uid, ops.gid);
+      const state = await this.#deviceState(vf, node);
+      if (state === 'gone') {
+        throw new Error('the device is gone');
+      }
+      return state;
+    } catch (error) {
+      throw unhealthy(vf, error);
+    }
+  }
+
+  async counters(vf: Vf): Promise<VfCounters> {
+    const { sysfs, registers, readRegisters } = this.#context;
+    const dir = deviceDir(vf.name);
+    const id = `${await sysfs.read(`${dir}/vendor`)}:${await sysfs.read(`${dir}/device`)}`;
+    if (!KNOWN_COUNTERS.has(id)) {
+      throw new Error(`the counters of a function ${id} are not known`);
+    }
+    const { VFGPTC, VFGPRC, VFGOTC, VFGORC } = registers;
+    const values = readRegisters(join(sysfs.root, dir, 'resource0'), [VFGPTC, VFGPRC, VFGOTC, VFGORC]);
+    // A read from a function that no longer answers returns ones.
+    if (values.every((value) => value === 0xffff_ffff)) {
+      throw new Error('the device does not answer');
+    }
+    const [txFrames = 0, rxFrames = 0, txBytes = 0, rxBytes = 0] = values;
+    return { txFrames, rxFrames, txBytes, rxBytes };
+  }
+
+  /** The VF's node, which must still be the one that was provisioned. */
+  async #node(vf: Vf): Promise<UioNode> {
+    const node = await uioNode(this.#context.sysfs, vf.name);
+    if (node === undefined) {
+      throw new Error(`it is not bound to ${DRIVER}`);
+    }
+    if (join(this.#context.devDir, node.name) !== vf.device) {
+      throw new Error(`it was bound anew as ${node.name}`);
+    }
+    return node;
+  }
+
+  async #deviceState(vf: Vf, node: UioNode): Promise<'free' | 'open' | 'gone'> {
+    const state = await this.#context.sysfs.read(`${deviceDir(vf.name)}/${DRIVER}/${node.name}/state`);
+    return state === 'free' || state === 'open' ? state : 'gone';
+  }
+}
+
+function refuseSameMac(macs: Map<string, string>, mac: string, bdf: string): void {
+  const first = macs.get(mac);
+  if (first !== undefined) {
+    throw new VfringError('VFRING_ERR_MAC_COLLISION', { first, second: bdf, mac });
+  }
+  macs.set(mac, bdf);
+}
+
+function unhealthy(vf: Vf, error: unknown): VfringError {
+  const cause = isVfringError(error) ? error.message : causeText(error);
+  const remedy = 'see vfring status and dmesg | grep uio_vf; vfringd binds the VF anew as soon as it can';
+  return new VfringError('VFRING_ERR_VF_UNHEALTHY', { vf: vf.name, cause, remedy }, { cause: error });
+}

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * Installs vfringd and vfring: compiled JavaScript, the packages it needs at
+ * run time, the native addon and two wrappers.
+ *
+ *   install-control.ts --destdir DIR --prefix /usr
+ *
+ * DIR is put before every path (a package's or a machine image's root).
+ */
+import { execFileSync } from 'node:child_process';
+import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { Command } from 'commander';
+import { z } from 'zod';
+
+const root = join(import.meta.dirname, '..');
+const modules = join(root, 'node_modules');
+
+const manifestSchema = z.object({
+  version: z.string(),
+  dependencies: z.record(z.string(), z.string()).default({}),
+});
+
+const options = new Command('install-control')
+  .requiredOption('--prefix <dir>', 'where it will run from, an absolute path')
+  .option('--destdir <dir>', 'put before the prefix', '/')
+  .parse()
+  .opts<{ prefix: string; destdir: string }>();
+if (!options.prefix.startsWith('/')) {
+  throw new Error(`--prefix ${options.prefix}: it must be an absolute path`);
+}
+const prefix = join(options.destdir, options.prefix);
+
+/** Runs a step, quietly unless it fails. */
+function run(file: string, args: readonly string[]): void {
+  execFileSync(file, [...args], { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
+}
+
+function manifest(folder: string): z.output<typeof manifestSchema> {
+  return manifestSchema.parse(JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')));
+}
+
+/** Every package that is needed at run time, with what it needs itself. */
+function runtimePackages(names: readonly string[], found = new Set<string>()): Set<string> {
+  for (const name of names) {
+    if (!found.has(name)) {
+      found.add(name);
+      runtimePackages(Object.keys(manifest(join(modules, name)).dependencies), found);
+    }
+  }
+  return found;
+}
+
+/** Left out: what only compilers, editors and other platforms read. */
+function wanted(path: string): boolean {
+  const name = basename(path);
+  if (path.startsWith(join(modules, 'koffi'))) {
+    const [top, , platform] = path.slice(join(modules, 'koffi').length + 1).split('/');
+    if (top === 'src' || top === 'doc' || top === 'vendor' || top === 'lib') {
+      return false;
+    }
+    return platform === undefined || platform === `linux_${process.arch}`;
+  }
+  if (path.startsWith(join(modules, 'zod', 'src'))) {
+    return false;
+  }
+  return !/\.(d\.[cm]?ts|map|md)$/.test(name);
+}
+
+/** Readable for every user, whatever the umask was. */
+function openUp(path: string): void {
+  if (statSync(path).isDirectory()) {
+    chmodSync(path, 0o755);
+    readdirSync(path).forEach((name) => openUp(join(path, name)));
+  } else {
+    chmodSync(path, 0o644);
+  }
+}
+
+function wrapper(script: string): string {
+  return `#!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
+here=$(dirname -- "$(readlink -f -- "$0")")
+if ! command -v node >/dev/null 2>&1; then
+    echo "$(basename -- "$0"): node was not found in PATH; install nodejs (20 or later)" >&2
+    exit 69
+fi
+exec node "$here/../lib/vfring/control/src/${script}" "$@"
+`;
+}
+
+function installWrapper(folder: string, name: string, script: string): void {
+  mkdirSync(join(prefix, folder), { recursive: true });
+  const path = join(prefix, folder, name);
+  // By rename: a shell that is reading the old one goes on with the old one.
+  writeFileSync(`${path}.new`, wrapper(script));
+  chmodSync(`${path}.new`, 0o755);
+  renameSync(`${path}.new`, path);
+}
+
+const compiled = join(root, 'build', 'control-js');
+rmSync(compiled, { recursive: true, force: true });
+run(process.execPath, [join(modules, 'typescript', 'bin', 'tsc'), '-p', join(root, 'control', 'tsconfig.json')]);
+run('make', ['-s', '-C', join(root, 'control', 'native')]);
+
+const target = join(prefix, 'lib', 'vfring');
+const fresh = `${target}.new`;
+rmSync(fresh, { recursive: true, force: true });
+mkdirSync(join(fresh, 'native'), { recursive: true });
+cpSync(join(compiled, 'control', 'src'), join(fresh, 'control', 'src'), { recursive: true });
+cpSync(join(root, 'build', 'native-addon', 'vfring_native.node'), join(fresh, 'native', 'vfring_native.node'));
+const { version, dependencies } = manifest(root);
+writeFileSync(join(fresh, 'package.json'), `${JSON.stringify({ name: 'vfring', version, type: 'module' }, null, 2)}\n`);
+for (const name of runtimePackages(Object.keys(dependencies))) {
+  cpSync(join(modules, name), join(fresh, 'node_modules', name), { recursive: true, filter: wanted });
+}
+openUp(fresh);
+
+const old = `${target}.old`;
+rmSync(old, { recursive: true, force: true });
+if (existsSync(target)) {
+  renameSync(target, old);
+}
+renameSync(fresh, target);
+rmSync(old, { recursive: true, force: true });
+installWrapper('bin', 'vfring', 'cli/main.js');
+installWrapper('sbin', 'vfringd', 'daemon/main.js');
+process.stdout.write(`vfring ${version} installed under ${prefix}\n`);
