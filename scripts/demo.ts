@@ -8,42 +8,46 @@
  */
 import { Command } from 'commander';
 import { execa } from 'execa';
-import { runLabDemo } from './lib/lab-demo.js';
 import { buildNative, openMpiVersion } from './lib/native.js';
-import { SoftNode } from './lib/soft-node.js';
+import { SoftSite } from './lib/soft-site.js';
 import { runMain } from './lib/steps.js';
 
 async function softDemo(command: readonly string[]): Promise<number> {
   await buildNative();
-  const node = new SoftNode();
-  const stop = (): void => void node.stop().then(() => process.exit(130));
-  process.once('SIGINT', stop);
-  process.once('SIGTERM', stop);
+  const site = await SoftSite.create();
+  // The command gets the signal too; afterwards all is taken down below.
+  const ignore = (): void => undefined;
+  process.on('SIGINT', ignore);
+  process.on('SIGTERM', ignore);
+  const run = async (file: string, args: readonly string[]): Promise<number> => {
+    const result = await execa(file, args, { env: site.env, extendEnv: false, stdio: 'inherit', reject: false });
+    if (result.exitCode === undefined && result.signal === undefined) {
+      process.stderr.write(`E: ${result.shortMessage ?? `${file} cannot be run`}\n`);
+      return 127;
+    }
+    return result.exitCode ?? 128;
+  };
   try {
-    await node.start();
-    const run = async (file: string, args: readonly string[]): Promise<number> => {
-      const result = await execa(file, args, { env: node.env, extendEnv: false, stdio: 'inherit', reject: false });
-      if (result.exitCode === undefined && result.signal === undefined) {
-        process.stderr.write(`E: ${result.shortMessage ?? `${file} cannot be run`}\n`);
-        return 127;
+    const daemon = await site.startDaemon();
+    try {
+      const [file, ...args] = command;
+      if (file !== undefined) {
+        return await run(file, args);
       }
-      return result.exitCode ?? 128;
-    };
-    const [file, ...args] = command;
-    if (file !== undefined) {
-      return await run(file, args);
-    }
-    process.stdout.write(`\nvfring over soft VFs, ${await openMpiVersion()}, 2 ranks on this machine\n`);
-    for (const program of ['pingpong', 'bandwidth']) {
-      process.stdout.write('\n');
-      const status = await run('vfring', ['run', '--local', 'vf', '-n', '2', '--', program, '--quick']);
-      if (status !== 0) {
-        return status;
+      process.stdout.write(`\nvfring over soft VFs, ${await openMpiVersion()}, 2 ranks on this machine\n`);
+      for (const program of ['pingpong', 'bandwidth']) {
+        process.stdout.write('\n');
+        const status = await run('vfring', ['run', '--local', 'vf', '-n', '2', '--', program, '--quick']);
+        if (status !== 0) {
+          return status;
+        }
       }
+      return 0;
+    } finally {
+      await daemon.stop();
     }
-    return 0;
   } finally {
-    await node.stop();
+    site.remove();
   }
 }
 
@@ -55,5 +59,5 @@ await runMain(async () => {
     .passThroughOptions();
   program.parse();
   const lab = program.opts<{ lab?: boolean }>().lab === true;
-  return lab ? runLabDemo(program.args) : softDemo(program.args);
+  return lab ? (await import('./lib/lab-demo.js')).runLabDemo(program.args) : softDemo(program.args);
 });

@@ -13,6 +13,7 @@ import { StepError, buildDir, logged, root, step } from './steps.js';
 
 export const prefix = join(buildDir, 'prefix');
 export const mcaDir = join(prefix, 'lib', 'openmpi');
+export const programs = join(prefix, 'libexec', 'vfring');
 const jobs = `-j${availableParallelism()}`;
 
 /** Configures once and runs make with `target` in build/NAME. */
@@ -51,14 +52,13 @@ export async function makeCheck(name: 'native' | 'sanitizers'): Promise<{ ok: bo
 }
 
 /** Environment in which `vfring` and `mpirun --mca btl self,vfring` just work. */
-export function nativeEnv(runDir: string): NodeJS.ProcessEnv {
-  const home = process.env['HOME'] ?? '';
+export async function nativeEnv(runDir: string): Promise<NodeJS.ProcessEnv> {
   const env: NodeJS.ProcessEnv = {
     ...process.env,
-    PATH: [join(prefix, 'bin'), join(prefix, 'sbin'), join(prefix, 'libexec', 'vfring'), process.env['PATH'] ?? ''].join(delimiter),
+    PATH: [join(prefix, 'bin'), join(prefix, 'sbin'), programs, process.env['PATH'] ?? ''].join(delimiter),
     VFRING_RUN_DIR: runDir,
-    // Our component folder, then Open MPI's default search path.
-    OMPI_MCA_mca_base_component_path: [mcaDir, 'system', join(home, '.openmpi', 'components')].join(':'),
+    // Our component folder, then Open MPI's own.
+    OMPI_MCA_mca_base_component_path: [mcaDir, await openMpiPath('pkglibdir')].join(':'),
   };
   if (process.getuid?.() === 0) {
     // Open MPI refuses root unless told twice; this environment is for tests and demo only.
@@ -66,6 +66,15 @@ export function nativeEnv(runDir: string): NodeJS.ProcessEnv {
     env['OMPI_ALLOW_RUN_AS_ROOT_CONFIRM'] = '1';
   }
   return env;
+}
+
+async function openMpiPath(name: string): Promise<string> {
+  const { stdout, exitCode } = await execa('ompi_info', ['--parsable', '--path', name], { reject: false });
+  const path = /^path:[^:]*:(.*)$/m.exec(stdout ?? '')?.[1];
+  if (exitCode !== 0 || path === undefined) {
+    throw new StepError('ompi_info does not run: apt-get install openmpi-bin');
+  }
+  return path;
 }
 
 /** Open MPI's version on this machine, for messages. */

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** However a job ends, its VFs are back with the daemon, and the next job gets them. */
+import assert from 'node:assert/strict';
+import { readFile, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { allReturned, asUser, mpirun, vfringRun, type Daemon, type Site } from './site.js';
+
+/** Processes of the job that run `program`, by pid. */
+async function ranks(program: string): Promise<number[]> {
+  const found: number[] = [];
+  for (const entry of await readdir('/proc')) {
+    if (/^\d+$/.test(entry)) {
+      const argv = await readFile(`/proc/${entry}/cmdline`, 'utf8').catch(() => '');
+      if (argv.split('\0')[0] === program) {
+        found.push(Number(entry));
+      }
+    }
+  }
+  return found;
+}
+
+export function crashTests(site: Site): void {
+  describe(`${site.kind}: jobs that end badly`, () => {
+    let daemon: Daemon;
+    const program = join(site.programs, 'pingpong');
+    // Long enough to be killed in the middle, whatever the machine's speed.
+    const endless = [program, '--min', '1024', '--max', '1024', '--iters', '100000000'];
+
+    before(async () => {
+      daemon = await site.startDaemon({ vfs: 2 });
+    });
+    after(async () => {
+      await daemon.stop();
+    });
+
+    /** Starts the job, and waits until both ranks drive their VFs. */
+    async function start(): Promise<ReturnType<Site['user']>> {
+      const job = site.user(mpirun(2, ...endless), { timeoutS: 600 });
+      await job.until('both ranks have opened a VF', async () => {
+        const nodes = await site.nodes();
+        return nodes.filter((node) => node.state === 'open' && node.uid === site.userUid).length === 2;
+      });
+      const before = await site.counters();
+      await job.until('messages flow', async () => {
+        const now = await site.counters();
+        return [...now].filter(([path, c]) => c.txFrames > (before.get(path)?.txFrames ?? 0) + 20).length === 2;
+      });
+      return job;
+    }
+
+    async function nextJobRuns(): Promise<void> {
+      await allReturned(site);
+      const result = await asUser(site, vfringRun(2, program, '--min', '0', '--max', '64', '--iters', '20'), { timeoutS: 600 });
+      assert.equal(result.status, 0, result.stdout + result.stderr);
+      await allReturned(site);
+    }
+
+    test('a leased node belongs to the user alone, mode 0600', async () => {
+      const job = await start();
+      const leased = (await site.nodes()).filter((node) => node.state === 'open');
+      assert.deepEqual(leased.map(({ uid, mode }) => ({ uid, mode })), [
+        { uid: site.userUid, mode: 0o600 }, { uid: site.userUid, mode: 0o600 },
+      ]);
+      job.killGroup('SIGKILL');
+      await job.done;
+      for (const pid of await ranks(program)) {
+        process.kill(pid, 'SIGKILL');
+      }
+      await nextJobRuns();
+    });
+
+    test('kill -9 of a rank', async () => {
+      const job = await start();
+      process.kill((await ranks(program))[0] as number, 'SIGKILL');
+      const result = await job.done;
+      assert.notEqual(result.status, 0);
+      await nextJobRuns();
+    });
+
+    test('kill -9 of mpirun', async () => {
+      const job = await start();
+      process.kill(job.pid, 'SIGKILL');
+      await job.done;
+      await nextJobRuns();
+      assert.deepEqual(await ranks(program), [], 'the ranks have ended too');
+    });
+
+    test('kill -9 of mpirun and of its ranks together', async () => {
+      const job = await start();
+      for (const pid of [job.pid, ...(await ranks(program))]) {
+        process.kill(pid, 'SIGKILL');
+      }
+      await job.done;
+      await nextJobRuns();
+    });
+
+    test('SIGTERM to vfringd takes the VFs back and leaves nothing behind', async () => {
+      const result = await daemon.stop();
+      assert.equal(result.status, 0, result.stderr);
+      await allReturned(site);
+      daemon = await site.startDaemon({ vfs: 2 });
+      await nextJobRuns();
+    });
+  });
+}

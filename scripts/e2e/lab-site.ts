@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** The emulated machine, seen from inside as root: real VFs, the real module, an unprivileged user. */
+import { createRequire } from 'node:module';
+import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, realpathSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Running, run, type RunOptions, type RunResult } from './run.js';
+import type { Daemon, DaemonOptions, Site, VfCounters, VfNode } from './site.js';
+
+const READY_S = 180;
+const USER = 'mpi';
+const ADDON = '/usr/lib/vfring/native/vfring_native.node';
+/** 82576 VF: VFGPTC, VFGPRC, VFGOTC, VFGORC. */
+const COUNTER_OFFSETS = [0x0f14, 0x0f10, 0x0f34, 0x0f18] as const;
+
+interface Addon {
+  readRegisters(path: string, offsets: readonly number[]): number[];
+}
+
+/** Network interfaces of the PFs that can have VFs, in the order of their PCI addresses. */
+export function pfNames(): string[] {
+  const net = '/sys/class/net';
+  return readdirSync(net)
+    .filter((name) => existsSync(join(net, name, 'device', 'sriov_totalvfs')))
+    .sort((a, b) => realpathSync(join(net, a, 'device')).localeCompare(realpathSync(join(net, b, 'device'))));
+}
+
+export class LabSite implements Site {
+  readonly kind = 'sriov';
+  readonly daemonUid = 0;
+  readonly userUid: number;
+  readonly programs = '/usr/libexec/vfring';
+  readonly scratch = '/tmp/e2e';
+  readonly pfs = pfNames();
+  readonly #addon = createRequire(import.meta.url)(ADDON) as Addon;
+
+  constructor() {
+    const entry = readFileSync('/etc/passwd', 'utf8').split('\n').find((line) => line.startsWith(`${USER}:`));
+    this.userUid = Number(entry?.split(':')[2]);
+    mkdirSync(this.scratch, { recursive: true });
+    chmodSync(this.scratch, 0o1777);
+  }
+
+  config(options: DaemonOptions): string {
+    const vfs = options.vfs ?? 4;
+    // Half on each PF, so that jobs can be placed on one or across both.
+    const perPf = options.spread === 'pack' ? vfs : Math.ceil(vfs / this.pfs.length);
+    return [
+      'version: 1',
+      'provider:',
+      '  sriov:',
+      '    pf:',
+      ...(options.spread === 'pack' ? this.pfs.slice(0, 1) : this.pfs).flatMap((name) => [
+        `      - name: ${name}`,
+        `        vfs: ${perPf}`,
+        `        mtu: ${options.mtu ?? 9000}`,
+      ]),
+      `spread: ${options.spread ?? 'pf'}`,
+      'limits:',
+      `  dma_per_vf: ${options.dmaPerVf ?? '64MiB'}`,
+      `  memlock: ${options.memlock ?? '128MiB'}`,
+      '',
+    ].join('\n');
+  }
+
+  #daemonArgv(config: string): string[] {
+    mkdirSync('/etc/vfring', { recursive: true });
+    writeFileSync('/etc/vfring/vfringd.yaml', config);
+    return ['vfringd'];
+  }
+
+  async startDaemon(options: DaemonOptions = {}): Promise<Daemon> {
+    const running = new Running(this.#daemonArgv(this.config(options)), { timeoutS: 86400 });
+    await running.until('vfringd is ready', () => running.stdout.includes('vfringd ready'), READY_S);
+    return {
+      running,
+      stop: async () => {
+        running.child.kill('SIGTERM');
+        return await running.done;
+      },
+    };
+  }
+
+  async tryDaemon(config: string, timeoutS = 120): Promise<RunResult> {
+    return await run(this.#daemonArgv(config), { timeoutS });
+  }
+
+  async admin(argv: readonly string[], options: RunOptions = {}): Promise<RunResult> {
+    return await run(argv, options);
+  }
+
+  user(argv: readonly string[], options: RunOptions = {}): Running {
+    const env = { ...(options.env ?? process.env), HOME: `/home/${USER}`, USER, LOGNAME: USER };
+    // setpriv execs: the pid is the program's own, to be killed by the tests.
+    const become = ['setpriv', '--reuid', USER, '--regid', USER, '--init-groups', '--inh-caps=-all'];
+    return new Running([...become, ...argv], { cwd: `/home/${USER}`, ...options, env });
+  }
+
+  #devices(): { node: string; device: string; sysfs: string }[] {
+    const base = '/sys/class/uio_vf';
+    return !existsSync(base) ? [] : readdirSync(base).map((name) => ({
+      node: join('/dev', name),
+      sysfs: join(base, name),
+      device: realpathSync(join(base, name, 'device')),
+    }));
+  }
+
+  async nodes(): Promise<readonly VfNode[]> {
+    return await Promise.resolve(this.#devices().map(({ node, sysfs }) => {
+      const { uid, mode } = statSync(node);
+      const attribute = (name: string): string => readFileSync(join(sysfs, name), 'utf8').trim();
+      return {
+        path: node,
+        uid,
+        mode: mode & 0o7777,
+        state: attribute('state') as VfNode['state'],
+        dmaLiveBytes: Number(attribute('dma_live_bytes')),
+      };
+    }));
+  }
+
+  async counters(): Promise<ReadonlyMap<string, VfCounters>> {
+    return await Promise.resolve(new Map(this.#devices().map(({ node, device }) => {
+      const [txFrames, rxFrames, txBytes, rxBytes] = this.#addon.readRegisters(join(device, 'resource0'), COUNTER_OFFSETS) as
+        [number, number, number, number];
+      return [node, { txFrames, rxFrames, txBytes, rxBytes }];
+    })));
+  }
+}

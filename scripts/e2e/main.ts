@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * The end-to-end tests: `node --test-reporter=tap main.js soft|lab [PART...]`.
+ * PART limits the run to provision, carry, crash, input or programs; no-iommu
+ * and no-intremap are for machines booted so, and run only when named.
+ */
+import { badInputTests, noIommuTests } from './bad-input.test.js';
+import { carryTests } from './carry.test.js';
+import { crashTests } from './crash.test.js';
+import { programTests } from './programs.test.js';
+import { provisionTests } from './provision.test.js';
+import type { Site } from './site.js';
+
+const [kind, ...parts] = process.argv.slice(2);
+
+async function makeSite(): Promise<Site> {
+  if (kind === 'lab') {
+    return new (await import('./lab-site.js')).LabSite();
+  }
+  const site = await (await import('../lib/soft-site.js')).SoftSite.create();
+  process.once('exit', () => site.remove());
+  return site;
+}
+
+const suites: Readonly<Record<string, (site: Site) => void>> = {
+  provision: provisionTests,
+  carry: carryTests,
+  crash: crashTests,
+  input: badInputTests,
+  programs: programTests,
+};
+
+const onlyWhenNamed: typeof suites = {
+  'no-iommu': (site) => noIommuTests(site, /intel_iommu=on/),
+  'no-intremap': (site) => noIommuTests(site, /interrupt remapping/i),
+};
+
+const site = await makeSite();
+for (const name of parts.length > 0 ? parts : Object.keys(suites)) {
+  const suite = suites[name] ?? onlyWhenNamed[name];
+  if (suite === undefined) {
+    throw new Error(`there is no part ${name}`);
+  }
+  suite(site);
+}

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * Where the end-to-end tests run. The same tests run on soft VFs on this
+ * machine and, inside the emulated machine, on real VFs.
+ */
+import { Running, eventually, run, type RunOptions, type RunResult } from './run.js';
+
+/** The device node (or file) of one VF, as the system shows it. */
+export interface VfNode {
+  readonly path: string;
+  readonly uid: number;
+  /** Permission bits. */
+  readonly mode: number;
+  readonly state: 'free' | 'open' | 'gone';
+  /** Bytes registered for DMA now. */
+  readonly dmaLiveBytes: number;
+}
+
+/** Totals of the VF's own hardware counters (32 bits; they wrap). */
+export interface VfCounters {
+  readonly txFrames: number;
+  readonly rxFrames: number;
+  readonly txBytes: number;
+  readonly rxBytes: number;
+}
+
+export interface DaemonOptions {
+  readonly vfs?: number;
+  readonly mtu?: number;
+  readonly spread?: 'pf' | 'pack';
+  readonly dmaPerVf?: string;
+  readonly memlock?: string;
+}
+
+/** A vfringd under way. */
+export interface Daemon {
+  readonly running: Running;
+  stop(): Promise<RunResult>;
+}
+
+export interface Site {
+  readonly kind: 'soft' | 'sriov';
+  /** Uid of the daemon: VFs that nobody has leased belong to it. */
+  readonly daemonUid: number;
+  /** Uid of the MPI user. */
+  readonly userUid: number;
+  /** Folder with the MPI test programs. */
+  readonly programs: string;
+  /** A folder that the MPI user may write; gone after the tests. */
+  readonly scratch: string;
+  /** Text of a configuration. */
+  config(options: DaemonOptions): string;
+  /** Starts vfringd and waits until it is ready. */
+  startDaemon(options?: DaemonOptions): Promise<Daemon>;
+  /** Starts vfringd on a configuration's text; it is expected to end by itself. */
+  tryDaemon(config: string, timeoutS?: number): Promise<RunResult>;
+  /** Runs a program as the daemon's user. */
+  admin(argv: readonly string[], options?: RunOptions): Promise<RunResult>;
+  /** Starts a program as the unprivileged MPI user. */
+  user(argv: readonly string[], options?: RunOptions): Running;
+  nodes(): Promise<readonly VfNode[]>;
+  /** By path of the node. */
+  counters(): Promise<ReadonlyMap<string, VfCounters>>;
+}
+
+/** The unprivileged user's run of a program, to its end. */
+export async function asUser(site: Site, argv: readonly string[], options?: RunOptions): Promise<RunResult> {
+  return await site.user(argv, options).done;
+}
+
+/** Every VF back with the daemon, 0600, closed, with nothing registered. */
+export async function allReturned(site: Site): Promise<void> {
+  await eventually('every VF is back with the daemon, closed, nothing registered', async () =>
+    (await site.nodes()).every((node) =>
+      node.uid === site.daemonUid && node.mode === 0o600 && node.state === 'free' && node.dmaLiveBytes === 0));
+}
+
+/** A plain mpirun that asks for vfring and nothing else but loopback to itself. */
+export const mpirun = (ranks: number, ...program: string[]): string[] =>
+  ['mpirun', '-n', String(ranks), '--oversubscribe', '--mca', 'pml', 'ob1', '--mca', 'btl', 'self,vfring', ...program];
+
+export const vfringRun = (ranks: number, ...program: string[]): string[] =>
+  ['vfring', 'run', '--local', 'vf', '-n', String(ranks), '--oversubscribe', '--', ...program];
+
+export { run };

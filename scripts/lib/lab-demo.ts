@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** The demo over real VFs, in the emulated machine. */
+import { Guest, type Output } from '../../lab/src/guest.js';
+
+const show: Output = (stream, chunk) => {
+  (stream === 'stdout' ? process.stdout : process.stderr).write(chunk);
+};
+
+/** Four VFs on two PFs that a wire joins; PFs are found by what they can do, not by name. */
+const START = `
+set -e
+mkdir -p /etc/vfring
+{
+  printf 'version: 1\\nprovider:\\n  sriov:\\n    pf:\\n'
+  for p in /sys/class/net/*/device/sriov_totalvfs; do
+    d=\${p%/device/*}
+    printf '      - name: %s\\n        vfs: 2\\n        mtu: 9000\\n' "\${d##*/}"
+  done
+} > /etc/vfring/vfringd.yaml
+vfringd > /run/vfringd.log 2>&1 &
+for i in $(seq 600); do
+  grep -q 'vfringd ready' /run/vfringd.log && exit 0
+  kill -0 $! 2>/dev/null || break
+  sleep 0.1
+done
+cat /run/vfringd.log >&2
+exit 1
+`;
+
+export async function runLabDemo(command: readonly string[]): Promise<number> {
+  const abort = new AbortController();
+  process.once('SIGINT', () => abort.abort());
+  process.once('SIGTERM', () => abort.abort());
+  const guest = await Guest.boot({ signal: abort.signal, timeoutS: 3600 });
+  try {
+    const started = await guest.exec({ argv: ['sh', '-c', START], onOutput: show });
+    if (started.status !== 0) {
+      return started.status;
+    }
+    const user = async (argv: readonly string[]): Promise<number> => {
+      const { status } = await guest.exec({ argv, user: 'mpi', onOutput: show, collect: false });
+      return status;
+    };
+    if (command.length > 0) {
+      return await user(command);
+    }
+    process.stdout.write('\nvfring over real VFs (emulated Intel 82576), user mpi, 2 ranks\n\n');
+    await user(['vfring', 'status']);
+    for (const program of ['pingpong', 'bandwidth']) {
+      process.stdout.write('\n');
+      const status = await user(['vfring', 'run', '--local', 'vf', '-n', '2', '--', `/usr/libexec/vfring/${program}`, '--quick']);
+      if (status !== 0) {
+        return status;
+      }
+    }
+    return 0;
+  } finally {
+    await guest.close();
+  }
+}

@@ -1,0 +1,30 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
+# run.sh COMMAND [ARG...]: what `npm run COMMAND` does. Installs the node
+# modules when they are missing or package-lock.json has changed.
+set -eu
+cd "$(dirname "$0")/.."
+
+[ $# -ge 1 ] || { echo "usage: sh scripts/run.sh COMMAND [ARG...]" >&2; exit 64; }
+command=$1
+shift
+
+stamp=build/node_modules.stamp
+if [ ! -d node_modules ] || ! cmp -s package-lock.json "$stamp"; then
+    echo "installing the node modules" >&2
+    npm ci >&2
+    mkdir -p build
+    cp package-lock.json "$stamp"
+fi
+
+case $command in
+lab) main=lab/src/main.ts ;;
+*) main=scripts/$command.ts ;;
+esac
+if [ ! -f "$main" ]; then
+    echo "E: there is no command '$command' ($main does not exist)" >&2
+    exit 64
+fi
+# tsx as a loader, not as a wrapper: one process less between npm and us, so
+# that a signal reaches the program itself.
+exec node --import tsx "$main" "$@"

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * npm test [-- PART...]: every test, or the named parts. The last line is
+ * "N passed, N failed".
+ */
+import { Command } from 'commander';
+import { execa } from 'execa';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Guest, Output } from '../lab/src/guest.js';
+import { buildNative, makeCheck } from './lib/native.js';
+import { buildDir, root, runMain, step } from './lib/steps.js';
+import { judged, tallyOfAutomake, tallyOfPlain, tallyOfTap, type Tally } from './lib/tally.js';
+
+const show: Output = (stream, chunk) => {
+  (stream === 'stdout' ? process.stdout : process.stderr).write(chunk);
+};
+
+async function typecheck(): Promise<Tally> {
+  const result = await execa('npx', ['tsc', '--noEmit'], { cwd: root, reject: false, stdio: ['ignore', 'inherit', 'inherit'] });
+  return result.exitCode === 0 ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 };
+}
+
+async function vitest(): Promise<Tally> {
+  const report = join(buildDir, 'vitest.json');
+  const result = await execa('npx', ['vitest', 'run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`], {
+    cwd: root, reject: false, stdio: ['ignore', 'inherit', 'inherit'],
+  });
+  const counts = JSON.parse(readFileSync(report, 'utf8')) as { numPassedTests: number; numFailedTests: number };
+  return judged({ passed: counts.numPassedTests, failed: counts.numFailedTests }, result.exitCode === 0);
+}
+
+async function check(build: 'native' | 'sanitizers'): Promise<Tally> {
+  const { ok, output } = await makeCheck(build);
+  process.stdout.write(output.split('\n').filter((line) => /^(PASS|FAIL|ERROR|SKIP|XPASS|XFAIL)|^# (FAIL|ERROR)/.test(line)).join('\n') + '\n');
+  const tally = judged(tallyOfAutomake(output), ok);
+  if (tally.failed > 0) {
+    process.stdout.write(output.split('\n').slice(-200).join('\n'));
+  }
+  return tally;
+}
+
+async function softE2e(): Promise<Tally> {
+  const child = execa(process.execPath, [
+    '--import', 'tsx', '--test-reporter=tap', join(root, 'scripts', 'e2e', 'main.ts'), 'soft',
+  ], { cwd: root, reject: false, stdin: 'ignore' });
+  child.stdout.pipe(process.stdout);
+  child.stderr.pipe(process.stderr);
+  const result = await child;
+  return judged(tallyOfTap(result.stdout), result.exitCode === 0);
+}
+
+/**
+ * Boots a guest, does `work` in it, and ends it. A fault in the kernel's log
+ * is a failure, but for those that the work provokes (`expected`).
+ */
+async function inGuest(machine: object, expected: RegExp | undefined, work: (guest: Guest) => Promise<Tally>): Promise<Tally> {
+  const { Guest } = await import('../lab/src/guest.js');
+  const { kernelFaults } = await import('../lab/src/kernel-log.js');
+  const guest = await Guest.boot({ machine, timeoutS: 3600 });
+  try {
+    const tally = await work(guest);
+    const trouble = kernelFaults(guest.consoleLog).filter((line) => !expected?.test(line));
+    if (trouble.length > 0) {
+      process.stdout.write(`not ok - the kernel log has no warning:\n${trouble.join('\n')}\n`);
+    }
+    return { passed: tally.passed + (trouble.length === 0 ? 1 : 0), failed: tally.failed + (trouble.length > 0 ? 1 : 0) };
+  } finally {
+    await guest.close();
+  }
+}
+
+async function labE2e(machine: object, parts: readonly string[]): Promise<Tally> {
+  return await inGuest(machine, undefined, async (guest) => {
+    const { copyTestsTo } = await import('./lib/lab-e2e.js');
+    const main = await copyTestsTo(guest);
+    const result = await guest.exec({ argv: ['node', '--test-reporter=tap', main, 'lab', ...parts], onOutput: show });
+    return judged(tallyOfTap(result.stdout), result.status === 0);
+  });
+}
+
+async function kmod(): Promise<Tally> {
+  // The tests aim the VF at memory that is not mapped: the IOMMU reports it.
+  return await inGuest({}, /DMAR: .*fault/i, async (guest) => {
+    const result = await guest.exec({ argv: ['/usr/libexec/vfring/kmod-tests/run-tests.sh'], onOutput: show });
+    return judged(tallyOfPlain(result.stdout), result.status === 0);
+  });
+}
+
+interface Part {
+  readonly title: string;
+  /** Needs the native build. */
+  readonly native: boolean;
+  run(): Promise<Tally>;
+}
+
+const parts: Readonly<Record<string, Part>> = {
+  types: { title: 'TypeScript compiles', native: false, run: typecheck },
+  check: { title: 'C unit tests', native: true, run: () => check('native') },
+  sanitizers: { title: 'C unit tests under AddressSanitizer and UBSan', native: true, run: () => check('sanitizers') },
+  vitest: { title: 'vitest: control, lab', native: true, run: vitest },
+  soft: { title: 'end to end over soft VFs', native: true, run: softE2e },
+  kmod: { title: 'kernel module in the emulated machine', native: false, run: kmod },
+  lab: { title: 'end to end over real VFs in the emulated machine', native: false, run: () => labE2e({}, []) },
+  'no-iommu': { title: 'a machine without IOMMU', native: false, run: () => labE2e({ iommu: false }, ['no-iommu']) },
+  'no-intremap': { title: 'a machine without interrupt remapping', native: false, run: () => labE2e({ intremap: false }, ['no-intremap']) },
+};
+
+await runMain(async () => {
+  const program = new Command('npm test --')
+    .description('run every test, or only some parts')
+    .argument('[part...]', `parts: ${Object.keys(parts).join(', ')}`);
+  program.parse();
+  const wanted = program.args.length > 0 ? program.args : Object.keys(parts);
+  const unknown = wanted.find((name) => parts[name] === undefined);
+  if (unknown !== undefined) {
+    process.stderr.write(`E: there is no part '${unknown}'; parts are ${Object.keys(parts).join(', ')}\n`);
+    return 64;
+  }
+  if (wanted.some((name) => parts[name]?.native)) {
+    await buildNative();
+  }
+  const total: Tally = { passed: 0, failed: 0 };
+  const lines: string[] = [];
+  for (const name of wanted) {
+    const part = parts[name] as Part;
+    const start = Date.now();
+    let tally: Tally;
+    try {
+      tally = await step(`test: ${part.title}`, () => part.run());
+    } catch (error) {
+      process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+      tally = { passed: 0, failed: 1 };
+    }
+    lines.push(`  ${part.title}: ${tally.passed} passed, ${tally.failed} failed (${((Date.now() - start) / 1000).toFixed(0)} s)`);
+    total.passed += tally.passed;
+    total.failed += tally.failed;
+  }
+  process.stdout.write(`\n${lines.join('\n')}\n${total.passed} passed, ${total.failed} failed\n`);
+  return total.failed === 0 ? 0 : 1;
+});
