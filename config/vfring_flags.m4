@@ -3,9 +3,10 @@ dnl SPDX-License-Identifier: BSD-3-Clause
 dnl VFRING_PROG_CC
 dnl AC_PROG_CC with a message that names the package. Default CFLAGS: -O2 -g.
 AC_DEFUN([VFRING_PROG_CC], [
-    AC_CHECK_PROGS([vfring_any_cc], [$CC gcc clang cc])
-    AS_IF([test -z "$vfring_any_cc"],
-          [AC_MSG_ERROR([E: C compiler not found: apt-get install gcc libc6-dev])])
+    AS_IF([test -n "$CC"], [vfring_any_cc=${CC%% *}],
+          [AC_CHECK_PROGS([vfring_any_cc], [gcc clang cc])])
+    AS_IF([test -z "$vfring_any_cc" || ! command -v "$vfring_any_cc" >/dev/null 2>&1],
+          [AC_MSG_ERROR([E: C compiler ${CC:-gcc, clang or cc} not found: apt-get install gcc libc6-dev])])
     : ${CFLAGS="-O2 -g"}
     AC_PROG_CC
     AS_IF([test "x$ac_cv_prog_cc_c11" = xno],

@@ -16,6 +16,7 @@ dnl pmix.h                 inside opal    libpmix-dev: <libdir>/pmix2/include,
 dnl                                       not among mpicc's folders; testing's
 dnl                                       libopenmpi-dev does not pull it in
 dnl libopen-pal            .so.40         .so.80         .so.40 (another 40)
+dnl export macro           OPAL_DECLSPEC in all; OPAL_MODULE_DECLSPEC is 4.1's alone
 dnl component folder       openmpi3       openmpi40      openmpi40
 dnl built-in components    none           all            all
 dnl
