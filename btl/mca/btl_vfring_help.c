@@ -2,14 +2,74 @@
 /* What a user is told, and how. The texts are in help-mca-btl-vfring.txt. */
 #include "btl_vfring.h"
 
+#include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 static const char help_file[] = "help-mca-btl-vfring.txt";
 
 void btl_vfring_help_init(void)
 {
     (void) opal_show_help_add_dir(VFRING_HELP_DIR);
+}
+
+/*
+ * Is this process the first of its node to say so? A hundred ranks have one
+ * cause in common as a rule: texts count as the same if they differ in digits
+ * only. The mark is a file in the job's own folder, which ends with the job.
+ */
+static bool first_on_node(const char *text)
+{
+    const char *dir = opal_process_info.job_session_dir;
+    uint32_t hash = 2166136261u; /* FNV-1a */
+    char path[512];
+    int fd;
+
+    for (; *text; text++) {
+        if (!isdigit((unsigned char) *text)) {
+            hash = (hash ^ (unsigned char) *text) * 16777619u;
+        }
+    }
+    if (!dir
+        || (size_t) snprintf(path, sizeof(path), "%s/vfring-said-%08x", dir, hash) >= sizeof(path)) {
+        return true;
+    }
+    fd = open(path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
+    if (fd >= 0) {
+        (void) close(fd);
+        return true;
+    }
+    return errno != EEXIST;
+}
+
+/*
+ * The text goes straight to standard error. opal_show_help() would send it to
+ * mpirun to be merged there; Open MPI 4.1 loses messages on that way when
+ * several come at once ("Data unpack would read past end of buffer"), and a
+ * process that cannot start has but this one to give.
+ */
+static void say(const char *topic, ...)
+{
+    va_list args;
+    char *text;
+
+    va_start(args, topic);
+    text = opal_show_help_vstring(help_file, topic, true, args);
+    va_end(args);
+    if (!text) {
+        opal_output(0, "btl:vfring: %s (its text is not installed: %s/%s)", topic, VFRING_HELP_DIR,
+                    help_file);
+        return;
+    }
+    if (first_on_node(text)) {
+        (void) fputs(text, stderr);
+        (void) fflush(stderr);
+    }
+    free(text);
 }
 
 static const char *host(void)
@@ -19,14 +79,14 @@ static const char *host(void)
 
 void btl_vfring_help_unusable(const char *device, const char *text, const char *cure)
 {
-    opal_show_help(help_file, "unusable", true, host(), device, text,
+    say("unusable", host(), device, text,
                    cure && *cure ? cure : "see the kernel log and vfringd's log");
 }
 
 void btl_vfring_help_mtu(const mca_btl_vfring_module_t *module, const opal_process_name_t *peer,
                          const struct btl_vfring_modex *theirs)
 {
-    opal_show_help(help_file, "mtu-mismatch", true, host(), module->info.name,
+    say("mtu-mismatch", host(), module->info.name,
                    module->info.mtu_bytes, (unsigned) peer->vpid, theirs->vf, theirs->mtu_bytes);
 }
 
@@ -58,7 +118,7 @@ static const char *vf_state(mca_btl_vfring_module_t *module)
 void btl_vfring_help_silent(mca_btl_vfring_module_t *module,
                             const mca_btl_vfring_endpoint_t *endpoint, uint64_t silent_ns)
 {
-    opal_show_help(help_file, "peer-silent", true, host(), module->info.name, vf_state(module),
+    say("peer-silent", host(), module->info.name, vf_state(module),
                    (unsigned) endpoint->name.vpid, host_of(endpoint),
                    (unsigned) (silent_ns / 1000000000u), mca_btl_vfring_component.peer_timeout_s);
 }
@@ -74,7 +134,7 @@ void btl_vfring_report_failure(mca_btl_vfring_module_t *module,
     } else {
         (void) snprintf(text, sizeof(text), "%s", cause);
     }
-    opal_show_help(help_file, "failed", true, host(), module->info.name, vf_state(module), text);
+    say("failed", host(), module->info.name, vf_state(module), text);
     if (module->error_cb) {
         module->error_cb(&module->super, MCA_BTL_ERROR_FLAGS_FATAL,
                          endpoint ? endpoint->proc : NULL, text);
