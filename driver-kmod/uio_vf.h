@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * uio_vf: private declarations
+ *
+ * Objects and their lives:
+ *  - struct uio_vf_dev: one bound PCI function, from probe until the last
+ *    reference to its class device (an open file holds one) is dropped.
+ *  - struct uio_vf_group: one IOMMU group whose DMA ownership we hold,
+ *    from the first probe in the group to the last remove.
+ *  - struct uio_vf_file: one open of a node.
+ *  - struct uio_vf_space: the DMA address space of an open: IOMMU domain,
+ *    IOVA allocator, regions, mm and notifier.
+ *  - struct uio_vf_dma: one DMA region.
+ *
+ * Lock order, outermost first:
+ *  device_lock(pdev)	open, close, reset, remove
+ *  space->map_mutex	IOVA space, IOMMU mappings made, ids, teardown
+ *  mmap_lock		taken by pinning (which holds none of the below)
+ *  reclaim		may call the MMU notifier
+ *  space->lock		region state; taken by the notifier, so no memory is
+ *			allocated and no page lock taken under it
+ *  vf->map_sem		BAR mappings; taken by page faults under mmap_lock
+ * vf->irq_mutex is taken under the device lock or alone; vf->irq_lock in
+ * interrupts.
+ * map_mutex is never held while pinning or copying from or to user memory.
+ */
+#ifndef UIO_VF_H
+#define UIO_VF_H
+
+#include <linux/cdev.h>
+#include <linux/device.h>
+#include <linux/interval_tree.h>
+#include <linux/iommu.h>
+#include <linux/mm.h>
+#include <linux/mmu_notifier.h>
+#include <linux/mutex.h>
+#include <linux/pci.h>
+#include <linux/poll.h>
+#include <linux/rwsem.h>
+#include <linux/spinlock.h>
+#include <linux/wait.h>
+#include <linux/xarray.h>
+
+#include "uapi/uio_vf.h"
+
+#ifndef CONFIG_64BIT
+#error "uio_vf needs a 64-bit kernel: IOVAs and region ids are unsigned long"
+#endif
+#ifndef CONFIG_MMU_NOTIFIER
+#error "uio_vf needs CONFIG_MMU_NOTIFIER: regions must follow munmap()"
+#endif
+
+#define UIO_VF_NAME		"uio_vf"
+#define UIO_VF_MAX_VECTORS	64
+#define UIO_VF_MAX_REGIONS	65536
+
+/* IOVAs below this are never handed out, so that a zeroed descriptor faults */
+#define UIO_VF_IOVA_MIN		0x100000UL
+
+struct uio_vf_dev;
+struct uio_vf_file;
+
+/**
+ * struct uio_vf_group - an IOMMU group that this module owns
+ * @node: in the list of all such groups
+ * @iommu_group: referenced
+ * @users: bound devices in the group
+ * @opener: the device of the group that is open. A domain is attached to a
+ *	whole group, so only one may be; changed under the groups lock
+ */
+struct uio_vf_group {
+	struct list_head node;
+	struct iommu_group *iommu_group;
+	unsigned int users;
+	struct uio_vf_dev *opener;
+};
+
+/**
+ * struct uio_vf_bar_info - a BAR as found at probe
+ * @start: physical address
+ * @length: bytes
+ * @num_areas: entries in @areas
+ * @areas: whole pages that hold neither MSI-X table nor PBA, ascending
+ */
+struct uio_vf_bar_info {
+	phys_addr_t start;
+	u64 length;
+	unsigned int num_areas;
+	struct uio_vf_area areas[UIO_VF_MAX_AREAS];
+};
+
+/**
+ * struct uio_vf_vector - one interrupt vector
+ * @vf: its device
+ * @eventfd: signalled by this vector, or NULL; under vf->irq_lock
+ * @irq: Linux interrupt number
+ * @masked: under vf->irq_mutex
+ * @name: in /proc/interrupts
+ */
+struct uio_vf_vector {
+	struct uio_vf_dev *vf;
+	struct eventfd_ctx *eventfd;
+	int irq;
+	bool masked;
+	char name[24];
+};
+
+/**
+ * struct uio_vf_dev - a bound PCI function
+ * @dev: class device, parent is the PCI function
+ * @cdev: the node
+ * @pdev: referenced through @dev's parent
+ * @minor: N of /dev/uiovf<N>
+ * @busy: bit 0: the node is open or being opened
+ * @gone: remove has begun; set under @map_sem and the device lock
+ * @group: IOMMU group, NULL where there is no IOMMU
+ * @has_flr: the function advertises function-level reset
+ * @bars: found at probe
+ * @maps_kobj: sysfs folder "maps"
+ * @map_kobjs: its entries, by BAR
+ * @mapping: address space of the open node; under the device lock
+ * @map_sem: BAR page faults against @gone
+ * @space: DMA address space while open; under the device lock
+ * @owner_pid: thread group of the opener in the initial namespace
+ * @generation: opens so far
+ * @dma_limit_bytes: set by the administrator
+ * @dma_live_bytes: registered; under space->account_lock
+ * @dma_peak_bytes: highest @dma_live_bytes of the present or last open
+ * @status: the status page; its event count is the counter itself
+ * @wait: readers and pollers
+ * @irq_mutex: vectors, against remove
+ * @irq_lock: eventfds, against interrupts
+ * @num_vectors: 0 while closed; under @irq_mutex
+ * @vectors: @num_vectors entries
+ * @eventfd_all: signalled by every vector, or NULL; under @irq_lock
+ */
+struct uio_vf_dev {
+	struct device dev;
+	struct cdev cdev;
+	struct pci_dev *pdev;
+	int minor;
+	unsigned long busy;
+	bool gone;
+	struct uio_vf_group *group;
+	bool has_flr;
+	struct uio_vf_bar_info bars[UIO_VF_NUM_BARS];
+	struct kobject *maps_kobj;
+	struct kobject *map_kobjs[UIO_VF_NUM_BARS];
+
+	struct address_space *mapping;
+	struct rw_semaphore map_sem;
+
+	struct uio_vf_space *space;
+	pid_t owner_pid;
+	u64 generation;
+	u64 dma_limit_bytes;
+	u64 dma_live_bytes;
+	u64 dma_peak_bytes;
+
+	struct uio_vf_status *status;
+	wait_queue_head_t wait;
+	struct mutex irq_mutex;
+	spinlock_t irq_lock;
+	unsigned int num_vectors;
+	struct uio_vf_vector *vectors;
+	struct eventfd_ctx *eventfd_all;
+};
+
+/**
+ * struct uio_vf_space - a DMA address space
+ * @mm: whose memory it maps; a reference to the struct, not its contents
+ * @notifier: registered with @mm
+ * @map_mutex: see the lock order above
+ * @lock: see the lock order above
+ * @dead: no region may become live any more; under both locks
+ * @vf: the device
+ * @domain: attached to the device's group
+ * @page_sizes: bitmap of page sizes, none below PAGE_SIZE
+ * @iova_min: lowest IOVA
+ * @iova_max: highest IOVA, inclusive
+ * @iova_next: where the search for a free IOVA starts
+ * @by_iova: regions, dead ones too; under @map_mutex
+ * @reserved: IOVAs that the platform keeps; under @map_mutex
+ * @by_vaddr: regions that are being made or live; under @lock
+ * @regions: by id; under @map_mutex
+ * @next_id: id of the next region; under @map_mutex
+ * @account_lock: @num_regions and the bytes of the device; a leaf
+ * @num_regions: ids in use or about to be
+ */
+struct uio_vf_space {
+	struct mm_struct *mm;
+	struct mmu_notifier notifier;
+	struct mutex map_mutex;
+	struct mutex lock;
+	bool dead;
+	struct uio_vf_dev *vf;
+	struct iommu_domain *domain;
+	unsigned long page_sizes;
+	unsigned long iova_min;
+	unsigned long iova_max;
+	unsigned long iova_next;
+	struct rb_root_cached by_iova;
+	struct rb_root_cached reserved;
+	struct rb_root_cached by_vaddr;
+	struct xarray regions;
+	unsigned long next_id;
+	spinlock_t account_lock;
+	unsigned int num_regions;
+};
+
+/**
+ * enum uio_vf_dma_state - life of a region
+ * @UIO_VF_DMA_PENDING: being pinned and mapped, unknown to the process
+ * @UIO_VF_DMA_LIVE: the device reaches it
+ * @UIO_VF_DMA_DEAD: unmapped, unpinned, unaccounted; the id remains
+ */
+enum uio_vf_dma_state {
+	UIO_VF_DMA_PENDING,
+	UIO_VF_DMA_LIVE,
+	UIO_VF_DMA_DEAD,
+};
+
+/**
+ * struct uio_vf_dma - one DMA region
+ * @vaddr: node in space->by_vaddr
+ * @iova: node in space->by_iova
+ * @id: as the process knows it
+ * @direction: UIO_VF_DMA_READ, UIO_VF_DMA_WRITE
+ * @state: under space->lock
+ * @unmapped_while_pending: an munmap() touched it; under space->lock
+ * @touched_while_pending: something else did; under space->lock
+ * @num_pages: entries of @pages
+ * @num_pinned: the first so many are pinned
+ * @pages: pinned pages in the order of vaddr; NULL when dead
+ */
+struct uio_vf_dma {
+	struct interval_tree_node vaddr;
+	struct interval_tree_node iova;
+	u64 id;
+	u32 direction;
+	enum uio_vf_dma_state state;
+	bool unmapped_while_pending;
+	bool touched_while_pending;
+	unsigned long num_pages;
+	unsigned long num_pinned;
+	struct page **pages;
+};
+
+static inline u64 uio_vf_dma_bytes(const struct uio_vf_dma *dma)
+{
+	return (u64)dma->num_pages << PAGE_SHIFT;
+}
+
+/**
+ * struct uio_vf_file - one open of a node
+ * @vf: referenced through its class device
+ * @space: DMA address space of this open
+ * @last_event: low 32 bits of the event count that read() returned last
+ */
+struct uio_vf_file {
+	struct uio_vf_dev *vf;
+	struct uio_vf_space *space;
+	u32 last_event;
+};
+
+/* module */
+extern struct class uio_vf_class;
+static inline bool uio_vf_is_gone(const struct uio_vf_dev *vf)
+{
+	return READ_ONCE(vf->gone);
+}
+
+/* group */
+int uio_vf_group_claim(struct uio_vf_dev *vf);
+void uio_vf_group_release(struct uio_vf_dev *vf);
+int uio_vf_group_may_open(struct uio_vf_dev *vf);
+int uio_vf_group_set_opener(struct uio_vf_dev *vf);
+void uio_vf_group_clear_opener(struct uio_vf_dev *vf);
+
+/* chardev */
+extern const struct file_operations uio_vf_fops;
+
+/* ioctl */
+long uio_vf_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
+
+/* device */
+int uio_vf_device_start(struct uio_vf_dev *vf, struct uio_vf_space *space);
+void uio_vf_device_stop(struct uio_vf_dev *vf);
+int uio_vf_device_reset(struct uio_vf_dev *vf);
+
+/* bar */
+void uio_vf_bars_probe(struct uio_vf_dev *vf);
+int uio_vf_bar_mmap(struct uio_vf_dev *vf, struct vm_area_struct *vma);
+int uio_vf_status_mmap(struct uio_vf_dev *vf, struct vm_area_struct *vma);
+void uio_vf_bars_revoke(struct uio_vf_dev *vf);
+
+/* irq */
+int uio_vf_irq_start(struct uio_vf_dev *vf);
+void uio_vf_irq_stop(struct uio_vf_dev *vf);
+int uio_vf_irq_mask_all(struct uio_vf_dev *vf, bool mask);
+int uio_vf_irq_control(struct uio_vf_dev *vf, const struct uio_vf_irq *req);
+
+static inline u64 uio_vf_event_count(const struct uio_vf_dev *vf)
+{
+	return READ_ONCE(vf->status->event_count);
+}
+
+/* space */
+struct uio_vf_space *uio_vf_space_create(void);
+int uio_vf_space_attach(struct uio_vf_space *space, struct uio_vf_dev *vf);
+void uio_vf_space_detach(struct uio_vf_space *space);
+void uio_vf_space_destroy(struct uio_vf_space *space);
+
+/* iova */
+int uio_vf_iova_init(struct uio_vf_space *space, struct iommu_group *group);
+void uio_vf_iova_exit(struct uio_vf_space *space);
+int uio_vf_iova_alloc(struct uio_vf_space *space, struct uio_vf_dma *dma);
+int uio_vf_iova_fixed(struct uio_vf_space *space, struct uio_vf_dma *dma,
+		      u64 iova);
+void uio_vf_iova_free(struct uio_vf_space *space, struct uio_vf_dma *dma);
+
+/* account */
+int uio_vf_charge(struct uio_vf_space *space, struct uio_vf_dma *dma,
+		  struct uio_vf_dma_map *req);
+void uio_vf_uncharge_memory(struct uio_vf_space *space, struct uio_vf_dma *dma);
+void uio_vf_uncharge_region(struct uio_vf_space *space);
+
+/* dma */
+int uio_vf_dma_map(struct uio_vf_space *space, struct uio_vf_dma_map *req);
+int uio_vf_dma_unmap(struct uio_vf_space *space, struct uio_vf_dma_unmap *req);
+int uio_vf_dma_query(struct uio_vf_space *space, struct uio_vf_region *req);
+void uio_vf_dma_kill(struct uio_vf_space *space, struct uio_vf_dma *dma);
+void uio_vf_dma_retire_all(struct uio_vf_space *space);
+void uio_vf_dma_free_all(struct uio_vf_space *space);
+
+/* notifier */
+extern const struct mmu_notifier_ops uio_vf_notifier_ops;
+
+/* pagetable */
+bool uio_vf_range_in_place(struct mm_struct *mm, const struct uio_vf_dma *dma,
+			   unsigned long start, unsigned long end);
+
+/* sysfs */
+extern const struct attribute_group *uio_vf_dev_groups[];
+int uio_vf_sysfs_add_maps(struct uio_vf_dev *vf);
+void uio_vf_sysfs_del_maps(struct uio_vf_dev *vf);
+
+#endif /* UIO_VF_H */

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * uio_vf: bringing a function up for an opener and down after it
+ *
+ * All of this runs under the PCI function's device lock, which orders it
+ * against remove and against resets through sysfs.
+ */
+#include <linux/pci.h>
+
+#include "uio_vf.h"
+
+/**
+ * uio_vf_device_reset - function-level reset
+ * @vf: the device, its device lock held
+ *
+ * Configuration space, MSI-X set-up included, is as before afterwards;
+ * registers are as after power-on where the device obeys the reset.
+ *
+ * Return: 0, -ENOTTY if the function has no way to be reset, or the error of
+ * the reset.
+ */
+int uio_vf_device_reset(struct uio_vf_dev *vf)
+{
+	int ret;
+
+	/* As pci_reset_function() would: keep user config accesses out. */
+	pci_cfg_access_lock(vf->pdev);
+	ret = pci_reset_function_locked(vf->pdev);
+	pci_cfg_access_unlock(vf->pdev);
+	return ret;
+}
+
+/**
+ * uio_vf_device_start - hand a function over to an opener
+ * @vf: the device, its device lock held, closed, not gone
+ * @space: the opener's DMA address space
+ *
+ * The function is reset, translated by a domain of its own, may master the
+ * bus, and its interrupts are counted. On error it is as before.
+ *
+ * Return: 0; -EBUSY if another device of the IOMMU group is open; -EIO if the
+ * reset failed; else the error of the IOMMU or interrupt layer.
+ */
+int uio_vf_device_start(struct uio_vf_dev *vf, struct uio_vf_space *space)
+{
+	struct pci_dev *pdev = vf->pdev;
+	int ret;
+
+	ret = uio_vf_group_set_opener(vf);
+	if (ret)
+		return ret;
+
+	/* Whatever the last owner left behind ends before we translate. */
+	pci_clear_master(pdev);
+	ret = uio_vf_device_reset(vf);
+	if (ret) {
+		dev_warn_ratelimited(&pdev->dev,
+			"refused: function-level reset failed (%d), state of the last owner cannot be ruled out; rebind the device or recreate the VFs\n",
+			ret);
+		ret = -EIO;
+		goto err_opener;
+	}
+
+	ret = uio_vf_space_attach(space, vf);
+	if (ret) {
+		dev_warn_ratelimited(&pdev->dev,
+			"refused: no IOMMU domain can be attached (%d)\n", ret);
+		goto err_opener;
+	}
+
+	pci_set_master(pdev);
+	ret = uio_vf_irq_start(vf);
+	if (ret) {
+		dev_warn_ratelimited(&pdev->dev,
+			"refused: no interrupt vectors (%d)\n", ret);
+		goto err_detach;
+	}
+
+	vf->dma_peak_bytes = 0;
+	vf->space = space;
+	return 0;
+
+err_detach:
+	pci_clear_master(pdev);
+	uio_vf_space_detach(space);
+err_opener:
+	uio_vf_group_clear_opener(vf);
+	return ret;
+}
+
+/**
+ * uio_vf_device_stop - take a function back from its opener
+ * @vf: the device, its device lock held, started
+ *
+ * On return interrupts and bus mastering are off, the function was reset, and
+ * all memory of the opener is unmapped, unpinned and unaccounted.
+ */
+void uio_vf_device_stop(struct uio_vf_dev *vf)
+{
+	struct pci_dev *pdev = vf->pdev;
+	int ret;
+
+	uio_vf_irq_stop(vf);
+	pci_clear_master(pdev);
+	if (pci_device_is_present(pdev)) {
+		ret = uio_vf_device_reset(vf);
+		if (ret)
+			dev_warn(&pdev->dev,
+				 "function-level reset at close failed: %d\n",
+				 ret);
+	}
+	uio_vf_space_detach(vf->space);
+	uio_vf_group_clear_opener(vf);
+	vf->space = NULL;
+}

@@ -1,0 +1,416 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * uio_vf: DMA regions - register, take back, query
+ *
+ * A region is known to the notifier before its first page is pinned, and
+ * turns live under space->lock only if nothing touched its memory meanwhile:
+ * there is no moment at which an munmap() could be missed.
+ */
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "uio_vf.h"
+#include "uio_vf_compat.h"
+
+/* Pages pinned at one go, between looks at signals and the scheduler */
+#define UIO_VF_PIN_BATCH	1024UL
+
+static int uio_vf_dma_check(struct uio_vf_space *space,
+			    const struct uio_vf_dma_map *req)
+{
+	const u32 directions = UIO_VF_DMA_READ | UIO_VF_DMA_WRITE;
+	u64 end;
+
+	if ((req->flags & ~(directions | UIO_VF_DMA_FIXED_IOVA)) ||
+	    !(req->flags & directions) || req->reserved || !req->length)
+		return -EINVAL;
+	if (!PAGE_ALIGNED(req->vaddr) || !PAGE_ALIGNED(req->length))
+		return -EINVAL;
+	if ((req->flags & UIO_VF_DMA_FIXED_IOVA) && !PAGE_ALIGNED(req->iova))
+		return -EINVAL;
+	if (check_add_overflow(req->vaddr, req->length, &end))
+		return -EOVERFLOW;
+	/* The memory is that of the process that opened the node. */
+	if (current->mm != space->mm)
+		return -EPERM;
+	if (!access_ok(u64_to_user_ptr(req->vaddr), req->length))
+		return -EFAULT;
+	return 0;
+}
+
+static int uio_vf_dma_pin(struct uio_vf_dma *dma)
+{
+	unsigned int flags = FOLL_LONGTERM;
+	unsigned long addr;
+	int num;
+
+	flags |= dma->direction & UIO_VF_DMA_WRITE ? FOLL_WRITE :
+						     UIO_VF_GUP_READ;
+	while (dma->num_pinned < dma->num_pages) {
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		addr = dma->vaddr.start + (dma->num_pinned << PAGE_SHIFT);
+		num = min(dma->num_pages - dma->num_pinned, UIO_VF_PIN_BATCH);
+		num = pin_user_pages_fast(addr, num, flags,
+					  dma->pages + dma->num_pinned);
+		if (num == -ENOMEM || num == -EINTR)
+			return num;
+		if (num <= 0)
+			return -EFAULT;
+		dma->num_pinned += num;
+		cond_resched();
+	}
+	return 0;
+}
+
+/*
+ * @may_lock: take page locks to mark pages dirty. The notifier may not, for
+ * its caller can hold them; the page is still attached to whatever it belongs
+ * to then, because that caller is in the middle of unmapping it.
+ */
+static void uio_vf_dma_unpin(struct uio_vf_dma *dma, bool may_lock)
+{
+	bool dirty = dma->direction & UIO_VF_DMA_WRITE;
+	unsigned long i;
+
+	if (may_lock) {
+		unpin_user_pages_dirty_lock(dma->pages, dma->num_pinned, dirty);
+	} else {
+		for (i = 0; dirty && i < dma->num_pinned; i++)
+			set_page_dirty(dma->pages[i]);
+		unpin_user_pages(dma->pages, dma->num_pinned);
+	}
+	kvfree(dma->pages);
+	dma->pages = NULL;
+	dma->num_pinned = 0;
+}
+
+static int uio_vf_dma_iommu_map(struct uio_vf_space *space,
+				struct uio_vf_dma *dma)
+{
+	int prot = IOMMU_CACHE;
+	unsigned long i, j;
+	int ret;
+
+	if (dma->direction & UIO_VF_DMA_READ)
+		prot |= IOMMU_READ;
+	if (dma->direction & UIO_VF_DMA_WRITE)
+		prot |= IOMMU_WRITE;
+
+	for (i = 0; i < dma->num_pages; i = j) {
+		for (j = i + 1; j < dma->num_pages; j++)
+			if (page_to_pfn(dma->pages[j]) !=
+			    page_to_pfn(dma->pages[j - 1]) + 1)
+				break;
+		ret = uio_vf_iommu_map(space->domain,
+				       dma->iova.start + (i << PAGE_SHIFT),
+				       page_to_phys(dma->pages[i]),
+				       (j - i) << PAGE_SHIFT, prot);
+		if (ret) {
+			if (i)
+				iommu_unmap(space->domain, dma->iova.start,
+					    i << PAGE_SHIFT);
+			return ret;
+		}
+		cond_resched();
+	}
+	return 0;
+}
+
+/*
+ * Strict: iommu_unmap() has flushed the IOTLB when it returns. Pages that it
+ * would not unmap stay pinned for ever rather than be written by the device
+ * once they belong to somebody else.
+ */
+static void uio_vf_dma_iommu_unmap(struct uio_vf_space *space,
+				   struct uio_vf_dma *dma)
+{
+	size_t bytes = uio_vf_dma_bytes(dma);
+
+	if (WARN_ON(iommu_unmap(space->domain, dma->iova.start, bytes) !=
+		    bytes))
+		dma->num_pinned = 0;
+}
+
+/* space->lock held. Returns whether the region was live until now. */
+static bool uio_vf_dma_take_out(struct uio_vf_space *space,
+				struct uio_vf_dma *dma)
+{
+	if (dma->state != UIO_VF_DMA_LIVE)
+		return false;
+	uio_vf_dma_iommu_unmap(space, dma);
+	interval_tree_remove(&dma->vaddr, &space->by_vaddr);
+	dma->state = UIO_VF_DMA_DEAD;
+	return true;
+}
+
+/* After the flush: whoever sees the new count finds no mapping any more. */
+static void uio_vf_dma_invalidated(struct uio_vf_space *space)
+{
+	atomic64_inc((atomic64_t *)&space->vf->status->invalidation_count);
+}
+
+/**
+ * uio_vf_dma_kill - the memory of a live region goes away
+ * @space: its lock held; the caller may hold mmap_lock and page locks
+ * @dma: the region
+ *
+ * On return the region is unmapped and flushed, unpinned and unaccounted, and
+ * the invalidation count has moved. Its id and IOVA stay taken.
+ */
+void uio_vf_dma_kill(struct uio_vf_space *space, struct uio_vf_dma *dma)
+{
+	if (!uio_vf_dma_take_out(space, dma))
+		return;
+	uio_vf_dma_invalidated(space);
+	uio_vf_dma_unpin(dma, false);
+	uio_vf_uncharge_memory(space, dma);
+}
+
+/**
+ * uio_vf_dma_retire_all - the device goes away
+ * @space: dead, its map_mutex held
+ */
+void uio_vf_dma_retire_all(struct uio_vf_space *space)
+{
+	struct uio_vf_dma *dma;
+	unsigned long id;
+	bool was_live;
+
+	xa_for_each(&space->regions, id, dma) {
+		mutex_lock(&space->lock);
+		was_live = uio_vf_dma_take_out(space, dma);
+		mutex_unlock(&space->lock);
+		if (!was_live)
+			continue;
+		uio_vf_dma_invalidated(space);
+		uio_vf_dma_unpin(dma, true);
+		uio_vf_uncharge_memory(space, dma);
+	}
+}
+
+/**
+ * uio_vf_dma_free_all - free what is left of the regions
+ * @space: not attached, its notifier unregistered
+ */
+void uio_vf_dma_free_all(struct uio_vf_space *space)
+{
+	struct uio_vf_dma *dma;
+	unsigned long id;
+
+	xa_for_each(&space->regions, id, dma) {
+		xa_erase(&space->regions, id);
+		uio_vf_iova_free(space, dma);
+		kfree(dma);
+	}
+}
+
+static struct uio_vf_dma *uio_vf_dma_alloc(const struct uio_vf_dma_map *req)
+{
+	struct uio_vf_dma *dma = kzalloc(sizeof(*dma), GFP_KERNEL_ACCOUNT);
+
+	if (!dma)
+		return NULL;
+	dma->state = UIO_VF_DMA_PENDING;
+	dma->direction = req->flags & (UIO_VF_DMA_READ | UIO_VF_DMA_WRITE);
+	dma->num_pages = req->length >> PAGE_SHIFT;
+	dma->vaddr.start = req->vaddr;
+	dma->vaddr.last = req->vaddr + req->length - 1;
+	return dma;
+}
+
+/* Turn live, unless the memory changed since it was pinned. */
+static int uio_vf_dma_commit(struct uio_vf_space *space,
+			     struct uio_vf_dma *dma)
+{
+	int ret = 0;
+
+	mutex_lock(&space->lock);
+	if (dma->unmapped_while_pending ||
+	    (dma->touched_while_pending &&
+	     !uio_vf_range_in_place(space->mm, dma, dma->vaddr.start,
+				    dma->vaddr.last)))
+		ret = -EFAULT;
+	else
+		dma->state = UIO_VF_DMA_LIVE;
+	mutex_unlock(&space->lock);
+	return ret;
+}
+
+/* From pinned to live: IOVA, id, IOMMU. */
+static int uio_vf_dma_publish(struct uio_vf_space *space,
+			      struct uio_vf_dma *dma,
+			      struct uio_vf_dma_map *req)
+{
+	bool fixed = req->flags & UIO_VF_DMA_FIXED_IOVA;
+	int ret;
+
+	mutex_lock(&space->map_mutex);
+	ret = -ENODEV;
+	if (space->dead)
+		goto unlock;
+
+	ret = fixed ? uio_vf_iova_fixed(space, dma, req->iova) :
+		      uio_vf_iova_alloc(space, dma);
+	if (ret)
+		goto unlock;
+
+	dma->id = space->next_id;
+	ret = xa_insert(&space->regions, dma->id, dma, GFP_KERNEL_ACCOUNT);
+	if (ret)
+		goto err_iova;
+
+	ret = uio_vf_dma_iommu_map(space, dma);
+	if (ret) {
+		/* Some drivers report an aperture wider than they can map. */
+		if (ret != -ENOMEM)
+			ret = fixed ? -ERANGE : -EIO;
+		goto err_id;
+	}
+
+	ret = uio_vf_dma_commit(space, dma);
+	if (ret) {
+		uio_vf_dma_iommu_unmap(space, dma);
+		goto err_id;
+	}
+
+	space->next_id++;
+	req->region_id = dma->id;
+	req->iova = dma->iova.start;
+	goto unlock;
+
+err_id:
+	xa_erase(&space->regions, dma->id);
+err_iova:
+	uio_vf_iova_free(space, dma);
+unlock:
+	mutex_unlock(&space->map_mutex);
+	return ret;
+}
+
+/**
+ * uio_vf_dma_map - UIO_VF_IOCTL_DMA_MAP
+ * @space: the caller's
+ * @req: the request; results are filled in
+ *
+ * Return: 0 or an error of the UAPI header, with nothing pinned, mapped or
+ * counted.
+ */
+int uio_vf_dma_map(struct uio_vf_space *space, struct uio_vf_dma_map *req)
+{
+	struct uio_vf_dma *dma;
+	int ret;
+
+	ret = uio_vf_dma_check(space, req);
+	if (ret)
+		return ret;
+	req->reason = UIO_VF_NOMEM_KERNEL;
+	req->limit_bytes = 0;
+	req->used_bytes = 0;
+
+	dma = uio_vf_dma_alloc(req);
+	if (!dma)
+		return -ENOMEM;
+	ret = uio_vf_charge(space, dma, req);
+	if (ret)
+		goto err_free;
+
+	ret = -ENOMEM;
+	dma->pages = kvmalloc_array(dma->num_pages, sizeof(*dma->pages),
+				    GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+	if (!dma->pages)
+		goto err_uncharge;
+
+	mutex_lock(&space->lock);
+	interval_tree_insert(&dma->vaddr, &space->by_vaddr);
+	mutex_unlock(&space->lock);
+
+	ret = uio_vf_dma_pin(dma);
+	if (!ret)
+		ret = uio_vf_dma_publish(space, dma, req);
+	if (!ret) {
+		req->reason = UIO_VF_NOMEM_NONE;
+		return 0;
+	}
+
+	mutex_lock(&space->lock);
+	interval_tree_remove(&dma->vaddr, &space->by_vaddr);
+	mutex_unlock(&space->lock);
+	uio_vf_dma_unpin(dma, true);
+err_uncharge:
+	uio_vf_uncharge_memory(space, dma);
+	uio_vf_uncharge_region(space);
+err_free:
+	kfree(dma);
+	return ret;
+}
+
+/**
+ * uio_vf_dma_unmap - UIO_VF_IOCTL_DMA_UNMAP
+ * @space: the caller's
+ * @req: the request; results are filled in
+ *
+ * Return: 0, -EINVAL for flags, -ENOENT for an unknown id.
+ */
+int uio_vf_dma_unmap(struct uio_vf_space *space, struct uio_vf_dma_unmap *req)
+{
+	struct uio_vf_dma *dma;
+	bool was_live;
+
+	if (req->flags)
+		return -EINVAL;
+
+	mutex_lock(&space->map_mutex);
+	dma = xa_erase(&space->regions, req->region_id);
+	if (!dma) {
+		mutex_unlock(&space->map_mutex);
+		return -ENOENT;
+	}
+	mutex_lock(&space->lock);
+	was_live = uio_vf_dma_take_out(space, dma);
+	mutex_unlock(&space->lock);
+	uio_vf_iova_free(space, dma);
+	mutex_unlock(&space->map_mutex);
+
+	req->unmapped_bytes = 0;
+	if (was_live) {
+		req->unmapped_bytes = uio_vf_dma_bytes(dma);
+		uio_vf_dma_unpin(dma, true);
+		uio_vf_uncharge_memory(space, dma);
+	}
+	uio_vf_uncharge_region(space);
+	kfree(dma);
+	return 0;
+}
+
+/**
+ * uio_vf_dma_query - UIO_VF_IOCTL_GET_REGION
+ * @space: the caller's
+ * @req: the request; results are filled in
+ *
+ * Return: 0, -EINVAL for flags, -ENOENT for an unknown id.
+ */
+int uio_vf_dma_query(struct uio_vf_space *space, struct uio_vf_region *req)
+{
+	struct uio_vf_dma *dma;
+	int ret = -ENOENT;
+
+	if (req->flags)
+		return -EINVAL;
+
+	mutex_lock(&space->map_mutex);
+	dma = xa_load(&space->regions, req->region_id);
+	if (dma) {
+		req->state = READ_ONCE(dma->state) == UIO_VF_DMA_LIVE ?
+			     UIO_VF_REGION_LIVE : UIO_VF_REGION_DEAD;
+		req->direction = dma->direction;
+		req->vaddr = dma->vaddr.start;
+		req->length = uio_vf_dma_bytes(dma);
+		req->iova = dma->iova.start;
+		ret = 0;
+	}
+	mutex_unlock(&space->map_mutex);
+	return ret;
+}

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * uio_vf: IOMMU groups - owning them, and who may open a device
+ *
+ * DMA ownership of a group is claimed while any device of it is bound: with
+ * no domain of ours attached the group then sits in a blocked domain, so a
+ * closed device cannot reach memory at all, whatever its registers hold.
+ */
+#include <linux/capability.h>
+#include <linux/list.h>
+#include <linux/slab.h>
+
+#include "uio_vf.h"
+#include "uio_vf_compat.h"
+
+static LIST_HEAD(uio_vf_groups);
+static DEFINE_MUTEX(uio_vf_groups_lock);
+
+static struct uio_vf_group *uio_vf_group_find(struct iommu_group *iommu_group)
+{
+	struct uio_vf_group *group;
+
+	list_for_each_entry(group, &uio_vf_groups, node)
+		if (group->iommu_group == iommu_group)
+			return group;
+	return NULL;
+}
+
+static struct uio_vf_group *uio_vf_group_new(struct uio_vf_dev *vf,
+					     struct iommu_group *iommu_group)
+{
+	struct uio_vf_group *group = kzalloc(sizeof(*group), GFP_KERNEL);
+	int ret;
+
+	if (!group)
+		return ERR_PTR(-ENOMEM);
+
+	ret = iommu_group_claim_dma_owner(iommu_group, group);
+	if (ret) {
+		dev_err(&vf->pdev->dev,
+			"cannot own IOMMU group %d (%d): another device of the group is in use by its driver; unbind it, or see that the platform isolates the function (ACS)\n",
+			iommu_group_id(iommu_group), ret);
+		kfree(group);
+		return ERR_PTR(ret);
+	}
+	group->iommu_group = iommu_group;
+	list_add(&group->node, &uio_vf_groups);
+	return group;
+}
+
+/**
+ * uio_vf_group_claim - own the IOMMU group of a device that is being bound
+ * @vf: the device; @vf->group is set, and stays NULL where there is no IOMMU
+ *
+ * Return: 0, -ENOMEM, or -EPERM or -EBUSY if another driver uses the group.
+ */
+int uio_vf_group_claim(struct uio_vf_dev *vf)
+{
+	struct iommu_group *iommu_group = iommu_group_get(&vf->pdev->dev);
+	struct uio_vf_group *group;
+	int ret = 0;
+
+	if (!iommu_group)
+		return 0;
+
+	mutex_lock(&uio_vf_groups_lock);
+	group = uio_vf_group_find(iommu_group);
+	if (group) {
+		iommu_group_put(iommu_group);
+	} else {
+		group = uio_vf_group_new(vf, iommu_group);
+		if (IS_ERR(group)) {
+			iommu_group_put(iommu_group);
+			ret = PTR_ERR(group);
+			goto unlock;
+		}
+	}
+	group->users++;
+	vf->group = group;
+unlock:
+	mutex_unlock(&uio_vf_groups_lock);
+	return ret;
+}
+
+/**
+ * uio_vf_group_release - give the IOMMU group of an unbound device back
+ * @vf: the device, which must be closed
+ */
+void uio_vf_group_release(struct uio_vf_dev *vf)
+{
+	struct uio_vf_group *group = vf->group;
+
+	if (!group)
+		return;
+
+	mutex_lock(&uio_vf_groups_lock);
+	vf->group = NULL;
+	if (!--group->users) {
+		list_del(&group->node);
+		iommu_group_release_dma_owner(group->iommu_group);
+		iommu_group_put(group->iommu_group);
+		kfree(group);
+	}
+	mutex_unlock(&uio_vf_groups_lock);
+}
+
+static int uio_vf_count_device(struct device *dev, void *data)
+{
+	unsigned int *count = data;
+
+	(*count)++;
+	return 0;
+}
+
+static int uio_vf_refuse(struct uio_vf_dev *vf, int ret, const char *why)
+{
+	dev_warn_ratelimited(&vf->pdev->dev, "refused: %s\n", why);
+	return ret;
+}
+
+/**
+ * uio_vf_group_may_open - is the caller trusted enough for this device
+ * @vf: the device, its device lock held, not gone
+ *
+ * A caller without CAP_SYS_RAWIO gets a device only where the hardware
+ * confines it: alone in its IOMMU group, so that neither peer-to-peer DMA nor
+ * a shared domain reaches others, and with interrupt remapping, so that a DMA
+ * write cannot forge another device's interrupt. Each refusal is logged.
+ *
+ * Return: 0; -EPERM if CAP_SYS_RAWIO is needed; -EOPNOTSUPP if DMA is not
+ * cache coherent; -ENODEV if there is no IOMMU.
+ */
+int uio_vf_group_may_open(struct uio_vf_dev *vf)
+{
+	struct device *dev = &vf->pdev->dev;
+	unsigned int count = 0;
+
+	if (!vf->group) {
+		if (!capable(CAP_SYS_RAWIO))
+			return uio_vf_refuse(vf, -EPERM,
+				"no IOMMU translates this device, so it can reach all memory; enable the IOMMU (firmware set-up, intel_iommu=on), or run with CAP_SYS_RAWIO");
+		return uio_vf_refuse(vf, -ENODEV,
+			"no IOMMU translates this device, and this version has no DMA without one; enable the IOMMU (firmware set-up, intel_iommu=on)");
+	}
+
+	if (!device_iommu_capable(dev, IOMMU_CAP_CACHE_COHERENCY))
+		return uio_vf_refuse(vf, -EOPNOTSUPP,
+			"DMA of this device is not coherent with the CPU's caches, which a process cannot make good for; use another slot or machine");
+
+	iommu_group_for_each_dev(vf->group->iommu_group, &count,
+				 uio_vf_count_device);
+	if (count != 1 && !capable(CAP_SYS_RAWIO))
+		return uio_vf_refuse(vf, -EPERM,
+			"other devices share its IOMMU group; use a slot whose bridges isolate (ACS), or run with CAP_SYS_RAWIO");
+
+	if (!uio_vf_isolated_msi(vf->group->iommu_group) &&
+	    !capable(CAP_SYS_RAWIO))
+		return uio_vf_refuse(vf, -EPERM,
+			"interrupts are not remapped, so DMA could forge those of other devices; enable interrupt remapping (firmware set-up, x2APIC), or run with CAP_SYS_RAWIO");
+	return 0;
+}
+
+/**
+ * uio_vf_group_set_opener - reserve the group's one domain for a device
+ * @vf: the device
+ *
+ * Return: 0, or -EBUSY if another device of the group is open.
+ */
+int uio_vf_group_set_opener(struct uio_vf_dev *vf)
+{
+	int ret = 0;
+
+	mutex_lock(&uio_vf_groups_lock);
+	if (vf->group->opener)
+		ret = -EBUSY;
+	else
+		vf->group->opener = vf;
+	mutex_unlock(&uio_vf_groups_lock);
+	return ret;
+}
+
+/**
+ * uio_vf_group_clear_opener - undo uio_vf_group_set_opener()
+ * @vf: the device
+ */
+void uio_vf_group_clear_opener(struct uio_vf_dev *vf)
+{
+	mutex_lock(&uio_vf_groups_lock);
+	vf->group->opener = NULL;
+	mutex_unlock(&uio_vf_groups_lock);
+}

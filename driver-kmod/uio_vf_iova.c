@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * uio_vf: IOVA allocation
+ *
+ * Next fit: the search goes on where the last one ended and wraps, so that an
+ * address is reused as late as possible. A descriptor that still names an
+ * unmapped region then faults instead of reaching a newer one.
+ */
+#include <linux/bitops.h>
+#include <linux/slab.h>
+
+#include "uio_vf.h"
+#include "uio_vf_compat.h"
+
+static int uio_vf_iova_reserve(struct uio_vf_space *space, unsigned long start,
+			       unsigned long length)
+{
+	struct interval_tree_node *node;
+
+	if (!length)
+		return 0;
+	node = kzalloc(sizeof(*node), GFP_KERNEL_ACCOUNT);
+	if (!node)
+		return -ENOMEM;
+	node->start = start;
+	node->last = start + length - 1;
+	interval_tree_insert(node, &space->reserved);
+	return 0;
+}
+
+/**
+ * uio_vf_iova_init - learn which IOVAs the platform keeps for itself
+ * @space: its aperture and domain are set
+ * @group: the IOMMU group that will be attached
+ *
+ * Where MSIs are translated by the domain, it gets its window for them.
+ *
+ * Return: 0, -ENOMEM, or the error of the IOMMU layer.
+ */
+int uio_vf_iova_init(struct uio_vf_space *space, struct iommu_group *group)
+{
+	struct iommu_resv_region *resv, *next;
+	LIST_HEAD(list);
+	int ret;
+
+	space->iova_next = space->iova_min;
+
+	ret = iommu_get_group_resv_regions(group, &list);
+	list_for_each_entry_safe(resv, next, &list, list) {
+		if (!ret && resv->type != IOMMU_RESV_DIRECT_RELAXABLE)
+			ret = uio_vf_iova_reserve(space, resv->start,
+						  resv->length);
+		if (!ret && resv->type == IOMMU_RESV_SW_MSI)
+			ret = iommu_get_msi_cookie(space->domain, resv->start);
+		kfree(resv);
+	}
+	if (ret)
+		uio_vf_iova_exit(space);
+	return ret;
+}
+
+/**
+ * uio_vf_iova_exit - undo uio_vf_iova_init()
+ * @space: without regions
+ */
+void uio_vf_iova_exit(struct uio_vf_space *space)
+{
+	struct interval_tree_node *node;
+
+	while ((node = interval_tree_iter_first(&space->reserved, 0,
+						ULONG_MAX))) {
+		interval_tree_remove(node, &space->reserved);
+		kfree(node);
+	}
+}
+
+static struct interval_tree_node *uio_vf_iova_hit(struct uio_vf_space *space,
+						  unsigned long first,
+						  unsigned long last)
+{
+	struct interval_tree_node *node;
+
+	node = interval_tree_iter_first(&space->reserved, first, last);
+	return node ? node : interval_tree_iter_first(&space->by_iova, first,
+						      last);
+}
+
+/* Lowest free @iova >= @from with @iova % @align == @phase, or false. */
+static bool uio_vf_iova_search(struct uio_vf_space *space, unsigned long from,
+			       unsigned long length, unsigned long align,
+			       unsigned long phase, unsigned long *iova)
+{
+	struct interval_tree_node *hit;
+	unsigned long first, last;
+
+	for (;;) {
+		first = from + ((phase - from) & (align - 1));
+		last = first + length - 1;
+		if (first < from || last < first || last > space->iova_max)
+			return false;
+		hit = uio_vf_iova_hit(space, first, last);
+		if (!hit)
+			break;
+		if (hit->last >= space->iova_max)
+			return false;
+		from = hit->last + 1;
+	}
+	*iova = first;
+	return true;
+}
+
+static void uio_vf_iova_take(struct uio_vf_space *space,
+			     struct uio_vf_dma *dma, unsigned long iova)
+{
+	dma->iova.start = iova;
+	dma->iova.last = iova + uio_vf_dma_bytes(dma) - 1;
+	interval_tree_insert(&dma->iova, &space->by_iova);
+}
+
+/**
+ * uio_vf_iova_alloc - find an IOVA for a pinned region
+ * @space: its map_mutex held
+ * @dma: the region; @dma->iova is set
+ *
+ * The IOVA lies to the largest page size of the IOMMU that fits into the
+ * region as the first physical page does, so that memory which is contiguous
+ * in such pages takes as few IOMMU entries as possible.
+ *
+ * Return: 0, or -ENOMEM if no range is long enough.
+ */
+int uio_vf_iova_alloc(struct uio_vf_space *space, struct uio_vf_dma *dma)
+{
+	unsigned long length = uio_vf_dma_bytes(dma);
+	unsigned long phys = page_to_phys(dma->pages[0]);
+	unsigned long sizes = space->page_sizes & (~0UL >> (BITS_PER_LONG - 1 - __fls(length)));
+	unsigned long align, phase, iova;
+
+	for (; sizes; sizes &= ~align) {
+		align = 1UL << __fls(sizes);
+		phase = phys & (align - 1);
+		if (uio_vf_iova_search(space, space->iova_next, length, align,
+				       phase, &iova) ||
+		    uio_vf_iova_search(space, space->iova_min, length, align,
+				       phase, &iova)) {
+			uio_vf_iova_take(space, dma, iova);
+			space->iova_next = dma->iova.last < space->iova_max ?
+				dma->iova.last + 1 : space->iova_min;
+			return 0;
+		}
+	}
+	return -ENOMEM;
+}
+
+/**
+ * uio_vf_iova_fixed - take the IOVA that the caller chose
+ * @space: its map_mutex held
+ * @dma: the region; @dma->iova is set
+ * @iova: page aligned
+ *
+ * Return: 0; -ERANGE outside the aperture or in a reserved range; -EEXIST if
+ * a region uses part of it, dead ones included until they are unmapped.
+ */
+int uio_vf_iova_fixed(struct uio_vf_space *space, struct uio_vf_dma *dma,
+		      u64 iova)
+{
+	u64 last = iova + uio_vf_dma_bytes(dma) - 1;
+
+	if (last < iova || iova < space->iova_min || last > space->iova_max ||
+	    interval_tree_iter_first(&space->reserved, iova, last))
+		return -ERANGE;
+	if (interval_tree_iter_first(&space->by_iova, iova, last))
+		return -EEXIST;
+	uio_vf_iova_take(space, dma, iova);
+	return 0;
+}
+
+/**
+ * uio_vf_iova_free - give an IOVA back
+ * @space: its map_mutex held, or the last user
+ * @dma: the region, unmapped from the IOMMU
+ */
+void uio_vf_iova_free(struct uio_vf_space *space, struct uio_vf_dma *dma)
+{
+	interval_tree_remove(&dma->iova, &space->by_iova);
+}
