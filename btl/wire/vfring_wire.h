@@ -37,7 +37,7 @@ struct vfring_wire_frame {
     struct vfring_wire_hdr *hdr; /**< in memory the VF can read; payload may follow */
     uint64_t hdr_iova;
     uint32_t inline_bytes;  /**< payload that follows the header in place */
-    uint32_t gather_bytes;  /**< payload elsewhere, behind the inline part; or 0 */
+    uint32_t gather_bytes;  /**< payload elsewhere, behind the inline part: 0, or 4 and more */
     uint64_t gather_iova;
     const void *gather_vaddr; /**< the same memory, for the checksum */
     uint32_t msg;           /**< goes out in the header */
@@ -45,10 +45,11 @@ struct vfring_wire_frame {
 
     /* The wire's own. */
     uint8_t loss;     /**< why it has to go out again; 0: it has not */
-    bool retransmitted;
+    uint8_t retransmitted; /**< why it last went out again; 0: it has not */
     uint32_t seq;
     uint32_t tx_seq;  /**< the VF's number of the last transmission */
     uint32_t xmit_no; /**< order of the last transmission to this peer */
+    int status;       /**< for `complete`, while the VF still reads the frame */
     uint64_t sent_ns;
     struct vfring_wire_peer *peer;
     struct vfring_wire_frame *next;
@@ -92,7 +93,7 @@ struct vfring_wire_ops {
     void (*complete)(void *ctx, struct vfring_wire_frame *frame, int status);
     /** A well-formed frame with our key from a peer that was never added: return it, or NULL. */
     struct vfring_wire_peer *(*unknown_peer)(void *ctx, uint32_t src);
-    /** Nothing was heard from @p peer for @p silent_ns though frames wait; once a silence. */
+    /** @p peer has acknowledged nothing for @p silent_ns though frames wait; once a silence. */
     void (*peer_silent)(void *ctx, struct vfring_wire_peer *peer, uint64_t silent_ns);
     /** The peer timeout is over; its frames have been completed with -ETIMEDOUT. */
     void (*peer_failed)(void *ctx, struct vfring_wire_peer *peer, uint64_t silent_ns);
@@ -121,7 +122,10 @@ struct vfring_wire_config {
 int vfring_wire_create(const struct vfring_wire_config *config, const struct vfring_wire_ops *ops,
                        void *ctx, struct vfring_wire **wire);
 
-/** Completes every frame with -ECANCELED and frees all peers. NULL is fine. */
+/**
+ * Completes every frame with -ECANCELED and frees all peers. The VF may still
+ * have frames in its TX ring: stop it before their memory goes. NULL is fine.
+ */
 void vfring_wire_destroy(struct vfring_wire *wire);
 
 /**
@@ -132,7 +136,10 @@ int vfring_wire_peer_add(struct vfring_wire *wire, uint32_t id, uint32_t key, co
                          void *upper, struct vfring_wire_peer **peer);
 /** The peer of that id, or NULL. */
 struct vfring_wire_peer *vfring_wire_peer_find(const struct vfring_wire *wire, uint32_t id);
-/** Completes the peer's frames with -ECANCELED and frees it. */
+/**
+ * Completes the peer's frames with -ECANCELED and frees it. Frames that the VF
+ * still reads are completed later, by progress or destroy.
+ */
 void vfring_wire_peer_remove(struct vfring_wire *wire, struct vfring_wire_peer *peer);
 void *vfring_wire_peer_upper(const struct vfring_wire_peer *peer);
 uint32_t vfring_wire_peer_id(const struct vfring_wire_peer *peer);
@@ -163,7 +170,7 @@ void vfring_wire_progress(struct vfring_wire *wire, uint64_t now_ns);
 /** Hot. The part of progress that is safe while frames wait in the RX ring: no timeouts. */
 void vfring_wire_flush(struct vfring_wire *wire, uint64_t now_ns);
 
-/** Is anything waiting for progress (frames in flight or queued, acks owed)? */
+/** Is anything waiting for progress (frames in flight, queued or still read, acks owed)? */
 bool vfring_wire_idle(const struct vfring_wire *wire);
 
 const struct vfring_wire_stats *vfring_wire_stats(const struct vfring_wire *wire);

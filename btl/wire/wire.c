@@ -55,6 +55,8 @@ int vfring_wire_create(const struct vfring_wire_config *config, const struct vfr
     w->ops = *ops;
     w->ctx = ctx;
     w->next_timer_ns = WIRE_NEVER;
+    w->stalled_tail = &w->stalled_list;
+    w->round = 1;
     w->first_credit = fair_credit(w, config->max_peers_hint);
     w->credit = w->first_credit;
     w->table_mask = 15;
@@ -173,9 +175,49 @@ int vfring_wire_peer_add(struct vfring_wire *wire, uint32_t id, uint32_t key, co
         }                                                                   \
     } while (0)
 
+static void unstall(struct vfring_wire *wire, const struct vfring_wire_peer *peer)
+{
+    struct vfring_wire_peer **at = &wire->stalled_list;
+
+    while (*at) {
+        if (*at == peer) {
+            *at = peer->stalled_next;
+        } else {
+            at = &(*at)->stalled_next;
+        }
+    }
+    wire->stalled_tail = at;
+}
+
+void wire_frame_done(struct vfring_wire *wire, struct vfring_wire_frame *frame, int status)
+{
+    /*
+     * The TX ring may hold a retransmission of a frame that is over: its
+     * memory is the owner's again only when the VF has read it.
+     */
+    if (wire->ops.xmit_busy(wire->ctx, frame->tx_seq)) {
+        frame->status = status;
+        frame->next = wire->held_list;
+        wire->held_list = frame;
+        return;
+    }
+    wire->ops.complete(wire->ctx, frame, status);
+}
+
+void wire_held_run(struct vfring_wire *wire)
+{
+    struct vfring_wire_frame *frame, *held = wire->held_list;
+
+    wire->held_list = NULL;
+    while ((frame = held)) {
+        held = frame->next;
+        wire_frame_done(wire, frame, frame->status); /* may put it back */
+    }
+}
+
 void wire_peer_flush(struct vfring_wire *wire, struct vfring_wire_peer *peer, int status)
 {
-    struct vfring_wire_frame *done = peer->queue_head, *frame;
+    struct vfring_wire_frame *queued = peer->queue_head, *sent = NULL, *frame;
 
     peer->queue_head = peer->queue_tail = NULL;
     peer->num_queued = 0;
@@ -183,14 +225,18 @@ void wire_peer_flush(struct vfring_wire *wire, struct vfring_wire_peer *peer, in
         frame = peer->in_flight[WIRE_SLOT(peer->snd_una)];
         peer->in_flight[WIRE_SLOT(peer->snd_una)] = NULL;
         if (frame) {
-            frame->next = done;
-            done = frame;
+            frame->next = sent;
+            sent = frame;
         }
     }
     peer->num_lost = 0;
     peer->deadline_ns = WIRE_NEVER;
-    while ((frame = done)) {
-        done = frame->next;
+    while ((frame = sent)) {
+        sent = frame->next;
+        wire_frame_done(wire, frame, status);
+    }
+    while ((frame = queued)) {
+        queued = frame->next;
         wire->ops.complete(wire->ctx, frame, status);
     }
 }
@@ -201,10 +247,10 @@ void vfring_wire_peer_remove(struct vfring_wire *wire, struct vfring_wire_peer *
     wire_peer_flush(wire, peer, -ECANCELED);
     LIST_REMOVE(wire->all_peers, peer, all_next);
     LIST_REMOVE(wire->ack_list, peer, ack_next);
-    LIST_REMOVE(wire->stalled_list, peer, stalled_next);
     LIST_REMOVE(wire->timer_list, peer, timer_next);
+    unstall(wire, peer);
     wire->num_peers--;
-    if (peer->heard) {
+    if (peer->heard_round == wire->round) {
         wire->num_active--;
     }
     if (wire->last_peer == peer) {
@@ -226,14 +272,21 @@ void vfring_wire_peer_remove(struct vfring_wire *wire, struct vfring_wire_peer *
 
 void vfring_wire_destroy(struct vfring_wire *wire)
 {
+    struct vfring_wire_frame *frame;
     struct vfring_wire_peer *peer;
 
     if (!wire) {
         return;
     }
     for (peer = wire->all_peers; peer; peer = peer->all_next) {
-        peer->failed = true;
+        peer->failed = true; /* all of them, before any complete() may send */
+    }
+    for (peer = wire->all_peers; peer; peer = peer->all_next) {
         wire_peer_flush(wire, peer, -ECANCELED);
+    }
+    while ((frame = wire->held_list)) {
+        wire->held_list = frame->next;
+        wire->ops.complete(wire->ctx, frame, frame->status);
     }
     while ((peer = wire->all_peers)) {
         wire->all_peers = peer->all_next;
@@ -244,12 +297,25 @@ void vfring_wire_destroy(struct vfring_wire *wire)
     free(wire);
 }
 
+/*
+ * Who sends is counted in rounds of received frames, so that a peer that spoke
+ * once does not keep its share for ever. Credit follows the busier of this
+ * round and the last.
+ */
 void wire_peer_heard(struct vfring_wire *wire, struct vfring_wire_peer *peer)
 {
-    if (!peer->heard) {
-        peer->heard = true;
+    if (++wire->round_frames >= WIRE_ROUND_RINGS * wire->cfg.rx_entries) {
+        wire->num_active_before = wire->num_active;
+        wire->num_active = 0;
+        wire->round_frames = 0;
+        wire->round++;
+    }
+    if (peer->heard_round != wire->round) {
+        peer->heard_round = wire->round;
         wire->num_active++;
-        wire->credit = fair_credit(wire, wire->num_active);
+        wire->credit = fair_credit(wire, wire->num_active > wire->num_active_before
+                                             ? wire->num_active
+                                             : wire->num_active_before);
     }
 }
 
@@ -275,7 +341,7 @@ uint32_t vfring_wire_peer_outstanding(const struct vfring_wire_peer *peer)
 
 bool vfring_wire_idle(const struct vfring_wire *wire)
 {
-    if (wire->ack_list || wire->stalled_list) {
+    if (wire->ack_list || wire->stalled_list || wire->held_list) {
         return false;
     }
     for (const struct vfring_wire_peer *p = wire->all_peers; p; p = p->all_next) {

@@ -39,28 +39,64 @@ static bool header_valid(struct vfring_wire *wire, const struct vfring_wire_hdr 
     return true;
 }
 
-/* The peer has @p frame: take it out of the window. The caller completes it. */
-static void frame_arrived(struct vfring_wire_peer *peer, struct vfring_wire_frame *frame,
-                          uint64_t now_ns)
-{
-    /* A send from inside deliver() may be younger than the caller's now. */
-    const uint64_t rtt_ns = now_ns > frame->sent_ns ? now_ns - frame->sent_ns : 0;
+/* What one acknowledgement tells. */
+struct arrivals {
+    struct vfring_wire_frame *done; /* for the caller to complete */
+    struct vfring_wire_frame **done_tail;
+    uint32_t num_done;
+    bool needless_timeout; /* a frame taken for lost had arrived the first time */
+};
 
-    peer->in_flight[WIRE_SLOT(frame->seq)] = NULL;
+/* The peer has frame @p seq: take it out of the window. */
+static void frame_arrived(struct vfring_wire_peer *peer, uint32_t seq, uint64_t now_ns,
+                          struct arrivals *arrivals)
+{
+    struct vfring_wire_frame *frame = peer->in_flight[WIRE_SLOT(seq)];
+    bool in_order;
+    uint64_t rtt_ns;
+
+    if (!frame) {
+        return; /* a former acknowledgement told us */
+    }
+    peer->in_flight[WIRE_SLOT(seq)] = NULL;
+    *arrivals->done_tail = frame;
+    arrivals->done_tail = &frame->next;
+    arrivals->num_done++;
     if (frame->loss != WIRE_LOSS_NONE) {
         peer->num_lost--;
     }
+    /* A send from inside deliver() may be younger than the caller's now. */
+    rtt_ns = now_ns > frame->sent_ns ? now_ns - frame->sent_ns : 0;
     /*
      * Which transmission of a retransmitted frame arrived is unknown (Karn's
-     * rule): it gives no RTT sample and no order.
+     * rule): it gives no RTT sample. After a timeout the first one may as well
+     * have been waiting at the peer: then it gives no order either.
      */
-    if (!frame->retransmitted) {
+    if (frame->retransmitted == WIRE_LOSS_NONE) {
         wire_rtt_sample(peer, rtt_ns);
-        if (vfring_wire_seq_before(peer->rack_no, frame->xmit_no)) {
-            peer->rack_no = frame->xmit_no;
-        }
-    } else if (rtt_ns >= peer->srtt_ns / 2 && vfring_wire_seq_before(peer->rack_no, frame->xmit_no)) {
+        arrivals->needless_timeout |= frame->loss == WIRE_LOSS_TIMEOUT;
+        in_order = true;
+    } else {
+        in_order = frame->retransmitted == WIRE_LOSS_FAST && rtt_ns >= peer->srtt_ns / 2;
+    }
+    if (in_order && vfring_wire_seq_before(peer->rack_no, frame->xmit_no)) {
         peer->rack_no = frame->xmit_no;
+    }
+}
+
+/*
+ * The peer was away and has begun to empty its ring (the idea of RFC 3522):
+ * what it has not confirmed yet is more likely there than lost.
+ */
+static void forget_timeout(struct vfring_wire_peer *peer)
+{
+    for (uint32_t seq = peer->snd_una; seq != peer->snd_next; seq++) {
+        struct vfring_wire_frame *frame = peer->in_flight[WIRE_SLOT(seq)];
+
+        if (frame && frame->loss == WIRE_LOSS_TIMEOUT) {
+            frame->loss = WIRE_LOSS_NONE;
+            peer->num_lost--;
+        }
     }
 }
 
@@ -87,16 +123,17 @@ static uint32_t clamp_credit(uint32_t credit)
     return credit < 1 ? 1 : credit > VFRING_WIRE_WINDOW ? VFRING_WIRE_WINDOW : credit;
 }
 
-static void ack_input(struct vfring_wire *wire, struct vfring_wire_peer *peer,
+/* False: it acknowledges what was never sent; the peer is out of step. */
+static bool ack_input(struct vfring_wire *wire, struct vfring_wire_peer *peer,
                       const struct vfring_wire_hdr *hdr, uint64_t now_ns)
 {
     const uint32_t limit = hdr->ack + clamp_credit(hdr->credit);
-    struct vfring_wire_frame *done = NULL, **done_tail = &done, *frame;
-    uint32_t num_done = 0;
+    struct arrivals arrivals = {.done_tail = &arrivals.done};
+    struct vfring_wire_frame *frame;
 
     if (vfring_wire_seq_before(peer->snd_next, hdr->ack)) {
         wire->stats.rx_bad_ack++;
-        return;
+        return false;
     }
     if (vfring_wire_seq_before(peer->snd_limit, limit)) {
         peer->snd_limit = limit;
@@ -105,38 +142,30 @@ static void ack_input(struct vfring_wire *wire, struct vfring_wire_peer *peer,
         goto output;
     }
     for (; vfring_wire_seq_before(peer->snd_una, hdr->ack); peer->snd_una++) {
-        frame = peer->in_flight[WIRE_SLOT(peer->snd_una)];
-        if (frame) {
-            frame_arrived(peer, frame, now_ns);
-            *done_tail = frame;
-            done_tail = &frame->next;
-            num_done++;
-        }
+        frame_arrived(peer, peer->snd_una, now_ns, &arrivals);
     }
     for (uint64_t bits = hdr->sack; bits; bits &= bits - 1) {
         const uint32_t seq = hdr->ack + 1 + (uint32_t) __builtin_ctzll(bits);
 
-        if (vfring_wire_seq_before(seq, peer->snd_una)
-            || !vfring_wire_seq_before(seq, peer->snd_next)) {
-            continue;
-        }
-        frame = peer->in_flight[WIRE_SLOT(seq)];
-        if (frame) {
-            frame_arrived(peer, frame, now_ns);
-            *done_tail = frame;
-            done_tail = &frame->next;
-            num_done++;
+        if (!vfring_wire_seq_before(seq, peer->snd_una)
+            && vfring_wire_seq_before(seq, peer->snd_next)) {
+            frame_arrived(peer, seq, now_ns, &arrivals);
         }
     }
-    *done_tail = NULL;
-    if (num_done) {
+    *arrivals.done_tail = NULL;
+    if (arrivals.num_done) {
         while (wire_has_in_flight(peer) && !peer->in_flight[WIRE_SLOT(peer->snd_una)]) {
             peer->snd_una++;
         }
         peer->backoff = 0;
-        peer->rexmit_budget += 2 * num_done;
+        peer->waiting_since_ns = now_ns;
+        peer->silence_reported = false;
+        peer->rexmit_budget += 2 * arrivals.num_done;
         if (peer->rexmit_budget > wire->cfg.window_frames) {
             peer->rexmit_budget = wire->cfg.window_frames;
+        }
+        if (arrivals.needless_timeout) {
+            forget_timeout(peer);
         }
         if (wire_has_in_flight(peer)) {
             find_lost(peer);
@@ -145,15 +174,20 @@ static void ack_input(struct vfring_wire *wire, struct vfring_wire_peer *peer,
             peer->deadline_ns = WIRE_NEVER;
         }
         /* complete() may send: the window is consistent by now. */
-        while ((frame = done)) {
-            done = frame->next;
-            wire->ops.complete(wire->ctx, frame, 0);
+        while ((frame = arrivals.done)) {
+            arrivals.done = frame->next;
+            if (frame->retransmitted == WIRE_LOSS_NONE) {
+                wire->ops.complete(wire->ctx, frame, 0);
+            } else {
+                wire_frame_done(wire, frame, 0);
+            }
         }
     }
 output:
     if (peer->num_lost || peer->queue_head) {
         wire_peer_output(wire, peer, now_ns);
     }
+    return true;
 }
 
 /* Is this the first time that frame @p seq comes? Then remember it. */
@@ -204,10 +238,9 @@ void vfring_wire_input(struct vfring_wire *wire, const void *data, uint32_t byte
         wire->stats.rx_foreign++;
         return;
     }
-    peer->waiting_since_ns = now_ns;
-    peer->silence_reported = false;
-    ack_input(wire, peer, hdr, now_ns);
-
+    if (!ack_input(wire, peer, hdr, now_ns)) {
+        return;
+    }
     if (hdr->type == VFRING_WIRE_TYPE_ACK) {
         wire->stats.rx_ack_frames++;
         return;

@@ -26,6 +26,8 @@
 #define WIRE_ACK_EVERY 16u
 /** Every peer may always have this many frames under way. */
 #define WIRE_CREDIT_MIN 2u
+/** Senders are counted anew each time the RX ring was filled this often. */
+#define WIRE_ROUND_RINGS 4u
 
 /** vfring_wire_frame.loss: why a frame is to be sent again. */
 #define WIRE_LOSS_NONE 0u
@@ -59,7 +61,7 @@ struct vfring_wire_peer {
     uint64_t srtt_ns; /* 0: no sample yet */
     uint64_t rttvar_ns;
     uint64_t deadline_ns; /* of the oldest frame; WIRE_NEVER when none */
-    uint64_t waiting_since_ns; /* since then frames wait and nothing came */
+    uint64_t waiting_since_ns; /* since then frames wait and none was acknowledged */
     uint32_t backoff;
     bool timer_linked;
     bool stalled_linked;
@@ -73,7 +75,7 @@ struct vfring_wire_peer {
     uint64_t ack_due_ns;
     bool ack_now;
     bool ack_linked;
-    bool heard; /* counts as an active sender */
+    uint32_t heard_round; /* the last in which it sent */
     struct vfring_wire_peer *ack_next;
 };
 
@@ -83,10 +85,16 @@ struct vfring_wire {
     void *ctx;
     uint16_t credit;        /* what we offer each peer */
     uint16_t first_credit;  /* what we take a peer to offer before its first word */
-    uint32_t num_active;    /* peers that ever sent */
+    uint32_t round;         /* a stretch of received frames; counts from 1 */
+    uint32_t round_frames;  /* received in this one */
+    uint32_t num_active;    /* peers that sent in this round */
+    uint32_t num_active_before; /* and in the one before */
     uint64_t next_timer_ns; /* not later than any peer's deadline */
+    uint64_t progress_ns;   /* last call of progress; 0: none yet */
     struct vfring_wire_peer *ack_list;
-    struct vfring_wire_peer *stalled_list; /* ring was full, or frames marked lost */
+    struct vfring_wire_peer *stalled_list; /* they wait for the ring, first come first */
+    struct vfring_wire_peer **stalled_tail;
+    struct vfring_wire_frame *held_list; /* done with, but the VF still reads them */
     struct vfring_wire_peer *timer_list;
     uint32_t next_control;
 
@@ -118,9 +126,14 @@ struct vfring_wire_peer *wire_peer_lookup(struct vfring_wire *wire, uint32_t src
 void wire_peer_heard(struct vfring_wire *wire, struct vfring_wire_peer *peer);
 /* Completes all frames of the peer with @p status and forgets them. */
 void wire_peer_flush(struct vfring_wire *wire, struct vfring_wire_peer *peer, int status);
+/* Completes a frame that was transmitted, at once or when the VF has read it. */
+void wire_frame_done(struct vfring_wire *wire, struct vfring_wire_frame *frame, int status);
+void wire_held_run(struct vfring_wire *wire);
 
 /* wire_send.c */
+/* Sends what window and ring allow; waits in line if others wait for the ring. */
 void wire_peer_output(struct vfring_wire *wire, struct vfring_wire_peer *peer, uint64_t now_ns);
+void wire_stalled_run(struct vfring_wire *wire, uint64_t now_ns);
 /* 0, or -EAGAIN: ring or control frames are used up, try at the next progress. */
 int wire_send_ack(struct vfring_wire *wire, struct vfring_wire_peer *peer);
 void wire_stall(struct vfring_wire *wire, struct vfring_wire_peer *peer);

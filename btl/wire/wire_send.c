@@ -11,8 +11,9 @@ void wire_stall(struct vfring_wire *wire, struct vfring_wire_peer *peer)
 {
     if (!peer->stalled_linked) {
         peer->stalled_linked = true;
-        peer->stalled_next = wire->stalled_list;
-        wire->stalled_list = peer;
+        peer->stalled_next = NULL;
+        *wire->stalled_tail = peer;
+        wire->stalled_tail = &peer->stalled_next;
     }
 }
 
@@ -171,30 +172,63 @@ static int resend_lost(struct vfring_wire *wire, struct vfring_wire_peer *peer, 
         } else {
             wire->stats.tx_timeout_retransmits++;
         }
+        frame->retransmitted = frame->loss;
         frame->loss = WIRE_LOSS_NONE;
-        frame->retransmitted = true;
         peer->num_lost--;
         peer->rexmit_budget--;
     }
     return 0;
 }
 
-void wire_peer_output(struct vfring_wire *wire, struct vfring_wire_peer *peer, uint64_t now_ns)
+/* 0, or -EAGAIN: it has to wait for the ring. */
+static int peer_output(struct vfring_wire *wire, struct vfring_wire_peer *peer, uint64_t now_ns)
 {
-    if (peer->num_lost && resend_lost(wire, peer, now_ns)) {
-        wire_stall(wire, peer);
-        return;
-    }
-    while (peer->queue_head && window_open(wire, peer)) {
+    int rc = peer->num_lost ? resend_lost(wire, peer, now_ns) : 0;
+
+    while (!rc && peer->queue_head && window_open(wire, peer)) {
         struct vfring_wire_frame *frame = peer->queue_head;
 
-        if (send_new(wire, peer, frame, now_ns)) {
-            wire_stall(wire, peer);
-            return;
+        rc = send_new(wire, peer, frame, now_ns);
+        if (!rc) {
+            peer->queue_head = frame->next;
+            peer->num_queued--;
         }
-        peer->queue_head = frame->next;
-        peer->num_queued--;
     }
+    return rc;
+}
+
+void wire_peer_output(struct vfring_wire *wire, struct vfring_wire_peer *peer, uint64_t now_ns)
+{
+    if (wire->stalled_list || peer_output(wire, peer, now_ns)) {
+        wire_stall(wire, peer);
+    }
+}
+
+/* Who got something and wants more goes to the end of the line. */
+void wire_stalled_run(struct vfring_wire *wire, uint64_t now_ns)
+{
+    struct vfring_wire_peer **at = &wire->stalled_list, *peer;
+    struct vfring_wire_peer *served = NULL, **served_tail = &served;
+
+    while ((peer = *at)) {
+        const uint32_t before = peer->xmit_no;
+        const int rc = peer_output(wire, peer, now_ns);
+
+        if (rc && peer->xmit_no == before) {
+            at = &peer->stalled_next;
+            continue;
+        }
+        *at = peer->stalled_next;
+        peer->stalled_next = NULL;
+        if (rc) {
+            *served_tail = peer;
+            served_tail = &peer->stalled_next;
+        } else {
+            peer->stalled_linked = false;
+        }
+    }
+    *at = served;
+    wire->stalled_tail = served ? served_tail : at;
 }
 
 static void enqueue(struct vfring_wire_peer *peer, struct vfring_wire_frame *frame)
@@ -224,7 +258,7 @@ int vfring_wire_send(struct vfring_wire *wire, struct vfring_wire_peer *peer,
     }
     frame->peer = peer;
     frame->loss = WIRE_LOSS_NONE;
-    frame->retransmitted = false;
+    frame->retransmitted = WIRE_LOSS_NONE;
     if (peer->queue_head) { /* first come, first sent */
         enqueue(peer, frame);
         return 0;
@@ -234,8 +268,8 @@ int vfring_wire_send(struct vfring_wire *wire, struct vfring_wire_peer *peer,
         enqueue(peer, frame);
         return 0;
     }
-    if (send_new(wire, peer, frame, now_ns)) {
-        enqueue(peer, frame);
+    if (wire->stalled_list || send_new(wire, peer, frame, now_ns)) {
+        enqueue(peer, frame); /* others wait for the ring, or now we do */
         wire_stall(wire, peer);
     }
     return 0;

@@ -58,7 +58,8 @@ void wire_timer_start(struct vfring_wire *wire, struct vfring_wire_peer *peer, u
  */
 static void timeout(struct vfring_wire *wire, struct vfring_wire_peer *peer, uint64_t now_ns)
 {
-    const uint64_t silent_ns = now_ns - peer->waiting_since_ns;
+    const uint64_t silent_ns =
+        now_ns > peer->waiting_since_ns ? now_ns - peer->waiting_since_ns : 0;
 
     if (silent_ns >= wire->cfg.peer_timeout_ns) {
         peer->failed = true;
@@ -129,27 +130,39 @@ static void acks_run(struct vfring_wire *wire, uint64_t now_ns)
     }
 }
 
+/*
+ * We were away ourselves, for instance in a computation: nobody is to blame
+ * for a silence that nobody listened to.
+ */
+static void excuse_absence(struct vfring_wire *wire, uint64_t now_ns)
+{
+    for (struct vfring_wire_peer *peer = wire->timer_list; peer; peer = peer->timer_next) {
+        if (peer->waiting_since_ns <= wire->progress_ns) {
+            peer->waiting_since_ns += now_ns - wire->progress_ns;
+        }
+    }
+}
+
 void vfring_wire_flush(struct vfring_wire *wire, uint64_t now_ns)
 {
-    struct vfring_wire_peer *peer, *stalled;
-
     if (wire->ack_list) {
         acks_run(wire, now_ns);
     }
     if (wire->stalled_list) {
-        stalled = wire->stalled_list;
-        wire->stalled_list = NULL;
-        while ((peer = stalled)) {
-            stalled = peer->stalled_next;
-            peer->stalled_linked = false;
-            wire_peer_output(wire, peer, now_ns); /* may put it back */
-        }
+        wire_stalled_run(wire, now_ns);
+    }
+    if (wire->held_list) {
+        wire_held_run(wire);
     }
 }
 
 void vfring_wire_progress(struct vfring_wire *wire, uint64_t now_ns)
 {
     vfring_wire_flush(wire, now_ns);
+    if (wire->progress_ns && now_ns > wire->progress_ns + wire->cfg.rto_max_ns) {
+        excuse_absence(wire, now_ns);
+    }
+    wire->progress_ns = now_ns;
     if (now_ns >= wire->next_timer_ns) {
         timers_run(wire, now_ns);
     }
