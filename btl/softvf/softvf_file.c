@@ -144,8 +144,31 @@ static int fill_new(int fd, const struct softvf_admin_spec *spec)
     return rc;
 }
 
-/** Retires the soft VF that has the name now. Nothing there, or no soft VF: fine. */
-static int retire_old(int dir_fd, const char *name)
+/** The VF's statistics go on from owner to owner, as the hardware's do. */
+static int carry_statistics(int from, int to)
+{
+    static const off_t offsets[] = {
+        offsetof(struct softvf_file, hdr.tx_frames), offsetof(struct softvf_file, hdr.tx_octets),
+        offsetof(struct softvf_file, rx.frames),     offsetof(struct softvf_file, rx.octets),
+        offsetof(struct softvf_file, rx.multicast),
+    };
+
+    for (size_t i = 0; i < sizeof(offsets) / sizeof(offsets[0]); i++) {
+        uint32_t value;
+
+        if (pread(from, &value, sizeof(value), offsets[i]) != (ssize_t)sizeof(value) ||
+            pwrite(to, &value, sizeof(value), offsets[i]) != (ssize_t)sizeof(value)) {
+            return -EIO;
+        }
+    }
+    return 0;
+}
+
+/**
+ * Retires the soft VF that has the name now, and hands its statistics on to
+ * @p successor. Nothing there, or no soft VF: fine.
+ */
+static int retire_old(int dir_fd, const char *name, int successor)
 {
     struct softvf_header hdr;
     int fd = openat(dir_fd, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
@@ -156,6 +179,9 @@ static int retire_old(int dir_fd, const char *name)
     int rc = softvf_file_check(fd, &hdr);
     if (rc == 0) {
         rc = softvf_file_mark_dead(fd);
+        if (rc == 0) {
+            rc = carry_statistics(fd, successor);
+        }
     } else if (rc == -EPROTO) {
         rc = 0;
     }
@@ -185,7 +211,7 @@ int softvf_admin_create(const char *dir, const struct softvf_admin_spec *spec)
     }
     /* Retire first, rename second: killed in between, no VF is left, never two. */
     if (rc == 0) {
-        rc = retire_old(dir_fd, name);
+        rc = retire_old(dir_fd, name, fd);
     }
     if (rc == 0 && renameat(dir_fd, temp, dir_fd, name) != 0) {
         rc = -errno;
