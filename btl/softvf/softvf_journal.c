@@ -43,16 +43,24 @@
 #define CPU_RELAX() atomic_signal_fence(memory_order_seq_cst)
 #endif
 
+#ifdef SOFTVF_TEST_HOOKS
+void (*softvf_test_hook)(int step);
+#endif
+
 /** Tries before sleeping: a delivery of a small frame takes about this long. */
 #define SPINS 100
+#define SLICE_NS 10000000
 
 static void roll_back(struct softvf_journal *journal, union vfring_82576_rx_desc *ring)
 {
     atomic_store_explicit(&journal->phase, SOFTVF_PHASE_INTENT, memory_order_release);
+    SOFTVF_HOOK(20);
     for (uint32_t i = 0; i < journal->count; i++) {
         union vfring_82576_rx_desc *desc = &ring[(journal->first + i) % journal->entries];
         desc->read.packet_iova = journal->saved[i].q0;
+        SOFTVF_HOOK(21);
         __atomic_store_n(&desc->read.header_iova, journal->saved[i].q1, __ATOMIC_RELEASE);
+        SOFTVF_HOOK(22);
     }
 }
 
@@ -61,6 +69,7 @@ static void complete(struct softvf_rx *rx)
     const struct softvf_journal *journal = &rx->journal;
 
     SOFTVF_SET(&rx->head, (journal->first + journal->count) % journal->entries);
+    SOFTVF_HOOK(23);
     SOFTVF_SET(&rx->frames, journal->frames_after);
     SOFTVF_SET(&rx->octets, journal->octets_after);
     SOFTVF_SET(&rx->multicast, journal->multicast_after);
@@ -89,16 +98,21 @@ static void repair(struct softvf_file *file)
         }
         softvf_count(file, SOFTVF_RX_REPAIRED);
     }
+    SOFTVF_HOOK(24);
     atomic_store_explicit(&journal->phase, SOFTVF_PHASE_IDLE, memory_order_release);
 }
 
-static int lock_wait(pthread_mutex_t *lock, unsigned ms)
+/**
+ * Waits for a lock that is taken. In slices: a process killed between being
+ * woken and taking the lock takes the wake-up with it, and if a third got the
+ * lock meanwhile, neither that one nor the kernel knows that others still sleep.
+ */
+static int lock_wait(pthread_mutex_t *lock)
 {
     struct timespec until;
 
     clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += ms / 1000;
-    until.tv_nsec += (long)(ms % 1000) * 1000000;
+    until.tv_nsec += SLICE_NS;
     if (until.tv_nsec >= 1000000000) {
         until.tv_sec++;
         until.tv_nsec -= 1000000000;
@@ -114,15 +128,17 @@ int softvf_rx_lock_slow(struct softvf_file *file, int rc, unsigned limit_ms)
         CPU_RELAX();
         rc = pthread_mutex_trylock(lock);
     }
-    if (rc == EBUSY && limit_ms != 0) {
-        rc = lock_wait(lock, limit_ms);
-    }
-    while (rc == EBUSY || (rc == ETIMEDOUT && limit_ms == 0)) {
-        rc = lock_wait(lock, 1000);
+    uint64_t start = rc == EBUSY ? softvf_now_ns() : 0;
+    while (rc == EBUSY || rc == ETIMEDOUT) {
+        if (limit_ms != 0 && softvf_now_ns() - start > limit_ms * 1000000ull) {
+            return -ETIMEDOUT;
+        }
+        rc = lock_wait(lock);
     }
     if (rc == EOWNERDEAD) {
         repair(file);
         rc = pthread_mutex_consistent(lock);
+        SOFTVF_HOOK(25);
     }
     return -rc;
 }
