@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "bar_guard.h"
 #include "node.h"
 #include "uio_vf.h"
 #include "vf_internal.h"
@@ -25,8 +26,10 @@ struct uio_state {
     int fd;
     void *bar;
     size_t bar_bytes;
+    bool guarded;
     const struct uio_vf_status *status; /**< NULL where the kernel offers no status page */
     size_t page_bytes;
+    uint32_t max_regions;
 };
 
 static int explain_abi(const char *path, unsigned major, unsigned minor,
@@ -85,9 +88,20 @@ static int map_bar(struct vfring_vf *vf, struct uio_state *state, struct vfring_
                             strerror(errno));
         return vfring_vf_error_remedy(error, "see the kernel log for uio_vf %s", vf->name);
     }
-    /* A child after fork() has no business with the registers. */
-    madvise(state->bar, state->bar_bytes, MADV_DONTFORK);
     vf->mmio.bar = state->bar;
+    return 0;
+}
+
+static int guard_bar(struct vfring_vf *vf, struct uio_state *state, struct vfring_vf_error *error)
+{
+    int ret = vfring_bar_guard_add(state->bar, state->bar_bytes);
+
+    if (ret != 0) {
+        vfring_vf_error_set(error, ret, "VF %s: cannot guard its registers against removal: %s",
+                            vf->name, strerror(-ret));
+        return vfring_vf_error_remedy(error, "use fewer VFs in one process");
+    }
+    state->guarded = true;
     return 0;
 }
 
@@ -111,6 +125,9 @@ static void uio_close(struct vfring_vf *vf)
 
     if (state->status != NULL) {
         munmap((void *) (uintptr_t) state->status, state->page_bytes);
+    }
+    if (state->guarded) {
+        vfring_bar_guard_remove(state->bar);
     }
     if (state->bar != NULL) {
         munmap(state->bar, state->bar_bytes);
@@ -139,7 +156,9 @@ static int uio_open(struct vfring_vf *vf, const struct vfring_vf_params *params,
         return vfring_vf_error_remedy(error, "free memory on the node");
     }
     state->page_bytes = (size_t) sysconf(_SC_PAGESIZE);
-    state->fd = open(vf->path, O_RDWR | O_CLOEXEC);
+    do {
+        state->fd = open(vf->path, O_RDWR | O_CLOEXEC);
+    } while (state->fd < 0 && errno == EINTR);
     if (state->fd < 0) {
         ret = vfring_node_explain(vf->path, VFRING_NODE_UIO, -errno, error);
         free(state);
@@ -158,7 +177,11 @@ static int uio_open(struct vfring_vf *vf, const struct vfring_vf_params *params,
             size_t granule = (size_t) (info.iova_page_sizes & -info.iova_page_sizes);
             vf->granule_bytes = granule > state->page_bytes ? granule : state->page_bytes;
         }
+        state->max_regions = info.max_regions;
         ret = map_bar(vf, state, error);
+    }
+    if (ret == 0) {
+        ret = guard_bar(vf, state, error);
     }
     if (ret == 0 && (info.caps & UIO_VF_CAP_STATUS_PAGE)) {
         ret = map_status(vf, state, error);
@@ -195,6 +218,7 @@ static void uio_mem_free(struct vfring_vf *vf, void *vaddr, size_t bytes, unsign
 static int explain_nomem(const struct vfring_vf *vf, const struct uio_vf_dma_map *map,
                          struct vfring_vf_error *error)
 {
+    const struct uio_state *state = vf->backend_state;
     uint64_t need = map->used_bytes + map->length;
 
     switch (map->reason) {
@@ -221,8 +245,8 @@ static int explain_nomem(const struct vfring_vf *vf, const struct uio_vf_dma_map
                                       "dma_limit_bytes", need, vf->name);
     case UIO_VF_NOMEM_REGIONS:
         vfring_vf_error_set(error, -ENOMEM,
-                            "VF %s: cannot register %" PRIu64 " bytes: all %" PRIu64 " regions are in use",
-                            vf->name, (uint64_t) map->length, (uint64_t) map->limit_bytes);
+                            "VF %s: cannot register %" PRIu64 " bytes: all %u regions are in use", vf->name,
+                            (uint64_t) map->length, state->max_regions);
         return vfring_vf_error_remedy(error, "let the registration cache keep fewer buffers");
     default:
         vfring_vf_error_set(error, -ENOMEM,
@@ -254,6 +278,10 @@ static int uio_dma_map(struct vfring_vf *vf, void *vaddr, size_t bytes, unsigned
         return explain_nomem(vf, &map, error);
     case ENODEV:
         return vfring_node_explain(vf->path, VFRING_NODE_UIO, -ENODEV, error);
+    case EPERM:
+        vfring_vf_error_set(error, -EPERM, "VF %s: it was opened by another process: memory of a child "
+                            "after fork() cannot be registered", vf->name);
+        return vfring_vf_error_remedy(error, "open a VF in the process that uses it");
     case EFAULT:
         vfring_vf_error_set(error, -EFAULT,
                             "VF %s: %zu bytes at %p are not all memory of this process%s", vf->name,

@@ -24,6 +24,12 @@
 #define DRAIN_LIMIT_US (10u * 1000u)
 #define LINK_LIMIT_US (3000u * 1000u)
 
+/*
+ * The PF learns of our reset and of our RESET message in two events. Seen in
+ * the wrong order, it forgets the handshake and refuses what follows.
+ */
+#define START_ATTEMPTS 3
+
 /* The first answer may have been overwritten by a ping of the PF. */
 #define REQUEST_ATTEMPTS 2
 
@@ -310,21 +316,28 @@ static int wait_link(struct vfring_vf *vf, struct vfring_vf_error *error)
                                   "PF its network interface: ip link set PF up");
 }
 
-static int start(struct vfring_vf *vf, struct vfring_vf_error *error)
+static int run_steps(struct vfring_vf *vf, struct vfring_vf_error *error)
 {
     static int (*const steps[])(struct vfring_vf *, struct vfring_vf_error *) = {
         mask_interrupts, reset_function, say_hello, set_frame_limit, disable_queues,
         start_tx,        start_rx,       set_interrupts, wait_link,
     };
+    int ret = 0;
 
-    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
-        int ret = steps[i](vf, error);
-
-        if (ret != 0) {
-            return ret;
-        }
+    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && ret == 0; i++) {
+        ret = steps[i](vf, error);
     }
-    return 0;
+    return ret;
+}
+
+static int start(struct vfring_vf *vf, struct vfring_vf_error *error)
+{
+    int ret = -ENETRESET;
+
+    for (unsigned i = 0; i < START_ATTEMPTS && ret == -ENETRESET; i++) {
+        ret = run_steps(vf, error);
+    }
+    return ret;
 }
 
 /* Lets frames that were handed over leave; a last acknowledgement may be among them. */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pwd.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -184,7 +185,8 @@ static int explain_busy(const char *path, enum vfring_node_kind kind, struct vfr
         pid = strtol(text, NULL, 10);
     }
     if (pid <= 0) {
-        vfring_vf_error_set(error, -EBUSY, "%s is in use by another process", path);
+        vfring_vf_error_set(error, -EBUSY, "%s is in use by another process%s", path,
+                            kind == VFRING_NODE_UIO ? ", or another device of its IOMMU group is" : "");
         return vfring_vf_error_remedy(error, "wait for it to end, or take another VF (vfring status "
                                              "shows who has which)");
     }
@@ -197,18 +199,37 @@ static int explain_busy(const char *path, enum vfring_node_kind kind, struct vfr
                                          "a VF serves one process at a time", pid);
 }
 
-static int explain_refused(const char *path, struct vfring_vf_error *error)
+/* The kernel module refuses for reasons of which an errno tells little: it logs them. */
+static int explain_refused(const char *path, int err, struct vfring_vf_error *error)
 {
     char bdf[32];
 
     vfring_node_bdf(path, bdf, sizeof(bdf));
-    vfring_vf_error_set(error, -EPERM,
-                        "%s: the kernel does not let an unprivileged process drive VF %s: there is no "
-                        "IOMMU with interrupt remapping that confines it", path, bdf);
+    vfring_vf_error_set(error, err, "%s: the kernel refuses to let %s drive VF %s: %s", path,
+                        geteuid() == 0 ? "a process" : "an unprivileged process", bdf,
+                        err == -EPERM || err == -ENODEV ?
+                        "no IOMMU with interrupt remapping confines it" : strerror(-err));
     return vfring_vf_error_remedy(error,
                                   "the administrator reads the reason in the kernel log (dmesg | grep "
-                                  "\"uio_vf %s: refused\") and turns the IOMMU on in the firmware and on "
-                                  "the kernel command line (intel_iommu=on or amd_iommu=on)", bdf);
+                                  "\"uio_vf %s: refused\"); mostly the IOMMU must be turned on, in the "
+                                  "firmware and on the kernel command line (intel_iommu=on or amd_iommu=on)",
+                                  bdf);
+}
+
+static int explain_gone(const char *path, int err, struct vfring_vf_error *error)
+{
+    vfring_vf_error_set(error, err, "%s: the VF behind it was unbound or removed", path);
+    return vfring_vf_error_remedy(error, "the administrator binds it to uio_vf again (vfring provision, "
+                                         "or vfringd)");
+}
+
+/* Bound and not gone: then it was refused. */
+static bool is_bound(const char *path)
+{
+    char state[16];
+
+    return vfring_node_attribute(path, "state", state, sizeof(state)) == 0 &&
+           strcmp(state, "gone") != 0;
 }
 
 int vfring_node_explain(const char *path, enum vfring_node_kind kind, int err,
@@ -222,15 +243,16 @@ int vfring_node_explain(const char *path, enum vfring_node_kind kind, int err,
     case -EBUSY:
         return explain_busy(path, kind, error);
     case -EPERM:
-        if (kind == VFRING_NODE_UIO) {
-            return explain_refused(path, error);
+    case -EIO:
+    case -EOPNOTSUPP:
+        if (kind == VFRING_NODE_UIO && is_bound(path)) {
+            return explain_refused(path, err, error);
         }
         break;
     case -ENODEV:
     case -ENXIO:
-        vfring_vf_error_set(error, err, "%s: the VF behind it was unbound or removed", path);
-        return vfring_vf_error_remedy(error, "the administrator binds it to uio_vf again (vfring "
-                                             "provision, or vfringd)");
+        return kind == VFRING_NODE_UIO && is_bound(path) ? explain_refused(path, err, error)
+                                                         : explain_gone(path, err, error);
     default:
         break;
     }
