@@ -8,6 +8,7 @@
  */
 import { Command } from 'commander';
 import { execa } from 'execa';
+import { benchmarks } from './lib/benchmarks.js';
 import { buildNative, openMpiVersion } from './lib/native.js';
 import { SoftSite } from './lib/soft-site.js';
 import { runMain } from './lib/steps.js';
@@ -35,9 +36,9 @@ async function softDemo(command: readonly string[]): Promise<number> {
         return await run(file, args);
       }
       process.stdout.write(`\nvfring over soft VFs, ${await openMpiVersion()}, 2 ranks on this machine\n`);
-      for (const program of ['pingpong', 'bandwidth']) {
+      for (const [program, ...args] of benchmarks) {
         process.stdout.write('\n');
-        const status = await run('vfring', ['run', '--local', 'vf', '-n', '2', '--', program, '--quick']);
+        const status = await run('vfring', ['run', '--local', 'vf', '-n', '2', '--', program, ...args]);
         if (status !== 0) {
           return status;
         }

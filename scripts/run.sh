@@ -12,7 +12,9 @@ shift
 stamp=build/node_modules.stamp
 if [ ! -d node_modules ] || ! cmp -s package-lock.json "$stamp"; then
     echo "installing the node modules" >&2
-    npm ci >&2
+    # Not `npm ci`: it refuses to work where a registry lacks the optional
+    # packages of foreign platforms. This installs what the lock file says, too.
+    npm install --no-save >&2
     mkdir -p build
     cp package-lock.json "$stamp"
 fi

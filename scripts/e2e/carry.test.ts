@@ -64,6 +64,13 @@ export function carryTests(site: Site): void {
       await allReturned(site);
     });
 
+    test('--local sm leaves ranks of one node to shared memory, and says so', async () => {
+      const argv = vfringRun(2, join(site.programs, 'pingpong'), '--min', '8', '--max', '8', '--iters', '50');
+      const result = await asUser(site, argv.map((arg) => (arg === 'vf' ? 'sm' : arg)), { timeoutS: 300 });
+      assert.equal(result.status, 0, result.stdout + result.stderr);
+      assert.match(result.stderr, /--local sm/);
+    });
+
     test('bandwidth with 64 messages under way', async () => {
       const result = await asUser(site, vfringRun(2, join(site.programs, 'bandwidth'), '--quick'), { timeoutS: 900 });
       assert.equal(result.status, 0, result.stdout + result.stderr);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** The demo over real VFs, in the emulated machine. */
 import { Guest, type Output } from '../../lab/src/guest.js';
+import { benchmarks } from './benchmarks.js';
 
 const show: Output = (stream, chunk) => {
   (stream === 'stdout' ? process.stdout : process.stderr).write(chunk);
@@ -46,9 +47,9 @@ export async function runLabDemo(command: readonly string[]): Promise<number> {
     }
     process.stdout.write('\nvfring over real VFs (emulated Intel 82576), user mpi, 2 ranks\n\n');
     await user(['vfring', 'status']);
-    for (const program of ['pingpong', 'bandwidth']) {
+    for (const [program, ...args] of benchmarks) {
       process.stdout.write('\n');
-      const status = await user(['vfring', 'run', '--local', 'vf', '-n', '2', '--', `/usr/libexec/vfring/${program}`, '--quick']);
+      const status = await user(['vfring', 'run', '--local', 'vf', '-n', '2', '--', `/usr/libexec/vfring/${program}`, ...args]);
       if (status !== 0) {
         return status;
       }
