@@ -147,18 +147,22 @@ static int fill_new(int fd, const struct softvf_admin_spec *spec)
 /** The VF's statistics go on from owner to owner, as the hardware's do. */
 static int carry_statistics(int from, int to)
 {
-    static const off_t offsets[] = {
-        offsetof(struct softvf_file, hdr.tx_frames), offsetof(struct softvf_file, hdr.tx_octets),
-        offsetof(struct softvf_file, rx.frames),     offsetof(struct softvf_file, rx.octets),
-        offsetof(struct softvf_file, rx.multicast),
+    static const struct { size_t begin, end; } ranges[] = {
+        {offsetof(struct softvf_file, hdr.violations), offsetof(struct softvf_file, hdr.pf_cts)},
+        {offsetof(struct softvf_file, hdr.tx_frames),
+         offsetof(struct softvf_file, hdr.counters) + sizeof(((struct softvf_header *)0)->counters)},
+        {offsetof(struct softvf_file, rx.frames), offsetof(struct softvf_file, rx.no_descriptor)},
     };
+    uint8_t copy[sizeof(struct softvf_header)];
 
-    for (size_t i = 0; i < sizeof(offsets) / sizeof(offsets[0]); i++) {
-        uint32_t value;
-
-        if (pread(from, &value, sizeof(value), offsets[i]) != (ssize_t)sizeof(value) ||
-            pwrite(to, &value, sizeof(value), offsets[i]) != (ssize_t)sizeof(value)) {
-            return -EIO;
+    for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++) {
+        size_t bytes = ranges[i].end - ranges[i].begin;
+        if (pread(from, copy, bytes, (off_t)ranges[i].begin) != (ssize_t)bytes) {
+            return 0; /* its owner truncated it: nothing to carry, nothing to stop for */
+        }
+        ssize_t put = pwrite(to, copy, bytes, (off_t)ranges[i].begin);
+        if (put != (ssize_t)bytes) {
+            return put < 0 ? -errno : -EIO;
         }
     }
     return 0;

@@ -62,8 +62,11 @@ const char *testdir_vf(uint32_t index, uint32_t mtu_bytes)
 
     test_mac(index, spec.mac);
     CHECK(index < 16);
-    CHECK_EQ(softvf_admin_create(testdir(), &spec), 0);
     snprintf(paths[index], sizeof(paths[index]), "%s/vf%u", testdir(), index);
+    if (access(paths[index], F_OK) == 0) { /* replacing would keep the statistics */
+        CHECK_EQ(softvf_admin_destroy(paths[index]), 0);
+    }
+    CHECK_EQ(softvf_admin_create(testdir(), &spec), 0);
     return paths[index];
 }
 
