@@ -109,7 +109,7 @@ typedef struct mca_btl_vfring_component_t {
     bool stats;
 } mca_btl_vfring_component_t;
 
-OPAL_MODULE_DECLSPEC extern mca_btl_vfring_component_t mca_btl_vfring_component;
+OPAL_DECLSPEC extern mca_btl_vfring_component_t mca_btl_vfring_component;
 extern const mca_btl_vfring_module_t mca_btl_vfring_module_template;
 
 /** What a process tells its job about a module (modex). Little endian. */

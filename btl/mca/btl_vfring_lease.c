@@ -8,7 +8,6 @@
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -168,29 +167,26 @@ static ssize_t receive_line(int fd, char *line, size_t room, int64_t deadline_ms
 static int exchange(const char *run_dir, json_t *request, int timeout_ms,
                     struct vfring_lease *lease, struct vfring_lease_error *error)
 {
-    static const char newline = '\n';
     char reply[VFRING_LEASE_MAX_REPLY_BYTES];
-    char *text = request ? json_dumps(request, JSON_COMPACT) : NULL;
+    char line[VFRING_LEASE_MAX_REQUEST_BYTES];
+    const size_t length = request ? json_dumpb(request, line, sizeof(line) - 1, JSON_COMPACT) : 0;
     const int64_t deadline = now_ms() + timeout_ms;
     ssize_t bytes;
     int fd, rc;
 
     json_decref(request);
-    if (!text) {
-        return fail(error, -ENOMEM, "VFRING_ERR_SYSTEM", "no memory for the lease request");
+    if (length == 0 || length >= sizeof(line)) {
+        return fail(error, -ENOMEM, "VFRING_ERR_SYSTEM", "the lease request cannot be written: %s",
+                    length ? "it is too long" : "no memory");
     }
+    line[length] = '\n';
     fd = connect_daemon(run_dir, error);
     if (fd < 0) {
-        free(text);
         return fd;
     }
-    rc = send_all(fd, text, strlen(text), deadline);
-    if (!rc) {
-        rc = send_all(fd, &newline, 1, deadline);
-    }
+    rc = send_all(fd, line, length + 1, deadline);
     /* A daemon that refuses early closes early: its answer comes first. */
     bytes = rc && rc != -EPIPE ? rc : receive_line(fd, reply, sizeof(reply), deadline);
-    free(text);
     (void) close(fd);
     if (bytes < 0) {
         fail(error, 0, "VFRING_ERR_NO_DAEMON", "vfringd at %s/lease.sock gave no answer: %s",

@@ -60,10 +60,11 @@ static void *play(void *arg)
     size_t sent = 0;
 
     CHECK(fd >= 0);
-    if (!part->early) {
-        got = read(fd, part->request, sizeof(part->request) - 1);
+    for (size_t have = 0; !part->early && !memchr(part->request, '\n', have);) {
+        got = read(fd, part->request + have, sizeof(part->request) - 1 - have);
         CHECK(got > 0);
-        part->request[got] = '\0';
+        have += (size_t) got;
+        part->request[have] = '\0';
     }
     while (part->reply && sent < part->reply_bytes) {
         got = send(fd, part->reply + sent, part->reply_bytes - sent, MSG_NOSIGNAL);
