@@ -18,7 +18,8 @@ struct pf {
     unsigned acks;
     unsigned reads_until_ack;    /* reads of V2PMAILBOX before PFACK shows */
     unsigned reads_until_answer; /* and before PFSTS shows, after that */
-    unsigned pings_first;        /* pings that come before the answer */
+    unsigned pings_first;        /* messages that come before the answer */
+    uint32_t ping_word;
     unsigned pfu_for_reads;      /* the PF holds the buffer that long */
     bool silent;
     bool no_answer; /* PFACK but never PFSTS */
@@ -55,7 +56,7 @@ static uint32_t pf_read(void *model, uint32_t offset)
         if (pf->pings_first > 0) {
             pf->pings_first--;
             pf->reads_until_answer = 3;
-            pf->mem[0] = VFRING_82576_MSG_PF_CONTROL | VFRING_82576_MSG_CTS;
+            pf->mem[0] = pf->ping_word;
         } else {
             pf->pending_answer = false;
             memcpy(pf->mem, pf->answer, sizeof(pf->answer));
@@ -134,17 +135,25 @@ static void test_stale_bits(void)
     CHECK_EQ(mailbox.shadow, 0);
 }
 
-static void test_ping_between(void)
+/* Neither a ping nor the late answer to an earlier request is the answer. */
+static void test_others_between(void)
 {
-    struct pf pf = { .pings_first = 2,
-                     .answer = { VFRING_82576_MSG_SET_LPE | VFRING_82576_MSG_NACK } };
-    struct vfring_mmio mmio = mmio_of(&pf);
-    struct vfring_mailbox mailbox = { 0 };
-    uint32_t words[2] = { VFRING_82576_MSG_SET_LPE, 9000 };
+    static const uint32_t others[] = {
+        VFRING_82576_MSG_PF_CONTROL | VFRING_82576_MSG_CTS,
+        VFRING_82576_MSG_SET_MAC_ADDR | VFRING_82576_MSG_CTS | VFRING_82576_MSG_ACK,
+    };
 
-    CHECK_EQ(vfring_82576_mailbox_request(&mmio, &mailbox, words, 2, 1), 0);
-    CHECK_EQ(words[0], VFRING_82576_MSG_SET_LPE | VFRING_82576_MSG_NACK);
-    CHECK_EQ(pf.acks, 3);
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        struct pf pf = { .pings_first = 2, .ping_word = others[i],
+                         .answer = { VFRING_82576_MSG_SET_LPE | VFRING_82576_MSG_NACK } };
+        struct vfring_mmio mmio = mmio_of(&pf);
+        struct vfring_mailbox mailbox = { 0 };
+        uint32_t words[2] = { VFRING_82576_MSG_SET_LPE, 9000 };
+
+        CHECK_EQ(vfring_82576_mailbox_request(&mmio, &mailbox, words, 2, 1), 0);
+        CHECK_EQ(words[0], VFRING_82576_MSG_SET_LPE | VFRING_82576_MSG_NACK);
+        CHECK_EQ(pf.acks, 3);
+    }
 }
 
 static void test_failures(void)
@@ -193,7 +202,7 @@ int main(void)
 {
     test_request();
     test_stale_bits();
-    test_ping_between();
+    test_others_between();
     test_failures();
     test_shadow_and_take();
     return 0;

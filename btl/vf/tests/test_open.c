@@ -252,6 +252,12 @@ static void test_send_registered(void)
     CHECK(memcmp(frame.data + 14, mine + 100, 1000) == 0);
     vfring_vf_rx_release(b.vf, 1);
     vfring_vf_dma_unregister(a.vf, &user);
+
+    /* Now the device cannot reach it: the frame is lost, and the VF says so on standard error. */
+    CHECK_EQ(vfring_vf_tx_post(a.vf, segs, 2, &seq), 0);
+    vfring_vf_tx_doorbell(a.vf);
+    CHECK_EQ(vfring_vf_tx_done(a.vf), seq);
+    CHECK_EQ(vfring_vf_rx_poll(b.vf, &frame, 1), 0);
     munmap(mine, page);
     station_close(&a);
     station_close(&b);
