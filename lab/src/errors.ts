@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: BSD-3-Clause
+
+/** Exit statuses of the lab itself, apart from those of the command it runs. */
+export const exitStatus = {usage: 64, timeout: 124, lab: 125} as const;
+
+export type LabErrorCode =
+  | 'VFRING_ERR_LAB_BOOT'
+  | 'VFRING_ERR_LAB_BUILD'
+  | 'VFRING_ERR_LAB_GUEST_LOST'
+  | 'VFRING_ERR_LAB_HOST'
+  | 'VFRING_ERR_LAB_MIRROR'
+  | 'VFRING_ERR_LAB_ROOTFS'
+  | 'VFRING_ERR_LAB_STOPPED'
+  | 'VFRING_ERR_LAB_TIMEOUT'
+  | 'VFRING_ERR_LAB_USAGE';
+
+/** What is wrong and why, and what to do about it. */
+export class LabError extends Error {
+  constructor(
+    readonly code: LabErrorCode,
+    message: string,
+    readonly remedy: string,
+    readonly status: number = exitStatus.lab,
+  ) {
+    super(message);
+    this.name = 'LabError';
+  }
+
+  text(): string {
+    return `${this.code}: ${this.message}\n  remedy: ${this.remedy}`;
+  }
+}

@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A running guest: boot, jobs, results, end. Test drivers import this.
+import {randomBytes} from 'node:crypto';
+import {createWriteStream, mkdirSync, mkdtempSync, renameSync, rmSync, type WriteStream} from 'node:fs';
+import path from 'node:path';
+import type {Duplex, Readable} from 'node:stream';
+import {type ChildProcess, spawn} from 'node:child_process';
+import {execa} from 'execa';
+import {LabError, exitStatus} from './errors.js';
+import {LineReader} from './line-reader.js';
+import {MarkerStream} from './marker-stream.js';
+import {buildDir, consoleLog} from './paths.js';
+import {type Prepared, prepare} from './prepare.js';
+import type {PartName} from './project.js';
+import {type Machine, defaultMachine, portFds, qemuArguments, ttyFd} from './qemu.js';
+import {shellQuote} from './shell-quote.js';
+
+/** The guest needs 3 seconds; a loaded machine many times that. */
+const bootLimitMs = 180_000;
+export const defaultTimeoutS = 1800;
+
+export interface BootOptions {
+  machine?: Partial<Machine>;
+  /** Parts of the project to build anew when their sources changed; all by default. */
+  parts?: readonly PartName[];
+  /** Wall-clock limit for boot and all jobs together. */
+  timeoutS?: number;
+  signal?: AbortSignal;
+}
+
+export type Output = (stream: 'stdout' | 'stderr', chunk: Buffer) => void;
+
+export interface Job {
+  argv: readonly string[];
+  /** `root` by default. */
+  user?: string;
+  /** Called with output as it comes; it is collected as well unless `collect` is false. */
+  onOutput?: Output;
+  collect?: boolean;
+  /** Standard input; without it the job reads /dev/null. */
+  stdin?: Readable;
+}
+
+export interface JobResult {
+  /** 0 to 255; 128 + n when a signal n ended the job. */
+  status: number;
+  stdout: string;
+  stderr: string;
+}
+
+export class Guest {
+  /** All that the guest's kernel has printed so far. */
+  consoleLog = '';
+  private readonly control: LineReader;
+  private readonly streams = {stdout: new MarkerStream(), stderr: new MarkerStream()};
+  private readonly lost: Promise<never>;
+  private lose!: (error: Error) => void;
+  private readonly consoleFile: WriteStream;
+  private readonly exited: Promise<void>;
+  private qemuErrors = '';
+  private timer: NodeJS.Timeout | undefined;
+  private closed = false;
+  private hasResults = false;
+
+  private constructor(private readonly qemu: ChildProcess, consoleFd: number) {
+    this.lost = new Promise((_, reject) => {
+      this.lose = reject;
+    });
+    // Somebody may be waiting for it only later.
+    this.lost.catch(() => undefined);
+    this.consoleFile = createWriteStream(consoleLog);
+    this.control = new LineReader(this.port(portFds.control));
+    this.port(portFds.stdout).on('data', (chunk: Buffer) => this.streams.stdout.push(chunk));
+    this.port(portFds.stderr).on('data', (chunk: Buffer) => this.streams.stderr.push(chunk));
+    this.port(consoleFd).on('data', (chunk: Buffer) => {
+      this.consoleLog += chunk.toString('latin1');
+      this.consoleFile.write(chunk);
+    });
+    qemu.stderr!.on('data', (chunk: Buffer) => {
+      this.qemuErrors += chunk.toString();
+    });
+    for (const stream of qemu.stdio) {
+      // A socket that breaks because QEMU died: its exit is what gets reported.
+      stream?.on('error', () => undefined);
+    }
+    this.exited = new Promise((resolve) => {
+      qemu.on('error', (error) => {
+        this.lose(new LabError('VFRING_ERR_LAB_HOST', `cannot start QEMU: ${error.message}`, 'apt-get install util-linux (setpriv)'));
+        resolve();
+      });
+      qemu.on('close', (code, signal) => {
+        this.lose(this.lostError(signal ?? `exit status ${code}`));
+        resolve();
+      });
+    });
+  }
+
+  /** Boots a guest; when it resolves, the guest waits for jobs. */
+  static async boot(options: BootOptions = {}): Promise<Guest> {
+    const prepared = await prepare(options.parts, options.signal);
+    const guest = Guest.start(prepared, {...defaultMachine, ...options.machine});
+    const timeoutS = options.timeoutS ?? defaultTimeoutS;
+    guest.timer = setTimeout(() => {
+      guest.lose(new LabError('VFRING_ERR_LAB_TIMEOUT', `the guest was ended after ${timeoutS} s`,
+        `if it was not hung, give it longer by --timeout; its kernel log is ${consoleLog}`, exitStatus.timeout));
+    }, timeoutS * 1000);
+    const onAbort = (): void => guest.lose(new LabError('VFRING_ERR_LAB_STOPPED', 'the lab was stopped', 'run the command again', 130));
+    options.signal?.addEventListener('abort', onAbort);
+    if (options.signal?.aborted) {
+      onAbort();
+    }
+    const bootTimer = setTimeout(() => guest.lose(guest.lostError(`no sign of life after ${bootLimitMs / 1000} s`)), bootLimitMs);
+    try {
+      await guest.expect('ready');
+    } catch (error) {
+      await guest.close();
+      throw error;
+    } finally {
+      clearTimeout(bootTimer);
+    }
+    return guest;
+  }
+
+  private static start(prepared: Prepared, machine: Machine): Guest {
+    mkdirSync(buildDir, {recursive: true});
+    const consoleFd = machine.tty ? ttyFd + 1 : ttyFd;
+    const share = path.join(prepared.rootfs.root, 'usr/share');
+    const command = prepared.rootfs.tool('usr/bin/qemu-system-x86_64', ...qemuArguments(machine, prepared.images, share, consoleFd));
+    // Node makes socket pairs of these pipes. The kernel ends QEMU when we die, however that happens.
+    const stdio = Array.from({length: consoleFd + 1}, (_, fd) => (fd < 2 ? 'ignore' as const : 'pipe' as const));
+    const qemu = spawn('setpriv', ['--pdeathsig', 'KILL', ...command], {
+      stdio,
+      // Ctrl-C on the terminal is for us; we end QEMU.
+      detached: true,
+      env: {...process.env, QEMU_MODULE_DIR: path.join(prepared.rootfs.root, 'usr/lib/x86_64-linux-gnu/qemu')},
+    });
+    return new Guest(qemu, consoleFd);
+  }
+
+  /** The guest's terminal, if the machine has one. */
+  get tty(): Duplex {
+    return this.port(ttyFd);
+  }
+
+  private port(fd: number): Duplex {
+    return this.qemu.stdio[fd as 3] as unknown as Duplex;
+  }
+
+  private lostError(cause: string): LabError {
+    const tail = (text: string): string => text.trimEnd().split('\n').slice(-30).map((line) => `  | ${line.trimEnd()}`).join('\n');
+    return new LabError(this.control.sawLine ? 'VFRING_ERR_LAB_GUEST_LOST' : 'VFRING_ERR_LAB_BOOT',
+      `${this.control.sawLine ? 'the guest ended by itself' : 'the guest did not boot'} (${cause})`
+      + `${this.qemuErrors.trim() === '' ? '' : `; QEMU says:\n${tail(this.qemuErrors)}`}`
+      + `; the end of its kernel log:\n${tail(this.consoleLog)}`,
+      `the whole log is ${consoleLog}`);
+  }
+
+  private async line(): Promise<string> {
+    return await Promise.race([this.control.next(), this.lost]);
+  }
+
+  private async expect(word: string): Promise<string[]> {
+    const line = await this.line();
+    const words = line.split(' ');
+    if (words[0] !== word) {
+      throw new LabError('VFRING_ERR_LAB_GUEST_LOST', `the guest's session said '${line}' where '${word} ...' was due`,
+        'this is an error of lab/guest/session');
+    }
+    return words.slice(1);
+  }
+
+  /** Runs one job to its end. Jobs of one guest run one after the other. */
+  async exec(job: Job): Promise<JobResult> {
+    return await this.runJob(job, '');
+  }
+
+  /** Runs an interactive login shell on the guest's terminal; its caller connects {@link tty}. */
+  async shell(user: string, terminal: {type: string; rows: number; columns: number}): Promise<number> {
+    const argv = ['sh', '-c', 'exec bash -l <>/dev/hvc0 >&0 2>&1'];
+    const {status} = await this.runJob({argv, user}, [
+      `JOB_TERM=${shellQuote(terminal.type)}`,
+      `JOB_TTY=${shellQuote(`rows ${terminal.rows} cols ${terminal.columns}`)}`, ''].join('\n'));
+    return status;
+  }
+
+  private async runJob(job: Job, more: string): Promise<JobResult> {
+    const end = `lab-end-${randomBytes(16).toString('hex')}`;
+    const text = {stdout: [] as Buffer[], stderr: [] as Buffer[]};
+    const done = (['stdout', 'stderr'] as const).map((name) => this.streams[name].until(`${end}\n`, (chunk) => {
+      job.onOutput?.(name, chunk);
+      if (job.collect !== false) {
+        text[name].push(chunk);
+      }
+    }));
+    const script = Buffer.from([
+      `JOB_USER=${shellQuote(job.user ?? 'root')} JOB_END=${end} JOB_STDIN=${job.stdin ? 1 : ''} JOB_TTY= JOB_TERM=`,
+      `${more}set -- ${job.argv.map(shellQuote).join(' ')}`, ''].join('\n'));
+    const control = this.port(portFds.control);
+    control.write(`run ${script.length}\n`);
+    control.write(script);
+    job.stdin?.pipe(this.port(portFds.stdin));
+    const [status, hasResults] = await this.expect('done');
+    await Promise.race([Promise.all(done), this.lost]);
+    this.hasResults = hasResults === '1';
+    return {
+      status: Number(status),
+      stdout: Buffer.concat(text.stdout).toString(),
+      stderr: Buffer.concat(text.stderr).toString(),
+    };
+  }
+
+  /**
+   * Replaces `dir` by the content of the guest's /results.
+   * @returns whether there was any
+   */
+  async fetchResults(dir: string): Promise<boolean> {
+    rmSync(dir, {recursive: true, force: true});
+    if (!this.hasResults) {
+      return false;
+    }
+    mkdirSync(path.dirname(dir), {recursive: true});
+    const unpacked = mkdtempSync(`${dir}.`);
+    const tar = execa('tar', ['-x', '-C', unpacked, '--no-same-owner'], {stdin: 'pipe'});
+    this.port(portFds.control).write('results\n');
+    let left = Number((await this.expect('results'))[0]);
+    const port = this.port(portFds.results);
+    const copied = new Promise<void>((resolve) => {
+      port.on('data', (chunk: Buffer) => {
+        left -= chunk.length;
+        tar.stdin.write(chunk);
+        if (left <= 0) {
+          tar.stdin.end();
+          port.removeAllListeners('data');
+          resolve();
+        }
+      });
+    });
+    await Promise.race([copied, this.lost]);
+    await tar;
+    renameSync(unpacked, dir);
+    return true;
+  }
+
+  /** Ends the guest at once: nothing in it is meant to last. */
+  async close(): Promise<void> {
+    if (!this.closed) {
+      this.closed = true;
+      clearTimeout(this.timer);
+      this.qemu.kill('SIGKILL');
+      await this.exited;
+      await new Promise<void>((resolve) => {
+        this.consoleFile.end(resolve);
+      });
+    }
+  }
+}
+
+/** Boots a guest, runs one job, fetches /results to build/lab/results if there are any, and ends the guest. */
+export async function runInGuest(options: BootOptions & Job & {resultsDir?: string}): Promise<JobResult & {consoleLog: string}> {
+  const guest = await Guest.boot(options);
+  try {
+    const result = await guest.exec(options);
+    if (options.resultsDir !== undefined) {
+      await guest.fetchResults(options.resultsDir);
+    }
+    return {...result, consoleLog: guest.consoleLog};
+  } finally {
+    await guest.close();
+  }
+}

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// npm run lab: one command in a fresh emulated machine.
+import {readFileSync} from 'node:fs';
+import {CommanderError} from 'commander';
+import {LabError, exitStatus} from './errors.js';
+import {Guest} from './guest.js';
+import {kernelFaults} from './kernel-log.js';
+import {type LabOptions, parseOptions} from './options.js';
+import {consoleLog, resultsDir} from './paths.js';
+import {say} from './progress.js';
+import {pruneRootfs} from './rootfs.js';
+import {connectTerminal} from './terminal.js';
+
+/** What to run for --script: the file's text travels inside the command line, so it needs no mount. */
+function scriptArgv(file: string, args: readonly string[]): string[] {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new LabError('VFRING_ERR_LAB_USAGE', `cannot read the script: ${(error as Error).message}`, 'give a file of this machine', exitStatus.usage);
+  }
+  const interpreter = /^#!\s*(\S+)(?:\s+(\S.*))?/.exec(text);
+  const command = interpreter ? [interpreter[1]!, ...(interpreter[2] ? [interpreter[2].trim()] : [])] : ['sh'];
+  const run = 'f=$(mktemp /tmp/lab-script.XXXXXX); printf %s "$1" >"$f"; shift; exec "$@"';
+  return ['sh', '-c', run.replace('exec "$@"', `exec ${command.join(' ')} "$f" "$@"`), 'sh', text, ...args];
+}
+
+async function runJob(guest: Guest, options: LabOptions): Promise<number> {
+  if (options.shell) {
+    const disconnect = connectTerminal(guest.tty);
+    try {
+      return await guest.shell(options.user, {
+        type: process.env['TERM'] ?? 'vt100', rows: process.stdout.rows ?? 24, columns: process.stdout.columns ?? 80,
+      });
+    } finally {
+      disconnect();
+    }
+  }
+  const argv = options.script === undefined ? options.argv : scriptArgv(options.script, options.argv);
+  const {status} = await guest.exec({
+    argv, user: options.user, collect: false,
+    onOutput: (stream, chunk) => process[stream].write(chunk),
+    ...(options.stdin ? {stdin: process.stdin} : {}),
+  });
+  return status;
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  const options = parseOptions(args);
+  const stop = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(signal, () => stop.abort());
+  }
+  if (options.prune) {
+    await pruneRootfs(stop.signal);
+    return 0;
+  }
+  const guest = await Guest.boot({
+    machine: options.machine, parts: options.parts, timeoutS: options.timeoutS, signal: stop.signal,
+  });
+  try {
+    const status = await runJob(guest, options);
+    await guest.fetchResults(resultsDir);
+    return status;
+  } finally {
+    await guest.close();
+    const faults = kernelFaults(guest.consoleLog);
+    if (faults.length > 0) {
+      say(`the guest's kernel reports faults (${consoleLog}):\n${faults.slice(0, 20).map((line) => `  | ${line}`).join('\n')}`);
+    }
+  }
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  if (error instanceof CommanderError) {
+    process.exitCode = error.exitCode === 0 ? 0 : exitStatus.usage;
+  } else if (error instanceof LabError) {
+    say(error.text());
+    process.exitCode = error.status;
+  } else {
+    throw error;
+  }
+}
+// Standard input, if it was read, would keep the process.
+process.stdin.unref?.();

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The emulated machine, as QEMU's command line.
+import path from 'node:path';
+import type {BootFiles} from './boot-files.js';
+
+export interface Machine {
+  /** Number of 82576 PFs, all on one wire. */
+  pfs: number;
+  /** Whether there is an IOMMU at all. */
+  iommu: boolean;
+  /** Whether the IOMMU remaps interrupts; without, MSIs of VFs are not isolated. */
+  intremap: boolean;
+  /** More kernel parameters. */
+  append: string;
+  memoryMiB: number;
+  cpus: number;
+  /** A terminal for --shell. */
+  tty: boolean;
+}
+
+export const defaultMachine: Machine = {
+  pfs: 2, iommu: true, intremap: true, append: '', memoryMiB: 3072, cpus: 2, tty: false,
+};
+
+/** Inherited file descriptors of QEMU that are sockets to us, in the order of the guest's port numbers from 1. */
+export const portFds = {control: 3, stdout: 4, stderr: 5, stdin: 6, results: 7} as const;
+export const ttyFd = 8;
+
+/** No PF may sit on the root bus: SR-IOV needs bus numbers of its own, and a port each gives groups of their own. */
+const maxPfs = 8;
+
+const kernelParameters = [
+  'console=ttyS0', 'intel_iommu=on', 'panic=-1', 'loglevel=5', 'mitigations=off', 'net.ifnames=0',
+  // Self-tests and calibrations that cost seconds under emulation and show nothing about it.
+  'tsc=reliable', 'no_timer_check', 'cryptomgr.notests', 'random.trust_cpu=on', 'nokaslr',
+];
+
+export interface Images extends BootFiles {
+  base: string;
+  project: string;
+}
+
+/**
+ * @param share the tree's `usr/share`, where QEMU's firmware is
+ * @param consoleFd inherited socket that gets the guest's kernel log
+ * @throws RangeError for a number of PFs the machine has no slots for
+ */
+export function qemuArguments(machine: Machine, images: Images, share: string, consoleFd: number): string[] {
+  if (!Number.isInteger(machine.pfs) || machine.pfs < 0 || machine.pfs > maxPfs) {
+    throw new RangeError(`the machine can have 0 to ${maxPfs} PFs`);
+  }
+  const disk = (id: string, file: string): string[] => [
+    '-drive', `file=${file.replaceAll(',', ',,')},if=none,id=${id},format=raw,readonly=on`,
+    '-device', `virtio-blk-pci,drive=${id}`,
+  ];
+  const ports = Object.entries(portFds).flatMap(([name, fd], index) => [
+    '-chardev', `socket,id=${name},fd=${fd}`,
+    '-device', `virtserialport,bus=ports.0,nr=${index + 1},chardev=${name},name=${name}`,
+  ]);
+  const tty = machine.tty
+    ? ['-chardev', `socket,id=tty,fd=${ttyFd}`, '-device', 'virtconsole,bus=ports.0,nr=0,chardev=tty']
+    : [];
+  const pfs = Array.from({length: machine.pfs}, (_, index) => [
+    '-netdev', `hubport,id=wire${index},hubid=0`,
+    '-device', `pcie-root-port,id=rp${index},bus=pcie.0,chassis=${index + 1},slot=${index + 1}`,
+    '-device', `igb,bus=rp${index},netdev=wire${index},mac=52:54:00:25:76:0${index},romfile=`,
+  ]).flat();
+  return [
+    // 512 MiB for translated code: with the default, MPI programs get translated again and again.
+    '-accel', 'tcg,thread=multi,tb-size=512',
+    '-machine', 'q35,kernel-irqchip=split,usb=off,vmport=off',
+    '-cpu', 'max', '-smp', String(machine.cpus), '-m', `${machine.memoryMiB}M`,
+    '-L', path.join(share, 'qemu'), '-L', path.join(share, 'seabios'),
+    '-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot',
+    '-chardev', `socket,id=console,fd=${consoleFd}`, '-serial', 'chardev:console',
+    '-kernel', images.kernel, '-initrd', images.initramfs,
+    '-append', [...kernelParameters, machine.append].filter((word) => word !== '').join(' '),
+    // The IOMMU comes before the devices that it is to translate for.
+    ...(machine.iommu ? ['-device', `intel-iommu,intremap=${machine.intremap ? 'on' : 'off'},caching-mode=off`] : []),
+    ...disk('base', images.base), ...disk('project', images.project),
+    '-device', 'virtio-serial-pci,id=ports,max_ports=8', ...ports, ...tty,
+    ...pfs,
+  ];
+}

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The Debian tree: guest's root, build chroot and home of QEMU. Made once, kept in the cache.
+import {existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync} from 'node:fs';
+import path from 'node:path';
+import {execa} from 'execa';
+import {hashParts} from './content-hash.js';
+import {LabError} from './errors.js';
+import {hostAptOptions, hostMirror, proxyEnvironment} from './host-apt.js';
+import {withLock} from './lock.js';
+import {droppedModules, notInGuest, packages, suite} from './packages.js';
+import {buildDir, cacheBase, labDir} from './paths.js';
+import {runPrivileged} from './privileged.js';
+import {say, step} from './progress.js';
+
+export class Rootfs {
+  /** The tree itself; owned by root, never written after it was made. */
+  readonly root: string;
+  /** Its image for the guest, without what only building and booting need. */
+  readonly baseImage: string;
+
+  constructor(readonly dir: string) {
+    this.root = path.join(dir, 'root');
+    this.baseImage = path.join(dir, 'base.erofs');
+  }
+
+  get kernelVersion(): string {
+    return readdirSync(path.join(this.root, 'usr/lib/modules'))[0]!;
+  }
+
+  /**
+   * Command line that runs one of the tree's own programs on this machine, by
+   * the tree's own loader and libraries: needs neither root nor a chroot.
+   * @param program path in the tree, such as `usr/bin/zstd`
+   */
+  tool(program: string, ...args: string[]): [string, ...string[]] {
+    const lib = path.join(this.root, 'usr/lib/x86_64-linux-gnu');
+    return [path.join(lib, 'ld-linux-x86-64.so.2'), '--library-path', lib, path.join(this.root, program), ...args];
+  }
+}
+
+/** Key of the cache: all that decides what the tree contains, except the day it was made on. */
+export function rootfsKey(): string {
+  return hashParts({
+    suite,
+    packages,
+    droppedModules,
+    notInGuest,
+    script: readFileSync(path.join(labDir, 'root', 'root.sh'), 'utf8'),
+  });
+}
+
+async function checkHost(): Promise<void> {
+  if (process.arch !== 'x64' || process.platform !== 'linux') {
+    throw new LabError('VFRING_ERR_LAB_HOST', `the lab emulates an x86-64 machine from x86-64 Debian packages; this is ${process.platform} ${process.arch}`,
+      'use an x86-64 Debian machine');
+  }
+  const needed = {debootstrap: 'debootstrap', 'apt-config': 'apt', unshare: 'util-linux', flock: 'util-linux',
+    ...(process.getuid?.() === 0 ? {} : {sudo: 'sudo'})};
+  const missing: string[] = [];
+  for (const [command, debianPackage] of Object.entries(needed)) {
+    // debootstrap is in /usr/sbin, which a user's PATH need not have.
+    const {exitCode} = await execa('sh', ['-c', `PATH=$PATH:/usr/sbin:/sbin; command -v ${command}`], {reject: false});
+    if (exitCode !== 0) {
+      missing.push(debianPackage);
+    }
+  }
+  if (missing.length > 0) {
+    throw new LabError('VFRING_ERR_LAB_HOST', `programs are missing that make the root file system: ${missing.join(', ')}`,
+      `apt-get install ${missing.join(' ')}`);
+  }
+}
+
+async function makeRootfs(dir: string, signal: AbortSignal | undefined): Promise<void> {
+  await checkHost();
+  const mirror = hostMirror();
+  const aptOptions = await hostAptOptions();
+  const inputs = path.join(buildDir, 'rootfs-inputs');
+  rmSync(inputs, {recursive: true, force: true});
+  mkdirSync(inputs, {recursive: true});
+  const lines = (list: readonly string[]): string => list.map((item) => `${item}\n`).join('');
+  writeFileSync(path.join(inputs, 'packages'), lines(packages));
+  writeFileSync(path.join(inputs, 'dropped-modules'), lines(droppedModules));
+  writeFileSync(path.join(inputs, 'not-in-guest'), lines(notInGuest));
+  writeFileSync(path.join(inputs, 'apt.conf'), aptOptions);
+
+  // A cache under its final name is complete: this rename is the last step.
+  const unfinished = `${dir}.unfinished`;
+  await step(`making Debian ${suite} from ${mirror.uri} (once, about two minutes)`, async (progress) => {
+    await runPrivileged({
+      args: ['make-rootfs', unfinished, `${process.getuid!()}:${process.getgid!()}`, suite, mirror.uri, mirror.keyring, inputs],
+      env: proxyEnvironment(aptOptions),
+      logName: 'rootfs.log',
+      what: 'making the root file system',
+      code: 'VFRING_ERR_LAB_ROOTFS',
+      step: progress,
+      signal,
+    });
+  });
+  renameSync(unfinished, dir);
+}
+
+/** The cached root file system; makes it when there is none for the present package list. */
+export async function ensureRootfs(signal?: AbortSignal): Promise<Rootfs> {
+  const base = cacheBase();
+  const dir = path.join(base, `lab-${rootfsKey()}`);
+  if (!existsSync(dir)) {
+    await withLock(path.join(base, 'lab.lock'), 'making the root file system', async () => {
+      if (!existsSync(dir)) {
+        await makeRootfs(dir, signal);
+      }
+    });
+  }
+  return new Rootfs(dir);
+}
+
+/** Removes every cached root file system but the present one. */
+export async function pruneRootfs(signal?: AbortSignal): Promise<void> {
+  const base = cacheBase();
+  const keep = `lab-${rootfsKey()}`;
+  await withLock(path.join(base, 'lab.lock'), 'making the root file system', async () => {
+    for (const name of readdirSync(base).filter((entry) => /^lab-[0-9a-f]{16}(\.unfinished)?$/.test(entry) && entry !== keep)) {
+      await step(`removing ${path.join(base, name)}`, async (progress) => {
+        await runPrivileged({
+          args: ['remove', path.join(base, name)], logName: 'remove.log', what: 'removing an old root file system',
+          code: 'VFRING_ERR_LAB_ROOTFS', step: progress, signal,
+        });
+      });
+    }
+  });
+  say(`kept ${keep}`);
+}
