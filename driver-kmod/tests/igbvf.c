@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <stdatomic.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "igbvf.h"
+#include "vf.h"
+
+#define POLL_TRIES	2000
+#define POLL_US		1000
+
+uint32_t reg_read(const struct igbvf *vf, uint32_t offset)
+{
+	return *(volatile uint32_t *)(vf->regs + offset);
+}
+
+void reg_write(const struct igbvf *vf, uint32_t offset, uint32_t value)
+{
+	atomic_thread_fence(memory_order_seq_cst);
+	*(volatile uint32_t *)(vf->regs + offset) = value;
+}
+
+bool igbvf_known(int fd)
+{
+	struct uio_vf_info info = vf_info(fd);
+
+	return info.vendor == VFRING_82576_VENDOR_ID &&
+	       info.device == VFRING_82576_VF_DEVICE_ID;
+}
+
+void igbvf_map(struct igbvf *vf, int fd)
+{
+	vf->regs = vf_bar(fd, 0, VFRING_82576_BAR0_BYTES);
+}
+
+/* A read clears PFSTS, PFACK and RSTD: collect them until they are wanted. */
+static bool mailbox_wait(struct igbvf *vf, uint32_t *seen, uint32_t want)
+{
+	for (int i = 0; i < POLL_TRIES; i++) {
+		*seen |= reg_read(vf, VFRING_82576_V2PMAILBOX);
+		if (*seen & want) {
+			*seen &= ~want;
+			return true;
+		}
+		usleep(POLL_US);
+	}
+	return false;
+}
+
+bool igbvf_reset(struct igbvf *vf)
+{
+	uint32_t seen = 0, word;
+
+	reg_write(vf, VFRING_82576_EIMC, VFRING_82576_EI_MASK);
+	for (int i = 0; i < POLL_TRIES; i++) {
+		if (!(reg_read(vf, VFRING_82576_V2PMAILBOX) &
+		      VFRING_82576_MBX_RSTI))
+			break;
+		usleep(POLL_US);
+	}
+
+	for (int i = 0; i < POLL_TRIES; i++) {
+		reg_write(vf, VFRING_82576_V2PMAILBOX, VFRING_82576_MBX_VFU);
+		if (reg_read(vf, VFRING_82576_V2PMAILBOX) &
+		    VFRING_82576_MBX_VFU)
+			break;
+		usleep(POLL_US);
+	}
+	reg_write(vf, VFRING_82576_VMBMEM(0), VFRING_82576_MSG_RESET);
+	reg_write(vf, VFRING_82576_V2PMAILBOX, VFRING_82576_MBX_REQ);
+	if (!mailbox_wait(vf, &seen, VFRING_82576_MBX_PFACK) ||
+	    !mailbox_wait(vf, &seen, VFRING_82576_MBX_PFSTS))
+		return false;
+
+	reg_write(vf, VFRING_82576_V2PMAILBOX, VFRING_82576_MBX_VFU);
+	word = reg_read(vf, VFRING_82576_VMBMEM(0));
+	reg_write(vf, VFRING_82576_V2PMAILBOX, VFRING_82576_MBX_ACK);
+	return (word & VFRING_82576_MSG_ID_MASK) == VFRING_82576_MSG_RESET &&
+	       (word & (VFRING_82576_MSG_ACK | VFRING_82576_MSG_NACK));
+}
+
+void igbvf_tx_start(struct igbvf *vf, void *ring, uint64_t iova)
+{
+	memset(ring, 0, TX_RING_BYTES);
+	vf->ring = ring;
+	vf->tail = 0;
+	reg_write(vf, VFRING_82576_TXDCTL(0), 0);
+	reg_write(vf, VFRING_82576_TDLEN(0), TX_RING_BYTES);
+	reg_write(vf, VFRING_82576_TDBAL(0), (uint32_t)iova);
+	reg_write(vf, VFRING_82576_TDBAH(0), iova >> 32);
+	reg_write(vf, VFRING_82576_TDH(0), 0);
+	reg_write(vf, VFRING_82576_TDT(0), 0);
+	igbvf_tx_head_writeback(vf, 0);
+	reg_write(vf, VFRING_82576_TXDCTL(0), VFRING_82576_XDCTL_WTHRESH(1) |
+					      VFRING_82576_XDCTL_ENABLE);
+}
+
+void igbvf_tx_head_writeback(struct igbvf *vf, uint64_t iova)
+{
+	reg_write(vf, VFRING_82576_TDWBAH(0), iova >> 32);
+	reg_write(vf, VFRING_82576_TDWBAL(0), iova ? (uint32_t)iova | 1 : 0);
+}
+
+bool igbvf_tx_one(struct igbvf *vf, uint64_t iova)
+{
+	unsigned int entries = TX_RING_BYTES / sizeof(*vf->ring);
+	struct vfring_82576_tx_desc *desc = &vf->ring[vf->tail];
+	uint32_t bytes = VFRING_82576_TX_FRAME_MIN_BYTES;
+
+	desc->buffer_iova = iova;
+	desc->status = bytes << VFRING_82576_TXD_PAYLEN_SHIFT;
+	desc->cmd_type_len = bytes | VFRING_82576_TXD_DTYP_DATA |
+			     VFRING_82576_TXD_EOP | VFRING_82576_TXD_IFCS |
+			     VFRING_82576_TXD_RS | VFRING_82576_TXD_DEXT;
+	vf->tail = (vf->tail + 1) % entries;
+	reg_write(vf, VFRING_82576_TDT(0), vf->tail);
+
+	for (int i = 0; i < POLL_TRIES; i++) {
+		if (reg_read(vf, VFRING_82576_TDH(0)) == vf->tail)
+			return true;
+		usleep(POLL_US);
+	}
+	return false;
+}
+
+/*
+ * Vectors as the igbvf driver has them, for the PF's side remembers each
+ * number ever given: TX queue 0, RX queue 1.
+ */
+void igbvf_irq_enable(struct igbvf *vf)
+{
+	reg_write(vf, VFRING_82576_IVAR0, (VFRING_82576_IVAR_VALID | 1) |
+					  (VFRING_82576_IVAR_VALID | 0) << 8);
+	for (int i = 0; i < 3; i++)
+		reg_write(vf, VFRING_82576_EITR(i), 0);
+	/* The cause clears itself as the message leaves. */
+	reg_write(vf, VFRING_82576_EIAC, VFRING_82576_EI_MASK);
+	reg_write(vf, VFRING_82576_EIMS, VFRING_82576_EI_MASK);
+}
+
+void igbvf_irq_raise(struct igbvf *vf, int vector)
+{
+	reg_write(vf, VFRING_82576_EICS, 1u << vector);
+}

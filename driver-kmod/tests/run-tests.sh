@@ -1,0 +1,144 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# Tests of uio_vf.ko on real VFs, as root, on a machine with an 82576 PF:
+#
+#   run-tests.sh [--module FILE] [TEST...]
+#
+# Makes three VFs of the first PF, binds the first to uio_vf, gives its node to
+# an ordinary user (mpi, or UIO_VF_USER), runs each test program beside this
+# script, takes the module out again and looks at the kernel's log. Every VF of
+# that PF is gone afterwards, as before. Ends with "N passed, N failed".
+set -u
+
+here=$(cd "$(dirname "$0")" && pwd)
+module=
+while [ $# -gt 0 ]; do
+	case $1 in
+	--module) module=$2; shift 2 ;;
+	-*) echo "usage: run-tests.sh [--module FILE] [TEST...]" >&2; exit 64 ;;
+	*) break ;;
+	esac
+done
+[ $# -gt 0 ] || set -- open abi mmap dma notifier irq device_dma gone
+
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+
+die() {
+	echo "Bail out! $*" | tee -a "$log"
+	exit 1
+}
+
+check() { # NAME COMMAND...
+	name=$1
+	shift
+	if "$@" >/dev/null 2>&1; then
+		echo "ok - $name" | tee -a "$log"
+	else
+		echo "not ok - $name" | tee -a "$log"
+	fi
+}
+
+[ "$(id -u)" = 0 ] || die "must be root"
+user=${UIO_VF_USER:-mpi}
+UIO_VF_UID=$(id -u "$user") || die "there is no user $user; set UIO_VF_USER"
+export UIO_VF_UID
+
+# The first PF of the kind whose VFs the tests know.
+find_pf() {
+	for d in /sys/bus/pci/devices/*; do
+		[ -e "$d/sriov_totalvfs" ] || continue
+		[ "$(cat "$d/vendor")" = 0x8086 ] && [ "$(cat "$d/device")" = 0x10c9 ] || continue
+		echo "$d"
+		return
+	done
+}
+pf=$(find_pf)
+[ -n "$pf" ] || die "no 82576 PF (8086:10c9) with SR-IOV"
+modprobe igb 2>/dev/null
+netdev=$(ls "$pf/net" 2>/dev/null | head -1)
+[ -n "$netdev" ] || die "the PF $pf has no network device; load igb"
+ip link set "$netdev" up || die "cannot bring $netdev up"
+tries=100
+while [ "$(cat "$pf/net/$netdev/carrier" 2>/dev/null)" != 1 ]; do
+	tries=$((tries - 1))
+	[ $tries -gt 0 ] || die "no carrier on $netdev"
+	sleep 0.1
+done
+
+# Marks the place from which on the kernel's log is ours.
+mark="uio_vf tests $$ $(cat /proc/uptime)"
+echo "$mark" >/dev/kmsg
+
+if [ ! -d /sys/bus/pci/drivers/uio_vf ]; then
+	if [ -n "$module" ]; then
+		insmod "$module"
+	else
+		modprobe uio_vf
+	fi || die "cannot load uio_vf"
+fi
+
+bind_vf() {
+	echo 0 >"$pf/sriov_drivers_autoprobe"
+	[ "$(cat "$pf/sriov_numvfs")" = 0 ] || echo 0 >"$pf/sriov_numvfs"
+	echo 3 >"$pf/sriov_numvfs" || die "cannot create VFs"
+	UIO_VF_BDF=$(basename "$(readlink "$pf/virtfn0")")
+	vf=/sys/bus/pci/devices/$UIO_VF_BDF
+	echo uio_vf >"$vf/driver_override"
+	echo "$UIO_VF_BDF" >/sys/bus/pci/drivers_probe || die "cannot bind $UIO_VF_BDF"
+	[ -d "$vf/uio_vf" ] || die "$UIO_VF_BDF is not bound"
+	UIO_VF_NODE=/dev/$(ls "$vf/uio_vf")
+	export UIO_VF_BDF UIO_VF_NODE
+}
+
+run_test() { # NAME ARGUMENT...
+	echo "# t_$*"
+	program=$here/t_$1
+	shift
+	"$program" "$@" >"$log.one" 2>&1
+	status=$?
+	cat "$log.one"
+	cat "$log.one" >>"$log"
+	# A test that ended without a failed line ended before its time.
+	if [ $status != 0 ] && ! grep -q '^not ok' "$log.one"; then
+		echo "not ok - $(basename "$program") ended with status $status" | tee -a "$log"
+	fi
+	rm -f "$log.one"
+}
+
+bind_vf
+for test; do
+	case $test in
+	open) run_test open ;; # needs the node as the module made it
+	gone)
+		for way in unbind novfs; do
+			bind_vf
+			chown "$user" "$UIO_VF_NODE"
+			run_test gone $way
+		done ;;
+	*)
+		chown "$user" "$UIO_VF_NODE"
+		run_test "$test" ;;
+	esac
+done
+
+echo 0 >"$pf/sriov_numvfs"
+check "the module can be unloaded" rmmod uio_vf
+check "and loaded again" ${module:+insmod} ${module:-modprobe uio_vf}
+check "and unloaded" rmmod uio_vf
+
+# What a kernel says when something went wrong in it.
+faults='WARNING:|BUG:|Oops|KASAN|UBSAN|possible .*(deadlock|recursive)|general protection|refcount_t|Call Trace|use-after-free|hung task|RCU.*stall|rcu:.*stall|scheduling while atomic|sleeping function'
+dmesg | awk -v mark="$mark" 'index($0, mark) { found = 1 } found' >"$log.kernel"
+grep -qF "$mark" "$log.kernel" || die "the kernel's log is lost"
+if grep -E "$faults" "$log.kernel"; then
+	echo "not ok - the kernel's log is clean" | tee -a "$log"
+else
+	echo "ok - the kernel's log is clean" | tee -a "$log"
+fi
+rm -f "$log.kernel"
+
+passed=$(grep -c '^ok' "$log")
+failed=$(grep -cE '^(not ok|Bail out!)' "$log")
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ] && [ "$passed" -gt 0 ]
