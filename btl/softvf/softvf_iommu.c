@@ -17,7 +17,8 @@
 
 #include "softvf_internal.h"
 
-#define IOVA_BASE (1ull << 48)
+/** Both halves of an address count, as they do with a real IOMMU. */
+#define IOVA_BASE 0x000100005a5a5000ull
 #define IOVA_LIMIT (1ull << 63)
 /** Unmapped space behind each region: catches reading or writing past its end. */
 #define IOVA_GUARD_BYTES (64u << 10)
@@ -207,8 +208,8 @@ static int check_memory(struct softvf *dev, void *vaddr, size_t bytes)
     if (madvise(vaddr, bytes, MADV_POPULATE_READ) == 0) {
         return 0;
     }
-    if (errno != EINVAL) {
-        return -EFAULT;
+    if (errno != EINVAL || madvise(vaddr, 0, MADV_POPULATE_READ) == 0) {
+        return -EFAULT; /* the kernel knows the advice: it is the memory */
     }
     for (size_t at = 0; at < bytes; at += sizeof(present) * PAGE) { /* older kernels */
         size_t rest = bytes - at;

@@ -173,7 +173,9 @@ void softvf_write32(struct softvf *dev, uint32_t offset, uint32_t value)
 {
     uint32_t q = offset >> 8 & 1u;
 
-    if (SOFTVF_UNLIKELY(offset % 4 != 0 || offset >= VFRING_82576_BAR0_BYTES)) {
+    if (SOFTVF_LIKELY(offset == VFRING_82576_TDT(0))) {
+        softvf_tx_doorbell(dev, 0, value);
+    } else if (SOFTVF_UNLIKELY(offset % 4 != 0 || offset >= VFRING_82576_BAR0_BYTES)) {
         bad_access(dev, "write", offset);
     } else if (offset - TX_QUEUES < QUEUES_BYTES) {
         softvf_tx_queue_write(dev, q, offset - 0x100u * q, value);

@@ -10,31 +10,31 @@
 
 /** Longer, and the holder of the lock is stopped; the frame is dropped. */
 #define LOCK_LIMIT_MS 1000
+/** So that the usual case, one descriptor, is compiled without loops. */
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
 
 /** Reads on through the pieces of a frame. */
 struct cursor {
     const struct softvf_seg *seg;
     uint32_t offset;
-    uint32_t left; /* in the frame, without padding */
 };
 
-static void copy_out(struct cursor *from, uint8_t *to, uint32_t bytes)
+/** Copies @p bytes, which the frame still has. */
+static inline void copy_out(struct cursor *from, uint8_t *to, uint32_t bytes)
 {
-    while (bytes > 0 && from->left > 0) {
+    for (;;) {
+        const uint8_t *vaddr = from->seg->vaddr + from->offset;
         uint32_t n = from->seg->bytes - from->offset;
-        n = n < bytes ? n : bytes;
-        memcpy(to, from->seg->vaddr + from->offset, n);
+        if (SOFTVF_LIKELY(n >= bytes)) {
+            memcpy(to, vaddr, bytes);
+            from->offset += bytes;
+            return;
+        }
+        memcpy(to, vaddr, n);
         to += n;
         bytes -= n;
-        from->left -= n;
-        from->offset += n;
-        if (from->offset == from->seg->bytes) {
-            from->seg++;
-            from->offset = 0;
-        }
-    }
-    if (bytes > 0) {
-        memset(to, 0, bytes); /* padding of a short frame */
+        from->seg++;
+        from->offset = 0;
     }
 }
 
@@ -76,21 +76,31 @@ struct target {
     union vfring_82576_rx_desc *ring;
     uint32_t entries;
     uint32_t first;
-    uint32_t count;
     uint32_t buffer_bytes;
     uint8_t *buffers[SOFTVF_RX_MAX_DESCS];
 };
 
-/** Saves the descriptors and finds their buffers; any doubt about one makes it an error frame. */
-static enum softvf_counter take_descriptors(struct softvf_port *port, struct target *to)
+static inline union vfring_82576_rx_desc *desc_at(const struct target *to, uint32_t i)
+{
+    uint32_t at = to->first + i;
+
+    return &to->ring[at < to->entries ? at : at - to->entries];
+}
+
+/**
+ * Saves @p count descriptors in the journal and finds their buffers.
+ * SOFTVF_RX_DMA_FAULT: the first descriptor is to be used up for an error frame.
+ */
+ALWAYS_INLINE enum softvf_counter take_descriptors(struct softvf_port *port, struct target *to,
+                                                   uint32_t count)
 {
     struct softvf_file *file = port->file;
     struct softvf_journal *journal = &file->rx.journal;
 
-    for (uint32_t i = 0; i < to->count; i++) {
-        uint32_t at = to->first + i < to->entries ? to->first + i : to->first + i - to->entries;
-        uint64_t q0 = to->ring[at].read.packet_iova;
-        uint64_t q1 = to->ring[at].read.header_iova;
+    for (uint32_t i = 0; i < count; i++) {
+        union vfring_82576_rx_desc *desc = desc_at(to, i);
+        uint64_t q0 = desc->read.packet_iova;
+        uint64_t q1 = desc->read.header_iova;
         journal->saved[i].q0 = q0;
         journal->saved[i].q1 = q1;
         if (SOFTVF_UNLIKELY((q1 & VFRING_82576_RXD_DD) != 0 || q1 == SOFTVF_RX_MARK)) {
@@ -98,7 +108,7 @@ static enum softvf_counter take_descriptors(struct softvf_port *port, struct tar
                              "RX descriptor %u was posted with header address 0x%llx: bit 0 is DD "
                              "and must be 0. Write both quadwords of a descriptor anew before "
                              "RDT passes it. The RX queue hangs",
-                             at, (unsigned long long)q1);
+                             (unsigned)(desc - to->ring), (unsigned long long)q1);
             choke(file);
             return SOFTVF_RX_DISABLED;
         }
@@ -110,63 +120,73 @@ static enum softvf_counter take_descriptors(struct softvf_port *port, struct tar
                              "RX descriptor %u: %u bytes at iova 0x%llx are not inside one live "
                              "region mapped for WRITE. Map before posting, unmap after disabling "
                              "the queue, round SRRCTL.BSIZEPACKET down. Delivered as an error frame",
-                             at, to->buffer_bytes, (unsigned long long)q0);
-            /* The first descriptor alone is used up; a later one gets its turn. */
-            to->count = 1;
-            to->buffers[0] = NULL;
+                             (unsigned)(desc - to->ring), to->buffer_bytes,
+                             (unsigned long long)q0);
             return SOFTVF_RX_DMA_FAULT;
         }
     }
     return SOFTVF_NUM_COUNTERS;
 }
 
-static inline union vfring_82576_rx_desc *desc_at(const struct target *to, uint32_t i)
+/** Payload and padding into the buffers. */
+ALWAYS_INLINE void write_payload(const struct target *to, uint32_t count,
+                                 const struct softvf_frame *frame)
 {
-    uint32_t at = to->first + i;
+    struct cursor from = {.seg = frame->segs, .offset = 0};
+    uint32_t left = frame->bytes;
 
-    return &to->ring[at < to->entries ? at : at - to->entries];
+    for (uint32_t i = 0; i + 1 < count; i++) {
+        copy_out(&from, to->buffers[i], to->buffer_bytes);
+        left -= to->buffer_bytes;
+        SOFTVF_HOOK(5);
+    }
+    copy_out(&from, to->buffers[count - 1], left);
+    if (SOFTVF_UNLIKELY(frame->bytes < SOFTVF_ETH_MIN_BYTES)) {
+        memset(to->buffers[0] + left, 0, SOFTVF_ETH_MIN_BYTES - left);
+    }
+    SOFTVF_HOOK(5);
 }
 
-/** Steps 1 to 4 of softvf_journal.c. */
-static void write_frame(struct softvf_rx *rx, const struct target *to,
-                        const struct softvf_frame *frame, uint32_t bytes, uint8_t *arena)
+/**
+ * Steps 1 to 4 of softvf_journal.c. @p bytes: frame and padding; 0: an error
+ * frame without contents. Called with constants where they are known.
+ */
+ALWAYS_INLINE void write_frame(struct softvf_file *file, const struct target *to, uint32_t count,
+                               const struct softvf_frame *frame, uint32_t bytes)
 {
+    struct softvf_rx *rx = &file->rx;
     struct softvf_journal *journal = &rx->journal;
-    bool error = to->buffers[0] == NULL;
-    uint64_t flags = VFRING_82576_RXD_DD | (error ? VFRING_82576_RXD_RXE : VFRING_82576_RXD_LB);
+    bool multicast = (frame->dst_mac & SOFTVF_MAC_GROUP_BIT) != 0 &&
+                     frame->dst_mac != SOFTVF_MAC_MASK;
+    uint64_t flags =
+        VFRING_82576_RXD_DD | (bytes == 0 ? VFRING_82576_RXD_RXE : VFRING_82576_RXD_LB);
+    uint32_t last_bytes = bytes - (count - 1) * to->buffer_bytes;
 
     journal->first = to->first;
-    journal->count = to->count;
+    journal->count = count;
     journal->entries = to->entries;
-    journal->ring_offset = (uint32_t)((uint8_t *)to->ring - arena);
-    journal->frames_after = SOFTVF_GET(&rx->frames) + !error;
-    journal->octets_after = SOFTVF_GET(&rx->octets) + (error ? 0 : bytes + SOFTVF_FCS_BYTES);
-    journal->multicast_after =
-        SOFTVF_GET(&rx->multicast) +
-        (!error && (frame->dst_mac & SOFTVF_MAC_GROUP_BIT) != 0 &&
-         frame->dst_mac != SOFTVF_MAC_MASK);
+    journal->ring_offset = (uint32_t)((uint8_t *)to->ring - softvf_arena(file));
+    journal->frames_after = SOFTVF_GET(&rx->frames) + (bytes != 0);
+    journal->octets_after =
+        SOFTVF_GET(&rx->octets) + (bytes != 0 ? bytes + SOFTVF_FCS_BYTES : 0);
+    journal->multicast_after = SOFTVF_GET(&rx->multicast) + (bytes != 0 && multicast);
     SOFTVF_HOOK(1);
     atomic_store_explicit(&journal->phase, SOFTVF_PHASE_INTENT, memory_order_release);
     SOFTVF_HOOK(2);
-    for (uint32_t i = 0; i < to->count; i++) {
+    for (uint32_t i = 0; i < count; i++) {
         __atomic_store_n(&desc_at(to, i)->read.header_iova, SOFTVF_RX_MARK, __ATOMIC_RELAXED);
         SOFTVF_HOOK(3);
     }
     atomic_store_explicit(&journal->phase, SOFTVF_PHASE_MARKED, memory_order_release);
     SOFTVF_HOOK(4);
-
-    struct cursor from = {.seg = frame->segs, .offset = 0, .left = frame->bytes};
-    uint32_t last = to->count - 1;
-    uint32_t last_bytes = error ? 0 : bytes - last * to->buffer_bytes;
-    for (uint32_t i = 0; i < to->count && !error; i++) {
-        copy_out(&from, to->buffers[i], i == last ? last_bytes : to->buffer_bytes);
-        SOFTVF_HOOK(5);
+    if (bytes != 0) {
+        write_payload(to, count, frame);
     }
-    for (uint32_t i = last + 1; i-- > 0;) {
+    for (uint32_t i = count; i-- > 0;) {
         union vfring_82576_rx_desc *desc = desc_at(to, i);
-        uint64_t q1 = flags;
-        q1 |= i == last ? VFRING_82576_RXD_EOP : 0;
-        q1 |= (uint64_t)(i == last ? last_bytes : to->buffer_bytes) << 32;
+        uint64_t q1 = i + 1 == count
+                          ? flags | VFRING_82576_RXD_EOP | (uint64_t)last_bytes << 32
+                          : flags | (uint64_t)to->buffer_bytes << 32;
         SOFTVF_HOOK(6);
         __atomic_store_n(&desc->read.packet_iova, 0, __ATOMIC_RELAXED); /* no RSS, no type */
         SOFTVF_HOOK(7);
@@ -174,8 +194,7 @@ static void write_frame(struct softvf_rx *rx, const struct target *to,
         __atomic_store_n(&desc->read.header_iova, q1, __ATOMIC_RELEASE);
         SOFTVF_HOOK(8);
     }
-
-    uint32_t head = to->first + to->count;
+    uint32_t head = to->first + count;
     SOFTVF_SET(&rx->head, head < to->entries ? head : head - to->entries);
     SOFTVF_HOOK(9);
     SOFTVF_SET(&rx->frames, journal->frames_after);
@@ -210,9 +229,9 @@ static enum softvf_counter deliver_locked(struct softvf_port *port,
                         to.buffer_bytes < VFRING_82576_SRRCTL_BSIZEPACKET_UNIT)) {
         return SOFTVF_RX_DISABLED; /* an owner that died while it wrote this */
     }
-    to.count = SOFTVF_LIKELY(bytes <= to.buffer_bytes)
-                   ? 1 : (bytes + to.buffer_bytes - 1) / to.buffer_bytes;
-    if (SOFTVF_UNLIKELY(free_descs < to.count)) {
+    uint32_t count = SOFTVF_LIKELY(bytes <= to.buffer_bytes)
+                         ? 1 : (bytes + to.buffer_bytes - 1) / to.buffer_bytes;
+    if (SOFTVF_UNLIKELY(free_descs < count)) {
         atomic_fetch_add_explicit(&rx->no_descriptor, 1, memory_order_relaxed);
         return SOFTVF_RX_NO_DESCRIPTOR;
     }
@@ -226,11 +245,17 @@ static enum softvf_counter deliver_locked(struct softvf_port *port,
                          (unsigned long long)SOFTVF_GET(&rx->ring_iova));
         return SOFTVF_RX_DMA_FAULT;
     }
-    why = take_descriptors(port, &to);
-    if (why == SOFTVF_RX_DISABLED) {
+    why = count == 1 ? take_descriptors(port, &to, 1) : take_descriptors(port, &to, count);
+    if (SOFTVF_UNLIKELY(why == SOFTVF_RX_DISABLED)) {
         return why;
     }
-    write_frame(rx, &to, frame, bytes, softvf_arena(file));
+    if (SOFTVF_UNLIKELY(why == SOFTVF_RX_DMA_FAULT)) {
+        write_frame(file, &to, 1, frame, 0);
+    } else if (SOFTVF_LIKELY(count == 1)) {
+        write_frame(file, &to, 1, frame, bytes);
+    } else {
+        write_frame(file, &to, count, frame, bytes);
+    }
     uint32_t cause = SOFTVF_GET(&rx->irq_cause);
     if (cause != 0 && (SOFTVF_GET(&rx->eicr) & cause) == 0) {
         atomic_fetch_or_explicit(&rx->eicr, cause, memory_order_relaxed);

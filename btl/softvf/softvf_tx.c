@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "softvf_internal.h"
+#include "softvf_ring.h"
 
 /** What every data descriptor must say, length, EOP and RS aside. */
 #define CMD_FIXED \
@@ -217,6 +218,7 @@ static void write_back(struct softvf *dev, struct softvf_txq *txq,
 static bool is_ready(struct softvf *dev, struct softvf_txq *txq, uint32_t q, uint32_t tail)
 {
     if (!txq->enabled) {
+        SOFTVF_SET(&dev->file->bar[VFRING_82576_TDT(q) / 4], tail & SOFTVF_INDEX_MASK);
         /* Start-up writes 0 before ENABLE; anything else is lost on silicon. */
         if (tail != 0) {
             softvf_violation(dev->file, SOFTVF_RULE_TAIL,

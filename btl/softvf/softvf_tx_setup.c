@@ -75,10 +75,7 @@ void softvf_tx_queue_write(struct softvf *dev, uint32_t q, uint32_t reg, uint32_
     uint32_t mask = 0xffffffffu;
 
     if (IS(reg, TDT)) {
-        if (!dev->txq[q].enabled) {
-            SOFTVF_SET(REG(dev, q, TDT), value & SOFTVF_INDEX_MASK);
-        }
-        softvf_tx_doorbell(dev, q, value & SOFTVF_INDEX_MASK);
+        softvf_tx_doorbell(dev, q, value);
         return;
     }
     if (IS(reg, TXDCTL)) {

@@ -79,6 +79,7 @@ static int create(int argc, char **argv)
     bool have_mac = false;
     int option;
 
+    opterr = 0;
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
         if (option == 'i') {
             have_index = parse_number(optarg, 0, SOFTVF_MAX_INDEX, &spec.index);
@@ -96,7 +97,9 @@ static int create(int argc, char **argv)
                 return bad("--mtu", optarg, "a number of bytes from 68 to 9216");
             }
         } else {
-            return 1; /* getopt has said why */
+            fprintf(stderr, "vfring-softvf: %s: no such option, or its value is missing\n",
+                    argv[optind - 1]);
+            return 1;
         }
     }
     if (optind + 1 != argc || !have_index || !have_mac) {

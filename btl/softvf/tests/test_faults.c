@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/**
+ * @file
+ * The faulty wire: the right faults, at the asked rates, the same from a seed.
+ */
+#include <string.h>
+
+#include "check.h"
+#include "testdrv.h"
+
+#define FRAMES 20000u
+#define BYTES 100u
+
+static struct testdrv a, b;
+static const char *path;
+
+/** What arrived: sequence numbers in order, and how many frames were damaged. */
+struct outcome {
+    uint32_t count;
+    uint32_t damaged;
+    uint32_t sequence[2 * FRAMES];
+};
+
+static struct outcome first, second;
+
+static void take(struct outcome *out)
+{
+    static uint8_t data[2048];
+
+    while (receive(&b, data, sizeof(data)) >= 0) {
+        uint32_t sequence;
+        uint32_t flipped = 0;
+        memcpy(&sequence, data + 14, 4);
+        CHECK_EQ(memcmp(data, b.mac, 6), 0); /* the MACs are never hit */
+        CHECK_EQ(memcmp(data + 6, a.mac, 6), 0);
+        for (uint32_t i = 18; i < BYTES; i++) {
+            flipped += (uint32_t)__builtin_popcount(data[i] ^ (uint8_t)(0x30 + i));
+        }
+        flipped += (uint32_t)__builtin_popcount((uint32_t)(data[12] ^ 0x88) | (uint32_t)(data[13] ^ 0xb5) << 8);
+        if (sequence >= FRAMES || flipped != 0) {
+            out->damaged++;
+            CHECK(flipped <= 1);
+        }
+        CHECK_EQ(b.last_status & VFRING_82576_RXD_ERRORS, 0); /* as a broken switch would */
+        CHECK(out->count < 2 * FRAMES);
+        out->sequence[out->count++] = sequence;
+    }
+}
+
+static void run(const struct softvf_faults *faults, struct outcome *out)
+{
+    memset(out, 0, sizeof(*out));
+    testdrv_open(&a, testdir_vf(0, 1500), NULL);
+    path = testdir_vf(1, 1500);
+    testdrv_open(&b, path, NULL);
+    softvf_set_faults(a.dev, faults);
+    make_frame(&a, b.mac, BYTES, 0x30);
+    for (uint32_t i = 0; i < FRAMES; i++) {
+        memcpy(a.tx_slot.vaddr + 14, &i, 4);
+        post(&a, a.tx_slot.iova, BYTES, BYTES, VFRING_82576_TXD_EOP | VFRING_82576_TXD_RS);
+        ring_doorbell(&a);
+        take(out);
+    }
+    CHECK_EQ(softvf_read32(a.dev, VFRING_82576_VFGPTC), FRAMES); /* the VF knows nothing of it */
+    softvf_set_faults(a.dev, &(struct softvf_faults){0}); /* lets go of a held frame */
+    take(out);
+    testdrv_close(&a);
+    testdrv_close(&b);
+}
+
+/** Five standard deviations around the expected number. */
+static void check_rate(uint32_t seen, double rate)
+{
+    double expected = FRAMES * rate;
+    double variance = expected * (1 - rate);
+
+    CHECK((seen - expected) * (seen - expected) <= 25 * variance);
+}
+
+static void none_by_default(void)
+{
+    const struct softvf_faults none = {.seed = 5};
+
+    run(&none, &first);
+    CHECK_EQ(first.count, FRAMES);
+    for (uint32_t i = 0; i < FRAMES; i++) {
+        CHECK_EQ(first.sequence[i], i);
+    }
+    CHECK_EQ(first.damaged, 0);
+}
+
+static void drops(void)
+{
+    const struct softvf_faults faults = {.seed = 1, .drop_ppm = 50000};
+
+    run(&faults, &first);
+    check_rate(FRAMES - first.count, 0.05);
+    for (uint32_t i = 1; i < first.count; i++) {
+        CHECK(first.sequence[i] > first.sequence[i - 1]);
+    }
+}
+
+static void duplicates(void)
+{
+    const struct softvf_faults faults = {.seed = 2, .duplicate_ppm = 50000};
+
+    run(&faults, &first);
+    check_rate(first.count - FRAMES, 0.05);
+    for (uint32_t i = 1; i < first.count; i++) {
+        CHECK(first.sequence[i] - first.sequence[i - 1] <= 1);
+    }
+}
+
+static void reorders(void)
+{
+    const struct softvf_faults faults = {.seed = 3, .reorder_ppm = 50000};
+
+    run(&faults, &first);
+    CHECK_EQ(first.count, FRAMES); /* nothing lost, nothing twice */
+    uint32_t swapped = 0;
+    for (uint32_t i = 0; i < FRAMES; i++) {
+        if (first.sequence[i] != i) { /* i + 1 came first, then i */
+            CHECK_EQ(first.sequence[i], i + 1);
+            CHECK_EQ(first.sequence[i + 1], i);
+            swapped++;
+            i++;
+        }
+    }
+    CHECK(swapped > FRAMES / 40 && swapped < FRAMES / 16);
+}
+
+static void corrupts(void)
+{
+    const struct softvf_faults faults = {.seed = 4, .corrupt_ppm = 50000};
+
+    run(&faults, &first);
+    CHECK_EQ(first.count, FRAMES);
+    /* A flip of a low bit of the sequence number is damage too, but not seen here. */
+    CHECK(first.damaged > FRAMES / 25 && first.damaged < FRAMES / 16);
+}
+
+static void the_same_from_a_seed(void)
+{
+    struct softvf_faults faults = {.seed = 77, .drop_ppm = 20000, .duplicate_ppm = 20000,
+                                   .reorder_ppm = 20000, .corrupt_ppm = 20000};
+
+    run(&faults, &first);
+    run(&faults, &second);
+    CHECK_EQ(memcmp(&first, &second, sizeof(first)), 0);
+    faults.seed = 78;
+    run(&faults, &second);
+    CHECK(memcmp(&first, &second, sizeof(first)) != 0);
+}
+
+static void all_or_nothing(void)
+{
+    const struct softvf_faults lost = {.seed = 1, .drop_ppm = 1000000};
+    const struct softvf_faults twice = {.seed = 1, .duplicate_ppm = 1000000};
+
+    run(&lost, &first);
+    CHECK_EQ(first.count, 0);
+    run(&twice, &first);
+    CHECK_EQ(first.count, 2 * FRAMES);
+}
+
+/** A frame held back at close goes out all the same. */
+static void close_lets_go(void)
+{
+    const struct softvf_faults faults = {.seed = 1, .reorder_ppm = 1000000};
+
+    testdrv_open(&a, testdir_vf(0, 1500), NULL);
+    testdrv_open(&b, testdir_vf(1, 1500), NULL);
+    softvf_set_faults(a.dev, &faults);
+    send_frame(&a, b.mac, 100, 9);
+    memset(a.tx_slot.vaddr, 0, 100); /* sent is sent: the memory is the sender's again */
+    static uint8_t data[2048];
+    CHECK_EQ(receive(&b, data, sizeof(data)), -1);
+    testdrv_close(&a);
+    expect_frame(&b, 100, 9);
+    testdrv_close(&b);
+}
+
+int main(void)
+{
+    RUN(none_by_default);
+    RUN(drops);
+    RUN(duplicates);
+    RUN(reorders);
+    RUN(corrupts);
+    RUN(the_same_from_a_seed);
+    RUN(all_or_nothing);
+    RUN(close_lets_go);
+    return 0;
+}

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/**
+ * @file
+ * Arena and soft IOMMU.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "check.h"
+#include "testdrv.h"
+
+#define PAGE 4096u
+#define MAX_REGIONS 4096u
+#define READ SOFTVF_DMA_READ
+#define WRITE SOFTVF_DMA_WRITE
+
+static struct softvf *dev;
+static const char *path;
+
+static void begin(void)
+{
+    path = testdir_vf(0, 1500);
+    CHECK_EQ(softvf_open(path, &dev), 0);
+}
+
+static uint8_t *user_memory(size_t bytes)
+{
+    void *vaddr = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    CHECK(vaddr != MAP_FAILED);
+    return vaddr;
+}
+
+static void bad_arguments(void)
+{
+    uint64_t iova, id;
+    size_t bytes = 4 * PAGE;
+
+    begin();
+    uint8_t *arena = softvf_arena_alloc(dev, bytes);
+    uint8_t *user = user_memory(bytes);
+    CHECK_EQ(softvf_dma_map(dev, user + 64, PAGE, READ, &iova, &id), -EINVAL);
+    CHECK_EQ(softvf_dma_map(dev, user, 100, READ, &iova, &id), -EINVAL);
+    CHECK_EQ(softvf_dma_map(dev, user, 0, READ, &iova, &id), -EINVAL);
+    CHECK_EQ(softvf_dma_map(dev, NULL, PAGE, READ, &iova, &id), -EINVAL);
+    CHECK_EQ(softvf_dma_map(dev, user, PAGE, 0, &iova, &id), -EINVAL);
+    CHECK_EQ(softvf_dma_map(dev, user, PAGE, 4, &iova, &id), -EINVAL);
+    CHECK_EQ(softvf_dma_map(dev, user, SIZE_MAX - PAGE + 1, READ, &iova, &id), -EINVAL);
+    CHECK_EQ(softvf_dma_map(dev, user, PAGE, WRITE, &iova, &id), -EOPNOTSUPP);
+    CHECK_EQ(softvf_dma_map(dev, user, PAGE, READ | WRITE, &iova, &id), -EOPNOTSUPP);
+    CHECK_EQ(softvf_dma_map(dev, arena, bytes + PAGE, WRITE, &iova, &id), -EFAULT);
+    munmap(user + PAGE, PAGE);
+    CHECK_EQ(softvf_dma_map(dev, user, 2 * PAGE, READ, &iova, &id), -EFAULT);
+    mprotect(user + 2 * PAGE, PAGE, PROT_NONE);
+    CHECK_EQ(softvf_dma_map(dev, user + 2 * PAGE, PAGE, READ, &iova, &id), -EFAULT);
+    CHECK_EQ(softvf_dma_unmap(dev, 0), -ENOENT);
+    CHECK_EQ(softvf_dma_map(dev, user, PAGE, READ, &iova, &id), 0);
+    CHECK_EQ(softvf_dma_unmap(dev, id), 0);
+    CHECK_EQ(softvf_dma_unmap(dev, id), -ENOENT);
+    munmap(user, bytes);
+    softvf_close(dev);
+}
+
+static void iovas_are_not_addresses(void)
+{
+    uint64_t first, second, id[2];
+
+    begin();
+    uint8_t *arena = softvf_arena_alloc(dev, 2 * PAGE);
+    CHECK_EQ(softvf_dma_map(dev, arena, PAGE, WRITE, &first, &id[0]), 0);
+    CHECK_EQ(softvf_dma_map(dev, arena + PAGE, PAGE, WRITE, &second, &id[1]), 0);
+    CHECK(first != (uintptr_t)arena && first >> 47 != 0);  /* above all user addresses */
+    CHECK(second > first + PAGE);                          /* a gap in between */
+    CHECK(first % PAGE == 0 && (uint32_t)first != 0);      /* both halves count */
+    uint64_t again;
+    CHECK_EQ(softvf_dma_unmap(dev, id[0]), 0);
+    CHECK_EQ(softvf_dma_map(dev, arena, PAGE, WRITE, &again, &id[0]), 0);
+    CHECK(again != first && again > second); /* a stale one never hits again */
+    softvf_close(dev);
+}
+
+static void arena_is_zeroed_and_finite(void)
+{
+    struct stat before, used, after;
+
+    begin();
+    CHECK_EQ(stat(path, &before), 0);
+    CHECK(softvf_arena_alloc(dev, 0) == NULL);
+    CHECK(softvf_arena_alloc(dev, (32u << 20) + 1) == NULL);
+    uint8_t *all = softvf_arena_alloc(dev, 32u << 20);
+    CHECK(all != NULL);
+    CHECK(softvf_arena_alloc(dev, PAGE) == NULL);
+    memset(all, 0x5a, 32u << 20);
+    CHECK_EQ(stat(path, &used), 0);
+    CHECK(used.st_blocks * 512 >= 32 << 20);
+    softvf_arena_free(dev, all, 32u << 20);
+    CHECK_EQ(stat(path, &after), 0);
+    CHECK(after.st_blocks <= before.st_blocks + 8); /* given back to the system */
+    uint8_t *page = softvf_arena_alloc(dev, 1);
+    for (unsigned i = 0; i < PAGE; i++) {
+        CHECK_EQ(page[i], 0);
+    }
+    memset(page, 1, PAGE);
+    softvf_close(dev);
+    CHECK_EQ(softvf_open(path, &dev), 0); /* nor does the next owner see it */
+    page = softvf_arena_alloc(dev, 32u << 20);
+    for (unsigned i = 0; i < 32u << 20; i++) {
+        CHECK_EQ(page[i], 0);
+    }
+    softvf_close(dev);
+}
+
+static void holes_are_used_again(void)
+{
+    uint8_t *blocks[8];
+
+    begin();
+    for (unsigned i = 0; i < 8; i++) {
+        blocks[i] = softvf_arena_alloc(dev, 4u << 20);
+        CHECK(blocks[i] != NULL);
+    }
+    softvf_arena_free(dev, blocks[3], 4u << 20);
+    softvf_arena_free(dev, blocks[5], 4u << 20);
+    CHECK(softvf_arena_alloc(dev, 8u << 20) == NULL); /* free, but not in a row */
+    softvf_arena_free(dev, blocks[4], 4u << 20);
+    CHECK(softvf_arena_alloc(dev, 12u << 20) == blocks[3]);
+    softvf_close(dev);
+}
+
+static void mapped_memory_is_not_freed(void)
+{
+    uint64_t iova, id;
+
+    begin();
+    uint8_t *arena = softvf_arena_alloc(dev, 4 * PAGE);
+    CHECK_EQ(softvf_dma_map(dev, arena + PAGE, PAGE, WRITE, &iova, &id), 0);
+    softvf_arena_free(dev, arena, 4 * PAGE);
+    CHECK_EQ(violations(path), 1);
+    CHECK(softvf_arena_alloc(dev, PAGE) == arena + 4 * PAGE); /* still taken */
+    CHECK_EQ(softvf_dma_unmap(dev, id), 0);
+    softvf_arena_free(dev, arena, 4 * PAGE);
+    CHECK_EQ(violations(path), 1);
+    softvf_arena_free(dev, &id, PAGE); /* not the arena's */
+    CHECK_EQ(violations(path), 2);
+    softvf_close(dev);
+}
+
+/** 4096 regions, each of which must be found: as a source, and as a target. */
+static void full_tables(void)
+{
+    static uint64_t iovas[MAX_REGIONS], ids[MAX_REGIONS];
+    struct testdrv a, b;
+    uint64_t iova, id;
+
+    testdrv_open(&a, testdir_vf(0, 1500), NULL);
+    testdrv_open(&b, testdir_vf(1, 1500), NULL);
+    uint32_t n = MAX_REGIONS - 4; /* the test driver has four */
+    uint8_t *user = user_memory((size_t)n * PAGE);
+    uint8_t *arena = softvf_arena_alloc(b.dev, (size_t)n * PAGE);
+    CHECK(arena != NULL);
+    for (uint32_t i = 0; i < n; i++) {
+        a.tx_slot.vaddr = user + (size_t)i * PAGE;
+        make_frame(&a, b.mac, 100, (uint8_t)i);
+        CHECK_EQ(softvf_dma_map(a.dev, user + (size_t)i * PAGE, PAGE, READ, &iovas[i], &id), 0);
+    }
+    CHECK_EQ(softvf_dma_map(a.dev, user, PAGE, READ, &iova, &id), -ENOSPC);
+    for (uint32_t i = 0; i < n; i++) {
+        CHECK_EQ(softvf_dma_map(b.dev, arena + (size_t)i * PAGE, PAGE, WRITE, &iova, &ids[i]), 0);
+        b.rx[i % 64].read.packet_iova = iova; /* the buffers of the last lap stay */
+    }
+    CHECK_EQ(softvf_dma_map(b.dev, arena, PAGE, WRITE, &iova, &id), -ENOSPC);
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t at = i * 2654435761u % n; /* all over the table */
+        post(&a, iovas[at], 100, 100, VFRING_82576_TXD_EOP | VFRING_82576_TXD_RS);
+        ring_doorbell(&a);
+        uint32_t slot = b.rx_next;
+        CHECK_EQ(__atomic_load_n(&b.rx[slot].wb.status_error, __ATOMIC_ACQUIRE) &
+                     VFRING_82576_RXD_DD, 1);
+        if (i < 63) { /* the first lap goes to the buffers mapped last */
+            uint32_t last = n - 1 - (n - 1 - slot) % 64;
+            CHECK_EQ(arena[(size_t)last * PAGE + 14], (uint8_t)(at + 14));
+        }
+        static uint8_t data[2048];
+        CHECK_EQ(receive(&b, data, sizeof(data)), 100);
+        if (i >= 63) {
+            CHECK_EQ(data[14], (uint8_t)(at + 14));
+        }
+    }
+    for (uint32_t i = 0; i < n; i += 2) { /* out of the middle */
+        CHECK_EQ(softvf_dma_unmap(b.dev, ids[i]), 0);
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        CHECK_EQ(softvf_dma_unmap(b.dev, ids[i]), i % 2 == 0 ? -ENOENT : 0);
+    }
+    softvf_close(a.dev);
+    testdrv_close(&b);
+    munmap(user, (size_t)n * PAGE);
+}
+
+int main(void)
+{
+    RUN(bad_arguments);
+    RUN(iovas_are_not_addresses);
+    RUN(arena_is_zeroed_and_finite);
+    RUN(holes_are_used_again);
+    RUN(mapped_memory_is_not_freed);
+    RUN(full_tables);
+    return 0;
+}

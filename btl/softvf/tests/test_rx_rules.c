@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/**
+ * @file
+ * What silicon would choke on when it receives, and what gets lost.
+ */
+#include <string.h>
+
+#include "check.h"
+#include "testdrv.h"
+
+#define ENABLE                                                             \
+    (VFRING_82576_XDCTL_PTHRESH(16) | VFRING_82576_XDCTL_HTHRESH(8) |      \
+     VFRING_82576_XDCTL_WTHRESH(1) | VFRING_82576_XDCTL_ENABLE)
+
+static struct testdrv a, b;
+static const char *path;
+static uint8_t data[16384];
+
+static void open_both(void)
+{
+    testdrv_open(&a, testdir_vf(0, 1500), NULL);
+    path = testdir_vf(1, 1500);
+    testdrv_open(&b, path, NULL);
+}
+
+static void close_both(void)
+{
+    testdrv_close(&a);
+    testdrv_close(&b);
+}
+
+static bool rx_enabled(void)
+{
+    return (softvf_read32(b.dev, VFRING_82576_RXDCTL(0)) & VFRING_82576_XDCTL_ENABLE) != 0;
+}
+
+static void works(void)
+{
+    send_frame(&a, b.mac, 100, 1);
+    expect_frame(&b, 100, 1);
+}
+
+static void set_up_is_checked_at_enable(void)
+{
+    static const struct {
+        const char *what;
+        uint32_t reg, value;
+    } cases[] = {
+        {"length no multiple of 128", VFRING_82576_RDLEN(0), 1000},
+        {"too short", VFRING_82576_RDLEN(0), 256},
+        {"too long", VFRING_82576_RDLEN(0), 65536 + 128},
+        {"base", VFRING_82576_RDBAL(0), 0x1040},
+        {"head", VFRING_82576_RDH(0), 1},
+        {"legacy descriptors", VFRING_82576_SRRCTL(0), 2},
+        {"header split", VFRING_82576_SRRCTL(0), 2u << 25 | 2},
+        {"no buffer size", VFRING_82576_SRRCTL(0), VFRING_82576_SRRCTL_DESCTYPE_ADV_ONEBUF},
+        {"WTHRESH 0", VFRING_82576_RXDCTL(0), VFRING_82576_XDCTL_ENABLE},
+        {"WTHRESH 16", VFRING_82576_RXDCTL(0),
+         VFRING_82576_XDCTL_ENABLE | VFRING_82576_XDCTL_WTHRESH(16)},
+    };
+
+    open_both();
+    for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        testdrv_start_rx(&b);
+        softvf_write32(b.dev, VFRING_82576_RXDCTL(0), 0);
+        softvf_write32(b.dev, VFRING_82576_RDT(0), 0);
+        uint64_t before = violations(path);
+        softvf_write32(b.dev, cases[i].reg, cases[i].value);
+        if (cases[i].reg != VFRING_82576_RXDCTL(0)) {
+            softvf_write32(b.dev, VFRING_82576_RXDCTL(0), ENABLE);
+        }
+        if (rx_enabled() || violations(path) != before + 1) {
+            fprintf(stderr, "case: %s\n", cases[i].what);
+            CHECK(!"must not start");
+        }
+        uint64_t disabled = counter(path, "rx_disabled");
+        send_frame(&a, b.mac, 100, 1); /* lost */
+        CHECK_EQ(counter(path, "rx_disabled"), disabled + 1);
+    }
+    testdrv_start_rx(&b);
+    works();
+    close_both();
+}
+
+static void tail_needs_enable_and_a_place_in_the_ring(void)
+{
+    open_both();
+    softvf_write32(b.dev, VFRING_82576_RXDCTL(0), 0);
+    softvf_write32(b.dev, VFRING_82576_RDH(0), 0);
+    softvf_write32(b.dev, VFRING_82576_RDT(0), 0);
+    softvf_write32(b.dev, VFRING_82576_RDT(0), 63); /* too early: lost */
+    CHECK_EQ(softvf_read32(b.dev, VFRING_82576_RDT(0)), 0);
+    CHECK_EQ(violations(path), 1);
+    softvf_write32(b.dev, VFRING_82576_RXDCTL(0), ENABLE);
+    CHECK(rx_enabled());
+    send_frame(&a, b.mac, 100, 1);
+    CHECK_EQ(counter(path, "rx_no_descriptor"), 1); /* RDH == RDT: no buffer */
+    softvf_write32(b.dev, VFRING_82576_RDT(0), 64);
+    CHECK(!rx_enabled());
+    CHECK_EQ(violations(path), 2);
+    testdrv_start_rx(&b);
+    works();
+    close_both();
+}
+
+static void live_registers_are_not_touched(void)
+{
+    static const uint32_t regs[] = {VFRING_82576_RDBAL(0), VFRING_82576_RDBAH(0),
+                                    VFRING_82576_RDLEN(0), VFRING_82576_RDH(0),
+                                    VFRING_82576_SRRCTL(0)};
+
+    open_both();
+    for (unsigned i = 0; i < sizeof(regs) / sizeof(regs[0]); i++) {
+        uint64_t before = violations(path);
+        softvf_write32(b.dev, regs[i], softvf_read32(b.dev, regs[i])); /* no change: fine */
+        CHECK(rx_enabled());
+        softvf_write32(b.dev, regs[i], softvf_read32(b.dev, regs[i]) ^ 1u << 7);
+        CHECK(!rx_enabled());
+        CHECK_EQ(violations(path), before + 1);
+        testdrv_start_rx(&b);
+    }
+    works();
+    close_both();
+}
+
+/** A refill that leaves the second quadword as the device wrote it. */
+static void unwritten_descriptor_hangs(void)
+{
+    open_both();
+    b.rx[0].read.header_iova = VFRING_82576_RXD_DD | VFRING_82576_RXD_EOP;
+    send_frame(&a, b.mac, 100, 1);
+    CHECK(!rx_enabled());
+    CHECK_EQ(violations(path), 1);
+    CHECK_EQ(counter(path, "rx_disabled"), 1);
+    testdrv_start_rx(&b);
+    works();
+    b.rx[b.rx_next].read.header_iova = 0x1000; /* a header buffer is ignored in this mode */
+    works();
+    close_both();
+}
+
+static void unmapped_buffers_make_error_frames(void)
+{
+    open_both();
+    const uint64_t bad[] = {
+        (uintptr_t)b.rx_buffers.vaddr,                   /* a virtual address */
+        b.rx_buffers.iova + b.rx_buffers.bytes - 1024,   /* 1 KiB short of BSIZEPACKET */
+        b.rx_buffers.iova - 16,
+        b.tx_slot.iova,                                  /* mapped for READ only */
+        a.rx_buffers.iova + (1ull << 40),
+    };
+    const unsigned n = sizeof(bad) / sizeof(bad[0]);
+    for (unsigned i = 0; i < n; i++) {
+        b.rx[i].read.packet_iova = bad[i];
+    }
+    uint32_t before = softvf_read32(b.dev, VFRING_82576_VFGPRC);
+    for (unsigned i = 0; i < n; i++) {
+        send_frame(&a, b.mac, 100, 9);
+        CHECK_EQ(receive(&b, data, sizeof(data)), 0);
+        CHECK((b.last_status & VFRING_82576_RXD_RXE) != 0);
+        CHECK_EQ(counter(path, "rx_dma_fault"), i + 1);
+    }
+    CHECK_EQ(softvf_read32(b.dev, VFRING_82576_VFGPRC), before); /* not good packets */
+    works();
+    close_both();
+}
+
+/** The second buffer of a long frame is bad: the frame is lost, then that buffer alone. */
+static void fault_inside_a_long_frame(void)
+{
+    const struct testdrv_params small = {.rx_buffer_kib = 1};
+
+    testdrv_open(&a, testdir_vf(0, 9000), NULL);
+    path = testdir_vf(1, 9000);
+    testdrv_open(&b, path, &small);
+    b.rx[1].read.packet_iova = 0x1000;
+    send_frame(&a, b.mac, 3000, 4);
+    CHECK_EQ(receive(&b, data, sizeof(data)), 0);
+    send_frame(&a, b.mac, 3000, 5);
+    CHECK_EQ(receive(&b, data, sizeof(data)), 0);
+    send_frame(&a, b.mac, 3000, 6);
+    expect_frame(&b, 3000, 6);
+    CHECK_EQ(counter(path, "rx_dma_fault"), 2);
+    close_both();
+}
+
+static void unmapped_ring_loses_frames(void)
+{
+    open_both();
+    CHECK_EQ(softvf_dma_unmap(b.dev, b.rx_ring.id), 0);
+    send_frame(&a, b.mac, 100, 1);
+    CHECK_EQ(counter(path, "rx_dma_fault"), 1);
+    CHECK_EQ(softvf_dma_map(b.dev, b.rx_ring.vaddr, b.rx_ring.bytes,
+                            SOFTVF_DMA_READ | SOFTVF_DMA_WRITE, &b.rx_ring.iova, &b.rx_ring.id), 0);
+    testdrv_start_rx(&b);
+    works();
+    close_both();
+}
+
+/** After unmap returns, nobody writes there any more. */
+static void unmapped_buffers_stay_untouched(void)
+{
+    open_both();
+    CHECK_EQ(softvf_dma_unmap(b.dev, b.rx_buffers.id), 0);
+    memset(b.rx_buffers.vaddr, 0xee, b.rx_buffers.bytes);
+    for (int i = 0; i < 10; i++) {
+        send_frame(&a, b.mac, 1000, 1);
+        CHECK_EQ(receive(&b, data, sizeof(data)), 0);
+    }
+    for (size_t i = 0; i < b.rx_buffers.bytes; i++) {
+        CHECK_EQ(b.rx_buffers.vaddr[i], 0xee);
+    }
+    CHECK_EQ(softvf_dma_map(b.dev, b.rx_buffers.vaddr, b.rx_buffers.bytes, SOFTVF_DMA_WRITE,
+                            &b.rx_buffers.iova, &b.rx_buffers.id), 0);
+    testdrv_start_rx(&b);
+    works();
+    close_both();
+}
+
+static void no_frames_before_the_handshake(void)
+{
+    open_both();
+    softvf_write32(b.dev, VFRING_82576_CTRL, VFRING_82576_CTRL_RST);
+    testdrv_start_rx(&b);
+    CHECK(rx_enabled());
+    send_frame(&a, b.mac, 100, 1);
+    CHECK_EQ(receive(&b, data, sizeof(data)), -1);
+    CHECK_EQ(counter(path, "rx_disabled"), 1);
+    testdrv_handshake(&b, 1522);
+    testdrv_start_tx(&b);
+    testdrv_start_rx(&b);
+    works();
+    close_both();
+}
+
+int main(void)
+{
+    RUN(set_up_is_checked_at_enable);
+    RUN(tail_needs_enable_and_a_place_in_the_ring);
+    RUN(live_registers_are_not_touched);
+    RUN(unwritten_descriptor_hangs);
+    RUN(unmapped_buffers_make_error_frames);
+    RUN(fault_inside_a_long_frame);
+    RUN(unmapped_ring_loses_frames);
+    RUN(unmapped_buffers_stay_untouched);
+    RUN(no_frames_before_the_handshake);
+    return 0;
+}
