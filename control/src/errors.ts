@@ -96,11 +96,6 @@ export const CATALOGUE = {
     message: 'cannot load the native addon: {cause}',
     remedy: 'build it with: make -C control/native (installed: install vfring again for this node version)',
   },
-  VFRING_ERR_PERMISSION: {
-    exit: EXIT.NO_PERMISSION,
-    message: '{what} needs root: {cause}',
-    remedy: 'start vfringd as root, or try vfring without hardware: provider: soft',
-  },
   VFRING_ERR_INTERNAL: {
     exit: EXIT.INTERNAL,
     message: 'internal error: {cause}',
@@ -196,11 +191,6 @@ export const CATALOGUE = {
     exit: EXIT.DATA,
     message: 'there is no job {job} of yours',
     remedy: 'vfring job lists the jobs that vfringd knows',
-  },
-  VFRING_ERR_JOB_ENDED: {
-    exit: EXIT.DATA,
-    message: 'job {job} has ended and takes no more leases',
-    remedy: 'start a new job (vfring run makes one), or unset VFRING_JOB',
   },
   VFRING_ERR_NO_DAEMON: {
     exit: EXIT.UNAVAILABLE,

@@ -100,7 +100,7 @@ function judge(args: RunArgs, report: JobView, say: (line: string) => void): num
     return EXIT.OK;
   }
   const error = new VfringError('VFRING_ERR_NOT_CARRIED', {
-    what: `${processes} of ${args.ranks} processes took a VF`,
+    what: `${processes} of ${args.ranks} processes took a lease of a VF`,
   });
   say(`${error.code}: ${error.message}`);
   say(`remedy: ${error.remedy}`);

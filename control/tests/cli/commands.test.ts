@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** Both programs as users start them. */
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { existsSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { native } from '../../src/native.js';
+import { ask, ended, leaseHolder, leaseRequest } from '../helpers/lease-client.js';
+import { eventually } from '../helpers/eventually.js';
+import { tempDir } from '../helpers/temp-dir.js';
+
+const root = join(import.meta.dirname, '../../..');
+const libexec = join(root, 'build/prefix/libexec/vfring');
+const main = { vfring: 'control/src/cli/main.ts', vfringd: 'control/src/daemon/main.ts' };
+
+const argv = (program: keyof typeof main, args: readonly string[]): string[] => ['--import', 'tsx', join(root, main[program]), ...args];
+
+function command(program: keyof typeof main, ...args: string[]) {
+  const result = spawnSync(process.execPath, argv(program, args), {
+    cwd: root,
+    encoding: 'utf8',
+    env: { ...process.env, VFRING_RUN_DIR: join(tempDir(), 'run') },
+  });
+  return { status: result.status, out: result.stdout, err: result.stderr };
+}
+
+describe('exit statuses and messages', () => {
+  test('help is no error', () => {
+    for (const program of ['vfring', 'vfringd'] as const) {
+      expect(command(program, '--help')).toMatchObject({ status: 0, err: '' });
+    }
+  });
+
+  test.each<[keyof typeof main, string[], number]>([
+    ['vfring', [], 64],
+    ['vfring', ['fly'], 64],
+    ['vfring', ['status', '--jsno'], 64],
+    ['vfring', ['run', '-n', '2', 'p'], 64],
+    ['vfring', ['provision'], 64],
+    ['vfring', ['status'], 69],
+    ['vfring', ['job'], 69],
+    ['vfring', ['config', 'check', '/nowhere'], 78],
+    ['vfringd', ['--fly'], 64],
+    ['vfringd', ['x'], 64],
+    ['vfringd', ['--config', '/nowhere'], 78],
+  ])('%s %j: %d', (program, args, status) => {
+    const result = command(program, ...args);
+    expect(result.status).toBe(status);
+    expect(result.err).not.toBe('');
+    expect(result.err).not.toMatch(/\n\s+at /); // no stack trace
+  });
+
+  test('config check names file, line, column and field of every problem', () => {
+    const file = join(tempDir(), 'c.yaml');
+    writeFileSync(file, 'version: 1\nprovider:\n  soft: {dir: /x, vfs: 0}\nfoo: 1\n');
+    const { status, err } = command('vfring', 'config', 'check', file);
+    expect(status).toBe(78);
+    expect(err.trim().split('\n')).toHaveLength(2);
+    expect(err).toContain(`${file}:4:1: foo: unknown field`);
+  });
+
+  test('a daemon whose tool is missing says where it was looked for', () => {
+    const dir = tempDir();
+    const file = join(dir, 'c.yaml');
+    writeFileSync(file, `version: 1\nprovider:\n  soft: {dir: ${dir}/soft, vfs: 1}\n`);
+    const result = spawnSync(process.execPath, argv('vfringd', ['--config', file, '--run-dir', join(dir, 'run')]), {
+      cwd: root,
+      encoding: 'utf8',
+      env: { ...process.env, VFRING_LIBEXEC: '/nowhere' },
+    });
+    expect(result.status).toBe(69);
+    expect(result.stderr).toContain('VFRING_ERR_NO_SOFTVF');
+    expect(result.stderr).toContain('remedy: ');
+  });
+});
+
+describe.skipIf(!existsSync(join(libexec, 'vfring-softvf')))('vfringd with real soft VFs (skipped until vfring-softvf is built)', () => {
+  async function start(dir: string): Promise<{ daemon: ChildProcess; lease: string }> {
+    const file = join(dir, 'c.yaml');
+    writeFileSync(file, `version: 1\nprovider:\n  soft: {dir: ${dir}/soft, vfs: 2}\n`);
+    const daemon = spawn(process.execPath, argv('vfringd', ['--config', file, '--run-dir', join(dir, 'run')]), {
+      cwd: root,
+      env: { ...process.env, VFRING_LIBEXEC: libexec },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    onTestFinished(() => void daemon.kill('SIGKILL'));
+    let text = '';
+    daemon.stderr.on('data', (data: Buffer) => (text += data.toString()));
+    daemon.stdout.on('data', (data: Buffer) => (text += data.toString()));
+    await eventually(() => text.includes('vfringd ready') || daemon.exitCode !== null);
+    expect(text).toContain('vfringd ready: 2 VFs (soft)');
+    return { daemon, lease: join(dir, 'run', 'lease.sock') };
+  }
+
+  test('serves, survives the crash of a holder, and ends well at SIGTERM', async () => {
+    const dir = tempDir();
+    const { daemon, lease } = await start(dir);
+    const { child, reply } = await leaseHolder(lease, leaseRequest({ count: 2 }));
+    const inode = statSync(reply.vfs[0]?.device ?? '').ino;
+    child.kill('SIGKILL');
+    await ended(child);
+    const next = await ask(lease, leaseRequest({ count: 2 }));
+    expect(next.ok).toBe(true);
+    expect(statSync(reply.vfs[0]?.device ?? '').ino).not.toBe(inode);
+    daemon.kill('SIGTERM');
+    await ended(daemon);
+    expect(daemon.exitCode).toBe(0);
+    expect(existsSync(lease)).toBe(false);
+  });
+
+  test('after kill -9 it starts again, and mends what it left', async () => {
+    const dir = tempDir();
+    const first = await start(dir);
+    const { reply } = await leaseHolder(first.lease, leaseRequest());
+    const device = reply.vfs[0]?.device ?? '';
+    first.daemon.kill('SIGKILL');
+    await ended(first.daemon);
+    const owner = statSync(device);
+    native().setNodeOwner(device, 'file', 0, 0, owner.uid, owner.gid, 0o640);
+    const second = await start(dir);
+    expect(statSync(device).mode & 0o7777).toBe(0o600);
+    expect((await ask(second.lease, leaseRequest({ count: 2 }))).ok).toBe(true);
+  });
+});

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: BSD-3-Clause
+import { describe, expect, test } from 'vitest';
+import { parseRunArgs } from '../../src/cli/run-args.js';
+
+const parse = (text: string) => parseRunArgs(text.split(' '));
+
+describe('vfring run', () => {
+  test('takes its own options, passes on the rest', () => {
+    expect(parse('--local vf -n 4 --mpirun /opt/bin/mpirun --bind-to core -x A=b -- ./prog -n 7 --local')).toEqual({
+      local: 'vf',
+      ranks: 4,
+      mpirun: '/opt/bin/mpirun',
+      mpirunOptions: ['--bind-to', 'core', '-x', 'A=b'],
+      program: ['./prog', '-n', '7', '--local'],
+      otherHosts: false,
+    });
+  });
+
+  test.each(['-n 3 -- p', '-np 3 -- p', '--np 3 -- p', '-c 3 -- p', '--n=3 -- p', '-n 2 -n 3 -- p'])('%s: three ranks', (text) =>
+    expect(parse(text).ranks).toBe(3),
+  );
+
+  test('shared memory within a node is the default', () => expect(parse('-n 1 -- p').local).toBe('sm'));
+
+  test('an empty argument stays one', () => {
+    expect(parseRunArgs(['-n', '1', '-x', '', '--', 'p', '']).mpirunOptions).toEqual(['-x', '']);
+  });
+
+  test('a double dash of the program is the program\'s', () => {
+    expect(parse('-n 1 -- p -- q').program).toEqual(['p', '--', 'q']);
+  });
+
+  test.each(['-H a,b', '--host a:2', '--hostfile f', '--machinefile f', '-host a'])('%s: ranks may be elsewhere', (option) =>
+    expect(parse(`-n 2 ${option} -- p`).otherHosts).toBe(true),
+  );
+
+  test.each([
+    ['-n 2 p', /program is missing/],
+    ['-n 2 --', /program is missing/],
+    ['--local vf -- p', /number of processes is missing/],
+    ['-n 0 -- p', /whole number/],
+    ['-n x -- p', /whole number/],
+    ['-n -- p', /needs a value/],
+    ['-n 2 --local tcp -- p', /sm .* or vf/],
+    ['-n 2 --mca btl tcp,self -- p', /sets it itself/],
+    ['-n 2 --mca pml ucx -- p', /sets it itself/],
+  ])('%s is refused', (text, expected) => {
+    expect(() => parse(text)).toThrow(expected);
+    try {
+      parse(text);
+    } catch (error) {
+      expect(error).toMatchObject({ code: 'VFRING_ERR_USAGE', exitStatus: 64 });
+    }
+  });
+});

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** `vfring run` against a real daemon, with an mpirun that only looks like one. */
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { apiClient } from '../../src/cli/api-client.js';
+import { btlList, componentPath, findOpenMpi } from '../../src/cli/open-mpi.js';
+import { parseRunArgs } from '../../src/cli/run-args.js';
+import { run } from '../../src/cli/run.js';
+import { exec } from '../../src/exec.js';
+import { startNode } from '../helpers/fake-node.js';
+import { tempDir } from '../helpers/temp-dir.js';
+
+const HOLDER = join(import.meta.dirname, '../helpers/lease-holder.mjs');
+
+function script(path: string, body: string): void {
+  writeFileSync(path, `#!/bin/sh\n${body}\n`);
+  chmodSync(path, 0o755);
+}
+
+/** A folder with an mpirun that notes its arguments and then does `body`. */
+function fakeOpenMpi(dir: string, body: string, version = '5.0.7', btlIn: 'components' | 'prefix' | 'nowhere' = 'components') {
+  const bin = join(dir, 'bin');
+  const components = join(dir, 'components');
+  const prefix = join(dir, 'prefix');
+  [bin, components, join(prefix, 'lib', 'openmpi')].forEach((folder) => mkdirSync(folder, { recursive: true }));
+  script(
+    join(bin, 'mpirun'),
+    `if [ "$1" = --version ]; then echo "mpirun (Open MPI) ${version}"; exit 0; fi
+printf '%s\\n' "$@" > ${dir}/arguments
+env > ${dir}/environment
+${body}`,
+  );
+  script(join(bin, 'ompi_info'), `echo path:pkglibdir:${components}`);
+  if (btlIn !== 'nowhere') {
+    writeFileSync(join(btlIn === 'components' ? components : join(prefix, 'lib', 'openmpi'), 'mca_btl_vfring.so'), '');
+  }
+  return { mpirun: join(bin, 'mpirun'), components, prefix };
+}
+
+/** Shell text of a rank that leases a VF, waits for the answer, and ends. */
+const rank = (lease: string, index: number): string =>
+  `${process.execPath} ${HOLDER} ${lease} '{"v":1,"op":"lease","count":1,"job":"'$VFRING_JOB'","rank":${index},"ranks":2}' </dev/null >/dev/null`;
+
+async function runIt(body: (lease: string) => string, args: string, version?: string, btlIn?: 'components' | 'prefix' | 'nowhere') {
+  const node = await startNode();
+  const dir = tempDir();
+  const mpi = fakeOpenMpi(dir, body(node.lease), version, btlIn);
+  const said: string[] = [];
+  const status = await run(parseRunArgs(['--mpirun', mpi.mpirun, ...args.split(' ')]), {
+    api: apiClient(node.runDir),
+    exec,
+    prefix: mpi.prefix,
+    env: { ...process.env, VFRING_RUN_DIR: node.runDir, HOME: '/home/x' },
+    say: (line) => said.push(line),
+  });
+  const read = (name: string): string => readFileSync(join(dir, name), 'utf8');
+  return { status, said, mpi, node, arguments: () => read('arguments').trim().split('\n'), environment: () => read('environment') };
+}
+
+describe('a run', () => {
+  test('sets the transport, names the job, passes the rest on, and says what it chose', async () => {
+    const result = await runIt((lease) => `${rank(lease, 0)} & ${rank(lease, 1)} & wait`, '--local vf -n 2 --bind-to core -- prog -x y');
+    const id = result.node.daemon.jobs.list()[0]?.id ?? '';
+    expect(result.arguments()).toEqual([
+      ...['-n', '2', '--mca', 'pml', 'ob1', '--mca', 'btl', 'self,vfring', '-x', 'VFRING_JOB', '-x', 'VFRING_RUN_DIR'],
+      ...['--bind-to', 'core', 'prog', '-x', 'y'],
+    ]);
+    expect(result.environment()).toContain(`VFRING_JOB=${id}\n`);
+    expect(result.environment()).not.toContain('mca_base_component_path');
+    expect(result.said[0]).toBe(`job ${id}: 2 ranks, --local vf: every message over VFs (Open MPI 5.0.7, btl self,vfring)`);
+    expect(result.said.slice(1)).toEqual([
+      expect.stringMatching(/^rank 0: VF vf\d of PF soft: out 0 frames 0 B, in 0 frames 0 B$/) as string,
+      expect.stringMatching(/^rank 1: VF vf\d of PF soft: out 0 frames 0 B, in 0 frames 0 B$/) as string,
+    ]);
+    expect(result.status).toBe(0);
+    expect(result.node.daemon.jobs.list()[0]?.endedAt).toBeDefined();
+  });
+
+  test('that ends well without leases was not carried: status 76', async () => {
+    const { status, said } = await runIt(() => 'exit 0', '-n 2 -- prog');
+    expect(status).toBe(76);
+    expect(said.join('\n')).toContain('0 of 2 processes took a lease');
+  });
+
+  test('that one rank only took part in was not carried either', async () => {
+    const { status, said } = await runIt((lease) => rank(lease, 0), '-n 2 -- prog');
+    expect(status).toBe(76);
+    expect(said.join('\n')).toContain('1 of 2 processes took a lease');
+  });
+
+  test('over several hosts needs the leases of this one only', async () => {
+    const { status } = await runIt((lease) => rank(lease, 0), '-n 2 --host a,b -- prog');
+    expect(status).toBe(0);
+  });
+
+  test('that fails has mpirun\'s own status', async () => {
+    expect((await runIt(() => 'exit 13', '-n 2 -- prog')).status).toBe(13);
+    expect((await runIt(() => 'kill -TERM $$', '-n 2 -- prog')).status).toBe(143);
+  });
+});
+
+describe('Open MPI', () => {
+  test('calls shared memory vader before version 5', () => {
+    expect([btlList('sm', 4), btlList('sm', 5), btlList('sm', 6), btlList('vf', 4)]).toEqual([
+      'self,vader,vfring',
+      'self,sm,vfring',
+      'self,sm,vfring',
+      'self,vfring',
+    ]);
+  });
+
+  test('is told where the BTL is, without forgetting its own folder', async () => {
+    const { mpi, environment } = await runIt(() => 'exit 1', '-n 1 -- p', '4.1.4', 'prefix');
+    expect(environment()).toContain(
+      `OMPI_MCA_mca_base_component_path=${mpi.prefix}/lib/openmpi:${mpi.components}:/home/x/.openmpi/components\n`,
+    );
+  });
+
+  test('whose components path is set keeps it', () => {
+    const dir = tempDir();
+    const { mpirun, components, prefix } = fakeOpenMpi(dir, '', '5.0.7', 'prefix');
+    const mpi = { mpirun, components, version: '5.0.7', major: 5 };
+    const name = 'OMPI_MCA_mca_base_component_path';
+    expect(componentPath(mpi, prefix, { [name]: '/mine' })).toEqual({ [name]: `${prefix}/lib/openmpi:/mine` });
+    expect(componentPath(mpi, prefix, { [name]: `${prefix}/lib/openmpi:/mine` })).toEqual({});
+  });
+
+  test('without the BTL is refused before anything runs', async () => {
+    await expect(runIt(() => 'exit 0', '-n 1 -- p', '5.0.7', 'nowhere')).rejects.toMatchObject({
+      code: 'VFRING_ERR_NO_BTL',
+      exitStatus: 69,
+    });
+  });
+
+  test.each([
+    ['mpirun (Open MPI) 4.0.3', 'VFRING_ERR_NOT_OPEN_MPI'],
+    ['HYDRA build details: Version: 4.0', 'VFRING_ERR_NOT_OPEN_MPI'],
+  ])('that says "%s" is refused', async (says, code) => {
+    const dir = tempDir();
+    script(join(dir, 'mpirun'), `echo '${says}'`);
+    await expect(findOpenMpi(join(dir, 'mpirun'), exec)).rejects.toMatchObject({ code });
+  });
+
+  test('that is not there is named', async () => {
+    await expect(findOpenMpi('/nowhere/mpirun', exec)).rejects.toMatchObject({
+      code: 'VFRING_ERR_NO_MPIRUN',
+      message: 'cannot run /nowhere/mpirun: it was not found',
+    });
+  });
+});
+
+test('without a daemon nothing is run: status 69, with the socket named', async () => {
+  const dir = tempDir();
+  const mpi = fakeOpenMpi(dir, 'exit 0');
+  const work = run(parseRunArgs(['--mpirun', mpi.mpirun, '-n', '1', '--', 'p']), {
+    api: apiClient(join(dir, 'run')),
+    exec,
+    prefix: mpi.prefix,
+    env: process.env,
+    say: () => {},
+  });
+  await expect(work).rejects.toMatchObject({ code: 'VFRING_ERR_NO_DAEMON', exitStatus: 69 });
+  expect(() => readFileSync(join(dir, 'arguments'))).toThrow('ENOENT');
+});

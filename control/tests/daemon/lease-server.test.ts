@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** Clients that misbehave: each costs nobody else anything. */
+import { connect } from 'node:net';
+import { describe, expect, test } from 'vitest';
+import { eventually } from '../helpers/eventually.js';
+import { startNode } from '../helpers/fake-node.js';
+import { answerOf, ask, leaseRequest, send } from '../helpers/lease-client.js';
+
+const line = (request: object): string => `${JSON.stringify(request)}\n`;
+
+describe('a request that is not one', () => {
+  test.each<[string, string | Buffer, RegExp]>([
+    ['no JSON', 'hello\n', /not a line of JSON/],
+    ['an empty line', '\n', /not a line of JSON/],
+    ['JSON that is no object', '17\n', /wrong request/],
+    ['null', 'null\n', /wrong request/],
+    ['an unknown operation', line({ v: 1, op: 'steal' }), /op/],
+    ['another version', line(leaseRequest({ v: 2 })), /v:/],
+    ['an unknown field', line(leaseRequest({ uid: 0 })), /uid/],
+    ['a missing field', line({ v: 1, op: 'lease', count: 1, job: 'x', rank: 0 }), /ranks/],
+    ['no VFs', line(leaseRequest({ count: 0 })), /count/],
+    ['too many VFs', line(leaseRequest({ count: 65 })), /count/],
+    ['half a VF', line(leaseRequest({ count: 1.5 })), /count/],
+    ['a count as text', line(leaseRequest({ count: '1' })), /count/],
+    ['a negative rank', line(leaseRequest({ rank: -1 })), /rank/],
+    ['a rank beyond all numbers', line(leaseRequest({ rank: 1e300 })), /rank/],
+    ['an empty job', line(leaseRequest({ job: '' })), /job/],
+    ['a job with a newline', line(leaseRequest({ job: 'a\nb' })), /job/],
+    ['a job with a path', line(leaseRequest({ job: '../x' })), /job/],
+    ['a job that is too long', line(leaseRequest({ job: 'x'.repeat(129) })), /job/],
+    ['a line that is too long', `${'x'.repeat(5000)}\n`, /more than 4096 bytes/],
+    ['no newline in 4096 bytes', 'x'.repeat(4096), /more than 4096 bytes/],
+    ['two lines', line(leaseRequest()) + line(leaseRequest()), /more than one line/],
+    ['bytes that are not UTF-8', Buffer.from([0x22, 0xff, 0xfe, 0x22, 0x0a]), /not UTF-8/],
+    ['a prototype', '{"v":1,"op":"lease","__proto__":{"count":1},"job":"x","rank":0,"ranks":1}\n', /wrong request/],
+  ])('%s', async (_name, bytes, expected) => {
+    const node = await startNode();
+    const reply = JSON.parse(await send(node.lease, bytes)) as { ok: boolean; code: string; message: string; remedy: string };
+    expect(reply).toMatchObject({ v: 1, ok: false, code: 'VFRING_ERR_BAD_REQUEST' });
+    expect(reply.message).toMatch(expected);
+    expect(reply.remedy).not.toBe('');
+    expect(node.daemon.manager.leases()).toEqual([]);
+    expect((await ask(node.lease, leaseRequest())).ok).toBe(true);
+  });
+
+  test('the longest line that is allowed', async () => {
+    const node = await startNode();
+    const request = JSON.stringify(leaseRequest());
+    const padded = `${request}${' '.repeat(4095 - request.length)}\n`;
+    expect(JSON.parse(await send(node.lease, padded))).toMatchObject({ ok: true });
+  });
+});
+
+describe('a client that is slow, silent or gone', () => {
+  test('a line in single bytes is a line', async () => {
+    const node = await startNode();
+    const socket = connect(node.lease);
+    const answer = answerOf(socket);
+    for (const byte of line(leaseRequest())) {
+      await new Promise<void>((resolve) => socket.write(byte, () => resolve()));
+    }
+    expect(JSON.parse(await answer)).toMatchObject({ ok: true });
+  });
+
+  test('one that ends its side after the line gets its answer', async () => {
+    const node = await startNode();
+    const socket = connect({ path: node.lease, allowHalfOpen: true });
+    socket.end(line(leaseRequest()));
+    expect(JSON.parse(await answerOf(socket))).toMatchObject({ ok: true });
+  });
+
+  test('one that ends its side within the line is told so', async () => {
+    const node = await startNode();
+    const socket = connect({ path: node.lease, allowHalfOpen: true });
+    socket.end('{"v":1,');
+    expect(JSON.parse(await answerOf(socket))).toMatchObject({ message: 'the request ended before its newline' });
+  });
+
+  test('one that says nothing is cut off', async () => {
+    const node = await startNode({ lineLimits: { silenceMs: 50 } });
+    expect(JSON.parse(await answerOf(connect(node.lease)))).toMatchObject({
+      code: 'VFRING_ERR_BAD_REQUEST',
+      message: expect.stringContaining('silence') as string,
+    });
+  });
+
+  test('one that trickles is cut off as well', async () => {
+    const node = await startNode({ lineLimits: { silenceMs: 60_000, lineMs: 200 } });
+    const socket = connect(node.lease);
+    const trickle = setInterval(() => socket.write(' '), 20);
+    socket.on('error', () => {});
+    expect(JSON.parse(await answerOf(socket))).toMatchObject({ code: 'VFRING_ERR_BAD_REQUEST' });
+    clearInterval(trickle);
+  });
+
+  test('one that is gone before its answer holds no lease', async () => {
+    const node = await startNode({ vfs: 1 });
+    const socket = connect(node.lease);
+    await new Promise<void>((resolve) => socket.write(line(leaseRequest()), () => resolve()));
+    socket.destroy();
+    await eventually(() => node.log.some((text) => text.includes('not delivered')));
+    expect(await ask(node.lease, leaseRequest())).toMatchObject({ ok: true });
+  });
+
+  test('hundreds that hang cost the others nothing', async () => {
+    const node = await startNode();
+    const idle = Array.from({ length: 300 }, () => connect(node.lease).on('error', () => {}));
+    await Promise.all(idle.map((socket) => new Promise((resolve) => socket.once('connect', resolve))));
+    expect((await ask(node.lease, leaseRequest())).ok).toBe(true);
+    idle.forEach((socket) => socket.destroy());
+  });
+
+  test('one user has so many connections and no more', async () => {
+    const node = await startNode({ lineLimits: { perUid: 3 } });
+    const idle = Array.from({ length: 3 }, () => connect(node.lease).on('error', () => {}));
+    await Promise.all(idle.map((socket) => new Promise((resolve) => socket.once('connect', resolve))));
+    expect(JSON.parse(await answerOf(connect(node.lease)))).toMatchObject({
+      message: 'this user has more than 3 connections open',
+    });
+    idle[0]?.destroy();
+    await eventually(async () => (await ask(node.lease, leaseRequest())).ok);
+    idle.forEach((socket) => socket.destroy());
+  });
+});

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** A vfringd in this process: real sockets and pidfds, a played machine below. */
+import { join } from 'node:path';
+import { onTestFinished } from 'vitest';
+import type { Config } from '../../src/config/schema.js';
+import { Daemon } from '../../src/daemon/daemon.js';
+import { LINE_LIMITS, type LineLimits } from '../../src/daemon/line-server.js';
+import type { Prlimit } from '../../src/daemon/memlock.js';
+import { realProcesses } from '../../src/daemon/processes.js';
+import type { Rlimit } from '../../src/libc.js';
+import { createLog } from '../../src/log.js';
+import { native } from '../../src/native.js';
+import type { Provider } from '../../src/providers/provider.js';
+import { softConfig } from './config.js';
+import { tempDir } from './temp-dir.js';
+import { softHarness } from '../providers/harness.js';
+
+export interface FakeNodeOptions {
+  readonly dir?: string;
+  readonly vfs?: number;
+  readonly provider?: Provider;
+  readonly config?: Config;
+  readonly lineLimits?: Partial<LineLimits>;
+  readonly prlimit?: Prlimit;
+}
+
+export interface FakeNode {
+  readonly daemon: Daemon;
+  readonly dir: string;
+  readonly runDir: string;
+  readonly lease: string;
+  readonly api: string;
+  readonly log: string[];
+  /** Limits that were set, oldest first. */
+  readonly limitsSet: { pid: number; limit: Rlimit }[];
+  readonly soft: ReturnType<typeof softHarness>;
+}
+
+export async function startNode(options: FakeNodeOptions = {}): Promise<FakeNode> {
+  const node = makeNode(options);
+  await node.daemon.start();
+  onTestFinished(() => node.daemon.stop());
+  return node;
+}
+
+/** Not started yet. */
+export function makeNode(options: FakeNodeOptions = {}): FakeNode {
+  const dir = options.dir ?? tempDir();
+  const runDir = join(dir, 'run');
+  const soft = softHarness(dir, options.vfs ?? 4);
+  const log: string[] = [];
+  const limitsSet: { pid: number; limit: Rlimit }[] = [];
+  const kept = new Map<number, Rlimit>();
+  const recorder: Prlimit = (pid, _resource, limit) => {
+    const before = kept.get(pid) ?? { soft: 8192, hard: 8192 };
+    if (limit !== undefined) {
+      kept.set(pid, limit);
+      limitsSet.push({ pid, limit });
+    }
+    return before;
+  };
+  const daemon = new Daemon({
+    config: options.config ?? softConfig(join(dir, 'soft'), options.vfs ?? 4),
+    runDir,
+    provider: options.provider ?? soft.provider(),
+    processes: realProcesses(native()),
+    prlimit: options.prlimit ?? recorder,
+    log: createLog('text', (line) => log.push(line)),
+    lineLimits: { ...LINE_LIMITS, ...options.lineLimits },
+    drainEveryMs: 20,
+  });
+  return {
+    daemon,
+    dir,
+    runDir,
+    lease: join(runDir, 'lease.sock'),
+    api: join(runDir, 'api.sock'),
+    log,
+    limitsSet,
+    soft,
+  };
+}

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** The real addon on the real kernel. */
+import { execFileSync, spawn } from 'node:child_process';
+import { chmodSync, chownSync, linkSync, openSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { native } from '../src/native.js';
+import { tempDir } from './helpers/temp-dir.js';
+
+const addon = native();
+const isRoot = process.getuid?.() === 0;
+const uid = process.getuid?.() ?? 0;
+const gid = process.getgid?.() ?? 0;
+
+/** Character devices can be made by root outside of containers only. */
+function canMakeDevices(): boolean {
+  return isRoot && /cap_mknod|=ep/i.test(capabilities());
+}
+
+function capabilities(): string {
+  const effective = /^CapEff:\s+(\w+)/m.exec(execFileSync('cat', ['/proc/self/status'], { encoding: 'utf8' }))?.[1] ?? '0';
+  return (BigInt(`0x${effective}`) >> 27n) & 1n ? 'cap_mknod' : '';
+}
+
+describe('owner of a node', () => {
+  test('a file changes its mode; what it was before is returned', () => {
+    const file = join(tempDir(), 'vf0');
+    writeFileSync(file, '', { mode: 0o644 });
+    expect(addon.setNodeOwner(file, 'file', 0, 0, uid, gid, 0o600)).toEqual({ uid, gid, mode: 0o644 });
+    expect(statSync(file).mode & 0o7777).toBe(0o600);
+  });
+
+  test.runIf(isRoot)('a file changes its owner (root only)', () => {
+    const file = join(tempDir(), 'vf0');
+    writeFileSync(file, '');
+    addon.setNodeOwner(file, 'file', 0, 0, 4242, 0, 0o600);
+    expect(statSync(file)).toMatchObject({ uid: 4242, gid: 0 });
+    chownSync(file, 4242, 4242);
+    chmodSync(file, 0o4777);
+    addon.setNodeOwner(file, 'file', 0, 0, 0, 0, 0o600);
+    expect(statSync(file).mode & 0o7777).toBe(0o600);
+  });
+
+  test.runIf(canMakeDevices())('a device must have the right number (root with CAP_MKNOD only)', () => {
+    const node = join(tempDir(), 'node');
+    execFileSync('mknod', [node, 'c', '1', '3']);
+    expect(() => addon.setNodeOwner(node, 'char', 1, 5, 4242, 0, 0o600)).toThrow('EINVAL');
+    expect(() => addon.setNodeOwner(node, 'file', 0, 0, 4242, 0, 0o600)).toThrow('EINVAL');
+    expect(statSync(node).uid).toBe(0);
+    addon.setNodeOwner(node, 'char', 1, 3, 4242, 0, 0o600);
+    expect(statSync(node).uid).toBe(4242);
+  });
+
+  test('what is not the VF\'s own node is left alone', () => {
+    const dir = tempDir();
+    const file = join(dir, 'file');
+    writeFileSync(file, '', { mode: 0o644 });
+    symlinkSync(file, join(dir, 'link'));
+    expect(() => addon.setNodeOwner(join(dir, 'link'), 'file', 0, 0, uid, gid, 0o600)).toThrow(/EINVAL/);
+    expect(() => addon.setNodeOwner(dir, 'file', 0, 0, uid, gid, 0o600)).toThrow(/EINVAL/);
+    expect(() => addon.setNodeOwner('/dev/null', 'file', 0, 0, uid, gid, 0o600)).toThrow(/EINVAL/);
+    expect(() => addon.setNodeOwner(join(dir, 'none'), 'file', 0, 0, uid, gid, 0o600)).toThrow(/ENOENT/);
+    expect(() => addon.setNodeOwner(`${file}\0x`, 'file', 0, 0, uid, gid, 0o600)).toThrow(TypeError);
+    linkSync(file, join(dir, 'second'));
+    expect(() => addon.setNodeOwner(file, 'file', 0, 0, uid, gid, 0o600)).toThrow(/EINVAL/);
+    expect(statSync(file).mode & 0o7777).toBe(0o644);
+  });
+});
+
+describe('processes', () => {
+  test('the end of a process is reported once, however it ends', async () => {
+    const child = spawn('sleep', ['1000']);
+    const pidfd = addon.pidfdOpen(child.pid ?? 0);
+    let resolve: (token: number) => void = () => {};
+    const seen = new Promise<number>((done) => (resolve = done));
+    const watch = new addon.ProcessWatch((token) => resolve(token));
+    onTestFinished(() => watch.close());
+    const token = watch.add(pidfd);
+    expect(addon.pidfdEnded(pidfd)).toBe(false);
+    child.kill('SIGKILL');
+    expect(await seen).toBe(token);
+    expect(addon.pidfdEnded(pidfd)).toBe(true);
+    expect(watch.remove(token)).toBe(true);
+    expect(watch.remove(token)).toBe(false);
+    addon.closeFd(pidfd);
+  });
+
+  test('a process that ended before it was watched is reported too', async () => {
+    const child = spawn('sleep', ['1000']);
+    const pidfd = addon.pidfdOpen(child.pid ?? 0);
+    child.kill('SIGKILL');
+    await new Promise((resolve) => child.once('exit', resolve));
+    const seen = new Promise((resolve) => {
+      const watch = new addon.ProcessWatch(resolve);
+      onTestFinished(() => watch.close());
+      watch.add(pidfd);
+    });
+    await seen;
+    addon.closeFd(pidfd);
+  });
+
+  test('what is no process is an error with its errno', () => {
+    expect(() => addon.pidfdOpen(0x3fff_fffe)).toThrow(expect.objectContaining({ code: 'ESRCH', syscall: 'pidfd_open' }));
+    expect(() => addon.pidfdEnded(99_999)).toThrow(expect.objectContaining({ code: 'EBADF' }));
+    expect(() => addon.peerCred(openSync('/dev/null', 'r'))).toThrow(expect.objectContaining({ code: 'ENOTSOCK' }));
+    expect(() => addon.pidfdOpen('1' as unknown as number)).toThrow(TypeError);
+  });
+});
+
+describe('registers', () => {
+  test('are read little endian, and never beyond the BAR', () => {
+    const bar = join(tempDir(), 'resource0');
+    writeFileSync(bar, Buffer.from([0, 0, 0, 0, 0x78, 0x56, 0x34, 0xf2]));
+    expect(addon.readRegisters(bar, [4, 0])).toEqual([0xf234_5678, 0]);
+    expect(() => addon.readRegisters(bar, [8])).toThrow('EOVERFLOW');
+    expect(() => addon.readRegisters(bar, [2])).toThrow(TypeError);
+    expect(() => addon.readRegisters(bar, [-4])).toThrow(TypeError);
+    expect(() => addon.readRegisters(join(bar, 'x'), [0])).toThrow('ENOTDIR');
+  });
+
+  test('the counters stand where the datasheet has them', () => {
+    expect(addon.vfRegisters).toEqual({ VFGPRC: 0xf10, VFGPTC: 0xf14, VFGORC: 0xf18, VFGOTC: 0xf34 });
+  });
+});
