@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** The emulated machine, seen from inside as root: real VFs, the real module, an unprivileged user. */
+import { execFileSync } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, realpathSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -16,6 +17,11 @@ interface Addon {
   readRegisters(path: string, offsets: readonly number[]): number[];
 }
 
+/** Nothing loads drivers in the guest by itself: the PFs' driver is the machine's, not vfring's. */
+export function loadPfDriver(): void {
+  execFileSync('modprobe', ['igb']);
+}
+
 /** Network interfaces of the PFs that can have VFs, in the order of their PCI addresses. */
 export function pfNames(): string[] {
   const net = '/sys/class/net';
@@ -30,10 +36,12 @@ export class LabSite implements Site {
   readonly userUid: number;
   readonly programs = '/usr/libexec/vfring';
   readonly scratch = '/tmp/e2e';
-  readonly pfs = pfNames();
+  readonly pfs: readonly string[];
   readonly #addon = createRequire(import.meta.url)(ADDON) as Addon;
 
   constructor() {
+    loadPfDriver();
+    this.pfs = pfNames();
     const entry = readFileSync('/etc/passwd', 'utf8').split('\n').find((line) => line.startsWith(`${USER}:`));
     this.userUid = Number(entry?.split(':')[2]);
     mkdirSync(this.scratch, { recursive: true });
