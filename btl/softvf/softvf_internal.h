@@ -48,6 +48,7 @@ struct softvf_iommu {
     struct softvf_region *regions; /* sorted by iova, and so by id: both only grow */
     uint32_t count;
     uint64_t next_iova;
+    uint64_t limit_iova;
     uint64_t next_id;
 };
 

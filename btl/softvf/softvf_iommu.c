@@ -3,8 +3,9 @@
  * @file
  * DMA memory: the arena's allocator and the soft IOMMU.
  *
- * IOVAs only grow, are never used twice and lie above every user address, so
- * that a virtual address or a stale IOVA in a descriptor is a DMA fault. The
+ * IOVAs only grow, are never used twice, not even by the next owners, and lie
+ * above every user address: a virtual address or a stale IOVA in a descriptor or
+ * register is a DMA fault. The
  * owner's table knows every region; those the device may write are repeated
  * in the file, as arena offsets, for the senders that do the writing.
  */
@@ -17,9 +18,11 @@
 
 #include "softvf_internal.h"
 
-/** Both halves of an address count, as they do with a real IOMMU. */
-#define IOVA_BASE 0x000100005a5a5000ull
-#define IOVA_LIMIT (1ull << 63)
+/* Every owner of a VF gets 2^48 bytes of its own, which begin where no user
+ * address is. Both halves of an address count, as they do with a real IOMMU. */
+#define IOVA_OWNER_SHIFT 48
+#define IOVA_OWNERS 0x4000u
+#define IOVA_FIRST 0x5a5a5000ull
 /** Unmapped space behind each region: catches reading or writing past its end. */
 #define IOVA_GUARD_BYTES (64u << 10)
 #define PAGE ((uint64_t)SOFTVF_PAGE_BYTES)
@@ -32,10 +35,12 @@
 int softvf_iommu_init(struct softvf *dev)
 {
     struct softvf_iommu *mmu = &dev->iommu;
+    uint64_t owner = 1 + SOFTVF_GET(&dev->file->hdr.generation) % IOVA_OWNERS;
 
     mmu->regions = calloc(SOFTVF_MAX_REGIONS, sizeof(*mmu->regions));
     mmu->count = 0;
-    mmu->next_iova = IOVA_BASE;
+    mmu->next_iova = owner << IOVA_OWNER_SHIFT | IOVA_FIRST;
+    mmu->limit_iova = (owner + 1) << IOVA_OWNER_SHIFT;
     mmu->next_id = 1;
     return mmu->regions == NULL ? -ENOMEM : 0;
 }
@@ -237,7 +242,8 @@ int softvf_dma_map(struct softvf *dev, void *vaddr, size_t bytes, unsigned direc
     if (shared && !in_arena(dev, vaddr, bytes, &first)) {
         return -EOPNOTSUPP;
     }
-    if (mmu->count == SOFTVF_MAX_REGIONS || bytes > IOVA_LIMIT - mmu->next_iova) {
+    if (mmu->count == SOFTVF_MAX_REGIONS || mmu->next_iova >= mmu->limit_iova ||
+        bytes > mmu->limit_iova - mmu->next_iova) {
         return -ENOSPC;
     }
     int rc = check_memory(dev, vaddr, bytes);

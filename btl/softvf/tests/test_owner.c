@@ -104,12 +104,13 @@ static void killed_owner(void)
     if (pid == 0) {
         testdrv_open(&b, path, NULL);
         memset(b.rx_buffers.vaddr, 0x77, b.rx_buffers.bytes);
-        CHECK(write(ready[1], "x", 1) == 1);
+        CHECK(write(ready[1], &b.rx_buffers.iova, 8) == 8);
         for (;;) {
             pause();
         }
     }
-    CHECK(read(ready[0], data, 1) == 1);
+    uint64_t stale_iova;
+    CHECK(read(ready[0], &stale_iova, 8) == 8);
     test_mac(1, b.mac);
     send_frame(&a, b.mac, 64, 0);
     struct softvf *dev;
@@ -130,6 +131,10 @@ static void killed_owner(void)
     CHECK_EQ(counter(path, "rx_disabled"), 1);
     softvf_close(dev);
     testdrv_open(&b, path, NULL);
+    b.rx[0].read.packet_iova = stale_iova; /* what the dead owner had mapped is not mapped */
+    send_frame(&a, b.mac, 64, 7);
+    CHECK_EQ(receive(&b, data, sizeof(data)), 0);
+    CHECK_EQ(counter(path, "rx_dma_fault"), 1);
     send_frame(&a, b.mac, 64, 7);
     expect_frame(&b, 64, 7);
     testdrv_close(&a);
