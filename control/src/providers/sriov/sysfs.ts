@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Reads and writes below /sys; an interface, so that tests can play the kernel. */
+import { constants } from 'node:fs';
 import { readFile, readdir, readlink, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { VfringError, causeText, errnoCode } from '../../errors.js';
@@ -39,8 +40,9 @@ export function realSysfs(root = '/sys'): Sysfs {
     },
     async write(path, value) {
       try {
-        // No O_CREAT: an attribute that is not there must stay an error.
-        await writeFile(join(root, path), value, { flag: 'r+' });
+        // No O_CREAT: an attribute that is not there must stay an error. Not for
+        // reading either: sysfs refuses that of a write-only one, even to root.
+        await writeFile(join(root, path), value, { flag: constants.O_WRONLY });
       } catch (error) {
         throw sysfsError(`write "${value.trim()}" to`, join(root, path), error);
       }
