@@ -3,6 +3,7 @@
  * @file
  * The file behind a soft VF: making, checking, mapping and retiring it.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
@@ -193,6 +194,40 @@ static int retire_old(int dir_fd, const char *name, int successor)
     return rc;
 }
 
+/** 0, or -EADDRINUSE if another VF of the folder has the MAC address. */
+static int check_mac(int dir_fd, const struct softvf_admin_spec *spec)
+{
+    struct softvf_header hdr;
+    struct dirent *entry;
+    int rc = 0;
+    int list_fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *list = list_fd < 0 ? NULL : fdopendir(list_fd);
+
+    if (list == NULL) {
+        rc = -errno;
+        if (list_fd >= 0) {
+            close(list_fd);
+        }
+        return rc;
+    }
+    while (rc == 0 && (entry = readdir(list)) != NULL) {
+        if (strncmp(entry->d_name, "vf", 2) != 0) {
+            continue;
+        }
+        int fd = openat(dir_fd, entry->d_name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+        if (fd < 0) {
+            continue;
+        }
+        if (softvf_file_check(fd, &hdr) == 0 && hdr.index != spec->index &&
+            SOFTVF_GET(&hdr.dead) == 0 && memcmp(hdr.mac, spec->mac, sizeof(hdr.mac)) == 0) {
+            rc = -EADDRINUSE;
+        }
+        close(fd);
+    }
+    closedir(list);
+    return rc;
+}
+
 int softvf_admin_create(const char *dir, const struct softvf_admin_spec *spec)
 {
     char name[32];
@@ -201,6 +236,11 @@ int softvf_admin_create(const char *dir, const struct softvf_admin_spec *spec)
 
     if (dir_fd < 0) {
         return -errno;
+    }
+    int unique = check_mac(dir_fd, spec);
+    if (unique != 0) {
+        close(dir_fd);
+        return unique;
     }
     snprintf(name, sizeof(name), "vf%u", spec->index);
     snprintf(temp, sizeof(temp), ".vf%u.%ld", spec->index, (long)getpid());

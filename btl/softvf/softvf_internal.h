@@ -186,6 +186,8 @@ enum softvf_rule {
 /** Counts a violation by the owner of @p file and says what was wrong, once a rule and process. */
 void softvf_violation(struct softvf_file *file, enum softvf_rule rule, const char *format, ...)
     __attribute__((format(printf, 3, 4), cold));
+/** Says something that is nobody's violation, once a process. */
+void softvf_notice(const struct softvf_file *file, const char *text);
 
 /* --- softvf_journal.c --- */
 

@@ -50,6 +50,8 @@ void (*softvf_test_hook)(int step);
 /** Tries before sleeping: a delivery of a small frame takes about this long. */
 #define SPINS 100
 #define SLICE_NS 10000000
+/** No delivery takes this long: its process must have been stopped. */
+#define NOTICE_MS 500u
 
 static void roll_back(struct softvf_journal *journal, union vfring_82576_rx_desc *ring)
 {
@@ -130,8 +132,13 @@ int softvf_rx_lock_slow(struct softvf_file *file, int rc, unsigned limit_ms)
     }
     uint64_t start = rc == EBUSY ? softvf_now_ns() : 0;
     while (rc == EBUSY || rc == ETIMEDOUT) {
-        if (limit_ms != 0 && softvf_now_ns() - start > limit_ms * 1000000ull) {
+        uint64_t waited_ms = (softvf_now_ns() - start) / 1000000u;
+        if (limit_ms != 0 && waited_ms > limit_ms) {
             return -ETIMEDOUT;
+        }
+        if (waited_ms > NOTICE_MS) {
+            softvf_notice(file, "waiting for a process that is stopped inside a delivery to this "
+                                "VF; continue it (SIGCONT) or kill it");
         }
         rc = lock_wait(lock);
     }

@@ -8,6 +8,12 @@
 
 #include "softvf_internal.h"
 
+static void say(const struct softvf_file *file, const char *text, const char *remark)
+{
+    /* One call, so that lines of several processes do not mix. */
+    fprintf(stderr, "softvf: vf%u: %s%s\n", file->hdr.index, text, remark);
+}
+
 void softvf_violation(struct softvf_file *file, enum softvf_rule rule, const char *format, ...)
 {
     static atomic_bool told[SOFTVF_NUM_RULES];
@@ -21,7 +27,14 @@ void softvf_violation(struct softvf_file *file, enum softvf_rule rule, const cha
     va_start(args, format);
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    /* One call, so that lines of several processes do not mix. */
-    fprintf(stderr, "softvf: vf%u: %s (said once; vfring-softvf show counts all)\n",
-            file->hdr.index, text);
+    say(file, text, " (said once; vfring-softvf show counts all)");
+}
+
+void softvf_notice(const struct softvf_file *file, const char *text)
+{
+    static atomic_bool told;
+
+    if (!atomic_exchange_explicit(&told, true, memory_order_relaxed)) {
+        say(file, text, " (said once)");
+    }
 }

@@ -23,9 +23,13 @@ static const char usage[] =
 
 static int fail(const char *what, const char *path, int rc)
 {
-    const char *why = rc == -EPROTO ? "not a soft VF of this version; make it anew with create"
-                                    : strerror(-rc);
+    const char *why = strerror(-rc);
 
+    if (rc == -EPROTO) {
+        why = "not a soft VF of this version; make it anew with create";
+    } else if (rc == -EADDRINUSE) {
+        why = "another soft VF of the folder has that MAC address";
+    }
     fprintf(stderr, "vfring-softvf: cannot %s %s: %s\n", what, path, why);
     return 1;
 }

@@ -4,12 +4,17 @@
  * Arena and soft IOMMU.
  */
 #include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "check.h"
+#include "softvf_admin.h"
 #include "testdrv.h"
 
 #define PAGE 4096u
@@ -148,6 +153,48 @@ static void mapped_memory_is_not_freed(void)
     softvf_close(dev);
 }
 
+/** A file system that fills up: an error where memory is asked for, never SIGBUS later. */
+static void full_file_system(void)
+{
+    struct softvf_admin_spec spec = {.index = 0, .mtu_bytes = 1500, .mac = {2}};
+    char folder[128], file[160];
+    int status;
+
+    snprintf(folder, sizeof(folder), "%s", testdir());
+    snprintf(file, sizeof(file), "%s/vf0", folder);
+    fflush(stdout);
+    pid_t pid = fork();
+    CHECK(pid >= 0);
+    if (pid == 0) {
+        if (unshare(CLONE_NEWNS | (geteuid() == 0 ? 0 : CLONE_NEWUSER)) != 0 ||
+            mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+            mount("tmpfs", folder, "tmpfs", 0, "size=64k") != 0) {
+            _exit(77);
+        }
+        CHECK_EQ(softvf_admin_create(folder, &spec), -ENOSPC);
+        CHECK(access(file, F_OK) != 0);
+        CHECK_EQ(mount("tmpfs", folder, "tmpfs", MS_REMOUNT, "size=1m"), 0);
+        CHECK_EQ(softvf_admin_create(folder, &spec), 0);
+        CHECK_EQ(softvf_open(file, &dev), 0);
+        CHECK(softvf_arena_alloc(dev, 4u << 20) == NULL);
+        uint8_t *half = softvf_arena_alloc(dev, 512u << 10);
+        CHECK(half != NULL);
+        memset(half, 1, 512u << 10);
+        CHECK(softvf_arena_alloc(dev, 512u << 10) == NULL);
+        softvf_arena_free(dev, half, 512u << 10);
+        CHECK(softvf_arena_alloc(dev, 768u << 10) != NULL);
+        softvf_close(dev);
+        _exit(0);
+    }
+    CHECK_EQ(waitpid(pid, &status, 0), pid);
+    CHECK(WIFEXITED(status));
+    if (WEXITSTATUS(status) == 77) {
+        printf("    (skipped: no right to mount a small file system here)\n");
+        return;
+    }
+    CHECK_EQ(WEXITSTATUS(status), 0);
+}
+
 /** 4096 regions, each of which must be found: as a source, and as a target. */
 static void full_tables(void)
 {
@@ -207,6 +254,7 @@ int main(void)
     RUN(arena_is_zeroed_and_finite);
     RUN(holes_are_used_again);
     RUN(mapped_memory_is_not_freed);
+    RUN(full_file_system);
     RUN(full_tables);
     return 0;
 }

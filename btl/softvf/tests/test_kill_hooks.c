@@ -177,11 +177,46 @@ static void owner_repairs(void)
     close_all();
 }
 
+static void stop_when_marked(int step)
+{
+    if (step == 4) {
+        raise(SIGSTOP);
+    }
+}
+
+/** A sender stopped inside a delivery costs others their frames to this VF, and nothing else. */
+static void stopped_sender(void)
+{
+    int status;
+
+    open_all(2);
+    pid_t pid = fork();
+    CHECK(pid >= 0);
+    if (pid == 0) {
+        softvf_test_hook = stop_when_marked;
+        send_frame(&victim, receiver.mac, 700, 5);
+        _exit(0);
+    }
+    CHECK_EQ(waitpid(pid, &status, WUNTRACED), pid);
+    CHECK(WIFSTOPPED(status));
+    send_frame(&steady, receiver.mac, 100, 0);
+    CHECK_EQ(counter(receiver_path, "rx_lock_timeout"), 1);
+    CHECK_EQ(receive(&receiver, data, sizeof(data)), -1);
+    send_frame(&steady, victim.mac, 100, 1); /* other VFs are as before */
+    expect_frame(&victim, 100, 1);
+    CHECK_EQ(kill(pid, SIGCONT), 0);
+    CHECK_EQ(waitpid(pid, &status, 0), pid);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    CHECK_EQ(take_all(700, 5), 1);
+    close_all();
+}
+
 int main(void)
 {
     RUN(one_descriptor);
     RUN(many_descriptors);
     RUN(repairer_dies_too);
     RUN(owner_repairs);
+    RUN(stopped_sender);
     return 0;
 }

@@ -192,6 +192,17 @@ static void bad_arguments(void)
     CHECK_EQ(run("--help", NULL, NULL, NULL, NULL, NULL, NULL, NULL), 0);
 }
 
+static void a_mac_is_used_once(void)
+{
+    CHECK_EQ(create("5", MAC, "1500"), 0);
+    CHECK_EQ(create("6", MAC, "1500"), 1);
+    CHECK(strstr(errors, "MAC") != NULL && access(file("vf6"), F_OK) != 0);
+    CHECK_EQ(create("5", MAC, "9000"), 0); /* its own successor may have it */
+    CHECK_EQ(destroy(file("vf5")), 0);
+    CHECK_EQ(create("6", MAC, "1500"), 0);
+    CHECK_EQ(destroy(file("vf6")), 0);
+}
+
 static void other_files_are_left_alone(void)
 {
     const char *path = file("vf8");
@@ -228,6 +239,7 @@ int main(void)
     RUN(says_who_has_it);
     RUN(statistics_go_on);
     RUN(bad_arguments);
+    RUN(a_mac_is_used_once);
     RUN(other_files_are_left_alone);
     RUN(truncated_file);
     return 0;
