@@ -8,8 +8,8 @@
  *  - struct uio_vf_group: one IOMMU group whose DMA ownership we hold,
  *    from the first probe in the group to the last remove.
  *  - struct uio_vf_file: one open of a node.
- *  - struct uio_vf_space: the DMA address space of an open: IOMMU domain,
- *    IOVA allocator, regions, mm and notifier.
+ *  - struct uio_vf_space: a DMA address space: regions, IOVAs, mm and
+ *    notifier. Each open has one; opens that were joined share one.
  *  - struct uio_vf_dma: one DMA region.
  *
  * Lock order, outermost first:
@@ -31,6 +31,7 @@
 #include <linux/device.h>
 #include <linux/interval_tree.h>
 #include <linux/iommu.h>
+#include <linux/kref.h>
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
 #include <linux/mutex.h>
@@ -57,8 +58,11 @@
 /* IOVAs below this are never handed out, so that a zeroed descriptor faults */
 #define UIO_VF_IOVA_MIN		0x100000UL
 
+struct uio_vf_backend;
 struct uio_vf_dev;
-struct uio_vf_file;
+struct uio_vf_dma;
+struct uio_vf_domain;
+struct uio_vf_space;
 
 /**
  * struct uio_vf_group - an IOMMU group that this module owns
@@ -113,18 +117,21 @@ struct uio_vf_vector {
  * @minor: N of /dev/uiovf<N>
  * @busy: bit 0: the node is open or being opened
  * @gone: remove has begun; set under @map_sem and the device lock
- * @group: IOMMU group, NULL where there is no IOMMU
+ * @has_iommu: it has an IOMMU group
+ * @group: that group; NULL without one, and once the device is gone
  * @has_flr: the function advertises function-level reset
  * @bars: found at probe
  * @maps_kobj: sysfs folder "maps"
  * @map_kobjs: its entries, by BAR
  * @mapping: address space of the open node; under the device lock
  * @map_sem: BAR page faults against @gone
- * @space: DMA address space while open; under the device lock
+ * @space: DMA address space while started; under the device lock
+ * @member: in @space->members
+ * @domain: the IOMMU backend's, while in a space
  * @owner_pid: thread group of the opener in the initial namespace
  * @generation: opens so far
  * @dma_limit_bytes: set by the administrator
- * @dma_live_bytes: registered; under space->account_lock
+ * @dma_live_bytes: registered in @space; under its lock
  * @dma_peak_bytes: highest @dma_live_bytes of the present or last open
  * @status: the status page; its event count is the counter itself
  * @wait: readers and pollers
@@ -141,6 +148,7 @@ struct uio_vf_dev {
 	int minor;
 	unsigned long busy;
 	bool gone;
+	bool has_iommu;
 	struct uio_vf_group *group;
 	bool has_flr;
 	struct uio_vf_bar_info bars[UIO_VF_NUM_BARS];
@@ -151,6 +159,8 @@ struct uio_vf_dev {
 	struct rw_semaphore map_sem;
 
 	struct uio_vf_space *space;
+	struct list_head member;
+	struct uio_vf_domain *domain;
 	pid_t owner_pid;
 	u64 generation;
 	u64 dma_limit_bytes;
@@ -168,44 +178,75 @@ struct uio_vf_dev {
 
 /**
  * struct uio_vf_space - a DMA address space
+ * @ref: held by each file that uses it
+ * @backend: how memory gets within reach of the devices
  * @mm: whose memory it maps; a reference to the struct, not its contents
  * @notifier: registered with @mm
  * @map_mutex: see the lock order above
  * @lock: see the lock order above
- * @dead: no region may become live any more; under both locks
- * @vf: the device
- * @domain: attached to the device's group
- * @page_sizes: bitmap of page sizes, none below PAGE_SIZE
- * @iova_min: lowest IOVA
- * @iova_max: highest IOVA, inclusive
- * @iova_next: where the search for a free IOVA starts
- * @by_iova: regions, dead ones too; under @map_mutex
- * @reserved: IOVAs that the platform keeps; under @map_mutex
+ * @dead: no region may become live any more; changed under both locks
+ * @members: started devices that share it; changed under both locks
+ * @live_bytes: registered; under @lock
+ * @num_regions: ids in use or about to be; under @lock
  * @by_vaddr: regions that are being made or live; under @lock
  * @regions: by id; under @map_mutex
  * @next_id: id of the next region; under @map_mutex
- * @account_lock: @num_regions and the bytes of the device; a leaf
- * @num_regions: ids in use or about to be
+ * @page_sizes: bitmap of page sizes, none below PAGE_SIZE
+ * @iova_min: lowest IOVA
+ * @iova_max: highest IOVA, inclusive
+ * @iova_next: where the search for a free IOVA starts; under @map_mutex
+ * @by_iova: regions, dead ones too; under @map_mutex
+ * @reserved: IOVAs that the platform keeps; under @map_mutex
+ * @domains: struct uio_vf_domain, one for each kind of IOMMU that the members
+ *	sit behind; changed under both locks
  */
 struct uio_vf_space {
+	struct kref ref;
+	const struct uio_vf_backend *backend;
 	struct mm_struct *mm;
 	struct mmu_notifier notifier;
 	struct mutex map_mutex;
 	struct mutex lock;
 	bool dead;
-	struct uio_vf_dev *vf;
-	struct iommu_domain *domain;
+	struct list_head members;
+	u64 live_bytes;
+	unsigned int num_regions;
+	struct rb_root_cached by_vaddr;
+	struct xarray regions;
+	unsigned long next_id;
+
 	unsigned long page_sizes;
 	unsigned long iova_min;
 	unsigned long iova_max;
 	unsigned long iova_next;
 	struct rb_root_cached by_iova;
 	struct rb_root_cached reserved;
-	struct rb_root_cached by_vaddr;
-	struct xarray regions;
-	unsigned long next_id;
-	spinlock_t account_lock;
-	unsigned int num_regions;
+	struct list_head domains;
+};
+
+/**
+ * struct uio_vf_backend - how memory gets within reach of the devices
+ * @caps: UIO_VF_CAP_* bits that come with it
+ * @attach: let a device reach what is registered; map_mutex held, the device
+ *	not yet a member
+ * @detach: the opposite; map_mutex held, the device no member any more
+ * @map: find an IOVA and make a pinned region reachable; map_mutex held.
+ *	On error nothing is reachable and no IOVA taken
+ * @unmap: make it unreachable; space->lock held. On return no DMA to it is in
+ *	flight or possible. Returns whether that is sure
+ * @put_iova: the region's IOVA may be used again; map_mutex held
+ * @memory_lost: a live region is about to be unmapped because its memory went
+ *	away, without the process having stopped the device; space->lock held
+ */
+struct uio_vf_backend {
+	u64 caps;
+	int (*attach)(struct uio_vf_space *space, struct uio_vf_dev *vf);
+	void (*detach)(struct uio_vf_space *space, struct uio_vf_dev *vf);
+	int (*map)(struct uio_vf_space *space, struct uio_vf_dma *dma,
+		   const struct uio_vf_dma_map *req);
+	bool (*unmap)(struct uio_vf_space *space, struct uio_vf_dma *dma);
+	void (*put_iova)(struct uio_vf_space *space, struct uio_vf_dma *dma);
+	void (*memory_lost)(struct uio_vf_space *space);
 };
 
 /**
@@ -223,7 +264,7 @@ enum uio_vf_dma_state {
 /**
  * struct uio_vf_dma - one DMA region
  * @vaddr: node in space->by_vaddr
- * @iova: node in space->by_iova
+ * @iova: node in space->by_iova, where IOVAs are ours to choose
  * @id: as the process knows it
  * @direction: UIO_VF_DMA_READ, UIO_VF_DMA_WRITE
  * @state: under space->lock
@@ -232,6 +273,7 @@ enum uio_vf_dma_state {
  * @num_pages: entries of @pages
  * @num_pinned: the first so many are pinned
  * @pages: pinned pages in the order of vaddr; NULL when dead
+ * @replayed: bytes mapped in a domain that is being added; under map_mutex
  */
 struct uio_vf_dma {
 	struct interval_tree_node vaddr;
@@ -244,6 +286,7 @@ struct uio_vf_dma {
 	unsigned long num_pages;
 	unsigned long num_pinned;
 	struct page **pages;
+	unsigned long replayed;
 };
 
 static inline u64 uio_vf_dma_bytes(const struct uio_vf_dma *dma)
@@ -254,11 +297,13 @@ static inline u64 uio_vf_dma_bytes(const struct uio_vf_dma *dma)
 /**
  * struct uio_vf_file - one open of a node
  * @vf: referenced through its class device
- * @space: DMA address space of this open
+ * @lock: @space
+ * @space: DMA address space of this open, referenced
  * @last_event: low 32 bits of the event count that read() returned last
  */
 struct uio_vf_file {
 	struct uio_vf_dev *vf;
+	spinlock_t lock;
 	struct uio_vf_space *space;
 	u32 last_event;
 };
@@ -306,13 +351,21 @@ static inline u64 uio_vf_event_count(const struct uio_vf_dev *vf)
 }
 
 /* space */
-struct uio_vf_space *uio_vf_space_create(void);
+struct uio_vf_space *uio_vf_space_create(const struct uio_vf_backend *backend);
+struct uio_vf_space *uio_vf_space_get(struct uio_vf_file *file);
+void uio_vf_space_put(struct uio_vf_space *space);
 int uio_vf_space_attach(struct uio_vf_space *space, struct uio_vf_dev *vf);
-void uio_vf_space_detach(struct uio_vf_space *space);
-void uio_vf_space_destroy(struct uio_vf_space *space);
+void uio_vf_space_detach(struct uio_vf_dev *vf);
+int uio_vf_space_join(struct uio_vf_file *file, struct uio_vf_file *with);
+
+/* iommu */
+extern const struct uio_vf_backend uio_vf_iommu_backend;
+
+/* noiommu */
+extern const struct uio_vf_backend uio_vf_noiommu_backend;
 
 /* iova */
-int uio_vf_iova_init(struct uio_vf_space *space, struct iommu_group *group);
+int uio_vf_iova_reserve(struct uio_vf_space *space, struct list_head *resv);
 void uio_vf_iova_exit(struct uio_vf_space *space);
 int uio_vf_iova_alloc(struct uio_vf_space *space, struct uio_vf_dma *dma);
 int uio_vf_iova_fixed(struct uio_vf_space *space, struct uio_vf_dma *dma,
@@ -324,11 +377,13 @@ int uio_vf_charge(struct uio_vf_space *space, struct uio_vf_dma *dma,
 		  struct uio_vf_dma_map *req);
 void uio_vf_uncharge_memory(struct uio_vf_space *space, struct uio_vf_dma *dma);
 void uio_vf_uncharge_region(struct uio_vf_space *space);
+void uio_vf_account_member(struct uio_vf_space *space, struct uio_vf_dev *vf);
 
 /* dma */
 int uio_vf_dma_map(struct uio_vf_space *space, struct uio_vf_dma_map *req);
 int uio_vf_dma_unmap(struct uio_vf_space *space, struct uio_vf_dma_unmap *req);
 int uio_vf_dma_query(struct uio_vf_space *space, struct uio_vf_region *req);
+unsigned long uio_vf_dma_run(const struct uio_vf_dma *dma, unsigned long first);
 void uio_vf_dma_kill(struct uio_vf_space *space, struct uio_vf_dma *dma);
 void uio_vf_dma_retire_all(struct uio_vf_space *space);
 void uio_vf_dma_free_all(struct uio_vf_space *space);

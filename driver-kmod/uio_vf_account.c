@@ -2,7 +2,7 @@
 /*
  * uio_vf: accounting of registered memory
  *
- * Three limits: regions of one open, bytes of the device as the administrator
+ * Three limits: regions of one space, bytes of each device as the administrator
  * set them, and the process's RLIMIT_MEMLOCK. For the last the pages count in
  * mm->pinned_vm (VmPin in /proc/PID/status), where other long-term pinning
  * counts too, and are checked together with what mlock() holds.
@@ -21,27 +21,51 @@ static int uio_vf_over(struct uio_vf_dma_map *req, u32 reason, u64 limit,
 	return -ENOMEM;
 }
 
+/* space->lock held. Every member shows what the space has registered. */
+static void uio_vf_account_set(struct uio_vf_space *space, u64 live_bytes)
+{
+	struct uio_vf_dev *vf;
+
+	space->live_bytes = live_bytes;
+	list_for_each_entry(vf, &space->members, member)
+		uio_vf_account_member(space, vf);
+}
+
+/**
+ * uio_vf_account_member - show a space's bytes as those of a device
+ * @space: its lock held
+ * @vf: a member
+ */
+void uio_vf_account_member(struct uio_vf_space *space, struct uio_vf_dev *vf)
+{
+	WRITE_ONCE(vf->dma_live_bytes, space->live_bytes);
+	if (space->live_bytes > vf->dma_peak_bytes)
+		WRITE_ONCE(vf->dma_peak_bytes, space->live_bytes);
+}
+
+/* What one member reaches all reach, so the limit of each holds. */
 static int uio_vf_charge_device(struct uio_vf_space *space, u64 bytes,
 				struct uio_vf_dma_map *req)
 {
-	struct uio_vf_dev *vf = space->vf;
-	u64 limit = READ_ONCE(vf->dma_limit_bytes);
-	u64 used;
+	u64 used, limit = U64_MAX;
+	struct uio_vf_dev *vf;
 	int ret = 0;
 
-	spin_lock(&space->account_lock);
-	used = vf->dma_live_bytes;
-	if (space->num_regions >= UIO_VF_MAX_REGIONS) {
+	mutex_lock(&space->lock);
+	used = space->live_bytes;
+	list_for_each_entry(vf, &space->members, member)
+		limit = min(limit, READ_ONCE(vf->dma_limit_bytes));
+	if (space->dead) {
+		ret = -ENODEV;
+	} else if (space->num_regions >= UIO_VF_MAX_REGIONS) {
 		ret = uio_vf_over(req, UIO_VF_NOMEM_REGIONS, limit, used);
 	} else if (used > limit || bytes > limit - used) {
 		ret = uio_vf_over(req, UIO_VF_NOMEM_DEVICE, limit, used);
 	} else {
 		space->num_regions++;
-		WRITE_ONCE(vf->dma_live_bytes, used + bytes);
-		if (used + bytes > vf->dma_peak_bytes)
-			WRITE_ONCE(vf->dma_peak_bytes, used + bytes);
+		uio_vf_account_set(space, used + bytes);
 	}
-	spin_unlock(&space->account_lock);
+	mutex_unlock(&space->lock);
 	return ret;
 }
 
@@ -66,7 +90,7 @@ static int uio_vf_charge_memlock(struct uio_vf_space *space, u64 pages,
  * @dma: @dma->num_pages is set
  * @req: told which limit was hit
  *
- * Return: 0, or -ENOMEM with nothing counted.
+ * Return: 0; -ENOMEM or -ENODEV with nothing counted.
  */
 int uio_vf_charge(struct uio_vf_space *space, struct uio_vf_dma *dma,
 		  struct uio_vf_dma_map *req)
@@ -79,38 +103,32 @@ int uio_vf_charge(struct uio_vf_space *space, struct uio_vf_dma *dma,
 		return ret;
 	ret = uio_vf_charge_memlock(space, dma->num_pages, req);
 	if (ret) {
-		spin_lock(&space->account_lock);
-		WRITE_ONCE(space->vf->dma_live_bytes,
-			   space->vf->dma_live_bytes - bytes);
-		space->num_regions--;
-		spin_unlock(&space->account_lock);
+		mutex_lock(&space->lock);
+		uio_vf_account_set(space, space->live_bytes - bytes);
+		uio_vf_uncharge_region(space);
+		mutex_unlock(&space->lock);
 	}
 	return ret;
 }
 
 /**
  * uio_vf_uncharge_memory - a region's pages are pinned no more
- * @space: the region's
+ * @space: the region's, its lock held
  * @dma: the region, which still counts as one until its id is freed
  */
 void uio_vf_uncharge_memory(struct uio_vf_space *space, struct uio_vf_dma *dma)
 {
-	struct uio_vf_dev *vf = space->vf;
-
+	lockdep_assert_held(&space->lock);
 	atomic64_sub(dma->num_pages, &space->mm->pinned_vm);
-	spin_lock(&space->account_lock);
-	WRITE_ONCE(vf->dma_live_bytes,
-		   vf->dma_live_bytes - uio_vf_dma_bytes(dma));
-	spin_unlock(&space->account_lock);
+	uio_vf_account_set(space, space->live_bytes - uio_vf_dma_bytes(dma));
 }
 
 /**
  * uio_vf_uncharge_region - a region's id is free
- * @space: the region's
+ * @space: the region's, its lock held
  */
 void uio_vf_uncharge_region(struct uio_vf_space *space)
 {
-	spin_lock(&space->account_lock);
+	lockdep_assert_held(&space->lock);
 	space->num_regions--;
-	spin_unlock(&space->account_lock);
 }

@@ -27,10 +27,13 @@ static int uio_vf_open(struct inode *inode, struct file *filp)
 		goto err_busy;
 	}
 	file->vf = vf;
+	spin_lock_init(&file->lock);
 	file->last_event = (u32)uio_vf_event_count(vf);
 
 	/* Takes mmap_lock, therefore outside the device lock. */
-	file->space = uio_vf_space_create();
+	file->space = uio_vf_space_create(vf->has_iommu ?
+					  &uio_vf_iommu_backend :
+					  &uio_vf_noiommu_backend);
 	if (IS_ERR(file->space)) {
 		ret = PTR_ERR(file->space);
 		goto err_file;
@@ -61,7 +64,7 @@ static int uio_vf_open(struct inode *inode, struct file *filp)
 err_unlock:
 	device_unlock(pdev_dev);
 err_space:
-	uio_vf_space_destroy(file->space);
+	uio_vf_space_put(file->space);
 err_file:
 	kfree(file);
 err_busy:
@@ -86,7 +89,7 @@ static int uio_vf_release(struct inode *inode, struct file *filp)
 		uio_vf_device_stop(vf);
 	device_unlock(&vf->pdev->dev);
 
-	uio_vf_space_destroy(file->space);
+	uio_vf_space_put(file->space);
 	kfree(file);
 	clear_bit_unlock(0, &vf->busy);
 	put_device(&vf->dev);

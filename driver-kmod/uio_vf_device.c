@@ -35,8 +35,8 @@ int uio_vf_device_reset(struct uio_vf_dev *vf)
  * @vf: the device, its device lock held, closed, not gone
  * @space: the opener's DMA address space
  *
- * The function is reset, translated by a domain of its own, may master the
- * bus, and its interrupts are counted. On error it is as before.
+ * The function is reset, reaches the opener's memory and no other, may master
+ * the bus, and its interrupts are counted. On error it is as before.
  *
  * Return: 0; -EBUSY if another device of the IOMMU group is open; -EIO if the
  * reset failed; else the error of the IOMMU or interrupt layer.
@@ -61,10 +61,12 @@ int uio_vf_device_start(struct uio_vf_dev *vf, struct uio_vf_space *space)
 		goto err_opener;
 	}
 
+	WRITE_ONCE(vf->dma_peak_bytes, 0);
 	ret = uio_vf_space_attach(space, vf);
 	if (ret) {
 		dev_warn_ratelimited(&pdev->dev,
-			"refused: no IOMMU domain can be attached (%d)\n", ret);
+			"refused: no DMA address space can be attached (%d)\n",
+			ret);
 		goto err_opener;
 	}
 
@@ -76,13 +78,11 @@ int uio_vf_device_start(struct uio_vf_dev *vf, struct uio_vf_space *space)
 		goto err_detach;
 	}
 
-	vf->dma_peak_bytes = 0;
-	vf->space = space;
 	return 0;
 
 err_detach:
 	pci_clear_master(pdev);
-	uio_vf_space_detach(space);
+	uio_vf_space_detach(vf);
 err_opener:
 	uio_vf_group_clear_opener(vf);
 	return ret;
@@ -93,7 +93,7 @@ err_opener:
  * @vf: the device, its device lock held, started
  *
  * On return interrupts and bus mastering are off, the function was reset, and
- * all memory of the opener is unmapped, unpinned and unaccounted.
+ * it reaches no memory. What no joined device uses is unpinned and unaccounted.
  */
 void uio_vf_device_stop(struct uio_vf_dev *vf)
 {
@@ -109,7 +109,6 @@ void uio_vf_device_stop(struct uio_vf_dev *vf)
 				 "function-level reset at close failed: %d\n",
 				 ret);
 	}
-	uio_vf_space_detach(vf->space);
+	uio_vf_space_detach(vf);
 	uio_vf_group_clear_opener(vf);
-	vf->space = NULL;
 }

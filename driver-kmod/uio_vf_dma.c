@@ -87,50 +87,32 @@ static void uio_vf_dma_unpin(struct uio_vf_dma *dma, bool may_lock)
 	dma->num_pinned = 0;
 }
 
-static int uio_vf_dma_iommu_map(struct uio_vf_space *space,
-				struct uio_vf_dma *dma)
+/**
+ * uio_vf_dma_run - how many pages from one on are contiguous in memory
+ * @dma: the region, pinned
+ * @first: index of the page
+ *
+ * Return: pages, at least 1.
+ */
+unsigned long uio_vf_dma_run(const struct uio_vf_dma *dma, unsigned long first)
 {
-	int prot = IOMMU_CACHE;
-	unsigned long i, j;
-	int ret;
+	unsigned long pfn = page_to_pfn(dma->pages[first]);
+	unsigned long run = 1;
 
-	if (dma->direction & UIO_VF_DMA_READ)
-		prot |= IOMMU_READ;
-	if (dma->direction & UIO_VF_DMA_WRITE)
-		prot |= IOMMU_WRITE;
-
-	for (i = 0; i < dma->num_pages; i = j) {
-		for (j = i + 1; j < dma->num_pages; j++)
-			if (page_to_pfn(dma->pages[j]) !=
-			    page_to_pfn(dma->pages[j - 1]) + 1)
-				break;
-		ret = uio_vf_iommu_map(space->domain,
-				       dma->iova.start + (i << PAGE_SHIFT),
-				       page_to_phys(dma->pages[i]),
-				       (j - i) << PAGE_SHIFT, prot);
-		if (ret) {
-			if (i)
-				iommu_unmap(space->domain, dma->iova.start,
-					    i << PAGE_SHIFT);
-			return ret;
-		}
-		cond_resched();
-	}
-	return 0;
+	while (first + run < dma->num_pages &&
+	       page_to_pfn(dma->pages[first + run]) == pfn + run)
+		run++;
+	return run;
 }
 
 /*
- * Strict: iommu_unmap() has flushed the IOTLB when it returns. Pages that it
- * would not unmap stay pinned for ever rather than be written by the device
- * once they belong to somebody else.
+ * space->lock held. Pages that might still be reached stay pinned for ever
+ * rather than be written by the device once they belong to somebody else.
  */
-static void uio_vf_dma_iommu_unmap(struct uio_vf_space *space,
-				   struct uio_vf_dma *dma)
+static void uio_vf_dma_cut_off(struct uio_vf_space *space,
+			       struct uio_vf_dma *dma)
 {
-	size_t bytes = uio_vf_dma_bytes(dma);
-
-	if (WARN_ON(iommu_unmap(space->domain, dma->iova.start, bytes) !=
-		    bytes))
+	if (WARN_ON(!space->backend->unmap(space, dma)))
 		dma->num_pinned = 0;
 }
 
@@ -140,16 +122,19 @@ static bool uio_vf_dma_take_out(struct uio_vf_space *space,
 {
 	if (dma->state != UIO_VF_DMA_LIVE)
 		return false;
-	uio_vf_dma_iommu_unmap(space, dma);
+	uio_vf_dma_cut_off(space, dma);
 	interval_tree_remove(&dma->vaddr, &space->by_vaddr);
 	dma->state = UIO_VF_DMA_DEAD;
 	return true;
 }
 
-/* After the flush: whoever sees the new count finds no mapping any more. */
+/* lock held, after the flush: who sees the new count finds no mapping. */
 static void uio_vf_dma_invalidated(struct uio_vf_space *space)
 {
-	atomic64_inc((atomic64_t *)&space->vf->status->invalidation_count);
+	struct uio_vf_dev *vf;
+
+	list_for_each_entry(vf, &space->members, member)
+		atomic64_inc((atomic64_t *)&vf->status->invalidation_count);
 }
 
 /**
@@ -162,15 +147,28 @@ static void uio_vf_dma_invalidated(struct uio_vf_space *space)
  */
 void uio_vf_dma_kill(struct uio_vf_space *space, struct uio_vf_dma *dma)
 {
-	if (!uio_vf_dma_take_out(space, dma))
+	if (dma->state != UIO_VF_DMA_LIVE)
 		return;
+	if (space->backend->memory_lost)
+		space->backend->memory_lost(space);
+	uio_vf_dma_take_out(space, dma);
 	uio_vf_dma_invalidated(space);
 	uio_vf_dma_unpin(dma, false);
 	uio_vf_uncharge_memory(space, dma);
 }
 
+/* Unpinned outside of space->lock, where page locks can be taken. */
+static void uio_vf_dma_retire(struct uio_vf_space *space,
+			      struct uio_vf_dma *dma)
+{
+	uio_vf_dma_unpin(dma, true);
+	mutex_lock(&space->lock);
+	uio_vf_uncharge_memory(space, dma);
+	mutex_unlock(&space->lock);
+}
+
 /**
- * uio_vf_dma_retire_all - the device goes away
+ * uio_vf_dma_retire_all - the last device goes away
  * @space: dead, its map_mutex held
  */
 void uio_vf_dma_retire_all(struct uio_vf_space *space)
@@ -182,18 +180,17 @@ void uio_vf_dma_retire_all(struct uio_vf_space *space)
 	xa_for_each(&space->regions, id, dma) {
 		mutex_lock(&space->lock);
 		was_live = uio_vf_dma_take_out(space, dma);
+		if (was_live)
+			uio_vf_dma_invalidated(space);
 		mutex_unlock(&space->lock);
-		if (!was_live)
-			continue;
-		uio_vf_dma_invalidated(space);
-		uio_vf_dma_unpin(dma, true);
-		uio_vf_uncharge_memory(space, dma);
+		if (was_live)
+			uio_vf_dma_retire(space, dma);
 	}
 }
 
 /**
  * uio_vf_dma_free_all - free what is left of the regions
- * @space: not attached, its notifier unregistered
+ * @space: without members, its notifier unregistered
  */
 void uio_vf_dma_free_all(struct uio_vf_space *space)
 {
@@ -202,7 +199,7 @@ void uio_vf_dma_free_all(struct uio_vf_space *space)
 
 	xa_for_each(&space->regions, id, dma) {
 		xa_erase(&space->regions, id);
-		uio_vf_iova_free(space, dma);
+		space->backend->put_iova(space, dma);
 		kfree(dma);
 	}
 }
@@ -221,7 +218,7 @@ static struct uio_vf_dma *uio_vf_dma_alloc(const struct uio_vf_dma_map *req)
 	return dma;
 }
 
-/* Turn live, unless the memory changed since it was pinned. */
+/* Turn live; or, if the memory changed since it was pinned, back again. */
 static int uio_vf_dma_commit(struct uio_vf_space *space,
 			     struct uio_vf_dma *dma)
 {
@@ -231,20 +228,21 @@ static int uio_vf_dma_commit(struct uio_vf_space *space,
 	if (dma->unmapped_while_pending ||
 	    (dma->touched_while_pending &&
 	     !uio_vf_range_in_place(space->mm, dma, dma->vaddr.start,
-				    dma->vaddr.last)))
+				    dma->vaddr.last))) {
+		uio_vf_dma_cut_off(space, dma);
 		ret = -EFAULT;
-	else
+	} else {
 		dma->state = UIO_VF_DMA_LIVE;
+	}
 	mutex_unlock(&space->lock);
 	return ret;
 }
 
-/* From pinned to live: IOVA, id, IOMMU. */
+/* From pinned to live: IOVA, reachable, id. */
 static int uio_vf_dma_publish(struct uio_vf_space *space,
 			      struct uio_vf_dma *dma,
 			      struct uio_vf_dma_map *req)
 {
-	bool fixed = req->flags & UIO_VF_DMA_FIXED_IOVA;
 	int ret;
 
 	mutex_lock(&space->map_mutex);
@@ -252,39 +250,26 @@ static int uio_vf_dma_publish(struct uio_vf_space *space,
 	if (space->dead)
 		goto unlock;
 
-	ret = fixed ? uio_vf_iova_fixed(space, dma, req->iova) :
-		      uio_vf_iova_alloc(space, dma);
-	if (ret)
-		goto unlock;
-
 	dma->id = space->next_id;
 	ret = xa_insert(&space->regions, dma->id, dma, GFP_KERNEL_ACCOUNT);
 	if (ret)
-		goto err_iova;
-
-	ret = uio_vf_dma_iommu_map(space, dma);
-	if (ret) {
-		/* Some drivers report an aperture wider than they can map. */
-		if (ret != -ENOMEM)
-			ret = fixed ? -ERANGE : -EIO;
+		goto unlock;
+	ret = space->backend->map(space, dma, req);
+	if (ret)
 		goto err_id;
-	}
-
 	ret = uio_vf_dma_commit(space, dma);
-	if (ret) {
-		uio_vf_dma_iommu_unmap(space, dma);
-		goto err_id;
-	}
+	if (ret)
+		goto err_iova;
 
 	space->next_id++;
 	req->region_id = dma->id;
 	req->iova = dma->iova.start;
 	goto unlock;
 
+err_iova:
+	space->backend->put_iova(space, dma);
 err_id:
 	xa_erase(&space->regions, dma->id);
-err_iova:
-	uio_vf_iova_free(space, dma);
 unlock:
 	mutex_unlock(&space->map_mutex);
 	return ret;
@@ -340,8 +325,10 @@ int uio_vf_dma_map(struct uio_vf_space *space, struct uio_vf_dma_map *req)
 	mutex_unlock(&space->lock);
 	uio_vf_dma_unpin(dma, true);
 err_uncharge:
+	mutex_lock(&space->lock);
 	uio_vf_uncharge_memory(space, dma);
 	uio_vf_uncharge_region(space);
+	mutex_unlock(&space->lock);
 err_free:
 	kfree(dma);
 	return ret;
@@ -370,17 +357,16 @@ int uio_vf_dma_unmap(struct uio_vf_space *space, struct uio_vf_dma_unmap *req)
 	}
 	mutex_lock(&space->lock);
 	was_live = uio_vf_dma_take_out(space, dma);
+	uio_vf_uncharge_region(space);
 	mutex_unlock(&space->lock);
-	uio_vf_iova_free(space, dma);
+	space->backend->put_iova(space, dma);
 	mutex_unlock(&space->map_mutex);
 
 	req->unmapped_bytes = 0;
 	if (was_live) {
 		req->unmapped_bytes = uio_vf_dma_bytes(dma);
-		uio_vf_dma_unpin(dma, true);
-		uio_vf_uncharge_memory(space, dma);
+		uio_vf_dma_retire(space, dma);
 	}
-	uio_vf_uncharge_region(space);
 	kfree(dma);
 	return 0;
 }

@@ -77,6 +77,7 @@ int uio_vf_group_claim(struct uio_vf_dev *vf)
 	}
 	group->users++;
 	vf->group = group;
+	vf->has_iommu = true;
 unlock:
 	mutex_unlock(&uio_vf_groups_lock);
 	return ret;
@@ -128,7 +129,7 @@ static int uio_vf_refuse(struct uio_vf_dev *vf, int ret, const char *why)
  * write cannot forge another device's interrupt. Each refusal is logged.
  *
  * Return: 0; -EPERM if CAP_SYS_RAWIO is needed; -EOPNOTSUPP if DMA is not
- * cache coherent; -ENODEV if there is no IOMMU.
+ * cache coherent.
  */
 int uio_vf_group_may_open(struct uio_vf_dev *vf)
 {
@@ -136,11 +137,10 @@ int uio_vf_group_may_open(struct uio_vf_dev *vf)
 	unsigned int count = 0;
 
 	if (!vf->group) {
-		if (!capable(CAP_SYS_RAWIO))
-			return uio_vf_refuse(vf, -EPERM,
-				"no IOMMU translates this device, so it can reach all memory; enable the IOMMU (firmware set-up, intel_iommu=on), or run with CAP_SYS_RAWIO");
-		return uio_vf_refuse(vf, -ENODEV,
-			"no IOMMU translates this device, and this version has no DMA without one; enable the IOMMU (firmware set-up, intel_iommu=on)");
+		if (capable(CAP_SYS_RAWIO))
+			return 0;
+		return uio_vf_refuse(vf, -EPERM,
+			"no IOMMU translates this device, so it can reach all memory; enable the IOMMU (firmware set-up, intel_iommu=on), or run with CAP_SYS_RAWIO");
 	}
 
 	if (!device_iommu_capable(dev, IOMMU_CAP_CACHE_COHERENCY))
@@ -170,6 +170,9 @@ int uio_vf_group_set_opener(struct uio_vf_dev *vf)
 {
 	int ret = 0;
 
+	if (!vf->group)
+		return 0;
+
 	mutex_lock(&uio_vf_groups_lock);
 	if (vf->group->opener)
 		ret = -EBUSY;
@@ -185,6 +188,9 @@ int uio_vf_group_set_opener(struct uio_vf_dev *vf)
  */
 void uio_vf_group_clear_opener(struct uio_vf_dev *vf)
 {
+	if (!vf->group)
+		return;
+
 	mutex_lock(&uio_vf_groups_lock);
 	vf->group->opener = NULL;
 	mutex_unlock(&uio_vf_groups_lock);

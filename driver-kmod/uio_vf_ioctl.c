@@ -6,6 +6,7 @@
  * that of the caller's structure, which may be newer or, one day, older than
  * ours. What counts is the structure's own size field.
  */
+#include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/uaccess.h>
 
@@ -32,16 +33,16 @@ union uio_vf_arg {
 static int uio_vf_do_info(struct uio_vf_file *file, union uio_vf_arg *arg)
 {
 	struct uio_vf_dev *vf = file->vf;
-	struct uio_vf_space *space = file->space;
 	struct uio_vf_info *info = &arg->info;
+	struct uio_vf_space *space;
 
 	if (info->flags)
 		return -EINVAL;
 
 	info->abi_major = UIO_VF_ABI_MAJOR;
 	info->abi_minor = UIO_VF_ABI_MINOR;
-	info->caps = UIO_VF_CAP_IOMMU | UIO_VF_CAP_EVENTFD |
-		     UIO_VF_CAP_NOTIFIER | UIO_VF_CAP_STATUS_PAGE;
+	info->caps = UIO_VF_CAP_EVENTFD | UIO_VF_CAP_NOTIFIER |
+		     UIO_VF_CAP_STATUS_PAGE;
 	mutex_lock(&vf->irq_mutex);
 	info->num_vectors = vf->num_vectors;
 	if (vf->num_vectors)
@@ -54,9 +55,12 @@ static int uio_vf_do_info(struct uio_vf_file *file, union uio_vf_arg *arg)
 	info->device = vf->pdev->device;
 	info->numa_node = dev_to_node(&vf->pdev->dev);
 	info->max_regions = UIO_VF_MAX_REGIONS;
+	space = uio_vf_space_get(file);
+	info->caps |= space->backend->caps;
 	info->iova_page_sizes = space->page_sizes;
 	info->iova_min = space->iova_min;
 	info->iova_max = space->iova_max;
+	uio_vf_space_put(space);
 	info->dma_limit_bytes = READ_ONCE(vf->dma_limit_bytes);
 	info->dma_live_bytes = READ_ONCE(vf->dma_live_bytes);
 	info->dma_peak_bytes = READ_ONCE(vf->dma_peak_bytes);
@@ -82,17 +86,39 @@ static int uio_vf_do_bar(struct uio_vf_file *file, union uio_vf_arg *arg)
 
 static int uio_vf_do_map(struct uio_vf_file *file, union uio_vf_arg *arg)
 {
-	return uio_vf_dma_map(file->space, &arg->map);
+	struct uio_vf_space *space = uio_vf_space_get(file);
+	int ret = uio_vf_dma_map(space, &arg->map);
+
+	uio_vf_space_put(space);
+	return ret;
+}
+
+/* The caller cannot learn of a region that was made: unmake it. */
+static void uio_vf_undo_map(struct uio_vf_file *file, u64 region_id)
+{
+	struct uio_vf_space *space = uio_vf_space_get(file);
+	struct uio_vf_dma_unmap unmap = { .region_id = region_id };
+
+	uio_vf_dma_unmap(space, &unmap);
+	uio_vf_space_put(space);
 }
 
 static int uio_vf_do_unmap(struct uio_vf_file *file, union uio_vf_arg *arg)
 {
-	return uio_vf_dma_unmap(file->space, &arg->unmap);
+	struct uio_vf_space *space = uio_vf_space_get(file);
+	int ret = uio_vf_dma_unmap(space, &arg->unmap);
+
+	uio_vf_space_put(space);
+	return ret;
 }
 
 static int uio_vf_do_region(struct uio_vf_file *file, union uio_vf_arg *arg)
 {
-	return uio_vf_dma_query(file->space, &arg->region);
+	struct uio_vf_space *space = uio_vf_space_get(file);
+	int ret = uio_vf_dma_query(space, &arg->region);
+
+	uio_vf_space_put(space);
+	return ret;
 }
 
 static int uio_vf_do_irq(struct uio_vf_file *file, union uio_vf_arg *arg)
@@ -118,9 +144,32 @@ static int uio_vf_do_reset(struct uio_vf_file *file, union uio_vf_arg *arg)
 
 static int uio_vf_do_join(struct uio_vf_file *file, union uio_vf_arg *arg)
 {
+	struct device *dev = &file->vf->pdev->dev;
+	struct file *with;
+	int ret;
+
 	if (arg->join.flags || arg->join.reserved)
 		return -EINVAL;
-	return -EOPNOTSUPP;
+
+	with = fget(arg->join.fd);
+	if (!with)
+		return -EBADF;
+	if (with->f_op != &uio_vf_fops) {
+		ret = -EBADF;
+		goto put;
+	}
+
+	ret = device_lock_interruptible(dev);
+	if (ret)
+		goto put;
+	if (uio_vf_is_gone(file->vf))
+		ret = -ENODEV;
+	else
+		ret = uio_vf_space_join(file, with->private_data);
+	device_unlock(dev);
+put:
+	fput(with);
+	return ret;
 }
 
 /* @size: of the structure in version 1, and as this module knows it */
@@ -198,9 +247,7 @@ long uio_vf_ioctl(struct file *filp, unsigned int cmd, unsigned long ptr)
 
 	if (copy_to_user(user, &arg, desc->size)) {
 		if (!ret && desc->cmd == UIO_VF_IOCTL_DMA_MAP)
-			uio_vf_dma_unmap(file->space, &(struct uio_vf_dma_unmap) {
-				.region_id = arg.map.region_id,
-			});
+			uio_vf_undo_map(file, arg.map.region_id);
 		return -EFAULT;
 	}
 	return ret;

@@ -10,15 +10,12 @@
 #include <linux/slab.h>
 
 #include "uio_vf.h"
-#include "uio_vf_compat.h"
 
-static int uio_vf_iova_reserve(struct uio_vf_space *space, unsigned long start,
-			       unsigned long length)
+static int uio_vf_iova_reserve_one(struct uio_vf_space *space,
+				   unsigned long start, unsigned long length)
 {
 	struct interval_tree_node *node;
 
-	if (!length)
-		return 0;
 	node = kzalloc(sizeof(*node), GFP_KERNEL_ACCOUNT);
 	if (!node)
 		return -ENOMEM;
@@ -29,38 +26,38 @@ static int uio_vf_iova_reserve(struct uio_vf_space *space, unsigned long start,
 }
 
 /**
- * uio_vf_iova_init - learn which IOVAs the platform keeps for itself
- * @space: its aperture and domain are set
- * @group: the IOMMU group that will be attached
+ * uio_vf_iova_reserve - keep off what the platform has at fixed IOVAs
+ * @space: its map_mutex held
+ * @resv: list of struct iommu_resv_region of a device about to be attached
  *
- * Where MSIs are translated by the domain, it gets its window for them.
+ * What is reserved stays so for the life of the space.
  *
- * Return: 0, -ENOMEM, or the error of the IOMMU layer.
+ * Return: 0, -ENOMEM, or -EOPNOTSUPP if a region lies there already.
  */
-int uio_vf_iova_init(struct uio_vf_space *space, struct iommu_group *group)
+int uio_vf_iova_reserve(struct uio_vf_space *space, struct list_head *resv)
 {
-	struct iommu_resv_region *resv, *next;
-	LIST_HEAD(list);
+	struct iommu_resv_region *region;
+	unsigned long last;
 	int ret;
 
-	space->iova_next = space->iova_min;
-
-	ret = iommu_get_group_resv_regions(group, &list);
-	list_for_each_entry_safe(resv, next, &list, list) {
-		if (!ret && resv->type != IOMMU_RESV_DIRECT_RELAXABLE)
-			ret = uio_vf_iova_reserve(space, resv->start,
-						  resv->length);
-		if (!ret && resv->type == IOMMU_RESV_SW_MSI)
-			ret = iommu_get_msi_cookie(space->domain, resv->start);
-		kfree(resv);
+	list_for_each_entry(region, resv, list) {
+		if (region->type == IOMMU_RESV_DIRECT_RELAXABLE ||
+		    !region->length)
+			continue;
+		last = region->start + region->length - 1;
+		if (interval_tree_iter_first(&space->by_iova, region->start,
+					     last))
+			return -EOPNOTSUPP;
+		ret = uio_vf_iova_reserve_one(space, region->start,
+					      region->length);
+		if (ret)
+			return ret;
 	}
-	if (ret)
-		uio_vf_iova_exit(space);
-	return ret;
+	return 0;
 }
 
 /**
- * uio_vf_iova_exit - undo uio_vf_iova_init()
+ * uio_vf_iova_exit - forget what is reserved
  * @space: without regions
  */
 void uio_vf_iova_exit(struct uio_vf_space *space)
@@ -132,7 +129,7 @@ int uio_vf_iova_alloc(struct uio_vf_space *space, struct uio_vf_dma *dma)
 {
 	unsigned long length = uio_vf_dma_bytes(dma);
 	unsigned long phys = page_to_phys(dma->pages[0]);
-	unsigned long sizes = space->page_sizes & (~0UL >> (BITS_PER_LONG - 1 - __fls(length)));
+	unsigned long sizes = space->page_sizes & GENMASK(__fls(length), 0);
 	unsigned long align, phase, iova;
 
 	for (; sizes; sizes &= ~align) {

@@ -1,26 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * uio_vf: DMA address spaces - IOMMU domain, mm and notifier of one open
+ * uio_vf: DMA address spaces - regions of one process and who reaches them
  *
- * The space exists for as long as the file, so that an ioctl never finds it
- * freed; it is attached only while the device is started. A region becomes
- * live under map_mutex and only if the space is not dead, therefore none is
- * left or can come after uio_vf_space_detach().
+ * Each open begins with a space of its own. Joining gives a device up its
+ * space for another's. A space is dead while it has no member; a region
+ * becomes live under map_mutex and only if the space is not dead, so none is
+ * left or can come after the last uio_vf_space_detach().
  */
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
 #include "uio_vf.h"
-#include "uio_vf_compat.h"
 
 /**
  * uio_vf_space_create - make an address space for the calling process
+ * @backend: that of the device it is made for
  *
- * Takes mmap_lock. The space is dead until it is attached.
+ * Takes mmap_lock.
  *
- * Return: the space; ERR_PTR(-EINVAL) for a kernel thread, -ENOMEM, -EINTR.
+ * Return: the space, referenced once; ERR_PTR(-EINVAL) for a kernel thread,
+ * -ENOMEM, -EINTR.
  */
-struct uio_vf_space *uio_vf_space_create(void)
+struct uio_vf_space *uio_vf_space_create(const struct uio_vf_backend *backend)
 {
 	struct uio_vf_space *space;
 	int ret;
@@ -32,11 +33,14 @@ struct uio_vf_space *uio_vf_space_create(void)
 	if (!space)
 		return ERR_PTR(-ENOMEM);
 
+	kref_init(&space->ref);
+	space->backend = backend;
 	space->dead = true;
 	space->next_id = 1;
 	mutex_init(&space->map_mutex);
 	mutex_init(&space->lock);
-	spin_lock_init(&space->account_lock);
+	INIT_LIST_HEAD(&space->members);
+	INIT_LIST_HEAD(&space->domains);
 	xa_init(&space->regions);
 	space->by_vaddr = RB_ROOT_CACHED;
 	space->by_iova = RB_ROOT_CACHED;
@@ -53,92 +57,183 @@ struct uio_vf_space *uio_vf_space_create(void)
 	return space;
 }
 
-static int uio_vf_space_init_domain(struct uio_vf_space *space)
+static void uio_vf_space_release(struct kref *ref)
 {
-	struct iommu_domain *domain = space->domain;
-	struct iommu_group *group = space->vf->group->iommu_group;
-	int ret;
+	struct uio_vf_space *space =
+		container_of(ref, struct uio_vf_space, ref);
 
-	/* A page must be mappable by itself, for that is what gets pinned. */
-	if (!(domain->pgsize_bitmap & (PAGE_SIZE | (PAGE_SIZE - 1))))
-		return -EOPNOTSUPP;
-	space->page_sizes = (domain->pgsize_bitmap & PAGE_MASK) | PAGE_SIZE;
-
-	space->iova_min = max_t(u64, domain->geometry.aperture_start,
-				UIO_VF_IOVA_MIN);
-	space->iova_max = min_t(u64, domain->geometry.aperture_end,
-				ULONG_MAX);
-	ret = uio_vf_iova_init(space, group);
-	if (ret)
-		return ret;
-
-	ret = iommu_attach_group(domain, group);
-	if (ret)
-		uio_vf_iova_exit(space);
-	return ret;
-}
-
-/**
- * uio_vf_space_attach - translate a device's DMA by this space
- * @space: the space, never attached before
- * @vf: the device, its device lock held
- *
- * Return: 0 or the error of the IOMMU layer; the space is dead then.
- */
-int uio_vf_space_attach(struct uio_vf_space *space, struct uio_vf_dev *vf)
-{
-	struct iommu_domain *domain = uio_vf_domain_alloc(&vf->pdev->dev);
-	int ret;
-
-	if (IS_ERR(domain))
-		return PTR_ERR(domain);
-
-	mutex_lock(&space->map_mutex);
-	space->vf = vf;
-	space->domain = domain;
-	ret = uio_vf_space_init_domain(space);
-	if (ret) {
-		iommu_domain_free(domain);
-		space->domain = NULL;
-	} else {
-		mutex_lock(&space->lock);
-		space->dead = false;
-		mutex_unlock(&space->lock);
-	}
-	mutex_unlock(&space->map_mutex);
-	return ret;
-}
-
-/**
- * uio_vf_space_detach - take all memory away from the device
- * @space: the space, attached; device lock held, bus mastering off
- *
- * On return every region is dead, nothing of it is pinned or accounted, and
- * the device is back in a blocked domain.
- */
-void uio_vf_space_detach(struct uio_vf_space *space)
-{
-	mutex_lock(&space->map_mutex);
-	mutex_lock(&space->lock);
-	space->dead = true;
-	mutex_unlock(&space->lock);
-
-	uio_vf_dma_retire_all(space);
-	iommu_detach_group(space->domain, space->vf->group->iommu_group);
-	iommu_domain_free(space->domain);
-	space->domain = NULL;
-	mutex_unlock(&space->map_mutex);
-}
-
-/**
- * uio_vf_space_destroy - free a space
- * @space: the space, not attached (any more), with no ioctl under way
- */
-void uio_vf_space_destroy(struct uio_vf_space *space)
-{
 	mmu_notifier_unregister(&space->notifier, space->mm);
 	uio_vf_dma_free_all(space);
 	uio_vf_iova_exit(space);
 	xa_destroy(&space->regions);
 	kfree(space);
+}
+
+/**
+ * uio_vf_space_get - the address space that a file uses now
+ * @file: the open node
+ *
+ * Return: the space, referenced for the caller.
+ */
+struct uio_vf_space *uio_vf_space_get(struct uio_vf_file *file)
+{
+	struct uio_vf_space *space;
+
+	spin_lock(&file->lock);
+	space = file->space;
+	kref_get(&space->ref);
+	spin_unlock(&file->lock);
+	return space;
+}
+
+/**
+ * uio_vf_space_put - drop a reference
+ * @space: the space; the last reference goes after the last member
+ */
+void uio_vf_space_put(struct uio_vf_space *space)
+{
+	kref_put(&space->ref, uio_vf_space_release);
+}
+
+/* map_mutex held; @first: the space is new, else it must have a member. */
+static int uio_vf_space_add(struct uio_vf_space *space, struct uio_vf_dev *vf,
+			    bool first)
+{
+	int ret;
+
+	/* Its last member left, or will have to be the first again. */
+	if (space->dead != first)
+		return -ENODEV;
+	ret = space->backend->attach(space, vf);
+	if (ret)
+		return ret;
+
+	mutex_lock(&space->lock);
+	list_add_tail(&vf->member, &space->members);
+	space->dead = false;
+	uio_vf_account_member(space, vf);
+	mutex_unlock(&space->lock);
+	return 0;
+}
+
+/**
+ * uio_vf_space_attach - let a device reach what is registered in a space
+ * @space: the space, without members
+ * @vf: the device, its device lock held, in no space
+ *
+ * Return: 0 or the error of the backend.
+ */
+int uio_vf_space_attach(struct uio_vf_space *space, struct uio_vf_dev *vf)
+{
+	int ret;
+
+	mutex_lock(&space->map_mutex);
+	ret = uio_vf_space_add(space, vf, true);
+	mutex_unlock(&space->map_mutex);
+	if (!ret)
+		vf->space = space;
+	return ret;
+}
+
+/**
+ * uio_vf_space_detach - take all memory away from a device
+ * @vf: the device, its device lock held, in a space; its DMA has been stopped
+ *
+ * On return the device reaches nothing any more. If it was the last of its
+ * space, every region is dead, and nothing is pinned or accounted.
+ */
+void uio_vf_space_detach(struct uio_vf_dev *vf)
+{
+	struct uio_vf_space *space = vf->space;
+
+	mutex_lock(&space->map_mutex);
+	if (list_is_singular(&space->members)) {
+		mutex_lock(&space->lock);
+		space->dead = true;
+		mutex_unlock(&space->lock);
+		uio_vf_dma_retire_all(space);
+	}
+	mutex_lock(&space->lock);
+	list_del(&vf->member);
+	WRITE_ONCE(vf->dma_live_bytes, 0);
+	mutex_unlock(&space->lock);
+	space->backend->detach(space, vf);
+	mutex_unlock(&space->map_mutex);
+	vf->space = NULL;
+}
+
+/* Nothing registered or about to be: then it ends here. */
+static int uio_vf_space_retire_empty(struct uio_vf_space *space)
+{
+	int ret = 0;
+
+	mutex_lock(&space->map_mutex);
+	mutex_lock(&space->lock);
+	if (space->num_regions || !list_is_singular(&space->members))
+		ret = -EBUSY;
+	else
+		space->dead = true;
+	mutex_unlock(&space->lock);
+	mutex_unlock(&space->map_mutex);
+	return ret;
+}
+
+static void uio_vf_space_replace(struct uio_vf_file *file,
+				 struct uio_vf_space *space)
+{
+	spin_lock(&file->lock);
+	swap(file->space, space);
+	spin_unlock(&file->lock);
+	uio_vf_space_put(space);
+}
+
+/**
+ * uio_vf_space_join - give up a device's space for that of another open
+ * @file: who joins, its device lock held and its device started
+ * @with: who is joined; no lock of it is needed
+ *
+ * Return: 0; -EPERM if one of them belongs to another process; -EOPNOTSUPP if
+ * their devices cannot share; -EBUSY if the joining device has regions or was
+ * joined by another; -ENODEV if the joined device is gone.
+ */
+int uio_vf_space_join(struct uio_vf_file *file, struct uio_vf_file *with)
+{
+	struct uio_vf_dev *vf = file->vf;
+	struct uio_vf_space *old = vf->space;
+	struct uio_vf_space *space = uio_vf_space_get(with);
+	int ret;
+
+	ret = -EPERM;
+	if (old->mm != current->mm || space->mm != current->mm)
+		goto put;
+	ret = -EOPNOTSUPP;
+	if (!(old->backend->caps & space->backend->caps & UIO_VF_CAP_JOIN))
+		goto put;
+	ret = 0;
+	if (space == old)
+		goto put;
+
+	ret = uio_vf_space_retire_empty(old);
+	if (ret)
+		goto put;
+	uio_vf_space_detach(vf);
+
+	mutex_lock(&space->map_mutex);
+	ret = uio_vf_space_add(space, vf, false);
+	mutex_unlock(&space->map_mutex);
+	if (!ret) {
+		vf->space = space;
+		uio_vf_space_replace(file, space);
+		return 0;
+	}
+
+	/* Back to where it was a moment ago. */
+	if (uio_vf_space_attach(old, vf))
+		dev_err(&vf->pdev->dev,
+			"lost its DMA address space; close the node and open it again\n");
+	if (ret != -ENODEV && ret != -ENOMEM)
+		ret = -EOPNOTSUPP;
+put:
+	uio_vf_space_put(space);
+	return ret;
 }

@@ -4,10 +4,13 @@
 #
 #   run-tests.sh [--module FILE] [TEST...]
 #
-# Makes three VFs of the first PF, binds the first to uio_vf, gives its node to
-# an ordinary user (mpi, or UIO_VF_USER), runs each test program beside this
+# Makes three VFs of the first PF, binds two to uio_vf, gives their nodes to an
+# ordinary user (mpi, or UIO_VF_USER), runs each test program beside this
 # script, takes the module out again and looks at the kernel's log. Every VF of
 # that PF is gone afterwards, as before. Ends with "N passed, N failed".
+#
+# On a machine without IOMMU, or without interrupt remapping, the tests are
+# those of what is refused there.
 set -u
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -19,7 +22,6 @@ while [ $# -gt 0 ]; do
 	*) break ;;
 	esac
 done
-[ $# -gt 0 ] || set -- open abi mmap dma notifier irq device_dma gone
 
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
@@ -78,17 +80,28 @@ if [ ! -d /sys/bus/pci/drivers/uio_vf ]; then
 	fi || die "cannot load uio_vf"
 fi
 
-bind_vf() {
+bind_one() { # NUMBER; prints address and node
+	bdf=$(basename "$(readlink "$pf/virtfn$1")")
+	vf=/sys/bus/pci/devices/$bdf
+	echo uio_vf >"$vf/driver_override"
+	echo "$bdf" >/sys/bus/pci/drivers_probe || die "cannot bind $bdf"
+	[ -d "$vf/uio_vf" ] || die "$bdf is not bound"
+	echo "$bdf /dev/$(ls "$vf/uio_vf")"
+}
+
+bind_vfs() {
 	echo 0 >"$pf/sriov_drivers_autoprobe"
 	[ "$(cat "$pf/sriov_numvfs")" = 0 ] || echo 0 >"$pf/sriov_numvfs"
 	echo 3 >"$pf/sriov_numvfs" || die "cannot create VFs"
-	UIO_VF_BDF=$(basename "$(readlink "$pf/virtfn0")")
-	vf=/sys/bus/pci/devices/$UIO_VF_BDF
-	echo uio_vf >"$vf/driver_override"
-	echo "$UIO_VF_BDF" >/sys/bus/pci/drivers_probe || die "cannot bind $UIO_VF_BDF"
-	[ -d "$vf/uio_vf" ] || die "$UIO_VF_BDF is not bound"
-	UIO_VF_NODE=/dev/$(ls "$vf/uio_vf")
-	export UIO_VF_BDF UIO_VF_NODE
+	# shellcheck disable=SC2046 # two words are meant
+	set -- $(bind_one 0) $(bind_one 1)
+	[ $# = 4 ] || die "two VFs are needed"
+	UIO_VF_BDF=$1 UIO_VF_NODE=$2 UIO_VF_NODE2=$4
+	export UIO_VF_BDF UIO_VF_NODE UIO_VF_NODE2
+}
+
+give_nodes() {
+	chown "$user" "$UIO_VF_NODE" "$UIO_VF_NODE2"
 }
 
 run_test() { # NAME ARGUMENT...
@@ -106,19 +119,40 @@ run_test() { # NAME ARGUMENT...
 	rm -f "$log.one"
 }
 
-bind_vf
+bind_vfs
+unconfined=
+if [ ! -e "/sys/bus/pci/devices/$UIO_VF_BDF/iommu_group" ]; then
+	unconfined=iommu
+	echo 8 >/proc/sys/vm/nr_hugepages
+elif ! grep -qs IR- /proc/interrupts; then
+	unconfined=intremap
+fi
+if [ -n "$unconfined" ]; then
+	set -- refuse
+elif [ $# = 0 ]; then
+	set -- open abi mmap dma notifier irq device_dma join gone
+fi
+
 for test; do
 	case $test in
 	open) run_test open ;; # needs the node as the module made it
+	refuse) give_nodes; run_test refuse $unconfined ;;
+	join)
+		separate=/sys/module/uio_vf/parameters/separate_domains
+		for value in N Y; do
+			echo "# separate_domains=$value"
+			echo $value >$separate
+			give_nodes
+			run_test join
+		done
+		echo N >$separate ;;
 	gone)
 		for way in unbind novfs; do
-			bind_vf
-			chown "$user" "$UIO_VF_NODE"
+			bind_vfs
+			give_nodes
 			run_test gone $way
 		done ;;
-	*)
-		chown "$user" "$UIO_VF_NODE"
-		run_test "$test" ;;
+	*) give_nodes; run_test "$test" ;;
 	esac
 done
 

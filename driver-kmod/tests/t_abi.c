@@ -147,16 +147,6 @@ static void test_unknown(void)
 	      "a known number in the wrong direction");
 }
 
-static void test_join(void)
-{
-	struct uio_vf_join join = { .size = sizeof(join), .fd = -1 };
-
-	if (vf_info(fd).caps & UIO_VF_CAP_JOIN)
-		return;
-	ERROR(vf_ioctl(fd, UIO_VF_IOCTL_JOIN, &join), -EOPNOTSUPP,
-	      "JOIN is not offered and says so");
-}
-
 static void test_reset(void)
 {
 	struct uio_vf_reset reset = { .size = sizeof(reset) };
@@ -180,7 +170,6 @@ int main(void)
 	test_conventions();
 	test_growth();
 	test_unknown();
-	test_join();
 	test_reset();
 	return tap_end();
 }

@@ -82,6 +82,13 @@ static void act_dontneed(char *mem)
 	madvise(mem, PAGE, MADV_DONTNEED);
 }
 
+/* Pinned pages are never freed lazily. */
+static void act_free(char *mem)
+{
+	madvise(mem, LENGTH, MADV_FREE);
+	mem[0]++;
+}
+
 static void act_fork(char *mem)
 {
 	pid_t child = fork();
@@ -273,6 +280,7 @@ int main(void)
 	expect("mremap()", true, act_mremap);
 	expect("mmap() over a page", true, act_mmap_over);
 	expect("MADV_DONTNEED of a page", true, act_dontneed);
+	expect("MADV_FREE", false, act_free);
 	expect("fork() and writing", false, act_fork);
 	expect("mprotect()", false, act_mprotect);
 	expect("mlock()", false, act_mlock);

@@ -162,7 +162,14 @@ struct uio_vf_bar {
  * Errors: EINVAL (alignment, length, flags, no direction), EOVERFLOW (range
  * wraps), EFAULT (memory not there or not writable), ENOMEM (see @reason;
  * nothing stays pinned), EEXIST (fixed IOVA in use), ERANGE (fixed IOVA
- * outside the aperture or in a reserved range).
+ * outside the aperture or in a reserved range), EPERM (not the process that
+ * opened the node), EINTR (a fatal signal), EIO (the IOMMU refused).
+ *
+ * Without an IOMMU (UIO_VF_CAP_NOIOMMU) @iova is a bus address. Memory that is
+ * not contiguous in physical memory, and UIO_VF_DMA_FIXED_IOVA, are then
+ * EOPNOTSUPP: use huge pages. The device can reach a region after unmap, too,
+ * if it is still told to; and when a region's memory goes away, bus mastering
+ * is turned off until the next open.
  */
 struct uio_vf_dma_map {
 	__u32 size;
@@ -232,6 +239,7 @@ struct uio_vf_region {
  *	count; EBADF if it is none
  *
  * Without any call all vectors add to the one event count of read()/poll().
+ * EIO if the device has no interrupts.
  */
 struct uio_vf_irq {
 	__u32 size;
@@ -246,7 +254,8 @@ struct uio_vf_irq {
  * @flags: must be 0
  *
  * Regions and interrupt set-up stay; registers are as after a reset. The
- * call sleeps for the 100 ms that PCIe asks for.
+ * call sleeps for the 100 ms that PCIe asks for. EOPNOTSUPP if the function
+ * has no way to be reset.
  */
 struct uio_vf_reset {
 	__u32 size;
@@ -260,9 +269,11 @@ struct uio_vf_reset {
  * @fd: an open uio_vf node of the same process; EBADF, EPERM otherwise
  * @reserved: must be 0
  *
- * Afterwards one registration serves both devices and is counted once.
- * Offered where UIO_VF_CAP_JOIN is set, EOPNOTSUPP elsewhere; EBUSY once the
- * device has regions of its own.
+ * Afterwards one registration serves both devices and is counted once, against
+ * the limit of each; a region can be named through either node, and lives
+ * until the last of them is closed. Offered where UIO_VF_CAP_JOIN is set,
+ * EOPNOTSUPP elsewhere; EBUSY once the device has regions of its own, or was
+ * joined by another.
  */
 struct uio_vf_join {
 	__u32 size;
