@@ -48,6 +48,7 @@ function program(): Command {
     .option('--stdin', 'pass standard input on to COMMAND instead of /dev/null', false)
     .option('--pfs <n>', 'number of PFs (82576), all on one wire', number(0, 8), defaultMachine.pfs)
     .option('--cpus <n>', 'virtual processors; more than the machine has make MPI very slow', number(1, 64), defaultMachine.cpus)
+    .option('--cpu <model>', "QEMU's name of the processor model", defaultMachine.cpu)
     .option('--memory <mib>', 'memory of the guest in MiB', number(512, 1 << 20), defaultMachine.memoryMiB)
     .option('--no-iommu', 'a machine without an IOMMU')
     .option('--no-intremap', 'an IOMMU that does not remap interrupts')
@@ -95,7 +96,7 @@ export function parseOptions(args: readonly string[], quiet = false): LabOptions
     stdin: values['stdin'],
     script: values['script'],
     machine: {
-      pfs: values['pfs'], cpus: values['cpus'], memoryMiB: values['memory'], iommu: values['iommu'],
+      pfs: values['pfs'], cpus: values['cpus'], cpu: values['cpu'], memoryMiB: values['memory'], iommu: values['iommu'],
       intremap: values['intremap'], append: values['append'], tty: values['shell'],
     },
     parts: values['parts'],

@@ -3,7 +3,7 @@
 import {closeSync, mkdirSync, openSync, readFileSync, writeSync} from 'node:fs';
 import path from 'node:path';
 import {execa} from 'execa';
-import {LabError, type LabErrorCode} from './errors.js';
+import {LabError, exitStatus, type LabErrorCode} from './errors.js';
 import {buildDir, labDir} from './paths.js';
 import type {Step} from './progress.js';
 
@@ -53,7 +53,7 @@ export async function runPrivileged(run: PrivilegedRun): Promise<void> {
     const result = await child;
     run.signal?.removeEventListener('abort', stop);
     if (run.signal?.aborted) {
-      throw new LabError('VFRING_ERR_LAB_STOPPED', `${run.what} was stopped`, 'run the command again', 130);
+      throw new LabError('VFRING_ERR_LAB_STOPPED', `${run.what} was stopped`, 'run the command again', exitStatus.interrupted);
     }
     if (result.failed) {
       const cause = result.exitCode === undefined ? result.shortMessage : `exit status ${result.exitCode}`;

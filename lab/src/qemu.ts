@@ -14,12 +14,14 @@ export interface Machine {
   append: string;
   memoryMiB: number;
   cpus: number;
+  /** QEMU's name of the processor model. */
+  cpu: string;
   /** A terminal for --shell. */
   tty: boolean;
 }
 
 export const defaultMachine: Machine = {
-  pfs: 2, iommu: true, intremap: true, append: '', memoryMiB: 3072, cpus: 2, tty: false,
+  pfs: 2, iommu: true, intremap: true, append: '', memoryMiB: 3072, cpus: 2, cpu: 'Nehalem,+rdrand', tty: false,
 };
 
 /** Inherited file descriptors of QEMU that are sockets to us, in the order of the guest's port numbers from 1. */
@@ -68,8 +70,8 @@ export function qemuArguments(machine: Machine, images: Images, share: string, c
   return [
     // 512 MiB for translated code: with the default, MPI programs get translated again and again.
     '-accel', 'tcg,thread=multi,tb-size=512',
-    '-machine', 'q35,kernel-irqchip=split,usb=off,vmport=off',
-    '-cpu', 'max', '-smp', String(machine.cpus), '-m', `${machine.memoryMiB}M`,
+    '-machine', 'q35,kernel-irqchip=split,usb=off,vmport=off,i8042=off,hpet=off,sata=off,smbus=off',
+    '-cpu', machine.cpu, '-smp', String(machine.cpus), '-m', `${machine.memoryMiB}M`,
     '-L', path.join(share, 'qemu'), '-L', path.join(share, 'seabios'),
     '-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot',
     '-chardev', `socket,id=console,fd=${consoleFd}`, '-serial', 'chardev:console',
