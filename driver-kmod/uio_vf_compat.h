@@ -13,7 +13,13 @@
 #include <linux/irqdomain.h>
 #include <linux/mm.h>
 #include <linux/pci.h>
+#include <linux/swap.h>
+#include <linux/swapops.h>
 #include <linux/version.h>
+#if __has_include(<linux/leafops.h>)
+#include <linux/leafops.h>
+#define UIO_VF_HAS_LEAFOPS
+#endif
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 0)
 #error "uio_vf needs Linux 6.1 or newer"
@@ -92,5 +98,35 @@ static inline void uio_vf_eventfd_signal(struct eventfd_ctx *ctx)
 #else
 #define UIO_VF_GUP_READ		(FOLL_WRITE | FOLL_FORCE)
 #endif
+
+/*
+ * 6.19: page table entries that are not present have a type of their own,
+ * which came with a header of its own. The frame of the page that is under
+ * migration at such an entry, or ~0UL if the entry is another kind.
+ */
+static inline unsigned long uio_vf_pte_migration_pfn(pte_t pte)
+{
+#ifdef UIO_VF_HAS_LEAFOPS
+	softleaf_t entry = softleaf_from_pte(pte);
+
+	return softleaf_is_migration(entry) ? softleaf_to_pfn(entry) : ~0UL;
+#else
+	swp_entry_t entry = pte_to_swp_entry(pte);
+
+	return is_migration_entry(entry) ? swp_offset_pfn(entry) : ~0UL;
+#endif
+}
+
+static inline unsigned long uio_vf_pmd_migration_pfn(pmd_t pmd)
+{
+#ifdef UIO_VF_HAS_LEAFOPS
+	softleaf_t entry = softleaf_from_pmd(pmd);
+
+	return softleaf_is_migration(entry) ? softleaf_to_pfn(entry) : ~0UL;
+#else
+	return is_pmd_migration_entry(pmd) ?
+		swp_offset_pfn(pmd_to_swp_entry(pmd)) : ~0UL;
+#endif
+}
 
 #endif /* UIO_VF_COMPAT_H */

@@ -177,7 +177,11 @@ static int uio_vf_domain_replay_all(struct uio_vf_space *space,
 	return 0;
 }
 
-/* What all domains of the space can do; nothing registered may fall out. */
+/*
+ * What all domains of the space can do; nothing registered may fall out. Asked
+ * once a device is attached: some drivers know page sizes and aperture of a
+ * domain only then.
+ */
 static int uio_vf_domain_limits(struct uio_vf_space *space,
 				const struct iommu_domain *domain)
 {
@@ -192,7 +196,7 @@ static int uio_vf_domain_limits(struct uio_vf_space *space,
 	if (!(domain->pgsize_bitmap & (PAGE_SIZE | (PAGE_SIZE - 1))))
 		return -EOPNOTSUPP;
 
-	if (list_empty(&space->domains)) {
+	if (list_empty(&space->members)) {
 		space->page_sizes = sizes;
 		space->iova_min = min;
 		space->iova_max = max;
@@ -224,78 +228,72 @@ static int uio_vf_domain_msi(struct iommu_domain *domain,
 	return 0;
 }
 
-static int uio_vf_domain_new(struct uio_vf_space *space, struct uio_vf_dev *vf,
-			     struct list_head *resv)
+static void uio_vf_domain_free(struct uio_vf_domain *domain)
+{
+	iommu_domain_free(domain->domain);
+	kfree(domain);
+}
+
+static void uio_vf_domain_drop(struct uio_vf_space *space,
+			       struct uio_vf_domain *domain)
+{
+	mutex_lock(&space->lock);
+	list_del(&domain->node);
+	mutex_unlock(&space->lock);
+	uio_vf_domain_free(domain);
+}
+
+/* A domain in space->domains that has what the others have, yet unused. */
+static struct uio_vf_domain *uio_vf_domain_new(struct uio_vf_space *space,
+					       struct uio_vf_dev *vf,
+					       struct list_head *resv)
 {
 	struct uio_vf_domain *domain;
 	int ret;
 
 	domain = kzalloc(sizeof(*domain), GFP_KERNEL_ACCOUNT);
 	if (!domain)
-		return -ENOMEM;
+		return ERR_PTR(-ENOMEM);
 	domain->domain = uio_vf_domain_alloc(&vf->pdev->dev);
 	if (IS_ERR(domain->domain)) {
 		ret = PTR_ERR(domain->domain);
-		goto err_free;
+		kfree(domain);
+		return ERR_PTR(ret);
 	}
 
-	ret = uio_vf_domain_limits(space, domain->domain);
-	if (!ret)
-		ret = uio_vf_domain_msi(domain->domain, resv);
+	ret = uio_vf_domain_msi(domain->domain, resv);
 	if (!ret)
 		ret = uio_vf_domain_replay_all(space, domain);
-	if (ret)
-		goto err_domain;
-
-	ret = iommu_attach_group(domain->domain, vf->group->iommu_group);
-	if (ret)
-		goto err_list;
-	domain->users = 1;
-	vf->domain = domain;
-	return 0;
-
-err_list:
-	mutex_lock(&space->lock);
-	list_del(&domain->node);
-	mutex_unlock(&space->lock);
-err_domain:
-	iommu_domain_free(domain->domain);
-err_free:
-	kfree(domain);
-	return ret;
-}
-
-static int uio_vf_domain_share(struct uio_vf_space *space,
-			       struct uio_vf_dev *vf)
-{
-	struct uio_vf_domain *domain;
-
-	list_for_each_entry(domain, &space->domains, node) {
-		if (separate_domains ||
-		    iommu_attach_group(domain->domain, vf->group->iommu_group))
-			continue;
-		domain->users++;
-		vf->domain = domain;
-		return 0;
+	if (ret) {
+		uio_vf_domain_free(domain);
+		return ERR_PTR(ret);
 	}
-	return -ENOENT;
+	return domain;
 }
 
-static int uio_vf_iommu_attach(struct uio_vf_space *space,
-			       struct uio_vf_dev *vf)
+/* The domain that the device is attached to on return, or an error. */
+static struct uio_vf_domain *uio_vf_domain_attach(struct uio_vf_space *space,
+						  struct uio_vf_dev *vf,
+						  struct list_head *resv)
 {
-	struct iommu_resv_region *region, *next;
-	LIST_HEAD(resv);
+	struct iommu_group *group = vf->group->iommu_group;
+	struct uio_vf_domain *domain;
 	int ret;
 
-	ret = iommu_get_group_resv_regions(vf->group->iommu_group, &resv);
-	if (!ret)
-		ret = uio_vf_iova_reserve(space, &resv);
-	if (!ret && uio_vf_domain_share(space, vf))
-		ret = uio_vf_domain_new(space, vf, &resv);
-	list_for_each_entry_safe(region, next, &resv, list)
-		kfree(region);
-	return ret;
+	list_for_each_entry(domain, &space->domains, node)
+		if (!separate_domains &&
+		    !iommu_attach_group(domain->domain, group))
+			return domain;
+
+	domain = uio_vf_domain_new(space, vf, resv);
+	if (IS_ERR(domain))
+		return domain;
+	ret = iommu_attach_group(domain->domain, group);
+	if (ret) {
+		uio_vf_domain_drop(space, domain);
+		return ERR_PTR(ret);
+	}
+	return domain;
 }
 
 static void uio_vf_iommu_detach(struct uio_vf_space *space,
@@ -306,13 +304,39 @@ static void uio_vf_iommu_detach(struct uio_vf_space *space,
 	/* The group is ours still, so this leaves it in a blocked domain. */
 	iommu_detach_group(domain->domain, vf->group->iommu_group);
 	vf->domain = NULL;
-	if (--domain->users)
-		return;
-	mutex_lock(&space->lock);
-	list_del(&domain->node);
-	mutex_unlock(&space->lock);
-	iommu_domain_free(domain->domain);
-	kfree(domain);
+	if (!--domain->users)
+		uio_vf_domain_drop(space, domain);
+}
+
+static int uio_vf_iommu_attach(struct uio_vf_space *space,
+			       struct uio_vf_dev *vf)
+{
+	struct iommu_resv_region *region, *next;
+	struct uio_vf_domain *domain;
+	LIST_HEAD(resv);
+	int ret;
+
+	ret = iommu_get_group_resv_regions(vf->group->iommu_group, &resv);
+	if (!ret)
+		ret = uio_vf_iova_reserve(space, &resv);
+	if (ret)
+		goto free_resv;
+
+	domain = uio_vf_domain_attach(space, vf, &resv);
+	if (IS_ERR(domain)) {
+		ret = PTR_ERR(domain);
+		goto free_resv;
+	}
+	domain->users++;
+	vf->domain = domain;
+	ret = uio_vf_domain_limits(space, domain->domain);
+	if (ret)
+		uio_vf_iommu_detach(space, vf);
+
+free_resv:
+	list_for_each_entry_safe(region, next, &resv, list)
+		kfree(region);
+	return ret;
 }
 
 const struct uio_vf_backend uio_vf_iommu_backend = {

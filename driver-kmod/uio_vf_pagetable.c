@@ -10,34 +10,30 @@
  */
 #include <linux/irqflags.h>
 #include <linux/pgtable.h>
-#include <linux/swap.h>
-#include <linux/swapops.h>
 
 #include "uio_vf.h"
+#include "uio_vf_compat.h"
 
 /* Addresses looked up at one go with interrupts off */
 #define UIO_VF_WALK_BATCH	64
 
+/* A migration under way fails for a pinned page, and puts it back. */
 static bool uio_vf_pte_is(pte_t pte, unsigned long pfn)
 {
-	swp_entry_t entry;
-
-	if (pte_present(pte))
-		return pte_pfn(pte) == pfn;
 	if (pte_none(pte))
 		return false;
-	/* Under migration: which fails for a pinned page and puts it back. */
-	entry = pte_to_swp_entry(pte);
-	return is_migration_entry(entry) && swp_offset_pfn(entry) == pfn;
+	return (pte_present(pte) ? pte_pfn(pte) :
+				   uio_vf_pte_migration_pfn(pte)) == pfn;
 }
 
+/* @pmd maps a huge page, or is not present. */
 static bool uio_vf_pmd_is(pmd_t pmd, unsigned long addr, unsigned long pfn)
 {
-	unsigned long page = (addr & ~PMD_MASK) >> PAGE_SHIFT;
+	unsigned long first = pmd_present(pmd) ? pmd_pfn(pmd) :
+						 uio_vf_pmd_migration_pfn(pmd);
 
-	if (is_pmd_migration_entry(pmd))
-		return swp_offset_pfn(pmd_to_swp_entry(pmd)) + page == pfn;
-	return pmd_present(pmd) && pmd_pfn(pmd) + page == pfn;
+	return first != ~0UL &&
+	       first + ((addr & ~PMD_MASK) >> PAGE_SHIFT) == pfn;
 }
 
 /* Interrupts off. Is the page @pfn at @addr of @mm? */

@@ -219,12 +219,17 @@ static void test_large(void)
 {
 	struct uio_vf_dma_map map = {};
 	const size_t huge = 2 * MIB;
-	char *mem = memory(10 * MIB);
+	char *mem = mmap(NULL, 10 * MIB, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	char *start = (char *)(((uintptr_t)mem + huge - 1) & ~(huge - 1));
 	uint64_t bytes;
 
 	madvise(start, 8 * MIB, MADV_HUGEPAGE);
+	memset(start, 1, 8 * MIB);
 	ERROR(vf_map(fd, start, 8 * MIB, RW, &map), 0, "map 8 MiB");
+	if (vf_info(fd).iova_page_sizes & huge)
+		EQUAL(map.iova & (huge - 1), 0,
+		      "huge pages can stay huge in the IOMMU");
 	EQUAL(pinned_bytes(getpid()), 8 * MIB, "counted whole");
 	ERROR(vf_unmap(fd, map.region_id, &bytes), 0, "unmap 8 MiB");
 	EQUAL(bytes, 8 * MIB, "taken back whole");
