@@ -5,6 +5,7 @@ import {CommanderError} from 'commander';
 import {LabError, exitStatus} from './errors.js';
 import {Guest} from './guest.js';
 import {kernelFaults} from './kernel-log.js';
+import {watchNpm} from './npm-watch.js';
 import {type LabOptions, parseOptions} from './options.js';
 import {consoleLog, resultsDir} from './paths.js';
 import {say} from './progress.js';
@@ -51,6 +52,7 @@ async function main(args: readonly string[]): Promise<number> {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(signal, () => stop.abort());
   }
+  watchNpm(() => stop.abort());
   if (options.prune) {
     await pruneRootfs(stop.signal);
     return 0;
