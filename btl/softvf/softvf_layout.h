@@ -125,7 +125,8 @@ struct softvf_shared_region {
 struct softvf_rx {
     /** Robust and process shared. */
     alignas(SOFTVF_LINE_BYTES) pthread_mutex_t lock;
-    _Atomic uint32_t head; /* locked: RDH of queue 0 */
+    _Atomic uint32_t head;      /* locked: RDH of queue 0 */
+    _Atomic uint32_t tail_seen; /* locked: RDT when a sender last looked, so that few have to */
     alignas(SOFTVF_LINE_BYTES) struct softvf_journal journal;
     /* Statistics, locked; registers VFGPRC, VFGORC, VFMPRC. */
     alignas(SOFTVF_LINE_BYTES) _Atomic uint32_t frames;

@@ -205,6 +205,28 @@ ALWAYS_INLINE void write_frame(struct softvf_file *file, const struct target *to
     SOFTVF_HOOK(11);
 }
 
+/** Descriptors the device had when a sender last looked at the tail. */
+static inline uint32_t count_free(const struct softvf_rx *rx, const struct target *to)
+{
+    uint32_t tail = SOFTVF_GET(&rx->tail_seen);
+
+    return tail >= to->first ? tail - to->first : tail + to->entries - to->first;
+}
+
+/** Looks at the receiver's tail: a cache line that it writes, so not for every frame. */
+static uint32_t look_at_tail(struct softvf_rx *rx, const struct target *to)
+{
+    /* Pairs with the release in softvf_rx_setup.c, write_tail(). Senders that
+     * use tail_seen later get the same view through the lock. */
+    uint32_t tail = atomic_load_explicit(&rx->tail, memory_order_acquire);
+
+    if (tail >= to->entries) {
+        return 0; /* an owner that died while it wrote this */
+    }
+    SOFTVF_SET(&rx->tail_seen, tail);
+    return count_free(rx, to);
+}
+
 /** Everything between lock and unlock. */
 static enum softvf_counter deliver_locked(struct softvf_port *port,
                                           const struct softvf_frame *frame)
@@ -221,17 +243,14 @@ static enum softvf_counter deliver_locked(struct softvf_port *port,
     to.entries = SOFTVF_GET(&rx->entries);
     to.buffer_bytes = SOFTVF_GET(&rx->buffer_bytes);
     to.first = SOFTVF_GET(&rx->head);
-    /* Pairs with the release in softvf_rx_setup.c, write_tail(). */
-    uint32_t tail = atomic_load_explicit(&rx->tail, memory_order_acquire);
-    uint32_t free_descs = tail >= to.first ? tail - to.first : tail + to.entries - to.first;
     if (SOFTVF_UNLIKELY(to.entries == 0 || to.entries > VFRING_82576_RING_MAX_ENTRIES ||
-                        to.first >= to.entries || tail >= to.entries ||
+                        to.first >= to.entries ||
                         to.buffer_bytes < VFRING_82576_SRRCTL_BSIZEPACKET_UNIT)) {
         return SOFTVF_RX_DISABLED; /* an owner that died while it wrote this */
     }
     uint32_t count = SOFTVF_LIKELY(bytes <= to.buffer_bytes)
                          ? 1 : (bytes + to.buffer_bytes - 1) / to.buffer_bytes;
-    if (SOFTVF_UNLIKELY(free_descs < count)) {
+    if (SOFTVF_UNLIKELY(count_free(rx, &to) < count && look_at_tail(rx, &to) < count)) {
         atomic_fetch_add_explicit(&rx->no_descriptor, 1, memory_order_relaxed);
         return SOFTVF_RX_NO_DESCRIPTOR;
     }

@@ -61,6 +61,7 @@ static void enable(struct softvf *dev, uint32_t q, uint32_t value)
     }
     SOFTVF_SET(REG(dev, q, RXDCTL), value);
     if (q == 0) {
+        SOFTVF_SET(&rx->tail_seen, ring.tail);
         SOFTVF_SET(&rx->entries, ring.bytes / SOFTVF_DESC_BYTES);
         SOFTVF_SET(&rx->ring_iova, (uint64_t)ring.base_high << 32 | ring.base_low);
         SOFTVF_SET(&rx->buffer_bytes,

@@ -65,9 +65,9 @@ static inline bool is_malformed(const struct vfring_82576_tx_desc *desc)
 {
     uint32_t cmd = desc->cmd_type_len;
 
-    return (cmd & ~CMD_FREE) != CMD_FIXED || (cmd & VFRING_82576_TXD_LEN_MASK) == 0 ||
-           (cmd & (VFRING_82576_TXD_RS | VFRING_82576_TXD_EOP)) == VFRING_82576_TXD_RS ||
-           (desc->status & STATUS_LOW_MASK) != 0;
+    return (((cmd & ~CMD_FREE) ^ CMD_FIXED) | (desc->status & STATUS_LOW_MASK)) != 0 ||
+           (cmd & VFRING_82576_TXD_LEN_MASK) == 0 ||
+           (cmd & (VFRING_82576_TXD_RS | VFRING_82576_TXD_EOP)) == VFRING_82576_TXD_RS;
 }
 
 enum gathered { GATHERED, GATHERED_FAULT, GATHERED_PART, GATHERED_HANG };
@@ -81,51 +81,53 @@ static enum gathered gather(struct softvf *dev, struct softvf_txq *txq,
                             const struct vfring_82576_tx_desc *ring, uint32_t tail,
                             struct softvf_frame *frame, uint32_t *end)
 {
-    uint32_t at = txq->head;
-    uint32_t first = at;
+    const uint32_t first = txq->head;
+    uint32_t at = first;
+    uint32_t bytes = 0;
+    uint32_t n = 0;
+    uint32_t cmd;
     bool fault = false;
 
-    frame->num_segs = 0;
-    frame->bytes = 0;
-    for (;; at = at + 1 == txq->entries ? 0 : at + 1) {
+    do {
         if (SOFTVF_UNLIKELY(at == tail)) {
             return GATHERED_PART;
         }
         struct vfring_82576_tx_desc desc = ring[at];
-        uint32_t n = frame->num_segs;
+        cmd = desc.cmd_type_len;
         if (SOFTVF_UNLIKELY(is_malformed(&desc) || n == SOFTVF_MAX_SEGS)) {
             explain_descriptor(dev, at, &desc, n == SOFTVF_MAX_SEGS);
             return GATHERED_HANG;
         }
-        struct softvf_seg *seg = &frame->segs[n];
-        seg->bytes = desc.cmd_type_len & VFRING_82576_TXD_LEN_MASK;
-        seg->vaddr = softvf_iommu_find(&dev->iommu, desc.buffer_iova, seg->bytes,
-                                       SOFTVF_DMA_READ, &txq->seg_hint[n != 0]);
-        if (SOFTVF_UNLIKELY(seg->vaddr == NULL)) {
+        uint32_t seg_bytes = cmd & VFRING_82576_TXD_LEN_MASK;
+        const uint8_t *vaddr = softvf_iommu_find(&dev->iommu, desc.buffer_iova, seg_bytes,
+                                                 SOFTVF_DMA_READ, &txq->seg_hint[n != 0]);
+        if (SOFTVF_UNLIKELY(vaddr == NULL)) {
             fault = true;
             softvf_violation(dev->file, SOFTVF_RULE_TX_DMA,
                              "TX descriptor %u: %u bytes at iova 0x%llx are not inside one live "
                              "region mapped for READ. The frame is lost, DD is written all the "
-                             "same", at, seg->bytes, (unsigned long long)desc.buffer_iova);
+                             "same", at, seg_bytes, (unsigned long long)desc.buffer_iova);
         }
-        frame->bytes += seg->bytes;
-        frame->num_segs = n + 1;
-        if ((desc.cmd_type_len & VFRING_82576_TXD_EOP) != 0) {
-            break;
-        }
-    }
-    *end = at;
+        frame->segs[n].vaddr = vaddr;
+        frame->segs[n].bytes = seg_bytes;
+        n++;
+        bytes += seg_bytes;
+        *end = at;
+        at = at + 1 == txq->entries ? 0 : at + 1;
+    } while ((cmd & VFRING_82576_TXD_EOP) == 0);
+    frame->num_segs = n;
+    frame->bytes = bytes;
     uint32_t paylen = ring[first].status >> VFRING_82576_TXD_PAYLEN_SHIFT;
-    if (SOFTVF_UNLIKELY(paylen != frame->bytes)) {
+    if (SOFTVF_UNLIKELY(paylen != bytes)) {
         softvf_violation(dev->file, SOFTVF_RULE_TX_PAYLEN,
                          "TX descriptor %u: PAYLEN is %u, the pieces add up to %u bytes. The TX "
-                         "queue hangs", first, paylen, frame->bytes);
+                         "queue hangs", first, paylen, bytes);
         return GATHERED_HANG;
     }
-    if (SOFTVF_UNLIKELY(frame->bytes < MAC_MIN_BYTES)) {
+    if (SOFTVF_UNLIKELY(bytes < MAC_MIN_BYTES)) {
         softvf_violation(dev->file, SOFTVF_RULE_TX_LENGTH,
                          "TX descriptor %u: a frame of %u bytes; the MAC needs 17 at least, "
-                         "drivers send 60. The TX queue hangs", first, frame->bytes);
+                         "drivers send 60. The TX queue hangs", first, bytes);
         return GATHERED_HANG;
     }
     return fault ? GATHERED_FAULT : GATHERED;
