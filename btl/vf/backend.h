@@ -15,7 +15,8 @@
 struct vfring_backend {
     /**
      * Opens params->path and fills vf->mmio, vf->name, vf->vendor, vf->device,
-     * vf->numa_node, vf->soft, vf->granule_bytes and vf->backend_state.
+     * vf->numa_node, vf->soft, vf->emulated, vf->contiguous,
+     * vf->granule_bytes and vf->backend_state.
      * Guarantees: the VF has no other user; on failure nothing stays open.
      */
     int (*open)(struct vfring_vf *vf, const struct vfring_vf_params *params,
@@ -46,7 +47,7 @@ struct vfring_backend {
 
 /** Zeroed, populated private memory; what mem_alloc() is where nobody else writes to it. */
 void *vfring_anon_alloc(const struct vfring_vf *vf, size_t bytes, struct vfring_vf_error *error);
-void vfring_anon_free(void *vaddr, size_t bytes);
+void vfring_anon_free(const struct vfring_vf *vf, void *vaddr, size_t bytes);
 
 extern const struct vfring_backend vfring_backend_uio;
 extern const struct vfring_backend vfring_backend_soft;

@@ -123,7 +123,7 @@ static void soft_mem_free(struct vfring_vf *vf, void *vaddr, size_t bytes, unsig
     if (direction & VFRING_DMA_WRITE) {
         softvf_arena_free(vf->backend_state, vaddr, bytes);
     } else {
-        vfring_anon_free(vaddr, bytes);
+        vfring_anon_free(vf, vaddr, bytes);
     }
 }
 

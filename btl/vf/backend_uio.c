@@ -62,6 +62,15 @@ static int get_info(struct vfring_vf *vf, int fd, struct uio_vf_info *info,
     return 0;
 }
 
+/* Every device that QEMU makes up carries Red Hat's subsystem id, VFs too. */
+static bool is_emulated(const char *path)
+{
+    char id[16];
+
+    return vfring_node_attribute(path, "device/subsystem_vendor", id, sizeof(id)) == 0 &&
+           strcmp(id, "0x1af4") == 0;
+}
+
 static int map_bar(struct vfring_vf *vf, struct uio_state *state, struct vfring_vf_error *error)
 {
     struct uio_vf_bar bar = { .size = sizeof(bar), .index = 0 };
@@ -172,6 +181,8 @@ static int uio_open(struct vfring_vf *vf, const struct vfring_vf_params *params,
         vf->vendor = info.vendor;
         vf->device = info.device;
         vf->numa_node = info.numa_node;
+        vf->contiguous = !(info.caps & UIO_VF_CAP_IOMMU);
+        vf->emulated = is_emulated(vf->path);
         vf->granule_bytes = state->page_bytes;
         if (info.iova_page_sizes != 0) {
             size_t granule = (size_t) (info.iova_page_sizes & -info.iova_page_sizes);
@@ -209,9 +220,8 @@ static void *uio_mem_alloc(struct vfring_vf *vf, size_t bytes, unsigned directio
 
 static void uio_mem_free(struct vfring_vf *vf, void *vaddr, size_t bytes, unsigned direction)
 {
-    (void) vf;
     (void) direction;
-    vfring_anon_free(vaddr, bytes);
+    vfring_anon_free(vf, vaddr, bytes);
 }
 
 /* Which limit it was, and how to raise it to what is needed. */
@@ -278,6 +288,13 @@ static int uio_dma_map(struct vfring_vf *vf, void *vaddr, size_t bytes, unsigned
         return explain_nomem(vf, &map, error);
     case ENODEV:
         return vfring_node_explain(vf->path, VFRING_NODE_UIO, -ENODEV, error);
+    case EOPNOTSUPP:
+        vfring_vf_error_set(error, -EOPNOTSUPP,
+                            "VF %s: %zu bytes at %p cannot be registered: without an IOMMU a region "
+                            "must be contiguous in physical memory, and there is no huge page for it",
+                            vf->name, bytes, vaddr);
+        return vfring_vf_error_remedy(error, "the administrator turns the IOMMU on, in the firmware and "
+                                             "on the kernel command line (intel_iommu=on or amd_iommu=on)");
     case EPERM:
         vfring_vf_error_set(error, -EPERM, "VF %s: it was opened by another process: memory of a child "
                             "after fork() cannot be registered", vf->name);

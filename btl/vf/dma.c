@@ -11,10 +11,69 @@
 
 #include "vf_internal.h"
 
+/* Huge page of x86-64, and of aarch64 with 4 KiB pages. */
+#define HUGE_BYTES ((size_t) 2 << 20)
+
+static size_t align_up(size_t value, size_t alignment)
+{
+    return (value + alignment - 1) & ~(alignment - 1);
+}
+
+/* A device without IOMMU needs contiguous pages for the smallest region, too. */
+static bool wants_huge(const struct vfring_vf *vf, size_t bytes)
+{
+    return vf->contiguous || bytes >= HUGE_BYTES;
+}
+
+/* What is mapped for @p bytes: whole huge pages where the kernel is to give them. */
+static size_t mapped_bytes(const struct vfring_vf *vf, size_t bytes)
+{
+    return vf->contiguous ? align_up(bytes, HUGE_BYTES) : bytes;
+}
+
+/*
+ * Maps at a huge page's boundary and asks for huge pages: fewer entries for
+ * the IOMMU to look up. Small ones do as well, so a refusal is no error.
+ */
+static void *map_aligned(size_t bytes)
+{
+    uint8_t *raw = mmap(NULL, bytes + HUGE_BYTES, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (raw == MAP_FAILED) {
+        return MAP_FAILED;
+    }
+
+    uint8_t *vaddr = (uint8_t *) align_up((uintptr_t) raw, HUGE_BYTES);
+    size_t before = (size_t) (vaddr - raw);
+
+    if (before > 0) {
+        munmap(raw, before);
+    }
+    munmap(vaddr + bytes, HUGE_BYTES - before);
+    (void) madvise(vaddr, bytes, MADV_HUGEPAGE);
+    return vaddr;
+}
+
+/*
+ * By writing: a page only read from may be the shared page of zeros, which a
+ * device would go on reading after the process has got one of its own.
+ */
+static void populate(void *vaddr, size_t bytes)
+{
+    volatile uint8_t *at = vaddr;
+
+    for (size_t i = 0; i < bytes; i += 4096) {
+        at[i] = 0;
+    }
+}
+
 void *vfring_anon_alloc(const struct vfring_vf *vf, size_t bytes, struct vfring_vf_error *error)
 {
-    void *vaddr = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    size_t length = mapped_bytes(vf, bytes);
+    void *vaddr = wants_huge(vf, bytes) && length <= SIZE_MAX - HUGE_BYTES
+                      ? map_aligned(length)
+                      : mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
     if (vaddr == MAP_FAILED) {
         vfring_vf_error_set(error, -errno, "VF %s: no memory for a buffer of %zu bytes: %s",
@@ -24,18 +83,19 @@ void *vfring_anon_alloc(const struct vfring_vf *vf, size_t bytes, struct vfring_
         return NULL;
     }
     /* After fork() the device would go on writing to the parent's pages alone. */
-    if (madvise(vaddr, bytes, MADV_DONTFORK) != 0) {
+    if (madvise(vaddr, length, MADV_DONTFORK) != 0) {
         vfring_vf_error_set(error, -errno, "VF %s: cannot keep DMA memory out of child processes: %s",
                             vf->name, strerror(errno));
-        munmap(vaddr, bytes);
+        munmap(vaddr, length);
         return NULL;
     }
+    populate(vaddr, length);
     return vaddr;
 }
 
-void vfring_anon_free(void *vaddr, size_t bytes)
+void vfring_anon_free(const struct vfring_vf *vf, void *vaddr, size_t bytes)
 {
-    munmap(vaddr, bytes);
+    munmap(vaddr, mapped_bytes(vf, bytes));
 }
 
 /* Maps and lists. On failure the memory is the caller's. */
@@ -118,7 +178,7 @@ int vfring_vf_dma_alloc(struct vfring_vf *vf, size_t bytes, unsigned direction,
                             vf->name, bytes, direction);
         return vfring_vf_error_remedy(error, "this is a fault of the caller: report it");
     }
-    bytes = (bytes + granule - 1) & ~(granule - 1);
+    bytes = align_up(bytes, granule);
 
     void *vaddr = vf->backend->mem_alloc(vf, bytes, direction, error);
     if (vaddr == NULL) {

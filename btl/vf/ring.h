@@ -31,6 +31,9 @@ static inline uint32_t vfring_ring_prev(uint32_t index, uint32_t entries)
     return (index == 0 ? entries : index) - 1;
 }
 
+/** Where transmit buffers are cut for devices that need it, see split_mask. */
+#define VFRING_SPLIT_BYTES 4096u
+
 /** What one doorbell handed over; stored at the index of its first descriptor. */
 struct vfring_tx_batch {
     uint16_t last;        /**< index of its last descriptor, the one with RS */
@@ -57,6 +60,13 @@ struct vfring_tx_ring {
     uint32_t done;     /**< last frame finished */
     uint32_t max_frame_bytes;
     uint32_t tail_reg;
+    /**
+     * Bits of the IOVA that must not change within one descriptor, or 0. QEMU's
+     * igb drops a frame without a trace, DD written and all, if the pages behind
+     * a descriptor's buffer are not neighbours in the guest's memory (seen with
+     * 10.0 and an emulated IOMMU). Silicon has no such limit.
+     */
+    uint64_t split_mask;
 };
 
 /**

@@ -20,6 +20,9 @@
 /* On every descriptor of a frame (7.2.2: these must not differ within one). */
 #define TXD_COMMON (VFRING_82576_TXD_DTYP_DATA | VFRING_82576_TXD_DEXT | VFRING_82576_TXD_IFCS)
 
+/* Each piece may be cut once however short, and the frame once a page on top. */
+#define TX_MAX_SPLIT (2u * VFRING_TX_MAX_SEGS + VFRING_82576_FRAME_MAX_BYTES / VFRING_SPLIT_BYTES)
+
 /* Called with at least one batch in the device's hands. */
 static void tx_reap(struct vfring_tx_ring *tx)
 {
@@ -36,34 +39,19 @@ static void tx_reap(struct vfring_tx_ring *tx)
     } while (tx->head != tx->rung);
 }
 
-int vfring_vf_tx_post(struct vfring_vf *vf, const struct vfring_tx_seg *segs, unsigned num_segs,
-                      uint32_t *tx_seq)
+/* Are there @p num descriptors to write to? Looks at the ring only if not. */
+static inline bool tx_has_room(struct vfring_tx_ring *tx, uint32_t num)
 {
-    struct vfring_tx_ring *tx = &vf->tx;
-    uint32_t frame_bytes = 0;
+    if (UNLIKELY(tx->num_free < num) && tx->head != tx->rung) {
+        tx_reap(tx);
+    }
+    return tx->num_free >= num;
+}
 
-    if (UNLIKELY(num_segs - 1u >= VFRING_TX_MAX_SEGS)) {
-        return -EINVAL;
-    }
-    for (unsigned i = 0; i < num_segs; i++) {
-        if (UNLIKELY(segs[i].bytes - 1u >= VFRING_82576_TX_SEG_MAX_BYTES)) {
-            return -EINVAL;
-        }
-        frame_bytes += segs[i].bytes;
-    }
-    if (UNLIKELY(frame_bytes - VFRING_82576_TX_FRAME_MIN_BYTES >
-                 tx->max_frame_bytes - VFRING_82576_TX_FRAME_MIN_BYTES)) {
-        return -EINVAL;
-    }
-    if (UNLIKELY(tx->num_free < num_segs)) {
-        if (tx->head != tx->rung) {
-            tx_reap(tx);
-        }
-        if (tx->num_free < num_segs) {
-            return -EAGAIN;
-        }
-    }
-
+/* One descriptor a piece. @return index of the descriptor after the last. */
+static inline uint32_t tx_write(struct vfring_tx_ring *tx, const struct vfring_tx_seg *segs,
+                                unsigned num_segs, uint32_t frame_bytes)
+{
     /* PAYLEN counts the whole frame and stands in the first descriptor. Writing
      * the dword also clears the DD of the descriptor's previous use. */
     uint32_t status = frame_bytes << VFRING_82576_TXD_PAYLEN_SHIFT;
@@ -80,8 +68,75 @@ int vfring_vf_tx_post(struct vfring_vf *vf, const struct vfring_tx_seg *segs, un
         index = vfring_ring_next(index, tx->entries);
     } while (++i < num_segs);
     desc->cmd_type_len |= VFRING_82576_TXD_EOP;
+    return index;
+}
 
-    tx->tail = index;
+/* Cuts pieces where split_mask changes. @return how many there are now. */
+static unsigned tx_split(uint64_t split_mask, const struct vfring_tx_seg *segs, unsigned num_segs,
+                         struct vfring_tx_seg out[TX_MAX_SPLIT])
+{
+    unsigned num = 0;
+
+    for (unsigned i = 0; i < num_segs; i++) {
+        struct vfring_tx_seg left = segs[i];
+
+        while (left.bytes > 0) {
+            uint64_t room = ((left.iova | ~split_mask) + 1) - left.iova;
+            uint32_t bytes = left.bytes < room ? left.bytes : (uint32_t) room;
+
+            out[num++] = (struct vfring_tx_seg){ left.iova, bytes };
+            left.iova += bytes;
+            left.bytes -= bytes;
+        }
+    }
+    return num;
+}
+
+static __attribute__((noinline)) int tx_post_split(struct vfring_tx_ring *tx,
+                                                   const struct vfring_tx_seg *segs,
+                                                   unsigned num_segs, uint32_t frame_bytes,
+                                                   uint32_t *tx_seq)
+{
+    struct vfring_tx_seg pieces[TX_MAX_SPLIT];
+    unsigned num = tx_split(tx->split_mask, segs, num_segs, pieces);
+
+    if (!tx_has_room(tx, num)) {
+        return -EAGAIN;
+    }
+    tx->tail = tx_write(tx, pieces, num, frame_bytes);
+    tx->num_free -= num;
+    *tx_seq = ++tx->seq;
+    return 0;
+}
+
+int vfring_vf_tx_post(struct vfring_vf *vf, const struct vfring_tx_seg *segs, unsigned num_segs,
+                      uint32_t *tx_seq)
+{
+    struct vfring_tx_ring *tx = &vf->tx;
+    uint32_t frame_bytes = 0;
+    uint64_t changed_bits = 0;
+
+    if (UNLIKELY(num_segs - 1u >= VFRING_TX_MAX_SEGS)) {
+        return -EINVAL;
+    }
+    for (unsigned i = 0; i < num_segs; i++) {
+        if (UNLIKELY(segs[i].bytes - 1u >= VFRING_82576_TX_SEG_MAX_BYTES)) {
+            return -EINVAL;
+        }
+        frame_bytes += segs[i].bytes;
+        changed_bits |= segs[i].iova ^ (segs[i].iova + segs[i].bytes - 1);
+    }
+    if (UNLIKELY(frame_bytes - VFRING_82576_TX_FRAME_MIN_BYTES >
+                 tx->max_frame_bytes - VFRING_82576_TX_FRAME_MIN_BYTES)) {
+        return -EINVAL;
+    }
+    if (UNLIKELY(changed_bits & tx->split_mask)) {
+        return tx_post_split(tx, segs, num_segs, frame_bytes, tx_seq);
+    }
+    if (UNLIKELY(!tx_has_room(tx, num_segs))) {
+        return -EAGAIN;
+    }
+    tx->tail = tx_write(tx, segs, num_segs, frame_bytes);
     tx->num_free -= num_segs;
     *tx_seq = ++tx->seq;
     return 0;

@@ -60,6 +60,7 @@ int vfring_rings_alloc(struct vfring_vf *vf, struct vfring_vf_error *error)
     tx->num_free = tx->entries - 1;
     tx->max_frame_bytes = vfring_max_frame_bytes(vf->mtu_bytes);
     tx->tail_reg = vf->family->tx_tail_reg;
+    tx->split_mask = vf->emulated ? ~(uint64_t) (VFRING_SPLIT_BYTES - 1) : 0;
 
     rx->desc = (union vfring_82576_rx_desc *) ((uint8_t *) vf->ring_mem.vaddr + tx_bytes);
     vf->rx_ring_iova = vf->ring_mem.iova + tx_bytes;

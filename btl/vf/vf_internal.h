@@ -72,6 +72,8 @@ struct vfring_vf {
     uint32_t mtu_bytes;
     int numa_node;
     bool soft;
+    bool emulated; /**< QEMU plays the device: see split_mask in ring.h */
+    bool contiguous; /**< no IOMMU: a region must be contiguous in physical memory */
     size_t granule_bytes; /**< alignment of registered memory */
 
     struct vfring_mailbox mailbox;

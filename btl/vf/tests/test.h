@@ -58,7 +58,7 @@ struct vfring_vf *soft_open(unsigned index, const struct vfring_vf_params *param
 struct station {
     struct vfring_vf *vf;
     struct vfring_vf_info info;
-    struct vfring_dma mem; /**< @ref slots slots of slot_bytes */
+    struct vfring_dma mem; /**< slots of slot_bytes each */
     uint32_t slots;
     uint32_t slot_bytes;
     uint32_t next_slot;

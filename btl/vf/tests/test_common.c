@@ -9,7 +9,9 @@
 #define ETHERTYPE_LO 0xb5
 #define HEADER_BYTES 14
 #define NUMBER_BYTES 4
+/* Slots and rings together stay below the usual 8 MiB of locked memory. */
 #define SLOTS 512u
+#define SLOTS_JUMBO 256u
 
 extern char **environ;
 
@@ -103,9 +105,9 @@ void station_open_path(struct station *station, const struct vfring_vf_params *p
     memset(station, 0, sizeof(*station));
     station->vf = open_or_exit(params);
     vfring_vf_query(station->vf, &station->info);
-    station->slots = SLOTS;
+    station->slots = station->info.mtu_bytes > 2000 ? SLOTS_JUMBO : SLOTS;
     station->slot_bytes = (station->info.mtu_bytes + 18 + 63) & ~63u;
-    if (vfring_vf_dma_alloc(station->vf, (size_t) SLOTS * station->slot_bytes, VFRING_DMA_READ,
+    if (vfring_vf_dma_alloc(station->vf, (size_t) station->slots * station->slot_bytes, VFRING_DMA_READ,
                             &station->mem, &error) != 0) {
         fprintf(stderr, "%s: %s\n", error.text, error.remedy);
         exit(1);
@@ -158,7 +160,7 @@ int station_post(struct station *station, const uint8_t dst[6], uint32_t number,
     }
     for (unsigned i = 0; i < num_segs; i++) {
         /* Uneven pieces; the first one may end inside the Ethernet header. */
-        uint32_t piece = i + 1 < num_segs ? 7 + 13 * i : bytes - used;
+        uint32_t piece = i + 1 < num_segs ? 5 + 11 * i : bytes - used;
 
         segs[i].iova = iova + used;
         segs[i].bytes = piece;

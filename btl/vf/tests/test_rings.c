@@ -119,6 +119,69 @@ static void test_tx_descriptors(void)
     CHECK_EQ(tx_desc[3].status, 100u << VFRING_82576_TXD_PAYLEN_SHIFT);
 }
 
+/* On a device that needs it, no descriptor's buffer crosses a page. */
+static void test_tx_split(void)
+{
+    const uint64_t pages = ~(uint64_t) (VFRING_SPLIT_BYTES - 1);
+    static const struct vfring_tx_seg inside[2] = { { 0x1000, 4096 }, { 0x5f00, 0x100 } };
+    static const struct vfring_tx_seg across[4] = {
+        { 0x1fff, 2 }, { 0x3fff, 2 }, { 0x5fff, 2 }, { 0x7fff, 9228 },
+    };
+    struct vfring_vf vf = make_vf(VFRING_82576_TDT(0));
+    uint32_t seq;
+
+    vf.tx.max_frame_bytes = 9234;
+    CHECK_EQ(vfring_vf_tx_post(&vf, across, 4, &seq), 0);
+    CHECK_EQ(vf.tx.tail, 4); /* others take any buffer */
+
+    vf = make_vf(VFRING_82576_TDT(0));
+    vf.tx.max_frame_bytes = 9234;
+    vf.tx.split_mask = pages;
+    CHECK_EQ(vfring_vf_tx_post(&vf, inside, 2, &seq), 0);
+    CHECK_EQ(vf.tx.tail, 2);
+    CHECK_EQ(vfring_vf_tx_post(&vf, across, 4, &seq), 0);
+    CHECK_EQ(seq, 2);
+    CHECK_EQ(vf.tx.tail, 2 + 10);
+    CHECK_EQ(vf.tx.num_free, ENTRIES - 1 - 12);
+
+    uint32_t bytes = 0;
+    unsigned seg = 0;
+    uint32_t into = 0;
+    for (uint32_t i = 2; i < 12; i++) {
+        uint32_t length = tx_desc[i].cmd_type_len & VFRING_82576_TXD_LEN_MASK;
+        uint64_t last = tx_desc[i].buffer_iova + length - 1;
+
+        CHECK(length > 0);
+        CHECK_EQ(tx_desc[i].buffer_iova, across[seg].iova + into);
+        CHECK_EQ(tx_desc[i].buffer_iova & pages, last & pages);
+        CHECK_EQ(!!(tx_desc[i].cmd_type_len & VFRING_82576_TXD_EOP), i == 11);
+        CHECK_EQ(tx_desc[i].status, i == 2 ? 9234u << VFRING_82576_TXD_PAYLEN_SHIFT : 0);
+        bytes += length;
+        into += length;
+        if (into == across[seg].bytes) {
+            seg++;
+            into = 0;
+        }
+    }
+    CHECK_EQ(bytes, 9234);
+
+    /* Room is counted in descriptors, and a refusal writes none. */
+    CHECK_EQ(vfring_vf_tx_post(&vf, across, 4, &seq), 0);
+    CHECK_EQ(vf.tx.num_free, 9);
+    CHECK_EQ(vfring_vf_tx_post(&vf, across, 4, &seq), -EAGAIN);
+    CHECK_EQ(vf.tx.num_free, 9);
+    CHECK_EQ(vf.tx.tail, 22);
+    CHECK_EQ(seq, 3);
+    vfring_vf_tx_doorbell(&vf);
+    tx_desc[21].status = VFRING_82576_TXD_STATUS_DD;
+    CHECK_EQ(vfring_vf_tx_post(&vf, across, 4, &seq), 0);
+    CHECK_EQ(vf.tx.tail, 0);
+    vfring_vf_tx_doorbell(&vf);
+    tx_desc[31].status = VFRING_82576_TXD_STATUS_DD;
+    CHECK_EQ(vfring_vf_tx_done(&vf), 4);
+    CHECK_EQ(vf.tx.num_free, ENTRIES - 1);
+}
+
 static void test_tx_done_by_batch(void)
 {
     struct vfring_vf vf = make_vf(VFRING_82576_TDT(0));
@@ -318,6 +381,7 @@ int main(void)
 {
     test_tx_arguments();
     test_tx_descriptors();
+    test_tx_split();
     test_tx_done_by_batch();
     test_tx_full();
     test_tx_seq_wraps();

@@ -2,11 +2,12 @@
 /**
  * @file
  * vf_smoke PATH [MTU [SECONDS]]: opens one VF, sends broadcasts, checks that
- * the VF has counted and finished them, and closes it. With SECONDS it stays
- * open for that long before it closes.
+ * the VF has counted and finished them, and closes it. With SECONDS it goes on
+ * sending now and then for that long, and prints each change of health.
  *
  * Exit status 0: the VF works as far as one alone can show it.
  */
+#include <errno.h>
 #include <unistd.h>
 
 #include "test.h"
@@ -14,9 +15,34 @@
 #define FRAMES 2000u
 #define BATCH 16u
 
+static const uint8_t broadcast[6] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
+
+/* Whatever happens to the VF meanwhile must not end this process. */
+static void watch(struct station *station, unsigned seconds)
+{
+    int health = 0;
+
+    for (unsigned i = 0; i < seconds * 100; i++) {
+        struct vfring_rx_frame frames[8];
+        uint32_t seq;
+        int now;
+
+        (void) station_post(station, broadcast, i, 60, 1, &seq);
+        vfring_vf_tx_doorbell(station->vf);
+        (void) vfring_vf_tx_done(station->vf);
+        vfring_vf_rx_release(station->vf, vfring_vf_rx_poll(station->vf, frames, 8));
+        now = vfring_vf_check(station->vf);
+        if (now != health) {
+            printf("%s: health: %s\n", station->info.name, now == 0 ? "well" : strerror(-now));
+            fflush(stdout);
+            health = now;
+        }
+        usleep(10000);
+    }
+}
+
 int main(int argc, char **argv)
 {
-    static const uint8_t broadcast[6] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
     struct vfring_vf_counters before;
     struct vfring_vf_counters after;
     struct vfring_rx_frame frames[32];
@@ -46,9 +72,12 @@ int main(int argc, char **argv)
     for (uint32_t i = 1; i <= FRAMES; i++) {
         uint32_t bytes = 60 + i % (station.info.mtu_bytes - 45);
 
-        while (station_post(&station, broadcast, i, bytes, 1 + i % 4, &seq) != 0) {
+        int ret;
+
+        while ((ret = station_post(&station, broadcast, i, bytes, 1 + i % 4, &seq)) == -EAGAIN) {
             vfring_vf_tx_doorbell(station.vf);
         }
+        CHECK_EQ(ret, 0);
         if (i % BATCH == 0) {
             vfring_vf_tx_doorbell(station.vf);
         }
@@ -77,7 +106,7 @@ int main(int argc, char **argv)
            received);
     fflush(stdout);
     if (argc > 3) {
-        sleep((unsigned) strtoul(argv[3], NULL, 10));
+        watch(&station, (unsigned) strtoul(argv[3], NULL, 10));
     }
     station_close(&station);
     printf("closed\n");
