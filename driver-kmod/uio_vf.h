@@ -113,7 +113,7 @@ struct uio_vf_vector {
  * struct uio_vf_dev - a bound PCI function
  * @dev: class device, parent is the PCI function
  * @cdev: the node
- * @pdev: referenced through @dev's parent
+ * @pdev: referenced until the last close, long after it was removed maybe
  * @minor: N of /dev/uiovf<N>
  * @busy: bit 0: the node is open or being opened
  * @gone: remove has begun; set under @map_sem and the device lock

@@ -5,6 +5,7 @@
  * All of this runs under the PCI function's device lock, which orders it
  * against remove and against resets through sysfs.
  */
+#include <linux/capability.h>
 #include <linux/pci.h>
 
 #include "uio_vf.h"
@@ -38,6 +39,8 @@ int uio_vf_device_reset(struct uio_vf_dev *vf)
  * The function is reset, reaches the opener's memory and no other, may master
  * the bus, and its interrupts are counted. On error it is as before.
  *
+ * A function that cannot be reset at all is for CAP_SYS_RAWIO only.
+ *
  * Return: 0; -EBUSY if another device of the IOMMU group is open; -EIO if the
  * reset failed; else the error of the IOMMU or interrupt layer.
  */
@@ -53,6 +56,8 @@ int uio_vf_device_start(struct uio_vf_dev *vf, struct uio_vf_space *space)
 	/* Whatever the last owner left behind ends before we translate. */
 	pci_clear_master(pdev);
 	ret = uio_vf_device_reset(vf);
+	if (ret == -ENOTTY && capable(CAP_SYS_RAWIO))
+		ret = 0;
 	if (ret) {
 		dev_warn_ratelimited(&pdev->dev,
 			"refused: function-level reset failed (%d), state of the last owner cannot be ruled out; rebind the device or recreate the VFs\n",
@@ -104,7 +109,7 @@ void uio_vf_device_stop(struct uio_vf_dev *vf)
 	pci_clear_master(pdev);
 	if (pci_device_is_present(pdev)) {
 		ret = uio_vf_device_reset(vf);
-		if (ret)
+		if (ret && ret != -ENOTTY)
 			dev_warn(&pdev->dev,
 				 "function-level reset at close failed: %d\n",
 				 ret);

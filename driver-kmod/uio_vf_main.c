@@ -34,6 +34,7 @@ static void uio_vf_dev_release(struct device *dev)
 	if (vf->minor >= 0)
 		ida_free(&uio_vf_minors, vf->minor);
 	free_page((unsigned long)vf->status);
+	pci_dev_put(vf->pdev);
 	kfree(vf);
 }
 
@@ -45,7 +46,7 @@ static struct uio_vf_dev *uio_vf_dev_alloc(struct pci_dev *pdev)
 	if (!vf)
 		return ERR_PTR(-ENOMEM);
 
-	vf->pdev = pdev;
+	vf->pdev = pci_dev_get(pdev);
 	vf->minor = -1;
 	vf->dma_limit_bytes = default_dma_limit_bytes;
 	init_rwsem(&vf->map_sem);

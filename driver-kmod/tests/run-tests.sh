@@ -58,15 +58,22 @@ find_pf() {
 pf=$(find_pf)
 [ -n "$pf" ] || die "no 82576 PF (8086:10c9) with SR-IOV"
 modprobe igb 2>/dev/null
-netdev=$(ls "$pf/net" 2>/dev/null | head -1)
-[ -n "$netdev" ] || die "the PF $pf has no network device; load igb"
-ip link set "$netdev" up || die "cannot bring $netdev up"
-tries=100
-while [ "$(cat "$pf/net/$netdev/carrier" 2>/dev/null)" != 1 ]; do
-	tries=$((tries - 1))
-	[ $tries -gt 0 ] || die "no carrier on $netdev"
-	sleep 0.1
-done
+
+# VFs of a PF that is down have no link, and none of them gets an answer.
+pf_up() {
+	[ -e "$pf" ] || echo 1 >/sys/bus/pci/rescan
+	[ -e "$pf/driver" ] || basename "$pf" >/sys/bus/pci/drivers/igb/bind
+	netdev=$(ls "$pf/net" 2>/dev/null | head -1)
+	[ -n "$netdev" ] || die "the PF $pf has no network device; load igb"
+	ip link set "$netdev" up || die "cannot bring $netdev up"
+	tries=600
+	while [ "$(cat "$pf/net/$netdev/carrier" 2>/dev/null)" != 1 ]; do
+		tries=$((tries - 1))
+		[ $tries -gt 0 ] || die "no carrier on $netdev"
+		sleep 0.1
+	done
+}
+pf_up
 
 # Marks the place from which on the kernel's log is ours.
 mark="uio_vf tests $$ $(cat /proc/uptime)"
@@ -147,10 +154,11 @@ for test; do
 		done
 		echo N >$separate ;;
 	gone)
-		for way in unbind novfs; do
+		for way in unbind novfs nopf remove; do
 			bind_vfs
 			give_nodes
 			run_test gone $way
+			pf_up
 		done ;;
 	*) give_nodes; run_test "$test" ;;
 	esac

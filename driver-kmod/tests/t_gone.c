@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The device goes away while it is open. Which way is the argument: "unbind"
- * takes the driver away, "novfs" makes the PF destroy its VFs.
+ * takes the driver away, "novfs" makes the PF destroy its VFs, "nopf" takes the
+ * PF's driver away, "remove" the PF itself.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -50,16 +51,28 @@ static void *poller(void *arg)
 
 static int take_away(const char *way)
 {
-	char path[256];
+	char path[256], link[256];
+	ssize_t len;
 
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/", vf_bdf());
+	if (!strcmp(way, "remove")) {
+		strcat(path, "physfn/remove");
+		return write_file(path, "1");
+	}
 	if (!strcmp(way, "novfs")) {
-		snprintf(path, sizeof(path),
-			 "/sys/bus/pci/devices/%s/physfn/sriov_numvfs",
-			 vf_bdf());
+		strcat(path, "physfn/sriov_numvfs");
 		return write_file(path, "0");
 	}
-	snprintf(path, sizeof(path), "/sys/bus/pci/drivers/uio_vf/unbind");
-	return write_file(path, vf_bdf());
+	if (!strcmp(way, "nopf")) {
+		strcat(path, "physfn");
+		len = readlink(path, link, sizeof(link) - 1);
+		if (len < 0)
+			return -errno;
+		link[len] = '\0';
+		strcat(path, "/driver/unbind");
+		return write_file(path, strrchr(link, '/') + 1);
+	}
+	return write_file("/sys/bus/pci/drivers/uio_vf/unbind", vf_bdf());
 }
 
 static int touch(volatile uint32_t *word)
@@ -120,7 +133,7 @@ int main(int argc, char **argv)
 	usleep(200000);
 
 	as_root();
-	ERROR(take_away(argv[1]), 0, argv[1]);
+	NEED(!take_away(argv[1]), argv[1]);
 	as_user();
 
 	pthread_join(threads[0], NULL);
