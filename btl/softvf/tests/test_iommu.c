@@ -4,6 +4,7 @@
  * Arena and soft IOMMU.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -153,6 +154,33 @@ static void mapped_memory_is_not_freed(void)
     softvf_close(dev);
 }
 
+static bool write_file(const char *name, const char *text)
+{
+    int fd = open(name, O_WRONLY | O_CLOEXEC);
+    ssize_t put = fd < 0 ? -1 : write(fd, text, strlen(text));
+
+    if (fd >= 0) {
+        close(fd);
+    }
+    return put == (ssize_t)strlen(text);
+}
+
+/** Own mount namespace; for those who are not root by way of a user namespace. */
+static bool unshare_mounts(void)
+{
+    char uid[64], gid[64];
+
+    if (geteuid() != 0) {
+        snprintf(uid, sizeof(uid), "0 %u 1", geteuid());
+        snprintf(gid, sizeof(gid), "0 %u 1", getegid());
+        if (unshare(CLONE_NEWUSER) != 0 || !write_file("/proc/self/setgroups", "deny") ||
+            !write_file("/proc/self/uid_map", uid) || !write_file("/proc/self/gid_map", gid)) {
+            return false;
+        }
+    }
+    return unshare(CLONE_NEWNS) == 0 && mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
+}
+
 /** A file system that fills up: an error where memory is asked for, never SIGBUS later. */
 static void full_file_system(void)
 {
@@ -166,8 +194,7 @@ static void full_file_system(void)
     pid_t pid = fork();
     CHECK(pid >= 0);
     if (pid == 0) {
-        if (unshare(CLONE_NEWNS | (geteuid() == 0 ? 0 : CLONE_NEWUSER)) != 0 ||
-            mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+        if (!unshare_mounts() ||
             mount("tmpfs", folder, "tmpfs", 0, "size=64k") != 0) {
             _exit(77);
         }
