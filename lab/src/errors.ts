@@ -6,6 +6,7 @@ export const exitStatus = {usage: 64, timeout: 124, lab: 125, interrupted: 130} 
 export type LabErrorCode =
   | 'VFRING_ERR_LAB_BOOT'
   | 'VFRING_ERR_LAB_BUILD'
+  | 'VFRING_ERR_LAB_EMULATOR'
   | 'VFRING_ERR_LAB_GUEST_LOST'
   | 'VFRING_ERR_LAB_HOST'
   | 'VFRING_ERR_LAB_MIRROR'

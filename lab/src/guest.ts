@@ -19,11 +19,11 @@ import {shellQuote} from './shell-quote.js';
 /** The guest needs 3 seconds; a loaded machine many times that. */
 const bootLimitMs = 300_000;
 /**
- * QEMU can lose a timer interrupt of a guest that boots on an overloaded machine
- * (seen once in 50 boots, at 5 runnable threads a core). The kernel then says so and
- * waits for ever; another boot is the only cure.
+ * QEMU can lose a timer interrupt of a guest that boots on an overloaded machine. The
+ * kernel then says so and waits for ever; another boot is the only cure.
  */
 const lostTimer = /kthread timer wakeup didn't happen|rcu_preempt detected stalls/;
+/** Each fault of QEMU itself was seen about once in 100 boots, at 5 runnable threads a core. */
 const bootAttempts = 3;
 export const defaultTimeoutS = 1800;
 
@@ -111,7 +111,7 @@ export class Guest {
         resolve();
       });
       qemu.on('close', (code, signal) => {
-        this.lose(this.lostError(signal ?? `exit status ${code}`));
+        this.lose(this.lostError(signal ?? `exit status ${code}`, signal !== null));
         resolve();
       });
     });
@@ -129,10 +129,10 @@ export class Guest {
         return guest;
       } catch (error) {
         await guest.close();
-        if (!(error instanceof LabError && lostTimer.test(error.consoleLog)) || attempt === bootAttempts) {
+        if (!(error instanceof LabError && error.code === 'VFRING_ERR_LAB_EMULATOR') || attempt === bootAttempts) {
           throw error;
         }
-        say('QEMU lost a timer interrupt and the guest hung while it booted: booting again');
+        say(`${error.message.split('\n')[0]}: booting again`);
       }
     }
   }
@@ -157,7 +157,7 @@ export class Guest {
     const timer = setTimeout(() => this.lose(this.lostError(`no sign of life after ${bootLimitMs / 1000} s`)), bootLimitMs);
     const watch = (): void => {
       if (lostTimer.test(this.consoleLog)) {
-        this.lose(this.lostError('a timer interrupt was lost'));
+        this.lose(this.lostError('a timer interrupt was lost', true));
       }
     };
     const console = this.port(this.consoleFd);
@@ -196,13 +196,19 @@ export class Guest {
     return this.qemu.stdio[fd as 3] as unknown as Duplex;
   }
 
-  private lostError(cause: string): LabError {
+  private lostError(cause: string, emulator = false): LabError {
     const tail = (text: string): string => text.trimEnd().split('\n').slice(-30).map((line) => `  | ${line.trimEnd()}`).join('\n');
-    return new LabError(this.control.sawLine ? 'VFRING_ERR_LAB_GUEST_LOST' : 'VFRING_ERR_LAB_BOOT',
-      `${this.control.sawLine ? 'the guest ended by itself' : 'the guest did not boot'} (${cause})`
-      + `${this.qemuErrors.trim() === '' ? '' : `; QEMU says:\n${tail(this.qemuErrors)}`}`
-      + `; the end of its kernel log:\n${tail(this.consoleLog)}`,
-      `the whole log is ${consoleLog}`, exitStatus.lab, this.consoleLog);
+    const booted = this.control.sawLine;
+    const what = emulator ? `QEMU failed while the guest ${booted ? 'ran' : 'booted'}`
+      : booted ? 'the guest ended by itself' : 'the guest did not boot';
+    return new LabError(
+      emulator ? 'VFRING_ERR_LAB_EMULATOR' : booted ? 'VFRING_ERR_LAB_GUEST_LOST' : 'VFRING_ERR_LAB_BOOT',
+      `${what} (${cause})\n`
+      + `${this.qemuErrors.trim() === '' ? '' : `  QEMU says:\n${tail(this.qemuErrors)}\n`}`
+      + `  the end of the guest's kernel log:\n${tail(this.consoleLog)}`,
+      emulator ? `run it again: this is a fault of QEMU, not of what it runs; the kernel log is ${consoleLog}`
+        : `the whole kernel log is ${consoleLog}`,
+      exitStatus.lab, this.consoleLog);
   }
 
   private async line(): Promise<string> {
@@ -221,19 +227,19 @@ export class Guest {
 
   /** Runs one job to its end. Jobs of one guest run one after the other. */
   async exec(job: Job): Promise<JobResult> {
-    return await this.runJob(job, '');
+    return await this.runJob(job, 'dumb');
   }
 
   /** Runs an interactive login shell on the guest's terminal; its caller connects {@link tty}. */
   async shell(user: string, terminal: {type: string; rows: number; columns: number}): Promise<number> {
-    const argv = ['sh', '-c', 'exec bash -l <>/dev/hvc0 >&0 2>&1'];
-    const {status} = await this.runJob({argv, user}, [
-      `JOB_TERM=${shellQuote(terminal.type)}`,
-      `JOB_TTY=${shellQuote(`rows ${terminal.rows} cols ${terminal.columns}`)}`, ''].join('\n'));
+    // The terminal forgets its settings when it is closed, so they are made by who keeps it open.
+    const script = 'exec <>/dev/hvc0 >&0 2>&1; stty sane rows "$1" cols "$2"; exec bash -l';
+    const argv = ['sh', '-c', script, 'sh', String(terminal.rows), String(terminal.columns)];
+    const {status} = await this.runJob({argv, user}, terminal.type);
     return status;
   }
 
-  private async runJob(job: Job, more: string): Promise<JobResult> {
+  private async runJob(job: Job, terminalType: string): Promise<JobResult> {
     const end = `lab-end-${randomBytes(16).toString('hex')}`;
     const text = {stdout: [] as Buffer[], stderr: [] as Buffer[]};
     const done = (['stdout', 'stderr'] as const).map((name) => this.streams[name].until(`${end}\n`, (chunk) => {
@@ -243,8 +249,8 @@ export class Guest {
       }
     }));
     const script = Buffer.from([
-      `JOB_USER=${shellQuote(job.user ?? 'root')} JOB_END=${end} JOB_STDIN=${job.stdin ? 1 : ''} JOB_TTY= JOB_TERM=`,
-      `${more}set -- ${job.argv.map(shellQuote).join(' ')}`, ''].join('\n'));
+      `JOB_USER=${shellQuote(job.user ?? 'root')} JOB_END=${end} JOB_STDIN=${job.stdin ? 1 : ''} JOB_TERM=${shellQuote(terminalType)}`,
+      `set -- ${job.argv.map(shellQuote).join(' ')}`, ''].join('\n'));
     const control = this.port(portFds.control);
     control.write(`run ${script.length}\n`);
     control.write(script);

@@ -31,7 +31,7 @@ async function runJob(guest: Guest, options: LabOptions): Promise<number> {
     const disconnect = connectTerminal(guest.tty);
     try {
       return await guest.shell(options.user, {
-        type: process.env['TERM'] ?? 'vt100', rows: process.stdout.rows ?? 24, columns: process.stdout.columns ?? 80,
+        type: process.env['TERM'] ?? 'vt100', rows: process.stdout.rows || 24, columns: process.stdout.columns || 80,
       });
     } finally {
       disconnect();

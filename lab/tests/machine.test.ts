@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: BSD-3-Clause
+import {describe, expect, it} from 'vitest';
+import {bzImagePayload} from '../src/boot-files.js';
+import {kernelFaults} from '../src/kernel-log.js';
+import {moduleLoadOrder} from '../src/modules-dep.js';
+import {defaultMachine, qemuArguments} from '../src/qemu.js';
+
+const images = {kernel: '/k', initramfs: '/i', base: '/b,with,comma', project: '/p'};
+const qemu = (machine = {}) => qemuArguments({...defaultMachine, ...machine}, images, '/share', 8);
+const devices = (args: string[]) => args.filter((_, index) => args[index - 1] === '-device');
+
+describe('qemuArguments', () => {
+  it('puts each PF behind a root port of its own, all on one wire', () => {
+    const args = qemu({pfs: 3});
+    const igbs = devices(args).filter((device) => device.startsWith('igb,'));
+    expect(igbs.map((device) => /bus=(\w+)/.exec(device)?.[1])).toEqual(['rp0', 'rp1', 'rp2']);
+    expect(new Set(igbs.map((device) => /mac=([^,]+)/.exec(device)?.[1])).size).toBe(3);
+    expect(args.filter((arg) => arg.startsWith('hubport,')).every((arg) => arg.endsWith('hubid=0'))).toBe(true);
+  });
+
+  it('has the IOMMU before all devices, without interrupt remapping, or not at all', () => {
+    expect(devices(qemu())[0]).toMatch(/^intel-iommu,intremap=on/);
+    expect(devices(qemu({intremap: false}))[0]).toMatch(/^intel-iommu,intremap=off/);
+    expect(qemu({iommu: false}).join(' ')).not.toContain('intel-iommu');
+  });
+
+  it('appends kernel parameters, and doubles commas in file names', () => {
+    const args = qemu({append: 'x=1 y'});
+    expect(args[args.indexOf('-append') + 1]).toMatch(/ x=1 y$/);
+    expect(args.find((arg) => arg.includes('id=base'))).toContain('file=/b,,with,,comma,');
+  });
+
+  it('has a terminal only where one is wanted', () => {
+    expect(qemu().join(' ')).not.toContain('virtconsole');
+    expect(qemu({tty: true}).join(' ')).toContain('virtconsole');
+  });
+
+  it.each([-1, 9, 1.5])('refuses %d PFs', (pfs) => {
+    expect(() => qemu({pfs})).toThrow(RangeError);
+  });
+});
+
+describe('moduleLoadOrder', () => {
+  const dep = ['kernel/fs/erofs/erofs.ko: kernel/lib/libcrc32c.ko kernel/fs/netfs/netfs.ko', 'kernel/lib/libcrc32c.ko:',
+    'kernel/fs/netfs/netfs.ko: kernel/lib/libcrc32c.ko', 'kernel/drivers/block/virtio_blk.ko:', ''].join('\n');
+
+  it('puts dependencies first and each module once', () => {
+    expect(moduleLoadOrder(dep, ['erofs', 'virtio-blk', 'netfs'])).toEqual([
+      'kernel/lib/libcrc32c.ko', 'kernel/fs/netfs/netfs.ko', 'kernel/fs/erofs/erofs.ko', 'kernel/drivers/block/virtio_blk.ko']);
+  });
+
+  it('says which module a kernel lacks', () => {
+    expect(() => moduleLoadOrder(dep, ['ext4'])).toThrow(/no module ext4/);
+  });
+});
+
+describe('bzImagePayload', () => {
+  const image = (): Buffer => {
+    const buffer = Buffer.alloc(4096);
+    buffer.writeUInt8(1, 0x1f1);
+    buffer.write('HdrS', 0x202, 'latin1');
+    buffer.writeUInt16LE(0x20f, 0x206);
+    buffer.writeUInt32LE(100, 0x248);
+    buffer.writeUInt32LE(20, 0x24c);
+    buffer.fill(7, 1024 + 100, 1024 + 116);
+    return buffer;
+  };
+
+  it('is the stream without the size that follows it', () => {
+    expect(bzImagePayload(image())).toEqual(Buffer.alloc(16, 7));
+  });
+
+  it('refuses other files and payloads outside of the file', () => {
+    expect(() => bzImagePayload(Buffer.alloc(10))).toThrow(/not a bzImage/);
+    expect(() => bzImagePayload(image().fill(0, 0x202, 0x206))).toThrow(/not a bzImage/);
+    const broken = image();
+    broken.writeUInt32LE(5000, 0x24c);
+    expect(() => bzImagePayload(broken)).toThrow(/outside/);
+  });
+});
+
+describe('kernelFaults', () => {
+  it.each([
+    '[    5.1] WARNING: CPU: 1 PID: 99 at drivers/x.c:3 f+0x1/0x2 [uio_vf]',
+    '[    5.1] BUG: kernel NULL pointer dereference, address: 0000000000000008',
+    '[    5.1] DMAR: [DMA Write NO_PASID] Request device [01:10.0] fault addr 0xfff000 [fault reason 0x05] PTE Write access is not set',
+    '[  363.1] INFO: task cat:77 blocked for more than 120 seconds.',
+  ])('reports %j', (line) => {
+    expect(kernelFaults(`[ 1.0] fine\r\n${line}\r\n`)).toEqual([line]);
+  });
+
+  it('keeps quiet about refusals and ordinary messages', () => {
+    const log = ['[    1.2] uio_vf 0000:01:10.0: refused: no IOMMU', '[    0.0] DMAR: Intel(R) Virtualization Technology for Directed I/O',
+      '[    2.0] mtrr: your CPUs had inconsistent fixed MTRR settings', '[    3.0] igb 0000:01:00.0: VF 0 attempted to set invalid MAC filter'];
+    expect(kernelFaults(log.join('\n'))).toEqual([]);
+  });
+});

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: BSD-3-Clause
+import {PassThrough} from 'node:stream';
+import {describe, expect, it} from 'vitest';
+import {LineReader} from '../src/line-reader.js';
+import {MarkerStream} from '../src/marker-stream.js';
+import {shellQuote} from '../src/shell-quote.js';
+
+describe('MarkerStream', () => {
+  const collect = (stream: MarkerStream, marker: string) => {
+    let text = '';
+    const done = stream.until(marker, (chunk) => {
+      text += chunk.toString();
+    });
+    return {done, text: () => text};
+  };
+
+  it.each([1, 2, 3, 5, 100])('finds the marker in chunks of %i bytes and passes on exactly what is before it', async (size) => {
+    const data = Buffer.from('text with ma, mark and mmarker-beginnings\nmarker\nnext');
+    const stream = new MarkerStream();
+    const {done, text} = collect(stream, 'marker\n');
+    for (let at = 0; at < data.length; at += size) {
+      stream.push(data.subarray(at, at + size));
+    }
+    await done;
+    expect(text()).toBe('text with ma, mark and mmarker-beginnings\n');
+    const second = collect(stream, '!');
+    stream.push(Buffer.from('!'));
+    await second.done;
+    expect(second.text()).toBe('next');
+  });
+
+  it('passes on at once what cannot be part of the marker', () => {
+    const stream = new MarkerStream();
+    const {text} = collect(stream, 'END\n');
+    stream.push(Buffer.from('progress 50 %\rE'));
+    expect(text()).toBe('progress 50 %\r');
+  });
+});
+
+it('LineReader gives lines in order, kept or awaited', async () => {
+  const stream = new PassThrough();
+  const lines = new LineReader(stream);
+  const first = lines.next();
+  expect(lines.sawLine).toBe(false);
+  stream.write('rea');
+  stream.write('dy\ndone 0 1\nhalf');
+  expect([await first, await lines.next()]).toEqual(['ready', 'done 0 1']);
+  stream.write(' line\n');
+  expect(await lines.next()).toBe('half line');
+});
+
+describe('shellQuote', () => {
+  it.each([['plain', 'plain'], ['a b', "'a b'"], ['', "''"], ["it's", "'it'\\''s'"], ['$HOME;`x`', "'$HOME;`x`'"], ['a\nb', "'a\nb'"]])(
+    'quotes %j', (text, quoted) => {
+      expect(shellQuote(text)).toBe(quoted);
+    });
+});
