@@ -10,8 +10,9 @@
  * It enforces the datasheet's rules: what silicon would choke on is refused,
  * counted and explained once on standard error, never quietly accepted.
  *
- * Context: one process owns a soft VF at a time (flock); within it the caller
- * serialises calls on one softvf. Different processes may deliver into one VF
+ * Context: one process owns a soft VF at a time (flock, which a forked child
+ * shares); within it the caller serialises calls on one softvf; two soft VFs
+ * of a process are independent. Different processes may deliver into one VF
  * at the same time, and may be killed at any instruction while they do it.
  */
 #ifndef SOFTVF_H
@@ -51,7 +52,9 @@ void softvf_arena_free(struct softvf *dev, void *vaddr, size_t bytes);
 /**
  * The soft IOMMU. Maps @p bytes at @p vaddr (both multiples of 4096) for
  * @p direction. WRITE is possible for arena memory only (-EOPNOTSUPP
- * elsewhere), because the sender's process does the writing.
+ * elsewhere), because the sender's process does the writing. An IOVA is never
+ * used twice and is no virtual address. READ regions are read through their
+ * vaddr during a TDT write, so the memory must stay mapped in the process.
  * Errors: -EINVAL alignment or direction, -EFAULT not all of it is readable
  * memory (or allocated arena), -ENOSPC table full.
  */

@@ -75,7 +75,6 @@ int softvf_file_map(int fd, struct softvf_file **out)
     if (map == MAP_FAILED) {
         return -errno;
     }
-    /* Rings and buffers are few and touched at random: no read-ahead. */
     *out = map;
     return 0;
 }
