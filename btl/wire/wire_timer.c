@@ -58,8 +58,7 @@ void wire_timer_start(struct vfring_wire *wire, struct vfring_wire_peer *peer, u
  */
 static void timeout(struct vfring_wire *wire, struct vfring_wire_peer *peer, uint64_t now_ns)
 {
-    const uint64_t silent_ns =
-        now_ns > peer->waiting_since_ns ? now_ns - peer->waiting_since_ns : 0;
+    const uint64_t silent_ns = now_ns - peer->waiting_since_ns;
 
     if (silent_ns >= wire->cfg.peer_timeout_ns) {
         peer->failed = true;

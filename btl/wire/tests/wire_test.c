@@ -248,6 +248,35 @@ static void test_remove_from_line(void)
     }
 }
 
+/* Who is gone has no share of the credit, and without memory is gone all the same. */
+static void test_remove_more(void)
+{
+    struct vfring_wire_config config = rig_config();
+    struct rig *rig;
+    struct rig_node *node;
+
+    config.rx_entries = 64;
+    rig = rig_make(6, &config);
+    node = &rig->nodes[0];
+    for (int i = 1; i <= 4; i++) {
+        (void) rig_send(rig, i, 0, 8);
+        (void) rig_pass(rig, i);
+    }
+    CHECK_INT(node->wire->credit, 48 / 4);
+    for (int i = 1; i <= 3; i++) {
+        allocs_until_failure = i == 3 ? -1 : 0;
+        vfring_wire_peer_remove(node->wire, node->peers[i]);
+        allocs_until_failure = -1;
+        for (uint32_t id = 1; id <= 5; id++) {
+            CHECK((vfring_wire_peer_find(node->wire, id) != NULL) == (id > (uint32_t) i));
+        }
+    }
+    (void) rig_send(rig, 5, 0, 8);
+    (void) rig_pass(rig, 5);
+    CHECK_INT(node->wire->credit, 48 / 2);
+    rig_free(rig);
+}
+
 /* Frames in the TX ring outlive their peer, not the wire. */
 static void test_remove_under_the_vf(void)
 {
@@ -394,6 +423,7 @@ int main(int argc, char **argv)
         {"many peers", test_many_peers},
         {"peer remove", test_peer_remove},
         {"remove from the line", test_remove_from_line},
+        {"remove more", test_remove_more},
         {"remove under the VF", test_remove_under_the_vf},
         {"destroy", test_destroy},
         {"no allocation", test_no_allocation},

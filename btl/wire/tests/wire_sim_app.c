@@ -1,0 +1,411 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The simulated processes and their messages. */
+#include "wire_sim.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- messages ----------------------------------------------------------------------- */
+
+static uint8_t pattern(uint32_t id, uint32_t at)
+{
+    const uint32_t x = (id + 1) * 2654435761u + at * 40503u;
+
+    return (uint8_t) (x >> 24 ^ x >> 11);
+}
+
+static struct sim_message *message_make(struct sim *sim, int src, int dst)
+{
+    struct sim_message *m = sim_alloc(sizeof(*m));
+    uint32_t room, gather;
+
+    if (sim->num_messages == sim->max_messages) {
+        sim->max_messages = sim->max_messages ? 2 * sim->max_messages : 256;
+        sim->messages = realloc(sim->messages, sim->max_messages * sizeof(struct sim_message *));
+        if (!sim->messages) {
+            exit(2);
+        }
+    }
+    m->id = sim->num_messages++;
+    sim->messages[m->id] = m;
+    m->src = src;
+    m->dst = dst;
+    m->bytes = (uint32_t) sim_random(sim, sim_random(sim, 2) ? 17 : sim->p->max_bytes + 1ull);
+    m->wants_reply = sim_chance(sim, sim->p->reply_ppm);
+
+    /* Half of the long ones are sent from two places. */
+    gather = m->bytes > 100 && sim_random(sim, 2) ? (uint32_t) sim_random(sim, m->bytes) + 1 : 0;
+    gather = gather < 4 ? 0 : gather;
+    m->frame.inline_bytes = m->bytes - gather;
+    m->frame.gather_bytes = gather;
+    room = VFRING_WIRE_HDR_BYTES + m->frame.inline_bytes;
+    room = !gather && room < VFRING_WIRE_FRAME_MIN_BYTES ? VFRING_WIRE_FRAME_MIN_BYTES : room;
+    m->memory = sim_alloc(room);
+    memset(m->memory, 0xA5, room);
+    m->gather = gather ? sim_alloc(gather) : NULL;
+    for (uint32_t i = 0; i < m->bytes; i++) {
+        *(i < m->frame.inline_bytes ? m->memory + VFRING_WIRE_HDR_BYTES + i
+                                    : m->gather + (i - m->frame.inline_bytes)) = pattern(m->id, i);
+    }
+    m->frame.hdr = (void *) m->memory;
+    m->frame.gather_vaddr = m->gather;
+    m->frame.msg = m->id;
+    m->frame.tag = (uint8_t) (m->id * 7 + 1);
+    return m;
+}
+
+static void message_send(struct sim_node *node, int dst)
+{
+    struct sim *sim = node->sim;
+    struct sim_message *m = message_make(sim, node->index, dst);
+    /* The caller's clock may have gone on since the frame came in. */
+    const uint64_t now_ns = sim->now_ns + sim_random(sim, 300);
+    int rc;
+
+    sim->result->sent++;
+    sim->num_unfinished++;
+    node->num_open++;
+    rc = vfring_wire_send(node->wire, node->peers[dst], &m->frame, now_ns);
+    if (rc) {
+        /* Frames of a failed peer come back before peer_failed() is called. */
+        if (rc != -EHOSTUNREACH || (dst != sim->p->dead_node && !sim->ending)) {
+            sim_fail(sim, "node %d: send to node %d: %s", node->index, dst, strerror(-rc));
+        }
+        m->num_completed++; /* never the wire's */
+        sim->num_unfinished--;
+        node->num_open--;
+    }
+}
+
+/* --- operations ------------------------------------------------------------------------ */
+
+static void op_deliver(void *ctx, struct vfring_wire_peer *peer, const struct vfring_wire_hdr *hdr,
+                       const void *payload, uint32_t bytes)
+{
+    struct sim_node *node = ctx;
+    struct sim *sim = node->sim;
+    const uint8_t *p = payload;
+    struct sim_message *m = hdr->msg < sim->num_messages ? sim->messages[hdr->msg] : NULL;
+
+    if (!m || m->dst != node->index || m->src != (int) vfring_wire_peer_id(peer)
+        || hdr->tag != (uint8_t) (m->id * 7 + 1)) {
+        sim_fail(sim, "node %d was given message %u, which is not for it", node->index, hdr->msg);
+        return;
+    }
+    sim->result->delivered++;
+    if (++m->num_delivered > 1) {
+        sim_fail(sim, "message %u was delivered twice", m->id);
+    }
+    if (bytes != m->bytes) {
+        sim_fail(sim, "message %u came with %u bytes instead of %u", m->id, bytes, m->bytes);
+        return;
+    }
+    for (uint32_t i = 0; i < bytes; i++) {
+        if (p[i] != pattern(m->id, i)) {
+            sim_fail(sim, "message %u differs at byte %u of %u", m->id, i, bytes);
+            return;
+        }
+    }
+    if (m->wants_reply) {
+        message_send(node, m->src);
+    }
+}
+
+static void send_more(struct sim_node *node, int at_most);
+
+static void op_complete(void *ctx, struct vfring_wire_frame *frame, int status)
+{
+    struct sim_node *node = ctx;
+    struct sim *sim = node->sim;
+    struct sim_message *m =
+        (struct sim_message *) ((char *) frame - offsetof(struct sim_message, frame));
+    const int dead = sim->p->dead_node;
+
+    if (m->num_completed++) {
+        sim_fail(sim, "message %u was completed twice", m->id);
+        return;
+    }
+    sim->num_unfinished--;
+    node->num_open--;
+    sim->result->completed += status == 0;
+    sim->result->timed_out += status == -ETIMEDOUT;
+    sim->result->cancelled += status == -ECANCELED;
+    if (status == 0 && !m->num_delivered) {
+        sim_fail(sim, "message %u was completed but never delivered", m->id);
+    }
+    if (status == -ETIMEDOUT && m->dst != dead) {
+        sim_fail(sim, "message %u to node %d, which is alive, timed out", m->id, m->dst);
+    }
+    if (status == -ECANCELED ? !sim->ending : status != 0 && status != -ETIMEDOUT) {
+        sim_fail(sim, "message %u was completed with status %d", m->id, status);
+    }
+    if (m->tx_pending && !sim->ending) {
+        sim_fail(sim, "message %u was given back while in the TX ring", m->id);
+    }
+    free(m->memory);
+    free(m->gather);
+    m->memory = m->gather = NULL;
+    if (!sim->ending && !sim->result->failed) {
+        send_more(node, 1);
+    }
+}
+
+static struct vfring_wire_peer *op_unknown_peer(void *ctx, uint32_t src)
+{
+    struct sim_node *node = ctx;
+
+    if (src >= (uint32_t) node->sim->p->num_nodes) {
+        sim_fail(node->sim, "node %d heard of a peer %u", node->index, src);
+        return NULL;
+    }
+    if (node->refusals[src] > 0) {
+        node->refusals[src]--; /* nobody could tell us its key yet */
+        return NULL;
+    }
+    sim_app_introduce(node, (int) src);
+    return node->peers[src];
+}
+
+static void op_peer_silent(void *ctx, struct vfring_wire_peer *peer, uint64_t silent_ns)
+{
+    (void) ctx;
+    (void) peer;
+    (void) silent_ns;
+}
+
+static void op_peer_failed(void *ctx, struct vfring_wire_peer *peer, uint64_t silent_ns)
+{
+    struct sim_node *node = ctx;
+    const int index = (int) vfring_wire_peer_id(peer);
+
+    node->sim->result->peers_failed++;
+    if (node->peer_failed[index] || index != node->sim->p->dead_node
+        || silent_ns < node->sim->p->peer_timeout_ns) {
+        sim_fail(node->sim, "node %d takes node %d for failed", node->index, index);
+    }
+    node->peer_failed[index] = true;
+    for (int i = 0; i < node->num_streams; i++) {
+        if (node->streams[i].dst == index) {
+            node->streams[i].left = 0;
+        }
+    }
+}
+
+const struct vfring_wire_ops sim_app_ops = {
+    .xmit = sim_net_xmit,
+    .xmit_busy = sim_net_xmit_busy,
+    .deliver = op_deliver,
+    .complete = op_complete,
+    .unknown_peer = op_unknown_peer,
+    .peer_silent = op_peer_silent,
+    .peer_failed = op_peer_failed,
+};
+
+/* --- a process --------------------------------------------------------------------------- */
+
+static bool wants_to_send(const struct sim_node *node)
+{
+    if (node->num_open >= node->sim->p->max_open) {
+        return false;
+    }
+    for (int i = 0; i < node->num_streams; i++) {
+        if (node->streams[i].left) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void send_more(struct sim_node *node, int at_most)
+{
+    while (at_most-- > 0 && wants_to_send(node)) {
+        struct sim_stream *stream;
+
+        do {
+            stream = &node->streams[node->next_stream++ % node->num_streams];
+        } while (!stream->left);
+        stream->left--;
+        if (!node->peers[stream->dst]) {
+            sim_app_introduce(node, stream->dst);
+        }
+        message_send(node, stream->dst);
+    }
+}
+
+static void take_frames(struct sim_node *node)
+{
+    struct sim *sim = node->sim;
+    uint32_t count = 0;
+
+    while (count < sim->p->rx_burst && node->rx_head != node->rx_tail) {
+        const struct sim_packet packet = node->rx_ring[node->rx_head % sim->p->rx_entries];
+
+        vfring_wire_input(node->wire, packet.data, packet.bytes, sim->now_ns);
+        free(packet.data);
+        node->rx_head++; /* the entry was taken during the call, as on a NIC */
+        count++;
+    }
+    if (count < sim->p->rx_burst) {
+        vfring_wire_progress(node->wire, sim->now_ns);
+    } else {
+        vfring_wire_flush(node->wire, sim->now_ns);
+    }
+}
+
+/*
+ * Polls without effect are left out: a node with nothing to do sleeps until
+ * its wire's next timer or the next frame, though never so long that the wire
+ * would take it for absent.
+ */
+void sim_app_poll(struct sim_node *node)
+{
+    struct sim *sim = node->sim;
+    const struct sim_params *p = sim->p;
+    const struct vfring_wire *wire = node->wire;
+    uint64_t next_ns;
+
+    take_frames(node);
+    send_more(node, 1 + (int) sim_random(sim, 8));
+    node->computing = sim_chance(sim, p->compute_ppm);
+    next_ns = sim->now_ns + 1 + sim_random(sim, p->poll_ns);
+    if (node->computing) {
+        next_ns += sim_random(sim, p->compute_ns);
+    } else if (node->rx_head == node->rx_tail && !wants_to_send(node) && !wire->ack_list
+               && !wire->stalled_list && !wire->held_list) {
+        const uint64_t idle_ns = sim->now_ns + 100 * SIM_MS;
+        const uint64_t until_ns = wire->next_timer_ns < idle_ns ? wire->next_timer_ns : idle_ns;
+
+        next_ns = until_ns > next_ns ? until_ns : next_ns;
+    }
+    sim_poll_at(node, next_ns);
+}
+
+/* --- all of them --------------------------------------------------------------------------- */
+
+/* Both ends must agree on where a stream begins. */
+static uint32_t first_seq(const struct sim *sim, int src, int dst)
+{
+    const uint32_t mix = (uint32_t) sim->p->seed * 2654435761u + (uint32_t) (src * 64 + dst) * 40503u;
+
+    return sim->p->near_wrap ? 0u - mix % 200 : 0;
+}
+
+void sim_app_introduce(struct sim_node *node, int index)
+{
+    const uint8_t mac[6] = {0x02, 0, 0, 0, 0, (uint8_t) index};
+    struct vfring_wire_peer *peer;
+
+    if (vfring_wire_peer_add(node->wire, (uint32_t) index, 0x1000u + (uint32_t) index, mac, NULL,
+                             &peer)) {
+        sim_fail(node->sim, "node %d cannot add peer %d", node->index, index);
+        return;
+    }
+    node->peers[index] = peer;
+    peer->snd_una = peer->snd_next = first_seq(node->sim, node->index, index);
+    peer->snd_limit += peer->snd_una;
+    peer->rcv_next = first_seq(node->sim, index, node->index);
+}
+
+static void add_stream(struct sim *sim, int src, int dst)
+{
+    struct sim_node *node = &sim->nodes[src];
+
+    node->streams[node->num_streams++] = (struct sim_stream){dst, sim->p->messages};
+}
+
+static void add_streams(struct sim *sim)
+{
+    const int n = sim->p->num_nodes;
+
+    for (int i = 0; i < n; i++) {
+        for (int j = 0; j < n; j++) {
+            const bool wanted[SIM_PATTERNS] = {
+                [SIM_ONE_WAY] = i == 0 && j == 1,
+                [SIM_TWO_WAY] = i + j == 1,
+                [SIM_INCAST] = j == 0,
+                [SIM_FAN_OUT] = i == 0,
+                [SIM_NEIGHBOUR] = j == (i + 1) % n,
+                [SIM_ALL_TO_ALL] = true,
+            };
+
+            if (i != j && wanted[sim->p->pattern]) {
+                add_stream(sim, i, j);
+            }
+        }
+    }
+}
+
+void sim_app_init(struct sim *sim)
+{
+    const struct sim_params *p = sim->p;
+
+    for (int i = 0; i < p->num_nodes; i++) {
+        struct sim_node *node = &sim->nodes[i];
+        const struct vfring_wire_config config = {
+            .mac = {0x02, 0, 0, 0, 0, (uint8_t) i},
+            .key = 0x1000u + (uint32_t) i,
+            .id = (uint32_t) i,
+            .crc_payload = p->crc_payload,
+            .window_frames = p->window_frames,
+            .rx_entries = p->rx_entries,
+            .max_peers_hint = (uint32_t) p->num_nodes - 1,
+            .peer_timeout_ns = p->peer_timeout_ns,
+            .control_frames = node->control,
+            .num_control_frames = SIM_CONTROL_FRAMES,
+        };
+
+        node->sim = sim;
+        node->index = i;
+        sim_net_init(node);
+        if (vfring_wire_create(&config, &sim_app_ops, node, &node->wire)) {
+            exit(2);
+        }
+        for (int j = 0; j < p->num_nodes; j++) {
+            node->refusals[j] = (uint32_t) sim_random(sim, 3);
+            if (j != i && !p->strangers) {
+                sim_app_introduce(node, j);
+            }
+        }
+        sim_poll_at(node, sim->now_ns + sim_random(sim, p->poll_ns));
+    }
+    add_streams(sim);
+}
+
+bool sim_app_finished(const struct sim *sim)
+{
+    for (int i = 0; i < sim->p->num_nodes; i++) {
+        const struct sim_node *node = &sim->nodes[i];
+
+        if (node->dead) {
+            continue;
+        }
+        if (node->num_open) {
+            return false;
+        }
+        for (int s = 0; s < node->num_streams; s++) {
+            if (node->streams[s].left) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+void sim_app_end(struct sim *sim)
+{
+    for (int i = 0; i < sim->p->num_nodes; i++) {
+        vfring_wire_destroy(sim->nodes[i].wire);
+    }
+    for (uint32_t id = 0; id < sim->num_messages; id++) {
+        struct sim_message *m = sim->messages[id];
+
+        if (m->num_completed != 1) {
+            sim_fail(sim, "message %u was completed %u times", id, m->num_completed);
+        }
+        free(m->memory);
+        free(m->gather);
+        free(m);
+    }
+    free(sim->messages);
+}
