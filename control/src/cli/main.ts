@@ -8,6 +8,7 @@ import { exec } from '../exec.js';
 import { silentLog } from '../log.js';
 import { DEFAULT_CONFIG, defaultRunDir, prefix } from '../paths.js';
 import { createProvider } from '../providers/index.js';
+import { outliveReaders } from '../stdio.js';
 import { ReportedError, apiClient } from './api-client.js';
 import { RUN_USAGE, parseRunArgs } from './run-args.js';
 import { run } from './run.js';
@@ -117,4 +118,5 @@ async function main(): Promise<number> {
   }
 }
 
+outliveReaders();
 process.exitCode = await main();

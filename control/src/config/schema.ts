@@ -11,6 +11,7 @@ const SMALLEST_LIMIT_BYTES = 4096;
 /** The largest layer-2 payload any supported NIC carries (82576: 9728 with headers). */
 const MTU_MAX = 9216;
 const MTU_MIN = 576;
+const SOFT_DIR_MAX_BYTES = 80;
 
 /** A refused map names what belongs there; unknown keys have a message of their own in load.ts. */
 const map = (what: string): { error: z.core.$ZodErrorMap } => ({
@@ -93,7 +94,9 @@ const soft = z.strictObject(
   {
     dir: z
       .string('the folder of the soft VFs, for example /dev/shm/vfring')
-      .regex(/^\/[^\0]*$/, 'an absolute path, for example /dev/shm/vfring'),
+      .regex(/^\/[^\0]*$/, 'an absolute path, for example /dev/shm/vfring')
+      // A reply of the lease protocol names up to 64 files within 16384 bytes.
+      .refine((path) => Buffer.byteLength(path) <= SOFT_DIR_MAX_BYTES, `a path of at most ${SOFT_DIR_MAX_BYTES} bytes`),
     vfs: count('number of soft VFs', 256),
     mtu,
   },

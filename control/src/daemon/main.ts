@@ -8,6 +8,7 @@ import { createLog } from '../log.js';
 import { native } from '../native.js';
 import { DEFAULT_CONFIG, defaultRunDir, leaseSocket } from '../paths.js';
 import { createProvider } from '../providers/index.js';
+import { outliveReaders } from '../stdio.js';
 import { Daemon } from './daemon.js';
 import { realProcesses } from './processes.js';
 
@@ -68,4 +69,5 @@ async function main(): Promise<number> {
   return EXIT.OK;
 }
 
+outliveReaders();
 process.exitCode = await main();

@@ -50,6 +50,17 @@ describe('exit statuses and messages', () => {
     expect(result.err).not.toMatch(/\n\s+at /); // no stack trace
   });
 
+  test('a reader that goes away is no error', async () => {
+    for (const program of ['vfring', 'vfringd'] as const) {
+      const child = spawn(process.execPath, argv(program, ['--help']), { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
+      child.stdout.destroy();
+      let err = '';
+      child.stderr.on('data', (data: Buffer) => (err += data.toString()));
+      await ended(child);
+      expect({ status: child.exitCode, err }).toEqual({ status: 0, err: '' });
+    }
+  });
+
   test('config check names file, line, column and field of every problem', () => {
     const file = join(tempDir(), 'c.yaml');
     writeFileSync(file, 'version: 1\nprovider:\n  soft: {dir: /x, vfs: 0}\nfoo: 1\n');

@@ -50,6 +50,7 @@ describe('every problem has its place, its field and what belongs there', () => 
     ['out of range', 'version: 1\nprovider: {soft: {dir: /x, vfs: 0}}', /provider\.soft\.vfs: .*at least 1/],
     ['fraction', 'version: 1\nprovider: {soft: {dir: /x, vfs: 1.5}}', /provider\.soft\.vfs: .*whole number/],
     ['relative path', 'version: 1\nprovider: {soft: {dir: x, vfs: 1}}', /provider\.soft\.dir: an absolute path/],
+    ['path that is too long', `version: 1\nprovider: {soft: {dir: /${'x'.repeat(80)}, vfs: 1}}`, /provider\.soft\.dir: a path of at most 80 bytes/],
     ['size without unit', `${SOFT}limits:\n  dma_per_vf: 64\n`, /^f\.yaml:5:3: limits\.dma_per_vf: a size with its unit/],
     ['size with a wrong unit', `${SOFT}limits: {memlock: 3XiB}`, /limits\.memlock: .*unit/],
     ['size of nothing', `${SOFT}limits: {dma_per_vf: 0B}`, /limits\.dma_per_vf: at least 4KiB/],

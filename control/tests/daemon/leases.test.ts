@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Leases over the socket: given, given back, and taken back when a process ends. */
 import { describe, expect, test } from 'vitest';
+import { leaseReply } from '../../src/daemon/lease-messages.js';
+import type { Lease } from '../../src/daemon/lease.js';
 import type { Vf } from '../../src/providers/provider.js';
 import { softConfig, sriovConfig } from '../helpers/config.js';
 import { eventually } from '../helpers/eventually.js';
@@ -112,6 +114,16 @@ describe('a lease', () => {
     expect(await ask(node.lease, leaseRequest())).toMatchObject({ ok: false, message: 'internal error: chown: not today' });
     expect(states(node).every((state) => state === 'free')).toBe(true);
   });
+});
+
+test('the largest reply fits into what the protocol allows', async () => {
+  const soft = `/${'x'.repeat(79)}`;
+  const entries = Array.from({ length: 64 }, (_unused, i) => ({
+    vf: { kind: 'soft', name: `vf${192 + i}`, device: `${soft}/vf${192 + i}`, mac: '02:76:66:58:ff:00', mtu: 9000, pf: 'soft', numa: -1 },
+  }));
+  const lease = { id: 'l-1000000', memlockBytes: 2 ** 50, vfs: entries } as unknown as Lease;
+  expect(leaseReply(lease, 2 ** 50).length + 1).toBeLessThanOrEqual(16_384);
+  expect(softConfig(soft, 256).provider.soft?.dir).toBe(soft);
 });
 
 describe('the limit of locked memory', () => {
