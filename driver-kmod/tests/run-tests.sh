@@ -137,7 +137,7 @@ fi
 if [ -n "$unconfined" ]; then
 	set -- refuse
 elif [ $# = 0 ]; then
-	set -- open abi mmap dma notifier irq device_dma join gone
+	set -- open abi mmap dma notifier irq device_dma join stress gone
 fi
 
 for test; do

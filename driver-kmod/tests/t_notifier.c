@@ -158,6 +158,30 @@ static void act_move_pages(char *mem)
 	syscall(SYS_move_pages, 0, PAGES, pages, nodes, where, 0);
 }
 
+/* Equal pages that are pinned are not merged. Two scans, or as many tries. */
+static void act_ksm(char *mem)
+{
+	const char *scans = "/sys/kernel/mm/ksm/full_scans";
+	char text[32];
+	long first;
+
+	if (access(scans, R_OK))
+		return;
+	madvise(mem, LENGTH, MADV_MERGEABLE);
+	as_root();
+	write_file("/sys/kernel/mm/ksm/sleep_millisecs", "5");
+	write_file("/sys/kernel/mm/ksm/run", "1");
+	read_file(scans, text, sizeof(text));
+	first = atol(text);
+	for (int i = 0; i < 1000 && atol(text) < first + 3; i++) {
+		usleep(10000);
+		read_file(scans, text, sizeof(text));
+	}
+	write_file("/sys/kernel/mm/ksm/run", "0");
+	as_user();
+	mem[0] = 9;
+}
+
 /* Shared memory: what reclaim unmaps comes back as the same page. */
 static void test_shared(void)
 {
@@ -289,6 +313,7 @@ int main(void)
 	expect("munmap() elsewhere", false, act_neighbour);
 	expect("memory compaction", false, act_compact);
 	expect("move_pages()", false, act_move_pages);
+	expect("merging of equal pages", false, act_ksm);
 	test_shared();
 	test_huge_page();
 	test_untouched();
