@@ -20,7 +20,7 @@
 #define WIRE_NEVER UINT64_MAX
 #define WIRE_SLOT(seq) ((seq) % VFRING_WIRE_WINDOW)
 
-/** A frame counts as lost once this many later transmissions were acknowledged. */
+/** A frame counts as lost once a transmission so much later has arrived. */
 #define WIRE_REORDER_FRAMES 3u
 /** An acknowledgement is owed at once after this many data frames. */
 #define WIRE_ACK_EVERY 16u
