@@ -35,6 +35,7 @@ const kernelParameters = [
   'console=ttyS0', 'intel_iommu=on', 'panic=-1', 'loglevel=5', 'mitigations=off', 'net.ifnames=0',
   // Self-tests and calibrations that cost seconds under emulation and show nothing about it.
   'tsc=reliable', 'no_timer_check', 'cryptomgr.notests', 'random.trust_cpu=on', 'nokaslr',
+  'initcall_blacklist=jent_mod_init',
 ];
 
 export interface Images extends BootFiles {
