@@ -56,7 +56,7 @@ async function makeInitramfs(rootfs: Rootfs, file: string): Promise<void> {
   const modules = path.join(rootfs.root, 'usr/lib/modules', rootfs.kernelVersion);
   const tree = `${file}.tree`;
   rmSync(tree, {recursive: true, force: true});
-  for (const dir of ['bin', 'modules', 'dev', 'proc', 'sys', 'base', 'project', 'upper', 'root']) {
+  for (const dir of ['bin', 'modules', 'dev', 'proc', 'sys', 'run', 'tmp', 'results', 'base', 'project', 'upper', 'root']) {
     mkdirSync(path.join(tree, dir), {recursive: true});
   }
   copyFileSync(path.join(rootfs.root, 'usr/bin/busybox'), path.join(tree, 'bin/busybox'));

@@ -1,23 +1,25 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A running guest: boot, jobs, results, end. Test drivers import this.
 import {randomBytes} from 'node:crypto';
-import {createWriteStream, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, type WriteStream} from 'node:fs';
+import {mkdirSync, mkdtempSync, renameSync, rmSync} from 'node:fs';
 import path from 'node:path';
 import type {Duplex, Readable} from 'node:stream';
-import {type ChildProcess, spawn} from 'node:child_process';
 import {execa} from 'execa';
+import {Emulator} from './emulator.js';
 import {LabError, exitStatus} from './errors.js';
 import {LineReader} from './line-reader.js';
 import {MarkerStream} from './marker-stream.js';
-import {buildDir, consoleLog} from './paths.js';
-import {type Prepared, prepare} from './prepare.js';
+import {consoleLog} from './paths.js';
+import {prepare} from './prepare.js';
 import {say} from './progress.js';
 import type {PartName} from './project.js';
-import {type Machine, defaultMachine, portFds, qemuArguments, ttyFd} from './qemu.js';
+import {type Machine, defaultMachine} from './qemu.js';
 import {shellQuote} from './shell-quote.js';
+import {Snapshot} from './snapshot.js';
 
 /** The guest needs 3 seconds; a loaded machine many times that. */
 const bootLimitMs = 300_000;
+const resumeLimitMs = 60_000;
 /**
  * QEMU can lose a timer interrupt of a guest that boots on an overloaded machine. The
  * kernel then says so and waits for ever; another boot is the only cure.
@@ -25,12 +27,15 @@ const bootLimitMs = 300_000;
 const lostTimer = /kthread timer wakeup didn't happen|rcu_preempt detected stalls/;
 /** Each fault of QEMU itself was seen about once in 100 boots, at 5 runnable threads a core. */
 const bootAttempts = 3;
+const bootFaults = new Set<string>(['VFRING_ERR_LAB_BOOT', 'VFRING_ERR_LAB_EMULATOR']);
 export const defaultTimeoutS = 1800;
 
 export interface BootOptions {
   machine?: Partial<Machine>;
   /** Parts of the project to build anew when their sources changed; all by default. */
   parts?: readonly PartName[];
+  /** Boot even where a saved machine could be resumed. */
+  cold?: boolean;
   /** Wall-clock limit for boot and all jobs together. */
   timeoutS?: number;
   signal?: AbortSignal;
@@ -56,80 +61,41 @@ export interface JobResult {
   stderr: string;
 }
 
-const liveConsoleLog = (pid: number | undefined): string => path.join(buildDir, `console-${pid}.log`);
-
-/** Removes what labs left behind that were killed. */
-function sweepConsoleLogs(): void {
-  for (const name of readdirSync(buildDir)) {
-    const pid = /^console-(\d+)\.log$/.exec(name)?.[1];
-    if (pid !== undefined && !existsSync(`/proc/${pid}`)) {
-      rmSync(path.join(buildDir, name), {force: true});
-    }
-  }
-}
-
 export class Guest {
-  /** All that the guest's kernel has printed so far. */
-  consoleLog = '';
   private readonly control: LineReader;
   private readonly streams = {stdout: new MarkerStream(), stderr: new MarkerStream()};
-  private readonly lost: Promise<never>;
-  private lose!: (error: Error) => void;
-  private readonly consoleFile: WriteStream;
-  private readonly exited: Promise<void>;
-  private qemuErrors = '';
   private timer: NodeJS.Timeout | undefined;
-  private closed = false;
   private stopListening: () => void = () => undefined;
   private hasResults = false;
 
-  private constructor(private readonly qemu: ChildProcess, private readonly consoleFd: number) {
-    this.lost = new Promise((_, reject) => {
-      this.lose = reject;
-    });
-    // Somebody may be waiting for it only later.
-    this.lost.catch(() => undefined);
-    // Under a name of its own while it grows: several labs may run at once.
-    this.consoleFile = createWriteStream(liveConsoleLog(qemu.pid));
-    this.control = new LineReader(this.port(portFds.control));
-    this.port(portFds.stdout).on('data', (chunk: Buffer) => this.streams.stdout.push(chunk));
-    this.port(portFds.stderr).on('data', (chunk: Buffer) => this.streams.stderr.push(chunk));
-    this.port(consoleFd).on('data', (chunk: Buffer) => {
-      this.consoleLog += chunk.toString('latin1');
-      this.consoleFile.write(chunk);
-    });
-    qemu.stderr!.on('data', (chunk: Buffer) => {
-      this.qemuErrors += chunk.toString();
-    });
-    for (const stream of qemu.stdio) {
-      // A socket that breaks because QEMU died: its exit is what gets reported.
-      stream?.on('error', () => undefined);
+  private constructor(private readonly emulator: Emulator) {
+    this.control = new LineReader(emulator.port('control'));
+    for (const name of ['stdout', 'stderr'] as const) {
+      emulator.port(name).on('data', (chunk: Buffer) => this.streams[name].push(chunk));
     }
-    this.exited = new Promise((resolve) => {
-      qemu.on('error', (error) => {
-        this.lose(new LabError('VFRING_ERR_LAB_HOST', `cannot start QEMU: ${error.message}`, 'apt-get install util-linux (setpriv)'));
-        resolve();
-      });
-      qemu.on('close', (code, signal) => {
-        this.lose(this.lostError(signal ?? `exit status ${code}`, signal !== null));
-        resolve();
-      });
-    });
   }
 
-  /** Boots a guest; when it resolves, the guest waits for jobs. */
+  /** Boots a guest, or resumes it as it was saved after its last boot; when this resolves, the guest waits for jobs. */
   static async boot(options: BootOptions = {}): Promise<Guest> {
     const prepared = await prepare(options.parts, options.signal);
+    const machine = {...defaultMachine, ...options.machine};
+    const snapshot = Snapshot.of(prepared, machine);
     const deadline = performance.now() + (options.timeoutS ?? defaultTimeoutS) * 1000;
     for (let attempt = 1; ; attempt++) {
-      const guest = Guest.start(prepared, {...defaultMachine, ...options.machine});
+      const resume = snapshot.exists && options.cold !== true;
+      const guest = new Guest(Emulator.start(prepared, machine, resume ? snapshot.incoming : []));
       guest.limit(deadline, options);
       try {
-        await guest.untilReady();
+        await guest.untilReady(snapshot, resume);
         return guest;
       } catch (error) {
         await guest.close();
-        if (!(error instanceof LabError && error.code === 'VFRING_ERR_LAB_EMULATOR') || attempt === bootAttempts) {
+        if (!(error instanceof LabError) || !bootFaults.has(error.code) || attempt === bootAttempts) {
+          throw error;
+        }
+        if (resume) {
+          snapshot.remove();
+        } else if (error.code !== 'VFRING_ERR_LAB_EMULATOR') {
           throw error;
         }
         say(`${error.message.split('\n')[0]}: booting again`);
@@ -140,11 +106,11 @@ export class Guest {
   /** Ends the guest at `deadline` (of performance.now()) or when the caller's signal says so. */
   private limit(deadline: number, options: BootOptions): void {
     this.timer = setTimeout(() => {
-      this.lose(new LabError('VFRING_ERR_LAB_TIMEOUT', `the guest was ended after ${options.timeoutS ?? defaultTimeoutS} s`,
+      this.emulator.lose(new LabError('VFRING_ERR_LAB_TIMEOUT', `the guest was ended after ${options.timeoutS ?? defaultTimeoutS} s`,
         `if it was not hung, give it longer by --timeout; its kernel log is ${consoleLog}`, exitStatus.timeout, this.consoleLog));
     }, deadline - performance.now());
     const onAbort = (): void => {
-      this.lose(new LabError('VFRING_ERR_LAB_STOPPED', 'the lab was stopped', 'run the command again', exitStatus.interrupted));
+      this.emulator.lose(new LabError('VFRING_ERR_LAB_STOPPED', 'the lab was stopped', 'run the command again', exitStatus.interrupted));
     };
     options.signal?.addEventListener('abort', onAbort);
     this.stopListening = () => options.signal?.removeEventListener('abort', onAbort);
@@ -153,66 +119,49 @@ export class Guest {
     }
   }
 
-  private async untilReady(): Promise<void> {
-    const timer = setTimeout(() => this.lose(this.lostError(`no sign of life after ${bootLimitMs / 1000} s`)), bootLimitMs);
+  private async untilReady(snapshot: Snapshot, resume: boolean): Promise<void> {
+    const {emulator} = this;
+    const limitMs = resume ? resumeLimitMs : bootLimitMs;
+    const timer = setTimeout(() => emulator.lose(emulator.lostError(`no sign of life after ${limitMs / 1000} s`)), limitMs);
     const watch = (): void => {
       if (lostTimer.test(this.consoleLog)) {
-        this.lose(this.lostError('a timer interrupt was lost', true));
+        emulator.lose(emulator.lostError('a timer interrupt was lost', true));
       }
     };
-    const console = this.port(this.consoleFd);
-    console.on('data', watch);
+    emulator.port('console').on('data', watch);
     try {
+      if (resume) {
+        await Promise.race([snapshot.resume(emulator), emulator.lost]);
+      } else {
+        await this.expect('waiting');
+        await Promise.race([snapshot.save(emulator), emulator.lost]).catch((error: unknown) => {
+          if (error instanceof LabError) {
+            throw error;
+          }
+          say(`cannot save the booted machine, so the next run will boot again: ${(error as Error).message}`);
+        });
+      }
+      emulator.port('control').write(`go ${Math.floor(Date.now() / 1000)}\n`);
       await this.expect('ready');
+      emulator.booted = true;
     } finally {
       clearTimeout(timer);
-      console.off('data', watch);
+      emulator.port('console').off('data', watch);
     }
   }
 
-  private static start(prepared: Prepared, machine: Machine): Guest {
-    mkdirSync(buildDir, {recursive: true});
-    sweepConsoleLogs();
-    const consoleFd = machine.tty ? ttyFd + 1 : ttyFd;
-    const share = path.join(prepared.rootfs.root, 'usr/share');
-    const command = prepared.rootfs.tool('usr/bin/qemu-system-x86_64', ...qemuArguments(machine, prepared.images, share, consoleFd));
-    // Node makes socket pairs of these pipes. The kernel ends QEMU when we die, however that happens.
-    const stdio = Array.from({length: consoleFd + 1}, (_, fd) => (fd < 2 ? 'ignore' as const : 'pipe' as const));
-    const qemu = spawn('setpriv', ['--pdeathsig', 'KILL', ...command], {
-      stdio,
-      // Ctrl-C on the terminal is for us; we end QEMU.
-      detached: true,
-      env: {...process.env, QEMU_MODULE_DIR: path.join(prepared.rootfs.root, 'usr/lib/x86_64-linux-gnu/qemu')},
-    });
-    return new Guest(qemu, consoleFd);
+  /** All that the guest's kernel has printed so far, from its boot on. */
+  get consoleLog(): string {
+    return this.emulator.kernelLog;
   }
 
-  /** The guest's terminal, if the machine has one. */
+  /** The guest's terminal. */
   get tty(): Duplex {
-    return this.port(ttyFd);
-  }
-
-  private port(fd: number): Duplex {
-    return this.qemu.stdio[fd as 3] as unknown as Duplex;
-  }
-
-  private lostError(cause: string, emulator = false): LabError {
-    const tail = (text: string): string => text.trimEnd().split('\n').slice(-30).map((line) => `  | ${line.trimEnd()}`).join('\n');
-    const booted = this.control.sawLine;
-    const what = emulator ? `QEMU failed while the guest ${booted ? 'ran' : 'booted'}`
-      : booted ? 'the guest ended by itself' : 'the guest did not boot';
-    return new LabError(
-      emulator ? 'VFRING_ERR_LAB_EMULATOR' : booted ? 'VFRING_ERR_LAB_GUEST_LOST' : 'VFRING_ERR_LAB_BOOT',
-      `${what} (${cause})\n`
-      + `${this.qemuErrors.trim() === '' ? '' : `  QEMU says:\n${tail(this.qemuErrors)}\n`}`
-      + `  the end of the guest's kernel log:\n${tail(this.consoleLog)}`,
-      emulator ? `run it again: this is a fault of QEMU, not of what it runs; the kernel log is ${consoleLog}`
-        : `the whole kernel log is ${consoleLog}`,
-      exitStatus.lab, this.consoleLog);
+    return this.emulator.port('tty');
   }
 
   private async line(): Promise<string> {
-    return await Promise.race([this.control.next(), this.lost]);
+    return await Promise.race([this.control.next(), this.emulator.lost]);
   }
 
   private async expect(word: string): Promise<string[]> {
@@ -251,12 +200,12 @@ export class Guest {
     const script = Buffer.from([
       `JOB_USER=${shellQuote(job.user ?? 'root')} JOB_END=${end} JOB_STDIN=${job.stdin ? 1 : ''} JOB_TERM=${shellQuote(terminalType)}`,
       `set -- ${job.argv.map(shellQuote).join(' ')}`, ''].join('\n'));
-    const control = this.port(portFds.control);
+    const control = this.emulator.port('control');
     control.write(`run ${script.length}\n`);
     control.write(script);
-    job.stdin?.pipe(this.port(portFds.stdin));
+    job.stdin?.pipe(this.emulator.port('stdin'));
     const [status, hasResults] = await this.expect('done');
-    await Promise.race([Promise.all(done), this.lost]);
+    await Promise.race([Promise.all(done), this.emulator.lost]);
     this.hasResults = hasResults === '1';
     return {
       status: Number(status),
@@ -277,9 +226,9 @@ export class Guest {
     mkdirSync(path.dirname(dir), {recursive: true});
     const unpacked = mkdtempSync(`${dir}.`);
     const tar = execa('tar', ['-x', '-C', unpacked, '--no-same-owner'], {stdin: 'pipe'});
-    this.port(portFds.control).write('results\n');
+    this.emulator.port('control').write('results\n');
     let left = Number((await this.expect('results'))[0]);
-    const port = this.port(portFds.results);
+    const port = this.emulator.port('results');
     const copied = new Promise<void>((resolve) => {
       port.on('data', (chunk: Buffer) => {
         left -= chunk.length;
@@ -291,7 +240,7 @@ export class Guest {
         }
       });
     });
-    await Promise.race([copied, this.lost]);
+    await Promise.race([copied, this.emulator.lost]);
     await tar;
     renameSync(unpacked, dir);
     return true;
@@ -299,17 +248,9 @@ export class Guest {
 
   /** Ends the guest at once: nothing in it is meant to last. */
   async close(): Promise<void> {
-    if (!this.closed) {
-      this.closed = true;
-      clearTimeout(this.timer);
-      this.stopListening();
-      this.qemu.kill('SIGKILL');
-      await this.exited;
-      await new Promise<void>((resolve) => {
-        this.consoleFile.end(resolve);
-      });
-      renameSync(this.consoleFile.path, consoleLog);
-    }
+    clearTimeout(this.timer);
+    this.stopListening();
+    await this.emulator.end();
   }
 }
 

@@ -58,7 +58,7 @@ async function main(args: readonly string[]): Promise<number> {
     return 0;
   }
   const guest = await Guest.boot({
-    machine: options.machine, parts: options.parts, timeoutS: options.timeoutS, signal: stop.signal,
+    machine: options.machine, parts: options.parts, cold: options.cold, timeoutS: options.timeoutS, signal: stop.signal,
   });
   try {
     const status = await runJob(guest, options);

@@ -15,6 +15,7 @@ export interface LabOptions {
   machine: Machine;
   parts: readonly PartName[];
   timeoutS: number;
+  cold: boolean;
   prune: boolean;
   argv: string[];
 }
@@ -54,6 +55,7 @@ function program(): Command {
     .option('--no-intremap', 'an IOMMU that does not remap interrupts')
     .option('--append <parameters>', 'more kernel parameters', '')
     .option('--parts <list>', `parts of the project to build when they changed (${allParts.join(',')}; '' for none)`, partList, allParts)
+    .option('--cold', 'boot, rather than resume the machine as saved after its last boot', false)
     .option('--timeout <seconds>', 'end the guest after this time, with exit status 124', number(1, 1 << 20), defaultTimeoutS)
     .option('--prune', 'remove cached root file systems of other versions, and do nothing else', false)
     .argument('[command...]')
@@ -97,10 +99,11 @@ export function parseOptions(args: readonly string[], quiet = false): LabOptions
     script: values['script'],
     machine: {
       pfs: values['pfs'], cpus: values['cpus'], cpu: values['cpu'], memoryMiB: values['memory'], iommu: values['iommu'],
-      intremap: values['intremap'], append: values['append'], tty: values['shell'],
+      intremap: values['intremap'], append: values['append'],
     },
     parts: values['parts'],
     timeoutS: values['timeout'],
+    cold: values['cold'],
     prune: values['prune'],
     argv: command.args,
   };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Builds and stages the project and makes its image, the layer above Debian in the guest.
-import {existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync} from 'node:fs';
+import {existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, truncateSync, writeFileSync} from 'node:fs';
 import path from 'node:path';
 import {execa} from 'execa';
 import {hashFiles, hashParts} from './content-hash.js';
@@ -96,6 +96,18 @@ async function buildParts(rootfs: Rootfs, wanted: readonly PartName[], signal: A
   }
 }
 
+/** A saved machine has seen the size of its disks, so all project images have this one; the rest is a hole. */
+const imageBytes = 1024 ** 3;
+
+function padImage(file: string): void {
+  const {size} = statSync(file);
+  if (size > imageBytes) {
+    throw new LabError('VFRING_ERR_LAB_BUILD', `the staged project is ${size} bytes, more than the lab's ${imageBytes}`,
+      'see what is large in build/lab/stage-*');
+  }
+  truncateSync(file, imageBytes);
+}
+
 /**
  * Image of all staged parts, made anew when one of them changed. Parts not in
  * `wanted` stay as they were last built. The caller holds the build lock.
@@ -104,7 +116,7 @@ export async function ensureProjectImage(rootfs: Rootfs, wanted: readonly PartNa
   mkdirSync(buildDir, {recursive: true});
   await buildParts(rootfs, wanted, signal);
   const staged = allParts.filter((name) => existsSync(stampFile(name)));
-  const key = hashParts({parts: staged.map((name) => `${name} ${readStamp(stampFile(name))}`)});
+  const key = hashParts({imageBytes: String(imageBytes), parts: staged.map((name) => `${name} ${readStamp(stampFile(name))}`)});
   const image = path.join(buildDir, `project-${key}.erofs`);
   if (!existsSync(image)) {
     const layer = path.join(buildDir, 'layer');
@@ -115,6 +127,7 @@ export async function ensureProjectImage(rootfs: Rootfs, wanted: readonly PartNa
     }
     const [mkfs, ...args] = rootfs.tool('usr/bin/mkfs.erofs', '--quiet', '--all-root', `${image}.new`, layer);
     await execa(mkfs, args);
+    padImage(`${image}.new`);
     rmSync(layer, {recursive: true});
     // Machines that run keep their image: an open file outlives its name.
     await execa('sh', ['-c', 'rm -f "$1"/project-*.erofs', 'sh', buildDir]);

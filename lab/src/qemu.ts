@@ -16,17 +16,18 @@ export interface Machine {
   cpus: number;
   /** QEMU's name of the processor model. */
   cpu: string;
-  /** A terminal for --shell. */
-  tty: boolean;
 }
 
 export const defaultMachine: Machine = {
-  pfs: 2, iommu: true, intremap: true, append: '', memoryMiB: 3072, cpus: 2, cpu: 'Nehalem,+rdrand', tty: false,
+  pfs: 2, iommu: true, intremap: true, append: '', memoryMiB: 3072, cpus: 2, cpu: 'Nehalem,+rdrand',
 };
 
-/** Inherited file descriptors of QEMU that are sockets to us, in the order of the guest's port numbers from 1. */
-export const portFds = {control: 3, stdout: 4, stderr: 5, stdin: 6, results: 7} as const;
-export const ttyFd = 8;
+/** Inherited file descriptors of QEMU that are sockets to us. */
+export const fds = {control: 3, stdout: 4, stderr: 5, stdin: 6, results: 7, tty: 8, console: 9, monitor: 10} as const;
+export type Port = keyof typeof fds;
+
+/** What the guest sees as virtio-serial ports 1, 2, ...; its session knows them by these numbers. */
+const serialPorts: readonly Port[] = ['control', 'stdout', 'stderr', 'stdin', 'results'];
 
 /** No PF may sit on the root bus: SR-IOV needs bus numbers of its own, and a port each gives groups of their own. */
 const maxPfs = 8;
@@ -45,10 +46,9 @@ export interface Images extends BootFiles {
 
 /**
  * @param share the tree's `usr/share`, where QEMU's firmware is
- * @param consoleFd inherited socket that gets the guest's kernel log
  * @throws RangeError for a number of PFs the machine has no slots for
  */
-export function qemuArguments(machine: Machine, images: Images, share: string, consoleFd: number): string[] {
+export function qemuArguments(machine: Machine, images: Images, share: string): string[] {
   if (!Number.isInteger(machine.pfs) || machine.pfs < 0 || machine.pfs > maxPfs) {
     throw new RangeError(`the machine can have 0 to ${maxPfs} PFs`);
   }
@@ -56,13 +56,10 @@ export function qemuArguments(machine: Machine, images: Images, share: string, c
     '-drive', `file=${file.replaceAll(',', ',,')},if=none,id=${id},format=raw,readonly=on`,
     '-device', `virtio-blk-pci,drive=${id}`,
   ];
-  const ports = Object.entries(portFds).flatMap(([name, fd], index) => [
-    '-chardev', `socket,id=${name},fd=${fd}`,
+  const sockets = Object.entries(fds).flatMap(([name, fd]) => ['-chardev', `socket,id=${name},fd=${fd}`]);
+  const ports = serialPorts.flatMap((name, index) => [
     '-device', `virtserialport,bus=ports.0,nr=${index + 1},chardev=${name},name=${name}`,
   ]);
-  const tty = machine.tty
-    ? ['-chardev', `socket,id=tty,fd=${ttyFd}`, '-device', 'virtconsole,bus=ports.0,nr=0,chardev=tty']
-    : [];
   const pfs = Array.from({length: machine.pfs}, (_, index) => [
     '-netdev', `hubport,id=wire${index},hubid=0`,
     '-device', `pcie-root-port,id=rp${index},bus=pcie.0,chassis=${index + 1},slot=${index + 1}`,
@@ -75,13 +72,15 @@ export function qemuArguments(machine: Machine, images: Images, share: string, c
     '-cpu', machine.cpu, '-smp', String(machine.cpus), '-m', `${machine.memoryMiB}M`,
     '-L', path.join(share, 'qemu'), '-L', path.join(share, 'seabios'),
     '-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot',
-    '-chardev', `socket,id=console,fd=${consoleFd}`, '-serial', 'chardev:console',
+    ...sockets, '-serial', 'chardev:console', '-mon', 'chardev=monitor,mode=control',
     '-kernel', images.kernel, '-initrd', images.initramfs,
     '-append', [...kernelParameters, machine.append].filter((word) => word !== '').join(' '),
     // The IOMMU comes before the devices that it is to translate for.
     ...(machine.iommu ? ['-device', `intel-iommu,intremap=${machine.intremap ? 'on' : 'off'},caching-mode=off`] : []),
     ...disk('base', images.base), ...disk('project', images.project),
-    '-device', 'virtio-serial-pci,id=ports,max_ports=8', ...ports, ...tty,
+    '-device', 'virtio-serial-pci,id=ports,max_ports=8', ...ports, '-device', 'virtconsole,bus=ports.0,nr=0,chardev=tty',
+    // Tells the guest that it was resumed from a saved state, so that its random numbers differ from the last time's.
+    '-device', 'vmgenid,guid=auto',
     ...pfs,
   ];
 }

@@ -6,7 +6,7 @@ import {moduleLoadOrder} from '../src/modules-dep.js';
 import {defaultMachine, qemuArguments} from '../src/qemu.js';
 
 const images = {kernel: '/k', initramfs: '/i', base: '/b,with,comma', project: '/p'};
-const qemu = (machine = {}) => qemuArguments({...defaultMachine, ...machine}, images, '/share', 8);
+const qemu = (machine = {}) => qemuArguments({...defaultMachine, ...machine}, images, '/share');
 const devices = (args: string[]) => args.filter((_, index) => args[index - 1] === '-device');
 
 describe('qemuArguments', () => {
@@ -28,11 +28,6 @@ describe('qemuArguments', () => {
     const args = qemu({append: 'x=1 y'});
     expect(args[args.indexOf('-append') + 1]).toMatch(/ x=1 y$/);
     expect(args.find((arg) => arg.includes('id=base'))).toContain('file=/b,,with,,comma,');
-  });
-
-  it('has a terminal only where one is wanted', () => {
-    expect(qemu().join(' ')).not.toContain('virtconsole');
-    expect(qemu({tty: true}).join(' ')).toContain('virtconsole');
   });
 
   it.each([-1, 9, 1.5])('refuses %d PFs', (pfs) => {

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// One QEMU process, the sockets to it, and how it can be lost.
+import {type ChildProcess, spawn} from 'node:child_process';
+import {createWriteStream, existsSync, mkdirSync, readdirSync, renameSync, rmSync, type WriteStream} from 'node:fs';
+import path from 'node:path';
+import type {Duplex} from 'node:stream';
+import {LabError, exitStatus} from './errors.js';
+import {buildDir, consoleLog} from './paths.js';
+import type {Prepared} from './prepare.js';
+import {type Machine, type Port, fds, qemuArguments} from './qemu.js';
+import {Qmp} from './qmp.js';
+
+/** Command line of QEMU for a machine; also what says which machine a saved state belongs to. */
+export function machineArguments(prepared: Prepared, machine: Machine): string[] {
+  return qemuArguments(machine, prepared.images, path.join(prepared.rootfs.root, 'usr/share'));
+}
+
+const liveLog = (pid: number | undefined): string => path.join(buildDir, `console-${pid}.log`);
+
+/** Removes the logs of labs that were killed. */
+function sweepLogs(): void {
+  for (const name of readdirSync(buildDir)) {
+    const pid = /^console-(\d+)\.log$/.exec(name)?.[1];
+    if (pid !== undefined && !existsSync(`/proc/${pid}`)) {
+      rmSync(path.join(buildDir, name), {force: true});
+    }
+  }
+}
+
+export class Emulator {
+  /** All that the guest's kernel has printed so far. */
+  kernelLog = '';
+  /** For the text of errors: whether the guest came as far as running jobs. */
+  booted = false;
+  readonly monitor: Qmp;
+  /** Never resolves; rejects when QEMU ended or {@link lose} was called. To be raced with all waiting. */
+  readonly lost: Promise<never>;
+  /** Gives the machine up: all who wait for it get `error`. The first call counts. */
+  lose!: (error: Error) => void;
+  private readonly exited: Promise<void>;
+  private readonly logFile: WriteStream;
+  private qemuErrors = '';
+  private ended = false;
+
+  /** @param extra more arguments of QEMU, such as `-incoming` */
+  static start(prepared: Prepared, machine: Machine, extra: readonly string[] = []): Emulator {
+    mkdirSync(buildDir, {recursive: true});
+    sweepLogs();
+    const command = prepared.rootfs.tool('usr/bin/qemu-system-x86_64', ...machineArguments(prepared, machine), ...extra);
+    // Node makes socket pairs of these pipes. The kernel ends QEMU when we die, however that happens.
+    const count = Math.max(...Object.values(fds)) + 1;
+    const stdio = Array.from({length: count}, (_, fd) => (fd < 2 ? 'ignore' as const : 'pipe' as const));
+    return new Emulator(spawn('setpriv', ['--pdeathsig', 'KILL', ...command], {
+      stdio,
+      cwd: buildDir,
+      // Ctrl-C on the terminal is for us; we end QEMU.
+      detached: true,
+      env: {...process.env, QEMU_MODULE_DIR: path.join(prepared.rootfs.root, 'usr/lib/x86_64-linux-gnu/qemu')},
+    }));
+  }
+
+  private constructor(private readonly qemu: ChildProcess) {
+    this.lost = new Promise((_, reject) => {
+      this.lose = reject;
+    });
+    // Somebody may be waiting for it only later.
+    this.lost.catch(() => undefined);
+    this.monitor = new Qmp(this.port('monitor'));
+    // Under a name of its own while it grows: several labs may run at once.
+    this.logFile = createWriteStream(liveLog(qemu.pid));
+    this.port('console').on('data', (chunk: Buffer) => this.addToLog(chunk.toString('latin1')));
+    qemu.stderr!.on('data', (chunk: Buffer) => {
+      this.qemuErrors += chunk.toString();
+    });
+    for (const stream of qemu.stdio) {
+      // A socket that breaks because QEMU died: its exit is what gets reported.
+      stream?.on('error', () => undefined);
+    }
+    this.exited = new Promise((resolve) => {
+      qemu.on('error', (error) => {
+        this.lose(new LabError('VFRING_ERR_LAB_HOST', `cannot start QEMU: ${error.message}`, 'apt-get install util-linux (setpriv)'));
+        resolve();
+      });
+      qemu.on('close', (code, signal) => {
+        this.lose(this.lostError(signal ?? `exit status ${code}`, signal !== null));
+        resolve();
+      });
+    });
+  }
+
+  port(name: Port): Duplex {
+    return this.qemu.stdio[fds[name] as 3] as unknown as Duplex;
+  }
+
+  addToLog(text: string): void {
+    this.kernelLog += text;
+    this.logFile.write(text, 'latin1');
+  }
+
+  /** @param emulatorFault whether QEMU is to blame, rather than what runs in it */
+  lostError(cause: string, emulatorFault = false): LabError {
+    const tail = (text: string): string => text.trimEnd().split('\n').slice(-30).map((line) => `  | ${line.trimEnd()}`).join('\n');
+    const what = emulatorFault ? `QEMU failed while the guest ${this.booted ? 'ran' : 'booted'}`
+      : this.booted ? 'the guest ended by itself' : 'the guest did not boot';
+    return new LabError(
+      emulatorFault ? 'VFRING_ERR_LAB_EMULATOR' : this.booted ? 'VFRING_ERR_LAB_GUEST_LOST' : 'VFRING_ERR_LAB_BOOT',
+      `${what} (${cause})\n`
+      + `${this.qemuErrors.trim() === '' ? '' : `  QEMU says:\n${tail(this.qemuErrors)}\n`}`
+      + `  the end of the guest's kernel log:\n${tail(this.kernelLog)}`,
+      emulatorFault ? `run it again: this is a fault of QEMU, not of what it runs; the kernel log is ${consoleLog}`
+        : `the whole kernel log is ${consoleLog}`,
+      exitStatus.lab, this.kernelLog);
+  }
+
+  /** Ends QEMU at once: nothing in the guest is meant to last. */
+  async end(): Promise<void> {
+    if (!this.ended) {
+      this.ended = true;
+      this.qemu.kill('SIGKILL');
+      await this.exited;
+      await new Promise<void>((resolve) => {
+        this.logFile.end(resolve);
+      });
+      renameSync(this.logFile.path, consoleLog);
+    }
+  }
+}

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The QEMU Machine Protocol (docs/interop/qmp-spec.rst in QEMU), as far as saving and resuming a machine needs it.
+import type {Duplex} from 'node:stream';
+import {LineReader} from './line-reader.js';
+
+interface Message {
+  return?: unknown;
+  error?: {class: string; desc: string};
+}
+
+export class Qmp {
+  private readonly lines: LineReader;
+  private ready: Promise<unknown> | undefined;
+
+  constructor(private readonly stream: Duplex) {
+    this.lines = new LineReader(stream);
+  }
+
+  /**
+   * One command at a time.
+   * @throws Error with QEMU's description when it refuses
+   */
+  async execute(command: string, args: Record<string, unknown> = {}): Promise<unknown> {
+    // QEMU greets first and accepts nothing before the capabilities were negotiated.
+    this.ready ??= this.lines.next().then(() => this.send('qmp_capabilities', {}));
+    await this.ready;
+    return await this.send(command, args);
+  }
+
+  private async send(command: string, args: Record<string, unknown>): Promise<unknown> {
+    this.stream.write(`${JSON.stringify({execute: command, arguments: args})}\n`);
+    for (;;) {
+      const message = JSON.parse(await this.lines.next()) as Message;
+      if (message.error) {
+        throw new Error(`${command}: ${message.error.desc}`);
+      }
+      // All else are events.
+      if (message.return !== undefined) {
+        return message.return;
+      }
+    }
+  }
+}
