@@ -53,7 +53,7 @@ export function badInputTests(site: Site): void {
     test('a program that is no MPI program: the run did not use vfring, and says so', async () => {
       await withDaemon({ vfs: 2 }, async () => {
         const result = await asUser(site, vfringRun(2, 'true'));
-        assertRefused(result, /VFRING_ERR_NOT_CARRIED/, /0 of 2 processes took a VF/, /remedy/);
+        assertRefused(result, /VFRING_ERR_NOT_CARRIED/, /0 of 2 processes took a lease/, /remedy/);
         assert.equal(result.status, 76);
       });
     });
