@@ -99,8 +99,8 @@ make_rootfs() { # DIR OWNER SUITE MIRROR KEYRING INPUTS
     while read -r d; do
         rm -rf "$modules/kernel/$d"
     done <"$inputs/dropped-modules"
-    # Decompressing is dear under emulation, and cheap here.
-    find "$modules/kernel" -name '*.ko.xz' -print0 | xargs -0 -P "$(nproc)" -n 64 xz -d
+    # Decompressing is dear under emulation, and cheap here. This machine need not have xz.
+    in_root sh -c "find /usr/lib/modules/$version/kernel -name '*.ko.xz' -print0 | xargs -0 -P $(nproc) -n 64 xz -d"
     in_root depmod -a "$version"
     in_root useradd --uid 1000 --user-group --create-home --shell /bin/bash mpi
     echo vfring-lab >"$root/etc/hostname"

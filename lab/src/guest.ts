@@ -98,7 +98,7 @@ export class Guest {
         } else if (error.code !== 'VFRING_ERR_LAB_EMULATOR') {
           throw error;
         }
-        say(`${error.message.split('\n')[0]}: booting again`);
+        say(`${resume ? 'the saved machine cannot be resumed' : error.message.split('\n')[0]}: booting again`);
       }
     }
   }

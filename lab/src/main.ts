@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // npm run lab: one command in a fresh emulated machine.
-import {readFileSync} from 'node:fs';
 import {CommanderError} from 'commander';
 import {LabError, exitStatus} from './errors.js';
 import {Guest} from './guest.js';
@@ -10,21 +9,8 @@ import {type LabOptions, parseOptions} from './options.js';
 import {consoleLog, resultsDir} from './paths.js';
 import {say} from './progress.js';
 import {pruneRootfs} from './rootfs.js';
+import {readScript, scriptArgv} from './script.js';
 import {connectTerminal} from './terminal.js';
-
-/** What to run for --script: the file's text travels inside the command line, so it needs no mount. */
-function scriptArgv(file: string, args: readonly string[]): string[] {
-  let text: string;
-  try {
-    text = readFileSync(file, 'utf8');
-  } catch (error) {
-    throw new LabError('VFRING_ERR_LAB_USAGE', `cannot read the script: ${(error as Error).message}`, 'give a file of this machine', exitStatus.usage);
-  }
-  const interpreter = /^#!\s*(\S+)(?:\s+(\S.*))?/.exec(text);
-  const command = interpreter ? [interpreter[1]!, ...(interpreter[2] ? [interpreter[2].trim()] : [])] : ['sh'];
-  const run = 'f=$(mktemp /tmp/lab-script.XXXXXX); printf %s "$1" >"$f"; shift; exec "$@"';
-  return ['sh', '-c', run.replace('exec "$@"', `exec ${command.join(' ')} "$f" "$@"`), 'sh', text, ...args];
-}
 
 async function runJob(guest: Guest, options: LabOptions): Promise<number> {
   if (options.shell) {
@@ -37,7 +23,7 @@ async function runJob(guest: Guest, options: LabOptions): Promise<number> {
       disconnect();
     }
   }
-  const argv = options.script === undefined ? options.argv : scriptArgv(options.script, options.argv);
+  const argv = options.script === undefined ? options.argv : scriptArgv(readScript(options.script), options.argv);
   const {status} = await guest.exec({
     argv, user: options.user, collect: false,
     onOutput: (stream, chunk) => process[stream].write(chunk),

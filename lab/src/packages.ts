@@ -15,7 +15,7 @@ export const packages: readonly string[] = [
   // Making and running the machine
   'qemu-system-x86', 'erofs-utils', 'cpio', 'zstd', 'xz-utils',
   // Used in the guest
-  'nodejs', 'iproute2', 'pciutils', 'ethtool', 'procps', 'strace', 'jq',
+  'nodejs', 'iproute2', 'iputils-ping', 'pciutils', 'ethtool', 'procps', 'strace', 'tcpdump', 'jq',
 ];
 
 /**

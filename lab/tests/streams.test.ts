@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
+import {execFileSync} from 'node:child_process';
 import {PassThrough} from 'node:stream';
 import {describe, expect, it} from 'vitest';
 import {LineReader} from '../src/line-reader.js';
 import {MarkerStream} from '../src/marker-stream.js';
+import {scriptArgv} from '../src/script.js';
 import {shellQuote} from '../src/shell-quote.js';
 
 describe('MarkerStream', () => {
@@ -54,4 +56,20 @@ describe('shellQuote', () => {
     'quotes %j', (text, quoted) => {
       expect(shellQuote(text)).toBe(quoted);
     });
+});
+
+describe('scriptArgv', () => {
+  it.each([
+    ['echo "$1" $#\n', ["it's", 'b']], ['#!/bin/sh\necho "$1" $#\n', ["it's", 'b']], ['#! /bin/sh -e \necho "$1" $#\nfalse\necho no', ["it's", 'b']],
+    ['#!/usr/bin/env sh\n\necho "$1" $#', ["it's", 'b']],
+  ])('runs %j with its arguments', (text, args) => {
+    const [command, ...rest] = scriptArgv(text, args);
+    let output = '';
+    try {
+      output = execFileSync(command!, rest, {encoding: 'utf8'});
+    } catch (error) {
+      output = (error as {stdout: string}).stdout;
+    }
+    expect(output).toBe("it's 2\n");
+  });
 });
