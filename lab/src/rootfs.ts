@@ -2,7 +2,7 @@
 // The Debian tree: guest's root, build chroot and home of QEMU. Made once, kept in the cache.
 import {existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync} from 'node:fs';
 import path from 'node:path';
-import {execa} from 'execa';
+import {ensurePackages} from '../../scripts/lib/packages.js';
 import {hashParts} from './content-hash.js';
 import {LabError} from './errors.js';
 import {hostAptOptions, hostMirror, proxyEnvironment} from './host-apt.js';
@@ -54,19 +54,11 @@ async function checkHost(): Promise<void> {
     throw new LabError('VFRING_ERR_LAB_HOST', `the lab emulates an x86-64 machine from x86-64 Debian packages; this is ${process.platform} ${process.arch}`,
       'use an x86-64 Debian machine');
   }
-  const needed = {debootstrap: 'debootstrap', 'apt-config': 'apt', unshare: 'util-linux', flock: 'util-linux',
-    ...(process.getuid?.() === 0 ? {} : {sudo: 'sudo'})};
-  const missing: string[] = [];
-  for (const [command, debianPackage] of Object.entries(needed)) {
-    // debootstrap is in /usr/sbin, which a user's PATH need not have.
-    const {exitCode} = await execa('sh', ['-c', `PATH=$PATH:/usr/sbin:/sbin; command -v ${command}`], {reject: false});
-    if (exitCode !== 0) {
-      missing.push(debianPackage);
-    }
-  }
-  if (missing.length > 0) {
-    throw new LabError('VFRING_ERR_LAB_HOST', `programs are missing that make the root file system: ${missing.join(', ')}`,
-      `apt-get install ${missing.join(' ')}`);
+  try {
+    await ensurePackages(['debootstrap', 'util-linux']);
+  } catch (error) {
+    throw new LabError('VFRING_ERR_LAB_HOST', `programs are missing that make the root file system: ${(error as Error).message}`,
+      'apt-get install debootstrap util-linux');
   }
 }
 
