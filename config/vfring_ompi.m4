@@ -18,6 +18,8 @@ dnl                                       libopenmpi-dev does not pull it in
 dnl libopen-pal            .so.40         .so.80         .so.40 (another 40)
 dnl export macro           OPAL_DECLSPEC in all; OPAL_MODULE_DECLSPEC is 4.1's alone
 dnl component folder       openmpi3       openmpi40      openmpi40
+dnl ranks of mpirun look   there          in PMIx's own component folder: see
+dnl for components                        _VFRING_OMPI_PMIX_PARAMS
 dnl built-in components    none           all            all
 dnl
 dnl No define is missing: opal_config.h brings what Open MPI's own components
@@ -55,8 +57,29 @@ AC_DEFUN([VFRING_OMPI], [
         _VFRING_OMPI_INFO
         _VFRING_OMPI_COMPONENT
     ])
-    AS_IF([test -n "$with_mca_dir"], [mcadir=$with_mca_dir], [mcadir=$vfring_pkglibdir])
+    pmix_paramsdir=
+    AS_IF([test -n "$with_mca_dir"], [mcadir=$with_mca_dir],
+          [mcadir=$vfring_pkglibdir
+           AS_IF([test "${vfring_ompi_major:-0}" -ge 5], [_VFRING_OMPI_PMIX_PARAMS])])
     AC_SUBST([mcadir])
+    AC_SUBST([pmix_paramsdir])
+    AM_CONDITIONAL([PMIX_PARAMS], [test -n "$pmix_paramsdir"])
+])
+
+dnl Debian's PMIx 5 has a parameter file that sets mca_base_component_path to
+dnl PMIx's own folder. The name is also that of a parameter of Open MPI, so
+dnl mpirun hands the value to its ranks, and they find no component in Open MPI's
+dnl folder, which ompi_info lists. PMIx's override file in the same folder can
+dnl put it right, see docs/decisions/component-path.md.
+AC_DEFUN([_VFRING_OMPI_PMIX_PARAMS], [
+    AC_MSG_CHECKING([whether PMIx hides the component folder from mpirun's ranks])
+    vfring_pmix_prefix=`$PKG_CONFIG --variable=libdir pmix 2>&AS_MESSAGE_LOG_FD`
+    vfring_pmix_prefix=`AS_DIRNAME(["$vfring_pmix_prefix"])`
+    for vfring_dir in "$vfring_pmix_prefix/share" "$vfring_pmix_prefix/etc" /etc; do
+        AS_IF([grep -q '^ *mca_base_component_path *=' "$vfring_dir/pmix-mca-params.conf" 2>/dev/null],
+              [pmix_paramsdir=$vfring_dir; break])
+    done
+    AC_MSG_RESULT([${pmix_paramsdir:-no}])
 ])
 
 dnl Debian calls the wrapper mpicc.openmpi as well, whatever mpicc stands for.

@@ -57,8 +57,8 @@ export async function nativeEnv(runDir: string): Promise<NodeJS.ProcessEnv> {
     ...process.env,
     PATH: [join(prefix, 'bin'), join(prefix, 'sbin'), programs, process.env['PATH'] ?? ''].join(delimiter),
     VFRING_RUN_DIR: runDir,
-    // Our component folder, then Open MPI's own.
-    OMPI_MCA_mca_base_component_path: [mcaDir, await openMpiPath('pkglibdir')].join(':'),
+    // Our component folder, then Open MPI's own; see control/src/cli/open-mpi.ts for the name.
+    OMPI_MCA_opal_mca_base_component_path: [mcaDir, await openMpiPath('pkglibdir')].join(':'),
   };
   if (process.getuid?.() === 0) {
     // Open MPI refuses root unless told twice; this environment is for tests and demo only.

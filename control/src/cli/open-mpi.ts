@@ -61,24 +61,27 @@ export function btlList(local: 'sm' | 'vf', major: number): string {
 }
 
 /**
- * What mpirun needs in its environment to find the BTL: nothing when it is in
- * Open MPI's own folder. Throws VFRING_ERR_NO_BTL when it is nowhere.
+ * What mpirun needs in its environment so that its ranks find the BTL.
+ * Throws VFRING_ERR_NO_BTL when it is nowhere.
  */
 export function componentPath(mpi: OpenMpi, prefix: string, env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  const variable = 'OMPI_MCA_mca_base_component_path';
+  // The long name: Open MPI looks for it first, and PMIx, which has a parameter
+  // of the short name too, neither reads it nor sets it for the ranks.
+  const variable = 'OMPI_MCA_opal_mca_base_component_path';
   const ownFolder = join(prefix, 'lib', 'openmpi');
-  const given = env[variable]?.split(':') ?? [];
-  if ([mpi.components, ...given].some((folder) => existsSync(join(folder, BTL_FILE)))) {
-    return {};
+  const given = (env[variable] ?? env['OMPI_MCA_mca_base_component_path'])?.split(':') ?? [];
+  const home = env['HOME'];
+  // The parameter replaces Open MPI's default: that has to be said again.
+  const standard = [mpi.components, ...(home ? [join(home, '.openmpi', 'components')] : [])].filter((folder) => existsSync(folder));
+  const searched = given.length > 0 ? given : standard;
+  if (searched.some((folder) => existsSync(join(folder, BTL_FILE)))) {
+    return { [variable]: searched.join(':') };
   }
   if (!existsSync(join(ownFolder, BTL_FILE))) {
-    const folders = [mpi.components, ownFolder].join(' nor in ');
+    const folders = [...searched, ownFolder].join(' nor in ');
     throw new VfringError('VFRING_ERR_NO_BTL', { folders });
   }
-  // The parameter replaces Open MPI's default: that has to be said again.
-  const home = env['HOME'];
-  const standard = [mpi.components, ...(home ? [join(home, '.openmpi', 'components')] : [])];
-  return { [variable]: [ownFolder, ...(given.length > 0 ? given : standard)].join(':') };
+  return { [variable]: [ownFolder, ...searched].join(':') };
 }
 
 function resolveProgram(program: string): string {

@@ -67,7 +67,7 @@ describe('a run', () => {
       ...['--bind-to', 'core', 'prog', '-x', 'y'],
     ]);
     expect(result.environment()).toContain(`VFRING_JOB=${id}\n`);
-    expect(result.environment()).not.toContain('mca_base_component_path');
+    expect(result.environment()).toContain(`OMPI_MCA_opal_mca_base_component_path=${result.mpi.components}\n`);
     expect(result.said[0]).toBe(`job ${id}: 2 ranks, --local vf: every message over VFs (Open MPI 5.0.7, btl self,vfring)`);
     expect(result.said.slice(1)).toEqual([
       expect.stringMatching(/^rank 0: VF vf\d of PF soft: out 0 frames 0 B, in 0 frames 0 B$/) as string,
@@ -113,7 +113,7 @@ describe('Open MPI', () => {
   test('is told where the BTL is, without forgetting its own folder', async () => {
     const { mpi, environment } = await runIt(() => 'exit 1', '-n 1 -- p', '4.1.4', 'prefix');
     expect(environment()).toContain(
-      `OMPI_MCA_mca_base_component_path=${mpi.prefix}/lib/openmpi:${mpi.components}:/home/x/.openmpi/components\n`,
+      `OMPI_MCA_opal_mca_base_component_path=${mpi.prefix}/lib/openmpi:${mpi.components}\n`,
     );
   });
 
@@ -121,9 +121,11 @@ describe('Open MPI', () => {
     const dir = tempDir();
     const { mpirun, components, prefix } = fakeOpenMpi(dir, '', '5.0.7', 'prefix');
     const mpi = { mpirun, components, version: '5.0.7', major: 5 };
-    const name = 'OMPI_MCA_mca_base_component_path';
-    expect(componentPath(mpi, prefix, { [name]: '/mine' })).toEqual({ [name]: `${prefix}/lib/openmpi:/mine` });
-    expect(componentPath(mpi, prefix, { [name]: `${prefix}/lib/openmpi:/mine` })).toEqual({});
+    const [short, long] = ['OMPI_MCA_mca_base_component_path', 'OMPI_MCA_opal_mca_base_component_path'];
+    const both = `${prefix}/lib/openmpi:/mine`;
+    expect(componentPath(mpi, prefix, { [short]: '/mine' })).toEqual({ [long]: both });
+    expect(componentPath(mpi, prefix, { [short]: '/other', [long]: '/mine' })).toEqual({ [long]: both });
+    expect(componentPath(mpi, prefix, { [long]: both })).toEqual({ [long]: both });
   });
 
   test('without the BTL is refused before anything runs', async () => {
