@@ -152,6 +152,7 @@ extern const struct vfring_wire_ops btl_vfring_wire_ops;
 
 /* btl_vfring_frag.c */
 int btl_vfring_frags_create(mca_btl_vfring_module_t *module, struct vfring_vf_error *error);
+/** After the VF was closed, which has freed the slots: until then it may read them. */
 void btl_vfring_frags_destroy(mca_btl_vfring_module_t *module);
 
 /* btl_vfring_endpoint.c */

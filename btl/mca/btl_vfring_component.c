@@ -145,10 +145,9 @@ static void module_destroy(mca_btl_vfring_module_t *module)
         module->endpoints = endpoint->next;
         free(endpoint);
     }
-    if (module->vf) {
-        btl_vfring_frags_destroy(module);
-        vfring_vf_close(module->vf);
-    }
+    /* It sends what is in its ring, stops, and only then takes the slots' memory away. */
+    vfring_vf_close(module->vf);
+    btl_vfring_frags_destroy(module);
     give_back_lease(module);
     (void) pthread_mutex_destroy(&module->lock);
     free(module);

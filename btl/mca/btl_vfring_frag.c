@@ -72,10 +72,4 @@ void btl_vfring_frags_destroy(mca_btl_vfring_module_t *module)
     module->frags = NULL;
     module->free_frags = NULL;
     module->num_free = 0;
-    if (module->control_slots.bytes) {
-        vfring_vf_dma_free(module->vf, &module->control_slots);
-    }
-    if (module->slots.bytes) {
-        vfring_vf_dma_free(module->vf, &module->slots);
-    }
 }
