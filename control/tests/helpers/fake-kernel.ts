@@ -249,6 +249,8 @@ export class FakeKernel {
       const node = `uiovf${minor}`;
       this.#put(`${dir}/uio_vf/${node}/state`, 'free');
       this.#put(`${dir}/uio_vf/${node}/dma_limit_bytes`, '0');
+      this.#put(`${dir}/uio_vf/${node}/owner_pid`, '0');
+      this.#put(`${dir}/uio_vf/${node}/generation`, '0');
       this.#put(`${dir}/uio_vf/${node}/dev`, `${UIO_MAJOR}:${minor}`);
       writeFileSync(join(this.devDir, node), '');
       this.nodes.set(join(this.devDir, node), { uid: 0, mode: 0o600, minor });

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Real VFs: made by their PF, bound to uio_vf, handed over by chown. */
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { PfConfig, SriovConfig } from '../../config/schema.js';
 import { VfringError, causeText, isVfringError } from '../../errors.js';
 import type { Native } from '../../native.js';
@@ -25,6 +26,9 @@ export interface SriovContext extends ApplyContext {
   readonly readRegisters: Native['readRegisters'];
   readonly registers: Native['vfRegisters'];
 }
+
+/** A function-level reset takes 100 ms (PCIe 6.0, 6.6.2). */
+const RESET_POLL_MS = 20;
 
 /** Functions whose counters stand at the offsets of the 82576's: 82576 and I350 VFs. */
 const KNOWN_COUNTERS = new Set(['0x8086:0x10ca', '0x8086:0x1520']);
@@ -173,13 +177,38 @@ export class SriovProvider implements Provider {
       throw new Error(`the counters of a function ${id} are not known`);
     }
     const { VFGPTC, VFGPRC, VFGOTC, VFGORC } = registers;
-    const values = readRegisters(join(sysfs.root, dir, 'resource0'), [VFGPTC, VFGPRC, VFGOTC, VFGORC]);
+    const values = await this.#unlessReset(vf, () =>
+      readRegisters(join(sysfs.root, dir, 'resource0'), [VFGPTC, VFGPRC, VFGOTC, VFGORC]));
     // A read from a function that no longer answers returns ones.
     if (values.every((value) => value === 0xffff_ffff)) {
       throw new Error('the device does not answer');
     }
     const [txFrames = 0, rxFrames = 0, txBytes = 0, rxBytes = 0] = values;
     return { txFrames, rxFrames, txBytes, rxBytes };
+  }
+
+  /**
+   * Reads while no reset is under way: uio_vf resets the function in open() and
+   * in the last close(), and its registers mean nothing then (zeros, seen as a counter
+   * that has wrapped). Both times the node is open without an owner's pid.
+   */
+  async #unlessReset<T>(vf: Vf, read: () => T): Promise<T> {
+    const { sysfs, patienceMs } = this.#context;
+    const node = await this.#node(vf);
+    const dir = `${deviceDir(vf.name)}/${DRIVER}/${node.name}`;
+    const owner = async (): Promise<string> => {
+      const [state, pid, generation] = await Promise.all(['state', 'owner_pid', 'generation'].map((name) => sysfs.read(`${dir}/${name}`)));
+      return state === 'open' && pid === '0' ? 'in reset' : `${state} ${pid} ${generation}`;
+    };
+    for (let waited = 0; waited <= patienceMs; waited += RESET_POLL_MS) {
+      const before = await owner();
+      const value = read();
+      if (before !== 'in reset' && before === (await owner())) {
+        return value;
+      }
+      await sleep(RESET_POLL_MS);
+    }
+    throw new Error('the device is being reset');
   }
 
   /** The VF's node, which must still be the one that was provisioned. */

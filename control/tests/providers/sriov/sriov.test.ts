@@ -206,6 +206,20 @@ describe('VFs at run time', () => {
     await expect(p.counters(vf ?? fail())).rejects.toThrow('does not answer');
   });
 
+  test('counters are not read while uio_vf resets the function', async () => {
+    const { provider, kernel, setCounters } = sriovHarness(tempDir(), { ens1: 1 });
+    const p = provider();
+    const vf = (await p.provision(NONE))[0] ?? fail();
+    const counters = { txFrames: 7, rxFrames: 6, txBytes: 500, rxBytes: 400 };
+    setCounters(vf, counters);
+    kernel.setNodeAttribute(vf.name, 'state', 'open');
+    kernel.setNodeAttribute(vf.name, 'owner_pid', '0');
+    await expect(p.counters(vf)).rejects.toThrow('being reset');
+    const reading = p.counters(vf);
+    kernel.setNodeAttribute(vf.name, 'owner_pid', '4711');
+    await expect(reading).resolves.toEqual(counters);
+  });
+
   test('a VF that was bound anew is not mistaken for the old node', async () => {
     const { provider, kernel } = sriovHarness(tempDir(), { ens1: 1 });
     const p = provider();
