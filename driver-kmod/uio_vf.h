@@ -64,6 +64,15 @@ struct uio_vf_dma;
 struct uio_vf_domain;
 struct uio_vf_space;
 
+/* Whether the hardware confines a device, or what is missing for that. */
+enum uio_vf_isolation {
+	UIO_VF_ISOLATED,
+	UIO_VF_NO_IOMMU,
+	UIO_VF_NOT_COHERENT,
+	UIO_VF_SHARED_GROUP,
+	UIO_VF_NO_INTERRUPT_REMAPPING,
+};
+
 /**
  * struct uio_vf_group - an IOMMU group that this module owns
  * @node: in the list of all such groups
@@ -318,6 +327,7 @@ static inline bool uio_vf_is_gone(const struct uio_vf_dev *vf)
 /* group */
 int uio_vf_group_claim(struct uio_vf_dev *vf);
 void uio_vf_group_release(struct uio_vf_dev *vf);
+enum uio_vf_isolation uio_vf_group_isolation(struct uio_vf_dev *vf);
 int uio_vf_group_may_open(struct uio_vf_dev *vf);
 int uio_vf_group_set_opener(struct uio_vf_dev *vf);
 void uio_vf_group_clear_opener(struct uio_vf_dev *vf);

@@ -113,10 +113,31 @@ static int uio_vf_count_device(struct device *dev, void *data)
 	return 0;
 }
 
-static int uio_vf_refuse(struct uio_vf_dev *vf, int ret, const char *why)
+/**
+ * uio_vf_group_isolation - does the hardware confine this device
+ * @vf: the device, bound
+ *
+ * Confined is a device that is alone in its IOMMU group, so that neither
+ * peer-to-peer DMA nor a shared domain reaches others, and whose interrupts
+ * are remapped, so that a DMA write cannot forge another device's.
+ *
+ * Return: how it is confined, or what is missing first.
+ */
+enum uio_vf_isolation uio_vf_group_isolation(struct uio_vf_dev *vf)
 {
-	dev_warn_ratelimited(&vf->pdev->dev, "refused: %s\n", why);
-	return ret;
+	unsigned int count = 0;
+
+	if (!vf->group)
+		return UIO_VF_NO_IOMMU;
+	if (!device_iommu_capable(&vf->pdev->dev, IOMMU_CAP_CACHE_COHERENCY))
+		return UIO_VF_NOT_COHERENT;
+	iommu_group_for_each_dev(vf->group->iommu_group, &count,
+				 uio_vf_count_device);
+	if (count != 1)
+		return UIO_VF_SHARED_GROUP;
+	if (!uio_vf_isolated_msi(vf->group->iommu_group))
+		return UIO_VF_NO_INTERRUPT_REMAPPING;
+	return UIO_VF_ISOLATED;
 }
 
 /**
@@ -124,40 +145,31 @@ static int uio_vf_refuse(struct uio_vf_dev *vf, int ret, const char *why)
  * @vf: the device, its device lock held, not gone
  *
  * A caller without CAP_SYS_RAWIO gets a device only where the hardware
- * confines it: alone in its IOMMU group, so that neither peer-to-peer DMA nor
- * a shared domain reaches others, and with interrupt remapping, so that a DMA
- * write cannot forge another device's interrupt. Each refusal is logged.
+ * confines it. Each refusal is logged.
  *
  * Return: 0; -EPERM if CAP_SYS_RAWIO is needed; -EOPNOTSUPP if DMA is not
  * cache coherent.
  */
 int uio_vf_group_may_open(struct uio_vf_dev *vf)
 {
-	struct device *dev = &vf->pdev->dev;
-	unsigned int count = 0;
+	static const char * const why[] = {
+		[UIO_VF_NO_IOMMU] =
+			"no IOMMU translates this device, so it can reach all memory; enable the IOMMU (firmware set-up, intel_iommu=on), or run with CAP_SYS_RAWIO",
+		[UIO_VF_NOT_COHERENT] =
+			"DMA of this device is not coherent with the CPU's caches, which a process cannot make good for; use another slot or machine",
+		[UIO_VF_SHARED_GROUP] =
+			"other devices share its IOMMU group; use a slot whose bridges isolate (ACS), or run with CAP_SYS_RAWIO",
+		[UIO_VF_NO_INTERRUPT_REMAPPING] =
+			"interrupts are not remapped, so DMA could forge those of other devices; enable interrupt remapping (firmware set-up, x2APIC), or run with CAP_SYS_RAWIO",
+	};
+	enum uio_vf_isolation isolation = uio_vf_group_isolation(vf);
 
-	if (!vf->group) {
-		if (capable(CAP_SYS_RAWIO))
-			return 0;
-		return uio_vf_refuse(vf, -EPERM,
-			"no IOMMU translates this device, so it can reach all memory; enable the IOMMU (firmware set-up, intel_iommu=on), or run with CAP_SYS_RAWIO");
-	}
-
-	if (!device_iommu_capable(dev, IOMMU_CAP_CACHE_COHERENCY))
-		return uio_vf_refuse(vf, -EOPNOTSUPP,
-			"DMA of this device is not coherent with the CPU's caches, which a process cannot make good for; use another slot or machine");
-
-	iommu_group_for_each_dev(vf->group->iommu_group, &count,
-				 uio_vf_count_device);
-	if (count != 1 && !capable(CAP_SYS_RAWIO))
-		return uio_vf_refuse(vf, -EPERM,
-			"other devices share its IOMMU group; use a slot whose bridges isolate (ACS), or run with CAP_SYS_RAWIO");
-
-	if (!uio_vf_isolated_msi(vf->group->iommu_group) &&
-	    !capable(CAP_SYS_RAWIO))
-		return uio_vf_refuse(vf, -EPERM,
-			"interrupts are not remapped, so DMA could forge those of other devices; enable interrupt remapping (firmware set-up, x2APIC), or run with CAP_SYS_RAWIO");
-	return 0;
+	if (isolation == UIO_VF_ISOLATED)
+		return 0;
+	if (isolation != UIO_VF_NOT_COHERENT && capable(CAP_SYS_RAWIO))
+		return 0;
+	dev_warn_ratelimited(&vf->pdev->dev, "refused: %s\n", why[isolation]);
+	return isolation == UIO_VF_NOT_COHERENT ? -EOPNOTSUPP : -EPERM;
 }
 
 /**

@@ -32,6 +32,23 @@ static ssize_t state_show(struct device *dev, struct device_attribute *attr,
 }
 static DEVICE_ATTR_RO(state);
 
+static ssize_t isolation_show(struct device *dev,
+			      struct device_attribute *attr, char *buf)
+{
+	static const char * const names[] = {
+		[UIO_VF_ISOLATED] = "isolated",
+		[UIO_VF_NO_IOMMU] = "no-iommu",
+		[UIO_VF_NOT_COHERENT] = "not-coherent",
+		[UIO_VF_SHARED_GROUP] = "shared-group",
+		[UIO_VF_NO_INTERRUPT_REMAPPING] = "no-interrupt-remapping",
+	};
+
+	/* The device is unregistered before the group is given back. */
+	return sysfs_emit(buf, "%s\n",
+			  names[uio_vf_group_isolation(to_uio_vf(dev))]);
+}
+static DEVICE_ATTR_RO(isolation);
+
 static ssize_t owner_pid_show(struct device *dev,
 			      struct device_attribute *attr, char *buf)
 {
@@ -79,6 +96,7 @@ UIO_VF_U64_ATTR(event_count, uio_vf_event_count(vf));
 static struct attribute *uio_vf_dev_attrs[] = {
 	&dev_attr_abi.attr,
 	&dev_attr_state.attr,
+	&dev_attr_isolation.attr,
 	&dev_attr_owner_pid.attr,
 	&dev_attr_generation.attr,
 	&dev_attr_dma_limit_bytes.attr,

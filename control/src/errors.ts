@@ -143,6 +143,16 @@ export const CATALOGUE = {
     message: 'VF {vf} shares its IOMMU group {group} with {others}',
     remedy: 'plug the card into a slot whose root port has ACS, and enable ACS and ARI in the firmware set-up',
   },
+  VFRING_ERR_NO_INTERRUPT_REMAPPING: {
+    exit: EXIT.CONFIG,
+    message: 'interrupts of VF {vf} are not remapped: DMA of an unprivileged process could forge those of other devices',
+    remedy: 'enable interrupt remapping: VT-d or AMD-Vi with x2APIC in the firmware set-up, and no intremap=off on the kernel command line',
+  },
+  VFRING_ERR_VF_NOT_ISOLATED: {
+    exit: EXIT.CONFIG,
+    message: 'uio_vf gives VF {vf} to no unprivileged process: its isolation is {what}',
+    remedy: 'see isolation in uio_vf(4); an uio_vf that is too old to tell must be updated',
+  },
   VFRING_ERR_VF_NO_NODE: {
     exit: EXIT.UNAVAILABLE,
     message: 'VF {vf} is bound to uio_vf, but {what} did not appear: {cause}',

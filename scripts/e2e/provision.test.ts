@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** What vfringd makes of a node: VFs, their MACs and guards, the nodes. */
 import assert from 'node:assert/strict';
-import { readlinkSync } from 'node:fs';
+import { readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { allReturned, asUser, vfringRun, type Daemon, type Site } from './site.js';
@@ -61,7 +61,9 @@ export function provisionTests(site: Site): void {
       test('each VF is bound to uio_vf and alone in its IOMMU group', async () => {
         const groups = new Set<string>();
         for (const { path } of await site.nodes()) {
-          const device = join('/sys/class/uio_vf', path.replace('/dev/', ''), 'device');
+          const node = join('/sys/class/uio_vf', path.replace('/dev/', ''));
+          const device = join(node, 'device');
+          assert.equal(readFileSync(join(node, 'isolation'), 'utf8').trim(), 'isolated');
           assert.match(readlinkSync(join(device, 'driver')), /\/uio_vf$/);
           groups.add(readlinkSync(join(device, 'iommu_group')));
         }

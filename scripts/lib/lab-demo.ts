@@ -29,6 +29,21 @@ cat /run/vfringd.log >&2
 exit 1
 `;
 
+/**
+ * Prints the VFs' own statistics registers, which only the hardware changes:
+ * what every VF has sent and received since its PF was loaded.
+ */
+const COUNTERS = `
+const { readRegisters, vfRegisters: r } = require('/usr/lib/vfring/native/vfring_native.node');
+const { readdirSync, realpathSync } = require('node:fs');
+console.log('VF            frames sent  received   bytes sent    received');
+for (const node of readdirSync('/sys/class/uio_vf').sort()) {
+  const device = realpathSync('/sys/class/uio_vf/' + node + '/device');
+  const [out, into, outBytes, inBytes] = readRegisters(device + '/resource0', [r.VFGPTC, r.VFGPRC, r.VFGOTC, r.VFGORC]).map(String);
+  console.log(device.slice(-12) + '  ' + out.padStart(11) + into.padStart(10) + outBytes.padStart(13) + inBytes.padStart(12));
+}
+`;
+
 export async function runLabDemo(command: readonly string[]): Promise<number> {
   const abort = new AbortController();
   process.once('SIGINT', () => abort.abort());
@@ -46,8 +61,13 @@ export async function runLabDemo(command: readonly string[]): Promise<number> {
     if (command.length > 0) {
       return await user(command);
     }
+    const counters = async (when: string): Promise<void> => {
+      process.stdout.write(`\nhardware counters of the VFs ${when}\n`);
+      await guest.exec({ argv: ['node', '-e', COUNTERS], onOutput: show, collect: false });
+    };
     process.stdout.write('\nvfring over real VFs (emulated Intel 82576), user mpi, 2 ranks\n\n');
     await user(['vfring', 'status']);
+    await counters('before');
     for (const [program, ...args] of benchmarks) {
       process.stdout.write('\n');
       const status = await user(['vfring', 'run', '--local', 'vf', '-n', '2', '--', `/usr/libexec/vfring/${program}`, ...args]);
@@ -55,6 +75,7 @@ export async function runLabDemo(command: readonly string[]): Promise<number> {
         return status;
       }
     }
+    await counters('after');
     return 0;
   } finally {
     await guest.close();

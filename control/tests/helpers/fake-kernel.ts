@@ -46,6 +46,8 @@ export class FakeKernel {
   readonly nodes = new Map<string, { uid: number; mode: number; minor: number }>();
   iommu = true;
   sharedGroups = false;
+  /** What uio_vf says of the VFs that it binds. */
+  isolation = 'isolated';
   hasModule = true;
   linkComesUp = true;
   hasIp = true;
@@ -249,6 +251,7 @@ export class FakeKernel {
       const node = `uiovf${minor}`;
       this.#put(`${dir}/uio_vf/${node}/state`, 'free');
       this.#put(`${dir}/uio_vf/${node}/dma_limit_bytes`, '0');
+      this.#put(`${dir}/uio_vf/${node}/isolation`, this.isolation);
       this.#put(`${dir}/uio_vf/${node}/owner_pid`, '0');
       this.#put(`${dir}/uio_vf/${node}/generation`, '0');
       this.#put(`${dir}/uio_vf/${node}/dev`, `${UIO_MAJOR}:${minor}`);

@@ -97,7 +97,10 @@ export function sriovHarness(dir: string, pfs: Readonly<Record<string, number>> 
     provider: () => sriovProvider(kernel, sriovConfig(pfs).provider.sriov ?? { pf: [] }),
     ownerOf: async (vf) => ({ uid: node(vf).uid, mode: node(vf).mode }),
     chmod: (vf, uid, mode) => void Object.assign(node(vf), { uid, mode }),
-    setOpen: (vf, open) => kernel.setNodeAttribute(vf.name, 'state', open ? 'open' : 'free'),
+    setOpen: (vf, open) => {
+      kernel.setNodeAttribute(vf.name, 'state', open ? 'open' : 'free');
+      kernel.setNodeAttribute(vf.name, 'owner_pid', open ? '4711' : '0');
+    },
     setCounters: (vf, c) =>
       kernel.setRegisters(vf.name, {
         [vfRegisters.VFGPTC]: c.txFrames,

@@ -27,6 +27,8 @@ export interface VfState {
   readonly node: UioNode | undefined;
   /** "free", "open", "gone", or undefined without a node. */
   readonly deviceState: string | undefined;
+  /** uio_vf's own judgement, "isolated" or what is missing; undefined without a node. */
+  readonly isolation: string | undefined;
   readonly numa: number;
 }
 
@@ -120,6 +122,7 @@ async function observeVf(sysfs: Sysfs, index: number, bdf: string, admin: VfAdmi
     admin,
     node,
     deviceState: node && (await sysfs.read(`${dir}/${DRIVER}/${node.name}/state`)),
+    isolation: node && (await sysfs.read(`${dir}/${DRIVER}/${node.name}/isolation`)),
     numa: Number((await sysfs.read(`${dir}/numa_node`)) ?? -1),
   };
 }

@@ -130,6 +130,14 @@ export function checkIsolation(vf: VfState): void {
       others: vf.groupPeers.join(', '),
     });
   }
+  // Only the module can tell the rest; it is asked once it is bound.
+  if (vf.node === undefined || vf.isolation === 'isolated') {
+    return;
+  }
+  if (vf.isolation === 'no-interrupt-remapping') {
+    throw new VfringError('VFRING_ERR_NO_INTERRUPT_REMAPPING', { vf: vf.bdf });
+  }
+  throw new VfringError('VFRING_ERR_VF_NOT_ISOLATED', { vf: vf.bdf, what: vf.isolation ?? 'unknown' });
 }
 
 /** A VF that does not exist yet, for plans. */
@@ -144,6 +152,7 @@ export function futureVf(index: number, bdf: string): VfState {
     admin: { mac: undefined, spoofchk: undefined, trust: undefined },
     node: undefined,
     deviceState: undefined,
+    isolation: undefined,
     numa: -1,
   };
 }

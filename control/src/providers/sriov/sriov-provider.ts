@@ -107,6 +107,7 @@ export class SriovProvider implements Provider {
     await this.#applyAll(plan(await observe()));
     // What was set is read back: a driver may take a setting and not keep it.
     const pf = await observe();
+    pf.vfs.forEach(checkIsolation);
     const left = [...planPf(pf, config, leased), ...plan(pf)];
     if (left.length > 0 || pf.vfs.length !== config.vfs) {
       const what = left.map(describe).join('; ') || `${config.vfs - pf.vfs.length} VFs are missing`;

@@ -156,6 +156,16 @@ describe('isolation', () => {
     expect(kernel.nodes.size).toBe(0);
   });
 
+  test.each([
+    ['no-interrupt-remapping', 'VFRING_ERR_NO_INTERRUPT_REMAPPING', 'intremap=off'],
+    ['not-coherent', 'VFRING_ERR_VF_NOT_ISOLATED', 'uio_vf(4)'],
+  ] as const)('a VF that uio_vf calls %s is refused before anybody gets it', async (isolation, code, remedy) => {
+    const { provider, kernel } = sriovHarness(tempDir(), { ens1: 1 });
+    kernel.isolation = isolation;
+    const error = await refusal(provider().provision(NONE), code);
+    expect(error.remedy).toContain(remedy);
+  });
+
   test('a shared IOMMU group is refused, with who shares it', async () => {
     const { provider, kernel } = sriovHarness(tempDir(), { ens1: 2 });
     kernel.sharedGroups = true;
