@@ -63,7 +63,6 @@ AC_DEFUN([VFRING_OMPI], [
            AS_IF([test "${vfring_ompi_major:-0}" -ge 5], [_VFRING_OMPI_PMIX_PARAMS])])
     AC_SUBST([mcadir])
     AC_SUBST([pmix_paramsdir])
-    AM_CONDITIONAL([PMIX_PARAMS], [test -n "$pmix_paramsdir"])
 ])
 
 dnl Debian's PMIx 5 has a parameter file that sets mca_base_component_path to

@@ -103,9 +103,9 @@ const parts: Readonly<Record<string, Part>> = {
   vitest: { title: 'vitest: control, lab', native: true, run: vitest },
   soft: { title: 'end to end over soft VFs', native: true, run: softE2e },
   kmod: { onlyWhenNamed: true, title: 'kernel module in the emulated machine', native: false, run: kmod },
-  lab: { onlyWhenNamed: true, title: 'end to end over real VFs in the emulated machine', native: false, run: () => labE2e({}, []) },
-  'no-iommu': { onlyWhenNamed: true, title: 'a machine without IOMMU', native: false, run: () => labE2e({ iommu: false }, ['no-iommu']) },
-  'no-intremap': { onlyWhenNamed: true, title: 'a machine without interrupt remapping', native: false, run: () => labE2e({ intremap: false }, ['no-intremap']) },
+  lab: { title: 'end to end over real VFs in the emulated machine', native: false, run: () => labE2e({}, []) },
+  'no-iommu': { title: 'a machine without IOMMU', native: false, run: () => labE2e({ iommu: false }, ['no-iommu']) },
+  'no-intremap': { title: 'a machine without interrupt remapping', native: false, run: () => labE2e({ intremap: false }, ['no-intremap']) },
 };
 
 await runMain(async () => {
