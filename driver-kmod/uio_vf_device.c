@@ -65,6 +65,13 @@ int uio_vf_device_start(struct uio_vf_dev *vf, struct uio_vf_space *space)
 		ret = -EIO;
 		goto err_opener;
 	}
+	ret = uio_vf_device_scrub(vf);
+	if (ret) {
+		dev_warn_ratelimited(&pdev->dev,
+			"refused: state of the last owner cannot be cleared (%d)\n",
+			ret);
+		goto err_opener;
+	}
 
 	WRITE_ONCE(vf->dma_peak_bytes, 0);
 	ret = uio_vf_space_attach(space, vf);
@@ -83,6 +90,7 @@ int uio_vf_device_start(struct uio_vf_dev *vf, struct uio_vf_space *space)
 		goto err_detach;
 	}
 
+	vf->started = true;
 	return 0;
 
 err_detach:
@@ -113,7 +121,13 @@ void uio_vf_device_stop(struct uio_vf_dev *vf)
 			dev_warn(&pdev->dev,
 				 "function-level reset at close failed: %d\n",
 				 ret);
+		/* For whoever drives it next, be it another driver. */
+		if (uio_vf_device_scrub(vf))
+			dev_warn(&pdev->dev,
+				 "its registers could not be cleared at close\n");
 	}
-	uio_vf_space_detach(vf);
+	if (vf->space)
+		uio_vf_space_detach(vf);
 	uio_vf_group_clear_opener(vf);
+	vf->started = false;
 }
