@@ -60,16 +60,16 @@ int uio_vf_device_start(struct uio_vf_dev *vf, struct uio_vf_space *space)
 		ret = 0;
 	if (ret) {
 		dev_warn_ratelimited(&pdev->dev,
-			"refused: function-level reset failed (%d), state of the last owner cannot be ruled out; rebind the device or recreate the VFs\n",
-			ret);
+				     "refused: function-level reset failed (%d), state of the last owner cannot be ruled out; rebind the device or recreate the VFs\n",
+				     ret);
 		ret = -EIO;
 		goto err_opener;
 	}
 	ret = uio_vf_device_scrub(vf);
 	if (ret) {
 		dev_warn_ratelimited(&pdev->dev,
-			"refused: state of the last owner cannot be cleared (%d)\n",
-			ret);
+				     "refused: state of the last owner cannot be cleared (%d)\n",
+				     ret);
 		goto err_opener;
 	}
 
@@ -77,8 +77,8 @@ int uio_vf_device_start(struct uio_vf_dev *vf, struct uio_vf_space *space)
 	ret = uio_vf_space_attach(space, vf);
 	if (ret) {
 		dev_warn_ratelimited(&pdev->dev,
-			"refused: no DMA address space can be attached (%d)\n",
-			ret);
+				     "refused: no DMA address space can be attached (%d)\n",
+				     ret);
 		goto err_opener;
 	}
 
@@ -86,7 +86,7 @@ int uio_vf_device_start(struct uio_vf_dev *vf, struct uio_vf_space *space)
 	ret = uio_vf_irq_start(vf);
 	if (ret) {
 		dev_warn_ratelimited(&pdev->dev,
-			"refused: no interrupt vectors (%d)\n", ret);
+				     "refused: no interrupt vectors (%d)\n", ret);
 		goto err_detach;
 	}
 

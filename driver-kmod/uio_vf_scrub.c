@@ -58,7 +58,7 @@ static void uio_vf_scrub_igbvf_mailbox(void __iomem *regs)
 		writel(IGBVF_V2PMAILBOX_VFU, regs + IGBVF_V2PMAILBOX);
 		if (readl(regs + IGBVF_V2PMAILBOX) & IGBVF_V2PMAILBOX_VFU)
 			break;
-		udelay(10);
+		usleep_range(10, 20);
 	}
 	if (tries == 100)
 		return;

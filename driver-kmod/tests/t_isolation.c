@@ -24,6 +24,7 @@
 
 #define SECRET		0xa5
 #define MARKER		0x3c
+#define MARKER_NUMBER_AT 14
 #define OVERWRITE	0x5a
 #define RX_BUFFERS	64
 /* A message in the remappable format that names somebody else's entry, 0. */
@@ -33,7 +34,7 @@
 /* Seen by both processes; the counts are the victim's. */
 static struct {
 	atomic_bool ready;
-	atomic_uint markers;
+	atomic_uint marker;	/* number of the last marker that came */
 	atomic_uint secrets;
 	atomic_uint send;
 	atomic_uint sent;
@@ -74,8 +75,12 @@ static void look_at(const uint8_t *frame, unsigned int length)
 {
 	if (carries(frame, length, SECRET))
 		atomic_fetch_add(&shared->secrets, 1);
-	if (carries(frame, length, MARKER))
-		atomic_fetch_add(&shared->markers, 1);
+	if (carries(frame, length, MARKER)) {
+		uint32_t number;
+
+		memcpy(&number, frame + MARKER_NUMBER_AT, sizeof(number));
+		atomic_store(&shared->marker, number);
+	}
 }
 
 static void victim(void)
@@ -146,17 +151,26 @@ static bool wait_for(atomic_uint *count, unsigned int value)
 	return atomic_load(count) >= value;
 }
 
+/* The next marker, not an earlier one that is late. */
+static unsigned int send_marker(void)
+{
+	static uint32_t number;
+
+	number++;
+	memcpy(own + MARKER_AT + MARKER_NUMBER_AT, &number, sizeof(number));
+	igbvf_tx_one(&vf, own_iova + MARKER_AT);
+	return number;
+}
+
 /* Send what is at @iova, then a marker: is the secret among what arrived? */
 static bool sends_secret(uint64_t iova)
 {
 	unsigned int secrets = atomic_load(&shared->secrets);
-	unsigned int markers = atomic_load(&shared->markers);
 
 	restart();
 	igbvf_tx_one(&vf, iova);
 	restart();
-	igbvf_tx_one(&vf, own_iova + MARKER_AT);
-	if (!wait_for(&shared->markers, markers + 1))
+	if (!wait_for(&shared->marker, send_marker()))
 		tap_result(false, "the frame after it arrives", "it does not");
 	return atomic_load(&shared->secrets) != secrets;
 }
@@ -179,7 +193,7 @@ static void writes_head(uint64_t iova)
 {
 	restart();
 	igbvf_tx_head_writeback(&vf, iova);
-	igbvf_tx_one(&vf, own_iova + MARKER_AT);
+	send_marker();
 	igbvf_tx_head_writeback(&vf, 0);
 }
 
