@@ -3,7 +3,7 @@
 # Builds the debug kernel of `npm run test:debug-kernel` from Debian's
 # linux-source-6.12, and uio_vf.ko for it:
 #
-#   build.sh OUTPUT		OUTPUT gets vmlinux, uio_vf.ko, config, igbvf.ko
+#   build.sh OUTPUT		OUTPUT gets bzImage, config, uio_vf.ko, igbvf.ko
 #
 # As root or by sudo; see ../debian-tree.sh. The kernel is kept there, too, and
 # built anew when config changes or Debian's source does.
@@ -22,13 +22,17 @@ install_in_tree gcc make linux-source-6.12 xz-utils flex bison bc libelf-dev lib
 mount -t proc proc "$tree/proc"
 
 source=$(in_tree dpkg-query -W -f '${Version}' linux-source-6.12)
-key=$( (echo "$source"; cat "$here/config") | sha256sum | cut -c1-16)
-dir=/usr/src/vfring-debug-$key
-if [ ! -e "$tree$dir/vmlinux.done" ]; then
+dir=/usr/src/vfring-debug-$source
+# "built" is the config of what is there.
+if ! cmp -s "$here/config" "$tree$dir/built"; then
 	echo "building a debug kernel of $source: about ten minutes on two processors"
-	rm -rf "$tree"/usr/src/vfring-debug-*
-	mkdir "$tree$dir"
-	in_tree tar -C "$dir" --strip-components=1 -xf /usr/src/linux-source-6.12.tar.xz
+	if [ ! -d "$tree$dir" ]; then
+		rm -rf "$tree"/usr/src/vfring-debug-*
+		mkdir "$tree$dir.new"
+		in_tree tar -C "$dir.new" --strip-components=1 -xf /usr/src/linux-source-6.12.tar.xz
+		mv "$tree$dir.new" "$tree$dir"
+	fi
+	rm -f "$tree$dir/built"
 	cp "$here/config" "$tree$dir/debug.config"
 	in_tree make -s -C "$dir" KCONFIG_ALLCONFIG=debug.config allnoconfig
 	# Kconfig drops what it cannot have without a word.
@@ -36,9 +40,9 @@ if [ ! -e "$tree$dir/vmlinux.done" ]; then
 		grep -qx "$line" "$tree$dir/.config" || echo "$line"
 	done)
 	[ -z "$missing" ] || { echo "E: kconfig refused:"; echo "$missing"; exit 1; } >&2
-	in_tree make -s -j2 -C "$dir" vmlinux modules >"$UIO_VF_CACHE/debug-kernel.log" 2>&1 ||
+	in_tree make -s -j2 -C "$dir" bzImage modules >"$UIO_VF_CACHE/debug-kernel.log" 2>&1 ||
 		{ tail -30 "$UIO_VF_CACHE/debug-kernel.log" >&2; exit 1; }
-	touch "$tree$dir/vmlinux.done"
+	cp "$here/config" "$tree$dir/built"
 fi
 
 out=$(mktemp -d)
@@ -51,6 +55,6 @@ in_tree make -s -j2 -C "$dir" M=/mnt/uio_vf modules >&2
 cp "$out/uio_vf.ko" "$output/"
 cp "$tree$dir/.config" "$output/config"
 cp "$tree$dir/drivers/net/ethernet/intel/igbvf/igbvf.ko" "$output/"
-cmp -s "$tree$dir/vmlinux" "$output/vmlinux" || cp "$tree$dir/vmlinux" "$output/"
+cp "$tree$dir/arch/x86/boot/bzImage" "$output/"
 umount "$tree/mnt/uio_vf"
 rm -rf "$out"
