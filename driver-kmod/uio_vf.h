@@ -14,6 +14,7 @@
  *
  * Lock order, outermost first:
  *  device_lock(pdev)	open, close, reset, remove
+ *  file->join_sem	map (read) against join (write)
  *  space->map_mutex	IOVA space, IOMMU mappings made, ids, teardown
  *  mmap_lock		taken by pinning (which holds none of the below)
  *  reclaim		may call the MMU notifier
@@ -53,7 +54,8 @@
 
 #define UIO_VF_NAME		"uio_vf"
 #define UIO_VF_MAX_VECTORS	64
-#define UIO_VF_MAX_REGIONS	65536
+/* Bounds the kernel memory that dead regions, which no byte limit counts, take */
+#define UIO_VF_MAX_REGIONS	262144
 
 /* IOVAs below this are never handed out, so that a zeroed descriptor faults */
 #define UIO_VF_IOVA_MIN		0x100000UL
@@ -134,7 +136,9 @@ struct uio_vf_vector {
  * @map_kobjs: its entries, by BAR
  * @mapping: address space of the open node; under the device lock
  * @map_sem: BAR page faults against @gone
- * @space: DMA address space while started; under the device lock
+ * @started: handed over to an opener; under the device lock
+ * @space: DMA address space while started; NULL, too, if it was lost in a join
+ *	that failed twice; under the device lock
  * @member: in @space->members
  * @domain: the IOMMU backend's, while in a space
  * @owner_pid: thread group of the opener in the initial namespace
@@ -167,6 +171,7 @@ struct uio_vf_dev {
 	struct address_space *mapping;
 	struct rw_semaphore map_sem;
 
+	bool started;
 	struct uio_vf_space *space;
 	struct list_head member;
 	struct uio_vf_domain *domain;
@@ -307,12 +312,15 @@ static inline u64 uio_vf_dma_bytes(const struct uio_vf_dma *dma)
  * struct uio_vf_file - one open of a node
  * @vf: referenced through its class device
  * @lock: @space
+ * @join_sem: a map, which must not find its space replaced half-way, against
+ *	join; taken outside of everything but the device lock
  * @space: DMA address space of this open, referenced
  * @last_event: low 32 bits of the event count that read() returned last
  */
 struct uio_vf_file {
 	struct uio_vf_dev *vf;
 	spinlock_t lock;
+	struct rw_semaphore join_sem;
 	struct uio_vf_space *space;
 	u32 last_event;
 };
@@ -342,6 +350,9 @@ long uio_vf_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
 int uio_vf_device_start(struct uio_vf_dev *vf, struct uio_vf_space *space);
 void uio_vf_device_stop(struct uio_vf_dev *vf);
 int uio_vf_device_reset(struct uio_vf_dev *vf);
+
+/* scrub */
+int uio_vf_device_scrub(struct uio_vf_dev *vf);
 
 /* bar */
 void uio_vf_bars_probe(struct uio_vf_dev *vf);
@@ -377,6 +388,7 @@ extern const struct uio_vf_backend uio_vf_noiommu_backend;
 /* iova */
 int uio_vf_iova_reserve(struct uio_vf_space *space, struct list_head *resv);
 void uio_vf_iova_exit(struct uio_vf_space *space);
+unsigned long uio_vf_iova_start(unsigned long min, unsigned long max);
 int uio_vf_iova_alloc(struct uio_vf_space *space, struct uio_vf_dma *dma);
 int uio_vf_iova_fixed(struct uio_vf_space *space, struct uio_vf_dma *dma,
 		      u64 iova);

@@ -152,7 +152,8 @@ static const struct vm_operations_struct uio_vf_bar_vm_ops = {
  * @vma: shared, its page offset is the BAR number
  *
  * Return: 0; -EINVAL if the BAR has no mappable area at its start that is
- * long enough, or the mapping is private; -ENODEV if the device is gone.
+ * long enough, or the mapping is private; -EACCES if execution is asked for;
+ * -ENODEV if the device is gone.
  */
 int uio_vf_bar_mmap(struct uio_vf_dev *vf, struct vm_area_struct *vma)
 {
@@ -161,6 +162,9 @@ int uio_vf_bar_mmap(struct uio_vf_dev *vf, struct vm_area_struct *vma)
 	/* A private mapping would copy registers on the first write. */
 	if (vma->vm_pgoff >= UIO_VF_NUM_BARS || !(vma->vm_flags & VM_SHARED))
 		return -EINVAL;
+
+	if (vma->vm_flags & VM_EXEC)
+		return -EACCES;
 
 	info = &vf->bars[vma->vm_pgoff];
 	if (!info->num_areas || info->areas[0].offset ||

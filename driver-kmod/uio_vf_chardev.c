@@ -28,6 +28,7 @@ static int uio_vf_open(struct inode *inode, struct file *filp)
 	}
 	file->vf = vf;
 	spin_lock_init(&file->lock);
+	init_rwsem(&file->join_sem);
 	file->last_event = (u32)uio_vf_event_count(vf);
 
 	/* Takes mmap_lock, therefore outside the device lock. */
@@ -85,7 +86,7 @@ static int uio_vf_release(struct inode *inode, struct file *filp)
 	device_lock(&vf->pdev->dev);
 	WRITE_ONCE(vf->owner_pid, 0);
 	vf->mapping = NULL;
-	if (vf->space)
+	if (vf->started)
 		uio_vf_device_stop(vf);
 	device_unlock(&vf->pdev->dev);
 

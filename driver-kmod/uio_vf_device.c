@@ -60,9 +60,16 @@ int uio_vf_device_start(struct uio_vf_dev *vf, struct uio_vf_space *space)
 		ret = 0;
 	if (ret) {
 		dev_warn_ratelimited(&pdev->dev,
-			"refused: function-level reset failed (%d), state of the last owner cannot be ruled out; rebind the device or recreate the VFs\n",
-			ret);
+				     "refused: function-level reset failed (%d), state of the last owner cannot be ruled out; rebind the device or recreate the VFs\n",
+				     ret);
 		ret = -EIO;
+		goto err_opener;
+	}
+	ret = uio_vf_device_scrub(vf);
+	if (ret) {
+		dev_warn_ratelimited(&pdev->dev,
+				     "refused: state of the last owner cannot be cleared (%d)\n",
+				     ret);
 		goto err_opener;
 	}
 
@@ -70,8 +77,8 @@ int uio_vf_device_start(struct uio_vf_dev *vf, struct uio_vf_space *space)
 	ret = uio_vf_space_attach(space, vf);
 	if (ret) {
 		dev_warn_ratelimited(&pdev->dev,
-			"refused: no DMA address space can be attached (%d)\n",
-			ret);
+				     "refused: no DMA address space can be attached (%d)\n",
+				     ret);
 		goto err_opener;
 	}
 
@@ -79,10 +86,11 @@ int uio_vf_device_start(struct uio_vf_dev *vf, struct uio_vf_space *space)
 	ret = uio_vf_irq_start(vf);
 	if (ret) {
 		dev_warn_ratelimited(&pdev->dev,
-			"refused: no interrupt vectors (%d)\n", ret);
+				     "refused: no interrupt vectors (%d)\n", ret);
 		goto err_detach;
 	}
 
+	vf->started = true;
 	return 0;
 
 err_detach:
@@ -113,7 +121,13 @@ void uio_vf_device_stop(struct uio_vf_dev *vf)
 			dev_warn(&pdev->dev,
 				 "function-level reset at close failed: %d\n",
 				 ret);
+		/* For whoever drives it next, be it another driver. */
+		if (uio_vf_device_scrub(vf))
+			dev_warn(&pdev->dev,
+				 "its registers could not be cleared at close\n");
 	}
-	uio_vf_space_detach(vf);
+	if (vf->space)
+		uio_vf_space_detach(vf);
 	uio_vf_group_clear_opener(vf);
+	vf->started = false;
 }

@@ -35,7 +35,11 @@ static int uio_vf_dma_check(struct uio_vf_space *space,
 	/* The memory is that of the process that opened the node. */
 	if (current->mm != space->mm)
 		return -EPERM;
-	if (!access_ok(u64_to_user_ptr(req->vaddr), req->length))
+	/*
+	 * Not access_ok(), which on some machines lets tag bits in an address
+	 * pass. Pinning would strip them, the notifier would never name them.
+	 */
+	if (end > TASK_SIZE_MAX)
 		return -EFAULT;
 	return 0;
 }
@@ -185,6 +189,7 @@ void uio_vf_dma_retire_all(struct uio_vf_space *space)
 		mutex_unlock(&space->lock);
 		if (was_live)
 			uio_vf_dma_retire(space, dma);
+		cond_resched();
 	}
 }
 

@@ -86,10 +86,16 @@ static int uio_vf_do_bar(struct uio_vf_file *file, union uio_vf_arg *arg)
 
 static int uio_vf_do_map(struct uio_vf_file *file, union uio_vf_arg *arg)
 {
-	struct uio_vf_space *space = uio_vf_space_get(file);
-	int ret = uio_vf_dma_map(space, &arg->map);
+	struct uio_vf_space *space;
+	int ret;
 
+	ret = down_read_killable(&file->join_sem);
+	if (ret)
+		return ret;
+	space = uio_vf_space_get(file);
+	ret = uio_vf_dma_map(space, &arg->map);
 	uio_vf_space_put(space);
+	up_read(&file->join_sem);
 	return ret;
 }
 
@@ -162,10 +168,12 @@ static int uio_vf_do_join(struct uio_vf_file *file, union uio_vf_arg *arg)
 	ret = device_lock_interruptible(dev);
 	if (ret)
 		goto put;
+	down_write(&file->join_sem);
 	if (uio_vf_is_gone(file->vf))
 		ret = -ENODEV;
 	else
 		ret = uio_vf_space_join(file, with->private_data);
+	up_write(&file->join_sem);
 	device_unlock(dev);
 put:
 	fput(with);

@@ -29,17 +29,23 @@ struct uio_vf_domain {
 	unsigned int users;
 };
 
-static int uio_vf_domain_map(struct iommu_domain *domain,
-			     struct uio_vf_dma *dma)
+static int uio_vf_dma_prot(const struct uio_vf_dma *dma)
 {
 	int prot = IOMMU_CACHE;
-	unsigned long i, run;
-	int ret;
 
 	if (dma->direction & UIO_VF_DMA_READ)
 		prot |= IOMMU_READ;
 	if (dma->direction & UIO_VF_DMA_WRITE)
 		prot |= IOMMU_WRITE;
+	return prot;
+}
+
+static int uio_vf_domain_map(struct iommu_domain *domain,
+			     struct uio_vf_dma *dma)
+{
+	int prot = uio_vf_dma_prot(dma);
+	unsigned long i, run;
+	int ret;
 
 	for (i = 0; i < dma->num_pages; i += run) {
 		run = uio_vf_dma_run(dma, i);
@@ -113,35 +119,46 @@ static bool uio_vf_iommu_unmap_region(struct uio_vf_space *space,
 	return sure;
 }
 
+/* The next contiguous part of a region to replay; 0 bytes if it died. */
+static unsigned long uio_vf_replay_next(struct uio_vf_space *space,
+					struct uio_vf_dma *dma,
+					phys_addr_t *phys)
+{
+	unsigned long bytes = 0, first = dma->replayed >> PAGE_SHIFT;
+
+	mutex_lock(&space->lock);
+	if (dma->state == UIO_VF_DMA_LIVE) {
+		bytes = uio_vf_dma_run(dma, first) << PAGE_SHIFT;
+		*phys = page_to_phys(dma->pages[first]);
+	}
+	mutex_unlock(&space->lock);
+	return bytes;
+}
+
 /*
  * Bring a domain that no device uses yet to the state of the others. Only the
- * notifier runs beside us; it can end regions, whose pages are therefore looked
- * up in a domain in use and not in the region.
+ * notifier runs beside us; it can end regions, whose pages may therefore be
+ * looked at under its lock only. What it frees after that look gets mapped
+ * here and is taken out again before the domain is used.
  */
 static int uio_vf_domain_replay(struct uio_vf_space *space,
 				struct uio_vf_dma *dma,
-				struct iommu_domain *from,
 				struct iommu_domain *to)
 {
-	unsigned long bytes = uio_vf_dma_bytes(dma), iova;
-	int prot = IOMMU_CACHE;
+	unsigned long bytes;
 	phys_addr_t phys;
 	int ret;
 
-	if (dma->direction & UIO_VF_DMA_READ)
-		prot |= IOMMU_READ;
-	if (dma->direction & UIO_VF_DMA_WRITE)
-		prot |= IOMMU_WRITE;
-
-	for (dma->replayed = 0; dma->replayed < bytes;
-	     dma->replayed += PAGE_SIZE) {
-		iova = dma->iova.start + dma->replayed;
-		phys = iommu_iova_to_phys(from, iova);
-		if (!phys)
+	dma->replayed = 0;
+	while (dma->replayed < uio_vf_dma_bytes(dma)) {
+		bytes = uio_vf_replay_next(space, dma, &phys);
+		if (!bytes)
 			break;
-		ret = uio_vf_iommu_map(to, iova, phys, PAGE_SIZE, prot);
+		ret = uio_vf_iommu_map(to, dma->iova.start + dma->replayed,
+				       phys, bytes, uio_vf_dma_prot(dma));
 		if (ret)
 			return ret;
+		dma->replayed += bytes;
 		cond_resched();
 	}
 	return 0;
@@ -150,20 +167,14 @@ static int uio_vf_domain_replay(struct uio_vf_space *space,
 static int uio_vf_domain_replay_all(struct uio_vf_space *space,
 				    struct uio_vf_domain *added)
 {
-	struct uio_vf_domain *first =
-		list_first_entry_or_null(&space->domains, struct uio_vf_domain,
-					 node);
 	struct uio_vf_dma *dma;
 	unsigned long id;
 	int ret;
 
-	if (first) {
-		xa_for_each(&space->regions, id, dma) {
-			ret = uio_vf_domain_replay(space, dma, first->domain,
-						   added->domain);
-			if (ret)
-				return ret;
-		}
+	xa_for_each(&space->regions, id, dma) {
+		ret = uio_vf_domain_replay(space, dma, added->domain);
+		if (ret)
+			return ret;
 	}
 
 	/* From here on the notifier knows the domain. */
@@ -200,7 +211,7 @@ static int uio_vf_domain_limits(struct uio_vf_space *space,
 		space->page_sizes = sizes;
 		space->iova_min = min;
 		space->iova_max = max;
-		space->iova_next = min;
+		space->iova_next = uio_vf_iova_start(min, max);
 		return 0;
 	}
 

@@ -7,6 +7,7 @@
  * unmapped region then faults instead of reaching a newer one.
  */
 #include <linux/bitops.h>
+#include <linux/random.h>
 #include <linux/slab.h>
 
 #include "uio_vf.h"
@@ -14,13 +15,20 @@
 static int uio_vf_iova_reserve_one(struct uio_vf_space *space,
 				   unsigned long start, unsigned long length)
 {
+	unsigned long last = start + length - 1;
 	struct interval_tree_node *node;
+
+	/* Devices come and go in a space, mostly with the same ranges. */
+	for (node = interval_tree_iter_first(&space->reserved, start, last);
+	     node; node = interval_tree_iter_next(node, start, last))
+		if (node->start <= start && node->last >= last)
+			return 0;
 
 	node = kzalloc(sizeof(*node), GFP_KERNEL_ACCOUNT);
 	if (!node)
 		return -ENOMEM;
 	node->start = start;
-	node->last = start + length - 1;
+	node->last = last;
 	interval_tree_insert(node, &space->reserved);
 	return 0;
 }
@@ -112,6 +120,23 @@ static void uio_vf_iova_take(struct uio_vf_space *space,
 	dma->iova.start = iova;
 	dma->iova.last = iova + uio_vf_dma_bytes(dma) - 1;
 	interval_tree_insert(&dma->iova, &space->by_iova);
+}
+
+/**
+ * uio_vf_iova_start - where a space begins to look for IOVAs
+ * @min: lowest IOVA
+ * @max: highest IOVA, inclusive
+ *
+ * At random: an address that a device kept from its last owner then most
+ * likely means nothing to the next.
+ *
+ * Return: a page aligned IOVA of the range.
+ */
+unsigned long uio_vf_iova_start(unsigned long min, unsigned long max)
+{
+	unsigned long pages = (max - min) >> PAGE_SHIFT;
+
+	return min + (pages ? get_random_long() % pages : 0) * PAGE_SIZE;
 }
 
 /**

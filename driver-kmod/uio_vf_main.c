@@ -87,6 +87,16 @@ err_put:
 	return ERR_PTR(ret);
 }
 
+/* Whoever holds the node open, or is about to, finds nothing behind it. */
+static void uio_vf_set_gone(struct uio_vf_dev *vf)
+{
+	down_write(&vf->map_sem);
+	WRITE_ONCE(vf->gone, true);
+	up_write(&vf->map_sem);
+	WRITE_ONCE(vf->status->state, UIO_VF_STATE_GONE);
+	wake_up_interruptible_all(&vf->wait);
+}
+
 static int uio_vf_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 {
 	struct uio_vf_dev *vf;
@@ -132,6 +142,8 @@ static int uio_vf_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 err_del:
 	cdev_device_del(&vf->cdev, &vf->dev);
 err_group:
+	/* An open waits for the device lock, which the PCI core holds here. */
+	uio_vf_set_gone(vf);
 	uio_vf_group_release(vf);
 err_disable:
 	pci_disable_device(pdev);
@@ -151,14 +163,9 @@ static void uio_vf_remove(struct pci_dev *pdev)
 	uio_vf_sysfs_del_maps(vf);
 	cdev_device_del(&vf->cdev, &vf->dev);
 
-	down_write(&vf->map_sem);
-	WRITE_ONCE(vf->gone, true);
-	up_write(&vf->map_sem);
-	WRITE_ONCE(vf->status->state, UIO_VF_STATE_GONE);
-	wake_up_interruptible_all(&vf->wait);
-
+	uio_vf_set_gone(vf);
 	uio_vf_bars_revoke(vf);
-	if (vf->space)
+	if (vf->started)
 		uio_vf_device_stop(vf);
 
 	uio_vf_group_release(vf);

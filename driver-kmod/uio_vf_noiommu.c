@@ -45,8 +45,8 @@ static int uio_vf_noiommu_attach(struct uio_vf_space *space,
 	space->iova_min = 0;
 	space->iova_max = dma_get_mask(dev);
 	dev_warn_ratelimited(dev,
-		"opened by process %d (%s) without an IOMMU: it can reach all memory\n",
-		task_tgid_nr(current), current->comm);
+			     "opened by process %d (%s) without an IOMMU: it can reach all memory\n",
+			     task_tgid_nr(current), current->comm);
 	return 0;
 }
 
@@ -103,7 +103,7 @@ static void uio_vf_noiommu_memory_lost(struct uio_vf_space *space)
 	pci_clear_master(pdev);
 	pci_wait_for_pending_transaction(pdev);
 	dev_warn_ratelimited(&pdev->dev,
-		"bus mastering is off until the next open: registered memory went away, and no IOMMU keeps the device from it\n");
+			     "bus mastering is off until the next open: registered memory went away, and no IOMMU keeps the device from it\n");
 }
 
 const struct uio_vf_backend uio_vf_noiommu_backend = {

@@ -81,8 +81,15 @@ static void uio_vf_notifier_release(struct mmu_notifier *notifier,
 	struct uio_vf_space *space =
 		container_of(notifier, struct uio_vf_space, notifier);
 	struct interval_tree_node *node, *next;
+	struct uio_vf_dev *vf;
 
 	mutex_lock(&space->lock);
+	/*
+	 * No region can come any more, so all DMA from here on would be a
+	 * fault. A process killed at full traffic need not flood the log.
+	 */
+	list_for_each_entry(vf, &space->members, member)
+		pci_clear_master(vf->pdev);
 	for (node = interval_tree_iter_first(&space->by_vaddr, 0, ULONG_MAX);
 	     node; node = next) {
 		next = interval_tree_iter_next(node, 0, ULONG_MAX);

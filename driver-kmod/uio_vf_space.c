@@ -108,12 +108,19 @@ static int uio_vf_space_add(struct uio_vf_space *space, struct uio_vf_dev *vf,
 	if (ret)
 		return ret;
 
+	/* It would reach what others registered: its own limit holds for that. */
 	mutex_lock(&space->lock);
-	list_add_tail(&vf->member, &space->members);
-	space->dead = false;
-	uio_vf_account_member(space, vf);
+	if (!first && space->live_bytes > READ_ONCE(vf->dma_limit_bytes)) {
+		ret = -ENOMEM;
+	} else {
+		list_add_tail(&vf->member, &space->members);
+		space->dead = false;
+		uio_vf_account_member(space, vf);
+	}
 	mutex_unlock(&space->lock);
-	return 0;
+	if (ret)
+		space->backend->detach(space, vf);
+	return ret;
 }
 
 /**
@@ -194,7 +201,8 @@ static void uio_vf_space_replace(struct uio_vf_file *file,
  *
  * Return: 0; -EPERM if one of them belongs to another process; -EOPNOTSUPP if
  * their devices cannot share; -EBUSY if the joining device has regions or was
- * joined by another; -ENODEV if the joined device is gone.
+ * joined by another; -ENOMEM if more is registered than its limit allows;
+ * -ENODEV if the joined device is gone.
  */
 int uio_vf_space_join(struct uio_vf_file *file, struct uio_vf_file *with)
 {
@@ -203,6 +211,10 @@ int uio_vf_space_join(struct uio_vf_file *file, struct uio_vf_file *with)
 	struct uio_vf_space *space = uio_vf_space_get(with);
 	int ret;
 
+	/* An earlier join failed, and the way back, too. */
+	ret = -ENODEV;
+	if (!old)
+		goto put;
 	ret = -EPERM;
 	if (old->mm != current->mm || space->mm != current->mm)
 		goto put;

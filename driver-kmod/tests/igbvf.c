@@ -68,13 +68,17 @@ bool igbvf_reset(struct igbvf *vf)
 	}
 	reg_write(vf, VFRING_82576_VMBMEM(0), VFRING_82576_MSG_RESET);
 	reg_write(vf, VFRING_82576_V2PMAILBOX, VFRING_82576_MBX_REQ);
-	if (!mailbox_wait(vf, &seen, VFRING_82576_MBX_PFACK) ||
-	    !mailbox_wait(vf, &seen, VFRING_82576_MBX_PFSTS))
+	if (!mailbox_wait(vf, &seen, VFRING_82576_MBX_PFACK))
 		return false;
-
-	reg_write(vf, VFRING_82576_V2PMAILBOX, VFRING_82576_MBX_VFU);
-	word = reg_read(vf, VFRING_82576_VMBMEM(0));
-	reg_write(vf, VFRING_82576_V2PMAILBOX, VFRING_82576_MBX_ACK);
+	/* The PF may have something to say about its link first. */
+	do {
+		if (!mailbox_wait(vf, &seen, VFRING_82576_MBX_PFSTS))
+			return false;
+		reg_write(vf, VFRING_82576_V2PMAILBOX, VFRING_82576_MBX_VFU);
+		word = reg_read(vf, VFRING_82576_VMBMEM(0));
+		reg_write(vf, VFRING_82576_V2PMAILBOX, VFRING_82576_MBX_ACK);
+	} while ((word & VFRING_82576_MSG_ID_MASK) ==
+		 VFRING_82576_MSG_PF_CONTROL);
 	return (word & VFRING_82576_MSG_ID_MASK) == VFRING_82576_MSG_RESET &&
 	       (word & (VFRING_82576_MSG_ACK | VFRING_82576_MSG_NACK));
 }
@@ -101,11 +105,11 @@ void igbvf_tx_head_writeback(struct igbvf *vf, uint64_t iova)
 	reg_write(vf, VFRING_82576_TDWBAL(0), iova ? (uint32_t)iova | 1 : 0);
 }
 
-bool igbvf_tx_one(struct igbvf *vf, uint64_t iova)
+void igbvf_tx_post(struct igbvf *vf, uint64_t iova)
 {
 	unsigned int entries = TX_RING_BYTES / sizeof(*vf->ring);
 	struct vfring_82576_tx_desc *desc = &vf->ring[vf->tail];
-	uint32_t bytes = VFRING_82576_TX_FRAME_MIN_BYTES;
+	uint32_t bytes = FRAME_BYTES;
 
 	desc->buffer_iova = iova;
 	desc->status = bytes << VFRING_82576_TXD_PAYLEN_SHIFT;
@@ -114,13 +118,80 @@ bool igbvf_tx_one(struct igbvf *vf, uint64_t iova)
 			     VFRING_82576_TXD_RS | VFRING_82576_TXD_DEXT;
 	vf->tail = (vf->tail + 1) % entries;
 	reg_write(vf, VFRING_82576_TDT(0), vf->tail);
+}
 
+bool igbvf_tx_one(struct igbvf *vf, uint64_t iova)
+{
+	igbvf_tx_post(vf, iova);
 	for (int i = 0; i < POLL_TRIES; i++) {
 		if (reg_read(vf, VFRING_82576_TDH(0)) == vf->tail)
 			return true;
 		usleep(POLL_US);
 	}
 	return false;
+}
+
+void igbvf_frame(void *frame, uint8_t payload)
+{
+	uint8_t *bytes = frame;
+
+	memset(bytes, payload, FRAME_BYTES);
+	memset(bytes, 0xff, 6);
+	memset(bytes + 6, 0x02, 6);
+	bytes[12] = 0x88;
+	bytes[13] = 0xb5;
+}
+
+void igbvf_rx_start(struct igbvf *vf, void *ring, uint64_t iova)
+{
+	memset(ring, 0, RX_RING_BYTES);
+	vf->rx_ring = ring;
+	vf->rx_tail = 0;
+	reg_write(vf, VFRING_82576_RXDCTL(0), 0);
+	reg_write(vf, VFRING_82576_RDLEN(0), RX_RING_BYTES);
+	reg_write(vf, VFRING_82576_RDBAL(0), (uint32_t)iova);
+	reg_write(vf, VFRING_82576_RDBAH(0), iova >> 32);
+	reg_write(vf, VFRING_82576_SRRCTL(0),
+		  RX_BUFFER_BYTES / VFRING_82576_SRRCTL_BSIZEPACKET_UNIT |
+		  VFRING_82576_SRRCTL_DESCTYPE_ADV_ONEBUF |
+		  VFRING_82576_SRRCTL_DROP_EN);
+	reg_write(vf, VFRING_82576_RDH(0), 0);
+	reg_write(vf, VFRING_82576_RXDCTL(0), VFRING_82576_XDCTL_WTHRESH(1) |
+					      VFRING_82576_XDCTL_ENABLE);
+	reg_write(vf, VFRING_82576_RDT(0), 0);
+}
+
+unsigned int igbvf_rx_post(struct igbvf *vf, uint64_t iova)
+{
+	unsigned int entries = RX_RING_BYTES / sizeof(*vf->rx_ring);
+	unsigned int index = vf->rx_tail;
+
+	vf->rx_ring[index].read.packet_iova = iova;
+	vf->rx_ring[index].read.header_iova = 0;
+	vf->rx_tail = (index + 1) % entries;
+	reg_write(vf, VFRING_82576_RDT(0), vf->rx_tail);
+	return index;
+}
+
+unsigned int igbvf_rx_wait(struct igbvf *vf, unsigned int index, int ms)
+{
+	volatile union vfring_82576_rx_desc *desc = &vf->rx_ring[index];
+
+	for (int i = 0; i <= ms; i++) {
+		if (desc->wb.status_error & VFRING_82576_RXD_DD) {
+			atomic_thread_fence(memory_order_acquire);
+			return desc->wb.length_bytes;
+		}
+		usleep(POLL_US);
+	}
+	return 0;
+}
+
+void igbvf_stop(struct igbvf *vf)
+{
+	reg_write(vf, VFRING_82576_TXDCTL(0), 0);
+	reg_write(vf, VFRING_82576_RXDCTL(0), 0);
+	igbvf_tx_head_writeback(vf, 0);
 }
 
 /*

@@ -2,7 +2,6 @@
 /* Registering memory: arguments, limits, accounting, and giving it back. */
 #define _GNU_SOURCE
 #include <fcntl.h>
-#include <inttypes.h>
 #include <signal.h>
 #include <stdint.h>
 #include <sys/mman.h>
@@ -15,17 +14,6 @@
 #define MIB (1UL << 20)
 
 static int fd;
-
-static void limit_device(uint64_t bytes)
-{
-	char text[32];
-
-	snprintf(text, sizeof(text), "%" PRIu64, bytes);
-	as_root();
-	if (vf_attr_write("dma_limit_bytes", text))
-		printf("Bail out! cannot set dma_limit_bytes\n");
-	as_user();
-}
 
 static void expect_nothing(const char *name)
 {
@@ -137,7 +125,7 @@ static void test_device_limit(void)
 	uint64_t before = vf_attr("dma_limit_bytes");
 	char *mem = memory(4 * PAGE);
 
-	limit_device(3 * PAGE);
+	set_device_limit(3 * PAGE);
 	EQUAL(vf_info(fd).dma_limit_bytes, 3 * PAGE,
 	      "the limit can be set while open");
 	ERROR(vf_map(fd, mem, 4 * PAGE, RW, &map), -ENOMEM,
@@ -151,15 +139,15 @@ static void test_device_limit(void)
 	EQUAL(over.used_bytes, 3 * PAGE, "what counted, again");
 	ERROR(vf_map(fd, mem, ~0UL & ~(PAGE - 1) & (~0UL >> 2), RW, &over),
 	      -EFAULT, "more than any address space");
-	limit_device(PAGE);
+	set_device_limit(PAGE);
 	EQUAL(vf_region_state(fd, map.region_id), UIO_VF_REGION_LIVE,
 	      "a lower limit leaves what is registered");
 	vf_unmap(fd, map.region_id, NULL);
 	ERROR(vf_map(fd, mem, PAGE, RW, &map), 0, "and holds for the next");
 	vf_unmap(fd, map.region_id, NULL);
-	limit_device(0);
+	set_device_limit(0);
 	ERROR(vf_map(fd, mem, PAGE, RW, &map), -ENOMEM, "limit 0 is none");
-	limit_device(before);
+	set_device_limit(before);
 	munmap(mem, 4 * PAGE);
 }
 

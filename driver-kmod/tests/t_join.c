@@ -15,14 +15,6 @@
 
 static int first, second;
 
-/* The helpers of vf.h speak of $UIO_VF_NODE: the first device. */
-static int open_second(void)
-{
-	int fd = open(getenv("UIO_VF_NODE2"), O_RDWR | O_CLOEXEC);
-
-	return fd < 0 ? -errno : fd;
-}
-
 static int join(int fd, int with)
 {
 	struct uio_vf_join req = { .size = sizeof(req), .fd = with };
@@ -35,7 +27,7 @@ static void reopen(void)
 	close(first);
 	close(second);
 	first = vf_open(O_RDWR);
-	second = open_second();
+	second = vf_open_second(O_RDWR);
 	NEED(first >= 0 && second >= 0, "both open");
 }
 
@@ -104,7 +96,7 @@ static void test_sharing(void)
 	EQUAL(vf_region_state(first, before.region_id), UIO_VF_REGION_LIVE,
 	      "a region outlives the close of the node it was made by");
 	EQUAL(pinned_bytes(getpid()), 4 * PAGE, "and is counted");
-	second = open_second();
+	second = vf_open_second(O_RDWR);
 	NEED(second >= 0, "the other can be opened again");
 	EQUAL(vf_info(second).dma_live_bytes, 0, "and shares nothing now");
 	ERROR(vf_region_state(second, before.region_id), 0,

@@ -204,7 +204,7 @@ static void test_kills(void)
 
 static void find_node(void)
 {
-	char path[300], node[300] = "/dev/";
+	char path[300], node[300] = "";
 	struct dirent *entry;
 	DIR *dir;
 
@@ -214,7 +214,7 @@ static void find_node(void)
 	NEED(dir, "bound again");
 	while ((entry = readdir(dir)))
 		if (entry->d_name[0] != '.')
-			strncat(node, entry->d_name, 255);
+			snprintf(node, sizeof(node), "/dev/%s", entry->d_name);
 	closedir(dir);
 	setenv("UIO_VF_NODE", node, 1);
 	NEED(!chown(node, atoi(getenv("UIO_VF_UID")), -1),

@@ -61,6 +61,13 @@ int vf_open(int flags)
 	return fd < 0 ? -errno : fd;
 }
 
+int vf_open_second(int flags)
+{
+	int fd = open(need_env("UIO_VF_NODE2"), flags | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
 int vf_ioctl(int fd, unsigned long cmd, void *arg)
 {
 	return ioctl(fd, cmd, arg) ? -errno : 0;
@@ -232,4 +239,22 @@ void set_memlock(uint64_t bytes)
 	if (setrlimit(RLIMIT_MEMLOCK, &limit))
 		die("setrlimit");
 	as_user();
+}
+
+void set_device_limit(uint64_t bytes)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%" PRIu64, bytes);
+	as_root();
+	if (vf_attr_write("dma_limit_bytes", text))
+		die("dma_limit_bytes");
+	as_user();
+}
+
+unsigned long amount(const char *name, unsigned long fallback)
+{
+	const char *value = getenv(name);
+
+	return value ? strtoul(value, NULL, 0) : fallback;
 }

@@ -25,6 +25,8 @@ void as_user(void);
 void as_root(void);
 
 int vf_open(int flags);
+/* The second node that run-tests.sh prepares. */
+int vf_open_second(int flags);
 int vf_ioctl(int fd, unsigned long cmd, void *arg);
 int vf_map(int fd, void *vaddr, size_t length, uint32_t flags,
 	   struct uio_vf_dma_map *map);
@@ -48,5 +50,9 @@ void read_file(const char *path, char *buf, size_t size);
 /* Memory this process has pinned, in bytes, as the kernel accounts it. */
 uint64_t pinned_bytes(pid_t pid);
 void set_memlock(uint64_t bytes);
+void set_device_limit(uint64_t bytes);
+
+/* How much to do: $NAME, set by run-tests.sh --long, or the short default. */
+unsigned long amount(const char *name, unsigned long fallback);
 
 #endif /* UIO_VF_TESTS_VF_H */

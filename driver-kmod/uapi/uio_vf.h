@@ -273,7 +273,8 @@ struct uio_vf_reset {
  * the limit of each; a region can be named through either node, and lives
  * until the last of them is closed. Offered where UIO_VF_CAP_JOIN is set,
  * EOPNOTSUPP elsewhere; EBUSY once the device has regions of its own, or was
- * joined by another.
+ * joined by another; ENOMEM if more is registered than this device's limit
+ * allows; ENODEV if the device to be joined is gone.
  */
 struct uio_vf_join {
 	__u32 size;

@@ -44,6 +44,7 @@ build_kmod() {
     ln -s "$modules"/kernel "$modules"/modules.order "$modules"/modules.builtin* "$stage/extra" "$base/lib/modules/$version/"
     depmod -b "$base" "$version"
     find "$base/lib/modules/$version" -maxdepth 1 -type f -exec cp {} "$stage/" \;
+    make -j "$jobs" -C "$out/src/driver-kmod/tests" O="$out/kmod-tests" DESTDIR="$out/stage-kmod" install
 }
 
 mkdir -p "$out/src"

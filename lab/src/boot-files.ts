@@ -52,7 +52,7 @@ async function makeKernel(rootfs: Rootfs, file: string): Promise<void> {
   renameSync(`${file}.new`, file);
 }
 
-async function makeInitramfs(rootfs: Rootfs, file: string): Promise<void> {
+async function makeInitramfs(rootfs: Rootfs, wanted: readonly string[], file: string): Promise<void> {
   const modules = path.join(rootfs.root, 'usr/lib/modules', rootfs.kernelVersion);
   const tree = `${file}.tree`;
   rmSync(tree, {recursive: true, force: true});
@@ -63,7 +63,7 @@ async function makeInitramfs(rootfs: Rootfs, file: string): Promise<void> {
   copyFileSync(path.join(labDir, 'guest/init'), path.join(tree, 'init'));
   copyFileSync(path.join(labDir, 'guest/session'), path.join(tree, 'session'));
   chmodSync(path.join(tree, 'init'), 0o755);
-  const order = moduleLoadOrder(readFileSync(path.join(modules, 'modules.dep'), 'utf8'), wantedModules);
+  const order = moduleLoadOrder(readFileSync(path.join(modules, 'modules.dep'), 'utf8'), wanted);
   for (const module of order) {
     copyFileSync(path.join(modules, module), path.join(tree, 'modules', path.basename(module)));
   }
@@ -75,19 +75,23 @@ async function makeInitramfs(rootfs: Rootfs, file: string): Promise<void> {
   renameSync(`${file}.new`, file);
 }
 
-/** Kernel and initramfs under build/lab/, named after what they were made from. The caller holds the build lock. */
-export async function ensureBootFiles(rootfs: Rootfs): Promise<BootFiles> {
+/**
+ * Kernel and initramfs under build/lab/, named after what they were made from. The caller holds the build lock.
+ * @param ownKernel another kernel (ELF with PVH, or bzImage), which has all that is needed built in
+ */
+export async function ensureBootFiles(rootfs: Rootfs, ownKernel?: string): Promise<BootFiles> {
   const key = path.basename(rootfs.dir);
-  const kernel = path.join(rootfs.dir, 'vmlinux');
+  const kernel = ownKernel ?? path.join(rootfs.dir, 'vmlinux');
+  const wanted = ownKernel === undefined ? wantedModules : [];
   const initramfs = path.join(buildDir, `initramfs-${hashParts({
-    key, wantedModules, sources: hashFiles(labDir, ['guest', 'src/boot-files.ts']),
+    key, wantedModules: wanted, sources: hashFiles(labDir, ['guest', 'src/boot-files.ts']),
   })}.cpio`);
   mkdirSync(buildDir, {recursive: true});
   if (!existsSync(kernel)) {
     await makeKernel(rootfs, kernel);
   }
   if (!existsSync(initramfs)) {
-    await makeInitramfs(rootfs, initramfs);
+    await makeInitramfs(rootfs, wanted, initramfs);
   }
   return {kernel, initramfs};
 }

@@ -34,6 +34,8 @@ export interface BootOptions {
   machine?: Partial<Machine>;
   /** Parts of the project to build anew when their sources changed; all by default. */
   parts?: readonly PartName[];
+  /** A kernel (ELF with PVH, or bzImage) to boot instead of Debian's; drivers that the lab needs must be built in. */
+  kernel?: string;
   /** Boot even where a saved machine could be resumed. */
   cold?: boolean;
   /** Wall-clock limit for boot and all jobs together. */
@@ -77,7 +79,7 @@ export class Guest {
 
   /** Boots a guest, or resumes it as it was saved after its last boot; when this resolves, the guest waits for jobs. */
   static async boot(options: BootOptions = {}): Promise<Guest> {
-    const prepared = await prepare(options.parts, options.signal);
+    const prepared = await prepare(options.parts, options.signal, options.kernel);
     const machine = {...defaultMachine, ...options.machine};
     const snapshot = Snapshot.of(prepared, machine);
     const deadline = performance.now() + (options.timeoutS ?? defaultTimeoutS) * 1000;

@@ -13,10 +13,10 @@ export interface Prepared {
   images: Images;
 }
 
-export async function prepare(parts: readonly PartName[] = allParts, signal?: AbortSignal): Promise<Prepared> {
+export async function prepare(parts: readonly PartName[] = allParts, signal?: AbortSignal, kernel?: string): Promise<Prepared> {
   const rootfs = await ensureRootfs(signal);
   return await withLock(path.join(buildDir, 'lock'), 'building', async () => {
-    const bootFiles = await ensureBootFiles(rootfs);
+    const bootFiles = await ensureBootFiles(rootfs, kernel);
     const project = await ensureProjectImage(rootfs, parts, signal);
     return {rootfs, images: {...bootFiles, base: rootfs.baseImage, project}};
   });

@@ -25,7 +25,7 @@ export const parts = {
     inputs: ['btl', 'mpi-tests', 'config', 'configure.ac', 'Makefile.am', 'autogen.sh', 'driver-kmod/uapi', 'lab/chroot'],
     where: 'chroot',
   },
-  kmod: {requires: 'driver-kmod/Makefile', inputs: ['driver-kmod', 'lab/chroot'], where: 'chroot'},
+  kmod: {requires: 'driver-kmod/Makefile', inputs: ['driver-kmod', 'btl/regs', 'lab/chroot'], where: 'chroot'},
   control: {
     requires: 'scripts/install-control.ts',
     inputs: ['control', 'driver-kmod/uapi', 'scripts/install-control.ts', 'package.json', 'package-lock.json', 'tsconfig.json'],
