@@ -37,8 +37,18 @@ static bool open_report(void)
     return good != 0;
 }
 
+/* True where MPI is started with the thread level that the program needs. */
+static bool start_mpi(int *argc, char ***argv, int needed)
+{
+    int provided;
+
+    MT_MPI(MPI_Init_thread(argc, argv, needed, &provided));
+    return provided >= needed;
+}
+
 bool mt_start(int argc, char **argv, const struct mt_program *program)
 {
+    bool threads;
     int length;
 
     mt.program = program;
@@ -46,7 +56,7 @@ bool mt_start(int argc, char **argv, const struct mt_program *program)
         mt_exit_status = mt_parse(argc, argv, program, true, &mt.options);
         return false;
     }
-    MT_MPI(MPI_Init(&argc, &argv));
+    threads = start_mpi(&argc, &argv, program->thread_level);
     MT_MPI(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN));
     MT_MPI(MPI_Comm_rank(MPI_COMM_WORLD, &mt.rank));
     MT_MPI(MPI_Comm_size(MPI_COMM_WORLD, &mt.ranks));
@@ -58,6 +68,10 @@ bool mt_start(int argc, char **argv, const struct mt_program *program)
         fprintf(stderr, "%s: two ranks or more are needed: mpirun -np 2 %s\n", program->name,
                 program->name);
         mt_exit_status = EX_USAGE;
+    }
+    if (mt_exit_status == 0 && !threads) {
+        fprintf(stderr, "%s: this MPI does not have the thread level\n", program->name);
+        mt_exit_status = EX_UNAVAILABLE;
     }
     if (mt_exit_status == 0 && !open_report()) {
         mt_exit_status = EX_CANTCREAT;
@@ -120,6 +134,7 @@ int mt_finish(const char *summary, ...)
     }
     free(hosts);
     free(mt.options.sizes);
+    free(mt.options.boundaries);
     MT_MPI(MPI_Finalize());
     return good ? 0 : EX_CANTCREAT;
 }
@@ -130,6 +145,9 @@ void mt_fail(const char *format, ...)
 
     fflush(stdout);
     fprintf(stderr, "%s: rank %d on %s: ", mt.program->name, mt.rank, mt.host);
+    if (mt.case_name != NULL) {
+        fprintf(stderr, "%s: ", mt.case_name);
+    }
     va_start(args, format);
     vfprintf(stderr, format, args);
     va_end(args);
@@ -171,11 +189,20 @@ void mt_expect(const uint8_t *data, size_t bytes, uint64_t key, const char *what
 {
     struct mt_wrong wrong;
 
+    atomic_fetch_add(&mt.compared_bytes, bytes);
     if (!mt_pattern_check(data, bytes, key, &wrong)) {
         mt_fail("%s, %zu bytes from rank %d, iteration %u: wrong byte at offset %td: 0x%02x,"
                 " expected 0x%02x; %zu bytes are wrong, the last at offset %td%s",
                 what, bytes, sender, iteration, wrong.first, wrong.found, wrong.expected,
                 wrong.count, wrong.last, wrong.untouched ? "; none of them was ever written" : "");
+    }
+}
+
+void mt_expect_number(long long found, long long expected, const char *what, unsigned iteration)
+{
+    atomic_fetch_add(&mt.compared_bytes, sizeof(found));
+    if (found != expected) {
+        mt_fail("%s, iteration %u: %lld, expected %lld", what, iteration, found, expected);
     }
 }
 
