@@ -141,17 +141,23 @@ int mt_finish(const char *summary, ...)
 
 void mt_fail(const char *format, ...)
 {
+    char text[1024];
+    const char *case_name = mt.case_name != NULL ? mt.case_name : "";
+    int length;
     va_list args;
 
     fflush(stdout);
-    fprintf(stderr, "%s: rank %d on %s: ", mt.program->name, mt.rank, mt.host);
-    if (mt.case_name != NULL) {
-        fprintf(stderr, "%s: ", mt.case_name);
-    }
+    /* In one piece, or the lines of several ranks would mix. */
+    length = snprintf(text, sizeof(text), "%s: rank %d on %s: %s%s", mt.program->name, mt.rank,
+                      mt.host, case_name, *case_name != '\0' ? ": " : "");
     va_start(args, format);
-    vfprintf(stderr, format, args);
+    if (length >= 0 && (size_t) length < sizeof(text)) {
+        vsnprintf(text + length, sizeof(text) - (size_t) length, format, args);
+    }
     va_end(args);
-    putc('\n', stderr);
+    text[sizeof(text) - 2] = '\0';
+    strcat(text, "\n");
+    fputs(text, stderr);
     fflush(stderr);
     MPI_Abort(MPI_COMM_WORLD, 1);
     exit(1); /* MPI_Abort() may return in theory */
@@ -216,6 +222,16 @@ void mt_expect_guards(const struct mt_buffer *buffer, size_t bytes, const char *
                 " written, the first at offset %td, the last at %td",
                 what, bytes, iteration, wrong.count, wrong.first, wrong.last);
     }
+}
+
+void mt_expect_rest(const struct mt_buffer *buffer, size_t bytes, const char *what,
+                    unsigned iteration)
+{
+    if (!mt_is_poison(buffer->data + bytes, buffer->bytes - bytes)) {
+        mt_fail("%s, %zu bytes, iteration %u: the receive buffer was written behind the message",
+                what, bytes, iteration);
+    }
+    mt_expect_guards(buffer, buffer->bytes, what, iteration);
 }
 
 void mt_expect_bytes(const MPI_Status *status, size_t expected, const char *what)

@@ -32,7 +32,7 @@ enum {
     MT_OPT_WINDOW = 16, /**< --window */
     MT_OPT_ROUNDS = 32, /**< --rounds */
     MT_OPT_CHECK = 64,  /**< --check-all */
-    MT_OPT_CASES = 128, /**< --case, --list, --timeout */
+    MT_OPT_CASES = 128, /**< --case, --skip, --list, --timeout */
     MT_OPT_BOUNDARIES = 256, /**< --boundaries */
 };
 
@@ -46,6 +46,7 @@ struct mt_options {
     unsigned window;   /**< messages outstanding */
     unsigned rounds;   /**< --quick: at most 4 */
     const char *cases;      /**< comma-separated names; NULL: all */
+    const char *skipped;    /**< names of cases not to run; NULL: none */
     unsigned timeout_s;     /**< for one case */
     size_t *boundaries;     /**< message sizes at which the transport changes its way; or NULL */
     size_t num_boundaries;
@@ -117,6 +118,10 @@ void mt_expect_number(long long found, long long expected, const char *what, uns
 /** The same where anything beside the message was written. */
 void mt_expect_guards(const struct mt_buffer *buffer, size_t bytes, const char *what,
                       unsigned iteration);
+
+/** The same where the message of @p bytes came to a buffer that was poisoned for more. */
+void mt_expect_rest(const struct mt_buffer *buffer, size_t bytes, const char *what,
+                    unsigned iteration);
 
 /** mt_fail() where @p received is not @p expected bytes long. */
 void mt_expect_bytes(const MPI_Status *status, size_t expected, const char *what);

@@ -12,7 +12,7 @@
 #define MAX_LIST 1000u
 
 enum { KEY_MIN = 256, KEY_MAX, KEY_SIZES, KEY_SAMPLES, KEY_ITERS, KEY_WINDOW, KEY_ROUNDS, KEY_CHECK, KEY_SEED,
-       KEY_QUICK, KEY_JSON, KEY_CASE, KEY_LIST, KEY_TIMEOUT, KEY_BOUNDARIES };
+       KEY_QUICK, KEY_JSON, KEY_CASE, KEY_SKIP, KEY_LIST, KEY_TIMEOUT, KEY_BOUNDARIES };
 
 /* Every option there is, with the MT_OPT_* that lets a program have it. */
 static const struct {
@@ -32,6 +32,7 @@ static const struct {
      {"check-all", KEY_CHECK, NULL, 0,
       "New contents for every message, all compared; the times include that", 0}},
     {MT_OPT_CASES, {"case", KEY_CASE, "LIST", 0, "Only these cases, separated by commas", 0}},
+    {MT_OPT_CASES, {"skip", KEY_SKIP, "LIST", 0, "All but these cases", 0}},
     {MT_OPT_CASES, {"list", KEY_LIST, NULL, 0, "Print the names of the cases, and end", 0}},
     {MT_OPT_CASES,
      {"timeout", KEY_TIMEOUT, "SECONDS", 0, "A case that takes longer has failed (default 120)", 0}},
@@ -161,6 +162,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
         break;
     case KEY_CASE:
         options->cases = arg;
+        break;
+    case KEY_SKIP:
+        options->skipped = arg;
         break;
     case KEY_LIST: /* answered before MPI is started */
         break;

@@ -140,10 +140,11 @@ static bool listed(const char *list, const char *name)
     return false;
 }
 
-/* False after a message if --case has a name that is none. */
-static bool all_known(const struct mt_case *cases, size_t count)
+/* False after a message if a list has a name that is none. */
+static bool all_known(const char *list, const char *option, const struct mt_case *cases,
+                      size_t count)
 {
-    const char *item = mt.options.cases;
+    const char *item = list;
 
     while (item != NULL && *item != '\0') {
         const size_t length = strcspn(item, ",");
@@ -155,8 +156,8 @@ static bool all_known(const struct mt_case *cases, size_t count)
         }
         if (!known) {
             if (mt.rank == 0) {
-                fprintf(stderr, "%s: --case=%.*s: there is no such case; --list prints them\n",
-                        mt.program->name, (int) length, item);
+                fprintf(stderr, "%s: --%s=%.*s: there is no such case; --list prints them\n",
+                        mt.program->name, option, (int) length, item);
             }
             return false;
         }
@@ -235,7 +236,8 @@ int mt_cases_main(int argc, char **argv, const struct mt_program *program,
     if (!mt_start(argc, argv, program)) {
         return mt_exit_status;
     }
-    if (!all_known(cases, count)) {
+    if (!all_known(mt.options.cases, "case", cases, count) ||
+        !all_known(mt.options.skipped, "skip", cases, count)) {
         MT_MPI(MPI_Finalize());
         return EX_USAGE;
     }
@@ -246,12 +248,12 @@ int mt_cases_main(int argc, char **argv, const struct mt_program *program,
         if (mt.options.cases != NULL && !listed(mt.options.cases, cases[i].name)) {
             continue;
         }
-        if (mt.ranks < cases[i].min_ranks) {
+        if (listed(mt.options.skipped, cases[i].name) || mt.ranks < cases[i].min_ranks) {
             skipped++;
             continue;
         }
         run_case(&cases[i]);
         passed++;
     }
-    return mt_finish("%u cases passed, %u need more ranks", passed, skipped);
+    return mt_finish("%u cases passed, %u left out", passed, skipped);
 }

@@ -16,7 +16,7 @@
 struct mt_case {
     const char *name;
     void (*run)(void);
-    int min_ranks; /**< 0: two are enough; with fewer the case is skipped, and counted as such */
+    int min_ranks; /**< 0: two are enough; with fewer the case is left out, and counted as such */
 };
 
 /**
@@ -27,7 +27,7 @@ struct mt_case {
 int mt_cases_main(int argc, char **argv, const struct mt_program *program,
                   const struct mt_case *cases, size_t count);
 
-/** What conformance programs know: --case, --list, --timeout, --boundaries. */
+/** What conformance programs know: --case, --skip, --list, --timeout, --boundaries. */
 #define MT_CASES_OPTIONS (MT_OPT_CASES | MT_OPT_BOUNDARIES)
 #define MT_CASES_DEFAULTS {.timeout_s = 120, .seed = 1}
 
