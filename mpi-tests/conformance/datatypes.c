@@ -296,7 +296,44 @@ static void freed_while_in_use(void)
     }
 }
 
+/*
+ * The least that shows whether fragments of one message may come out of order:
+ * a vector of vectors, at whose middle a fragment ends.
+ */
+static void nested_vector(void)
+{
+    const int bytes = 36 * 2000;
+    struct mt_buffer out = mt_buffer_new((size_t) bytes);
+    struct mt_buffer in = mt_buffer_new((size_t) bytes);
+    MPI_Datatype inner;
+    MPI_Datatype nested;
+
+    MT_MPI(MPI_Type_vector(4, 3, 5, MPI_BYTE, &inner));
+    MT_MPI(MPI_Type_create_hvector(3, 1, 61, inner, &nested)); /* 36 bytes of 140 */
+    MT_MPI(MPI_Type_commit(&nested));
+    for (unsigned round = 0; round < mt_count(40, 10) && peer() >= 0; round++) {
+        uint8_t *spread = mt_calloc(2000, 140);
+
+        mt_buffer_fill(&out, (size_t) bytes, key(mt.rank, 0, round));
+        MT_MPI(MPI_Sendrecv(out.data, bytes, MPI_BYTE, peer(), TAG, spread, 2000, nested, peer(),
+                            TAG, MPI_COMM_WORLD, MPI_STATUS_IGNORE));
+        for (int i = 0; i < bytes; i++) {
+            const int at = i % 36;
+
+            in.data[i] = spread[i / 36 * 140 + at / 12 * 61 + at % 12 / 3 * 5 + at % 3];
+        }
+        mt_expect(in.data, (size_t) bytes, key(peer(), 0, round), "received as nested vectors",
+                  peer(), round);
+        free(spread);
+    }
+    MT_MPI(MPI_Type_free(&inner));
+    MT_MPI(MPI_Type_free(&nested));
+    mt_buffer_free(&in);
+    mt_buffer_free(&out);
+}
+
 static const struct mt_case cases[] = {
+    {"nested_vector_is_filled_by_many_fragments", nested_vector, 0},
     {"layout_arrives_in_the_same_layout", same_layout, 0},
     {"layout_arrives_as_bytes", layout_to_bytes, 0},
     {"bytes_arrive_in_a_layout", bytes_to_layout, 0},

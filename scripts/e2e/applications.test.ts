@@ -4,8 +4,8 @@
  * compute over btl/tcp, to the last digit that they print.
  */
 import assert from 'node:assert/strict';
-import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { allReturned, asUser, vfringRun, type Daemon, type Site } from './site.js';
 
@@ -45,30 +45,40 @@ interface ScalapackTest {
   readonly program: string;
   /** Its input, which it looks for in its working folder. */
   readonly input: string;
-  /** Fields of a line of results that are times or rates, from 0. */
-  readonly times: readonly number[];
-  readonly todo?: string;
+  /**
+   * Fields of a line of results that are not compared, from 0: times and rates,
+   * and the residuals of programs that add up in the order in which messages
+   * come (two runs over btl/tcp differ as well). The verdict always is.
+   */
+  readonly omit: readonly number[];
 }
 
-/** Factorisations, inversion, reductions, eigenvalues, and PBLAS; most print residuals. */
+/** Factorisations, inversion, reductions, eigenvalues, and PBLAS; with residuals where a run repeats them. */
 const SCALAPACK: readonly ScalapackTest[] = [
-  { program: 'xdlu', input: 'LU.dat', times: [8, 9, 10] },
-  { program: 'xdqr', input: 'QR.dat', times: [7, 8] },
-  { program: 'xzinv', input: 'INV.dat', times: [5, 6, 7] },
-  { program: 'xdbrd', input: 'BRD.dat', times: [6, 7] },
-  { program: 'xdhrd', input: 'HRD.dat', times: [7, 8] },
-  { program: 'xzsep', input: 'SEP.dat', times: [6, 7] },
-  { program: 'PBLAS/dpb3tst', input: 'PBLAS/PDBLAS3TST.dat', times: [] },
+  { program: 'xdlu', input: 'LU.dat', omit: [8, 9, 10] },
+  { program: 'xdllt', input: 'LLT.dat', omit: [8, 9, 10] },
+  { program: 'xdqr', input: 'QR.dat', omit: [7, 8] },
+  { program: 'xzinv', input: 'INV.dat', omit: [5, 6, 7] },
+  { program: 'xdbrd', input: 'BRD.dat', omit: [6, 7, 8] },
+  { program: 'xdhrd', input: 'HRD.dat', omit: [7, 8, 9] },
+  { program: 'xzsep', input: 'SEP.dat', omit: [6, 7, 8, 9] },
+  { program: 'PBLAS/dpb3tst', input: 'PBLAS/PDBLAS3TST.dat', omit: [] },
 ];
 
-/** Lines with a verdict or a count, without their times. */
-function scalapackNumbers(output: string, times: readonly number[]): string[] {
+/**
+ * Without condition estimates: in them (pdlacon) the ranks of ScaLAPACK 2.2.1 can
+ * take different ways and wait for each other for ever, over any BTL.
+ */
+const withoutEstimates = (input: string): string => input.replace(/^T(\s+\(T or F\) Test Cond)/m, 'F$1');
+
+/** Lines with a verdict or a count, without the fields to omit. */
+function scalapackNumbers(output: string, omit: readonly number[]): string[] {
   return output.split('\n').flatMap((line) => {
-    if (/tests completed|tests skipped|Computational check/.test(line)) {
-      return [line.trim()];
+    if (/tests completed|tests skipped|Computational check|^\s*\|\s+P[SDCZ]\w+\s+\d/.test(line)) {
+      return [line.trim().split(/\s+/).join(' ')];
     }
-    return /\b(PASSED|FAILED|BYPASS)\b/.test(line) && !/THRESH/.test(line)
-      ? [line.trim().split(/\s+/).filter((_field, index) => !times.includes(index)).join(' ')]
+    return /\b(PASSED|FAILED|BYPASS)\b/.test(line) && !/THRESH|SUBROUTINE/.test(line)
+      ? [line.trim().split(/\s+/).filter((_field, index) => !omit.includes(index)).join(' ')]
       : [];
   });
 }
@@ -180,14 +190,14 @@ export function applicationTests(site: Site): void {
       return dir;
     }
 
-    for (const { program, input, times, todo } of SCALAPACK) {
-      test(`ScaLAPACK's ${program}`, { ...(todo !== undefined ? { todo } : {}) }, async () => {
+    for (const { program, input, omit } of SCALAPACK) {
+      test(`ScaLAPACK's ${program}`, async () => {
         const from = await scalapackDir();
         const cwd = await folder('scalapack');
-        await copyFile(join(from, input), join(cwd, input.split('/').at(-1) as string));
-        const { numbers } = await sameOverBoth(site, [join(from, program)], cwd, (text) => scalapackNumbers(text, times));
+        await writeFile(join(cwd, basename(input)), withoutEstimates(await readFile(join(from, input), 'latin1')), 'latin1');
+        const { numbers } = await sameOverBoth(site, [join(from, program)], cwd, (text) => scalapackNumbers(text, omit));
         assert.ok(numbers.some((line) => /PASSED/.test(line)), numbers.join('\n'));
-        assert.ok(!numbers.some((line) => /FAILED|^[1-9]\d* tests completed and failed/.test(line)), numbers.join('\n'));
+        assert.ok(!numbers.some((line) => /FAILED|^[1-9]\d* tests completed and failed|^\| \w+ \d+ \d+ [1-9]/.test(line)), numbers.join('\n'));
       });
     }
 

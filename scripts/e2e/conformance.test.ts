@@ -10,6 +10,8 @@ type Program = (typeof PROGRAMS)[number];
 
 /** Header of a frame behind the Ethernet header; docs/wire-protocol.md. */
 const HEADER_BYTES = 42;
+/** A case with a known fault may hang. */
+const KNOWN_FAULT_TIMEOUT_S = 20;
 /** Below this a parameter counts something else; above, a message takes too long. */
 const BOUNDARY_BYTES = { least: 64, most: 1024 * 1024 } as const;
 
@@ -26,7 +28,8 @@ interface KnownFault {
 const OUT_OF_ORDER: KnownFault = {
   program: 'datatypes',
   cases: [
-    'layout_arrives_in_the_same_layout', 'bytes_arrive_in_a_layout', 'every_layout_arrives_in_every_other',
+    'nested_vector_is_filled_by_many_fragments', 'layout_arrives_in_the_same_layout', 'bytes_arrive_in_a_layout',
+    'every_layout_arrives_in_every_other', 'mixed_basic_types_arrive_in_another_struct', 'type_may_be_freed_while_in_use',
   ],
   why: 'fragments of a message that are handed up out of order end up in the wrong place of nested datatypes',
 };
@@ -108,7 +111,7 @@ function suite(site: Site, mtu: number, wires: readonly Wire[]): void {
         for (const { cases, why } of faults) {
           for (const name of cases) {
             test(`${program}: ${name}, ${wire.ranks} ranks`, { todo: why }, async () => {
-              await conforms(site, wire, program, ['--boundaries', sizes, '--case', name]);
+              await conforms(site, wire, program, ['--boundaries', sizes, '--timeout', String(KNOWN_FAULT_TIMEOUT_S), '--case', name]);
             });
           }
         }
