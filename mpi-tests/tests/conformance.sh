@@ -73,7 +73,12 @@ damage_for() { # CASE PROGRAM
     cancelled_receive_*) echo deaf ;;
     synchronous_send_waits_*) echo early ;;
     barrier_*) echo ajar ;;
-    *) [ "$2" = onesided ] && echo data:2 || echo data:1 ;;
+    *)
+        case $2 in
+        onesided | atomics) echo data:2 ;;
+        *) echo data:1 ;;
+        esac
+        ;;
     esac
 }
 
@@ -92,7 +97,8 @@ refuses() { # STATUS MESSAGE RANKS PROGRAM ARGS
 }
 
 export MT_DAMAGE
-for program in collectives communicators datatypes matching onesided requests sizes threads; do
+for program in atomics collectives communicators datatypes matching onesided probes reductions requests sizes \
+    threads; do
     passes 2 ./$program --quick
     passes 3 ./$program --quick
     "./$program" --list >"$dir/cases" || failed "$program --list"

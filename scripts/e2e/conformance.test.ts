@@ -5,7 +5,9 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { allReturned, asUser, mpirun, type Daemon, type Site } from './site.js';
 
-const PROGRAMS = ['sizes', 'datatypes', 'matching', 'requests', 'threads', 'onesided', 'collectives', 'communicators'] as const;
+const PROGRAMS = [
+  'sizes', 'datatypes', 'matching', 'requests', 'probes', 'threads', 'onesided', 'atomics', 'collectives', 'reductions', 'communicators',
+] as const;
 type Program = (typeof PROGRAMS)[number];
 
 /** Header of a frame behind the Ethernet header; docs/wire-protocol.md. */
@@ -76,7 +78,7 @@ function sumOf(counter: string, output: string): number {
 }
 
 async function conforms(site: Site, wire: Wire, program: Program, args: readonly string[]): Promise<void> {
-  const mca = { ...wire.mca, btl_vfring_stats: '1', ...(program === 'onesided' ? await oneSidedMca(site) : {}) };
+  const mca = { ...wire.mca, btl_vfring_stats: '1', ...(program === 'onesided' || program === 'atomics' ? await oneSidedMca(site) : {}) };
   const { status, stdout, stderr } = await asUser(site, mpirun(wire.ranks, ...mcaArgs(mca), join(site.programs, program),
     ...(wire.quick ? ['--quick'] : []), ...args), { timeoutS: 600 });
   const output = stdout + stderr;
