@@ -13,7 +13,7 @@ type Program = (typeof PROGRAMS)[number];
 /** Header of a frame behind the Ethernet header; docs/wire-protocol.md. */
 const HEADER_BYTES = 42;
 /** A case with a known fault may hang. */
-const KNOWN_FAULT_TIMEOUT_S = 20;
+const KNOWN_FAULT_TIMEOUT_S = 10;
 /** Below this a parameter counts something else; above, a message takes too long. */
 const BOUNDARY_BYTES = { least: 64, most: 1024 * 1024 } as const;
 
@@ -27,13 +27,18 @@ interface KnownFault {
   readonly why: string;
 }
 
+/**
+ * opal_convertor_set_position() to the middle of a nested vector, anywhere but
+ * where the convertor stands, makes Open MPI 4.1.4 unpack to wrong addresses
+ * (seen without any BTL: swapped fragments of 8926 bytes crash it).
+ */
 const OUT_OF_ORDER: KnownFault = {
   program: 'datatypes',
   cases: [
     'nested_vector_is_filled_by_many_fragments', 'layout_arrives_in_the_same_layout', 'bytes_arrive_in_a_layout',
     'every_layout_arrives_in_every_other', 'mixed_basic_types_arrive_in_another_struct', 'type_may_be_freed_while_in_use',
   ],
-  why: 'fragments of a message that are handed up out of order end up in the wrong place of nested datatypes',
+  why: 'after a loss the BTL hands frames up out of order, and the convertor of Open MPI 4.1 then misplaces the data of nested datatypes',
 };
 
 interface Wire {
