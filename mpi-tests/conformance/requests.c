@@ -110,7 +110,7 @@ static void persistent_buffered(void)
     void *space = mt_calloc(1, (size_t) bytes);
 
     MT_MPI(MPI_Buffer_attach(space, bytes));
-    /* Once: at a second start, Open MPI 4.1 sends old contents beyond the eager limit, over any BTL. */
+    /* Once: at a second start, Open MPI 4.1 sends wrong contents beyond the eager limit, over any BTL. */
     persistent(MPI_Bsend_init, 1, "persistent buffered send");
     MT_MPI(MPI_Buffer_detach(&space, &bytes));
     free(space);

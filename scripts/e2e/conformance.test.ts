@@ -97,7 +97,7 @@ async function conforms(site: Site, wire: Wire, program: Program, args: readonly
 
 function suite(site: Site, mtu: number, wires: readonly Wire[]): void {
   for (const wire of wires) {
-    describe(`${site.kind}: conformance, ${wire.title}`, () => {
+    describe(`${site.kind}: conformance, ${wire.title}, ${wire.ranks} ranks`, () => {
       let daemon: Daemon;
       let sizes: string;
       before(async () => {
