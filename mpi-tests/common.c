@@ -37,8 +37,18 @@ static bool open_report(void)
     return good != 0;
 }
 
+/* True where MPI is started with the thread level that the program needs. */
+static bool start_mpi(int *argc, char ***argv, int needed)
+{
+    int provided;
+
+    MT_MPI(MPI_Init_thread(argc, argv, needed, &provided));
+    return provided >= needed;
+}
+
 bool mt_start(int argc, char **argv, const struct mt_program *program)
 {
+    bool threads;
     int length;
 
     mt.program = program;
@@ -46,7 +56,7 @@ bool mt_start(int argc, char **argv, const struct mt_program *program)
         mt_exit_status = mt_parse(argc, argv, program, true, &mt.options);
         return false;
     }
-    MT_MPI(MPI_Init(&argc, &argv));
+    threads = start_mpi(&argc, &argv, program->thread_level);
     MT_MPI(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN));
     MT_MPI(MPI_Comm_rank(MPI_COMM_WORLD, &mt.rank));
     MT_MPI(MPI_Comm_size(MPI_COMM_WORLD, &mt.ranks));
@@ -58,6 +68,10 @@ bool mt_start(int argc, char **argv, const struct mt_program *program)
         fprintf(stderr, "%s: two ranks or more are needed: mpirun -np 2 %s\n", program->name,
                 program->name);
         mt_exit_status = EX_USAGE;
+    }
+    if (mt_exit_status == 0 && !threads) {
+        fprintf(stderr, "%s: this MPI does not have the thread level\n", program->name);
+        mt_exit_status = EX_UNAVAILABLE;
     }
     if (mt_exit_status == 0 && !open_report()) {
         mt_exit_status = EX_CANTCREAT;
@@ -120,20 +134,30 @@ int mt_finish(const char *summary, ...)
     }
     free(hosts);
     free(mt.options.sizes);
+    free(mt.options.boundaries);
     MT_MPI(MPI_Finalize());
     return good ? 0 : EX_CANTCREAT;
 }
 
 void mt_fail(const char *format, ...)
 {
+    char text[1024];
+    const char *case_name = mt.case_name != NULL ? mt.case_name : "";
+    int length;
     va_list args;
 
     fflush(stdout);
-    fprintf(stderr, "%s: rank %d on %s: ", mt.program->name, mt.rank, mt.host);
+    /* In one piece, or the lines of several ranks would mix. */
+    length = snprintf(text, sizeof(text), "%s: rank %d on %s: %s%s", mt.program->name, mt.rank,
+                      mt.host, case_name, *case_name != '\0' ? ": " : "");
     va_start(args, format);
-    vfprintf(stderr, format, args);
+    if (length >= 0 && (size_t) length < sizeof(text)) {
+        vsnprintf(text + length, sizeof(text) - (size_t) length, format, args);
+    }
     va_end(args);
-    putc('\n', stderr);
+    text[sizeof(text) - 2] = '\0';
+    strcat(text, "\n");
+    fputs(text, stderr);
     fflush(stderr);
     MPI_Abort(MPI_COMM_WORLD, 1);
     exit(1); /* MPI_Abort() may return in theory */
@@ -171,11 +195,20 @@ void mt_expect(const uint8_t *data, size_t bytes, uint64_t key, const char *what
 {
     struct mt_wrong wrong;
 
+    atomic_fetch_add(&mt.compared_bytes, bytes);
     if (!mt_pattern_check(data, bytes, key, &wrong)) {
         mt_fail("%s, %zu bytes from rank %d, iteration %u: wrong byte at offset %td: 0x%02x,"
                 " expected 0x%02x; %zu bytes are wrong, the last at offset %td%s",
                 what, bytes, sender, iteration, wrong.first, wrong.found, wrong.expected,
                 wrong.count, wrong.last, wrong.untouched ? "; none of them was ever written" : "");
+    }
+}
+
+void mt_expect_number(long long found, long long expected, const char *what, unsigned iteration)
+{
+    atomic_fetch_add(&mt.compared_bytes, sizeof(found));
+    if (found != expected) {
+        mt_fail("%s, iteration %u: %lld, expected %lld", what, iteration, found, expected);
     }
 }
 
@@ -189,6 +222,16 @@ void mt_expect_guards(const struct mt_buffer *buffer, size_t bytes, const char *
                 " written, the first at offset %td, the last at %td",
                 what, bytes, iteration, wrong.count, wrong.first, wrong.last);
     }
+}
+
+void mt_expect_rest(const struct mt_buffer *buffer, size_t bytes, const char *what,
+                    unsigned iteration)
+{
+    if (!mt_is_poison(buffer->data + bytes, buffer->bytes - bytes)) {
+        mt_fail("%s, %zu bytes, iteration %u: the receive buffer was written behind the message",
+                what, bytes, iteration);
+    }
+    mt_expect_guards(buffer, buffer->bytes, what, iteration);
 }
 
 void mt_expect_bytes(const MPI_Status *status, size_t expected, const char *what)

@@ -2,16 +2,19 @@
 /**
  * @file
  * What the MPI test programs share. It knows MPI, the C library and nothing
- * else, so `mpicc pingpong.c common.c options.c pattern.c report.c` builds one.
+ * else, so `mpicc pingpong.c common.c options.c pattern.c report.c` builds one
+ * (a conformance program: cases.c, too).
  *
  * Every program runs with two ranks or more, speaks from rank 0, ends with a
  * line "NAME: ok, ..." and status 0, or with one line that names rank, host
- * and the first wrong byte, and MPI_Abort(). Status 64: bad arguments.
+ * and the first wrong byte, and MPI_Abort(). Status 64: bad arguments, 69: MPI
+ * does not have the thread level.
  */
 #ifndef MPI_TESTS_COMMON_H
 #define MPI_TESTS_COMMON_H
 
 #include <mpi.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -29,6 +32,8 @@ enum {
     MT_OPT_WINDOW = 16, /**< --window */
     MT_OPT_ROUNDS = 32, /**< --rounds */
     MT_OPT_CHECK = 64,  /**< --check-all */
+    MT_OPT_CASES = 128, /**< --case, --skip, --list, --timeout */
+    MT_OPT_BOUNDARIES = 256, /**< --boundaries */
 };
 
 struct mt_options {
@@ -40,6 +45,11 @@ struct mt_options {
     unsigned iters;    /**< repeats a sample; 0: the program chooses by size */
     unsigned window;   /**< messages outstanding */
     unsigned rounds;   /**< --quick: at most 4 */
+    const char *cases;      /**< comma-separated names; NULL: all */
+    const char *skipped;    /**< names of cases not to run; NULL: none */
+    unsigned timeout_s;     /**< for one case */
+    size_t *boundaries;     /**< message sizes at which the transport changes its way; or NULL */
+    size_t num_boundaries;
     uint64_t seed;
     bool check_all;    /**< compare all bytes of timed messages, too */
     bool quick;        /**< few repeats, for slow (emulated) machines */
@@ -50,6 +60,7 @@ struct mt_program {
     const char *name;
     const char *doc;       /**< for --help */
     unsigned known;        /**< MT_OPT_* */
+    int thread_level;      /**< MPI_THREAD_*; less than that ends the program with status 69 */
     struct mt_options defaults;
 };
 
@@ -61,6 +72,8 @@ struct mt_run {
     int ranks;
     char host[MPI_MAX_PROCESSOR_NAME];
     struct mt_report report; /**< rank 0 only */
+    const char *case_name;   /**< the case under way (see cases.h), or NULL */
+    atomic_ullong compared_bytes; /**< what mt_expect() and its kin have looked at */
 };
 extern struct mt_run mt;
 
@@ -99,9 +112,16 @@ bool mt_begins(void);
 void mt_expect(const uint8_t *data, size_t bytes, uint64_t key, const char *what, int sender,
                unsigned iteration);
 
+/** Ends the program through mt_fail() unless the two numbers are the same. */
+void mt_expect_number(long long found, long long expected, const char *what, unsigned iteration);
+
 /** The same where anything beside the message was written. */
 void mt_expect_guards(const struct mt_buffer *buffer, size_t bytes, const char *what,
                       unsigned iteration);
+
+/** The same where the message of @p bytes came to a buffer that was poisoned for more. */
+void mt_expect_rest(const struct mt_buffer *buffer, size_t bytes, const char *what,
+                    unsigned iteration);
 
 /** mt_fail() where @p received is not @p expected bytes long. */
 void mt_expect_bytes(const MPI_Status *status, size_t expected, const char *what);

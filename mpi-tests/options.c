@@ -12,7 +12,7 @@
 #define MAX_LIST 1000u
 
 enum { KEY_MIN = 256, KEY_MAX, KEY_SIZES, KEY_SAMPLES, KEY_ITERS, KEY_WINDOW, KEY_ROUNDS, KEY_CHECK, KEY_SEED,
-       KEY_QUICK, KEY_JSON };
+       KEY_QUICK, KEY_JSON, KEY_CASE, KEY_SKIP, KEY_LIST, KEY_TIMEOUT, KEY_BOUNDARIES };
 
 /* Every option there is, with the MT_OPT_* that lets a program have it. */
 static const struct {
@@ -31,6 +31,15 @@ static const struct {
     {MT_OPT_CHECK,
      {"check-all", KEY_CHECK, NULL, 0,
       "New contents for every message, all compared; the times include that", 0}},
+    {MT_OPT_CASES, {"case", KEY_CASE, "LIST", 0, "Only these cases, separated by commas", 0}},
+    {MT_OPT_CASES, {"skip", KEY_SKIP, "LIST", 0, "All but these cases", 0}},
+    {MT_OPT_CASES, {"list", KEY_LIST, NULL, 0, "Print the names of the cases, and end", 0}},
+    {MT_OPT_CASES,
+     {"timeout", KEY_TIMEOUT, "SECONDS", 0, "A case that takes longer has failed (default 120)", 0}},
+    {MT_OPT_BOUNDARIES,
+     {"boundaries", KEY_BOUNDARIES, "LIST", 0,
+      "Sizes at which the transport changes its way, such as its eager limit; all sizes across them are tested",
+      0}},
     {0, {"seed", KEY_SEED, "N", 0, "Seed of contents and random sizes (default 1)", 0}},
     {0, {"quick", KEY_QUICK, NULL, 0, "Few repeats, for a slow or emulated machine", 0}},
     {0, {"json", KEY_JSON, "FILE", 0, "Write the result to FILE as JSON, too", 0}},
@@ -98,21 +107,21 @@ static bool parse_size(struct argp_state *state, const char *option, const char 
     return true;
 }
 
-static bool parse_sizes(struct argp_state *state, char *list, struct mt_options *options)
+static bool parse_sizes(struct argp_state *state, const char *option, char *list, size_t **sizes,
+                        size_t *count)
 {
     char *rest = NULL;
 
-    free(options->sizes);
-    options->sizes = mt_calloc(MAX_LIST, sizeof(options->sizes[0]));
-    options->num_sizes = 0;
+    free(*sizes);
+    *sizes = mt_calloc(MAX_LIST, sizeof((*sizes)[0]));
+    *count = 0;
     for (char *item = strtok_r(list, ",", &rest); item != NULL; item = strtok_r(NULL, ",", &rest)) {
-        if (options->num_sizes == MAX_LIST ||
-            !parse_size(state, "sizes", item, &options->sizes[options->num_sizes])) {
+        if (*count == MAX_LIST || !parse_size(state, option, item, &(*sizes)[*count])) {
             return false;
         }
-        options->num_sizes++;
+        (*count)++;
     }
-    return options->num_sizes != 0;
+    return *count != 0;
 }
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
@@ -132,7 +141,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
         good = parse_size(state, "max", arg, &options->max_bytes);
         break;
     case KEY_SIZES:
-        good = parse_sizes(state, arg, options);
+        good = parse_sizes(state, "sizes", arg, &options->sizes, &options->num_sizes);
         break;
     case KEY_SAMPLES:
         parse->repeats_given = true;
@@ -150,6 +159,21 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
         break;
     case KEY_CHECK:
         options->check_all = true;
+        break;
+    case KEY_CASE:
+        options->cases = arg;
+        break;
+    case KEY_SKIP:
+        options->skipped = arg;
+        break;
+    case KEY_LIST: /* answered before MPI is started */
+        break;
+    case KEY_TIMEOUT:
+        good = parse_count(state, "timeout", arg, &options->timeout_s);
+        break;
+    case KEY_BOUNDARIES:
+        good = parse_sizes(state, "boundaries", arg, &options->boundaries,
+                           &options->num_boundaries);
         break;
     case KEY_SEED:
         good = parse_number(state, "seed", arg, "", 0, UINT64_MAX, &value);

@@ -97,6 +97,12 @@ void mt_pattern_fill(uint8_t *data, size_t bytes, uint64_t key)
     memcpy(data, &word, bytes);
 }
 
+bool mt_is_poison(const uint8_t *data, size_t bytes)
+{
+    /* Compared with itself, one byte further: all bytes are as the first. */
+    return bytes == 0 || (data[0] == POISON_VALUE && memcmp(data, data + 1, bytes - 1) == 0);
+}
+
 static void note_wrong(struct mt_wrong *wrong, ptrdiff_t offset, uint8_t expected, uint8_t found)
 {
     if (wrong->count == 0) {

@@ -59,6 +59,9 @@ struct mt_wrong {
 /** Compares every byte with the pattern. True: all as it should be. */
 bool mt_pattern_check(const uint8_t *data, size_t bytes, uint64_t key, struct mt_wrong *wrong);
 
+/** Is all of @p data as mt_buffer_poison() left it? */
+bool mt_is_poison(const uint8_t *data, size_t bytes);
+
 /** Are the guards before and behind a message of @p bytes as they were set? */
 bool mt_guards_check(const struct mt_buffer *buffer, size_t bytes, struct mt_wrong *wrong);
 

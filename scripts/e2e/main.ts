@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
  * The end-to-end tests: `node --test-reporter=tap main.js soft|lab [PART...]`.
- * PART limits the run to provision, carry, crash, input or programs; no-iommu
- * and no-intremap are for machines booted so, and run only when named.
+ * PART limits the run to provision, carry, crash, input, programs, conformance,
+ * loss, applications or valgrind; the last four run by themselves over soft VFs
+ * only. no-iommu and no-intremap are for machines booted so, and run only when named.
  */
+import { applicationTests } from './applications.test.js';
 import { badInputTests, noIommuTests } from './bad-input.test.js';
 import { carryTests } from './carry.test.js';
+import { conformanceTests, lossTests } from './conformance.test.js';
 import { crashTests } from './crash.test.js';
 import { programTests } from './programs.test.js';
 import { provisionTests } from './provision.test.js';
 import type { Site } from './site.js';
+import { valgrindTests } from './valgrind.test.js';
 
 const [kind, ...parts] = process.argv.slice(2);
 
@@ -30,14 +34,23 @@ const suites: Readonly<Record<string, (site: Site) => void>> = {
   programs: programTests,
 };
 
+/** Long, or in need of packages that the emulated machine does not have. */
+const softByDefault: typeof suites = {
+  conformance: conformanceTests,
+  loss: lossTests,
+  applications: applicationTests,
+  valgrind: valgrindTests,
+};
+
 const onlyWhenNamed: typeof suites = {
   'no-iommu': (site) => noIommuTests(site, /intel_iommu=on/),
   'no-intremap': (site) => noIommuTests(site, /interrupt remapping/i),
 };
 
 const site = await makeSite();
-for (const name of parts.length > 0 ? parts : Object.keys(suites)) {
-  const suite = suites[name] ?? onlyWhenNamed[name];
+const byDefault = kind === 'lab' ? suites : { ...suites, ...softByDefault };
+for (const name of parts.length > 0 ? parts : Object.keys(byDefault)) {
+  const suite = suites[name] ?? softByDefault[name] ?? onlyWhenNamed[name];
   if (suite === undefined) {
     throw new Error(`there is no part ${name}`);
   }

@@ -6,6 +6,8 @@ import { StepError, logged, step } from './steps.js';
 const NATIVE_PACKAGES = [
   'autoconf', 'automake', 'g++', 'gcc', 'libc6-dev', 'libjansson-dev', 'libopenmpi-dev', 'libtool', 'make',
   'openmpi-bin', 'pkg-config', 'strace', 'netpipe-openmpi', 'hpcc',
+  // Programs of others for the end-to-end tests.
+  'lammps', 'python3-mpi4py', 'python3-numpy', 'scalapack-mpi-test', 'valgrind',
 ] as const;
 
 async function missing(names: readonly string[]): Promise<string[]> {
