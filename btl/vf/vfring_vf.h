@@ -112,6 +112,19 @@ void vfring_vf_dma_unregister(struct vfring_vf *vf, struct vfring_dma *dma);
 /** Bytes registered now, rings included. */
 size_t vfring_vf_dma_bytes(const struct vfring_vf *vf);
 
+/** Address and length of registered memory are multiples of this power of two. */
+size_t vfring_vf_dma_granule(const struct vfring_vf *vf);
+
+/**
+ * Where to read, by one load, how often registered memory was taken away under
+ * us (munmap and the like). It moves after the device has lost the memory. NULL
+ * where nobody tells: then no registration may outlive the use it was made for.
+ */
+const uint64_t *vfring_vf_invalidation_count(const struct vfring_vf *vf);
+
+/** Does the device still reach what was registered? A system call. */
+bool vfring_vf_dma_live(const struct vfring_vf *vf, const struct vfring_dma *dma);
+
 /**
  * Hot. Writes the descriptors of one frame of 1 to VFRING_TX_MAX_SEGS pieces.
  * The device sees it at the next doorbell. The pieces must stay unchanged
