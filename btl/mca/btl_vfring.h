@@ -9,7 +9,8 @@
  * registered memory for its header and payload.
  *
  * Files: component (life, progress), params, module (the BTL's functions),
- * frag (slots), endpoint (peers, modex), help (messages), lease (daemon).
+ * frag (slots), rdma and region (put and get), endpoint (peers, modex), help
+ * (messages), lease (daemon).
  */
 #ifndef BTL_VFRING_H
 #define BTL_VFRING_H
@@ -17,6 +18,8 @@
 #include "btl_vfring_compat.h"
 
 #include "btl_vfring_lease.h"
+#include "btl_vfring_region.h"
+#include "vfring_reg_cache.h"
 #include "vfring_vf.h"
 #include "vfring_wire.h"
 
@@ -34,6 +37,29 @@ BEGIN_C_DECLS
 
 struct mca_btl_vfring_module_t;
 
+/** A put, a get, or a peer's get that we serve. */
+typedef struct mca_btl_vfring_op_t {
+    struct mca_btl_vfring_op_t *next;     /**< queue of the endpoint, or free */
+    struct mca_btl_vfring_op_t *all_next;
+    struct mca_btl_base_endpoint_t *endpoint;
+    const char *from;   /**< what goes out next */
+    uint64_t to;
+    size_t left;        /**< bytes the wire has not got yet */
+    struct btl_vfring_handle handle; /**< of the peer's memory */
+    uint32_t num_at_wire;
+    bool queued;        /**< in the endpoint's queue */
+    bool by_peer;       /**< a peer's get */
+    bool zero_copy;     /**< worth registering */
+    bool cancelled;     /**< the caller is not told of its end */
+    int status;
+    struct vfring_reg *piece; /**< from piece_begin to piece_end is registered, or is copied */
+    uintptr_t piece_begin, piece_end;
+    uint64_t piece_iova;
+    mca_btl_base_rdma_completion_fn_t cbfunc; /**< and its arguments */
+    void *context, *cbdata, *local_address;
+    mca_btl_base_registration_handle_t *local_handle;
+} mca_btl_vfring_op_t;
+
 /** A send descriptor with its frame and its slot. */
 typedef struct mca_btl_vfring_frag_t {
     mca_btl_base_descriptor_t base; /* first: the PML's view */
@@ -43,6 +69,8 @@ typedef struct mca_btl_vfring_frag_t {
     struct mca_btl_vfring_frag_t *next; /* free list, or list of due callbacks */
     bool in_flight;   /* the wire has it */
     bool upper_owns;  /* the PML has not freed it yet */
+    mca_btl_vfring_op_t *op; /* it carries a part of this one; NULL: a message */
+    struct vfring_reg *reg;  /* memory that the VF may read for it */
 } mca_btl_vfring_frag_t;
 
 /** A peer on a module. */
@@ -52,8 +80,22 @@ typedef struct mca_btl_base_endpoint_t {
     opal_process_name_t name;
     opal_proc_t *proc; /* NULL until add_procs: the peer may be heard first */
     struct mca_btl_base_endpoint_t *next;
+    mca_btl_vfring_op_t *ops_head, *ops_tail; /* first come, first served */
+    struct mca_btl_base_endpoint_t *pump_next;
+    uint32_t gets_served; /* gets of this peer under way */
+    bool pumping;         /* in the module's pump list */
 } mca_btl_base_endpoint_t;
 typedef struct mca_btl_base_endpoint_t mca_btl_vfring_endpoint_t;
+
+/** Put and get; the counters only grow. */
+struct btl_vfring_rdma_stats {
+    uint64_t puts;
+    uint64_t gets;
+    uint64_t bytes_placed;  /**< into the user's memory, by us */
+    uint64_t bytes_copied;  /**< of what we sent: through a slot, not from the user's memory */
+    uint64_t pieces_copied; /**< that should have been registered, and could not be */
+    uint64_t rejected;      /**< peers that named memory that was not open to them */
+};
 
 /** One VF at work. */
 typedef struct mca_btl_vfring_module_t {
@@ -71,10 +113,16 @@ typedef struct mca_btl_vfring_module_t {
     mca_btl_vfring_frag_t *callbacks_head; /* sent, the PML does not know yet */
     mca_btl_vfring_frag_t *callbacks_tail;
     pthread_mutex_t lock; /* recursive: the PML sends from inside callbacks */
+    struct mca_btl_base_endpoint_t *pump_list; /* peers with operations to send for */
+    mca_btl_vfring_op_t *free_ops;
+    struct vfring_reg_cache *reg_cache; /* NULL: everything is copied */
+    struct btl_vfring_regions regions;
+    struct btl_vfring_rdma_stats rdma_stats;
 
     /* Set up once. */
     mca_btl_vfring_frag_t *frags;
     uint32_t num_frags;
+    mca_btl_vfring_op_t *all_ops;
     struct vfring_dma slots;
     struct vfring_dma control_slots;
     struct vfring_wire_frame control_frames[BTL_VFRING_CONTROL_FRAMES];
@@ -100,6 +148,9 @@ typedef struct mca_btl_vfring_component_t {
     unsigned int rx_entries;
     unsigned int slots;
     unsigned int window;
+    size_t rcache_bytes;
+    unsigned int rcache_entries;
+    size_t zero_copy_min;
     bool checksum;
     unsigned int ack_delay_us;
     unsigned int rto_min_us;
@@ -121,7 +172,7 @@ struct btl_vfring_modex {
     uint32_t mtu_bytes;
     char vf[64]; /* for messages */
 };
-#define BTL_VFRING_MODEX_VERSION 1
+#define BTL_VFRING_MODEX_VERSION 2
 
 /* Threads: nothing is locked in a process that has but one. */
 static inline void btl_vfring_lock(mca_btl_vfring_module_t *module)
@@ -154,6 +205,68 @@ extern const struct vfring_wire_ops btl_vfring_wire_ops;
 int btl_vfring_frags_create(mca_btl_vfring_module_t *module, struct vfring_vf_error *error);
 void btl_vfring_frags_destroy(mca_btl_vfring_module_t *module);
 
+/** A slot for a put's frame, or NULL if less than one in @p share is free. */
+static inline mca_btl_vfring_frag_t *btl_vfring_frag_get_bulk(mca_btl_vfring_module_t *module,
+                                                              uint32_t share)
+{
+    mca_btl_vfring_frag_t *frag = module->free_frags;
+
+    if (module->num_free <= module->num_frags / share) {
+        return NULL;
+    }
+    module->free_frags = frag->next;
+    module->num_free--;
+    frag->base.des_flags = 0;
+    frag->upper_owns = false;
+    return frag;
+}
+
+static inline void btl_vfring_frag_put(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag)
+{
+    frag->in_flight = false;
+    frag->next = module->free_frags;
+    module->free_frags = frag;
+    module->num_free++;
+}
+
+/** Sends what is in the slot; the lock is held. OPAL_SUCCESS, or the fragment is the caller's. */
+int btl_vfring_frag_send(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag,
+                         mca_btl_base_tag_t tag, uint32_t msg);
+
+/* btl_vfring_rdma.c: the functions of the BTL's interface, and what the module asks for */
+mca_btl_base_registration_handle_t *btl_vfring_register_mem(struct mca_btl_base_module_t *btl,
+                                                            struct mca_btl_base_endpoint_t *endpoint,
+                                                            void *base, size_t size,
+                                                            uint32_t flags);
+int btl_vfring_deregister_mem(struct mca_btl_base_module_t *btl,
+                              mca_btl_base_registration_handle_t *handle);
+int btl_vfring_put(struct mca_btl_base_module_t *btl, struct mca_btl_base_endpoint_t *endpoint,
+                   void *local_address, uint64_t remote_address,
+                   mca_btl_base_registration_handle_t *local_handle,
+                   mca_btl_base_registration_handle_t *remote_handle, size_t size, int flags,
+                   int order, mca_btl_base_rdma_completion_fn_t cbfunc, void *cbcontext,
+                   void *cbdata);
+int btl_vfring_get(struct mca_btl_base_module_t *btl, struct mca_btl_base_endpoint_t *endpoint,
+                   void *local_address, uint64_t remote_address,
+                   mca_btl_base_registration_handle_t *local_handle,
+                   mca_btl_base_registration_handle_t *remote_handle, size_t size, int flags,
+                   int order, mca_btl_base_rdma_completion_fn_t cbfunc, void *cbcontext,
+                   void *cbdata);
+/** 0, or negative errno. */
+int btl_vfring_rdma_create(mca_btl_vfring_module_t *module);
+void btl_vfring_rdma_destroy(mca_btl_vfring_module_t *module);
+/** Sends for the peers in the pump list what their windows allow. */
+void btl_vfring_rdma_pump(mca_btl_vfring_module_t *module);
+/** A message that is none for the PML came in. */
+void btl_vfring_rdma_input(mca_btl_vfring_module_t *module,
+                           struct mca_btl_base_endpoint_t *endpoint, uint32_t msg,
+                           const void *payload, uint32_t bytes);
+/** @p status as of the wire's complete. */
+void btl_vfring_place_done(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag, int status);
+/** Nothing is sent to the endpoint any more; with @p tell the callers hear of it. */
+void btl_vfring_rdma_drop(mca_btl_vfring_module_t *module,
+                          struct mca_btl_base_endpoint_t *endpoint, bool tell);
+
 /* btl_vfring_endpoint.c */
 int btl_vfring_modex_send(mca_btl_vfring_module_t *module);
 /**
@@ -162,7 +275,9 @@ int btl_vfring_modex_send(mca_btl_vfring_module_t *module);
  */
 int btl_vfring_endpoint_get(mca_btl_vfring_module_t *module, const opal_process_name_t *name,
                             mca_btl_vfring_endpoint_t **endpoint);
-void btl_vfring_endpoint_release(mca_btl_vfring_endpoint_t *endpoint);
+/** Harmless for an endpoint that was released before. */
+void btl_vfring_endpoint_release(mca_btl_vfring_module_t *module,
+                                 mca_btl_vfring_endpoint_t *endpoint);
 
 /* btl_vfring_help.c */
 void btl_vfring_help_init(void);

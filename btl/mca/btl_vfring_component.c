@@ -366,6 +366,9 @@ static int module_progress(mca_btl_vfring_module_t *module)
             look_after_vf(module);
         }
     }
+    if (module->pump_list) {
+        btl_vfring_rdma_pump(module);
+    }
     vfring_vf_tx_doorbell(module->vf);
     module->in_progress = false;
     return (int) count;

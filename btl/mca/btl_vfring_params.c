@@ -21,6 +21,14 @@ static int add_uint(const char *name, unsigned int *storage, mca_base_var_info_l
                                            MCA_BASE_VAR_SCOPE_LOCAL, storage);
 }
 
+static int add_size(const char *name, size_t *storage, mca_base_var_info_lvl_t level,
+                    const char *help)
+{
+    return mca_base_component_var_register(&mca_btl_vfring_component.super.btl_version, name, help,
+                                           MCA_BASE_VAR_TYPE_SIZE_T, NULL, 0, 0, level,
+                                           MCA_BASE_VAR_SCOPE_LOCAL, storage);
+}
+
 static int add_bool(const char *name, bool *storage, mca_base_var_info_lvl_t level,
                     const char *help)
 {
@@ -58,6 +66,16 @@ int btl_vfring_params_register(void)
     c->window = 0;
     (void) add_uint("window", &c->window, OPAL_INFO_LVL_5,
                     "Frames in flight to one peer, 2 to 64; 0: 64");
+    c->rcache_bytes = (size_t) 4 << 20;
+    (void) add_size("rcache_bytes", &c->rcache_bytes, OPAL_INFO_LVL_5,
+                    "Most bytes of user memory kept registered, so that large messages leave "
+                    "without a copy; 0: copy everything");
+    c->rcache_entries = 256;
+    (void) add_uint("rcache_entries", &c->rcache_entries, OPAL_INFO_LVL_5,
+                    "Most pieces of user memory kept registered, up to 65536; 0: copy everything");
+    c->zero_copy_min = 32 * 1024;
+    (void) add_size("zero_copy_min", &c->zero_copy_min, OPAL_INFO_LVL_5,
+                    "Messages below so many bytes are copied instead of registered");
     c->checksum = false;
     (void) add_bool("checksum", &c->checksum, OPAL_INFO_LVL_5,
                     "Protect the payload end to end with CRC32C (headers always are)");

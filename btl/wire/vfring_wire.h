@@ -147,6 +147,13 @@ uint32_t vfring_wire_peer_id(const struct vfring_wire_peer *peer);
 uint32_t vfring_wire_peer_outstanding(const struct vfring_wire_peer *peer);
 
 /**
+ * Hot. How many new frames to @p peer would leave at once, as far as window and
+ * credit go; 0 if others wait already. For senders that hold frames back
+ * themselves rather than have them queued.
+ */
+uint32_t vfring_wire_peer_room(const struct vfring_wire *wire, const struct vfring_wire_peer *peer);
+
+/**
  * Hot. Sends @p frame, or queues it until window and ring have room. Never
  * fails once the peer is alive; -EHOSTUNREACH if it has failed, -ENOMEM at the
  * first frame to a peer: the frame is the caller's again.

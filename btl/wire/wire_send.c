@@ -125,6 +125,19 @@ static bool window_open(const struct vfring_wire *wire, const struct vfring_wire
         && peer->snd_next - peer->snd_una < wire->cfg.window_frames;
 }
 
+uint32_t vfring_wire_peer_room(const struct vfring_wire *wire, const struct vfring_wire_peer *peer)
+{
+    const uint32_t in_flight = peer->snd_next - peer->snd_una;
+    const uint32_t credit = peer->snd_limit - peer->snd_next;
+    const uint32_t window = wire->cfg.window_frames - in_flight;
+
+    if (peer->failed || peer->queue_head || peer->stalled_linked
+        || in_flight >= wire->cfg.window_frames || (int32_t) credit <= 0) {
+        return 0;
+    }
+    return credit < window ? credit : window;
+}
+
 static int send_new(struct vfring_wire *wire, struct vfring_wire_peer *peer,
                     struct vfring_wire_frame *frame, uint64_t now_ns)
 {
