@@ -109,6 +109,7 @@ typedef struct mca_btl_vfring_module_t {
     uint32_t num_reserved; /* of the free ones, for control messages */
     uint32_t max_payload;  /* bytes of one frame, the PML's headers included */
     uint32_t idle_polls;
+    uint32_t last_tx_seq;  /* the VF's number of the last frame posted */
     bool in_progress;
     mca_btl_vfring_frag_t *callbacks_head; /* sent, the PML does not know yet */
     mca_btl_vfring_frag_t *callbacks_tail;

@@ -128,6 +128,8 @@ static inline int frag_send(mca_btl_vfring_module_t *module, mca_btl_vfring_frag
 
     frag->frame.tag = tag;
     frag->frame.msg = msg;
+    /* Of messages that ob1 has to match all are urgent or none: they keep their order. */
+    frag->frame.urgent = frag->base.des_flags & MCA_BTL_DES_FLAGS_PRIORITY;
     frag->frame.inline_bytes = (uint32_t) frag->segment.seg_len;
     frag->frame.gather_bytes = 0;
     frag->in_flight = true;
@@ -252,6 +254,7 @@ static int wire_xmit(void *ctx, struct vfring_wire_frame *frame, uint32_t bytes)
         (void) vfring_vf_tx_done(module->vf);
         rc = vfring_vf_tx_post(module->vf, segs, num_segs, &frame->tx_seq);
     }
+    module->last_tx_seq = OPAL_LIKELY(!rc) ? frame->tx_seq : module->last_tx_seq;
     return rc;
 }
 

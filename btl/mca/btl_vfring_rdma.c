@@ -28,6 +28,12 @@
 #define PUMP_BURST 32u
 /** Small messages always find slots: bulk leaves this share of them alone. */
 #define BULK_RESERVE_SHARE 4u
+/**
+ * Bytes of bulk that may wait in the TX ring, so that what comes later does not
+ * wait long: half a millisecond of a 1 Gbit/s link, more than a poll's distance.
+ */
+#define BULK_RING_BYTES (64u << 10)
+#define BULK_RING_MIN_FRAMES 8u
 #define MAX_REGIONS (1u << 20)
 /** Gets one peer may have under way; more can be no honest one. */
 #define MAX_GETS_OF_PEER 65536u
@@ -174,6 +180,7 @@ static bool send_frame(mca_btl_vfring_module_t *module, mca_btl_vfring_op_t *op,
     frag->endpoint = op->endpoint;
     frag->op = op;
     frag->frame.tag = 0;
+    frag->frame.urgent = false;
     frag->frame.msg = BTL_VFRING_MSG_PLACE;
     frag->frame.inline_bytes = sizeof(*place);
     if (reg && bytes >= GATHER_MIN_BYTES) {
@@ -225,10 +232,24 @@ void btl_vfring_place_done(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_
     }
 }
 
+/* Frames that may go out now: what the peer takes, and what the TX ring should hold. */
+static uint32_t bulk_room(mca_btl_vfring_module_t *module, const mca_btl_vfring_endpoint_t *endpoint)
+{
+    const uint32_t limit = BULK_RING_BYTES / module->max_payload;
+    const uint32_t most = limit < BULK_RING_MIN_FRAMES ? BULK_RING_MIN_FRAMES : limit;
+    const uint32_t waiting = module->last_tx_seq - vfring_vf_tx_done(module->vf);
+    const uint32_t room = vfring_wire_peer_room(module->wire, endpoint->peer);
+
+    if (waiting >= most) {
+        return 0;
+    }
+    return room < most - waiting ? room : most - waiting;
+}
+
 /* Gives the wire what it has room for; true: the peer has more to send. */
 static bool pump_endpoint(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t *endpoint)
 {
-    uint32_t room = vfring_wire_peer_room(module->wire, endpoint->peer);
+    uint32_t room = bulk_room(module, endpoint);
     const uint64_t now_ns = btl_vfring_now_ns();
     mca_btl_vfring_op_t *op;
 
@@ -260,7 +281,7 @@ static bool pump_endpoint(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoi
 /* What can go at once of the only operation; its end is left to progress. */
 static void start(mca_btl_vfring_module_t *module, mca_btl_vfring_op_t *op)
 {
-    uint32_t room = vfring_wire_peer_room(module->wire, op->endpoint->peer);
+    uint32_t room = bulk_room(module, op->endpoint);
     const uint64_t now_ns = btl_vfring_now_ns();
 
     if (op->endpoint->ops_head != op) {
@@ -532,6 +553,7 @@ int btl_vfring_get(struct mca_btl_base_module_t *btl, struct mca_btl_base_endpoi
         };
         frag->segment.seg_len = sizeof(struct btl_vfring_get);
         frag->endpoint = endpoint;
+        frag->base.des_flags = MCA_BTL_DES_FLAGS_PRIORITY;
         rc = btl_vfring_frag_send(module, frag, 0, BTL_VFRING_MSG_GET);
         module->rdma_stats.gets += rc == OPAL_SUCCESS;
     }

@@ -29,9 +29,7 @@ static bool header_valid(struct vfring_wire *wire, const struct vfring_wire_hdr 
         return false;
     }
     crc = vfring_wire_crc_header(hdr);
-    if (hdr->flags & VFRING_WIRE_FLAG_CRC_PAYLOAD) {
-        crc = vfring_wire_crc32c(crc, hdr + 1, hdr->payload_bytes);
-    }
+    crc = vfring_wire_crc32c(crc, hdr + 1, vfring_wire_crc_covered(hdr));
     if (crc != hdr->crc) {
         wire->stats.rx_bad_crc++;
         return false;
@@ -51,19 +49,19 @@ struct arrivals {
 static void frame_arrived(struct vfring_wire_peer *peer, uint32_t seq, uint64_t now_ns,
                           struct arrivals *arrivals)
 {
-    struct vfring_wire_frame *frame = peer->in_flight[WIRE_SLOT(seq)];
+    struct vfring_wire_frame *frame = peer->tx->in_flight[WIRE_SLOT(seq)];
     bool in_order;
     uint64_t rtt_ns;
 
     if (!frame) {
         return; /* a former acknowledgement told us */
     }
-    peer->in_flight[WIRE_SLOT(seq)] = NULL;
+    peer->tx->in_flight[WIRE_SLOT(seq)] = NULL;
     *arrivals->done_tail = frame;
     arrivals->done_tail = &frame->next;
     arrivals->num_done++;
     if (frame->loss != WIRE_LOSS_NONE) {
-        peer->num_lost--;
+        peer->tx->num_lost--;
     }
     /* A send from inside deliver() may be younger than the caller's now. */
     rtt_ns = now_ns > frame->sent_ns ? now_ns - frame->sent_ns : 0;
@@ -77,10 +75,10 @@ static void frame_arrived(struct vfring_wire_peer *peer, uint32_t seq, uint64_t 
         arrivals->needless_timeout |= frame->loss == WIRE_LOSS_TIMEOUT;
         in_order = true;
     } else {
-        in_order = frame->retransmitted == WIRE_LOSS_FAST && rtt_ns >= peer->srtt_ns / 2;
+        in_order = frame->retransmitted == WIRE_LOSS_FAST && rtt_ns >= peer->tx->srtt_ns / 2;
     }
-    if (in_order && vfring_wire_seq_before(peer->rack_no, frame->xmit_no)) {
-        peer->rack_no = frame->xmit_no;
+    if (in_order && vfring_wire_seq_before(peer->tx->rack_no, frame->xmit_no)) {
+        peer->tx->rack_no = frame->xmit_no;
     }
 }
 
@@ -91,11 +89,43 @@ static void frame_arrived(struct vfring_wire_peer *peer, uint32_t seq, uint64_t 
 static void forget_timeout(struct vfring_wire_peer *peer)
 {
     for (uint32_t seq = peer->snd_una; seq != peer->snd_next; seq++) {
-        struct vfring_wire_frame *frame = peer->in_flight[WIRE_SLOT(seq)];
+        struct vfring_wire_frame *frame = peer->tx->in_flight[WIRE_SLOT(seq)];
 
         if (frame && frame->loss == WIRE_LOSS_TIMEOUT) {
             frame->loss = WIRE_LOSS_NONE;
-            peer->num_lost--;
+            peer->tx->num_lost--;
+        }
+    }
+}
+
+/*
+ * Credit protects the receiver's ring; a switch whose queue many of us fill at
+ * once gives none. So losses make each of us send less, and every window
+ * without one a little more (additive increase, multiplicative decrease, RFC 5681).
+ */
+static void cwnd_grow(const struct vfring_wire *wire, struct wire_sender *tx, uint32_t num_acked)
+{
+    if (tx->cwnd >= wire->cfg.window_frames) {
+        tx->cwnd_acked = 0;
+        return;
+    }
+    tx->cwnd_acked += num_acked;
+    if (tx->cwnd_acked >= tx->cwnd) {
+        tx->cwnd_acked -= tx->cwnd;
+        tx->cwnd++;
+    }
+}
+
+/* Once for all losses of one window: those were sent before we could know. */
+static void cwnd_shrink(struct vfring_wire_peer *peer, uint32_t lost_no)
+{
+    struct wire_sender *tx = peer->tx;
+
+    if (vfring_wire_seq_before(tx->recover_no, lost_no)) {
+        tx->recover_no = peer->xmit_no;
+        tx->cwnd -= tx->cwnd / 4;
+        if (tx->cwnd < WIRE_CWND_MIN) {
+            tx->cwnd = WIRE_CWND_MIN;
         }
     }
 }
@@ -108,10 +138,13 @@ static void forget_timeout(struct vfring_wire_peer *peer)
 static void find_lost(struct vfring_wire_peer *peer)
 {
     for (uint32_t seq = peer->snd_una; seq != peer->snd_next; seq++) {
-        struct vfring_wire_frame *frame = peer->in_flight[WIRE_SLOT(seq)];
+        struct vfring_wire_frame *frame = peer->tx->in_flight[WIRE_SLOT(seq)];
 
         if (frame
-            && !vfring_wire_seq_before(peer->rack_no, frame->xmit_no + WIRE_REORDER_FRAMES)) {
+            && !vfring_wire_seq_before(peer->tx->rack_no, frame->xmit_no + WIRE_REORDER_FRAMES)) {
+            if (frame->loss == WIRE_LOSS_NONE) {
+                cwnd_shrink(peer, frame->xmit_no);
+            }
             wire_mark_lost(peer, frame, WIRE_LOSS_FAST);
         }
     }
@@ -154,19 +187,24 @@ static bool ack_input(struct vfring_wire *wire, struct vfring_wire_peer *peer,
     }
     *arrivals.done_tail = NULL;
     if (arrivals.num_done) {
-        while (wire_has_in_flight(peer) && !peer->in_flight[WIRE_SLOT(peer->snd_una)]) {
+        while (wire_has_in_flight(peer) && !peer->tx->in_flight[WIRE_SLOT(peer->snd_una)]) {
             peer->snd_una++;
         }
-        peer->backoff = 0;
-        peer->waiting_since_ns = now_ns;
+        peer->tx->backoff = 0;
+        peer->tx->waiting_since_ns = now_ns;
         peer->silence_reported = false;
-        peer->rexmit_budget += 2 * arrivals.num_done;
-        if (peer->rexmit_budget > wire->cfg.window_frames) {
-            peer->rexmit_budget = wire->cfg.window_frames;
+        peer->tx->rexmit_budget += 2 * arrivals.num_done;
+        if (peer->tx->rexmit_budget > wire->cfg.window_frames) {
+            peer->tx->rexmit_budget = wire->cfg.window_frames;
         }
         if (arrivals.needless_timeout) {
             forget_timeout(peer);
+            if (peer->tx->cwnd_undo) {
+                peer->tx->cwnd = peer->tx->cwnd_undo;
+            }
         }
+        peer->tx->cwnd_undo = 0;
+        cwnd_grow(wire, peer->tx, arrivals.num_done);
         if (wire_has_in_flight(peer)) {
             find_lost(peer);
             wire_timer_start(wire, peer, now_ns);
@@ -184,7 +222,7 @@ static bool ack_input(struct vfring_wire *wire, struct vfring_wire_peer *peer,
         }
     }
 output:
-    if (peer->num_lost || peer->queue_head) {
+    if (peer->tx && (peer->tx->num_lost || peer->tx->queue_head)) {
         wire_peer_output(wire, peer, now_ns);
     }
     return true;

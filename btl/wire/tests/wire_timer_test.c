@@ -204,9 +204,9 @@ static void test_timeout_while_sending(void)
             rig_run(rig, 0, 500 * RIG_US, 100 * RIG_US);
         }
         CHECK_INT(rig_stats(rig, 0)->timeouts - before, 2); /* at 2 and 6 ms */
-        CHECK_INT(node->peers[1]->backoff, 2);
+        CHECK_INT(node->peers[1]->tx->backoff, 2);
         rig_settle(rig);
-        CHECK_INT(node->peers[1]->backoff, 0);
+        CHECK_INT(node->peers[1]->tx->backoff, 0);
     }
     CHECK_INT(rig->nodes[1].num_delivered, 64 + 2 * 24);
     rig_free(rig);
