@@ -17,6 +17,7 @@
 
 #include "btl_vfring_compat.h"
 
+#include "btl_vfring_clock.h"
 #include "btl_vfring_lease.h"
 #include "btl_vfring_region.h"
 #include "vfring_reg_cache.h"
@@ -190,7 +191,6 @@ static inline void btl_vfring_unlock(mca_btl_vfring_module_t *module)
     }
 }
 
-uint64_t btl_vfring_now_ns(void);
 
 /* btl_vfring_params.c */
 int btl_vfring_params_register(void);

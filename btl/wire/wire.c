@@ -55,6 +55,7 @@ int vfring_wire_create(const struct vfring_wire_config *config, const struct vfr
     w->ops = *ops;
     w->ctx = ctx;
     w->next_timer_ns = WIRE_NEVER;
+    w->ack_due_ns = WIRE_NEVER;
     w->stalled_tail = &w->stalled_list;
     w->round = 1;
     w->first_credit = fair_credit(w, config->max_peers_hint);

@@ -9,8 +9,6 @@
 /* Nothing of the frame is used before it has passed. */
 static bool header_valid(struct vfring_wire *wire, const struct vfring_wire_hdr *hdr, uint32_t bytes)
 {
-    uint32_t crc;
-
     if (bytes < VFRING_WIRE_HDR_BYTES) {
         wire->stats.rx_malformed++;
         return false;
@@ -28,9 +26,7 @@ static bool header_valid(struct vfring_wire *wire, const struct vfring_wire_hdr 
         wire->stats.rx_malformed++;
         return false;
     }
-    crc = vfring_wire_crc_header(hdr);
-    crc = vfring_wire_crc32c(crc, hdr + 1, vfring_wire_crc_covered(hdr));
-    if (crc != hdr->crc) {
+    if (vfring_wire_crc_frame(hdr, vfring_wire_crc_covered(hdr)) != hdr->crc) {
         wire->stats.rx_bad_crc++;
         return false;
     }
@@ -42,8 +38,15 @@ struct arrivals {
     struct vfring_wire_frame *done; /* for the caller to complete */
     struct vfring_wire_frame **done_tail;
     uint32_t num_done;
+    uint64_t rtt_ns; /* a sample; 0: none */
     bool needless_timeout; /* a frame taken for lost had arrived the first time */
 };
+
+/* Some round-trip times are enough; which, must not follow the traffic (Fibonacci hashing). */
+static inline bool sample_wanted(uint32_t seq)
+{
+    return seq * 2654435769u < UINT32_MAX / WIRE_RTT_EVERY;
+}
 
 /* The peer has frame @p seq: take it out of the window. */
 static void frame_arrived(struct vfring_wire_peer *peer, uint32_t seq, uint64_t now_ns,
@@ -71,7 +74,9 @@ static void frame_arrived(struct vfring_wire_peer *peer, uint32_t seq, uint64_t 
      * have been waiting at the peer: then it gives no order either.
      */
     if (frame->retransmitted == WIRE_LOSS_NONE) {
-        wire_rtt_sample(peer, rtt_ns);
+        if (!peer->tx->srtt_ns || sample_wanted(seq)) {
+            arrivals->rtt_ns = rtt_ns ? rtt_ns : 1;
+        }
         arrivals->needless_timeout |= frame->loss == WIRE_LOSS_TIMEOUT;
         in_order = true;
     } else {
@@ -156,13 +161,54 @@ static uint32_t clamp_credit(uint32_t credit)
     return credit < 1 ? 1 : credit > VFRING_WIRE_WINDOW ? VFRING_WIRE_WINDOW : credit;
 }
 
+/*
+ * The usual acknowledgement: of one frame, the oldest, that went out once, and
+ * nothing has gone wrong lately. False: it is not that simple.
+ */
+static inline bool ack_usual(struct vfring_wire *wire, struct vfring_wire_peer *peer,
+                             const struct vfring_wire_hdr *hdr, uint64_t now_ns)
+{
+    struct wire_sender *tx = peer->tx;
+    struct vfring_wire_frame *frame;
+
+    if (hdr->ack - peer->snd_una != 1 || hdr->sack || !wire_has_in_flight(peer) || tx->num_lost
+        || tx->backoff || tx->cwnd_undo || !tx->srtt_ns) {
+        return false;
+    }
+    frame = tx->in_flight[WIRE_SLOT(peer->snd_una)];
+    if (!frame || frame->retransmitted != WIRE_LOSS_NONE
+        || sample_wanted(peer->snd_una)) {
+        return false;
+    }
+    tx->in_flight[WIRE_SLOT(peer->snd_una)] = NULL;
+    peer->snd_una++;
+    if (tx->cwnd < wire->cfg.window_frames) {
+        cwnd_grow(wire, tx, 1);
+    }
+    tx->waiting_since_ns = now_ns;
+    peer->silence_reported = false;
+    if (vfring_wire_seq_before(tx->rack_no, frame->xmit_no)) {
+        tx->rack_no = frame->xmit_no;
+    }
+    if (wire_has_in_flight(peer)) {
+        wire_timer_start(wire, peer, now_ns);
+    } else {
+        peer->deadline_ns = WIRE_NEVER;
+    }
+    wire->ops.complete(wire->ctx, frame, 0);
+    if (tx->queue_head) {
+        wire_peer_output(wire, peer, now_ns);
+    }
+    return true;
+}
+
 /* False: it acknowledges what was never sent; the peer is out of step. */
 static bool ack_input(struct vfring_wire *wire, struct vfring_wire_peer *peer,
                       const struct vfring_wire_hdr *hdr, uint64_t now_ns)
 {
     const uint32_t limit = hdr->ack + clamp_credit(hdr->credit);
-    struct arrivals arrivals = {.done_tail = &arrivals.done};
     struct vfring_wire_frame *frame;
+    struct arrivals arrivals;
 
     if (vfring_wire_seq_before(peer->snd_next, hdr->ack)) {
         wire->stats.rx_bad_ack++;
@@ -171,9 +217,13 @@ static bool ack_input(struct vfring_wire *wire, struct vfring_wire_peer *peer,
     if (vfring_wire_seq_before(peer->snd_limit, limit)) {
         peer->snd_limit = limit;
     }
+    if (ack_usual(wire, peer, hdr, now_ns)) {
+        return true;
+    }
     if (!wire_has_in_flight(peer)) {
         goto output;
     }
+    arrivals = (struct arrivals){.done_tail = &arrivals.done};
     for (; vfring_wire_seq_before(peer->snd_una, hdr->ack); peer->snd_una++) {
         frame_arrived(peer, peer->snd_una, now_ns, &arrivals);
     }
@@ -190,7 +240,13 @@ static bool ack_input(struct vfring_wire *wire, struct vfring_wire_peer *peer,
         while (wire_has_in_flight(peer) && !peer->tx->in_flight[WIRE_SLOT(peer->snd_una)]) {
             peer->snd_una++;
         }
-        peer->tx->backoff = 0;
+        if (peer->tx->backoff || arrivals.rtt_ns) {
+            peer->tx->backoff = 0;
+            if (arrivals.rtt_ns) {
+                wire_rtt_sample(peer, arrivals.rtt_ns);
+            }
+            wire_rto_update(wire, peer);
+        }
         peer->tx->waiting_since_ns = now_ns;
         peer->silence_reported = false;
         peer->tx->rexmit_budget += 2 * arrivals.num_done;

@@ -24,6 +24,8 @@
 #define WIRE_REORDER_FRAMES 3u
 /** An acknowledgement is owed at once after this many data frames. */
 #define WIRE_ACK_EVERY 16u
+/** Of frames without a retransmission one in so many is timed. */
+#define WIRE_RTT_EVERY 8u
 /** Every peer may always have this many frames under way. */
 #define WIRE_CREDIT_MIN 2u
 /** Held-back bulk leaves one frame in so many of the window to others. */
@@ -40,6 +42,8 @@
 
 /** The sending half at work: made at the first frame to a peer, so that idle peers stay small. */
 struct wire_sender {
+    /* What all headers to the peer begin with, up to `src`; `type` and on are filled in. */
+    _Alignas(8) uint8_t head[offsetof(struct vfring_wire_hdr, seq)];
     uint32_t rack_no;   /* latest transmission known to have arrived */
     uint32_t num_lost;
     uint32_t rexmit_budget; /* retransmissions allowed before the next ack */
@@ -56,6 +60,7 @@ struct wire_sender {
 
     uint64_t srtt_ns; /* 0: no sample yet */
     uint64_t rttvar_ns;
+    uint64_t rto_ns;  /* of the above and backoff */
     uint64_t waiting_since_ns; /* since then frames wait and none was acknowledged */
     uint32_t backoff;
     struct vfring_wire_frame *in_flight[VFRING_WIRE_WINDOW]; /* by WIRE_SLOT */
@@ -108,6 +113,8 @@ struct vfring_wire {
     uint64_t next_timer_ns; /* not later than any peer's deadline */
     uint64_t progress_ns;   /* last call of progress; 0: none yet */
     struct vfring_wire_peer *ack_list;
+    bool acks_now;          /* one of them cannot wait */
+    uint64_t ack_due_ns;    /* not later than any of theirs */
     struct vfring_wire_peer *stalled_list; /* they wait for the ring, first come first */
     struct vfring_wire_peer **stalled_tail;
     struct vfring_wire_frame *held_list; /* done with, but the VF still reads them */
@@ -143,6 +150,20 @@ static inline void wire_mark_lost(struct vfring_wire_peer *peer, struct vfring_w
     }
 }
 
+static inline void wire_ack_owed(struct vfring_wire *wire, struct vfring_wire_peer *peer, bool now)
+{
+    peer->ack_now |= now;
+    wire->acks_now |= now;
+    if (peer->ack_due_ns < wire->ack_due_ns) {
+        wire->ack_due_ns = peer->ack_due_ns;
+    }
+    if (!peer->ack_linked) {
+        peer->ack_linked = true;
+        peer->ack_next = wire->ack_list;
+        wire->ack_list = peer;
+    }
+}
+
 /* wire.c */
 struct vfring_wire_peer *wire_peer_lookup(struct vfring_wire *wire, uint32_t src);
 void wire_peer_heard(struct vfring_wire *wire, struct vfring_wire_peer *peer);
@@ -159,10 +180,11 @@ void wire_stalled_run(struct vfring_wire *wire, uint64_t now_ns);
 /* 0, or -EAGAIN: ring or control frames are used up, try at the next progress. */
 int wire_send_ack(struct vfring_wire *wire, struct vfring_wire_peer *peer);
 void wire_stall(struct vfring_wire *wire, struct vfring_wire_peer *peer);
-void wire_ack_owed(struct vfring_wire *wire, struct vfring_wire_peer *peer, bool now);
 
 /* wire_timer.c */
 void wire_timer_start(struct vfring_wire *wire, struct vfring_wire_peer *peer, uint64_t now_ns);
+/* After a change of round-trip time or back-off. */
+void wire_rto_update(const struct vfring_wire *wire, struct vfring_wire_peer *peer);
 void wire_rtt_sample(struct vfring_wire_peer *peer, uint64_t rtt_ns);
 
 #endif /* VFRING_WIRE_INTERNAL_H */

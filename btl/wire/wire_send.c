@@ -17,32 +17,28 @@ void wire_stall(struct vfring_wire *wire, struct vfring_wire_peer *peer)
     }
 }
 
-void wire_ack_owed(struct vfring_wire *wire, struct vfring_wire_peer *peer, bool now)
+/* What never changes in the headers to a peer. */
+static void fill_head(const struct vfring_wire *wire, const struct vfring_wire_peer *peer,
+                      struct vfring_wire_hdr *hdr)
 {
-    peer->ack_now |= now;
-    if (!peer->ack_linked) {
-        peer->ack_linked = true;
-        peer->ack_next = wire->ack_list;
-        wire->ack_list = peer;
-    }
-}
-
-/*
- * Fields common to data and acknowledgement. Every frame tells the receiver
- * all we have of it, so whatever we owed is paid.
- */
-static void fill_header(const struct vfring_wire *wire, const struct vfring_wire_peer *peer,
-                        struct vfring_wire_hdr *hdr, uint8_t type, uint32_t payload_bytes)
-{
+    memset(hdr, 0, sizeof(*hdr));
     memcpy(hdr->dst_mac, peer->mac, 6);
     memcpy(hdr->src_mac, wire->cfg.mac, 6);
     hdr->ethertype[0] = VFRING_WIRE_ETHERTYPE >> 8;
     hdr->ethertype[1] = VFRING_WIRE_ETHERTYPE & 0xff;
     hdr->version = VFRING_WIRE_VERSION;
-    hdr->type = type;
-    hdr->payload_bytes = (uint16_t) payload_bytes;
+    hdr->type = VFRING_WIRE_TYPE_DATA;
     hdr->key = peer->key;
     hdr->src = wire->cfg.id;
+}
+
+/*
+ * Every frame tells the receiver all we have of it, so whatever we owed is
+ * paid.
+ */
+static inline void fill_acks(const struct vfring_wire *wire, const struct vfring_wire_peer *peer,
+                             struct vfring_wire_hdr *hdr)
+{
     hdr->ack = peer->rcv_next;
     hdr->credit = wire->credit;
     hdr->reserved = 0;
@@ -60,9 +56,8 @@ static uint32_t frame_crc(const struct vfring_wire_hdr *hdr, const struct vfring
 {
     const uint32_t covered = vfring_wire_crc_covered(hdr);
     const uint32_t in_place = covered < frame->inline_bytes ? covered : frame->inline_bytes;
-    uint32_t crc = vfring_wire_crc_header(hdr);
+    uint32_t crc = vfring_wire_crc_frame(hdr, in_place);
 
-    crc = vfring_wire_crc32c(crc, hdr + 1, in_place);
     if (covered > in_place) {
         crc = vfring_wire_crc32c(crc, frame->gather_vaddr, covered - in_place);
     }
@@ -82,7 +77,9 @@ static int transmit(struct vfring_wire *wire, struct vfring_wire_peer *peer,
     struct vfring_wire_hdr *hdr = frame->hdr;
     int rc;
 
-    fill_header(wire, peer, hdr, VFRING_WIRE_TYPE_DATA, payload_bytes);
+    memcpy(hdr, peer->tx->head, sizeof(peer->tx->head));
+    fill_acks(wire, peer, hdr);
+    hdr->payload_bytes = (uint16_t) payload_bytes;
     hdr->tag = frame->tag;
     hdr->msg = frame->msg;
     hdr->seq = frame->seq;
@@ -110,12 +107,11 @@ int wire_send_ack(struct vfring_wire *wire, struct vfring_wire_peer *peer)
         wire->stats.ring_stalls++;
         return -EAGAIN;
     }
-    fill_header(wire, peer, hdr, VFRING_WIRE_TYPE_ACK, 0);
-    hdr->tag = 0;
-    hdr->msg = 0;
+    fill_head(wire, peer, hdr);
+    fill_acks(wire, peer, hdr);
+    hdr->type = VFRING_WIRE_TYPE_ACK;
     hdr->seq = peer->snd_next;
-    hdr->flags = 0;
-    hdr->crc = vfring_wire_crc_header(hdr);
+    hdr->crc = vfring_wire_crc_frame(hdr, 0);
     rc = wire->ops.xmit(wire->ctx, frame, VFRING_WIRE_FRAME_MIN_BYTES);
     if (rc) {
         wire->stats.ring_stalls++;
@@ -295,11 +291,16 @@ static void enqueue(struct wire_sender *tx, struct vfring_wire_frame *frame)
 /* Once a peer, at its first frame. */
 static int sender_make(const struct vfring_wire *wire, struct vfring_wire_peer *peer)
 {
+    struct vfring_wire_hdr hdr;
+
     peer->tx = calloc(1, sizeof(*peer->tx));
     if (!peer->tx) {
         return -ENOMEM;
     }
     peer->tx->cwnd = wire->cfg.window_frames;
+    wire_rto_update(wire, peer);
+    fill_head(wire, peer, &hdr);
+    memcpy(peer->tx->head, &hdr, sizeof(peer->tx->head));
     peer->tx->rack_no = peer->tx->recover_no = peer->xmit_no;
     return 0;
 }

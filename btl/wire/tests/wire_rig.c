@@ -273,8 +273,7 @@ void rig_seal(struct rig_packet *packet)
 {
     struct vfring_wire_hdr *hdr = rig_hdr(packet);
 
-    hdr->crc = vfring_wire_crc_header(hdr);
-    hdr->crc = vfring_wire_crc32c(hdr->crc, hdr + 1, vfring_wire_crc_covered(hdr));
+    hdr->crc = vfring_wire_crc_frame(hdr, vfring_wire_crc_covered(hdr));
 }
 
 void rig_feed(struct rig *rig, int to, const struct rig_packet *packet)
