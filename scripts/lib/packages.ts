@@ -6,6 +6,8 @@ import { StepError, logged, step } from './steps.js';
 const NATIVE_PACKAGES = [
   'autoconf', 'automake', 'g++', 'gcc', 'libc6-dev', 'libjansson-dev', 'libopenmpi-dev', 'libtool', 'make',
   'openmpi-bin', 'pkg-config', 'strace', 'netpipe-openmpi', 'hpcc',
+  // For the tests of the wire protocol: model checker, fuzzer, dissector.
+  'spin', 'clang', 'libclang-rt-dev', 'tshark',
 ] as const;
 
 async function missing(names: readonly string[]): Promise<string[]> {
