@@ -9,8 +9,8 @@
  * registered memory for its header and payload.
  *
  * Files: component (life, progress), params, module (the BTL's functions),
- * frag (slots), rdma and region (put and get), endpoint (peers, modex), help
- * (messages), lease (daemon).
+ * frag (slots), rdma and region (put and get), endpoint (peers, modex), contact
+ * (first frames), help (messages), pvars (MPI_T), lease (daemon), clock.
  */
 #ifndef BTL_VFRING_H
 #define BTL_VFRING_H
@@ -85,8 +85,11 @@ typedef struct mca_btl_base_endpoint_t {
     struct mca_btl_base_endpoint_t *pump_next;
     uint32_t gets_served; /* gets of this peer under way */
     bool pumping;         /* in the module's pump list */
+    uint8_t contact;      /* see btl_vfring_contact.c; 0: nothing was sent yet */
+    uint64_t contact_ns;  /* when the first frames went */
 } mca_btl_base_endpoint_t;
 typedef struct mca_btl_base_endpoint_t mca_btl_vfring_endpoint_t;
+_Static_assert(sizeof(mca_btl_vfring_endpoint_t) <= 96, "thousands of idle peers");
 
 /** Put and get; the counters only grow. */
 struct btl_vfring_rdma_stats {
@@ -159,6 +162,8 @@ typedef struct mca_btl_vfring_component_t {
     unsigned int silence_warn_s;
     unsigned int peer_timeout_s;
     unsigned int lease_timeout_s;
+    bool connectivity_check;
+    unsigned int connectivity_timeout_s;
     bool stats;
 } mca_btl_vfring_component_t;
 
@@ -268,6 +273,20 @@ void btl_vfring_place_done(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_
 void btl_vfring_rdma_drop(mca_btl_vfring_module_t *module,
                           struct mca_btl_base_endpoint_t *endpoint, bool tell);
 
+/* btl_vfring_contact.c */
+extern mca_btl_vfring_op_t btl_vfring_contact_op;
+void btl_vfring_contact_start(mca_btl_vfring_module_t *module,
+                              struct mca_btl_base_endpoint_t *endpoint);
+void btl_vfring_contact_done(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag,
+                             int status);
+/** Not hot: after timeouts. */
+void btl_vfring_contact_check(mca_btl_vfring_module_t *module);
+
+/* btl_vfring_pvars.c */
+void btl_vfring_pvars_register(void);
+/** The module goes: its counters stay readable. */
+void btl_vfring_pvars_freeze(mca_btl_vfring_module_t *module);
+
 /* btl_vfring_endpoint.c */
 int btl_vfring_modex_send(mca_btl_vfring_module_t *module);
 /**
@@ -286,6 +305,10 @@ void btl_vfring_help_init(void);
 void btl_vfring_help_unusable(const char *device, const char *text, const char *cure);
 void btl_vfring_help_mtu(const mca_btl_vfring_module_t *module, const opal_process_name_t *peer,
                          const struct btl_vfring_modex *theirs);
+void btl_vfring_help_peer_without_vf(const mca_btl_vfring_module_t *module,
+                                     const opal_process_name_t *peer);
+void btl_vfring_help_full_frames_lost(mca_btl_vfring_module_t *module,
+                                      const mca_btl_vfring_endpoint_t *endpoint);
 void btl_vfring_help_silent(mca_btl_vfring_module_t *module,
                             const mca_btl_vfring_endpoint_t *endpoint, uint64_t silent_ns);
 /** Tells the user and Open MPI that @p endpoint (NULL: everybody) is lost. */

@@ -34,6 +34,7 @@ static mca_btl_vfring_module_t param_defaults;
 static int component_register(void)
 {
     (void) btl_vfring_params_register();
+    btl_vfring_pvars_register();
     param_defaults = mca_btl_vfring_module_template;
     return mca_btl_base_param_register(&mca_btl_vfring_component.super.btl_version,
                                        &param_defaults.super);
@@ -307,6 +308,7 @@ int btl_vfring_module_finalize(struct mca_btl_base_module_t *btl)
         btl_vfring_print_stats(module);
     }
     mca_btl_vfring_component.module = NULL;
+    btl_vfring_pvars_freeze(module);
     module_destroy(module);
     return OPAL_SUCCESS;
 }
@@ -318,6 +320,7 @@ static void look_after_vf(mca_btl_vfring_module_t *module)
 {
     const int state = vfring_vf_check(module->vf);
 
+    btl_vfring_contact_check(module);
     module->timeouts_seen = vfring_wire_stats(module->wire)->timeouts;
     if ((state == -ENETRESET || state == -ENODEV) && !module->fatal_reported) {
         module->fatal_reported = true;

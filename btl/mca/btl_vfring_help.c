@@ -115,6 +115,24 @@ static const char *vf_state(mca_btl_vfring_module_t *module)
     }
 }
 
+void btl_vfring_help_peer_without_vf(const mca_btl_vfring_module_t *module,
+                                     const opal_process_name_t *peer)
+{
+    static bool told; /* one text for all such peers */
+
+    if (!told) {
+        told = true;
+        say("peer-without-vf", host(), module->info.name, (unsigned) peer->vpid);
+    }
+}
+
+void btl_vfring_help_full_frames_lost(mca_btl_vfring_module_t *module,
+                                      const mca_btl_vfring_endpoint_t *endpoint)
+{
+    say("full-frames-lost", host(), module->info.name, vf_state(module),
+        (unsigned) endpoint->name.vpid, host_of(endpoint), module->info.mtu_bytes);
+}
+
 void btl_vfring_help_silent(mca_btl_vfring_module_t *module,
                             const mca_btl_vfring_endpoint_t *endpoint, uint64_t silent_ns)
 {

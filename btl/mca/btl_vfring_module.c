@@ -154,6 +154,9 @@ static inline int frag_send(mca_btl_vfring_module_t *module, mca_btl_vfring_frag
     frag->frame.inline_bytes = (uint32_t) frag->segment.seg_len;
     frag->frame.gather_bytes = 0;
     frag->in_flight = true;
+    if (OPAL_UNLIKELY(!frag->endpoint->contact)) {
+        btl_vfring_contact_start(module, frag->endpoint);
+    }
     rc = vfring_wire_send(module->wire, frag->endpoint->peer, &frag->frame, btl_vfring_now_ns());
     if (OPAL_UNLIKELY(rc)) {
         frag->in_flight = false;

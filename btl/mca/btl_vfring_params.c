@@ -96,6 +96,14 @@ int btl_vfring_params_register(void)
     c->lease_timeout_s = 30;
     (void) add_uint("lease_timeout", &c->lease_timeout_s, OPAL_INFO_LVL_5,
                     "Seconds to wait for vfringd's answer");
+    c->connectivity_check = true;
+    (void) add_bool("connectivity_check", &c->connectivity_check, OPAL_INFO_LVL_5,
+                    "Send a short and a full-size frame before the first message to a peer, and "
+                    "say so if only the short one arrives");
+    c->connectivity_timeout_s = 10;
+    (void) add_uint("connectivity_timeout", &c->connectivity_timeout_s, OPAL_INFO_LVL_5,
+                    "Seconds after which a full-size frame counts as lost by the path, when a "
+                    "short one has arrived");
     c->soft_faults = NULL;
     (void) add_string("soft_faults", &c->soft_faults, OPAL_INFO_LVL_9,
                       "Faults of the soft wire, for tests: "

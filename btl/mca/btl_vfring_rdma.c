@@ -215,6 +215,10 @@ void btl_vfring_place_done(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_
 {
     mca_btl_vfring_op_t *op = frag->op;
 
+    if (op == &btl_vfring_contact_op) {
+        btl_vfring_contact_done(module, frag, status);
+        return;
+    }
     frag->op = NULL;
     if (frag->reg) {
         vfring_reg_put(module->reg_cache, frag->reg);
@@ -426,6 +430,8 @@ void btl_vfring_rdma_input(mca_btl_vfring_module_t *module, mca_btl_vfring_endpo
     case BTL_VFRING_MSG_GET:
         get_input(module, endpoint, payload, bytes);
         return;
+    case BTL_VFRING_MSG_PROBE:
+        return; /* the wire acknowledges it: that is all there is to it */
     default:
         rejected(module, endpoint, "it sent a message of a kind that does not exist");
         return;

@@ -20,6 +20,7 @@
 #define BTL_VFRING_MSG_ACTIVE 0u /**< an active message for the header's tag */
 #define BTL_VFRING_MSG_PLACE 1u  /**< struct btl_vfring_place, then bytes to put there */
 #define BTL_VFRING_MSG_GET 2u    /**< struct btl_vfring_get: place these bytes here */
+#define BTL_VFRING_MSG_PROBE 3u  /**< zeros: do frames of this length arrive? */
 
 /** Head of a PLACE payload. Little endian, as all of the wire. */
 struct btl_vfring_place {
