@@ -107,7 +107,8 @@ int btl_vfring_params_register(void)
     c->soft_faults = NULL;
     (void) add_string("soft_faults", &c->soft_faults, OPAL_INFO_LVL_9,
                       "Faults of the soft wire, for tests: "
-                      "drop=P,dup=P,reorder=P,corrupt=P,seed=N with P from 0 to 1");
+                      "drop=P,dup=P,reorder=P,corrupt=P,delay=P,flap=P,seed=N,burst=N,delay_frames=N,"
+                      "flap_ms=N,maxlen=N,reset_after=N with P from 0 to 1");
     c->stats = false;
     (void) add_bool("stats", &c->stats, OPAL_INFO_LVL_4,
                     "Print the counters of each process at the end");

@@ -89,6 +89,13 @@ static int soft_open(struct vfring_vf *vf, const struct vfring_vf_params *params
                                .duplicate_ppm = faults.dup_ppm,
                                .reorder_ppm = faults.reorder_ppm,
                                .corrupt_ppm = faults.corrupt_ppm,
+                               .burst_frames = (uint32_t) faults.burst_frames,
+                               .delay_ppm = faults.delay_ppm,
+                               .delay_frames = (uint32_t) faults.delay_frames,
+                               .flap_ppm = faults.flap_ppm,
+                               .flap_ms = (uint32_t) faults.flap_ms,
+                               .max_frame_bytes = (uint32_t) faults.max_frame_bytes,
+                               .reset_after = faults.reset_after,
                            });
     vf->backend_state = dev;
     vf->mmio = (struct vfring_mmio){ .model = dev, .read = soft_read, .write = soft_write };
