@@ -9,7 +9,7 @@
  * registered memory for its header and payload.
  *
  * Files: component (life, progress), params, module (the BTL's functions),
- * frag (slots), rdma and region (put and get), endpoint (peers, modex), contact
+ * frag (slots), onesided, rdma and region (put and get), endpoint (peers, modex), contact
  * (first frames), help (messages), pvars (MPI_T), lease (daemon), clock.
  */
 #ifndef BTL_VFRING_H
@@ -239,7 +239,7 @@ static inline void btl_vfring_frag_put(mca_btl_vfring_module_t *module, mca_btl_
 int btl_vfring_frag_send(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag,
                          mca_btl_base_tag_t tag, uint32_t msg);
 
-/* btl_vfring_rdma.c: the functions of the BTL's interface, and what the module asks for */
+/* btl_vfring_onesided.c */
 mca_btl_base_registration_handle_t *btl_vfring_register_mem(struct mca_btl_base_module_t *btl,
                                                             struct mca_btl_base_endpoint_t *endpoint,
                                                             void *base, size_t size,
@@ -258,6 +258,12 @@ int btl_vfring_get(struct mca_btl_base_module_t *btl, struct mca_btl_base_endpoi
                    mca_btl_base_registration_handle_t *remote_handle, size_t size, int flags,
                    int order, mca_btl_base_rdma_completion_fn_t cbfunc, void *cbcontext,
                    void *cbdata);
+
+/* btl_vfring_rdma.c */
+/** An operation to fill in, or NULL without memory. Given back by its end, or to free_ops. */
+mca_btl_vfring_op_t *btl_vfring_op_get(mca_btl_vfring_module_t *module);
+/** Sends of @p op what can go at once; the rest, and every callback, comes with progress. */
+void btl_vfring_op_start(mca_btl_vfring_module_t *module, mca_btl_vfring_op_t *op);
 /** 0, or negative errno. */
 int btl_vfring_rdma_create(mca_btl_vfring_module_t *module);
 void btl_vfring_rdma_destroy(mca_btl_vfring_module_t *module);
