@@ -94,6 +94,17 @@ async function kmod(): Promise<Tally> {
   return total;
 }
 
+/** Debian suites whose Open MPI is not the one here: 5.0 and 6.0. */
+async function otherOpenMpi(): Promise<Tally> {
+  const tally = { passed: 0, failed: 0 };
+  for (const suite of ['trixie', 'testing']) {
+    const script = join(root, 'btl', 'mca', 'tests', 'compile-against.sh');
+    const result = await execa(script, [suite], { cwd: root, reject: false, stdio: ['ignore', 'inherit', 'inherit'] });
+    tally[result.exitCode === 0 ? 'passed' : 'failed'] += 1;
+  }
+  return tally;
+}
+
 interface Part {
   readonly title: string;
   /** Needs the native build. */
@@ -107,6 +118,7 @@ const parts: Readonly<Record<string, Part>> = {
   types: { title: 'TypeScript compiles', native: false, run: typecheck },
   check: { title: 'C unit tests', native: true, run: () => check('native') },
   sanitizers: { title: 'C unit tests under AddressSanitizer and UBSan', native: true, run: () => check('sanitizers') },
+  ompi: { title: 'the component compiles with Open MPI 5.0 and 6.0', native: true, run: otherOpenMpi },
   vitest: { title: 'vitest: control, lab', native: true, run: vitest },
   soft: { title: 'end to end over soft VFs', native: true, run: softE2e },
   kmod: { onlyWhenNamed: true, title: 'kernel module in the emulated machine', native: false, run: kmod },

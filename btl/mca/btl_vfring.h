@@ -9,14 +9,18 @@
  * registered memory for its header and payload.
  *
  * Files: component (life, progress), params, module (the BTL's functions),
- * frag (slots), endpoint (peers, modex), help (messages), lease (daemon).
+ * frag (slots), onesided, rdma and region (put and get), endpoint (peers, modex), contact
+ * (first frames), help (messages), pvars (MPI_T), lease (daemon), clock.
  */
 #ifndef BTL_VFRING_H
 #define BTL_VFRING_H
 
 #include "btl_vfring_compat.h"
 
+#include "btl_vfring_clock.h"
 #include "btl_vfring_lease.h"
+#include "btl_vfring_region.h"
+#include "vfring_reg_cache.h"
 #include "vfring_vf.h"
 #include "vfring_wire.h"
 
@@ -34,6 +38,29 @@ BEGIN_C_DECLS
 
 struct mca_btl_vfring_module_t;
 
+/** A put, a get, or a peer's get that we serve. */
+typedef struct mca_btl_vfring_op_t {
+    struct mca_btl_vfring_op_t *next;     /**< queue of the endpoint, or free */
+    struct mca_btl_vfring_op_t *all_next;
+    struct mca_btl_base_endpoint_t *endpoint;
+    const char *from;   /**< what goes out next */
+    uint64_t to;
+    size_t left;        /**< bytes the wire has not got yet */
+    struct btl_vfring_handle handle; /**< of the peer's memory */
+    uint32_t num_at_wire;
+    bool queued;        /**< in the endpoint's queue */
+    bool by_peer;       /**< a peer's get */
+    bool zero_copy;     /**< worth registering */
+    bool cancelled;     /**< the caller is not told of its end */
+    int status;
+    struct vfring_reg *piece; /**< from piece_begin to piece_end is registered, or is copied */
+    uintptr_t piece_begin, piece_end;
+    uint64_t piece_iova;
+    mca_btl_base_rdma_completion_fn_t cbfunc; /**< and its arguments */
+    void *context, *cbdata, *local_address;
+    mca_btl_base_registration_handle_t *local_handle;
+} mca_btl_vfring_op_t;
+
 /** A send descriptor with its frame and its slot. */
 typedef struct mca_btl_vfring_frag_t {
     mca_btl_base_descriptor_t base; /* first: the PML's view */
@@ -43,6 +70,8 @@ typedef struct mca_btl_vfring_frag_t {
     struct mca_btl_vfring_frag_t *next; /* free list, or list of due callbacks */
     bool in_flight;   /* the wire has it */
     bool upper_owns;  /* the PML has not freed it yet */
+    mca_btl_vfring_op_t *op; /* it carries a part of this one; NULL: a message */
+    struct vfring_reg *reg;  /* memory that the VF may read for it */
 } mca_btl_vfring_frag_t;
 
 /** A peer on a module. */
@@ -52,8 +81,25 @@ typedef struct mca_btl_base_endpoint_t {
     opal_process_name_t name;
     opal_proc_t *proc; /* NULL until add_procs: the peer may be heard first */
     struct mca_btl_base_endpoint_t *next;
+    mca_btl_vfring_op_t *ops_head, *ops_tail; /* first come, first served */
+    struct mca_btl_base_endpoint_t *pump_next;
+    uint32_t gets_served; /* gets of this peer under way */
+    bool pumping;         /* in the module's pump list */
+    uint8_t contact;      /* see btl_vfring_contact.c; 0: nothing was sent yet */
+    uint64_t contact_ns;  /* when the first frames went */
 } mca_btl_base_endpoint_t;
 typedef struct mca_btl_base_endpoint_t mca_btl_vfring_endpoint_t;
+_Static_assert(sizeof(mca_btl_vfring_endpoint_t) <= 96, "thousands of idle peers");
+
+/** Put and get; the counters only grow. */
+struct btl_vfring_rdma_stats {
+    uint64_t puts;
+    uint64_t gets;
+    uint64_t bytes_placed;  /**< into the user's memory, by us */
+    uint64_t bytes_copied;  /**< of what we sent: through a slot, not from the user's memory */
+    uint64_t pieces_copied; /**< that should have been registered, and could not be */
+    uint64_t rejected;      /**< peers that named memory that was not open to them */
+};
 
 /** One VF at work. */
 typedef struct mca_btl_vfring_module_t {
@@ -67,14 +113,21 @@ typedef struct mca_btl_vfring_module_t {
     uint32_t num_reserved; /* of the free ones, for control messages */
     uint32_t max_payload;  /* bytes of one frame, the PML's headers included */
     uint32_t idle_polls;
+    uint32_t last_tx_seq;  /* the VF's number of the last frame posted */
     bool in_progress;
     mca_btl_vfring_frag_t *callbacks_head; /* sent, the PML does not know yet */
     mca_btl_vfring_frag_t *callbacks_tail;
     pthread_mutex_t lock; /* recursive: the PML sends from inside callbacks */
+    struct mca_btl_base_endpoint_t *pump_list; /* peers with operations to send for */
+    mca_btl_vfring_op_t *free_ops;
+    struct vfring_reg_cache *reg_cache; /* NULL: everything is copied */
+    struct btl_vfring_regions regions;
+    struct btl_vfring_rdma_stats rdma_stats;
 
     /* Set up once. */
     mca_btl_vfring_frag_t *frags;
     uint32_t num_frags;
+    mca_btl_vfring_op_t *all_ops;
     struct vfring_dma slots;
     struct vfring_dma control_slots;
     struct vfring_wire_frame control_frames[BTL_VFRING_CONTROL_FRAMES];
@@ -100,12 +153,17 @@ typedef struct mca_btl_vfring_component_t {
     unsigned int rx_entries;
     unsigned int slots;
     unsigned int window;
+    size_t rcache_bytes;
+    unsigned int rcache_entries;
+    size_t zero_copy_min;
     bool checksum;
     unsigned int ack_delay_us;
     unsigned int rto_min_us;
     unsigned int silence_warn_s;
     unsigned int peer_timeout_s;
     unsigned int lease_timeout_s;
+    bool connectivity_check;
+    unsigned int connectivity_timeout_s;
     bool stats;
 } mca_btl_vfring_component_t;
 
@@ -121,7 +179,7 @@ struct btl_vfring_modex {
     uint32_t mtu_bytes;
     char vf[64]; /* for messages */
 };
-#define BTL_VFRING_MODEX_VERSION 1
+#define BTL_VFRING_MODEX_VERSION 2
 
 /* Threads: nothing is locked in a process that has but one. */
 static inline void btl_vfring_lock(mca_btl_vfring_module_t *module)
@@ -138,7 +196,6 @@ static inline void btl_vfring_unlock(mca_btl_vfring_module_t *module)
     }
 }
 
-uint64_t btl_vfring_now_ns(void);
 
 /* btl_vfring_params.c */
 int btl_vfring_params_register(void);
@@ -155,6 +212,88 @@ int btl_vfring_frags_create(mca_btl_vfring_module_t *module, struct vfring_vf_er
 /** After the VF was closed, which has freed the slots: until then it may read them. */
 void btl_vfring_frags_destroy(mca_btl_vfring_module_t *module);
 
+/** A slot for a put's frame, or NULL if less than one in @p share is free. */
+static inline mca_btl_vfring_frag_t *btl_vfring_frag_get_bulk(mca_btl_vfring_module_t *module,
+                                                              uint32_t share)
+{
+    mca_btl_vfring_frag_t *frag = module->free_frags;
+
+    if (module->num_free <= module->num_frags / share) {
+        return NULL;
+    }
+    module->free_frags = frag->next;
+    module->num_free--;
+    frag->base.des_flags = 0;
+    frag->upper_owns = false;
+    return frag;
+}
+
+static inline void btl_vfring_frag_put(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag)
+{
+    frag->in_flight = false;
+    frag->next = module->free_frags;
+    module->free_frags = frag;
+    module->num_free++;
+}
+
+/** Sends what is in the slot; the lock is held. OPAL_SUCCESS, or the fragment is the caller's. */
+int btl_vfring_frag_send(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag,
+                         mca_btl_base_tag_t tag, uint32_t msg);
+
+/* btl_vfring_onesided.c */
+mca_btl_base_registration_handle_t *btl_vfring_register_mem(struct mca_btl_base_module_t *btl,
+                                                            struct mca_btl_base_endpoint_t *endpoint,
+                                                            void *base, size_t size,
+                                                            uint32_t flags);
+int btl_vfring_deregister_mem(struct mca_btl_base_module_t *btl,
+                              mca_btl_base_registration_handle_t *handle);
+int btl_vfring_put(struct mca_btl_base_module_t *btl, struct mca_btl_base_endpoint_t *endpoint,
+                   void *local_address, uint64_t remote_address,
+                   mca_btl_base_registration_handle_t *local_handle,
+                   mca_btl_base_registration_handle_t *remote_handle, size_t size, int flags,
+                   int order, mca_btl_base_rdma_completion_fn_t cbfunc, void *cbcontext,
+                   void *cbdata);
+int btl_vfring_get(struct mca_btl_base_module_t *btl, struct mca_btl_base_endpoint_t *endpoint,
+                   void *local_address, uint64_t remote_address,
+                   mca_btl_base_registration_handle_t *local_handle,
+                   mca_btl_base_registration_handle_t *remote_handle, size_t size, int flags,
+                   int order, mca_btl_base_rdma_completion_fn_t cbfunc, void *cbcontext,
+                   void *cbdata);
+
+/* btl_vfring_rdma.c */
+/** An operation to fill in, or NULL without memory. Given back by its end, or to free_ops. */
+mca_btl_vfring_op_t *btl_vfring_op_get(mca_btl_vfring_module_t *module);
+/** Sends of @p op what can go at once; the rest, and every callback, comes with progress. */
+void btl_vfring_op_start(mca_btl_vfring_module_t *module, mca_btl_vfring_op_t *op);
+/** 0, or negative errno. */
+int btl_vfring_rdma_create(mca_btl_vfring_module_t *module);
+void btl_vfring_rdma_destroy(mca_btl_vfring_module_t *module);
+/** Sends for the peers in the pump list what their windows allow. */
+void btl_vfring_rdma_pump(mca_btl_vfring_module_t *module);
+/** A message that is none for the PML came in. */
+void btl_vfring_rdma_input(mca_btl_vfring_module_t *module,
+                           struct mca_btl_base_endpoint_t *endpoint, uint32_t msg,
+                           const void *payload, uint32_t bytes);
+/** @p status as of the wire's complete. */
+void btl_vfring_place_done(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag, int status);
+/** Nothing is sent to the endpoint any more; with @p tell the callers hear of it. */
+void btl_vfring_rdma_drop(mca_btl_vfring_module_t *module,
+                          struct mca_btl_base_endpoint_t *endpoint, bool tell);
+
+/* btl_vfring_contact.c */
+extern mca_btl_vfring_op_t btl_vfring_contact_op;
+void btl_vfring_contact_start(mca_btl_vfring_module_t *module,
+                              struct mca_btl_base_endpoint_t *endpoint);
+void btl_vfring_contact_done(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag,
+                             int status);
+/** Not hot: after timeouts. */
+void btl_vfring_contact_check(mca_btl_vfring_module_t *module);
+
+/* btl_vfring_pvars.c */
+void btl_vfring_pvars_register(void);
+/** The module goes: its counters stay readable. */
+void btl_vfring_pvars_freeze(mca_btl_vfring_module_t *module);
+
 /* btl_vfring_endpoint.c */
 int btl_vfring_modex_send(mca_btl_vfring_module_t *module);
 /**
@@ -163,7 +302,9 @@ int btl_vfring_modex_send(mca_btl_vfring_module_t *module);
  */
 int btl_vfring_endpoint_get(mca_btl_vfring_module_t *module, const opal_process_name_t *name,
                             mca_btl_vfring_endpoint_t **endpoint);
-void btl_vfring_endpoint_release(mca_btl_vfring_endpoint_t *endpoint);
+/** Harmless for an endpoint that was released before. */
+void btl_vfring_endpoint_release(mca_btl_vfring_module_t *module,
+                                 mca_btl_vfring_endpoint_t *endpoint);
 
 /* btl_vfring_help.c */
 void btl_vfring_help_init(void);
@@ -171,6 +312,10 @@ void btl_vfring_help_init(void);
 void btl_vfring_help_unusable(const char *device, const char *text, const char *cure);
 void btl_vfring_help_mtu(const mca_btl_vfring_module_t *module, const opal_process_name_t *peer,
                          const struct btl_vfring_modex *theirs);
+void btl_vfring_help_peer_without_vf(const mca_btl_vfring_module_t *module,
+                                     const opal_process_name_t *peer);
+void btl_vfring_help_full_frames_lost(mca_btl_vfring_module_t *module,
+                                      const mca_btl_vfring_endpoint_t *endpoint);
 void btl_vfring_help_silent(mca_btl_vfring_module_t *module,
                             const mca_btl_vfring_endpoint_t *endpoint, uint64_t silent_ns);
 /** Tells the user and Open MPI that @p endpoint (NULL: everybody) is lost. */

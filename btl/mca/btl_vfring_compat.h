@@ -31,6 +31,13 @@
 #    define BTL_VFRING_MODEX_SCOPE OPAL_PMIX_GLOBAL
 #endif
 
+/** A put that is complete here is complete at the peer; 4.1 has no word for it. */
+#ifdef MCA_BTL_FLAGS_RDMA_REMOTE_COMPLETION
+#    define BTL_VFRING_FLAGS_COMPLETION MCA_BTL_FLAGS_RDMA_REMOTE_COMPLETION
+#else
+#    define BTL_VFRING_FLAGS_COMPLETION 0
+#endif
+
 /**
  * Hands a received message to the upper layer. 4.1 wants a send descriptor
  * with the segments, 5.0 a receive descriptor that also names the endpoint.

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <time.h>
 
 /* An idle poll looks at the clock (a few tens of ns) once in so many times. */
 #define CLOCK_EVERY_IDLE_POLLS 8u
@@ -30,19 +29,12 @@ mca_btl_vfring_component_t mca_btl_vfring_component = {
     },
 };
 
-uint64_t btl_vfring_now_ns(void)
-{
-    struct timespec ts;
-
-    (void) clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (uint64_t) ts.tv_sec * 1000000000u + (uint64_t) ts.tv_nsec;
-}
-
 static mca_btl_vfring_module_t param_defaults;
 
 static int component_register(void)
 {
     (void) btl_vfring_params_register();
+    btl_vfring_pvars_register();
     param_defaults = mca_btl_vfring_module_template;
     return mca_btl_base_param_register(&mca_btl_vfring_component.super.btl_version,
                                        &param_defaults.super);
@@ -276,6 +268,7 @@ static mca_btl_base_module_t **component_init(int *num_modules, bool enable_prog
     (void) enable_mpi_threads;
     *num_modules = 0;
     btl_vfring_help_init();
+    btl_vfring_clock_init();
     /*
      * Where the component is installed it is offered to every MPI program.
      * Nobody who did not ask for it shall hear of a node without VFs.
@@ -314,6 +307,7 @@ int btl_vfring_module_finalize(struct mca_btl_base_module_t *btl)
         btl_vfring_print_stats(module);
     }
     mca_btl_vfring_component.module = NULL;
+    btl_vfring_pvars_freeze(module);
     module_destroy(module);
     return OPAL_SUCCESS;
 }
@@ -325,6 +319,7 @@ static void look_after_vf(mca_btl_vfring_module_t *module)
 {
     const int state = vfring_vf_check(module->vf);
 
+    btl_vfring_contact_check(module);
     module->timeouts_seen = vfring_wire_stats(module->wire)->timeouts;
     if ((state == -ENETRESET || state == -ENODEV) && !module->fatal_reported) {
         module->fatal_reported = true;
@@ -335,35 +330,48 @@ static void look_after_vf(mca_btl_vfring_module_t *module)
     }
 }
 
+/* The clock is read once, and only if something came. */
+struct rx_turn {
+    struct vfring_wire *wire;
+    uint64_t now_ns;
+};
+
+static void rx_input(void *ctx, const void *data, uint32_t bytes)
+{
+    struct rx_turn *turn = ctx;
+
+    if (!turn->now_ns) {
+        turn->now_ns = btl_vfring_now_ns();
+    }
+    vfring_wire_input(turn->wire, data, bytes, turn->now_ns);
+}
+
 static int module_progress(mca_btl_vfring_module_t *module)
 {
-    struct vfring_rx_frame frames[BTL_VFRING_RX_BURST];
+    struct rx_turn turn = {.wire = module->wire};
     unsigned count;
 
     module->in_progress = true;
     if (module->callbacks_head) {
         btl_vfring_run_callbacks(module);
     }
-    count = vfring_vf_rx_poll(module->vf, frames, BTL_VFRING_RX_BURST);
-    if (count) {
-        const uint64_t now = btl_vfring_now_ns();
-
-        for (unsigned i = 0; i < count; i++) {
-            vfring_wire_input(module->wire, frames[i].data, frames[i].bytes, now);
-        }
-        vfring_vf_rx_release(module->vf, count);
+    count = vfring_vf_rx_each(module->vf, BTL_VFRING_RX_BURST, rx_input, &turn);
+    if (turn.now_ns) {
         module->idle_polls = 0;
         /* Behind a full burst there may be acknowledgements: timeouts wait. */
         if (count < BTL_VFRING_RX_BURST) {
-            vfring_wire_progress(module->wire, now);
+            vfring_wire_progress(module->wire, turn.now_ns);
         } else {
-            vfring_wire_flush(module->wire, now);
+            vfring_wire_flush(module->wire, turn.now_ns);
         }
     } else if (++module->idle_polls % CLOCK_EVERY_IDLE_POLLS == 0) {
         vfring_wire_progress(module->wire, btl_vfring_now_ns());
         if (OPAL_UNLIKELY(module->timeouts_seen != vfring_wire_stats(module->wire)->timeouts)) {
             look_after_vf(module);
         }
+    }
+    if (module->pump_list) {
+        btl_vfring_rdma_pump(module);
     }
     vfring_vf_tx_doorbell(module->vf);
     module->in_progress = false;

@@ -58,6 +58,9 @@ int btl_vfring_endpoint_get(mca_btl_vfring_module_t *module, const opal_process_
     }
     rc = modex_receive(name, &theirs);
     if (rc != OPAL_SUCCESS) {
+        if (btl_vfring_asked_for()) {
+            btl_vfring_help_peer_without_vf(module, name);
+        }
         return rc;
     }
     if (theirs.mtu_bytes != module->info.mtu_bytes) {
@@ -81,14 +84,19 @@ int btl_vfring_endpoint_get(mca_btl_vfring_module_t *module, const opal_process_
     return OPAL_SUCCESS;
 }
 
-void btl_vfring_endpoint_release(mca_btl_vfring_endpoint_t *endpoint)
+void btl_vfring_endpoint_release(mca_btl_vfring_module_t *module,
+                                 mca_btl_vfring_endpoint_t *endpoint)
 {
-    mca_btl_vfring_endpoint_t **at = &endpoint->module->endpoints;
+    mca_btl_vfring_endpoint_t **at = &module->endpoints;
 
-    while (*at != endpoint) {
+    while (*at && *at != endpoint) {
         at = &(*at)->next;
     }
+    if (!*at) {
+        return; /* was released before */
+    }
     *at = endpoint->next;
-    vfring_wire_peer_remove(endpoint->module->wire, endpoint->peer);
+    btl_vfring_rdma_drop(module, endpoint, false);
+    vfring_wire_peer_remove(module->wire, endpoint->peer);
     free(endpoint);
 }

@@ -58,6 +58,12 @@ int btl_vfring_frags_create(mca_btl_vfring_module_t *module, struct vfring_vf_er
         frag->next = module->free_frags;
         module->free_frags = frag;
     }
+    if (btl_vfring_rdma_create(module)) {
+        error->err = -ENOMEM;
+        (void) snprintf(error->text, sizeof(error->text), "no memory for the registration cache");
+        error->remedy[0] = '\0';
+        return -ENOMEM;
+    }
     module->num_free = module->num_frags;
     module->num_reserved = module->num_frags / BTL_VFRING_PRIORITY_SHARE;
     return 0;
@@ -65,6 +71,7 @@ int btl_vfring_frags_create(mca_btl_vfring_module_t *module, struct vfring_vf_er
 
 void btl_vfring_frags_destroy(mca_btl_vfring_module_t *module)
 {
+    btl_vfring_rdma_destroy(module);
     for (uint32_t i = 0; module->frags && i < module->num_frags; i++) {
         OBJ_DESTRUCT(&module->frags[i].base);
     }

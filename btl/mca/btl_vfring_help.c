@@ -115,6 +115,24 @@ static const char *vf_state(mca_btl_vfring_module_t *module)
     }
 }
 
+void btl_vfring_help_peer_without_vf(const mca_btl_vfring_module_t *module,
+                                     const opal_process_name_t *peer)
+{
+    static bool told; /* one text for all such peers */
+
+    if (!told) {
+        told = true;
+        say("peer-without-vf", host(), module->info.name, (unsigned) peer->vpid);
+    }
+}
+
+void btl_vfring_help_full_frames_lost(mca_btl_vfring_module_t *module,
+                                      const mca_btl_vfring_endpoint_t *endpoint)
+{
+    say("full-frames-lost", host(), module->info.name, vf_state(module),
+        (unsigned) endpoint->name.vpid, host_of(endpoint), module->info.mtu_bytes);
+}
+
 void btl_vfring_help_silent(mca_btl_vfring_module_t *module,
                             const mca_btl_vfring_endpoint_t *endpoint, uint64_t silent_ns)
 {
@@ -144,12 +162,19 @@ void btl_vfring_report_failure(mca_btl_vfring_module_t *module,
 void btl_vfring_print_stats(const mca_btl_vfring_module_t *module)
 {
     const struct vfring_wire_stats *s = vfring_wire_stats(module->wire);
+    const struct btl_vfring_rdma_stats *r = &module->rdma_stats;
+    const struct vfring_reg_stats none = {0};
+    const struct vfring_reg_stats *c = module->reg_cache
+                                           ? vfring_reg_cache_stats(module->reg_cache)
+                                           : &none;
 
     opal_output(0,
                 "btl:vfring:stats vf=%s tx_frames=%llu tx_bytes=%llu rx_frames=%llu rx_bytes=%llu "
                 "acks_sent=%llu acks_received=%llu fast_retransmits=%llu timeout_retransmits=%llu "
                 "duplicates=%llu malformed=%llu bad_crc=%llu foreign=%llu window_stalls=%llu "
-                "ring_stalls=%llu registered_bytes=%llu",
+                "ring_stalls=%llu registered_bytes=%llu puts=%llu gets=%llu bytes_placed=%llu "
+                "bytes_copied=%llu pieces_copied=%llu rejected=%llu reg_hits=%llu reg_misses=%llu "
+                "reg_evictions=%llu reg_invalidations=%llu reg_peak_bytes=%llu",
                 module->info.name, (unsigned long long) s->tx_data_frames,
                 (unsigned long long) s->tx_payload_bytes, (unsigned long long) s->rx_data_frames,
                 (unsigned long long) s->rx_payload_bytes, (unsigned long long) s->tx_ack_frames,
@@ -159,5 +184,10 @@ void btl_vfring_print_stats(const mca_btl_vfring_module_t *module)
                 (unsigned long long) s->rx_duplicates, (unsigned long long) s->rx_malformed,
                 (unsigned long long) s->rx_bad_crc, (unsigned long long) s->rx_foreign,
                 (unsigned long long) s->window_stalls, (unsigned long long) s->ring_stalls,
-                (unsigned long long) vfring_vf_dma_bytes(module->vf));
+                (unsigned long long) vfring_vf_dma_bytes(module->vf), (unsigned long long) r->puts,
+                (unsigned long long) r->gets, (unsigned long long) r->bytes_placed,
+                (unsigned long long) r->bytes_copied, (unsigned long long) r->pieces_copied,
+                (unsigned long long) r->rejected, (unsigned long long) c->hits,
+                (unsigned long long) c->misses, (unsigned long long) c->evictions,
+                (unsigned long long) c->invalidations, (unsigned long long) c->peak_bytes);
 }

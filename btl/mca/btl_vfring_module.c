@@ -15,6 +15,27 @@ static inline mca_btl_vfring_frag_t *frag_of_frame(struct vfring_wire_frame *fra
     return (mca_btl_vfring_frag_t *) ((char *) frame - offsetof(mca_btl_vfring_frag_t, frame));
 }
 
+/* Headers and tiny payloads: two overlapping moves instead of a call. */
+static inline void copy_small(char *to, const char *from, size_t bytes)
+{
+    if (bytes > 32) {
+        memcpy(to, from, bytes);
+    } else if (bytes >= 16) {
+        memcpy(to, from, 16);
+        memcpy(to + bytes - 16, from + bytes - 16, 16);
+    } else if (bytes >= 8) {
+        memcpy(to, from, 8);
+        memcpy(to + bytes - 8, from + bytes - 8, 8);
+    } else if (bytes >= 4) {
+        memcpy(to, from, 4);
+        memcpy(to + bytes - 4, from + bytes - 4, 4);
+    } else {
+        for (size_t i = 0; i < bytes; i++) {
+            to[i] = from[i];
+        }
+    }
+}
+
 /* --- fragments ------------------------------------------------------------ */
 
 static inline mca_btl_vfring_frag_t *frag_get(mca_btl_vfring_module_t *module,
@@ -122,15 +143,20 @@ static struct mca_btl_base_descriptor_t *btl_prepare_src(struct mca_btl_base_mod
 
 /* The lock is held. 0, or OPAL_ERR_UNREACH: the peer is lost. */
 static inline int frag_send(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag,
-                            mca_btl_base_tag_t tag)
+                            mca_btl_base_tag_t tag, uint32_t msg)
 {
     int rc;
 
     frag->frame.tag = tag;
-    frag->frame.msg = 0;
+    frag->frame.msg = msg;
+    /* Of messages that ob1 has to match all are urgent or none: they keep their order. */
+    frag->frame.urgent = frag->base.des_flags & MCA_BTL_DES_FLAGS_PRIORITY;
     frag->frame.inline_bytes = (uint32_t) frag->segment.seg_len;
     frag->frame.gather_bytes = 0;
     frag->in_flight = true;
+    if (OPAL_UNLIKELY(!frag->endpoint->contact)) {
+        btl_vfring_contact_start(module, frag->endpoint);
+    }
     rc = vfring_wire_send(module->wire, frag->endpoint->peer, &frag->frame, btl_vfring_now_ns());
     if (OPAL_UNLIKELY(rc)) {
         frag->in_flight = false;
@@ -143,6 +169,12 @@ static inline int frag_send(mca_btl_vfring_module_t *module, mca_btl_vfring_frag
     return OPAL_SUCCESS;
 }
 
+int btl_vfring_frag_send(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag,
+                         mca_btl_base_tag_t tag, uint32_t msg)
+{
+    return frag_send(module, frag, tag, msg);
+}
+
 static int btl_send(struct mca_btl_base_module_t *btl, struct mca_btl_base_endpoint_t *endpoint,
                     struct mca_btl_base_descriptor_t *descriptor, mca_btl_base_tag_t tag)
 {
@@ -152,7 +184,7 @@ static int btl_send(struct mca_btl_base_module_t *btl, struct mca_btl_base_endpo
 
     btl_vfring_lock(module);
     frag->endpoint = endpoint;
-    rc = frag_send(module, frag, tag);
+    rc = frag_send(module, frag, tag, BTL_VFRING_MSG_ACTIVE);
     if (OPAL_LIKELY(rc == OPAL_SUCCESS)) {
         /*
          * The data is in our slot and will arrive: for the PML the send is
@@ -194,11 +226,19 @@ static int btl_sendi(struct mca_btl_base_module_t *btl, struct mca_btl_base_endp
         if (OPAL_LIKELY(NULL != frag)) {
             char *to = frag->segment.seg_addr.pval;
 
-            memcpy(to, header, header_size);
-            rc = payload_size ? pack(convertor, to + header_size, &packed) : OPAL_SUCCESS;
+            copy_small(to, header, header_size);
+            rc = OPAL_SUCCESS;
+            if (payload_size && !opal_convertor_need_buffers(convertor)) {
+                void *from; /* contiguous: no need to set the convertor in motion */
+
+                opal_convertor_get_current_pointer(convertor, &from);
+                copy_small(to + header_size, from, payload_size);
+            } else if (payload_size) {
+                rc = pack(convertor, to + header_size, &packed);
+            }
             if (OPAL_LIKELY(rc == OPAL_SUCCESS && packed == payload_size)) {
                 frag->segment.seg_len = header_size + payload_size;
-                rc = frag_send(module, frag, tag);
+                rc = frag_send(module, frag, tag, BTL_VFRING_MSG_ACTIVE);
             }
             frag->upper_owns = false;
             frag_put_if_unused(module, frag);
@@ -231,10 +271,10 @@ void btl_vfring_run_callbacks(mca_btl_vfring_module_t *module)
 
 /* --- what the wire asks for ------------------------------------------------- */
 
-static int wire_xmit(void *ctx, struct vfring_wire_frame *frame, uint32_t bytes)
+static int xmit_gather(mca_btl_vfring_module_t *module, struct vfring_wire_frame *frame,
+                       uint32_t bytes)
 {
-    mca_btl_vfring_module_t *module = ctx;
-    struct vfring_tx_seg segs[2] = {
+    const struct vfring_tx_seg segs[2] = {
         {.iova = frame->hdr_iova, .bytes = bytes - frame->gather_bytes},
         {.iova = frame->gather_iova, .bytes = frame->gather_bytes},
     };
@@ -246,7 +286,22 @@ static int wire_xmit(void *ctx, struct vfring_wire_frame *frame, uint32_t bytes)
         (void) vfring_vf_tx_done(module->vf);
         rc = vfring_vf_tx_post(module->vf, segs, num_segs, &frame->tx_seq);
     }
+    module->last_tx_seq = OPAL_LIKELY(!rc) ? frame->tx_seq : module->last_tx_seq;
     return rc;
+}
+
+static int wire_xmit(void *ctx, struct vfring_wire_frame *frame, uint32_t bytes)
+{
+    mca_btl_vfring_module_t *module = ctx;
+
+    if (OPAL_LIKELY(!frame->gather_bytes)) {
+        frame->tx_seq = vfring_vf_tx_post_one(module->vf, frame->hdr_iova, bytes);
+        if (OPAL_LIKELY(frame->tx_seq)) {
+            module->last_tx_seq = frame->tx_seq;
+            return 0;
+        }
+    }
+    return xmit_gather(module, frame, bytes);
 }
 
 static bool wire_xmit_busy(void *ctx, uint32_t tx_seq)
@@ -262,6 +317,10 @@ static void wire_deliver(void *ctx, struct vfring_wire_peer *peer,
     mca_btl_vfring_module_t *module = ctx;
     mca_btl_base_segment_t segment = {.seg_addr.pval = (void *) payload, .seg_len = bytes};
 
+    if (hdr->msg != BTL_VFRING_MSG_ACTIVE) {
+        btl_vfring_rdma_input(module, vfring_wire_peer_upper(peer), hdr->msg, payload, bytes);
+        return;
+    }
     /* The tag comes from a member of the job, yet a stray one must not crash us. */
     if (OPAL_UNLIKELY(hdr->tag >= MCA_BTL_TAG_MAX
                       || !mca_btl_base_active_message_trigger[hdr->tag].cbfunc)) {
@@ -276,7 +335,11 @@ static void wire_complete(void *ctx, struct vfring_wire_frame *frame, int status
     mca_btl_vfring_module_t *module = ctx;
     mca_btl_vfring_frag_t *frag = frag_of_frame(frame);
 
-    (void) status; /* a lost peer is reported once, by wire_peer_failed() */
+    if (frag->op) {
+        btl_vfring_place_done(module, frag, status);
+        return;
+    }
+    /* A lost peer is reported once, by wire_peer_failed(). */
     frag->in_flight = false;
     frag_put_if_unused(module, frag);
 }
@@ -307,6 +370,7 @@ static void wire_peer_failed(void *ctx, struct vfring_wire_peer *peer, uint64_t 
     (void) snprintf(cause, sizeof(cause), "it has acknowledged nothing for %llu s",
                     (unsigned long long) (silent_ns / 1000000000u));
     btl_vfring_report_failure(ctx, vfring_wire_peer_upper(peer), cause);
+    btl_vfring_rdma_drop(ctx, vfring_wire_peer_upper(peer), true);
 }
 
 const struct vfring_wire_ops btl_vfring_wire_ops = {
@@ -359,9 +423,12 @@ static int btl_del_procs(struct mca_btl_base_module_t *btl, size_t nprocs,
 
     btl_vfring_lock(module);
     for (size_t i = 0; i < nprocs; i++) {
+        /*
+         * bml/r2 has each endpoint in two arrays, and compares them to give it
+         * back once: so the caller's pointer stays as it is.
+         */
         if (endpoints[i]) {
-            btl_vfring_endpoint_release(endpoints[i]);
-            endpoints[i] = NULL;
+            btl_vfring_endpoint_release(module, endpoints[i]);
         }
     }
     btl_vfring_unlock(module);
@@ -384,7 +451,14 @@ const mca_btl_vfring_module_t mca_btl_vfring_module_template = {
         .btl_exclusivity = MCA_BTL_EXCLUSIVITY_DEFAULT,
         .btl_latency = 5,
         .btl_bandwidth = 1000,
-        .btl_flags = MCA_BTL_FLAGS_SEND,
+        .btl_flags = MCA_BTL_FLAGS_SEND | MCA_BTL_FLAGS_RDMA | BTL_VFRING_FLAGS_COMPLETION,
+        .btl_rdma_pipeline_frag_size = 1024 * 1024,
+        .btl_registration_handle_size = sizeof(struct btl_vfring_handle),
+        /* Any address, any length: the frames are cut to measure. */
+        .btl_put_limit = SIZE_MAX,
+        .btl_get_limit = SIZE_MAX,
+        .btl_put_local_registration_threshold = SIZE_MAX,
+        .btl_get_local_registration_threshold = SIZE_MAX,
         .btl_add_procs = btl_add_procs,
         .btl_del_procs = btl_del_procs,
         .btl_finalize = btl_vfring_module_finalize,
@@ -393,6 +467,10 @@ const mca_btl_vfring_module_t mca_btl_vfring_module_template = {
         .btl_prepare_src = btl_prepare_src,
         .btl_send = btl_send,
         .btl_sendi = btl_sendi,
+        .btl_put = btl_vfring_put,
+        .btl_get = btl_vfring_get,
+        .btl_register_mem = btl_vfring_register_mem,
+        .btl_deregister_mem = btl_vfring_deregister_mem,
         .btl_dump = mca_btl_base_dump,
         .btl_register_error = btl_register_error,
     },

@@ -21,6 +21,14 @@ static int add_uint(const char *name, unsigned int *storage, mca_base_var_info_l
                                            MCA_BASE_VAR_SCOPE_LOCAL, storage);
 }
 
+static int add_size(const char *name, size_t *storage, mca_base_var_info_lvl_t level,
+                    const char *help)
+{
+    return mca_base_component_var_register(&mca_btl_vfring_component.super.btl_version, name, help,
+                                           MCA_BASE_VAR_TYPE_SIZE_T, NULL, 0, 0, level,
+                                           MCA_BASE_VAR_SCOPE_LOCAL, storage);
+}
+
 static int add_bool(const char *name, bool *storage, mca_base_var_info_lvl_t level,
                     const char *help)
 {
@@ -58,6 +66,16 @@ int btl_vfring_params_register(void)
     c->window = 0;
     (void) add_uint("window", &c->window, OPAL_INFO_LVL_5,
                     "Frames in flight to one peer, 2 to 64; 0: 64");
+    c->rcache_bytes = (size_t) 4 << 20;
+    (void) add_size("rcache_bytes", &c->rcache_bytes, OPAL_INFO_LVL_5,
+                    "Most bytes of user memory kept registered, so that large messages leave "
+                    "without a copy; 0: copy everything");
+    c->rcache_entries = 256;
+    (void) add_uint("rcache_entries", &c->rcache_entries, OPAL_INFO_LVL_5,
+                    "Most pieces of user memory kept registered, up to 65536; 0: copy everything");
+    c->zero_copy_min = 32 * 1024;
+    (void) add_size("zero_copy_min", &c->zero_copy_min, OPAL_INFO_LVL_5,
+                    "Messages below so many bytes are copied instead of registered");
     c->checksum = false;
     (void) add_bool("checksum", &c->checksum, OPAL_INFO_LVL_5,
                     "Protect the payload end to end with CRC32C (headers always are)");
@@ -78,10 +96,19 @@ int btl_vfring_params_register(void)
     c->lease_timeout_s = 30;
     (void) add_uint("lease_timeout", &c->lease_timeout_s, OPAL_INFO_LVL_5,
                     "Seconds to wait for vfringd's answer");
+    c->connectivity_check = true;
+    (void) add_bool("connectivity_check", &c->connectivity_check, OPAL_INFO_LVL_5,
+                    "Send a short and a full-size frame before the first message to a peer, and "
+                    "say so if only the short one arrives");
+    c->connectivity_timeout_s = 10;
+    (void) add_uint("connectivity_timeout", &c->connectivity_timeout_s, OPAL_INFO_LVL_5,
+                    "Seconds after which a full-size frame counts as lost by the path, when a "
+                    "short one has arrived");
     c->soft_faults = NULL;
     (void) add_string("soft_faults", &c->soft_faults, OPAL_INFO_LVL_9,
                       "Faults of the soft wire, for tests: "
-                      "drop=P,dup=P,reorder=P,corrupt=P,seed=N with P from 0 to 1");
+                      "drop=P,dup=P,reorder=P,corrupt=P,delay=P,flap=P,seed=N,burst=N,delay_frames=N,"
+                      "flap_ms=N,maxlen=N,reset_after=N with P from 0 to 1");
     c->stats = false;
     (void) add_bool("stats", &c->stats, OPAL_INFO_LVL_4,
                     "Print the counters of each process at the end");

@@ -84,6 +84,13 @@ struct softvf_faults {
     uint32_t duplicate_ppm;
     uint32_t reorder_ppm; /**< the frame is held back behind the next one */
     uint32_t corrupt_ppm;
+    uint32_t burst_frames; /**< a drop takes the frames after it along: so many in all; 0: one */
+    uint32_t delay_ppm;    /**< the frame is held back behind 1 to delay_frames others */
+    uint32_t delay_frames; /**< 0: 1 */
+    uint32_t flap_ppm;     /**< the link goes down at this frame, for flap_ms, in both directions */
+    uint32_t flap_ms;
+    uint32_t max_frame_bytes; /**< longer ones are lost, as in a switch port of a smaller MTU; 0: none */
+    uint64_t reset_after;  /**< frames until the PF is reset under the VF, once; 0: never */
 };
 void softvf_set_faults(struct softvf *dev, const struct softvf_faults *faults);
 

@@ -18,6 +18,12 @@ int softvf_faults_init(struct softvf_fault_state *state)
     memset(state, 0, sizeof(*state));
     state->held = malloc(VFRING_82576_FRAME_MAX_BYTES);
     state->stage = malloc(VFRING_82576_FRAME_MAX_BYTES);
+    for (uint32_t i = 0; i < SOFTVF_MAX_DELAYED; i++) {
+        state->delayed[i].data = malloc(VFRING_82576_FRAME_MAX_BYTES);
+        if (state->delayed[i].data == NULL) {
+            return -ENOMEM;
+        }
+    }
     return state->held == NULL || state->stage == NULL ? -ENOMEM : 0;
 }
 
@@ -25,6 +31,9 @@ void softvf_faults_fini(struct softvf_fault_state *state)
 {
     free(state->held);
     free(state->stage);
+    for (uint32_t i = 0; i < SOFTVF_MAX_DELAYED; i++) {
+        free(state->delayed[i].data);
+    }
 }
 
 /** splitmix64: 64 good bits from any seed, one multiplication chain. */
@@ -49,8 +58,11 @@ void softvf_set_faults(struct softvf *dev, const struct softvf_faults *faults)
     softvf_faults_flush(dev);
     state->rates = *faults;
     state->prng = faults->seed;
+    state->sent = 0;
+    state->burst_left = 0;
     state->on = (faults->drop_ppm | faults->duplicate_ppm | faults->reorder_ppm |
-                 faults->corrupt_ppm) != 0;
+                 faults->corrupt_ppm | faults->delay_ppm | faults->flap_ppm |
+                 faults->max_frame_bytes) != 0 || faults->reset_after != 0;
 }
 
 static void forward_linear(struct softvf *dev, const uint8_t *data, uint32_t bytes)
@@ -63,7 +75,41 @@ static void forward_linear(struct softvf *dev, const uint8_t *data, uint32_t byt
     softvf_switch_forward(dev, &frame);
 }
 
-void softvf_faults_flush(struct softvf *dev)
+/** Takes a copy of the staged frame; false: no room, it is not delayed. */
+static bool delay(struct softvf_fault_state *state, uint32_t bytes, uint32_t frames)
+{
+    for (uint32_t i = 0; i < SOFTVF_MAX_DELAYED; i++) {
+        if (state->delayed[i].bytes == 0) {
+            state->delayed[i].bytes = bytes;
+            state->delayed[i].left = frames;
+            memcpy(state->delayed[i].data, state->stage, bytes);
+            return true;
+        }
+    }
+    return false;
+}
+
+/** @p frames more have gone by: lets those go whose time has come. */
+static void delayed_run(struct softvf *dev, uint32_t frames)
+{
+    struct softvf_fault_state *state = &dev->faults;
+
+    for (uint32_t i = 0; i < SOFTVF_MAX_DELAYED; i++) {
+        uint32_t bytes = state->delayed[i].bytes;
+
+        if (bytes == 0) {
+            continue;
+        }
+        if (state->delayed[i].left > frames) {
+            state->delayed[i].left -= frames;
+            continue;
+        }
+        state->delayed[i].bytes = 0;
+        forward_linear(dev, state->delayed[i].data, bytes);
+    }
+}
+
+static void held_run(struct softvf *dev)
 {
     struct softvf_fault_state *state = &dev->faults;
     uint32_t bytes = state->held_bytes;
@@ -72,6 +118,21 @@ void softvf_faults_flush(struct softvf *dev)
     if (bytes != 0) {
         forward_linear(dev, state->held, bytes);
     }
+}
+
+void softvf_faults_flush(struct softvf *dev)
+{
+    held_run(dev);
+    delayed_run(dev, UINT32_MAX);
+}
+
+/** The PF is reset: the VF loses its configuration, and learns of it by RSTD. */
+static void pf_reset(struct softvf *dev)
+{
+    _Atomic uint32_t *mailbox = &dev->file->bar[VFRING_82576_V2PMAILBOX / 4];
+
+    softvf_reset(dev);
+    SOFTVF_SET(mailbox, SOFTVF_GET(mailbox) | VFRING_82576_MBX_RSTD);
 }
 
 void softvf_faults_forward(struct softvf *dev, const struct softvf_frame *frame)
@@ -86,11 +147,33 @@ void softvf_faults_forward(struct softvf *dev, const struct softvf_frame *frame)
     bool reorder = strikes(state, rates->reorder_ppm);
     bool corrupt = strikes(state, rates->corrupt_ppm);
     uint64_t where = draw(state);
+    bool late = strikes(state, rates->delay_ppm);
+    uint64_t how_late = draw(state);
+    bool flap = strikes(state, rates->flap_ppm);
+    uint32_t behind = 1 + (uint32_t)(rates->delay_frames > 1 ? how_late % rates->delay_frames : 0);
 
-    if (drop || duplicate || reorder || corrupt) {
+    if (drop && state->burst_left == 0) {
+        state->burst_left = rates->burst_frames;
+    }
+    if (state->burst_left > 0) {
+        state->burst_left--;
+        drop = true;
+    }
+    drop |= rates->max_frame_bytes != 0 && frame->bytes > rates->max_frame_bytes;
+    if (flap) {
+        SOFTVF_SET(&dev->file->hdr.link_down_until_ns,
+                   softvf_now_ns() + (uint64_t)rates->flap_ms * 1000000u);
+        drop = true;
+    }
+    if (drop || duplicate || reorder || corrupt || late) {
         softvf_count(dev->file, SOFTVF_TX_FAULT_INJECTED);
     }
+    if (++state->sent == rates->reset_after) {
+        pf_reset(dev);
+        return;
+    }
     if (drop) {
+        delayed_run(dev, 1);
         return;
     }
     for (uint32_t i = 0; i < frame->num_segs; i++) {
@@ -100,6 +183,10 @@ void softvf_faults_forward(struct softvf *dev, const struct softvf_frame *frame)
     if (corrupt && bytes > MACS_BYTES) {
         uint64_t bit = where % ((uint64_t)(bytes - MACS_BYTES) * 8);
         state->stage[MACS_BYTES + bit / 8] ^= (uint8_t)(1u << bit % 8);
+    }
+    if (late && delay(state, bytes, behind + 1)) {
+        delayed_run(dev, 1);
+        return;
     }
     if (reorder && state->held_bytes == 0) {
         /* A copy: the sender may use its memory again once this is "sent". */
@@ -114,5 +201,6 @@ void softvf_faults_forward(struct softvf *dev, const struct softvf_frame *frame)
     if (duplicate) {
         forward_linear(dev, state->stage, bytes);
     }
-    softvf_faults_flush(dev);
+    held_run(dev);
+    delayed_run(dev, 1);
 }

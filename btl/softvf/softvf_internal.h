@@ -116,10 +116,16 @@ struct softvf_txq {
 
 /* --- faults of the wire (softvf_faults.c) --- */
 
+/** Frames held back by delay at a time. */
+#define SOFTVF_MAX_DELAYED 16u
+
 struct softvf_fault_state {
     bool on;
     struct softvf_faults rates;
     uint64_t prng;
+    uint32_t burst_left; /* frames that a drop still takes along */
+    uint64_t sent;
+    struct { uint32_t bytes, left; uint8_t *data; } delayed[SOFTVF_MAX_DELAYED]; /* bytes 0: free */
     uint32_t held_bytes; /* 0: no frame held back */
     uint8_t *held;
     uint8_t *stage;
@@ -153,6 +159,14 @@ uint64_t softvf_now_ns(void);
 static inline bool softvf_is_dead(const struct softvf_file *file)
 {
     return SOFTVF_UNLIKELY(SOFTVF_GET(&file->hdr.dead) != 0);
+}
+
+/** No link: replaced, or down for a while by a fault. The clock is read only in the latter case. */
+static inline bool softvf_link_is_down(const struct softvf_file *file)
+{
+    uint64_t until = SOFTVF_GET(&file->hdr.link_down_until_ns);
+
+    return softvf_is_dead(file) || SOFTVF_UNLIKELY(until != 0 && softvf_now_ns() < until);
 }
 
 static inline void softvf_count(struct softvf_file *file, enum softvf_counter counter)

@@ -77,7 +77,7 @@ static uint32_t read_plain(struct softvf *dev, uint32_t offset)
     switch (offset) {
     case VFRING_82576_STATUS:
         return VFRING_82576_STATUS_FD | VFRING_82576_STATUS_SPEED_1000 |
-               (softvf_is_dead(file) ? 0 : VFRING_82576_STATUS_LU);
+               (softvf_link_is_down(file) ? 0 : VFRING_82576_STATUS_LU);
     case VFRING_82576_V2PMAILBOX:
         return softvf_mailbox_read(dev);
     case VFRING_82576_EICR: /* read to clear */

@@ -56,9 +56,9 @@ static void choke(struct softvf_file *file)
 
 /** Why a frame is not for this receiver, or SOFTVF_NUM_COUNTERS if it is. */
 static enum softvf_counter refusal(struct softvf_rx *rx, const struct softvf_frame *frame,
-                                   uint32_t bytes)
+                                   uint32_t bytes, bool is_down)
 {
-    if (SOFTVF_UNLIKELY(SOFTVF_GET(&rx->ready) == 0)) {
+    if (SOFTVF_UNLIKELY(SOFTVF_GET(&rx->ready) == 0 || is_down)) {
         return SOFTVF_RX_DISABLED;
     }
     if (SOFTVF_UNLIKELY(bytes + SOFTVF_FCS_BYTES > SOFTVF_GET(&rx->frame_limit_bytes))) {
@@ -234,7 +234,7 @@ static enum softvf_counter deliver_locked(struct softvf_port *port,
     struct softvf_file *file = port->file;
     struct softvf_rx *rx = &file->rx;
     uint32_t bytes = frame->bytes > SOFTVF_ETH_MIN_BYTES ? frame->bytes : SOFTVF_ETH_MIN_BYTES;
-    enum softvf_counter why = refusal(rx, frame, bytes);
+    enum softvf_counter why = refusal(rx, frame, bytes, softvf_link_is_down(port->file));
     struct target to;
 
     if (SOFTVF_UNLIKELY(why != SOFTVF_NUM_COUNTERS)) {

@@ -177,7 +177,7 @@ static void transmit(struct softvf *dev, struct softvf_frame *frame)
                          frame->bytes, hdr->mtu_bytes, dev->max_frame_bytes);
         return;
     }
-    if (softvf_is_dead(dev->file)) {
+    if (softvf_link_is_down(dev->file)) {
         softvf_count(dev->file, SOFTVF_TX_LINK_DOWN);
         return;
     }
@@ -285,6 +285,9 @@ void softvf_tx_doorbell(struct softvf *dev, uint32_t q, uint32_t tail)
             softvf_count(dev->file, SOFTVF_TX_DMA_FAULT);
         }
         txq->head = end + 1 == txq->entries ? 0 : end + 1;
+        if (SOFTVF_UNLIKELY(!txq->enabled)) {
+            break; /* the PF was reset meanwhile: nothing is written back any more */
+        }
         if (report) {
             write_back(dev, txq, &ring[end]);
         }

@@ -16,7 +16,7 @@ struct vfring_backend {
     /**
      * Opens params->path and fills vf->mmio, vf->name, vf->vendor, vf->device,
      * vf->numa_node, vf->soft, vf->emulated, vf->contiguous,
-     * vf->granule_bytes and vf->backend_state.
+     * vf->granule_bytes, vf->invalidation_count and vf->backend_state.
      * Guarantees: the VF has no other user; on failure nothing stays open.
      */
     int (*open)(struct vfring_vf *vf, const struct vfring_vf_params *params,
@@ -43,6 +43,9 @@ struct vfring_backend {
 
     /** Guarantees: afterwards no DMA to the region is in flight or possible. */
     void (*dma_unmap)(struct vfring_vf *vf, uint64_t region_id);
+
+    /** Is the region's memory still the one that was mapped? */
+    bool (*dma_live)(const struct vfring_vf *vf, uint64_t region_id);
 };
 
 /** Zeroed, populated private memory; what mem_alloc() is where nobody else writes to it. */

@@ -20,6 +20,13 @@ _Static_assert(VFRING_DMA_READ == SOFTVF_DMA_READ && VFRING_DMA_WRITE == SOFTVF_
 
 #define SOFT_PAGE_BYTES 4096u
 
+/*
+ * The model reads registered memory through its address, at the doorbell: what
+ * is there then is what the process sees there, whatever was there before. So
+ * no registration is ever out of date, and the count stands still.
+ */
+static const uint64_t soft_invalidation_count;
+
 static uint32_t soft_read(void *model, uint32_t offset)
 {
     return softvf_read32(model, offset);
@@ -82,6 +89,13 @@ static int soft_open(struct vfring_vf *vf, const struct vfring_vf_params *params
                                .duplicate_ppm = faults.dup_ppm,
                                .reorder_ppm = faults.reorder_ppm,
                                .corrupt_ppm = faults.corrupt_ppm,
+                               .burst_frames = (uint32_t) faults.burst_frames,
+                               .delay_ppm = faults.delay_ppm,
+                               .delay_frames = (uint32_t) faults.delay_frames,
+                               .flap_ppm = faults.flap_ppm,
+                               .flap_ms = (uint32_t) faults.flap_ms,
+                               .max_frame_bytes = (uint32_t) faults.max_frame_bytes,
+                               .reset_after = faults.reset_after,
                            });
     vf->backend_state = dev;
     vf->mmio = (struct vfring_mmio){ .model = dev, .read = soft_read, .write = soft_write };
@@ -91,6 +105,7 @@ static int soft_open(struct vfring_vf *vf, const struct vfring_vf_params *params
     vf->numa_node = -1;
     vf->soft = true;
     vf->granule_bytes = page_bytes > SOFT_PAGE_BYTES ? page_bytes : SOFT_PAGE_BYTES;
+    vf->invalidation_count = &soft_invalidation_count;
     return 0;
 }
 
@@ -148,6 +163,13 @@ static void soft_dma_unmap(struct vfring_vf *vf, uint64_t region_id)
     (void) softvf_dma_unmap(vf->backend_state, region_id);
 }
 
+static bool soft_dma_live(const struct vfring_vf *vf, uint64_t region_id)
+{
+    (void) vf;
+    (void) region_id;
+    return true;
+}
+
 const struct vfring_backend vfring_backend_soft = {
     .open = soft_open,
     .close = soft_close,
@@ -156,4 +178,5 @@ const struct vfring_backend vfring_backend_soft = {
     .mem_free = soft_mem_free,
     .dma_map = soft_dma_map,
     .dma_unmap = soft_dma_unmap,
+    .dma_live = soft_dma_live,
 };

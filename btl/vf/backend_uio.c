@@ -197,6 +197,10 @@ static int uio_open(struct vfring_vf *vf, const struct vfring_vf_params *params,
     if (ret == 0 && (info.caps & UIO_VF_CAP_STATUS_PAGE)) {
         ret = map_status(vf, state, error);
     }
+    if (ret == 0 && state->status != NULL && (info.caps & UIO_VF_CAP_NOTIFIER)) {
+        /* The kernel's __u64 is unsigned long long; the size is the same. */
+        vf->invalidation_count = (const uint64_t *) &state->status->invalidation_count;
+    }
     if (ret != 0) {
         uio_close(vf);
     }
@@ -321,6 +325,15 @@ static void uio_dma_unmap(struct vfring_vf *vf, uint64_t region_id)
     (void) ioctl(state->fd, UIO_VF_IOCTL_DMA_UNMAP, &unmap);
 }
 
+static bool uio_dma_live(const struct vfring_vf *vf, uint64_t region_id)
+{
+    const struct uio_state *state = vf->backend_state;
+    struct uio_vf_region region = { .size = sizeof(region), .region_id = region_id };
+
+    return ioctl(state->fd, UIO_VF_IOCTL_GET_REGION, &region) == 0 &&
+           region.state == UIO_VF_REGION_LIVE;
+}
+
 const struct vfring_backend vfring_backend_uio = {
     .open = uio_open,
     .close = uio_close,
@@ -329,4 +342,5 @@ const struct vfring_backend vfring_backend_uio = {
     .mem_free = uio_mem_free,
     .dma_map = uio_dma_map,
     .dma_unmap = uio_dma_unmap,
+    .dma_live = uio_dma_live,
 };

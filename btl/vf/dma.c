@@ -229,3 +229,18 @@ size_t vfring_vf_dma_bytes(const struct vfring_vf *vf)
 {
     return vf->dma_bytes;
 }
+
+size_t vfring_vf_dma_granule(const struct vfring_vf *vf)
+{
+    return vf->granule_bytes;
+}
+
+const uint64_t *vfring_vf_invalidation_count(const struct vfring_vf *vf)
+{
+    return vf->invalidation_count;
+}
+
+bool vfring_vf_dma_live(const struct vfring_vf *vf, const struct vfring_dma *dma)
+{
+    return vf->backend->dma_live(vf, dma->region_id);
+}

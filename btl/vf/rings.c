@@ -109,6 +109,25 @@ static __attribute__((noinline)) int tx_post_split(struct vfring_tx_ring *tx,
     return 0;
 }
 
+uint32_t vfring_vf_tx_post_one(struct vfring_vf *vf, uint64_t iova, uint32_t bytes)
+{
+    struct vfring_tx_ring *tx = &vf->tx;
+    struct vfring_82576_tx_desc *desc = &tx->desc[tx->tail];
+
+    if (UNLIKELY(bytes - VFRING_82576_TX_FRAME_MIN_BYTES >
+                     tx->max_frame_bytes - VFRING_82576_TX_FRAME_MIN_BYTES ||
+                 tx->num_free == 0 || ((iova ^ (iova + bytes - 1)) & tx->split_mask) != 0 ||
+                 tx->seq == UINT32_MAX)) {
+        return 0;
+    }
+    desc->buffer_iova = iova;
+    desc->cmd_type_len = TXD_COMMON | VFRING_82576_TXD_EOP | bytes;
+    desc->status = bytes << VFRING_82576_TXD_PAYLEN_SHIFT;
+    tx->tail = vfring_ring_next(tx->tail, tx->entries);
+    tx->num_free--;
+    return ++tx->seq;
+}
+
 int vfring_vf_tx_post(struct vfring_vf *vf, const struct vfring_tx_seg *segs, unsigned num_segs,
                       uint32_t *tx_seq)
 {
@@ -257,4 +276,42 @@ void vfring_vf_rx_release(struct vfring_vf *vf, unsigned count)
     if (rx->num_pending >= rx->batch_entries || rx_is_low(rx)) {
         rx_publish(vf);
     }
+}
+
+unsigned vfring_vf_rx_each(struct vfring_vf *vf, unsigned max,
+                           void (*input)(void *ctx, const void *data, uint32_t bytes), void *ctx)
+{
+    struct vfring_rx_ring *rx = &vf->rx;
+    uint32_t index = rx->next;
+    unsigned num = 0;
+
+    while (num < max) {
+        union vfring_82576_rx_desc *desc = &rx->desc[index];
+        uint32_t status = vfring_load_writeback(&desc->wb.status_error);
+
+        if (!(status & VFRING_82576_RXD_DD)) {
+            break;
+        }
+
+        const uint64_t offset = (uint64_t) index * rx->buffer_bytes;
+        uint32_t bytes = desc->wb.length_bytes;
+
+        if (UNLIKELY(rx->continued || bytes > rx->buffer_bytes ||
+                     (status & (rx->error_mask | VFRING_82576_RXD_EOP)) != VFRING_82576_RXD_EOP)) {
+            rx->continued = !(status & VFRING_82576_RXD_EOP);
+        } else {
+            input(ctx, rx->buffers + offset, bytes);
+        }
+        desc->read.packet_iova = rx->buffers_iova + offset;
+        desc->read.header_iova = 0;
+        index = vfring_ring_next(index, rx->entries);
+        num++;
+        /* Told to the device as soon as a batch is there: a burst may be as long as the ring. */
+        if (UNLIKELY(++rx->num_pending >= rx->batch_entries)) {
+            rx->next = rx->release = index;
+            rx_publish(vf);
+        }
+    }
+    rx->next = rx->release = index;
+    return num;
 }

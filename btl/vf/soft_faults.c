@@ -50,23 +50,23 @@ static const char *parse_rate(const char *text, size_t length, uint32_t *ppm)
     return NULL;
 }
 
-static const char *parse_seed(const char *text, size_t length, uint64_t *seed)
+static const char *parse_number(const char *text, size_t length, uint64_t *number)
 {
     uint64_t value = 0;
 
     if (length == 0) {
-        return "a seed is a whole number";
+        return "it takes a whole number";
     }
     for (size_t i = 0; i < length; i++) {
         if (!is_digit(text[i])) {
-            return "a seed is a whole number";
+            return "it takes a whole number";
         }
         if (__builtin_mul_overflow(value, (uint64_t) 10, &value) ||
             __builtin_add_overflow(value, (uint64_t) (text[i] - '0'), &value)) {
-            return "a seed is below 2^64";
+            return "the number is not below 2^64";
         }
     }
-    *seed = value;
+    *number = value;
     return NULL;
 }
 
@@ -77,12 +77,21 @@ static const char *parse_item(const char *item, size_t length, struct vfring_sof
     const struct {
         const char *name;
         uint32_t *ppm;
+        uint64_t *number;
+        uint64_t most;
     } rates[] = {
-        { "drop", &faults->drop_ppm },
-        { "dup", &faults->dup_ppm },
-        { "reorder", &faults->reorder_ppm },
-        { "corrupt", &faults->corrupt_ppm },
-        { "seed", NULL },
+        { "drop", &faults->drop_ppm, NULL, 0 },
+        { "dup", &faults->dup_ppm, NULL, 0 },
+        { "reorder", &faults->reorder_ppm, NULL, 0 },
+        { "corrupt", &faults->corrupt_ppm, NULL, 0 },
+        { "delay", &faults->delay_ppm, NULL, 0 },
+        { "flap", &faults->flap_ppm, NULL, 0 },
+        { "seed", NULL, &faults->seed, UINT64_MAX },
+        { "burst", NULL, &faults->burst_frames, 1000 },
+        { "delay_frames", NULL, &faults->delay_frames, 1000 },
+        { "flap_ms", NULL, &faults->flap_ms, 60000 },
+        { "maxlen", NULL, &faults->max_frame_bytes, 65535 },
+        { "reset_after", NULL, &faults->reset_after, UINT64_MAX },
     };
     const char *equals = memchr(item, '=', length);
 
@@ -103,11 +112,14 @@ static const char *parse_item(const char *item, size_t length, struct vfring_sof
         }
         *seen |= 1u << i;
         if (rates[i].ppm == NULL) {
-            return parse_seed(value, value_length, &faults->seed);
+            const char *wrong = parse_number(value, value_length, rates[i].number);
+
+            return wrong == NULL && *rates[i].number > rates[i].most ? "the number is too large" : wrong;
         }
         return parse_rate(value, value_length, rates[i].ppm);
     }
-    return "the names are drop, dup, reorder, corrupt and seed";
+    return "the names are drop, dup, reorder, corrupt, delay, flap, seed, burst, delay_frames, "
+           "flap_ms, maxlen and reset_after";
 }
 
 int vfring_soft_faults_parse(const char *text, struct vfring_soft_faults *faults,

@@ -17,11 +17,20 @@ struct vfring_soft_faults {
     uint32_t dup_ppm;
     uint32_t reorder_ppm;
     uint32_t corrupt_ppm;
+    uint32_t delay_ppm;
+    uint32_t flap_ppm;
+    uint64_t burst_frames;
+    uint64_t delay_frames;
+    uint64_t flap_ms;
+    uint64_t max_frame_bytes;
+    uint64_t reset_after;
 };
 
 /**
  * Parses items `name=value`, separated by commas, in any order, each at most
- * once. Rates are decimal fractions from 0 to 1 with at most six decimals;
+ * once: the rates drop, dup, reorder, corrupt, delay and flap, the whole numbers
+ * seed, burst, delay_frames, flap_ms, maxlen and reset_after (what they do:
+ * docs/soft-vf.md). Rates are decimal fractions from 0 to 1 with at most six decimals;
  * what is not named is 0, the seed 1. NULL and "" mean no faults.
  * -EINVAL: @p error names the bad item.
  */

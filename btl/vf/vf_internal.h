@@ -75,6 +75,7 @@ struct vfring_vf {
     bool emulated; /**< QEMU plays the device: see split_mask in ring.h */
     bool contiguous; /**< no IOMMU: a region must be contiguous in physical memory */
     size_t granule_bytes; /**< alignment of registered memory */
+    const uint64_t *invalidation_count; /**< NULL: the kernel does not tell */
 
     struct vfring_mailbox mailbox;
     struct vfring_region *regions;

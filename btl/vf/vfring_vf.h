@@ -112,6 +112,19 @@ void vfring_vf_dma_unregister(struct vfring_vf *vf, struct vfring_dma *dma);
 /** Bytes registered now, rings included. */
 size_t vfring_vf_dma_bytes(const struct vfring_vf *vf);
 
+/** Address and length of registered memory are multiples of this power of two. */
+size_t vfring_vf_dma_granule(const struct vfring_vf *vf);
+
+/**
+ * Where to read, by one load, how often registered memory was taken away under
+ * us (munmap and the like). It moves after the device has lost the memory. NULL
+ * where nobody tells: then no registration may outlive the use it was made for.
+ */
+const uint64_t *vfring_vf_invalidation_count(const struct vfring_vf *vf);
+
+/** Does the device still reach what was registered? A system call. */
+bool vfring_vf_dma_live(const struct vfring_vf *vf, const struct vfring_dma *dma);
+
 /**
  * Hot. Writes the descriptors of one frame of 1 to VFRING_TX_MAX_SEGS pieces.
  * The device sees it at the next doorbell. The pieces must stay unchanged
@@ -122,6 +135,13 @@ size_t vfring_vf_dma_bytes(const struct vfring_vf *vf);
  */
 int vfring_vf_tx_post(struct vfring_vf *vf, const struct vfring_tx_seg *segs, unsigned num_segs,
                       uint32_t *tx_seq);
+
+/**
+ * Hot. vfring_vf_tx_post() of one piece, for the usual case. @return tx_seq; 0,
+ * nothing written: not so simple (no room, bad length, a piece that has to be
+ * cut), vfring_vf_tx_post() knows.
+ */
+uint32_t vfring_vf_tx_post_one(struct vfring_vf *vf, uint64_t iova, uint32_t bytes);
 
 /** Hot. Rings the doorbell if frames were posted since the last one. */
 void vfring_vf_tx_doorbell(struct vfring_vf *vf);
@@ -137,6 +157,16 @@ uint32_t vfring_vf_tx_done(struct vfring_vf *vf);
  * frame is reported once, and occupies its buffer until released.
  */
 unsigned vfring_vf_rx_poll(struct vfring_vf *vf, struct vfring_rx_frame *frames, unsigned max);
+
+/**
+ * Hot. rx_poll() and rx_release() in one, for who is done with a frame when the
+ * call returns: hands up to @p max frames to @p input, oldest first, and gives
+ * their buffers back. Frames with errors are left out, but counted. @p input
+ * may post frames, and must not look at the RX ring. Not while frames are held
+ * by rx_poll(). @return how many.
+ */
+unsigned vfring_vf_rx_each(struct vfring_vf *vf, unsigned max,
+                           void (*input)(void *ctx, const void *data, uint32_t bytes), void *ctx);
 
 /** Hot. Gives the @p count oldest reported frames back; refills in batches. */
 void vfring_vf_rx_release(struct vfring_vf *vf, unsigned count);

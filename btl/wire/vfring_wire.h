@@ -42,6 +42,7 @@ struct vfring_wire_frame {
     const void *gather_vaddr; /**< the same memory, for the checksum */
     uint32_t msg;           /**< goes out in the header */
     uint8_t tag;            /**< goes out in the header */
+    bool urgent;            /**< waits before all that are not */
 
     /* The wire's own. */
     uint8_t loss;     /**< why it has to go out again; 0: it has not */
@@ -103,7 +104,7 @@ struct vfring_wire_config {
     uint8_t mac[6];
     uint32_t key;           /**< frames for us carry it; hand it to the job only */
     uint32_t id;            /**< our peer id */
-    bool crc_payload;       /**< checksum the payload of what we send, not the header alone */
+    bool crc_payload;       /**< checksum all of the payload of what we send */
     uint32_t window_frames; /**< 2 to VFRING_WIRE_WINDOW; 0: the maximum */
     uint32_t rx_entries;    /**< receive descriptors, shared out as credit */
     uint32_t max_peers_hint;/**< expected number of peers, for the first credit */
@@ -145,6 +146,13 @@ void *vfring_wire_peer_upper(const struct vfring_wire_peer *peer);
 uint32_t vfring_wire_peer_id(const struct vfring_wire_peer *peer);
 /** Frames neither acknowledged nor failed yet. */
 uint32_t vfring_wire_peer_outstanding(const struct vfring_wire_peer *peer);
+
+/**
+ * Hot. How many new frames to @p peer would leave at once, as far as window and
+ * credit go, less what is kept for urgent frames; 0 if others wait already.
+ * For senders of bulk, who hold frames back rather than have them queued.
+ */
+uint32_t vfring_wire_peer_room(const struct vfring_wire *wire, const struct vfring_wire_peer *peer);
 
 /**
  * Hot. Sends @p frame, or queues it until window and ring have room. Never

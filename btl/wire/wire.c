@@ -55,6 +55,7 @@ int vfring_wire_create(const struct vfring_wire_config *config, const struct vfr
     w->ops = *ops;
     w->ctx = ctx;
     w->next_timer_ns = WIRE_NEVER;
+    w->ack_due_ns = WIRE_NEVER;
     w->stalled_tail = &w->stalled_list;
     w->round = 1;
     w->first_credit = fair_credit(w, config->max_peers_hint);
@@ -217,19 +218,23 @@ void wire_held_run(struct vfring_wire *wire)
 
 void wire_peer_flush(struct vfring_wire *wire, struct vfring_wire_peer *peer, int status)
 {
-    struct vfring_wire_frame *queued = peer->queue_head, *sent = NULL, *frame;
+    struct vfring_wire_frame *queued, *sent = NULL, *frame;
 
-    peer->queue_head = peer->queue_tail = NULL;
-    peer->num_queued = 0;
+    if (!peer->tx) {
+        return;
+    }
+    queued = peer->tx->queue_head;
+    peer->tx->queue_head = peer->tx->queue_tail = peer->tx->urgent_tail = NULL;
+    peer->tx->num_queued = 0;
     for (; wire_has_in_flight(peer); peer->snd_una++) {
-        frame = peer->in_flight[WIRE_SLOT(peer->snd_una)];
-        peer->in_flight[WIRE_SLOT(peer->snd_una)] = NULL;
+        frame = peer->tx->in_flight[WIRE_SLOT(peer->snd_una)];
+        peer->tx->in_flight[WIRE_SLOT(peer->snd_una)] = NULL;
         if (frame) {
             frame->next = sent;
             sent = frame;
         }
     }
-    peer->num_lost = 0;
+    peer->tx->num_lost = 0;
     peer->deadline_ns = WIRE_NEVER;
     while ((frame = sent)) {
         sent = frame->next;
@@ -266,7 +271,7 @@ void vfring_wire_peer_remove(struct vfring_wire *wire, struct vfring_wire_peer *
             table_insert(wire->table, wire->table_mask, p);
         }
     }
-    free(peer->in_flight);
+    free(peer->tx);
     free(peer);
 }
 
@@ -290,7 +295,7 @@ void vfring_wire_destroy(struct vfring_wire *wire)
     }
     while ((peer = wire->all_peers)) {
         wire->all_peers = peer->all_next;
-        free(peer->in_flight);
+        free(peer->tx);
         free(peer);
     }
     free(wire->table);
@@ -331,10 +336,10 @@ uint32_t vfring_wire_peer_id(const struct vfring_wire_peer *peer)
 
 uint32_t vfring_wire_peer_outstanding(const struct vfring_wire_peer *peer)
 {
-    uint32_t count = peer->num_queued;
+    uint32_t count = peer->tx ? peer->tx->num_queued : 0;
 
     for (uint32_t seq = peer->snd_una; seq != peer->snd_next; seq++) {
-        count += peer->in_flight[WIRE_SLOT(seq)] != NULL;
+        count += peer->tx->in_flight[WIRE_SLOT(seq)] != NULL;
     }
     return count;
 }
@@ -345,7 +350,7 @@ bool vfring_wire_idle(const struct vfring_wire *wire)
         return false;
     }
     for (const struct vfring_wire_peer *p = wire->all_peers; p; p = p->all_next) {
-        if (wire_has_in_flight(p) || p->queue_head) {
+        if (wire_has_in_flight(p) || wire_has_queued(p)) {
             return false;
         }
     }

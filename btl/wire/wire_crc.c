@@ -41,7 +41,7 @@ __attribute__((constructor)) static void crc_detect(void)
     have_crc_instruction = __builtin_cpu_supports("sse4.2");
 }
 
-__attribute__((target("sse4.2"))) static uint32_t crc_by_instruction(uint32_t crc, const uint8_t *p,
+__attribute__((target("sse4.2"))) static inline uint32_t crc_by_instruction(uint32_t crc, const uint8_t *p,
                                                                      size_t bytes)
 {
     uint64_t acc = crc;
@@ -52,11 +52,44 @@ __attribute__((target("sse4.2"))) static uint32_t crc_by_instruction(uint32_t cr
         acc = _mm_crc32_u64(acc, word);
     }
     crc = (uint32_t) acc;
-    for (; bytes > 0; bytes--) {
-        crc = _mm_crc32_u8(crc, *p++);
+    if (bytes & 4) {
+        uint32_t word;
+        memcpy(&word, p, 4);
+        crc = _mm_crc32_u32(crc, word);
+        p += 4;
     }
-    return crc;
+    if (bytes & 2) {
+        uint16_t word;
+        memcpy(&word, p, 2);
+        crc = _mm_crc32_u16(crc, word);
+        p += 2;
+    }
+    return bytes & 1 ? _mm_crc32_u8(crc, *p) : crc;
 }
+
+/* The header's fields are where they are: six steps, no loop. */
+__attribute__((target("sse4.2"))) static uint32_t
+frame_by_instruction(const struct vfring_wire_hdr *hdr, size_t bytes)
+{
+    const uint8_t *p = (const uint8_t *) hdr;
+    uint64_t words[4], acc;
+    uint16_t first;
+
+    memcpy(&first, p + offsetof(struct vfring_wire_hdr, version), 2);
+    memcpy(words, p + offsetof(struct vfring_wire_hdr, payload_bytes), sizeof(words));
+    acc = _mm_crc32_u16(~0u, first);
+    acc = _mm_crc32_u64(acc, words[0]);
+    acc = _mm_crc32_u64(acc, words[1]);
+    acc = _mm_crc32_u64(acc, words[2]);
+    acc = _mm_crc32_u64(acc, words[3]);
+    acc = _mm_crc32_u32((uint32_t) acc, hdr->msg);
+    return ~crc_by_instruction((uint32_t) acc, p + sizeof(*hdr), bytes);
+}
+_Static_assert(offsetof(struct vfring_wire_hdr, version) == 14
+                   && offsetof(struct vfring_wire_hdr, payload_bytes) == 16
+                   && offsetof(struct vfring_wire_hdr, crc) == 48,
+               "frame_by_instruction() takes the header in these steps");
+#define HAVE_FRAME_BY_INSTRUCTION 1
 
 #elif defined(__aarch64__) && defined(__ARM_FEATURE_CRC32)
 
@@ -96,12 +129,19 @@ uint32_t vfring_wire_crc32c(uint32_t crc, const void *data, size_t bytes)
     return ~crc;
 }
 
-uint32_t vfring_wire_crc_header(const struct vfring_wire_hdr *hdr)
+uint32_t vfring_wire_crc_frame(const struct vfring_wire_hdr *hdr, size_t bytes)
 {
     const uint8_t *p = (const uint8_t *) hdr;
     const size_t first = offsetof(struct vfring_wire_hdr, version);
     const size_t field = offsetof(struct vfring_wire_hdr, crc);
-    uint32_t crc = vfring_wire_crc32c(0, p + first, field - first);
+    uint32_t crc;
 
-    return vfring_wire_crc32c(crc, &hdr->msg, sizeof(hdr->msg));
+#ifdef HAVE_FRAME_BY_INSTRUCTION
+    if (have_crc_instruction) {
+        return frame_by_instruction(hdr, bytes);
+    }
+#endif
+    crc = vfring_wire_crc32c(0, p + first, field - first);
+    crc = vfring_wire_crc32c(crc, &hdr->msg, sizeof(hdr->msg));
+    return vfring_wire_crc32c(crc, hdr + 1, bytes);
 }

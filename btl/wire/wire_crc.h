@@ -16,9 +16,10 @@
 uint32_t vfring_wire_crc32c(uint32_t crc, const void *data, size_t bytes);
 
 /**
- * CRC of the header from `version` to the end without the crc field itself.
- * The MAC addresses are left out: the NIC has already checked them.
+ * Hot. CRC of the header from `version` to the end without the crc field itself,
+ * and of @p bytes that follow it in place. The MAC addresses are left out: the
+ * NIC has already checked them.
  */
-uint32_t vfring_wire_crc_header(const struct vfring_wire_hdr *hdr);
+uint32_t vfring_wire_crc_frame(const struct vfring_wire_hdr *hdr, size_t bytes);
 
 #endif /* VFRING_WIRE_CRC_H */

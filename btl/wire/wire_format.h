@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /**
  * @file
- * What a vfring frame looks like on the wire, version 1.
+ * What a vfring frame looks like on the wire, version 2.
  *
  * An Ethernet II frame with a local experimental ethertype (IEEE 802, 9.2.4),
  * a header of fixed size and the payload. Integers are little endian, as the
@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #define VFRING_WIRE_ETHERTYPE 0x88B5u
-#define VFRING_WIRE_VERSION 1u
+#define VFRING_WIRE_VERSION 2u
 
 /** Frames in flight to one peer, at most: what the sack field can describe. */
 #define VFRING_WIRE_WINDOW 64u
@@ -25,7 +25,13 @@
 #define VFRING_WIRE_TYPE_DATA 1u /**< carries payload and takes a sequence number */
 #define VFRING_WIRE_TYPE_ACK 2u  /**< acknowledgement alone, takes none */
 
-/** The crc field covers the payload too, not the header alone. */
+/**
+ * The crc field always covers so much of the payload: the upper layers' own
+ * headers, which say what is done with the rest.
+ */
+#define VFRING_WIRE_CRC_PREFIX_BYTES 64u
+
+/** The crc field covers all of the payload. */
 #define VFRING_WIRE_FLAG_CRC_PAYLOAD 0x01u
 
 struct vfring_wire_hdr {
@@ -53,6 +59,15 @@ _Static_assert(sizeof(struct vfring_wire_hdr) == VFRING_WIRE_HDR_BYTES, "wire he
 _Static_assert(offsetof(struct vfring_wire_hdr, key) == 20, "fields are aligned");
 _Static_assert(offsetof(struct vfring_wire_hdr, sack) == 40, "fields are aligned");
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the header is used in place");
+
+/** Bytes of the payload that the crc field covers. */
+static inline uint32_t vfring_wire_crc_covered(const struct vfring_wire_hdr *hdr)
+{
+    return (hdr->flags & VFRING_WIRE_FLAG_CRC_PAYLOAD)
+                   || hdr->payload_bytes < VFRING_WIRE_CRC_PREFIX_BYTES
+               ? hdr->payload_bytes
+               : VFRING_WIRE_CRC_PREFIX_BYTES;
+}
 
 /** Serial number comparison (RFC 1982): is @p a before @p b? */
 static inline int vfring_wire_seq_before(uint32_t a, uint32_t b)

@@ -9,8 +9,6 @@
 /* Nothing of the frame is used before it has passed. */
 static bool header_valid(struct vfring_wire *wire, const struct vfring_wire_hdr *hdr, uint32_t bytes)
 {
-    uint32_t crc;
-
     if (bytes < VFRING_WIRE_HDR_BYTES) {
         wire->stats.rx_malformed++;
         return false;
@@ -28,11 +26,7 @@ static bool header_valid(struct vfring_wire *wire, const struct vfring_wire_hdr 
         wire->stats.rx_malformed++;
         return false;
     }
-    crc = vfring_wire_crc_header(hdr);
-    if (hdr->flags & VFRING_WIRE_FLAG_CRC_PAYLOAD) {
-        crc = vfring_wire_crc32c(crc, hdr + 1, hdr->payload_bytes);
-    }
-    if (crc != hdr->crc) {
+    if (vfring_wire_crc_frame(hdr, vfring_wire_crc_covered(hdr)) != hdr->crc) {
         wire->stats.rx_bad_crc++;
         return false;
     }
@@ -44,26 +38,33 @@ struct arrivals {
     struct vfring_wire_frame *done; /* for the caller to complete */
     struct vfring_wire_frame **done_tail;
     uint32_t num_done;
+    uint64_t rtt_ns; /* a sample; 0: none */
     bool needless_timeout; /* a frame taken for lost had arrived the first time */
 };
+
+/* Some round-trip times are enough; which, must not follow the traffic (Fibonacci hashing). */
+static inline bool sample_wanted(uint32_t seq)
+{
+    return seq * 2654435769u < UINT32_MAX / WIRE_RTT_EVERY;
+}
 
 /* The peer has frame @p seq: take it out of the window. */
 static void frame_arrived(struct vfring_wire_peer *peer, uint32_t seq, uint64_t now_ns,
                           struct arrivals *arrivals)
 {
-    struct vfring_wire_frame *frame = peer->in_flight[WIRE_SLOT(seq)];
+    struct vfring_wire_frame *frame = peer->tx->in_flight[WIRE_SLOT(seq)];
     bool in_order;
     uint64_t rtt_ns;
 
     if (!frame) {
         return; /* a former acknowledgement told us */
     }
-    peer->in_flight[WIRE_SLOT(seq)] = NULL;
+    peer->tx->in_flight[WIRE_SLOT(seq)] = NULL;
     *arrivals->done_tail = frame;
     arrivals->done_tail = &frame->next;
     arrivals->num_done++;
     if (frame->loss != WIRE_LOSS_NONE) {
-        peer->num_lost--;
+        peer->tx->num_lost--;
     }
     /* A send from inside deliver() may be younger than the caller's now. */
     rtt_ns = now_ns > frame->sent_ns ? now_ns - frame->sent_ns : 0;
@@ -73,14 +74,16 @@ static void frame_arrived(struct vfring_wire_peer *peer, uint32_t seq, uint64_t 
      * have been waiting at the peer: then it gives no order either.
      */
     if (frame->retransmitted == WIRE_LOSS_NONE) {
-        wire_rtt_sample(peer, rtt_ns);
+        if (!peer->tx->srtt_ns || sample_wanted(seq)) {
+            arrivals->rtt_ns = rtt_ns ? rtt_ns : 1;
+        }
         arrivals->needless_timeout |= frame->loss == WIRE_LOSS_TIMEOUT;
         in_order = true;
     } else {
-        in_order = frame->retransmitted == WIRE_LOSS_FAST && rtt_ns >= peer->srtt_ns / 2;
+        in_order = frame->retransmitted == WIRE_LOSS_FAST && rtt_ns >= peer->tx->srtt_ns / 2;
     }
-    if (in_order && vfring_wire_seq_before(peer->rack_no, frame->xmit_no)) {
-        peer->rack_no = frame->xmit_no;
+    if (in_order && vfring_wire_seq_before(peer->tx->rack_no, frame->xmit_no)) {
+        peer->tx->rack_no = frame->xmit_no;
     }
 }
 
@@ -91,11 +94,43 @@ static void frame_arrived(struct vfring_wire_peer *peer, uint32_t seq, uint64_t 
 static void forget_timeout(struct vfring_wire_peer *peer)
 {
     for (uint32_t seq = peer->snd_una; seq != peer->snd_next; seq++) {
-        struct vfring_wire_frame *frame = peer->in_flight[WIRE_SLOT(seq)];
+        struct vfring_wire_frame *frame = peer->tx->in_flight[WIRE_SLOT(seq)];
 
         if (frame && frame->loss == WIRE_LOSS_TIMEOUT) {
             frame->loss = WIRE_LOSS_NONE;
-            peer->num_lost--;
+            peer->tx->num_lost--;
+        }
+    }
+}
+
+/*
+ * Credit protects the receiver's ring; a switch whose queue many of us fill at
+ * once gives none. So losses make each of us send less, and every window
+ * without one a little more (additive increase, multiplicative decrease, RFC 5681).
+ */
+static void cwnd_grow(const struct vfring_wire *wire, struct wire_sender *tx, uint32_t num_acked)
+{
+    if (tx->cwnd >= wire->cfg.window_frames) {
+        tx->cwnd_acked = 0;
+        return;
+    }
+    tx->cwnd_acked += num_acked;
+    if (tx->cwnd_acked >= tx->cwnd) {
+        tx->cwnd_acked -= tx->cwnd;
+        tx->cwnd++;
+    }
+}
+
+/* Once for all losses of one window: those were sent before we could know. */
+static void cwnd_shrink(struct vfring_wire_peer *peer, uint32_t lost_no)
+{
+    struct wire_sender *tx = peer->tx;
+
+    if (vfring_wire_seq_before(tx->recover_no, lost_no)) {
+        tx->recover_no = peer->xmit_no;
+        tx->cwnd -= tx->cwnd / 4;
+        if (tx->cwnd < WIRE_CWND_MIN) {
+            tx->cwnd = WIRE_CWND_MIN;
         }
     }
 }
@@ -108,10 +143,13 @@ static void forget_timeout(struct vfring_wire_peer *peer)
 static void find_lost(struct vfring_wire_peer *peer)
 {
     for (uint32_t seq = peer->snd_una; seq != peer->snd_next; seq++) {
-        struct vfring_wire_frame *frame = peer->in_flight[WIRE_SLOT(seq)];
+        struct vfring_wire_frame *frame = peer->tx->in_flight[WIRE_SLOT(seq)];
 
         if (frame
-            && !vfring_wire_seq_before(peer->rack_no, frame->xmit_no + WIRE_REORDER_FRAMES)) {
+            && !vfring_wire_seq_before(peer->tx->rack_no, frame->xmit_no + WIRE_REORDER_FRAMES)) {
+            if (frame->loss == WIRE_LOSS_NONE) {
+                cwnd_shrink(peer, frame->xmit_no);
+            }
             wire_mark_lost(peer, frame, WIRE_LOSS_FAST);
         }
     }
@@ -123,13 +161,54 @@ static uint32_t clamp_credit(uint32_t credit)
     return credit < 1 ? 1 : credit > VFRING_WIRE_WINDOW ? VFRING_WIRE_WINDOW : credit;
 }
 
+/*
+ * The usual acknowledgement: of one frame, the oldest, that went out once, and
+ * nothing has gone wrong lately. False: it is not that simple.
+ */
+static inline bool ack_usual(struct vfring_wire *wire, struct vfring_wire_peer *peer,
+                             const struct vfring_wire_hdr *hdr, uint64_t now_ns)
+{
+    struct wire_sender *tx = peer->tx;
+    struct vfring_wire_frame *frame;
+
+    if (hdr->ack - peer->snd_una != 1 || hdr->sack || !wire_has_in_flight(peer) || tx->num_lost
+        || tx->backoff || tx->cwnd_undo || !tx->srtt_ns) {
+        return false;
+    }
+    frame = tx->in_flight[WIRE_SLOT(peer->snd_una)];
+    if (!frame || frame->retransmitted != WIRE_LOSS_NONE
+        || sample_wanted(peer->snd_una)) {
+        return false;
+    }
+    tx->in_flight[WIRE_SLOT(peer->snd_una)] = NULL;
+    peer->snd_una++;
+    if (tx->cwnd < wire->cfg.window_frames) {
+        cwnd_grow(wire, tx, 1);
+    }
+    tx->waiting_since_ns = now_ns;
+    peer->silence_reported = false;
+    if (vfring_wire_seq_before(tx->rack_no, frame->xmit_no)) {
+        tx->rack_no = frame->xmit_no;
+    }
+    if (wire_has_in_flight(peer)) {
+        wire_timer_start(wire, peer, now_ns);
+    } else {
+        peer->deadline_ns = WIRE_NEVER;
+    }
+    wire->ops.complete(wire->ctx, frame, 0);
+    if (tx->queue_head) {
+        wire_peer_output(wire, peer, now_ns);
+    }
+    return true;
+}
+
 /* False: it acknowledges what was never sent; the peer is out of step. */
 static bool ack_input(struct vfring_wire *wire, struct vfring_wire_peer *peer,
                       const struct vfring_wire_hdr *hdr, uint64_t now_ns)
 {
     const uint32_t limit = hdr->ack + clamp_credit(hdr->credit);
-    struct arrivals arrivals = {.done_tail = &arrivals.done};
     struct vfring_wire_frame *frame;
+    struct arrivals arrivals;
 
     if (vfring_wire_seq_before(peer->snd_next, hdr->ack)) {
         wire->stats.rx_bad_ack++;
@@ -138,9 +217,13 @@ static bool ack_input(struct vfring_wire *wire, struct vfring_wire_peer *peer,
     if (vfring_wire_seq_before(peer->snd_limit, limit)) {
         peer->snd_limit = limit;
     }
+    if (ack_usual(wire, peer, hdr, now_ns)) {
+        return true;
+    }
     if (!wire_has_in_flight(peer)) {
         goto output;
     }
+    arrivals = (struct arrivals){.done_tail = &arrivals.done};
     for (; vfring_wire_seq_before(peer->snd_una, hdr->ack); peer->snd_una++) {
         frame_arrived(peer, peer->snd_una, now_ns, &arrivals);
     }
@@ -154,19 +237,30 @@ static bool ack_input(struct vfring_wire *wire, struct vfring_wire_peer *peer,
     }
     *arrivals.done_tail = NULL;
     if (arrivals.num_done) {
-        while (wire_has_in_flight(peer) && !peer->in_flight[WIRE_SLOT(peer->snd_una)]) {
+        while (wire_has_in_flight(peer) && !peer->tx->in_flight[WIRE_SLOT(peer->snd_una)]) {
             peer->snd_una++;
         }
-        peer->backoff = 0;
-        peer->waiting_since_ns = now_ns;
+        if (peer->tx->backoff || arrivals.rtt_ns) {
+            peer->tx->backoff = 0;
+            if (arrivals.rtt_ns) {
+                wire_rtt_sample(peer, arrivals.rtt_ns);
+            }
+            wire_rto_update(wire, peer);
+        }
+        peer->tx->waiting_since_ns = now_ns;
         peer->silence_reported = false;
-        peer->rexmit_budget += 2 * arrivals.num_done;
-        if (peer->rexmit_budget > wire->cfg.window_frames) {
-            peer->rexmit_budget = wire->cfg.window_frames;
+        peer->tx->rexmit_budget += 2 * arrivals.num_done;
+        if (peer->tx->rexmit_budget > wire->cfg.window_frames) {
+            peer->tx->rexmit_budget = wire->cfg.window_frames;
         }
         if (arrivals.needless_timeout) {
             forget_timeout(peer);
+            if (peer->tx->cwnd_undo) {
+                peer->tx->cwnd = peer->tx->cwnd_undo;
+            }
         }
+        peer->tx->cwnd_undo = 0;
+        cwnd_grow(wire, peer->tx, arrivals.num_done);
         if (wire_has_in_flight(peer)) {
             find_lost(peer);
             wire_timer_start(wire, peer, now_ns);
@@ -184,7 +278,7 @@ static bool ack_input(struct vfring_wire *wire, struct vfring_wire_peer *peer,
         }
     }
 output:
-    if (peer->num_lost || peer->queue_head) {
+    if (peer->tx && (peer->tx->num_lost || peer->tx->queue_head)) {
         wire_peer_output(wire, peer, now_ns);
     }
     return true;

@@ -24,8 +24,14 @@
 #define WIRE_REORDER_FRAMES 3u
 /** An acknowledgement is owed at once after this many data frames. */
 #define WIRE_ACK_EVERY 16u
+/** Of frames without a retransmission one in so many is timed. */
+#define WIRE_RTT_EVERY 8u
 /** Every peer may always have this many frames under way. */
 #define WIRE_CREDIT_MIN 2u
+/** Held-back bulk leaves one frame in so many of the window to others. */
+#define WIRE_URGENT_SHARE 8u
+/** The congestion window is never below this. */
+#define WIRE_CWND_MIN 2u
 /** Senders are counted anew each time the RX ring was filled this often. */
 #define WIRE_ROUND_RINGS 4u
 
@@ -34,6 +40,32 @@
 #define WIRE_LOSS_FAST 1u    /* later ones have arrived */
 #define WIRE_LOSS_TIMEOUT 2u /* no word for too long */
 
+/** The sending half at work: made at the first frame to a peer, so that idle peers stay small. */
+struct wire_sender {
+    /* What all headers to the peer begin with, up to `src`; `type` and on are filled in. */
+    _Alignas(8) uint8_t head[offsetof(struct vfring_wire_hdr, seq)];
+    uint32_t rack_no;   /* latest transmission known to have arrived */
+    uint32_t num_lost;
+    uint32_t rexmit_budget; /* retransmissions allowed before the next ack */
+    uint32_t num_queued;
+    struct vfring_wire_frame *queue_head; /* no sequence number yet; the urgent ones first */
+    struct vfring_wire_frame *queue_tail;
+    struct vfring_wire_frame *urgent_tail; /* the last urgent one; NULL: none waits */
+
+    /* Congestion: frames that may be under way, besides window and credit. */
+    uint32_t cwnd;
+    uint32_t cwnd_acked;    /* acknowledged since it last grew */
+    uint32_t cwnd_undo;     /* what it was before the timeout; 0: none since */
+    uint32_t recover_no;    /* losses of transmissions up to this one have been answered */
+
+    uint64_t srtt_ns; /* 0: no sample yet */
+    uint64_t rttvar_ns;
+    uint64_t rto_ns;  /* of the above and backoff */
+    uint64_t waiting_since_ns; /* since then frames wait and none was acknowledged */
+    uint32_t backoff;
+    struct vfring_wire_frame *in_flight[VFRING_WIRE_WINDOW]; /* by WIRE_SLOT */
+};
+
 struct vfring_wire_peer {
     /* Identity. */
     uint32_t id;
@@ -41,30 +73,20 @@ struct vfring_wire_peer {
     uint8_t mac[6];
     bool failed;
     bool silence_reported;
+    bool timer_linked;
+    bool stalled_linked;
+    bool ack_now;
+    bool ack_linked;
     void *upper;
     struct vfring_wire_peer *all_next;
 
     /* Sending half. */
+    struct wire_sender *tx; /* NULL: nothing was ever sent */
     uint32_t snd_una;
     uint32_t snd_next;
     uint32_t snd_limit; /* the peer has room for frames before this one */
     uint32_t xmit_no;   /* transmissions to this peer so far */
-    uint32_t rack_no;   /* latest transmission known to have arrived */
-    uint32_t num_lost;
-    uint32_t rexmit_budget; /* retransmissions allowed before the next ack */
-    uint32_t num_queued;
-    struct vfring_wire_frame *queue_head; /* no sequence number yet */
-    struct vfring_wire_frame *queue_tail;
-    struct vfring_wire_frame **in_flight; /* by WIRE_SLOT; NULL until first used */
-
-    /* Timing of the sending half. */
-    uint64_t srtt_ns; /* 0: no sample yet */
-    uint64_t rttvar_ns;
     uint64_t deadline_ns; /* of the oldest frame; WIRE_NEVER when none */
-    uint64_t waiting_since_ns; /* since then frames wait and none was acknowledged */
-    uint32_t backoff;
-    bool timer_linked;
-    bool stalled_linked;
     struct vfring_wire_peer *timer_next;
     struct vfring_wire_peer *stalled_next;
 
@@ -73,11 +95,10 @@ struct vfring_wire_peer {
     uint32_t rcv_unacked; /* data frames since our last acknowledgement */
     uint64_t rcv_bits;
     uint64_t ack_due_ns;
-    bool ack_now;
-    bool ack_linked;
-    uint32_t heard_round; /* the last in which it sent */
     struct vfring_wire_peer *ack_next;
+    uint32_t heard_round; /* the last in which it sent */
 };
+_Static_assert(sizeof(struct vfring_wire_peer) <= 128, "thousands of idle peers");
 
 struct vfring_wire {
     struct vfring_wire_config cfg;
@@ -92,6 +113,8 @@ struct vfring_wire {
     uint64_t next_timer_ns; /* not later than any peer's deadline */
     uint64_t progress_ns;   /* last call of progress; 0: none yet */
     struct vfring_wire_peer *ack_list;
+    bool acks_now;          /* one of them cannot wait */
+    uint64_t ack_due_ns;    /* not later than any of theirs */
     struct vfring_wire_peer *stalled_list; /* they wait for the ring, first come first */
     struct vfring_wire_peer **stalled_tail;
     struct vfring_wire_frame *held_list; /* done with, but the VF still reads them */
@@ -107,6 +130,12 @@ struct vfring_wire {
     struct vfring_wire_stats stats;
 };
 
+/** Has anything ever been given to this peer's sending half, and waits there? */
+static inline bool wire_has_queued(const struct vfring_wire_peer *peer)
+{
+    return peer->tx && peer->tx->queue_head;
+}
+
 static inline bool wire_has_in_flight(const struct vfring_wire_peer *peer)
 {
     return peer->snd_una != peer->snd_next;
@@ -117,7 +146,21 @@ static inline void wire_mark_lost(struct vfring_wire_peer *peer, struct vfring_w
 {
     if (frame->loss == WIRE_LOSS_NONE) {
         frame->loss = why;
-        peer->num_lost++;
+        peer->tx->num_lost++;
+    }
+}
+
+static inline void wire_ack_owed(struct vfring_wire *wire, struct vfring_wire_peer *peer, bool now)
+{
+    peer->ack_now |= now;
+    wire->acks_now |= now;
+    if (peer->ack_due_ns < wire->ack_due_ns) {
+        wire->ack_due_ns = peer->ack_due_ns;
+    }
+    if (!peer->ack_linked) {
+        peer->ack_linked = true;
+        peer->ack_next = wire->ack_list;
+        wire->ack_list = peer;
     }
 }
 
@@ -137,10 +180,11 @@ void wire_stalled_run(struct vfring_wire *wire, uint64_t now_ns);
 /* 0, or -EAGAIN: ring or control frames are used up, try at the next progress. */
 int wire_send_ack(struct vfring_wire *wire, struct vfring_wire_peer *peer);
 void wire_stall(struct vfring_wire *wire, struct vfring_wire_peer *peer);
-void wire_ack_owed(struct vfring_wire *wire, struct vfring_wire_peer *peer, bool now);
 
 /* wire_timer.c */
 void wire_timer_start(struct vfring_wire *wire, struct vfring_wire_peer *peer, uint64_t now_ns);
+/* After a change of round-trip time or back-off. */
+void wire_rto_update(const struct vfring_wire *wire, struct vfring_wire_peer *peer);
 void wire_rtt_sample(struct vfring_wire_peer *peer, uint64_t rtt_ns);
 
 #endif /* VFRING_WIRE_INTERNAL_H */

@@ -17,32 +17,28 @@ void wire_stall(struct vfring_wire *wire, struct vfring_wire_peer *peer)
     }
 }
 
-void wire_ack_owed(struct vfring_wire *wire, struct vfring_wire_peer *peer, bool now)
+/* What never changes in the headers to a peer. */
+static void fill_head(const struct vfring_wire *wire, const struct vfring_wire_peer *peer,
+                      struct vfring_wire_hdr *hdr)
 {
-    peer->ack_now |= now;
-    if (!peer->ack_linked) {
-        peer->ack_linked = true;
-        peer->ack_next = wire->ack_list;
-        wire->ack_list = peer;
-    }
-}
-
-/*
- * Fields common to data and acknowledgement. Every frame tells the receiver
- * all we have of it, so whatever we owed is paid.
- */
-static void fill_header(const struct vfring_wire *wire, const struct vfring_wire_peer *peer,
-                        struct vfring_wire_hdr *hdr, uint8_t type, uint32_t payload_bytes)
-{
+    memset(hdr, 0, sizeof(*hdr));
     memcpy(hdr->dst_mac, peer->mac, 6);
     memcpy(hdr->src_mac, wire->cfg.mac, 6);
     hdr->ethertype[0] = VFRING_WIRE_ETHERTYPE >> 8;
     hdr->ethertype[1] = VFRING_WIRE_ETHERTYPE & 0xff;
     hdr->version = VFRING_WIRE_VERSION;
-    hdr->type = type;
-    hdr->payload_bytes = (uint16_t) payload_bytes;
+    hdr->type = VFRING_WIRE_TYPE_DATA;
     hdr->key = peer->key;
     hdr->src = wire->cfg.id;
+}
+
+/*
+ * Every frame tells the receiver all we have of it, so whatever we owed is
+ * paid.
+ */
+static inline void fill_acks(const struct vfring_wire *wire, const struct vfring_wire_peer *peer,
+                             struct vfring_wire_hdr *hdr)
+{
     hdr->ack = peer->rcv_next;
     hdr->credit = wire->credit;
     hdr->reserved = 0;
@@ -54,6 +50,18 @@ static uint32_t frame_bytes(uint32_t payload_bytes)
     const uint32_t bytes = VFRING_WIRE_HDR_BYTES + payload_bytes;
 
     return bytes < VFRING_WIRE_FRAME_MIN_BYTES ? VFRING_WIRE_FRAME_MIN_BYTES : bytes;
+}
+
+static uint32_t frame_crc(const struct vfring_wire_hdr *hdr, const struct vfring_wire_frame *frame)
+{
+    const uint32_t covered = vfring_wire_crc_covered(hdr);
+    const uint32_t in_place = covered < frame->inline_bytes ? covered : frame->inline_bytes;
+    uint32_t crc = vfring_wire_crc_frame(hdr, in_place);
+
+    if (covered > in_place) {
+        crc = vfring_wire_crc32c(crc, frame->gather_vaddr, covered - in_place);
+    }
+    return crc;
 }
 
 static void ack_paid(struct vfring_wire_peer *peer)
@@ -69,16 +77,14 @@ static int transmit(struct vfring_wire *wire, struct vfring_wire_peer *peer,
     struct vfring_wire_hdr *hdr = frame->hdr;
     int rc;
 
-    fill_header(wire, peer, hdr, VFRING_WIRE_TYPE_DATA, payload_bytes);
+    memcpy(hdr, peer->tx->head, sizeof(peer->tx->head));
+    fill_acks(wire, peer, hdr);
+    hdr->payload_bytes = (uint16_t) payload_bytes;
     hdr->tag = frame->tag;
     hdr->msg = frame->msg;
     hdr->seq = frame->seq;
     hdr->flags = wire->cfg.crc_payload ? VFRING_WIRE_FLAG_CRC_PAYLOAD : 0;
-    hdr->crc = vfring_wire_crc_header(hdr);
-    if (wire->cfg.crc_payload) {
-        hdr->crc = vfring_wire_crc32c(hdr->crc, hdr + 1, frame->inline_bytes);
-        hdr->crc = vfring_wire_crc32c(hdr->crc, frame->gather_vaddr, frame->gather_bytes);
-    }
+    hdr->crc = frame_crc(hdr, frame);
     rc = wire->ops.xmit(wire->ctx, frame, frame_bytes(payload_bytes));
     if (rc) {
         wire->stats.ring_stalls++;
@@ -101,12 +107,11 @@ int wire_send_ack(struct vfring_wire *wire, struct vfring_wire_peer *peer)
         wire->stats.ring_stalls++;
         return -EAGAIN;
     }
-    fill_header(wire, peer, hdr, VFRING_WIRE_TYPE_ACK, 0);
-    hdr->tag = 0;
-    hdr->msg = 0;
+    fill_head(wire, peer, hdr);
+    fill_acks(wire, peer, hdr);
+    hdr->type = VFRING_WIRE_TYPE_ACK;
     hdr->seq = peer->snd_next;
-    hdr->flags = 0;
-    hdr->crc = vfring_wire_crc_header(hdr);
+    hdr->crc = vfring_wire_crc_frame(hdr, 0);
     rc = wire->ops.xmit(wire->ctx, frame, VFRING_WIRE_FRAME_MIN_BYTES);
     if (rc) {
         wire->stats.ring_stalls++;
@@ -118,11 +123,35 @@ int wire_send_ack(struct vfring_wire *wire, struct vfring_wire_peer *peer)
     return 0;
 }
 
+/* Frames that may be under way by our own measure: window, and what the path bears. */
+static uint32_t allowed(const struct vfring_wire *wire, const struct vfring_wire_peer *peer)
+{
+    return peer->tx->cwnd < wire->cfg.window_frames ? peer->tx->cwnd : wire->cfg.window_frames;
+}
+
 /* Frames that the receiver has room for and that our own window holds. */
 static bool window_open(const struct vfring_wire *wire, const struct vfring_wire_peer *peer)
 {
     return vfring_wire_seq_before(peer->snd_next, peer->snd_limit)
-        && peer->snd_next - peer->snd_una < wire->cfg.window_frames;
+        && peer->snd_next - peer->snd_una < allowed(wire, peer);
+}
+
+uint32_t vfring_wire_peer_room(const struct vfring_wire *wire, const struct vfring_wire_peer *peer)
+{
+    const uint32_t in_flight = peer->snd_next - peer->snd_una;
+    uint32_t most = peer->snd_limit - peer->snd_una; /* by the receiver's credit */
+
+    if (peer->failed || peer->stalled_linked || wire_has_queued(peer)) {
+        return 0;
+    }
+    if (most > wire->cfg.window_frames) {
+        most = wire->cfg.window_frames;
+    }
+    if (peer->tx && most > peer->tx->cwnd) {
+        most = peer->tx->cwnd;
+    }
+    most -= most / WIRE_URGENT_SHARE;
+    return in_flight < most ? most - in_flight : 0;
 }
 
 static int send_new(struct vfring_wire *wire, struct vfring_wire_peer *peer,
@@ -138,7 +167,7 @@ static int send_new(struct vfring_wire *wire, struct vfring_wire_peer *peer,
     if (!wire_has_in_flight(peer)) {
         wire_timer_start(wire, peer, now_ns);
     }
-    peer->in_flight[WIRE_SLOT(frame->seq)] = frame;
+    peer->tx->in_flight[WIRE_SLOT(frame->seq)] = frame;
     peer->snd_next++;
     wire->stats.tx_data_frames++;
     wire->stats.tx_payload_bytes += frame->inline_bytes + frame->gather_bytes;
@@ -149,8 +178,8 @@ static int send_new(struct vfring_wire *wire, struct vfring_wire_peer *peer,
 static int resend_lost(struct vfring_wire *wire, struct vfring_wire_peer *peer, uint64_t now_ns)
 {
     for (uint32_t seq = peer->snd_una;
-         peer->num_lost && peer->rexmit_budget && seq != peer->snd_next; seq++) {
-        struct vfring_wire_frame *frame = peer->in_flight[WIRE_SLOT(seq)];
+         peer->tx->num_lost && peer->tx->rexmit_budget && seq != peer->snd_next; seq++) {
+        struct vfring_wire_frame *frame = peer->tx->in_flight[WIRE_SLOT(seq)];
         int rc;
 
         if (!frame || frame->loss == WIRE_LOSS_NONE) {
@@ -174,8 +203,8 @@ static int resend_lost(struct vfring_wire *wire, struct vfring_wire_peer *peer, 
         }
         frame->retransmitted = frame->loss;
         frame->loss = WIRE_LOSS_NONE;
-        peer->num_lost--;
-        peer->rexmit_budget--;
+        peer->tx->num_lost--;
+        peer->tx->rexmit_budget--;
     }
     return 0;
 }
@@ -183,15 +212,18 @@ static int resend_lost(struct vfring_wire *wire, struct vfring_wire_peer *peer, 
 /* 0, or -EAGAIN: it has to wait for the ring. */
 static int peer_output(struct vfring_wire *wire, struct vfring_wire_peer *peer, uint64_t now_ns)
 {
-    int rc = peer->num_lost ? resend_lost(wire, peer, now_ns) : 0;
+    int rc = peer->tx->num_lost ? resend_lost(wire, peer, now_ns) : 0;
 
-    while (!rc && peer->queue_head && window_open(wire, peer)) {
-        struct vfring_wire_frame *frame = peer->queue_head;
+    while (!rc && peer->tx->queue_head && window_open(wire, peer)) {
+        struct vfring_wire_frame *frame = peer->tx->queue_head;
 
         rc = send_new(wire, peer, frame, now_ns);
         if (!rc) {
-            peer->queue_head = frame->next;
-            peer->num_queued--;
+            peer->tx->queue_head = frame->next;
+            if (peer->tx->urgent_tail == frame) {
+                peer->tx->urgent_tail = NULL;
+            }
+            peer->tx->num_queued--;
         }
     }
     return rc;
@@ -231,16 +263,46 @@ void wire_stalled_run(struct vfring_wire *wire, uint64_t now_ns)
     wire->stalled_tail = served ? served_tail : at;
 }
 
-static void enqueue(struct vfring_wire_peer *peer, struct vfring_wire_frame *frame)
+/* Behind its equals, urgent ones before all others. */
+static void enqueue(struct wire_sender *tx, struct vfring_wire_frame *frame)
 {
-    frame->next = NULL;
-    if (peer->queue_head) {
-        peer->queue_tail->next = frame;
+    if (frame->urgent) {
+        struct vfring_wire_frame **after = tx->urgent_tail ? &tx->urgent_tail->next
+                                                           : &tx->queue_head;
+
+        frame->next = *after;
+        *after = frame;
+        tx->urgent_tail = frame;
+        if (!frame->next) {
+            tx->queue_tail = frame;
+        }
     } else {
-        peer->queue_head = frame;
+        frame->next = NULL;
+        if (tx->queue_head) {
+            tx->queue_tail->next = frame;
+        } else {
+            tx->queue_head = frame;
+        }
+        tx->queue_tail = frame;
     }
-    peer->queue_tail = frame;
-    peer->num_queued++;
+    tx->num_queued++;
+}
+
+/* Once a peer, at its first frame. */
+static int sender_make(const struct vfring_wire *wire, struct vfring_wire_peer *peer)
+{
+    struct vfring_wire_hdr hdr;
+
+    peer->tx = calloc(1, sizeof(*peer->tx));
+    if (!peer->tx) {
+        return -ENOMEM;
+    }
+    peer->tx->cwnd = wire->cfg.window_frames;
+    wire_rto_update(wire, peer);
+    fill_head(wire, peer, &hdr);
+    memcpy(peer->tx->head, &hdr, sizeof(peer->tx->head));
+    peer->tx->rack_no = peer->tx->recover_no = peer->xmit_no;
+    return 0;
 }
 
 int vfring_wire_send(struct vfring_wire *wire, struct vfring_wire_peer *peer,
@@ -249,27 +311,23 @@ int vfring_wire_send(struct vfring_wire *wire, struct vfring_wire_peer *peer,
     if (peer->failed) {
         return -EHOSTUNREACH;
     }
-    if (!peer->in_flight) {
-        /* Once a peer, at its first frame: idle peers stay small. */
-        peer->in_flight = calloc(VFRING_WIRE_WINDOW, sizeof(struct vfring_wire_frame *));
-        if (!peer->in_flight) {
-            return -ENOMEM;
-        }
+    if (!peer->tx && sender_make(wire, peer)) {
+        return -ENOMEM;
     }
     frame->peer = peer;
     frame->loss = WIRE_LOSS_NONE;
     frame->retransmitted = WIRE_LOSS_NONE;
-    if (peer->queue_head) { /* first come, first sent */
-        enqueue(peer, frame);
+    if (peer->tx->queue_head) { /* first come, first sent */
+        enqueue(peer->tx, frame);
         return 0;
     }
     if (!window_open(wire, peer)) {
         wire->stats.window_stalls++;
-        enqueue(peer, frame);
+        enqueue(peer->tx, frame);
         return 0;
     }
     if (wire->stalled_list || send_new(wire, peer, frame, now_ns)) {
-        enqueue(peer, frame); /* others wait for the ring, or now we do */
+        enqueue(peer->tx, frame); /* others wait for the ring, or now we do */
         wire_stall(wire, peer);
     }
     return 0;

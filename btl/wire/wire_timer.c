@@ -7,40 +7,40 @@
 void wire_rtt_sample(struct vfring_wire_peer *peer, uint64_t rtt_ns)
 {
     /* RFC 6298, section 2, in integers. */
-    if (!peer->srtt_ns) {
-        peer->srtt_ns = rtt_ns ? rtt_ns : 1;
-        peer->rttvar_ns = rtt_ns / 2;
+    if (!peer->tx->srtt_ns) {
+        peer->tx->srtt_ns = rtt_ns ? rtt_ns : 1;
+        peer->tx->rttvar_ns = rtt_ns / 2;
         return;
     }
-    const uint64_t error = rtt_ns > peer->srtt_ns ? rtt_ns - peer->srtt_ns : peer->srtt_ns - rtt_ns;
+    const uint64_t error = rtt_ns > peer->tx->srtt_ns ? rtt_ns - peer->tx->srtt_ns : peer->tx->srtt_ns - rtt_ns;
 
-    peer->rttvar_ns += error / 4 - peer->rttvar_ns / 4;
-    peer->srtt_ns += rtt_ns / 8 - peer->srtt_ns / 8;
-    if (!peer->srtt_ns) {
-        peer->srtt_ns = 1;
+    peer->tx->rttvar_ns += error / 4 - peer->tx->rttvar_ns / 4;
+    peer->tx->srtt_ns += rtt_ns / 8 - peer->tx->srtt_ns / 8;
+    if (!peer->tx->srtt_ns) {
+        peer->tx->srtt_ns = 1;
     }
 }
 
-static uint64_t rto_ns(const struct vfring_wire *wire, const struct vfring_wire_peer *peer)
+void wire_rto_update(const struct vfring_wire *wire, struct vfring_wire_peer *peer)
 {
-    uint64_t rto = peer->srtt_ns ? peer->srtt_ns + 4 * peer->rttvar_ns + wire->cfg.ack_delay_ns
+    uint64_t rto = peer->tx->srtt_ns ? peer->tx->srtt_ns + 4 * peer->tx->rttvar_ns + wire->cfg.ack_delay_ns
                                  : wire->cfg.rto_initial_ns;
 
     if (rto < wire->cfg.rto_min_ns) {
         rto = wire->cfg.rto_min_ns;
     }
-    for (uint32_t i = 0; i < peer->backoff && rto < wire->cfg.rto_max_ns; i++) {
+    for (uint32_t i = 0; i < peer->tx->backoff && rto < wire->cfg.rto_max_ns; i++) {
         rto *= 2;
     }
-    return rto < wire->cfg.rto_max_ns ? rto : wire->cfg.rto_max_ns;
+    peer->tx->rto_ns = rto < wire->cfg.rto_max_ns ? rto : wire->cfg.rto_max_ns;
 }
 
 void wire_timer_start(struct vfring_wire *wire, struct vfring_wire_peer *peer, uint64_t now_ns)
 {
     if (peer->deadline_ns == WIRE_NEVER) {
-        peer->waiting_since_ns = now_ns;
+        peer->tx->waiting_since_ns = now_ns;
     }
-    peer->deadline_ns = now_ns + rto_ns(wire, peer);
+    peer->deadline_ns = now_ns + peer->tx->rto_ns;
     if (!peer->timer_linked) {
         peer->timer_linked = true;
         peer->timer_next = wire->timer_list;
@@ -58,7 +58,7 @@ void wire_timer_start(struct vfring_wire *wire, struct vfring_wire_peer *peer, u
  */
 static void timeout(struct vfring_wire *wire, struct vfring_wire_peer *peer, uint64_t now_ns)
 {
-    const uint64_t silent_ns = now_ns - peer->waiting_since_ns;
+    const uint64_t silent_ns = now_ns - peer->tx->waiting_since_ns;
 
     if (silent_ns >= wire->cfg.peer_timeout_ns) {
         peer->failed = true;
@@ -72,14 +72,20 @@ static void timeout(struct vfring_wire *wire, struct vfring_wire_peer *peer, uin
     }
     wire->stats.timeouts++;
     for (uint32_t seq = peer->snd_una; seq != peer->snd_next; seq++) {
-        struct vfring_wire_frame *frame = peer->in_flight[WIRE_SLOT(seq)];
+        struct vfring_wire_frame *frame = peer->tx->in_flight[WIRE_SLOT(seq)];
 
         if (frame) {
             wire_mark_lost(peer, frame, WIRE_LOSS_TIMEOUT);
         }
     }
-    peer->backoff++;
-    peer->rexmit_budget = 1;
+    peer->tx->backoff++;
+    wire_rto_update(wire, peer);
+    peer->tx->rexmit_budget = 1;
+    if (!peer->tx->cwnd_undo) {
+        peer->tx->cwnd_undo = peer->tx->cwnd;
+        peer->tx->cwnd = peer->tx->cwnd / 2 < WIRE_CWND_MIN ? WIRE_CWND_MIN : peer->tx->cwnd / 2;
+        peer->tx->recover_no = peer->xmit_no;
+    }
     wire_timer_start(wire, peer, now_ns);
     wire_peer_output(wire, peer, now_ns);
 }
@@ -114,14 +120,23 @@ static void acks_run(struct vfring_wire *wire, uint64_t now_ns)
 {
     struct vfring_wire_peer **at = &wire->ack_list, *peer;
 
+    if (!wire->acks_now && now_ns < wire->ack_due_ns) {
+        return; /* data going the other way may still carry them */
+    }
+    wire->acks_now = false;
+    wire->ack_due_ns = WIRE_NEVER;
     while ((peer = *at)) {
         const bool owed = peer->rcv_unacked || peer->ack_now;
 
         if (owed && !peer->ack_now && now_ns < peer->ack_due_ns) {
-            at = &peer->ack_next; /* data going the other way may still carry it */
+            if (peer->ack_due_ns < wire->ack_due_ns) {
+                wire->ack_due_ns = peer->ack_due_ns;
+            }
+            at = &peer->ack_next;
             continue;
         }
         if (owed && wire_send_ack(wire, peer)) {
+            wire->acks_now = true; /* from here on, as soon as there is room */
             return;
         }
         *at = peer->ack_next;
@@ -136,8 +151,8 @@ static void acks_run(struct vfring_wire *wire, uint64_t now_ns)
 static void excuse_absence(struct vfring_wire *wire, uint64_t now_ns)
 {
     for (struct vfring_wire_peer *peer = wire->timer_list; peer; peer = peer->timer_next) {
-        if (peer->waiting_since_ns <= wire->progress_ns) {
-            peer->waiting_since_ns += now_ns - wire->progress_ns;
+        if (peer->tx->waiting_since_ns <= wire->progress_ns) {
+            peer->tx->waiting_since_ns += now_ns - wire->progress_ns;
         }
     }
 }
@@ -155,7 +170,7 @@ void vfring_wire_flush(struct vfring_wire *wire, uint64_t now_ns)
     }
 }
 
-void vfring_wire_progress(struct vfring_wire *wire, uint64_t now_ns)
+static __attribute__((noinline)) void progress(struct vfring_wire *wire, uint64_t now_ns)
 {
     vfring_wire_flush(wire, now_ns);
     if (wire->progress_ns && now_ns > wire->progress_ns + wire->cfg.rto_max_ns) {
@@ -165,4 +180,15 @@ void vfring_wire_progress(struct vfring_wire *wire, uint64_t now_ns)
     if (now_ns >= wire->next_timer_ns) {
         timers_run(wire, now_ns);
     }
+}
+
+void vfring_wire_progress(struct vfring_wire *wire, uint64_t now_ns)
+{
+    /* Mostly there is nothing to do: no list to look at, nothing due. */
+    if (!wire->acks_now && now_ns < wire->ack_due_ns && now_ns < wire->next_timer_ns
+        && !wire->stalled_list && !wire->held_list) {
+        wire->progress_ns = now_ns;
+        return;
+    }
+    progress(wire, now_ns);
 }

@@ -8,6 +8,8 @@ const NATIVE_PACKAGES = [
   'openmpi-bin', 'pkg-config', 'strace', 'netpipe-openmpi', 'hpcc',
   // Programs of others for the end-to-end tests.
   'lammps', 'python3-mpi4py', 'python3-numpy', 'scalapack-mpi-test', 'valgrind',
+  // For the tests of the wire protocol: model checker, fuzzer, dissector.
+  'spin', 'clang', 'libclang-rt-dev', 'tshark',
 ] as const;
 
 async function missing(names: readonly string[]): Promise<string[]> {

@@ -4,6 +4,7 @@
  * The faulty wire: the right faults, at the asked rates, the same from a seed.
  */
 #include <string.h>
+#include <unistd.h>
 
 #include "check.h"
 #include "testdrv.h"
@@ -180,6 +181,106 @@ static void close_lets_go(void)
     testdrv_close(&b);
 }
 
+/** A drop takes the next ones along: losses come in runs of at least four. */
+static void bursts(void)
+{
+    const struct softvf_faults faults = {.seed = 6, .drop_ppm = 5000, .burst_frames = 4};
+
+    run(&faults, &first);
+    CHECK(FRAMES - first.count > FRAMES / 100 && FRAMES - first.count < FRAMES / 30);
+    for (uint32_t i = 1; i < first.count; i++) {
+        uint32_t gap = first.sequence[i] - first.sequence[i - 1];
+        CHECK(gap == 1 || gap > 4);
+    }
+}
+
+/** Delayed frames come late by at most so many others; none is lost. */
+static void delays(void)
+{
+    const struct softvf_faults faults = {.seed = 7, .delay_ppm = 20000, .delay_frames = 8};
+    uint32_t late = 0;
+
+    run(&faults, &first);
+    CHECK_EQ(first.count, FRAMES);
+    for (uint32_t i = 0; i < FRAMES; i++) {
+        CHECK(first.sequence[i] <= i + 16);
+        CHECK(i <= first.sequence[i] + 8 + 1);
+        late += i > first.sequence[i];
+    }
+    check_rate(late, 0.02);
+    run(&faults, &second);
+    CHECK_EQ(memcmp(&first, &second, sizeof(first)), 0);
+}
+
+static void long_frames_are_lost(void)
+{
+    testdrv_open(&a, testdir_vf(0, 1500), NULL);
+    testdrv_open(&b, testdir_vf(1, 1500), NULL);
+    softvf_set_faults(a.dev, &(struct softvf_faults){.max_frame_bytes = 600});
+    static uint8_t data[2048];
+    send_frame(&a, b.mac, 601, 1);
+    CHECK_EQ(receive(&b, data, sizeof(data)), -1);
+    send_frame(&a, b.mac, 600, 2);
+    expect_frame(&b, 600, 2);
+    testdrv_close(&a);
+    testdrv_close(&b);
+}
+
+/** While a link is down it carries nothing, neither way, and then it does again. */
+static void link_flaps(void)
+{
+    static uint8_t data[2048];
+    uint32_t tries = 0;
+
+    testdrv_open(&a, testdir_vf(0, 1500), NULL);
+    testdrv_open(&b, testdir_vf(1, 1500), NULL);
+    CHECK(softvf_read32(a.dev, VFRING_82576_STATUS) & VFRING_82576_STATUS_LU);
+    softvf_set_faults(a.dev, &(struct softvf_faults){.seed = 1, .flap_ppm = 1000000, .flap_ms = 200});
+    send_frame(&a, b.mac, 100, 1);
+    softvf_set_faults(a.dev, &(struct softvf_faults){0});
+    CHECK_EQ(softvf_read32(a.dev, VFRING_82576_STATUS) & VFRING_82576_STATUS_LU, 0);
+    send_frame(&a, b.mac, 100, 2);
+    send_frame(&b, a.mac, 100, 3);
+    CHECK_EQ(receive(&a, data, sizeof(data)), -1);
+    CHECK_EQ(receive(&b, data, sizeof(data)), -1);
+    while (!(softvf_read32(a.dev, VFRING_82576_STATUS) & VFRING_82576_STATUS_LU)) {
+        usleep(1000);
+        CHECK(tries++ < 10000);
+    }
+    send_frame(&b, a.mac, 100, 4);
+    expect_frame(&a, 100, 4);
+    send_frame(&a, b.mac, 100, 5);
+    expect_frame(&b, 100, 5);
+    testdrv_close(&a);
+    testdrv_close(&b);
+}
+
+/** The PF is reset under the VF: the queues stop, RSTD tells, a new start helps. */
+static void pf_reset_strikes(void)
+{
+    static uint8_t data[2048];
+
+    testdrv_open(&a, testdir_vf(0, 1500), NULL);
+    testdrv_open(&b, testdir_vf(1, 1500), NULL);
+    softvf_set_faults(a.dev, &(struct softvf_faults){.reset_after = 3});
+    send_frame(&a, b.mac, 100, 1);
+    send_frame(&a, b.mac, 100, 2);
+    expect_frame(&b, 100, 1);
+    expect_frame(&b, 100, 2);
+    post(&a, a.tx_slot.iova, 100, 100, VFRING_82576_TXD_EOP | VFRING_82576_TXD_RS);
+    ring_doorbell(&a);
+    CHECK_EQ(receive(&b, data, sizeof(data)), -1);
+    CHECK_EQ(softvf_read32(a.dev, VFRING_82576_TXDCTL(0)) & VFRING_82576_XDCTL_ENABLE, 0);
+    CHECK_EQ(softvf_read32(a.dev, VFRING_82576_RXDCTL(0)) & VFRING_82576_XDCTL_ENABLE, 0);
+    CHECK(softvf_read32(a.dev, VFRING_82576_V2PMAILBOX) & VFRING_82576_MBX_RSTD);
+    CHECK_EQ(softvf_read32(a.dev, VFRING_82576_V2PMAILBOX) & VFRING_82576_MBX_RSTD, 0); /* read to clear */
+    testdrv_close(&a);
+    testdrv_open(&a, testdir_vf(0, 1500), NULL);
+    send_frame(&a, b.mac, 100, 7);
+    testdrv_close(&a);
+    testdrv_close(&b);
+}
+
 int main(void)
 {
     RUN(none_by_default);
@@ -190,5 +291,10 @@ int main(void)
     RUN(the_same_from_a_seed);
     RUN(all_or_nothing);
     RUN(close_lets_go);
+    RUN(bursts);
+    RUN(delays);
+    RUN(long_frames_are_lost);
+    RUN(link_flaps);
+    RUN(pf_reset_strikes);
     return 0;
 }

@@ -44,6 +44,20 @@ int main(void)
     good("drop=0.1234560000", 123456, 0, 0, 0, 1);
     good("drop=0.", 0, 0, 0, 0, 1);
 
+    struct vfring_soft_faults all;
+    CHECK_EQ(vfring_soft_faults_parse("delay=0.5,delay_frames=9,burst=3,flap=0.25,flap_ms=20,maxlen=600,"
+                                      "reset_after=12345678901", &all, NULL), 0);
+    CHECK_EQ(all.delay_ppm, 500000);
+    CHECK_EQ(all.delay_frames, 9);
+    CHECK_EQ(all.burst_frames, 3);
+    CHECK_EQ(all.flap_ppm, 250000);
+    CHECK_EQ(all.flap_ms, 20);
+    CHECK_EQ(all.max_frame_bytes, 600);
+    CHECK_EQ(all.reset_after, 12345678901);
+    bad("burst=1001", "\"burst=1001\"", "too large");
+    bad("maxlen=0.5", "\"maxlen=0.5\"", "whole number");
+    bad("flap=2", "\"flap=2\"", "at most 1");
+
     bad("drop", "\"drop\"", "name=value");
     bad("drop=0.1,", "\"\"", "name=value");
     bad(",drop=0.1", "\"\"", "name=value");

@@ -104,7 +104,7 @@ static void test_header_coverage(void)
     uint32_t sum;
 
     fill(p, sizeof(hdr));
-    sum = vfring_wire_crc_header(&hdr);
+    sum = vfring_wire_crc_frame(&hdr, 0);
     for (unsigned bit = 0; bit < 8 * sizeof(hdr); bit++) {
         const size_t byte = bit / 8;
         const bool covered = byte >= offsetof(struct vfring_wire_hdr, version)
@@ -112,10 +112,26 @@ static void test_header_coverage(void)
                                  || byte >= offsetof(struct vfring_wire_hdr, msg));
 
         p[byte] ^= (uint8_t) (1u << (bit % 8));
-        CHECK((vfring_wire_crc_header(&hdr) != sum) == covered);
+        CHECK((vfring_wire_crc_frame(&hdr, 0) != sum) == covered);
         p[byte] ^= (uint8_t) (1u << (bit % 8));
     }
-    CHECK_INT(vfring_wire_crc_header(&hdr), sum);
+    CHECK_INT(vfring_wire_crc_frame(&hdr, 0), sum);
+}
+
+/* The whole frame by the instruction is what the pieces by table add up to. */
+static void test_frame(void)
+{
+    _Alignas(8) uint8_t data[VFRING_WIRE_HDR_BYTES + 80];
+    struct vfring_wire_hdr *hdr = (void *) data;
+
+    fill(data, sizeof(data));
+    for (size_t bytes = 0; bytes <= 80; bytes++) {
+        uint32_t crc = crc_by_table(~0u, data + 14, 34);
+
+        crc = crc_by_table(crc, data + 52, 4);
+        crc = ~crc_by_table(crc, data + VFRING_WIRE_HDR_BYTES, bytes);
+        CHECK_INT(vfring_wire_crc_frame(hdr, bytes), crc);
+    }
 }
 
 int main(int argc, char **argv)
@@ -126,6 +142,7 @@ int main(int argc, char **argv)
         {"both paths agree", test_paths_agree},
         {"sum in pieces", test_pieces},
         {"what the header's sum covers", test_header_coverage},
+        {"frame", test_frame},
         {NULL, NULL},
     };
 

@@ -120,7 +120,7 @@ static void test_bad_crc(void)
     rig_free(rig);
 }
 
-/* Without a payload checksum the header is still protected; the payload is not. */
+/* Without a payload checksum the header and the payload's head are protected, the rest is not. */
 static void test_header_crc_alone(void)
 {
     struct vfring_wire_config config = rig_config();
@@ -134,7 +134,12 @@ static void test_header_crc_alone(void)
     rig_hdr(packet)->seq ^= 1;
     CHECK_DROPPED(rig, packet, rx_bad_crc);
     rig_hdr(packet)->seq ^= 1;
-    packet->data[VFRING_WIRE_HDR_BYTES] ^= 1;
+    for (uint32_t i = 0; i < VFRING_WIRE_CRC_PREFIX_BYTES; i++) {
+        packet->data[VFRING_WIRE_HDR_BYTES + i] ^= 0x80;
+        CHECK_DROPPED(rig, packet, rx_bad_crc);
+        packet->data[VFRING_WIRE_HDR_BYTES + i] ^= 0x80;
+    }
+    packet->data[VFRING_WIRE_HDR_BYTES + VFRING_WIRE_CRC_PREFIX_BYTES] ^= 1;
     rig_feed(rig, 1, packet);
     CHECK_INT(rig->nodes[1].num_delivered, 1);
     free(packet);

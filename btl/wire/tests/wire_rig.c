@@ -243,6 +243,7 @@ struct rig_message *rig_send(struct rig *rig, int from, int to, uint32_t bytes)
     m->frame.inline_bytes = bytes;
     m->frame.msg = ++rig->next_msg;
     m->frame.tag = (uint8_t) m->frame.msg;
+    m->frame.urgent = node->urgent;
     for (uint32_t i = 0; i < bytes; i++) {
         m->memory[VFRING_WIRE_HDR_BYTES + i] = (uint8_t) (m->frame.msg + i);
     }
@@ -272,10 +273,7 @@ void rig_seal(struct rig_packet *packet)
 {
     struct vfring_wire_hdr *hdr = rig_hdr(packet);
 
-    hdr->crc = vfring_wire_crc_header(hdr);
-    if (hdr->flags & VFRING_WIRE_FLAG_CRC_PAYLOAD) {
-        hdr->crc = vfring_wire_crc32c(hdr->crc, hdr + 1, hdr->payload_bytes);
-    }
+    hdr->crc = vfring_wire_crc_frame(hdr, vfring_wire_crc_covered(hdr));
 }
 
 void rig_feed(struct rig *rig, int to, const struct rig_packet *packet)

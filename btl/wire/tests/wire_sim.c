@@ -160,7 +160,7 @@ static void check_counters(struct sim *sim)
         for (int j = 0; j < sim->p->num_nodes; j++) {
             const struct vfring_wire_peer *peer = sim->nodes[i].peers[j];
 
-            if (peer && !wire_has_in_flight(peer) && peer->num_lost) {
+            if (peer && peer->tx && !wire_has_in_flight(peer) && peer->tx->num_lost) {
                 sim_fail(sim, "node %d misses frames to node %d, of which none is under way", i, j);
             }
         }

@@ -146,12 +146,14 @@ static void test_many_peers(void)
     uint8_t mac[6];
     int before = allocs_total;
 
-    CHECK(sizeof(struct vfring_wire_peer) <= 256);
     rig_mac(1, mac);
     for (uint32_t i = 0; i < MANY; i++) {
         CHECK_INT(vfring_wire_peer_add(node->wire, 100 + i, rig_key(1), mac, NULL, &peers[i]), 0);
     }
     CHECK(allocs_total - before <= MANY + 12); /* one each, and the table's doublings */
+    /* An idle peer, its share of the table included; the BTL's endpoint adds less than 96 bytes. */
+    CHECK(sizeof(struct vfring_wire_peer)
+              + (node->wire->table_mask + 1) * sizeof(node->wire->table[0]) / MANY <= 160);
     (void) rig_send(rig, 1, 0, 8);
     packet = rig_take(rig, 1);
     before = allocs_total;
@@ -377,7 +379,7 @@ static void begin_at(struct rig *rig, int from, int to, uint32_t first)
 
     out->snd_limit += first;
     out->snd_una = out->snd_next = in->rcv_next = first;
-    out->xmit_no = out->rack_no = first;
+    out->xmit_no = first;
 }
 
 static void test_wrap(void)

@@ -1,0 +1,58 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
+# ratios.sh [LAUNCHES]: vfring over soft VFs against btl/tcp over loopback and
+# shared memory, two ranks on this machine, interleaved launch by launch, so
+# that what else the machine does hits all alike. Prints medians over the
+# launches with their range, and vfring's ratio to each peer, as a Markdown table.
+# PREFIX is where vfring is installed (default: build/prefix), MTU the soft VFs'.
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+PREFIX=${PREFIX:-$here/../../../build/prefix}
+launches=${1:-5}
+mtu=${MTU:-9000}
+dir=$(mktemp -d /dev/shm/vfring-ratios-XXXXXX)
+trap 'rm -rf "$dir"' EXIT INT TERM
+for i in 0 1; do
+    "$PREFIX/libexec/vfring/vfring-softvf" create "$dir" --index $i --mac "02:76:66:03:00:0$i" --mtu "$mtu" > "$dir/made"
+done
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_pml=ob1
+export OMPI_MCA_mca_base_component_path="$PREFIX/lib/openmpi:$(ompi_info --parsable --path pkglibdir | cut -d: -f3)"
+export OMPI_MCA_btl_vfring_devices="$dir/vf0,$dir/vf1" OMPI_MCA_btl_vfring_mtu="$mtu" OMPI_MCA_btl_tcp_if_include=lo
+shm=vader
+ompi_info --parsable | grep -q 'mca:btl:vader:' || shm=sm
+
+# one TRANSPORT PROGRAM SIZE FIELD FILE: one launch; appends the field of that size
+one() {
+    timeout 300 mpirun -n 2 --bind-to core --mca btl "self,$1" "$PREFIX/libexec/vfring/$2" --sizes="$3" --samples=7 \
+        --json="$dir/json" > "$dir/log" 2>&1 || { cat "$dir/log" >&2; exit 1; }
+    sed -n "s/.*{\"bytes\": $3, .*\"$4\": \([0-9.]*\).*/\1/p" "$dir/json" >> "$5"
+}
+i=0
+while [ "$i" -lt "$launches" ]; do
+    for t in vfring tcp $shm; do
+        one $t pingpong 8 median_us "$dir/lat.$t"
+        one $t bandwidth 8 msg_per_s "$dir/rate.$t"
+        one $t pingpong 65536 median_us "$dir/lat64k.$t"
+        one $t bandwidth 1048576 mb_per_s "$dir/bw.$t"
+    done
+    i=$((i + 1))
+done
+# stat FILE: "median (min..max)"
+stat() {
+    sort -g "$1" | awk '{ v[NR] = $1 } END { printf "%g (%g..%g)", v[int((NR + 1) / 2)], v[1], v[NR] }'
+}
+ratio() {
+    m1=$(stat "$1"); m2=$(stat "$2")
+    awk -v a="${m1%% *}" -v b="${m2%% *}" 'BEGIN { printf "%.2f", a / b }'
+}
+echo "| two ranks, soft VFs of MTU $mtu, $launches launches | vfring | tcp | $shm | vfring : tcp | vfring : $shm |"
+echo "| --- | --- | --- | --- | --- | --- |"
+row() {
+    echo "| $1 | $(stat "$dir/$2.vfring") | $(stat "$dir/$2.tcp") | $(stat "$dir/$2.$shm") |" \
+        "$(ratio "$dir/$2.vfring" "$dir/$2.tcp") | $(ratio "$dir/$2.vfring" "$dir/$2.$shm") |"
+}
+row "8 B half round trip, µs" lat
+row "8 B message rate, 1/s" rate
+row "64 KiB half round trip, µs" lat64k
+row "1 MiB bandwidth, MB/s" bw
+echo "load average at the end: $(cut -d' ' -f1-3 /proc/loadavg)"

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The time stamp counter's rate. */
+#include "btl_vfring_clock.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct btl_vfring_clock btl_vfring_clock;
+
+#if defined(__x86_64__)
+
+#define MEASURE_NS 1000000u
+#define NS_SHIFT 32
+
+static int counter_is_trusted(void)
+{
+    static const char path[] = "/sys/devices/system/clocksource/clocksource0/current_clocksource";
+    char name[16] = "";
+    FILE *file = fopen(path, "re");
+
+    if (file) {
+        if (!fgets(name, sizeof(name), file)) {
+            name[0] = '\0';
+        }
+        (void) fclose(file);
+    }
+    return strcmp(name, "tsc\n") == 0;
+}
+
+void btl_vfring_clock_init(void)
+{
+    uint64_t ns, ticks, first_ns, first_ticks;
+
+    if (btl_vfring_clock.mult || !counter_is_trusted()) {
+        return;
+    }
+    first_ns = btl_vfring_kernel_ns();
+    first_ticks = __builtin_ia32_rdtsc();
+    do {
+        ns = btl_vfring_kernel_ns();
+        ticks = __builtin_ia32_rdtsc();
+    } while (ns - first_ns < MEASURE_NS);
+    btl_vfring_clock.base_ns = ns;
+    btl_vfring_clock.base_ticks = ticks;
+    if (ticks > first_ticks) {
+        btl_vfring_clock.mult = ((ns - first_ns) << NS_SHIFT) / (ticks - first_ticks);
+    }
+}
+
+#else
+
+void btl_vfring_clock_init(void)
+{
+}
+
+#endif

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/**
+ * @file
+ * The time in nanoseconds, for a few instructions where the processor's time
+ * stamp counter can be had: each message asks for it twice.
+ */
+#ifndef BTL_VFRING_CLOCK_H
+#define BTL_VFRING_CLOCK_H
+
+#include <stdint.h>
+#include <time.h>
+
+struct btl_vfring_clock {
+    uint64_t base_ticks;
+    uint64_t base_ns;
+    uint64_t mult; /**< ns a tick, times 2^32; 0: ask the kernel */
+};
+extern struct btl_vfring_clock btl_vfring_clock;
+
+/**
+ * Measures the counter against the kernel's clock (1 ms). The counter is used
+ * only where the kernel itself takes it for the time: it has checked that it
+ * runs evenly, and alike on all processors.
+ */
+void btl_vfring_clock_init(void);
+
+static inline uint64_t btl_vfring_kernel_ns(void)
+{
+    struct timespec ts;
+
+    (void) clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (uint64_t) ts.tv_sec * 1000000000u + (uint64_t) ts.tv_nsec;
+}
+
+/** Monotonic; its zero means nothing. Before btl_vfring_clock_init() the kernel's clock. */
+static inline uint64_t btl_vfring_now_ns(void)
+{
+#if defined(__x86_64__)
+    if (__builtin_expect(btl_vfring_clock.mult != 0, 1)) {
+        const uint64_t ticks = __builtin_ia32_rdtsc() - btl_vfring_clock.base_ticks;
+
+        return btl_vfring_clock.base_ns
+               + (uint64_t) (((unsigned __int128) ticks * btl_vfring_clock.mult) >> 32);
+    }
+#endif
+    return btl_vfring_kernel_ns();
+}
+
+#endif /* BTL_VFRING_CLOCK_H */

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * First contact. Before the first message to a peer go two frames without
+ * content, the shortest and the longest there are. A path that carries the one
+ * and swallows the other, such as a switch port with a smaller MTU, would else
+ * show as a job that hangs at its first large message.
+ */
+#include "btl_vfring.h"
+
+#include <string.h>
+
+#define CONTACT_SENT 1u
+#define CONTACT_SMALL 2u /* the peer has acknowledged the short one */
+#define CONTACT_FULL 4u  /* and the long one */
+#define CONTACT_TOLD 8u
+#define SMALL_BYTES 8u
+
+/* Stands for them in mca_btl_vfring_frag_t.op. */
+mca_btl_vfring_op_t btl_vfring_contact_op;
+
+static bool send_probe(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t *endpoint,
+                       uint32_t bytes, uint8_t which)
+{
+    mca_btl_vfring_frag_t *frag = btl_vfring_frag_get_bulk(module, BTL_VFRING_PRIORITY_SHARE);
+
+    if (!frag) {
+        return false;
+    }
+    memset(frag->segment.seg_addr.pval, 0, bytes);
+    frag->endpoint = endpoint;
+    frag->op = &btl_vfring_contact_op;
+    frag->frame.tag = which;
+    frag->frame.msg = BTL_VFRING_MSG_PROBE;
+    frag->frame.urgent = false;
+    frag->frame.inline_bytes = bytes;
+    frag->frame.gather_bytes = 0;
+    frag->in_flight = true;
+    if (vfring_wire_send(module->wire, endpoint->peer, &frag->frame, btl_vfring_now_ns())) {
+        frag->op = NULL;
+        btl_vfring_frag_put(module, frag);
+        return false;
+    }
+    return true;
+}
+
+void btl_vfring_contact_start(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t *endpoint)
+{
+    if (!mca_btl_vfring_component.connectivity_check) {
+        endpoint->contact = CONTACT_SENT | CONTACT_SMALL | CONTACT_FULL;
+        return;
+    }
+    /* Without slots now: at the next message. */
+    if (send_probe(module, endpoint, SMALL_BYTES, CONTACT_SMALL)) {
+        endpoint->contact = CONTACT_SENT;
+        endpoint->contact_ns = btl_vfring_now_ns();
+        if (!send_probe(module, endpoint, module->max_payload, CONTACT_FULL)) {
+            endpoint->contact |= CONTACT_FULL;
+        }
+    }
+}
+
+void btl_vfring_contact_done(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag,
+                             int status)
+{
+    if (!status) {
+        frag->endpoint->contact |= frag->frame.tag;
+    }
+    frag->op = NULL;
+    btl_vfring_frag_put(module, frag);
+}
+
+void btl_vfring_contact_check(mca_btl_vfring_module_t *module)
+{
+    const uint64_t limit_ns = (uint64_t) mca_btl_vfring_component.connectivity_timeout_s * 1000000000u;
+    const uint64_t now_ns = btl_vfring_now_ns();
+
+    for (mca_btl_vfring_endpoint_t *e = module->endpoints; e; e = e->next) {
+        if ((e->contact & (CONTACT_SENT | CONTACT_SMALL | CONTACT_FULL | CONTACT_TOLD))
+                == (CONTACT_SENT | CONTACT_SMALL)
+            && now_ns - e->contact_ns > limit_ns) {
+            e->contact |= CONTACT_TOLD;
+            btl_vfring_help_full_frames_lost(module, e);
+            btl_vfring_report_failure(module, e, "the path to it carries short frames and loses "
+                                                 "full ones");
+            return; /* the list may have changed */
+        }
+    }
+}

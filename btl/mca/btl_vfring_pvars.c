@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * MPI_T performance variables. Each is a counter, or a size, of this process's
+ * VF; a tool may read them at any time. Before the VF is open they are 0, and
+ * after its end they stay what they were: counters must not go down.
+ */
+#include "btl_vfring.h"
+
+#include "opal/mca/base/mca_base_pvar.h"
+
+/** Everything that is counted, side by side. */
+struct counters {
+    struct vfring_wire_stats wire;
+    struct btl_vfring_rdma_stats rdma;
+    struct vfring_reg_stats reg;
+    uint64_t registered_bytes;
+};
+static struct counters at_the_end;
+
+struct pvar {
+    const char *name;
+    int var_class;
+    size_t offset;
+    const char *description;
+};
+#define COUNTER(group, field, text) \
+    {#field, MCA_BASE_PVAR_CLASS_COUNTER, offsetof(struct counters, group.field), text}
+
+static const struct pvar pvars[] = {
+    COUNTER(wire, tx_data_frames, "Data frames sent, repetitions not counted"),
+    COUNTER(wire, tx_payload_bytes, "Payload bytes sent, repetitions not counted"),
+    COUNTER(wire, tx_ack_frames, "Acknowledgements sent in frames of their own"),
+    COUNTER(wire, tx_fast_retransmits, "Frames sent again because later ones had arrived"),
+    COUNTER(wire, tx_timeout_retransmits, "Frames sent again after a timeout"),
+    COUNTER(wire, timeouts, "Timeouts, whether or not a frame was sent again"),
+    COUNTER(wire, rx_data_frames, "Data frames received and used"),
+    COUNTER(wire, rx_payload_bytes, "Payload bytes received and used"),
+    COUNTER(wire, rx_ack_frames, "Acknowledgements received in frames of their own"),
+    COUNTER(wire, rx_duplicates, "Frames that came twice"),
+    COUNTER(wire, rx_beyond_window, "Frames outside of the window, not used"),
+    COUNTER(wire, rx_malformed, "Frames dropped for their form"),
+    COUNTER(wire, rx_bad_crc, "Frames dropped for their checksum"),
+    COUNTER(wire, rx_foreign, "Frames dropped because they are not of this job"),
+    COUNTER(wire, rx_unknown_peer, "Frames dropped because no such rank is known"),
+    COUNTER(wire, rx_bad_ack, "Frames dropped because they acknowledge what was never sent"),
+    COUNTER(wire, window_stalls, "Sends that waited for window or credit"),
+    COUNTER(wire, ring_stalls, "Transmissions that found the TX ring full"),
+    COUNTER(rdma, puts, "Put operations started"),
+    COUNTER(rdma, gets, "Get operations started"),
+    COUNTER(rdma, bytes_placed, "Bytes that were placed into the user's memory on arrival"),
+    COUNTER(rdma, bytes_copied, "Bytes of puts and served gets that were copied before they were sent"),
+    COUNTER(rdma, pieces_copied, "Pieces of memory that were copied because they could not be registered"),
+    COUNTER(rdma, rejected, "Frames of peers that named memory not open to them"),
+    {"reg_hits", MCA_BASE_PVAR_CLASS_COUNTER, offsetof(struct counters, reg.hits),
+     "Pieces of memory found registered"},
+    {"reg_misses", MCA_BASE_PVAR_CLASS_COUNTER, offsetof(struct counters, reg.misses),
+     "Pieces of memory registered"},
+    {"reg_evictions", MCA_BASE_PVAR_CLASS_COUNTER, offsetof(struct counters, reg.evictions),
+     "Registrations given up for others"},
+    {"reg_invalidations", MCA_BASE_PVAR_CLASS_COUNTER, offsetof(struct counters, reg.invalidations),
+     "Registrations whose memory the process has given back"},
+    {"reg_refused", MCA_BASE_PVAR_CLASS_COUNTER, offsetof(struct counters, reg.refused),
+     "Registrations that a limit did not allow"},
+    {"reg_peak_bytes", MCA_BASE_PVAR_CLASS_HIGHWATERMARK, offsetof(struct counters, reg.peak_bytes),
+     "Most bytes of user memory registered at a time"},
+    {"registered_bytes", MCA_BASE_PVAR_CLASS_LEVEL, offsetof(struct counters, registered_bytes),
+     "Bytes registered with the VF now: rings, buffers, slots and user memory"},
+};
+
+static void collect(mca_btl_vfring_module_t *module, struct counters *counters)
+{
+    counters->wire = *vfring_wire_stats(module->wire);
+    counters->rdma = module->rdma_stats;
+    if (module->reg_cache) {
+        counters->reg = *vfring_reg_cache_stats(module->reg_cache);
+    }
+    counters->registered_bytes = vfring_vf_dma_bytes(module->vf);
+}
+
+static int get_value(const struct mca_base_pvar_t *pvar, void *value, void *object)
+{
+    mca_btl_vfring_module_t *module = mca_btl_vfring_component.module;
+    const struct pvar *which = pvar->ctx;
+    struct counters now = at_the_end;
+
+    (void) object;
+    if (module) {
+        btl_vfring_lock(module);
+        collect(module, &now);
+        btl_vfring_unlock(module);
+    }
+    memcpy(value, (const char *) &now + which->offset, sizeof(unsigned long long));
+    return OPAL_SUCCESS;
+}
+
+void btl_vfring_pvars_register(void)
+{
+    for (size_t i = 0; i < sizeof(pvars) / sizeof(pvars[0]); i++) {
+        (void) mca_base_component_pvar_register(
+            &mca_btl_vfring_component.super.btl_version, pvars[i].name, pvars[i].description,
+            OPAL_INFO_LVL_4, pvars[i].var_class, MCA_BASE_VAR_TYPE_UNSIGNED_LONG_LONG, NULL,
+            MCA_BASE_VAR_BIND_NO_OBJECT,
+            (mca_base_pvar_flag_t) (MCA_BASE_PVAR_FLAG_READONLY | MCA_BASE_PVAR_FLAG_CONTINUOUS),
+            get_value, NULL, NULL, (void *) (uintptr_t) &pvars[i]);
+    }
+}
+
+void btl_vfring_pvars_freeze(mca_btl_vfring_module_t *module)
+{
+    collect(module, &at_the_end);
+    at_the_end.registered_bytes = 0;
+}

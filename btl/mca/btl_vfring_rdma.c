@@ -1,0 +1,448 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Put and get, emulated: the bytes go out in frames that say where they belong,
+ * and the receiver's processor places them there, after it has checked that
+ * this peer may write there (btl_vfring_region.h). A get asks the other side to
+ * do the same in return. Nothing is buffered in between.
+ *
+ * Large pieces leave straight from the user's memory, by a second descriptor,
+ * as long as the registration cache can register them; others are copied into
+ * the frame's slot. Memory is registered piece by piece as it is sent: so a
+ * message may be larger than what a process may pin.
+ *
+ * A put is complete when its last frame was acknowledged, for frames are placed
+ * before they are acknowledged: it is complete at the other side too. A get is
+ * complete when all its bytes have come; the wire delivers each frame once.
+ */
+#include "btl_vfring.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/** Registered at a time; aligned, so that two sends of one buffer find the same pieces. */
+#define PIECE_BYTES ((uintptr_t) 256 << 10)
+/** Shorter payloads are cheaper to copy than to describe. */
+#define GATHER_MIN_BYTES 256u
+/** Frames a peer gets in one turn, so that others get theirs. */
+#define PUMP_BURST 32u
+/** Small messages always find slots: bulk leaves this share of them alone. */
+#define BULK_RESERVE_SHARE 4u
+/**
+ * Bytes of bulk that may wait in the TX ring, so that what comes later does not
+ * wait long: half a millisecond of a 1 Gbit/s link, more than a poll's distance.
+ */
+#define BULK_RING_BYTES (64u << 10)
+#define BULK_RING_MIN_FRAMES 8u
+#define MAX_REGIONS (1u << 20)
+/** Gets one peer may have under way; more can be no honest one. */
+#define MAX_GETS_OF_PEER 65536u
+
+int btl_vfring_rdma_create(mca_btl_vfring_module_t *module)
+{
+    const mca_btl_vfring_component_t *c = &mca_btl_vfring_component;
+    struct vfring_reg_ops ops;
+
+    btl_vfring_regions_init(&module->regions, MAX_REGIONS);
+    if (!c->rcache_bytes || !c->rcache_entries || !vfring_reg_vf_ops(module->vf, &ops)) {
+        return 0; /* everything is copied */
+    }
+    return vfring_reg_cache_create(&ops, c->rcache_bytes,
+                                   c->rcache_entries > 65536 ? 65536 : c->rcache_entries,
+                                   &module->reg_cache);
+}
+
+void btl_vfring_rdma_destroy(mca_btl_vfring_module_t *module)
+{
+    mca_btl_vfring_op_t *op;
+
+    btl_vfring_regions_fini(&module->regions);
+    vfring_reg_cache_destroy(module->reg_cache);
+    module->reg_cache = NULL;
+    while ((op = module->all_ops)) {
+        module->all_ops = op->all_next;
+        free(op);
+    }
+    module->free_ops = NULL;
+}
+
+/* --- operations --------------------------------------------------------------- */
+
+/* Memory is taken when more are under way than ever before, and kept. */
+mca_btl_vfring_op_t *btl_vfring_op_get(mca_btl_vfring_module_t *module)
+{
+    mca_btl_vfring_op_t *op = module->free_ops;
+
+    if (OPAL_LIKELY(NULL != op)) {
+        module->free_ops = op->next;
+        return op;
+    }
+    op = calloc(1, sizeof(*op));
+    if (op) {
+        op->all_next = module->all_ops;
+        module->all_ops = op;
+    }
+    return op;
+}
+
+static void piece_drop(mca_btl_vfring_module_t *module, mca_btl_vfring_op_t *op)
+{
+    if (op->piece) {
+        vfring_reg_put(module->reg_cache, op->piece);
+        op->piece = NULL;
+    }
+    op->piece_end = 0;
+}
+
+/* The operation is over: the upper layer hears of it, unless it is being shut down. */
+static void op_finish(mca_btl_vfring_module_t *module, mca_btl_vfring_op_t *op)
+{
+    const mca_btl_vfring_op_t over = *op;
+
+    piece_drop(module, op);
+    op->next = module->free_ops;
+    module->free_ops = op;
+    if (over.by_peer && over.endpoint) {
+        over.endpoint->gets_served--;
+    }
+    if (over.cbfunc && !over.cancelled) {
+        over.cbfunc(&module->super, over.endpoint, over.local_address, over.local_handle,
+                    over.context, over.cbdata, over.status);
+    }
+}
+
+static void op_enqueue(mca_btl_vfring_module_t *module, mca_btl_vfring_op_t *op)
+{
+    mca_btl_vfring_endpoint_t *endpoint = op->endpoint;
+
+    op->next = NULL;
+    if (endpoint->ops_head) {
+        endpoint->ops_tail->next = op;
+    } else {
+        endpoint->ops_head = op;
+    }
+    endpoint->ops_tail = op;
+    if (!endpoint->pumping) {
+        endpoint->pumping = true;
+        endpoint->pump_next = module->pump_list;
+        module->pump_list = endpoint;
+    }
+}
+
+/* --- frames -------------------------------------------------------------------- */
+
+/* The registration that op->from lies in, or NULL: copy. */
+static struct vfring_reg *piece_for(mca_btl_vfring_module_t *module, mca_btl_vfring_op_t *op,
+                                    uint64_t *iova)
+{
+    const uintptr_t at = (uintptr_t) op->from;
+
+    if (op->piece_end <= at) {
+        uintptr_t end = (at + PIECE_BYTES) & ~(PIECE_BYTES - 1);
+
+        piece_drop(module, op);
+        op->piece_begin = at;
+        op->piece_end = end - at < op->left ? end : at + op->left;
+        if (op->zero_copy) {
+            op->piece = vfring_reg_get(module->reg_cache, op->from, op->piece_end - at,
+                                       &op->piece_iova);
+            module->rdma_stats.pieces_copied += !op->piece;
+        }
+    }
+    *iova = op->piece_iova + (at - op->piece_begin);
+    return op->piece;
+}
+
+/* Sends the next frame of @p op. False: no slot, or the peer is lost (then op->status says so). */
+static bool send_frame(mca_btl_vfring_module_t *module, mca_btl_vfring_op_t *op, uint64_t now_ns)
+{
+    mca_btl_vfring_frag_t *frag = btl_vfring_frag_get_bulk(module, BULK_RESERVE_SHARE);
+    struct btl_vfring_place *place;
+    struct vfring_reg *reg;
+    uint64_t iova;
+    uint32_t bytes;
+
+    if (!frag) {
+        return false;
+    }
+    reg = piece_for(module, op, &iova);
+    bytes = module->max_payload - (uint32_t) sizeof(*place);
+    if (bytes > op->left) {
+        bytes = (uint32_t) op->left;
+    }
+    if (reg && bytes > op->piece_end - (uintptr_t) op->from) {
+        bytes = (uint32_t) (op->piece_end - (uintptr_t) op->from);
+    }
+    place = frag->segment.seg_addr.pval;
+    *place = (struct btl_vfring_place){.index = op->handle.index,
+                                       .nonce = op->handle.nonce,
+                                       .address = op->to};
+    frag->endpoint = op->endpoint;
+    frag->op = op;
+    frag->frame.tag = 0;
+    frag->frame.urgent = false;
+    frag->frame.msg = BTL_VFRING_MSG_PLACE;
+    frag->frame.inline_bytes = sizeof(*place);
+    if (reg && bytes >= GATHER_MIN_BYTES) {
+        frag->frame.gather_bytes = bytes;
+        frag->frame.gather_iova = iova;
+        frag->frame.gather_vaddr = op->from;
+        frag->reg = reg;
+        vfring_reg_hold(reg);
+    } else {
+        memcpy(place + 1, op->from, bytes);
+        frag->frame.inline_bytes += bytes;
+        frag->frame.gather_bytes = 0;
+        module->rdma_stats.bytes_copied += bytes;
+    }
+    frag->in_flight = true;
+    op->num_at_wire++;
+    if (vfring_wire_send(module->wire, op->endpoint->peer, &frag->frame, now_ns)) {
+        frag->in_flight = false;
+        op->status = OPAL_ERR_UNREACH;
+        op->left = 0;
+        btl_vfring_place_done(module, frag, -EHOSTUNREACH);
+        return false;
+    }
+    op->from += bytes;
+    op->to += bytes;
+    op->left -= bytes;
+    return true;
+}
+
+/* The wire is done with a frame of an operation: the peer has placed it, or never will. */
+void btl_vfring_place_done(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag, int status)
+{
+    mca_btl_vfring_op_t *op = frag->op;
+
+    if (op == &btl_vfring_contact_op) {
+        btl_vfring_contact_done(module, frag, status);
+        return;
+    }
+    frag->op = NULL;
+    if (frag->reg) {
+        vfring_reg_put(module->reg_cache, frag->reg);
+        frag->reg = NULL;
+    }
+    btl_vfring_frag_put(module, frag);
+    if (OPAL_UNLIKELY(status)) {
+        op->cancelled |= status == -ECANCELED;
+        op->status = OPAL_ERR_UNREACH;
+        op->left = 0;
+    }
+    /* While it is in the endpoint's queue the pump finishes it. */
+    if (--op->num_at_wire == 0 && !op->queued) {
+        op_finish(module, op);
+    }
+}
+
+/* Frames that may go out now: what the peer takes, and what the TX ring should hold. */
+static uint32_t bulk_room(mca_btl_vfring_module_t *module, const mca_btl_vfring_endpoint_t *endpoint)
+{
+    const uint32_t limit = BULK_RING_BYTES / module->max_payload;
+    const uint32_t most = limit < BULK_RING_MIN_FRAMES ? BULK_RING_MIN_FRAMES : limit;
+    const uint32_t waiting = module->last_tx_seq - vfring_vf_tx_done(module->vf);
+    const uint32_t room = vfring_wire_peer_room(module->wire, endpoint->peer);
+
+    if (waiting >= most) {
+        return 0;
+    }
+    return room < most - waiting ? room : most - waiting;
+}
+
+/* Gives the wire what it has room for; true: the peer has more to send. */
+static bool pump_endpoint(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t *endpoint)
+{
+    uint32_t room = bulk_room(module, endpoint);
+    const uint64_t now_ns = btl_vfring_now_ns();
+    mca_btl_vfring_op_t *op;
+
+    if (room > PUMP_BURST) {
+        room = PUMP_BURST;
+    }
+    while ((op = endpoint->ops_head)) {
+        while (op->left && room) {
+            if (!send_frame(module, op, now_ns)) {
+                room = 0;
+                break;
+            }
+            room--;
+        }
+        if (op->left) {
+            return true;
+        }
+        endpoint->ops_head = op->next;
+        op->queued = false;
+        if (op->num_at_wire == 0) {
+            op_finish(module, op);
+        } else {
+            piece_drop(module, op); /* its frames hold what they need */
+        }
+    }
+    return false;
+}
+
+/* What can go at once of the only operation; its end is left to progress. */
+static void start(mca_btl_vfring_module_t *module, mca_btl_vfring_op_t *op)
+{
+    uint32_t room = bulk_room(module, op->endpoint);
+    const uint64_t now_ns = btl_vfring_now_ns();
+
+    if (op->endpoint->ops_head != op) {
+        return;
+    }
+    while (op->left && room-- && send_frame(module, op, now_ns)) {
+        /* the next */
+    }
+}
+
+void btl_vfring_op_start(mca_btl_vfring_module_t *module, mca_btl_vfring_op_t *op)
+{
+    op_enqueue(module, op);
+    if (!module->in_progress) { /* else the pump is about to run */
+        start(module, op);
+        vfring_vf_tx_doorbell(module->vf);
+    }
+}
+
+void btl_vfring_rdma_pump(mca_btl_vfring_module_t *module)
+{
+    mca_btl_vfring_endpoint_t *endpoint, *list = module->pump_list;
+
+    /* Callbacks may start operations: those wait for the next turn. */
+    module->pump_list = NULL;
+    while ((endpoint = list)) {
+        list = endpoint->pump_next;
+        endpoint->pumping = false;
+        if (pump_endpoint(module, endpoint) && !endpoint->pumping) {
+            endpoint->pumping = true;
+            endpoint->pump_next = module->pump_list;
+            module->pump_list = endpoint;
+        }
+    }
+}
+
+void btl_vfring_rdma_drop(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t *endpoint,
+                          bool tell)
+{
+    mca_btl_vfring_endpoint_t **at = &module->pump_list;
+    mca_btl_vfring_op_t *op;
+
+    while (*at && *at != endpoint) {
+        at = &(*at)->pump_next;
+    }
+    if (*at) {
+        *at = endpoint->pump_next;
+    }
+    endpoint->pumping = false;
+    while ((op = endpoint->ops_head)) {
+        endpoint->ops_head = op->next;
+        op->queued = false;
+        op->left = 0;
+        op->cancelled |= !tell;
+        op->status = OPAL_ERR_UNREACH;
+        if (op->num_at_wire == 0) {
+            op_finish(module, op);
+        }
+    }
+}
+
+/* --- what arrives ---------------------------------------------------------------- */
+
+/*
+ * A peer that names memory it was never given, or that was taken back, is
+ * wrong in a way that only a fault can explain, its or ours. Data is missing
+ * now: going on would be silent corruption.
+ */
+static void rejected(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t *endpoint,
+                     const char *what)
+{
+    module->rdma_stats.rejected++;
+    if (!module->fatal_reported) {
+        module->fatal_reported = true;
+        btl_vfring_report_failure(module, endpoint, what);
+    }
+}
+
+static void place_input(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t *endpoint,
+                        const void *payload, uint32_t bytes)
+{
+    const struct btl_vfring_place *place = payload;
+    struct btl_vfring_region *region;
+
+    if (bytes < sizeof(*place)) {
+        rejected(module, endpoint, "it sent a put without a destination");
+        return;
+    }
+    bytes -= (uint32_t) sizeof(*place);
+    region = btl_vfring_region_check(&module->regions, place->index, place->nonce,
+                                     endpoint->name.vpid, BTL_VFRING_REMOTE_WRITE, place->address,
+                                     bytes);
+    if (OPAL_UNLIKELY(!region || place->reserved || (region->op && bytes > region->left))) {
+        rejected(module, endpoint, "it wrote to memory that is not open to it");
+        return;
+    }
+    memcpy((void *) (uintptr_t) place->address, place + 1, bytes);
+    module->rdma_stats.bytes_placed += bytes;
+    if (region->op) {
+        region->left -= bytes;
+        if (!region->left) {
+            mca_btl_vfring_op_t *op = region->op;
+
+            btl_vfring_region_remove(&module->regions, region);
+            op_finish(module, op);
+        }
+    }
+}
+
+static void get_input(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t *endpoint,
+                      const void *payload, uint32_t bytes)
+{
+    const struct btl_vfring_get *get = payload;
+    mca_btl_vfring_op_t *op;
+
+    if (bytes != sizeof(*get)
+        || !btl_vfring_region_check(&module->regions, get->source_index, get->source_nonce,
+                                    endpoint->name.vpid, BTL_VFRING_REMOTE_READ,
+                                    get->source_address, get->bytes)
+        || endpoint->gets_served >= MAX_GETS_OF_PEER) {
+        rejected(module, endpoint, "it asked for memory that is not open to it");
+        return;
+    }
+    op = btl_vfring_op_get(module);
+    if (!op) {
+        rejected(module, endpoint, "this process has no memory to serve its get");
+        return;
+    }
+    endpoint->gets_served++;
+    *op = (mca_btl_vfring_op_t){
+        .all_next = op->all_next,
+        .endpoint = endpoint,
+        .queued = true,
+        .by_peer = true,
+        .from = (const char *) (uintptr_t) get->source_address,
+        .to = get->target_address,
+        .left = get->bytes,
+        .handle = {.index = get->target_index, .nonce = get->target_nonce},
+        .zero_copy = module->reg_cache && get->bytes >= mca_btl_vfring_component.zero_copy_min,
+    };
+    op_enqueue(module, op);
+}
+
+void btl_vfring_rdma_input(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t *endpoint,
+                           uint32_t msg, const void *payload, uint32_t bytes)
+{
+    switch (msg) {
+    case BTL_VFRING_MSG_PLACE:
+        place_input(module, endpoint, payload, bytes);
+        return;
+    case BTL_VFRING_MSG_GET:
+        get_input(module, endpoint, payload, bytes);
+        return;
+    case BTL_VFRING_MSG_PROBE:
+        return; /* the wire acknowledges it: that is all there is to it */
+    default:
+        rejected(module, endpoint, "it sent a message of a kind that does not exist");
+        return;
+    }
+}

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The table of memory that peers may reach. */
+#include "btl_vfring_region.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#define BLOCK_ENTRIES 256u
+
+void btl_vfring_regions_init(struct btl_vfring_regions *table, uint32_t max_entries)
+{
+    memset(table, 0, sizeof(*table));
+    table->max_entries = max_entries;
+}
+
+void btl_vfring_regions_fini(struct btl_vfring_regions *table)
+{
+    for (uint32_t i = 0; i < table->num_blocks; i++) {
+        free(table->blocks[i]);
+    }
+    free(table->blocks);
+    memset(table, 0, sizeof(*table));
+}
+
+static void put_free(struct btl_vfring_regions *table, struct btl_vfring_region *region)
+{
+    region->next_free = NULL;
+    if (table->free_head) {
+        table->free_tail->next_free = region;
+    } else {
+        table->free_head = region;
+    }
+    table->free_tail = region;
+}
+
+static int grow(struct btl_vfring_regions *table)
+{
+    const uint32_t first = table->num_blocks * BLOCK_ENTRIES;
+    struct btl_vfring_region **blocks, *block;
+
+    if (first >= table->max_entries) {
+        return -1;
+    }
+    blocks = realloc(table->blocks, (table->num_blocks + 1) * sizeof(struct btl_vfring_region *));
+    if (!blocks) {
+        return -1;
+    }
+    table->blocks = blocks;
+    block = calloc(BLOCK_ENTRIES, sizeof(*block));
+    if (!block) {
+        return -1;
+    }
+    table->blocks[table->num_blocks++] = block;
+    for (uint32_t i = 0; i < BLOCK_ENTRIES && first + i < table->max_entries; i++) {
+        block[i].handle.index = first + i;
+        put_free(table, &block[i]);
+    }
+    return 0;
+}
+
+/* Never 0, which is the nonce of no region. One system call in 64. */
+static uint64_t draw_nonce(struct btl_vfring_regions *table)
+{
+    uint64_t nonce = 0;
+
+    while (!nonce) {
+        if (!table->num_nonces) {
+            if (getrandom(table->nonces, sizeof(table->nonces), 0)
+                != (ssize_t) sizeof(table->nonces)) {
+                return 0;
+            }
+            table->num_nonces = sizeof(table->nonces) / sizeof(table->nonces[0]);
+        }
+        nonce = table->nonces[--table->num_nonces];
+        table->nonces[table->num_nonces] = 0;
+    }
+    return nonce;
+}
+
+struct btl_vfring_region *btl_vfring_region_add(struct btl_vfring_regions *table, const void *base,
+                                                size_t bytes, uint32_t peer, uint32_t access)
+{
+    struct btl_vfring_region *region;
+    uint64_t nonce;
+
+    if (!access || (uintptr_t) base + bytes < (uintptr_t) base
+        || (!table->free_head && grow(table))) {
+        return NULL;
+    }
+    nonce = draw_nonce(table);
+    if (!nonce) {
+        return NULL;
+    }
+    region = table->free_head;
+    table->free_head = region->next_free;
+    region->handle.nonce = nonce;
+    region->begin = (uintptr_t) base;
+    region->bytes = bytes;
+    region->peer = peer;
+    region->access = access;
+    region->left = 0;
+    region->op = NULL;
+    table->num_live++;
+    return region;
+}
+
+void btl_vfring_region_remove(struct btl_vfring_regions *table, struct btl_vfring_region *region)
+{
+    region->handle.nonce = 0;
+    region->access = 0;
+    region->op = NULL;
+    table->num_live--;
+    put_free(table, region);
+}
+
+struct btl_vfring_region *btl_vfring_region_check(const struct btl_vfring_regions *table,
+                                                  uint32_t index, uint64_t nonce, uint32_t peer,
+                                                  uint32_t access, uint64_t address,
+                                                  uint64_t bytes)
+{
+    struct btl_vfring_region *region;
+    uint64_t offset;
+
+    if (index / BLOCK_ENTRIES >= table->num_blocks) {
+        return NULL;
+    }
+    region = &table->blocks[index / BLOCK_ENTRIES][index % BLOCK_ENTRIES];
+    offset = address - region->begin; /* below begin it wraps: far too large */
+    if (region->handle.nonce != nonce || !nonce || (region->access & access) != access
+        || (region->peer != peer && region->peer != BTL_VFRING_ANY_PEER)
+        || offset > region->bytes || bytes > region->bytes - offset) {
+        return NULL;
+    }
+    return region;
+}

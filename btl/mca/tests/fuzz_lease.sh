@@ -1,0 +1,7 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
+# Fuzzes the lease client; see ../../wire/tests/fuzz.sh.
+set -eu
+here=$(cd "${srcdir:-$(dirname "$0")}" && pwd)
+exec "$here/../../wire/tests/fuzz.sh" fuzz_lease "$here/corpus/lease" -I"$here/.." \
+    "$here/fuzz_lease.c" "$here/../btl_vfring_lease.c" $(pkg-config --cflags --libs jansson)

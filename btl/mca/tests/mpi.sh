@@ -1,0 +1,69 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
+# The component in Open MPI, over soft VFs, on good and bad wires. Run by make
+# check in the build folder; mpi.sh NAME... runs only those.
+set -u
+component=$(cd .. && pwd)/.libs
+dir=$(mktemp -d /dev/shm/vfring-mpi-XXXXXX)
+trap 'rm -rf "$dir"' EXIT INT TERM
+failed=0
+wanted=$*
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+export OMPI_MCA_mca_base_component_path="$component:$(ompi_info --parsable --path pkglibdir | cut -d: -f3)"
+export OMPI_MCA_pml=ob1 OMPI_MCA_rmaps_base_oversubscribe=1 PRTE_MCA_rmaps_default_mapping_policy=:oversubscribe
+
+# vfs N MTU: N new soft VFs
+vfs() {
+    devices=
+    i=0
+    while [ "$i" -lt "$1" ]; do
+        "$VFRING_SOFTVF" create "$dir" --index "$i" --mac "02:76:66:02:00:0$i" --mtu "$2" > "$dir/made" || exit 1
+        devices=$devices${devices:+,}$dir/vf$i
+        i=$((i + 1))
+    done
+}
+
+# run NAME STATUS TEXT RANKS ARG...: the job ends with STATUS (0, or "not0"), and says TEXT
+run() {
+    name=$1 status=$2 text=$3 ranks=$4
+    shift 4
+    case " $wanted " in "  " | *" $name "*) ;; *) return ;; esac
+    timeout 120 mpirun -n "$ranks" --mca btl_vfring_devices "$devices" "$@" > "$dir/out" 2>&1
+    rc=$?
+    if { [ "$status" = 0 ] && [ $rc -ne 0 ]; } || { [ "$status" = not0 ] && { [ $rc -eq 0 ] || [ $rc -eq 124 ]; }; } \
+        || ! grep -qE -- "$text" "$dir/out"; then
+        echo "FAILED $name: status $rc, wanted $status and \"$text\""
+        tail -n 40 "$dir/out"
+        failed=1
+    else
+        echo "ok     $name"
+    fi
+}
+
+only="--mca btl self,vfring"
+faults="--mca btl_vfring_soft_faults"
+vfs 4 1500
+run exchange 0 'exchange: ok' 2 $only ./mpi_check exchange
+run ring4 0 'exchange: ok' 4 $only ./mpi_check exchange
+run threads 0 'threads: ok' 2 $only ./mpi_check threads
+run rma 0 'rma: ok' 3 $only ./mpi_check rma
+run pvars 0 'pvars: ok' 2 $only ./mpi_check pvars
+run pipeline 0 'exchange: ok' 2 $only --mca mpi_leave_pinned 0 ./mpi_check exchange
+run copied 0 'exchange: ok' 2 $only --mca btl_vfring_rcache_bytes 0 ./mpi_check exchange
+run thrash 0 'exchange: ok' 2 $only --mca btl_vfring_rcache_bytes 65536 --mca btl_vfring_rcache_entries 1 ./mpi_check exchange
+run lossy 0 'exchange: ok' 2 $only --mca btl_vfring_checksum 1 \
+    $faults drop=0.02,dup=0.01,reorder=0.02,corrupt=0.01,delay=0.02,delay_frames=6,burst=2,seed=3 ./mpi_check exchange
+run lossy-rma 0 'rma: ok' 2 $only $faults drop=0.02,dup=0.01,reorder=0.02,seed=4 ./mpi_check rma
+run lossy-threads 0 'threads: ok' 2 $only $faults drop=0.01,reorder=0.01,seed=5 ./mpi_check threads
+run flap 0 'exchange: ok' 2 $only $faults flap=0.0003,flap_ms=20,seed=6 ./mpi_check exchange
+run reset not0 'the PF was reset' 2 $only $faults reset_after=300 ./mpi_check exchange
+run full-frames not0 'loses full ones' 2 $only --mca btl_vfring_connectivity_timeout 1 $faults maxlen=1200 ./mpi_check exchange
+run dead-path not0 'has acknowledged nothing' 2 $only --mca btl_vfring_peer_timeout 2 $faults drop=1 ./mpi_check exchange
+# One of two processes has no VF: the other transport carries the job, and both say so.
+devices=$dir/vf0
+run without-vf 0 'exchange: ok' 2 --mca btl self,vfring,tcp ./mpi_check exchange
+run without-vf-said 0 'has no device|peer-without-vf|Not every process' 2 --mca btl self,vfring,tcp ./mpi_check exchange
+run without-vf-alone not0 'vfring|[Uu]nreachable|cannot' 2 $only ./mpi_check exchange
+vfs 2 9000
+run jumbo 0 'exchange: ok' 2 $only --mca btl_vfring_mtu 9000 ./mpi_check exchange
+exit $failed

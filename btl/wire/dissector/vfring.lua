@@ -1,0 +1,123 @@
+-- SPDX-License-Identifier: BSD-3-Clause
+-- Wireshark dissector of vfring's wire protocol, version 2 (docs/wire-protocol.md).
+-- To use it: wireshark -X lua_script:vfring.lua, or copy it to the personal
+-- plugins folder (Help, About Wireshark, Folders).
+
+local vfring = Proto("vfring", "vfring")
+
+local types = { [1] = "DATA", [2] = "ACK" }
+local kinds = { [0] = "active message", [1] = "PLACE", [2] = "GET" }
+local f = {
+    version = ProtoField.uint8("vfring.version", "Version"),
+    type = ProtoField.uint8("vfring.type", "Type", base.DEC, types),
+    payload_bytes = ProtoField.uint16("vfring.payload_bytes", "Payload bytes"),
+    tag = ProtoField.uint8("vfring.tag", "Tag", base.HEX),
+    flags = ProtoField.uint8("vfring.flags", "Flags", base.HEX),
+    crc_payload = ProtoField.bool("vfring.flags.crc_payload", "Checksum covers all of the payload", 8, nil, 0x01),
+    key = ProtoField.uint32("vfring.key", "Receiver's key", base.HEX),
+    src = ProtoField.uint32("vfring.src", "Source rank"),
+    seq = ProtoField.uint32("vfring.seq", "Sequence number"),
+    ack = ProtoField.uint32("vfring.ack", "Acknowledged before"),
+    credit = ProtoField.uint16("vfring.credit", "Credit"),
+    reserved = ProtoField.uint16("vfring.reserved", "Reserved", base.HEX),
+    sack = ProtoField.uint64("vfring.sack", "Selectively acknowledged", base.HEX),
+    crc = ProtoField.uint32("vfring.crc", "CRC32C", base.HEX),
+    msg = ProtoField.uint32("vfring.msg", "Message kind", base.DEC, kinds),
+    place_index = ProtoField.uint32("vfring.place.index", "Region"),
+    place_nonce = ProtoField.uint64("vfring.place.nonce", "Nonce", base.HEX),
+    place_address = ProtoField.uint64("vfring.place.address", "Address", base.HEX),
+    get_source_index = ProtoField.uint32("vfring.get.source_index", "Source region"),
+    get_target_index = ProtoField.uint32("vfring.get.target_index", "Target region"),
+    get_source_address = ProtoField.uint64("vfring.get.source_address", "Source address", base.HEX),
+    get_target_address = ProtoField.uint64("vfring.get.target_address", "Target address", base.HEX),
+    get_bytes = ProtoField.uint64("vfring.get.bytes", "Bytes"),
+    payload = ProtoField.bytes("vfring.payload", "Payload"),
+    padding = ProtoField.bytes("vfring.padding", "Padding"),
+}
+vfring.fields = f
+
+local short = ProtoExpert.new("vfring.short", "Frame shorter than its header or its payload",
+    expert.group.MALFORMED, expert.severity.ERROR)
+local unknown = ProtoExpert.new("vfring.unknown", "Another version: the fields may mean something else",
+    expert.group.UNDECODED, expert.severity.WARN)
+local odd = ProtoExpert.new("vfring.odd", "A receiver drops this as malformed",
+    expert.group.PROTOCOL, expert.severity.WARN)
+vfring.experts = { short, unknown, odd }
+
+local HEADER = 42 -- behind the Ethernet header
+
+-- Numbers behind `ack` that the bits of sack stand for.
+local function sacked(ack, sack)
+    local names = {}
+    for i = 0, 63 do
+        if sack:rshift(i):band(1):tonumber() == 1 then
+            names[#names + 1] = string.format("%d", (ack + 1 + i) % 0x100000000)
+        end
+    end
+    return table.concat(names, " ")
+end
+
+local function body(kind, range, tree)
+    if kind == 1 and range:len() >= 24 then
+        tree:add_le(f.place_index, range(0, 4))
+        tree:add_le(f.place_nonce, range(8, 8))
+        tree:add_le(f.place_address, range(16, 8))
+    elseif kind == 2 and range:len() == 48 then
+        tree:add_le(f.get_source_index, range(0, 4))
+        tree:add_le(f.get_target_index, range(4, 4))
+        tree:add_le(f.get_source_address, range(24, 8))
+        tree:add_le(f.get_target_address, range(32, 8))
+        tree:add_le(f.get_bytes, range(40, 8))
+    end
+end
+
+function vfring.dissector(buffer, pinfo, root)
+    local length = buffer:len()
+    local tree = root:add(vfring, buffer())
+    pinfo.cols.protocol = "vfring"
+    if length < HEADER then
+        tree:add_proto_expert_info(short)
+        return
+    end
+    tree:add_le(f.version, buffer(0, 1))
+    tree:add_le(f.type, buffer(1, 1))
+    tree:add_le(f.payload_bytes, buffer(2, 2))
+    tree:add_le(f.tag, buffer(4, 1))
+    tree:add_le(f.flags, buffer(5, 1)):add(f.crc_payload, buffer(5, 1))
+    tree:add_le(f.key, buffer(6, 4))
+    tree:add_le(f.src, buffer(10, 4))
+    tree:add_le(f.seq, buffer(14, 4))
+    tree:add_le(f.ack, buffer(18, 4))
+    tree:add_le(f.credit, buffer(22, 2))
+    tree:add_le(f.reserved, buffer(24, 2))
+    local ack = buffer(18, 4):le_uint()
+    local list = sacked(ack, buffer(26, 8):le_uint64())
+    local item = tree:add_le(f.sack, buffer(26, 8))
+    if list ~= "" then
+        item:append_text(" (" .. list .. ")")
+    end
+    tree:add_le(f.crc, buffer(34, 4))
+    tree:add_le(f.msg, buffer(38, 4))
+    if buffer(0, 1):uint() ~= 2 then
+        tree:add_proto_expert_info(unknown)
+    end
+    local kind, bytes = buffer(1, 1):uint(), buffer(2, 2):le_uint()
+    if not types[kind] or buffer(24, 2):uint() ~= 0 or buffer(5, 1):uint() > 1 or (kind == 2 and bytes > 0) then
+        tree:add_proto_expert_info(odd)
+    end
+    if bytes > length - HEADER then
+        tree:add_proto_expert_info(short)
+        bytes = length - HEADER
+    end
+    if bytes > 0 then
+        local range = buffer(HEADER, bytes)
+        body(buffer(38, 4):le_uint(), range, tree:add(f.payload, range))
+    end
+    if length > HEADER + bytes then
+        tree:add(f.padding, buffer(HEADER + bytes))
+    end
+    pinfo.cols.info = string.format("%s rank %u seq %u ack %u%s, %u bytes", types[kind] or "?",
+        buffer(10, 4):le_uint(), buffer(14, 4):le_uint(), ack, list ~= "" and " sack " .. list or "", bytes)
+end
+
+DissectorTable.get("ethertype"):add(0x88B5, vfring)

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * libFuzzer target: any bytes come in as frames, in any order, between sends
+ * of ours and leaps of the clock. An input is a list of records: one byte of
+ * what to do (below), one of length, then so many bytes of frame.
+ *
+ * Checked: no access outside a frame (each lies in memory of just its size),
+ * each number of the peer is delivered once at most, each frame of ours is completed
+ * once, and with status 0 only if the peer may have acknowledged it.
+ */
+#include "wire_crc.h"
+#include "wire_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DO_IDENTITY 1u /* make it a frame of our peer's */
+#define DO_SEAL 2u     /* make the checksum right */
+#define DO_SEND 4u     /* first send one of ours */
+#define DO_LEAP 8u     /* first let 5 ms pass */
+#define DO_NEAR 16u    /* its numbers count from where the streams are */
+#define MAX_SENDS 256
+#define SLOT_BYTES 128
+
+static const uint8_t our_mac[6] = {2, 0, 0, 0, 0, 1}, peer_mac[6] = {2, 0, 0, 0, 0, 2};
+
+static struct state {
+    struct vfring_wire *wire;
+    struct vfring_wire_peer *peer;
+    uint32_t tx_seq, num_sent;
+    struct vfring_wire_frame frames[MAX_SENDS], control[4];
+    int completed[MAX_SENDS];
+    uint64_t delivered[1024]; /* bits of the first 65536 numbers */
+    _Alignas(8) uint8_t memory[MAX_SENDS + 4][SLOT_BYTES];
+} s;
+
+static void need(int condition)
+{
+    if (!condition) {
+        abort();
+    }
+}
+
+static int on_xmit(void *ctx, struct vfring_wire_frame *frame, uint32_t bytes)
+{
+    (void) ctx;
+    need(bytes >= VFRING_WIRE_FRAME_MIN_BYTES && bytes <= SLOT_BYTES);
+    if (s.tx_seq % 7 == 6) { /* now and then the ring is full */
+        s.tx_seq++;
+        return -EAGAIN;
+    }
+    frame->tx_seq = ++s.tx_seq;
+    return 0;
+}
+
+static bool on_xmit_busy(void *ctx, uint32_t tx_seq)
+{
+    (void) ctx;
+    return tx_seq == s.tx_seq && tx_seq % 2;
+}
+
+static void on_deliver(void *ctx, struct vfring_wire_peer *peer, const struct vfring_wire_hdr *hdr,
+                       const void *payload, uint32_t bytes)
+{
+    volatile uint8_t sum = 0;
+
+    (void) ctx;
+    need(peer == s.peer);
+    for (uint32_t i = 0; i < bytes; i++) {
+        sum ^= ((const uint8_t *) payload)[i];
+    }
+    if (hdr->seq < 65536) {
+        need(!(s.delivered[hdr->seq / 64] >> hdr->seq % 64 & 1));
+        s.delivered[hdr->seq / 64] |= 1ull << hdr->seq % 64;
+    }
+}
+
+static void on_complete(void *ctx, struct vfring_wire_frame *frame, int status)
+{
+    const size_t i = (size_t) (frame - s.frames);
+
+    (void) ctx;
+    (void) status;
+    need(i < s.num_sent && !s.completed[i]);
+    s.completed[i] = 1;
+}
+
+static struct vfring_wire_peer *on_unknown(void *ctx, uint32_t src)
+{
+    (void) ctx;
+    (void) src;
+    return NULL;
+}
+
+static void on_silent(void *ctx, struct vfring_wire_peer *peer, uint64_t ns)
+{
+    (void) ctx;
+    need(peer == s.peer && ns > 0);
+}
+
+static const struct vfring_wire_ops ops = {on_xmit,    on_xmit_busy, on_deliver, on_complete,
+                                           on_unknown, on_silent,    on_silent};
+
+static void start(void)
+{
+    struct vfring_wire_config config = {.key = 0x12345678, .id = 1, .rx_entries = 64,
+                                        .control_frames = s.control, .num_control_frames = 4,
+                                        .silence_warn_ns = 20000000, .peer_timeout_ns = 200000000};
+
+    memset(&s, 0, sizeof(s));
+    memcpy(config.mac, our_mac, 6);
+    for (int i = 0; i < 4; i++) {
+        s.control[i].hdr = (void *) s.memory[MAX_SENDS + i];
+    }
+    need(!vfring_wire_create(&config, &ops, NULL, &s.wire));
+    need(!vfring_wire_peer_add(s.wire, 2, 0x9abcdef0, peer_mac, NULL, &s.peer));
+}
+
+static void send_one(uint64_t now_ns)
+{
+    struct vfring_wire_frame *frame = &s.frames[s.num_sent];
+
+    if (s.num_sent == MAX_SENDS) {
+        return;
+    }
+    frame->hdr = (void *) s.memory[s.num_sent];
+    frame->inline_bytes = s.num_sent % 64;
+    frame->urgent = s.num_sent % 3 == 0;
+    s.num_sent++;
+    if (vfring_wire_send(s.wire, s.peer, frame, now_ns)) {
+        s.num_sent--;
+    }
+}
+
+static void alter(uint8_t *data, uint32_t bytes, uint8_t what)
+{
+    struct vfring_wire_hdr *hdr = (void *) data;
+
+    if (bytes < VFRING_WIRE_HDR_BYTES) {
+        return;
+    }
+    if (what & DO_IDENTITY) {
+        memcpy(hdr->src_mac, peer_mac, 6);
+        hdr->ethertype[0] = VFRING_WIRE_ETHERTYPE >> 8;
+        hdr->ethertype[1] = VFRING_WIRE_ETHERTYPE & 0xff;
+        hdr->version = VFRING_WIRE_VERSION;
+        hdr->type = 1 + (hdr->type & 1);
+        hdr->key = 0x12345678;
+        hdr->src = 2;
+        hdr->reserved = 0;
+        hdr->flags &= VFRING_WIRE_FLAG_CRC_PAYLOAD;
+        if (hdr->type == VFRING_WIRE_TYPE_ACK) {
+            hdr->payload_bytes = 0;
+        } else {
+            hdr->payload_bytes %= bytes - VFRING_WIRE_HDR_BYTES + 1;
+        }
+    }
+    if (what & DO_NEAR) {
+        hdr->seq = s.peer->rcv_next + hdr->seq % 70 - 3;
+        hdr->ack = s.peer->snd_una + hdr->ack % 4;
+    }
+    if ((what & DO_SEAL) && hdr->payload_bytes <= bytes - VFRING_WIRE_HDR_BYTES) {
+        hdr->crc = vfring_wire_crc_frame(hdr, vfring_wire_crc_covered(hdr));
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
+{
+    uint64_t now_ns = 1000000000;
+    struct vfring_wire_stats before;
+
+    start();
+    for (size_t at = 0; at + 2 <= size;) {
+        const uint8_t what = input[at];
+        uint32_t bytes = input[at + 1];
+        uint8_t *data;
+
+        at += 2;
+        bytes = bytes < size - at ? bytes : (uint32_t) (size - at);
+        data = malloc(bytes ? bytes : 1);
+        need(data != NULL);
+        memcpy(data, input + at, bytes);
+        at += bytes;
+        if (what & DO_SEND) {
+            send_one(now_ns);
+        }
+        if (what & DO_LEAP) {
+            now_ns += 5000000;
+            vfring_wire_progress(s.wire, now_ns);
+        }
+        alter(data, bytes, what);
+        before = *vfring_wire_stats(s.wire);
+        vfring_wire_input(s.wire, data, bytes, now_ns);
+        need(vfring_wire_stats(s.wire)->rx_payload_bytes - before.rx_payload_bytes <= bytes);
+        free(data);
+        now_ns += 1000;
+        vfring_wire_progress(s.wire, now_ns);
+        need(s.peer->snd_next - s.peer->snd_una <= VFRING_WIRE_WINDOW);
+    }
+    vfring_wire_destroy(s.wire);
+    for (uint32_t i = 0; i < s.num_sent; i++) {
+        need(s.completed[i] == 1);
+    }
+    return 0;
+}
