@@ -40,10 +40,13 @@ function manifest(folder: string): z.output<typeof manifestSchema> {
   return manifestSchema.parse(JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')));
 }
 
+/** Dependencies that only fetch or compile their package when npm installs it. */
+const INSTALL_ONLY = new Set(['prebuild-install']);
+
 /** Every package that is needed at run time, with what it needs itself. */
 function runtimePackages(names: readonly string[], found = new Set<string>()): Set<string> {
   for (const name of names) {
-    if (!found.has(name)) {
+    if (!found.has(name) && !INSTALL_ONLY.has(name)) {
       found.add(name);
       runtimePackages(Object.keys(manifest(join(modules, name)).dependencies), found);
     }
@@ -63,6 +66,14 @@ function wanted(path: string): boolean {
   }
   if (path.startsWith(join(modules, 'zod', 'src'))) {
     return false;
+  }
+  const sqlite = join(modules, 'better-sqlite3');
+  if (path.startsWith(sqlite)) {
+    const [top, ...rest] = path.slice(sqlite.length + 1).split('/');
+    if (top === 'build') {
+      return ['', 'Release', 'Release/better_sqlite3.node'].includes(rest.join('/'));
+    }
+    return top !== 'deps' && top !== 'src' && name !== 'binding.gyp';
   }
   return !/\.(d\.[cm]?ts|map|md)$/.test(name);
 }

@@ -59,6 +59,18 @@ Napi::Value PidfdOpen(const Napi::CallbackInfo &info)
     return Napi::Number::New(env, static_cast<double>(pidfd));
 }
 
+Napi::Value PidfdSendSignal(const Napi::CallbackInfo &info)
+{
+    Napi::Env env = info.Env();
+    int fd = static_cast<int>(IntArg(info, 0, "pidfd"));
+    int signal = static_cast<int>(IntArg(info, 1, "signal"));
+
+    if (syscall(SYS_pidfd_send_signal, fd, signal, nullptr, 0) != 0) {
+        throw SystemError(env, errno, "pidfd_send_signal");
+    }
+    return env.Undefined();
+}
+
 Napi::Value CloseFd(const Napi::CallbackInfo &info)
 {
     Napi::Env env = info.Env();

@@ -4,7 +4,7 @@
  * loader (load.ts) adds file, line, column and field.
  */
 import { z } from 'zod';
-import { parseSize } from './units.js';
+import { parseDuration, parseSize } from './units.js';
 
 /** One page: nothing smaller can be registered. */
 const SMALLEST_LIMIT_BYTES = 4096;
@@ -27,6 +27,14 @@ const size = z
   .transform((text) => parseSize(text) as number);
 
 const dmaLimit = size.refine((bytes) => bytes >= SMALLEST_LIMIT_BYTES, 'at least 4KiB: less holds no ring');
+
+const duration = z
+  .string('a time with its unit, for example 2h')
+  .refine((text) => parseDuration(text) !== undefined, {
+    error: 'a time is a whole number from 1 on and a unit (s, m, h, d), for example 2h',
+    abort: true,
+  })
+  .transform((text) => parseDuration(text) as number);
 
 const memlock = z.union([z.literal('unlimited').transform(() => 'unlimited' as const), dmaLimit], {
   error: 'a size with its unit, for example 128MiB, or unlimited',
@@ -117,14 +125,32 @@ const limits = z.strictObject(
   map('the limits of a lease'),
 );
 
+const quotas = z.strictObject(
+  {
+    vfs_per_user: count('VFs of one user', 65_536).optional(),
+    jobs_per_user: count('jobs of one user', 65_536).default(64),
+  },
+  map('what one user may have: vfs_per_user:, jobs_per_user:'),
+);
+
+const jobs = z.strictObject(
+  {
+    time_limit_max: duration.optional(),
+    kill_after: duration.default(10),
+  },
+  map('what holds for every job: time_limit_max:, kill_after:'),
+);
+
 export const configSchema = z.strictObject(
   {
     version: z.literal(1, 'this release reads version: 1'),
     provider,
     spread: z.enum(['pf', 'pack'], 'pf (ranks of a job go round the PFs) or pack (fill one PF first)').default('pf'),
     limits: limits.prefault({}),
+    quotas: quotas.prefault({}),
+    jobs: jobs.prefault({}),
   },
-  map('the configuration: version:, provider:, and if need be spread: and limits:'),
+  map('the configuration: version:, provider:, and if need be spread:, limits:, quotas: and jobs:'),
 );
 
 export type Config = z.output<typeof configSchema>;

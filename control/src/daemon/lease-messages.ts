@@ -49,8 +49,7 @@ export function badRequest(what: string, remedy: string = REMEDY): VfringError {
   return new VfringError('VFRING_ERR_BAD_REQUEST', { what, remedy });
 }
 
-/** @param dmaLimitBytes what the daemon has set for each VF */
-export function leaseReply(lease: Lease, dmaLimitBytes: number): string {
+export function leaseReply(lease: Pick<Lease, 'id' | 'memlockBytes' | 'dmaLimitBytes' | 'vfs'>): string {
   return JSON.stringify({
     v: 1,
     ok: true,
@@ -64,7 +63,7 @@ export function leaseReply(lease: Lease, dmaLimitBytes: number): string {
       mtu: vf.mtu,
       pf: vf.pf,
       numa: vf.numa,
-      dma_limit_bytes: dmaLimitBytes,
+      dma_limit_bytes: lease.dmaLimitBytes,
     })),
   });
 }

@@ -12,7 +12,6 @@ import type { Processes } from './processes.js';
 export interface LeaseServerOptions {
   readonly manager: LeaseManager;
   readonly processes: Processes;
-  readonly dmaLimitBytes: number;
   readonly log: Log;
   readonly limits?: LineLimits;
 }
@@ -38,7 +37,7 @@ export function leaseServer(options: LeaseServerOptions): LineServer<PeerCred> {
 }
 
 async function answer(line: string, peer: PeerCred, socket: Socket, options: LeaseServerOptions): Promise<LineAnswer> {
-  const { manager, processes, dmaLimitBytes, log } = options;
+  const { manager, processes, log } = options;
   const message = parseRequest(line);
   if (message.op === 'release') {
     await manager.release(peer.pid, message.lease);
@@ -47,7 +46,7 @@ async function answer(line: string, peer: PeerCred, socket: Socket, options: Lea
   const { count, job, rank, ranks } = message;
   const lease = await manager.lease(peer.uid, processes.hold(socket, peer), { count, job, rank, ranks });
   return {
-    line: leaseReply(lease, dmaLimitBytes),
+    line: leaseReply(lease),
     // Its process may live on for long without ever knowing of the lease.
     undelivered: () => {
       manager.release(peer.pid, lease.id, 'not delivered').catch((error: unknown) => {

@@ -6,7 +6,7 @@ import { EXIT, asVfringError } from '../errors.js';
 import { prlimit } from '../libc.js';
 import { createLog } from '../log.js';
 import { native } from '../native.js';
-import { DEFAULT_CONFIG, defaultRunDir, leaseSocket } from '../paths.js';
+import { DEFAULT_CONFIG, defaultRunDir, defaultStateDir, ledgerFile, leaseSocket } from '../paths.js';
 import { createProvider } from '../providers/index.js';
 import { outliveReaders } from '../stdio.js';
 import { Daemon } from './daemon.js';
@@ -15,6 +15,7 @@ import { realProcesses } from './processes.js';
 interface Options {
   readonly config: string;
   readonly runDir: string;
+  readonly stateDir?: string;
   readonly foreground?: boolean;
 }
 
@@ -22,6 +23,7 @@ const command = new Command('vfringd')
   .description('gives the VFs of this node to MPI processes and takes them back')
   .option('--config <file>', 'configuration', DEFAULT_CONFIG)
   .option('--run-dir <dir>', 'where the sockets are (VFRING_RUN_DIR)', defaultRunDir())
+  .option('--state-dir <dir>', 'where the ledger is (VFRING_STATE_DIR; default: /var/lib/vfring, or the run directory if that is not the default)')
   .option('--foreground', 'log for people instead of JSON; vfringd never goes to the background by itself')
   .allowExcessArguments(false)
   .exitOverride();
@@ -44,6 +46,7 @@ async function main(): Promise<number> {
     daemon = new Daemon({
       config,
       runDir: options.runDir,
+      ledgerFile: ledgerFile(options.stateDir ?? defaultStateDir(options.runDir)),
       provider,
       processes: realProcesses(native()),
       prlimit,
@@ -65,7 +68,7 @@ async function main(): Promise<number> {
     `vfringd ready: ${entries.length} VFs (${entries[0]?.vf.kind ?? 'none'}), ${leaseSocket(options.runDir)}\n`,
   );
   log.info('stopping', { signal: await stopped });
-  await daemon.stop();
+  await daemon.stop('keep');
   return EXIT.OK;
 }
 

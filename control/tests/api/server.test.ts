@@ -7,7 +7,7 @@ import { connect } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import type { JobView, StatusView } from '../../src/api/views.js';
 import { apiClient } from '../../src/cli/api-client.js';
-import { startNode } from '../helpers/fake-node.js';
+import { leasesOf, startNode } from '../helpers/fake-node.js';
 import { answerOf, ask, leaseHolder, leaseRequest } from '../helpers/lease-client.js';
 import { eventually } from '../helpers/eventually.js';
 import { tempDir } from '../helpers/temp-dir.js';
@@ -154,8 +154,8 @@ describe.runIf(uid === 0)('users among each other (root only: it takes two users
     const node = await sharedNode();
     await ask(node.lease, leaseRequest({ job: 'same' }));
     expect(await asUser(NOBODY, lease(node.lease, leaseRequest({ job: 'same' })))).toMatchObject({ ok: true });
-    expect(node.daemon.jobs.find(0, 'same')?.leases).toHaveLength(1);
-    expect(node.daemon.jobs.find(NOBODY, 'same')?.leases).toHaveLength(1);
+    expect(leasesOf(node, 'same', 0)).toHaveLength(1);
+    expect(leasesOf(node, 'same', NOBODY)).toHaveLength(1);
   });
 
   test('a leased node belongs to who asked for it', async () => {

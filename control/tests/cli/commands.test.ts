@@ -119,17 +119,38 @@ describe.skipIf(!existsSync(join(libexec, 'vfring-softvf')))('vfringd with real 
     expect(existsSync(lease)).toBe(false);
   });
 
-  test('after kill -9 it starts again, and mends what it left', async () => {
+  test('after kill -9 it starts again, takes over the lease of a living process, and mends its node', async () => {
     const dir = tempDir();
     const first = await start(dir);
-    const { reply } = await leaseHolder(first.lease, leaseRequest());
+    const { child, reply } = await leaseHolder(first.lease, leaseRequest());
     const device = reply.vfs[0]?.device ?? '';
+    const inode = statSync(device).ino;
     first.daemon.kill('SIGKILL');
     await ended(first.daemon);
     const owner = statSync(device);
     native().setNodeOwner(device, 'file', 0, 0, owner.uid, owner.gid, 0o640);
     const second = await start(dir);
     expect(statSync(device).mode & 0o7777).toBe(0o600);
+    expect(statSync(device).ino).toBe(inode); // not cut off
+    expect(await ask(second.lease, leaseRequest({ count: 2 }))).toMatchObject({ code: 'VFRING_ERR_NO_FREE_VF' });
+    child.kill('SIGKILL');
+    await ended(child);
     expect((await ask(second.lease, leaseRequest({ count: 2 }))).ok).toBe(true);
+  });
+
+  test('SIGTERM leaves the leases of living processes to the next daemon; one that ends in between is noticed', async () => {
+    const dir = tempDir();
+    const first = await start(dir);
+    const a = await leaseHolder(first.lease, leaseRequest());
+    const b = await leaseHolder(first.lease, leaseRequest());
+    first.daemon.kill('SIGTERM');
+    await ended(first.daemon);
+    expect(first.daemon.exitCode).toBe(0);
+    b.child.kill('SIGKILL');
+    await ended(b.child);
+    const second = await start(dir);
+    const free = await ask(second.lease, leaseRequest());
+    expect(free.vfs[0]?.device).toBe(b.reply.vfs[0]?.device);
+    expect(await ask(second.lease, { v: 1, op: 'release', lease: a.reply.lease })).toMatchObject({ code: 'VFRING_ERR_NOT_OWNER' });
   });
 });

@@ -70,6 +70,7 @@ export class FakeKernel {
       uid: 0,
       gid: 0,
       stat: async (path) => this.#stat(path),
+      isLocked: () => false,
       setOwner: (path, kind, uid) => this.#setOwner(path, kind, uid),
     };
   }
@@ -248,7 +249,9 @@ export class FakeKernel {
       const minor = this.#nextNode++;
       const node = `uiovf${minor}`;
       this.#put(`${dir}/uio_vf/${node}/state`, 'free');
-      this.#put(`${dir}/uio_vf/${node}/dma_limit_bytes`, '0');
+      for (const attribute of ['dma_limit_bytes', 'dma_live_bytes', 'dma_peak_bytes']) {
+        this.#put(`${dir}/uio_vf/${node}/${attribute}`, '0');
+      }
       this.#put(`${dir}/uio_vf/${node}/dev`, `${UIO_MAJOR}:${minor}`);
       writeFileSync(join(this.devDir, node), '');
       this.nodes.set(join(this.devDir, node), { uid: 0, mode: 0o600, minor });

@@ -28,12 +28,13 @@ export interface Harness {
 }
 
 /** Owner changes on paper, so that the suite needs no root. */
-function paperOps(): NodeOps & { owners: Map<string, { uid: number; mode: number }> } {
+function paperOps(isLocked: NodeOps['isLocked']): NodeOps & { owners: Map<string, { uid: number; mode: number }> } {
   const owners = new Map<string, { uid: number; mode: number }>();
   return {
     owners,
     uid: nodeOps.uid,
     gid: nodeOps.gid,
+    isLocked,
     async stat(path) {
       const real = await nodeOps.stat(path);
       return owners.get(path) ?? real;
@@ -46,7 +47,7 @@ function paperOps(): NodeOps & { owners: Map<string, { uid: number; mode: number
 
 export function softHarness(dir: string, vfs = 4): Harness & { fake: FakeSoftVf } {
   const fake = new FakeSoftVf();
-  const ops = paperOps();
+  const ops = paperOps((path) => fake.file(path).state === 'open');
   const config = softConfig(join(dir, 'soft'), vfs).provider.soft;
   return {
     fake,

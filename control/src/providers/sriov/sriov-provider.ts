@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import type { PfConfig, SriovConfig } from '../../config/schema.js';
 import { VfringError, causeText, isVfringError } from '../../errors.js';
 import type { Native } from '../../native.js';
-import { isOwn, type NodeOps } from '../node-ops.js';
-import type { PlannedStep, Provider, Vf, VfCounters, VfHealth } from '../provider.js';
+import { isOwn, keepOwner, type NodeOps, type NodeStat } from '../node-ops.js';
+import type { PlannedStep, Provider, Vf, VfCounters, VfHealth, VfMemory } from '../provider.js';
 import { apply, moduleLoaded, type ApplyContext } from './apply.js';
 import { vfMac } from './mac.js';
 import {
@@ -43,13 +43,13 @@ export class SriovProvider implements Provider {
     this.#context = context;
   }
 
-  async plan(): Promise<readonly PlannedStep[]> {
+  async plan(leased: ReadonlySet<string> = new Set()): Promise<readonly PlannedStep[]> {
     const { sysfs, ip } = this.#context;
     const actions: Action[] = await this.#planModule();
     const macs = new Map<string, string>();
     for (const config of this.#config.pf) {
       const pf = await observePf(config, sysfs, ip);
-      actions.push(...planPf(pf, config, new Set()));
+      actions.push(...planPf(pf, config, leased));
       const present = pf.numVfs === config.vfs;
       if (present) {
         pf.vfs.forEach(checkIsolation);
@@ -57,7 +57,9 @@ export class SriovProvider implements Provider {
       const vfs = present ? pf.vfs : (await predictVfBdfs(sysfs, pf.bdf, config.vfs)).map((bdf, i) => futureVf(i, bdf));
       for (const vf of vfs) {
         refuseSameMac(macs, vfMac(config.mac_prefix, pf.permanentMac, vf.index), vf.bdf);
-        actions.push(...planVf(pf, vf, config));
+        if (!leased.has(vf.bdf) && vf.deviceState !== 'open') {
+          actions.push(...planVf(pf, vf, config));
+        }
       }
     }
     return actions.map((action) => ({ what: describe(action), why: action.why }));
@@ -135,6 +137,10 @@ export class SriovProvider implements Provider {
     }
   }
 
+  ready(vf: Vf): Promise<VfHealth> {
+    return this.health(vf);
+  }
+
   async grant(vf: Vf, uid: number, dmaLimitBytes: number): Promise<void> {
     const { sysfs, ops } = this.#context;
     try {
@@ -163,6 +169,28 @@ export class SriovProvider implements Provider {
     } catch (error) {
       throw unhealthy(vf, error);
     }
+  }
+
+  async keepOwner(vf: Vf, uid: number): Promise<NodeStat | undefined> {
+    try {
+      const { major, minor } = await this.#node(vf);
+      return await keepOwner(this.#context.ops, vf.device, { kind: 'char', major, minor }, uid);
+    } catch (error) {
+      throw unhealthy(vf, error);
+    }
+  }
+
+  async memory(vf: Vf): Promise<VfMemory> {
+    const node = await this.#node(vf);
+    const dir = `${deviceDir(vf.name)}/${DRIVER}/${node.name}`;
+    const read = async (attribute: string): Promise<number> => {
+      const value = Number((await this.#context.sysfs.read(`${dir}/${attribute}`)) ?? Number.NaN);
+      if (!Number.isSafeInteger(value)) {
+        throw new Error(`${dir}/${attribute} has no number`);
+      }
+      return value;
+    };
+    return { liveBytes: await read('dma_live_bytes'), peakBytes: await read('dma_peak_bytes') };
   }
 
   async counters(vf: Vf): Promise<VfCounters> {
