@@ -51,8 +51,8 @@ export function parseDuration(text: string): number | undefined {
 
 /** Seconds for people: "45 s", "12 min", "3.5 h", "2 d". */
 export function formatDuration(seconds: number): string {
-  const [unit, value] = seconds < 120 ? ['s', seconds] as const
-    : seconds < 7200 ? ['min', seconds / 60] as const
-    : seconds < 172_800 ? ['h', seconds / 3600] as const : ['d', seconds / 86_400] as const;
+  const units = [['d', 86_400], ['h', 3600], ['min', 60], ['s', 1]] as const;
+  const [unit, size] = units.find(([, each]) => seconds >= each) ?? units[3];
+  const value = seconds / size;
   return `${Number.isInteger(value) ? value : value.toFixed(1)} ${unit}`;
 }

@@ -27,6 +27,7 @@ const MAX_IDLE_PER_UID = 256;
 
 export class JobRegistry {
   readonly #ledger: Ledger;
+  readonly #now: () => number;
   /** By uid, then label, oldest first. */
   readonly #jobs = new Map<number, Map<string, Job>>();
   /** Sets this run of the daemon apart, so that ids of an earlier one do not come back. */
@@ -34,8 +35,9 @@ export class JobRegistry {
   #next = 1;
 
   /** Takes up the jobs that an earlier daemon left under way. */
-  constructor(ledger: Ledger) {
+  constructor(ledger: Ledger, now: () => number = Date.now) {
     this.#ledger = ledger;
+    this.#now = now;
     for (const record of ledger.jobsUnderWay()) {
       this.#keep(toJob(record));
     }
@@ -90,20 +92,20 @@ export class JobRegistry {
   }
 
   open(job: Job): void {
-    const now = Date.now();
+    const now = this.#now();
     this.#ledger.openJob(job.key, now);
     Object.assign(job, { state: 'open', openedAt: now, waitUntil: undefined });
   }
 
   end(job: Job, how: string): void {
     if (job.state !== 'ended') {
-      this.#ledger.endJob(job.key, Date.now(), how);
+      this.#ledger.endJob(job.key, this.#now(), how);
       job.state = 'ended';
     }
   }
 
   #add(uid: number, id: string, wish: JobWish, waitUntil: number | undefined): Job {
-    const now = Date.now();
+    const now = this.#now();
     const state = waitUntil === undefined ? ('open' as const) : ('queued' as const);
     const record = { ...wish, uid, id, state, createdAt: now, openedAt: state === 'open' ? now : undefined, waitUntil };
     const job: Job = { ...record, spread: wish.spread, key: this.#ledger.addJob(record), held: 0 };
