@@ -139,6 +139,11 @@ export const CATALOGUE = {
     message: 'PF {pf} has {present} VFs and the configuration asks for {wanted}, but {users}',
     remedy: 'the number of VFs changes only when none is in use: end the jobs (vfring status), then start vfringd again',
   },
+  VFRING_ERR_DISTURBS: {
+    exit: EXIT.UNAVAILABLE,
+    message: 'the new configuration takes VFs {vfs} from under {jobs}',
+    remedy: 'wait until they have ended (vfring status), or take the VFs away: vfring provision --force',
+  },
   VFRING_ERR_VF_FOREIGN_DRIVER: {
     exit: EXIT.UNAVAILABLE,
     message: 'VF {vf} of PF {pf} is held by the driver {driver}',

@@ -4,16 +4,15 @@
  * what comes out. The server serves this table, openapi.ts describes it.
  */
 import { z } from 'zod';
-import type { Config } from '../config/schema.js';
 import type { JobControl } from '../daemon/job-control.js';
 import type { JobRegistry } from '../daemon/job-registry.js';
-import type { LeaseManager } from '../daemon/lease-manager.js';
+import type { LeaseManager, Settings } from '../daemon/lease-manager.js';
 import { badRequest } from '../daemon/lease-messages.js';
 import { VfringError } from '../errors.js';
 import type { Ledger } from '../ledger/ledger.js';
 import type { JobRecord } from '../ledger/records.js';
 import type { PeerCred } from '../native.js';
-import type { VfKind } from '../providers/provider.js';
+import type { PlannedStep } from '../providers/provider.js';
 import { metricsText } from './metrics.js';
 import * as schemas from './schemas.js';
 import { jobView, leaseView, statusView } from './views.js';
@@ -23,8 +22,8 @@ export interface ApiContext {
   readonly jobs: JobRegistry;
   readonly control: JobControl;
   readonly ledger: Ledger;
-  readonly config: Config;
-  readonly provider: VfKind;
+  readonly settings: Settings;
+  readonly reload: (force: boolean) => Promise<readonly PlannedStep[]>;
   readonly startedAt: number;
 }
 
@@ -74,8 +73,8 @@ export const ROUTES: readonly Route[] = [
     who: 'everybody',
     status: 200,
     answer: schemas.statusSchema,
-    handle: ({ caller }, { manager, jobs, config, provider, startedAt }) =>
-      statusView({ provider, config, startedAt, entries: manager.pool.entries, jobs: jobs.active() }, caller.admin, caller.uid),
+    handle: ({ caller }, { manager, jobs, settings: { config, provider }, startedAt }) =>
+      statusView({ provider: provider.kind, config, startedAt, entries: manager.pool.entries, jobs: jobs.active() }, caller.admin, caller.uid),
   },
   {
     id: 'listJobs',
@@ -204,6 +203,17 @@ export const ROUTES: readonly Route[] = [
       await manager.reconcile(true);
       return { steps: await manager.plan() };
     },
+  },
+  {
+    id: 'provision',
+    method: 'POST',
+    path: '/v1/provision',
+    summary: 'Reads the configuration file again and makes the node so; refuses to take VFs from under processes unless force is true',
+    who: 'administrators',
+    body: z.strictObject({ force: z.boolean().optional() }),
+    status: 200,
+    answer: schemas.planSchema,
+    handle: async ({ body }, { reload }) => ({ steps: await reload((body as { force?: boolean }).force === true) }),
   },
   {
     id: 'getMetrics',

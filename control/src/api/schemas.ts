@@ -133,5 +133,5 @@ export const statusSchema = z.object({
 export const leasesSchema = z.object({ leases: z.array(leaseSchema) });
 
 export const planSchema = z.object({
-  steps: z.array(z.object({ what: z.string(), why: z.string() })),
+  steps: z.array(z.object({ what: z.string(), why: z.string(), disturbs: z.array(z.string()).optional().describe('VFs in use that it takes away') })),
 });

@@ -76,6 +76,8 @@ const pf = z
     mtu,
     mac_prefix: macPrefix.default('02'),
     up: z.boolean('true or false').default(true),
+    vlan: count('VLAN', 4094).optional(),
+    max_tx_mbit: count('rate cap in Mbit/s', 400_000).optional(),
   }, map('a PF: name: or bdf:, and vfs:'))
   .refine((entry) => (entry.name === undefined) !== (entry.bdf === undefined), {
     error: 'a PF is named by either name: or bdf:, by exactly one of them',

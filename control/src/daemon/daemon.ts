@@ -5,11 +5,11 @@ import type { Config } from '../config/schema.js';
 import { causeText } from '../errors.js';
 import type { Log } from '../log.js';
 import { apiSocket, leaseSocket } from '../paths.js';
-import type { Provider } from '../providers/provider.js';
+import type { PlannedStep, Provider } from '../providers/provider.js';
 import { Ledger } from '../ledger/ledger.js';
 import { JobControl } from './job-control.js';
 import { JobRegistry } from './job-registry.js';
-import { LeaseManager } from './lease-manager.js';
+import { LeaseManager, type Settings } from './lease-manager.js';
 import { leaseServer } from './lease-server.js';
 import type { LineLimits, LineServer } from './line-server.js';
 import type { Prlimit } from './memlock.js';
@@ -26,6 +26,8 @@ export interface DaemonOptions {
   readonly processes: Processes;
   readonly prlimit: Prlimit;
   readonly log: Log;
+  /** Reads the configuration again. Throws VFRING_ERR_CONFIG and the like. */
+  readonly reload: () => Promise<Settings>;
   readonly lineLimits?: LineLimits;
   /** How often draining VFs are asked for, and the others looked at. */
   readonly drainEveryMs?: number;
@@ -63,6 +65,11 @@ export class Daemon {
 
   get ledger(): Ledger {
     return this.#part('ledger');
+  }
+
+  /** Takes the configuration file over as it is now. Throws VFRING_ERR_DISTURBS and the like; then nothing changes. */
+  reload(force: boolean): Promise<readonly PlannedStep[]> {
+    return this.#part('reload')(force);
   }
 
   /** When it returns, both sockets take requests. Throws VFRING_ERR_*, with nothing left behind. */
@@ -136,6 +143,7 @@ interface Parts {
   readonly jobs: JobRegistry;
   readonly manager: LeaseManager;
   readonly control: JobControl;
+  readonly reload: (force: boolean) => Promise<readonly PlannedStep[]>;
   readonly leaseServer: LineServer<PeerCred>;
   readonly apiServer: ApiServer;
 }
@@ -145,15 +153,17 @@ function assemble(options: DaemonOptions): Parts {
   const { config, provider, processes, prlimit, log } = options;
   const ledger = new Ledger(options.ledgerFile);
   const jobs = new JobRegistry(ledger);
-  const { spread, limits, quotas } = config;
-  const manager = new LeaseManager({ provider, spread, limits, quotas, jobs, ledger, prlimit, log });
-  const control = new JobControl({ manager, jobs, quotas, policy: config.jobs, log });
+  const settings: Settings = { config, provider };
+  const manager = new LeaseManager({ settings, jobs, ledger, prlimit, log });
+  const control = new JobControl({ manager, jobs, settings, log });
+  const reload = async (force: boolean): Promise<readonly PlannedStep[]> => manager.reprovision(await options.reload(), force);
   return {
     ledger,
     jobs,
     manager,
     control,
+    reload,
     leaseServer: leaseServer({ manager, processes, log, ...(options.lineLimits && { limits: options.lineLimits }) }),
-    apiServer: apiServer({ manager, jobs, control, ledger, processes, config, provider: provider.kind, log }),
+    apiServer: apiServer({ manager, jobs, control, ledger, processes, settings, reload, log }),
   };
 }

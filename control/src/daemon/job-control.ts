@@ -14,8 +14,7 @@ import { shortage } from './shortage.js';
 export interface JobControlOptions {
   readonly manager: LeaseManager;
   readonly jobs: JobRegistry;
-  readonly quotas: Config['quotas'];
-  readonly policy: Config['jobs'];
+  readonly settings: { readonly config: Config };
   readonly log: Log;
   /** Of the tests. */
   readonly now?: () => number;
@@ -43,8 +42,9 @@ export class JobControl {
    * VFRING_ERR_QUOTA, VFRING_ERR_NO_FREE_VF, VFRING_ERR_BAD_REQUEST.
    */
   create(uid: number, wish: JobWish, waitS = 0): Promise<Job> {
-    const { manager, jobs, quotas, log } = this.#options;
+    const { manager, jobs, log, settings } = this.#options;
     return manager.exclusively(() => {
+      const { quotas } = settings.config;
       if (manager.closing) {
         throw new VfringError('VFRING_ERR_SHUTTING_DOWN', {});
       }
@@ -99,7 +99,7 @@ export class JobControl {
         throw badRequest(`a budget of ${wish.memoryBytes} bytes for ${parts} VFs leaves less than ${SMALLEST_SHARE_BYTES} bytes for each`, 'raise memory_bytes');
       }
     }
-    const max = this.#options.policy.time_limit_max;
+    const max = this.#options.settings.config.jobs.time_limit_max;
     if (max !== undefined && wish.timeLimitS !== undefined && wish.timeLimitS > max) {
       throw badRequest(`a time limit of ${formatDuration(wish.timeLimitS)} is more than this node allows`, `at most ${formatDuration(max)} (jobs: time_limit_max:)`);
     }
@@ -130,7 +130,7 @@ export class JobControl {
   }
 
   #expire(): void {
-    const { jobs, log, policy, manager } = this.#options;
+    const { jobs, log, manager, settings } = this.#options;
     for (const job of jobs.active().filter((other) => this.#isOver(other))) {
       const waited = job.state === 'queued';
       jobs.end(job, waited ? 'no VFs in time' : 'time limit');
@@ -143,7 +143,7 @@ export class JobControl {
     for (const [key, since] of this.#told) {
       if (!manager.leases().some((lease) => lease.job.key === key)) {
         this.#told.delete(key);
-      } else if (this.#now() >= since + policy.kill_after * 1000) {
+      } else if (this.#now() >= since + settings.config.jobs.kill_after * 1000) {
         this.#signal(key, 'SIGKILL');
       }
     }

@@ -23,11 +23,14 @@ import { shortage } from './shortage.js';
 import { VfKeeper } from './vf-keeper.js';
 import { VfPool, type PoolEntry } from './vf-pool.js';
 
+/** What a new configuration replaces. */
+export interface Settings {
+  config: Config;
+  provider: Provider;
+}
+
 export interface LeaseManagerOptions {
-  readonly provider: Provider;
-  readonly spread: Config['spread'];
-  readonly limits: Config['limits'];
-  readonly quotas: Config['quotas'];
+  readonly settings: Settings;
   readonly jobs: JobRegistry;
   readonly ledger: Ledger;
   readonly prlimit: Prlimit;
@@ -56,7 +59,7 @@ export class LeaseManager {
 
   constructor(options: LeaseManagerOptions) {
     this.#options = options;
-    this.#keeper = new VfKeeper(this.pool, options.provider, options.log);
+    this.#keeper = new VfKeeper(this.pool, options.settings, options.log);
   }
 
   /** Called whenever VFs may have fallen free. */
@@ -66,11 +69,11 @@ export class LeaseManager {
 
   /** Takes up what an earlier daemon left, provisions the VFs, and puts them right. */
   start(processes: Processes): Promise<void> {
-    const { ledger, provider, jobs, log } = this.#options;
+    const { ledger, jobs, log, settings: { provider } } = this.#options;
     return this.#queue.run(async () => {
       const { survivors, over } = sortRemains(ledger, processes);
       const inUse = new Set(survivors.flatMap(({ record }) => record.vfs.map(({ vf }) => vf.name)));
-      this.pool.update(await provider.provision(inUse));
+      this.pool.update(await provider.provision({ leased: inUse }));
       for (const survivor of survivors) {
         const revived = revive(survivor, this.pool, jobs, provider.sampleEveryMs * SAFE_PERIODS, log);
         if (revived === undefined) {
@@ -173,8 +176,8 @@ export class LeaseManager {
 
   /** Looks at every VF; provisions anew what is gone or, asked to look `closely`, what is set otherwise. */
   reconcile(closely = false): Promise<void> {
-    const { provider } = this.#options;
     return this.#queue.run(async () => {
+      const { provider } = this.#options.settings;
       if (this.#closing) {
         return;
       }
@@ -183,9 +186,9 @@ export class LeaseManager {
       }
       await this.#look();
       try {
-        const amiss = this.pool.count('unhealthy') > 0 || (closely && (await provider.plan(this.pool.busyNames())).length > 0);
+        const amiss = this.pool.count('unhealthy') > 0 || (closely && (await provider.plan({ leased: this.pool.busyNames() })).length > 0);
         if (amiss) {
-          this.pool.update(await provider.provision(this.pool.busyNames()));
+          this.pool.update(await provider.provision({ leased: this.pool.busyNames() }));
           await this.#look();
         }
         this.#keeper.content();
@@ -198,7 +201,35 @@ export class LeaseManager {
 
   /** What provisioning would change on this node now, and whom it would disturb. Reads only. */
   plan(): Promise<readonly PlannedStep[]> {
-    return this.#queue.run(() => this.#options.provider.plan(this.pool.busyNames()));
+    return this.#queue.run(() => this.#options.settings.provider.plan({ leased: this.pool.busyNames() }));
+  }
+
+  /**
+   * Makes the node what a new configuration says. Throws VFRING_ERR_DISTURBS
+   * when that would take VFs from under processes, unless `force` is given:
+   * then their leases end first. On error the old configuration stays.
+   */
+  reprovision(next: Settings, force: boolean): Promise<readonly PlannedStep[]> {
+    return this.#queue.run(async () => {
+      const { settings, log } = this.#options;
+      const steps = await next.provider.plan({ leased: this.pool.busyNames(), force: true });
+      const disturbed = new Set(steps.flatMap((step) => step.disturbs ?? []));
+      const leases = this.leases().filter((lease) => lease.vfs.some(({ vf }) => disturbed.has(vf.name)));
+      if (disturbed.size > 0 && !force) {
+        const jobs = leases.map((lease) => `job ${lease.job.id} of uid ${lease.uid} (process ${lease.pid})`);
+        throw new VfringError('VFRING_ERR_DISTURBS', { vfs: [...disturbed].join(', '), jobs: jobs.join(', ') || 'a process that outlived its lease' });
+      }
+      for (const lease of leases) {
+        await this.#end(lease, 'ended by the administrator');
+      }
+      const vfs = await next.provider.provision({ leased: this.pool.busyNames(), force: disturbed.size > 0 });
+      Object.assign(settings, next);
+      this.pool.update(vfs);
+      await this.#look();
+      log.info('configuration taken over', { steps: steps.length, disturbed: [...disturbed].join(',') });
+      this.#changed();
+      return steps;
+    });
   }
 
   /** Runs between two changes, so that what it sees and does is one step. */
@@ -234,7 +265,8 @@ export class LeaseManager {
     }
     const attempt = (): ReturnType<typeof grant> => {
       this.#admit(uid, job, request.count);
-      return grant(uid, process, request, job, { ...this.#options, pool: this.pool, keeper: this.#keeper });
+      const { settings: { provider, config: { limits, spread } } } = this.#options;
+      return grant(uid, process, request, job, { ...this.#options, provider, limits, spread, pool: this.pool, keeper: this.#keeper });
     };
     let granted: Awaited<ReturnType<typeof grant>>;
     try {
@@ -259,7 +291,7 @@ export class LeaseManager {
   /** Throws when quotas, the job's reservation or those of others leave too few VFs. */
   #admit(uid: number, job: Lease['job'], count: number): void {
     const active = this.#options.jobs.active();
-    checkVfQuota(uid, active, job.vfs === undefined ? count : 0, this.#options.quotas);
+    checkVfQuota(uid, active, job.vfs === undefined ? count : 0, this.#options.settings.config.quotas);
     const free = this.pool.count('free');
     if (leasable(job, active, count, free) < count) {
       const kept = job.vfs === undefined ? Math.min(free, reserved(active) + queued(active)) : 0;

@@ -48,6 +48,10 @@ async function main(): Promise<number> {
       runDir: options.runDir,
       ledgerFile: ledgerFile(options.stateDir ?? defaultStateDir(options.runDir)),
       provider,
+      reload: async () => {
+        const next = await loadConfig(options.config);
+        return { config: next, provider: createProvider(next, log) };
+      },
       processes: realProcesses(native()),
       prlimit,
       log,
@@ -62,6 +66,12 @@ async function main(): Promise<number> {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) {
       process.once(signal, () => resolve(signal));
     }
+  });
+  process.on('SIGHUP', () => {
+    daemon.reload(false).catch((error: unknown) => {
+      const { code, message, remedy } = asVfringError(error);
+      log.error('the configuration is not taken over', { code, message, remedy });
+    });
   });
   const { entries } = daemon.manager.pool;
   process.stdout.write(

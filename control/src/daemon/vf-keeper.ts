@@ -8,14 +8,18 @@ import type { PoolEntry, VfPool } from './vf-pool.js';
 
 export class VfKeeper {
   readonly #pool: VfPool;
-  readonly #provider: Provider;
+  readonly #settings: { readonly provider: Provider };
   readonly #log: Log;
   #lastComplaint = '';
 
-  constructor(pool: VfPool, provider: Provider, log: Log) {
+  constructor(pool: VfPool, settings: { readonly provider: Provider }, log: Log) {
     this.#pool = pool;
-    this.#provider = provider;
+    this.#settings = settings;
     this.#log = log;
+  }
+
+  get #provider(): Provider {
+    return this.#settings.provider;
   }
 
   /** The lease of the VF is over. */

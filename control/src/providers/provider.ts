@@ -52,6 +52,14 @@ export interface VfMemory {
 export interface PlannedStep {
   readonly what: string;
   readonly why: string;
+  /** VFs in use, by name, that it would take away from under their processes. */
+  readonly disturbs?: readonly string[];
+}
+
+/** VFs under lease, by name. They are left alone, unless `force` says otherwise. */
+export interface Around {
+  readonly leased: ReadonlySet<string>;
+  readonly force?: boolean;
 }
 
 export interface Provider {
@@ -62,13 +70,13 @@ export interface Provider {
   readonly sampleEveryMs: number;
 
   /** What provision() would do now. Reads only. Throws where it would refuse. */
-  plan(leased?: ReadonlySet<string>): Promise<readonly PlannedStep[]>;
+  plan(around?: Around): Promise<readonly PlannedStep[]>;
 
   /**
    * Makes the VFs as configured and returns them; on a provisioned node it
-   * changes nothing. VFs in `leased` (by name) are left as they are.
+   * changes nothing. When it fails half-way, what it did is undone.
    */
-  provision(leased: ReadonlySet<string>): Promise<readonly Vf[]>;
+  provision(around: Around): Promise<readonly Vf[]>;
 
   health(vf: Vf): Promise<VfHealth>;
 

@@ -203,7 +203,7 @@ describe('start and stop', () => {
   test('a node that a dead daemon left with a user is taken back, and logged', async () => {
     const dir = tempDir();
     const harness = softHarness(dir, 1);
-    const [vf] = await harness.provider().provision(new Set());
+    const [vf] = await harness.provider().provision({ leased: new Set() });
     harness.chmod(vf as Vf, 4242, 0o660);
     const node = await startNode({ dir, provider: harness.provider(), config: softConfig(dir, 1) });
     expect(states(node)).toEqual(['free']);

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import type { Config } from '../../src/config/schema.js';
 import { Daemon } from '../../src/daemon/daemon.js';
+import type { Settings } from '../../src/daemon/lease-manager.js';
 import { LINE_LIMITS, type LineLimits } from '../../src/daemon/line-server.js';
 import type { Prlimit } from '../../src/daemon/memlock.js';
 import { realProcesses } from '../../src/daemon/processes.js';
@@ -27,6 +28,7 @@ export interface FakeNodeOptions {
   /** In memory unless it is named. */
   readonly ledgerFile?: string;
   readonly jobsEveryMs?: number;
+  readonly reload?: () => Promise<Settings>;
 }
 
 export interface FakeNode {
@@ -64,11 +66,14 @@ export function makeNode(options: FakeNodeOptions = {}): FakeNode {
     }
     return before;
   };
+  const config = options.config ?? softConfig(join(dir, 'soft'), options.vfs ?? 4);
+  const provider = options.provider ?? soft.provider();
   const daemon = new Daemon({
-    config: options.config ?? softConfig(join(dir, 'soft'), options.vfs ?? 4),
+    config,
     runDir,
     ledgerFile: options.ledgerFile ?? IN_MEMORY,
-    provider: options.provider ?? soft.provider(),
+    provider,
+    reload: options.reload ?? (async () => ({ config, provider })),
     processes: realProcesses(native()),
     prlimit: options.prlimit ?? recorder,
     log: createLog('text', (line) => log.push(line)),

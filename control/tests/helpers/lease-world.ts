@@ -83,13 +83,13 @@ export class World {
     const ledger = new Ledger(this.ledgerPath, { bootId: this.bootId });
     const watched = stepping(ledger, fuse);
     const jobs = new JobRegistry(watched, () => this.now);
-    const { spread, limits, quotas } = this.config;
+    const settings = { config: this.config, provider: this.#provider(fuse) };
     const prlimit: Prlimit = (pid, _resource, limit) => {
       fuse();
       return this.#prlimit(pid, limit);
     };
-    const manager = new LeaseManager({ provider: this.#provider(fuse), spread, limits, quotas, jobs, ledger: watched, prlimit, log: silentLog });
-    const control = new JobControl({ manager, jobs, quotas, policy: this.config.jobs, log: silentLog, now: () => this.now });
+    const manager = new LeaseManager({ settings, jobs, ledger: watched, prlimit, log: silentLog });
+    const control = new JobControl({ manager, jobs, settings, log: silentLog, now: () => this.now });
     this.daemon = { manager, jobs, control, ledger };
     await manager.start(this.#processes());
   }

@@ -9,9 +9,10 @@ import { join } from 'node:path';
 import type { SoftConfig } from '../../config/schema.js';
 import { VfringError, causeText, errnoCode } from '../../errors.js';
 import { isOwn, keepOwner, type NodeOps, type NodeStat } from '../node-ops.js';
-import type { PlannedStep, Provider, Vf, VfCounters, VfHealth, VfMemory } from '../provider.js';
+import type { Around, PlannedStep, Provider, Vf, VfCounters, VfHealth, VfMemory } from '../provider.js';
 import type { SoftVfState, SoftVfTool } from './softvf-tool.js';
 
+const NOBODY: Around = { leased: new Set() };
 const FILE: { readonly kind: 'file' } = { kind: 'file' };
 
 export class SoftProvider implements Provider {
@@ -30,21 +31,23 @@ export class SoftProvider implements Provider {
     this.#ops = ops;
   }
 
-  async plan(leased: ReadonlySet<string> = new Set()): Promise<readonly PlannedStep[]> {
+  async plan({ leased, force = false }: Around = NOBODY): Promise<readonly PlannedStep[]> {
     const steps: PlannedStep[] = [];
     for (const vf of this.#wanted()) {
-      const why = leased.has(vf.name) ? undefined : await this.#unfit(vf);
+      const inUse = leased.has(vf.name);
+      const why = inUse && !force ? undefined : await this.#unfit(vf);
       if (why !== undefined) {
-        steps.push({ what: `create ${vf.device} (MAC ${vf.mac}, MTU ${vf.mtu})`, why });
+        steps.push({ what: `create ${vf.device} (MAC ${vf.mac}, MTU ${vf.mtu})`, why, ...(inUse && { disturbs: [vf.name] }) });
       }
     }
-    for (const name of await this.#surplus(leased)) {
-      steps.push({ what: `destroy ${join(this.#config.dir, name)}`, why: `the configuration asks for ${this.#config.vfs} soft VFs` });
+    for (const name of await this.#surplus(force ? new Set() : leased)) {
+      const why = `the configuration asks for ${this.#config.vfs} soft VFs`;
+      steps.push({ what: `destroy ${join(this.#config.dir, name)}`, why, ...(leased.has(name) && { disturbs: [name] }) });
     }
     return steps;
   }
 
-  async provision(leased: ReadonlySet<string>): Promise<readonly Vf[]> {
+  async provision({ leased }: Around): Promise<readonly Vf[]> {
     try {
       await mkdir(this.#config.dir, { recursive: true, mode: 0o755 });
     } catch (error) {
