@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
  * Installs vfringd and vfring: compiled JavaScript, the packages it needs at
- * run time, the native addon and two wrappers.
+ * run time, the native addon, two wrappers, manual pages, completion, the
+ * systemd unit and the udev rule.
  *
  *   install-control.ts --destdir DIR --prefix /usr
  *
@@ -127,6 +128,25 @@ for (const name of runtimePackages(Object.keys(dependencies))) {
 }
 openUp(fresh);
 
+/** What is made from the commands' own tree: manual pages and completion. */
+function installTexts(): void {
+  const vfring = (...args: string[]): string =>
+    execFileSync(process.execPath, [join(target, 'control', 'src', 'cli', 'main.js'), ...args], { encoding: 'utf8' });
+  const put = (path: string, text: string): void => {
+    mkdirSync(join(prefix, path, '..'), { recursive: true });
+    writeFileSync(join(prefix, path), text);
+    chmodSync(join(prefix, path), 0o644);
+  };
+  put('share/man/man1/vfring.1', vfring('man', 'vfring'));
+  put('share/man/man8/vfringd.8', vfring('man', 'vfringd'));
+  put('share/bash-completion/completions/vfring', vfring('completion', 'bash'));
+  put('share/zsh/site-functions/_vfring', vfring('completion', 'zsh'));
+  put('share/fish/vendor_completions.d/vfring.fish', vfring('completion', 'fish'));
+  const system = (name: string): string => readFileSync(join(root, 'control', 'system', name), 'utf8');
+  put('lib/systemd/system/vfringd.service', system('vfringd.service').replace('/usr/sbin/vfringd', join(options.prefix, 'sbin', 'vfringd')));
+  put('lib/udev/rules.d/60-vfring.rules', system('60-vfring.rules'));
+}
+
 const old = `${target}.old`;
 rmSync(old, { recursive: true, force: true });
 if (existsSync(target)) {
@@ -136,4 +156,5 @@ renameSync(fresh, target);
 rmSync(old, { recursive: true, force: true });
 installWrapper('bin', 'vfring', 'cli/main.js');
 installWrapper('sbin', 'vfringd', 'daemon/main.js');
+installTexts();
 process.stdout.write(`vfring ${version} installed under ${prefix}\n`);

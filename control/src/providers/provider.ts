@@ -53,7 +53,7 @@ export interface PlannedStep {
   readonly what: string;
   readonly why: string;
   /** VFs in use, by name, that it would take away from under their processes. */
-  readonly disturbs?: readonly string[];
+  readonly disturbs?: readonly string[] | undefined;
 }
 
 /** VFs under lease, by name. They are left alone, unless `force` says otherwise. */
