@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { badRequest } from '../daemon/lease-messages.js';
 import type { Processes } from '../daemon/processes.js';
 import { listenForAll } from '../daemon/run-dir.js';
-import { asVfringError, type ErrorCode } from '../errors.js';
+import { asVfringError, causeText, isVfringError, type ErrorCode } from '../errors.js';
 import type { Log } from '../log.js';
 import { openApi } from './openapi.js';
 import { ROUTES, forbidden, type ApiContext, type Caller, type Route } from './routes.js';
@@ -12,6 +12,8 @@ import { ROUTES, forbidden, type ApiContext, type Caller, type Route } from './r
 export interface ApiOptions extends Omit<ApiContext, 'startedAt'> {
   readonly processes: Processes;
   readonly log: Log;
+  /** How long a client may take to send its request. */
+  readonly requestMs?: number;
 }
 
 export interface ApiServer {
@@ -47,13 +49,14 @@ interface Answer {
 
 export function apiServer(options: ApiOptions): ApiServer {
   const context: ApiContext = { ...options, startedAt: Date.now() };
+  const { requestMs = REQUEST_MS } = options;
   const own = process.getuid?.() ?? ROOT;
 
   async function serve(request: IncomingMessage): Promise<Answer> {
     const peer = options.processes.peerOf(request.socket);
     const caller: Caller = { ...peer, admin: peer.uid === ROOT || peer.uid === own };
     const body = await readBody(request);
-    const url = new URL(request.url ?? '', 'http://localhost');
+    const url = parseUrl(request.url ?? '');
     if (request.method === 'GET' && url.pathname === '/v1/openapi.json') {
       return { status: 200, body: openApi() };
     }
@@ -91,7 +94,7 @@ export function apiServer(options: ApiOptions): ApiServer {
   }
 
   const server: Server = createServer(
-    { requestTimeout: REQUEST_MS, headersTimeout: REQUEST_MS, connectionsCheckingInterval: 500, maxHeaderSize: MAX_HEADER_BYTES },
+    { requestTimeout: requestMs, headersTimeout: requestMs, connectionsCheckingInterval: Math.min(500, requestMs), maxHeaderSize: MAX_HEADER_BYTES },
     (request, response) => void answer(request, response),
   );
   limitPerUid(server, options.processes);
@@ -136,6 +139,14 @@ function matchPath(template: string, path: string): Record<string, string> | und
     }
   }
   return params;
+}
+
+function parseUrl(text: string): URL {
+  try {
+    return new URL(text, 'http://localhost');
+  } catch {
+    throw badRequest('the path of the request is not understood');
+  }
 }
 
 function parse(body: string): unknown {
@@ -188,12 +199,17 @@ function limitPerUid(server: Server, processes: Processes): void {
 async function readBody(request: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = [];
   let bytes = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > MAX_BODY_BYTES) {
-      throw badRequest(`the body has more than ${MAX_BODY_BYTES} bytes`);
+  try {
+    for await (const chunk of request as AsyncIterable<Buffer>) {
+      bytes += chunk.length;
+      if (bytes > MAX_BODY_BYTES) {
+        throw badRequest(`the body has more than ${MAX_BODY_BYTES} bytes`);
+      }
+      chunks.push(chunk);
     }
-    chunks.push(chunk);
+  } catch (error) {
+    // A client that goes away in the middle is no defect of ours.
+    throw isVfringError(error) ? error : badRequest(`the body ended early: ${causeText(error)}`);
   }
   return Buffer.concat(chunks).toString('utf8');
 }

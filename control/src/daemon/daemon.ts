@@ -29,6 +29,7 @@ export interface DaemonOptions {
   /** Reads the configuration again. Throws VFRING_ERR_CONFIG and the like. */
   readonly reload: () => Promise<Settings>;
   readonly lineLimits?: LineLimits;
+  readonly apiRequestMs?: number;
   /** How often draining VFs are asked for, and the others looked at. */
   readonly drainEveryMs?: number;
   readonly reconcileEveryMs?: number;
@@ -164,6 +165,6 @@ function assemble(options: DaemonOptions): Parts {
     control,
     reload,
     leaseServer: leaseServer({ manager, processes, log, ...(options.lineLimits && { limits: options.lineLimits }) }),
-    apiServer: apiServer({ manager, jobs, control, ledger, processes, settings, reload, log }),
+    apiServer: apiServer({ manager, jobs, control, ledger, processes, settings, reload, log, ...(options.apiRequestMs && { requestMs: options.apiRequestMs }) }),
   };
 }

@@ -8,6 +8,7 @@ import type { LeaseManager } from './lease-manager.js';
 import { badRequest, errorReply, leaseReply, parseRequest, releaseReply } from './lease-messages.js';
 import { LINE_LIMITS, LineServer, type LineAnswer, type LineFault, type LineLimits } from './line-server.js';
 import type { Processes } from './processes.js';
+import { RefusalLog } from './refusal-log.js';
 
 export interface LeaseServerOptions {
   readonly manager: LeaseManager;
@@ -18,6 +19,7 @@ export interface LeaseServerOptions {
 
 export function leaseServer(options: LeaseServerOptions): LineServer<PeerCred> {
   const { processes, log, limits = LINE_LIMITS } = options;
+  const refusals = new RefusalLog(log);
   return new LineServer<PeerCred>(
     {
       accept: (socket) => processes.peerOf(socket),
@@ -26,7 +28,7 @@ export function leaseServer(options: LeaseServerOptions): LineServer<PeerCred> {
           return await answer(line, peer, socket, options);
         } catch (error) {
           const known = asVfringError(error);
-          log.warn('request refused', { uid: peer.uid, pid: peer.pid, code: known.code, message: known.message });
+          refusals.note(peer.uid, { uid: peer.uid, pid: peer.pid, code: known.code, message: known.message });
           return { line: errorReply(known.report()) };
         }
       },

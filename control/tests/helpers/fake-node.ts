@@ -28,6 +28,7 @@ export interface FakeNodeOptions {
   /** In memory unless it is named. */
   readonly ledgerFile?: string;
   readonly jobsEveryMs?: number;
+  readonly apiRequestMs?: number;
   readonly reload?: () => Promise<Settings>;
 }
 
@@ -79,6 +80,7 @@ export function makeNode(options: FakeNodeOptions = {}): FakeNode {
     log: createLog('text', (line) => log.push(line)),
     lineLimits: { ...LINE_LIMITS, ...options.lineLimits },
     drainEveryMs: 20,
+    ...(options.apiRequestMs && { apiRequestMs: options.apiRequestMs }),
     jobsEveryMs: options.jobsEveryMs ?? 20,
   });
   return {
