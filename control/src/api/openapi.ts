@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** The OpenAPI description of the admin API, made from the table that the server serves. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { ROUTES, type Route } from './routes.js';
 import * as schemas from './schemas.js';
 

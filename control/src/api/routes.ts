@@ -3,7 +3,7 @@
  * Every call of the admin API: its place, who may make it, what goes in and
  * what comes out. The server serves this table, openapi.ts describes it.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import type { JobControl } from '../daemon/job-control.js';
 import type { JobRegistry } from '../daemon/job-registry.js';
 import type { LeaseManager, Settings } from '../daemon/lease-manager.js';

@@ -3,7 +3,7 @@
  * What goes over api.sock, in both directions. The OpenAPI description is made
  * from these, and the types of both ends. Times are ISO 8601, sizes bytes.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 
 const count = z.int().min(0);
 const time = z.string().describe('ISO 8601');

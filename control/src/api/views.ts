@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** What the daemon knows, as the API says it. */
-import type { z } from 'zod';
+import type * as z from 'zod';
 import type { Config } from '../config/schema.js';
 import { queued, reserved } from '../daemon/claims.js';
 import type { Job } from '../daemon/job-registry.js';

@@ -3,7 +3,7 @@
  * What a configuration may say. Messages say what is expected there; the
  * loader (load.ts) adds file, line, column and field.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { parseDuration, parseSize } from './units.js';
 
 /** One page: nothing smaller can be registered. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** The messages of docs/lease-protocol.md. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { VfringError, type ErrorReport } from '../errors.js';
 import type { Lease } from './lease.js';
 

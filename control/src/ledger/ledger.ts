@@ -73,7 +73,7 @@ export class Ledger {
 
   /** Newest first; of all users when no uid is given. */
   jobs(limit: number, uid?: number): JobRecord[] {
-    return this.#work(() =>
+    return this.#look(() =>
       (uid === undefined
         ? this.#all('SELECT * FROM jobs ORDER BY key DESC LIMIT ?', [limit])
         : this.#all('SELECT * FROM jobs WHERE uid = ? ORDER BY key DESC LIMIT ?', [uid, limit])
@@ -83,22 +83,22 @@ export class Ledger {
 
   /** Jobs that count when VFs are given out: queued ones, and open ones with a reservation or a time limit. */
   jobsUnderWay(): JobRecord[] {
-    return this.#work(() =>
+    return this.#look(() =>
       this.#all(`SELECT * FROM jobs WHERE state = 'queued' OR (state = 'open' AND (vfs IS NOT NULL OR time_limit_s IS NOT NULL)) ORDER BY key`).map(toJob),
     );
   }
 
   findJob(uid: number, id: string): JobRecord | undefined {
-    return this.#work(() => this.#all('SELECT * FROM jobs WHERE uid = ? AND id = ?', [uid, id]).map(toJob)[0]);
+    return this.#look(() => this.#all('SELECT * FROM jobs WHERE uid = ? AND id = ?', [uid, id]).map(toJob)[0]);
   }
 
   /** Jobs of that label, whoever's. */
   findJobs(id: string): JobRecord[] {
-    return this.#work(() => this.#all('SELECT * FROM jobs WHERE id = ? ORDER BY key', [id]).map(toJob));
+    return this.#look(() => this.#all('SELECT * FROM jobs WHERE id = ? ORDER BY key', [id]).map(toJob));
   }
 
   job(key: number): JobRecord | undefined {
-    return this.#work(() => this.#all('SELECT * FROM jobs WHERE key = ?', [key]).map(toJob)[0]);
+    return this.#look(() => this.#all('SELECT * FROM jobs WHERE key = ?', [key]).map(toJob)[0]);
   }
 
   /** The step before a VF is touched. The generation of each VF grows. */
@@ -206,28 +206,28 @@ export class Ledger {
 
   /** Leases that had not ended when the ledger was last written, oldest first. */
   openLeases(): LeaseRecord[] {
-    return this.#work(() => this.#leases(`state <> 'ended'`, []));
+    return this.#look(() => this.#leases(`state <> 'ended'`, []));
   }
 
   leasesOf(jobKey: number): LeaseRecord[] {
-    return this.#work(() => this.#leases('job = ?', [jobKey]));
+    return this.#look(() => this.#leases('job = ?', [jobKey]));
   }
 
   /** Leases of one VF, newest first: who had it when. */
   leasesOfVf(name: string, limit: number): LeaseRecord[] {
-    return this.#work(() =>
+    return this.#look(() =>
       this.#leases('id IN (SELECT lease FROM lease_vfs WHERE name = ? ORDER BY lease DESC LIMIT ?)', [name, limit]).reverse(),
     );
   }
 
   /** How often the VF has been given out, 0 for one that never was. */
   generation(name: string): number {
-    return this.#work(() => Number(this.#all('SELECT generation FROM vfs WHERE name = ?', [name])[0]?.['generation'] ?? 0));
+    return this.#look(() => Number(this.#all('SELECT generation FROM vfs WHERE name = ?', [name])[0]?.['generation'] ?? 0));
   }
 
   /** What each VF has carried under all its leases so far, by name. It never goes down. */
   vfTotals(): Map<string, VfCounters> {
-    return this.#work(() => {
+    return this.#look(() => {
       const totals = new Map<string, VfCounters>();
       const rows = this.#all(
         `SELECT vfs.name, vfs.tx_frames + coalesce(sum(h.tx_frames), 0) AS tx_frames, vfs.tx_bytes + coalesce(sum(h.tx_bytes), 0) AS tx_bytes,
@@ -245,7 +245,7 @@ export class Ledger {
   /** Rows of each kind, for the proof that the ledger does not grow for ever. */
   sizes(): { readonly jobs: number; readonly leases: number; readonly leaseVfs: number } {
     const count = (table: string): number => Number(this.#all(`SELECT count(*) AS n FROM ${table}`)[0]?.['n']);
-    return this.#work(() => ({ jobs: count('jobs'), leases: count('leases'), leaseVfs: count('lease_vfs') }));
+    return this.#look(() => ({ jobs: count('jobs'), leases: count('leases'), leaseVfs: count('lease_vfs') }));
   }
 
   #noteBoot(bootId: string): boolean {
@@ -291,6 +291,15 @@ export class Ledger {
          AND (state = 'ended' OR (state = 'open' AND vfs IS NULL AND time_limit_s IS NULL)) AND NOT EXISTS (SELECT 1 FROM leases WHERE job = jobs.key AND leases.state <> 'ended')`,
       [this.#limits.jobs],
     );
+  }
+
+  /** Only reads: no other process writes, so that each statement sees what the last one wrote. */
+  #look<T>(task: () => T): T {
+    try {
+      return task();
+    } catch (error) {
+      throw isVfringError(error) ? error : ledgerError(this.#file, error);
+    }
   }
 
   /** All of it or nothing is written. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** The PF's side of its VFs, through iproute2. Never through a shell. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { VfringError, causeText, errnoCode } from '../../errors.js';
 import { failureText, searchPath, type Exec } from '../../exec.js';
 
