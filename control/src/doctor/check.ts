@@ -2,7 +2,7 @@
 /** What a check of the doctor is, and how all are run. */
 import type { StatusView } from '../api/views.js';
 import type { Config } from '../config/schema.js';
-import { causeText } from '../errors.js';
+import { causeText, isVfringError } from '../errors.js';
 import type { Exec } from '../exec.js';
 import type { LimitBytes } from '../libc.js';
 import type { NodeStat } from '../providers/node-ops.js';
@@ -69,7 +69,7 @@ export async function examine(checks: readonly Check[], patient: Patient): Promi
     try {
       findings = await run(patient);
     } catch (error) {
-      findings = [unknown(`this could not be checked: ${causeText(error)}`, 'run vfring doctor as root')];
+      findings = [isVfringError(error) ? fail(error.message, error.remedy) : unknown(`this could not be checked: ${causeText(error)}`, 'run vfring doctor as root')];
     }
     reports.push(...findings.map((finding) => ({ check: id, title, ...finding })));
   }

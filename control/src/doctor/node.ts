@@ -5,6 +5,7 @@ import type { PfConfig } from '../config/schema.js';
 import { formatSize } from '../config/units.js';
 import { isVfringError, causeText } from '../errors.js';
 import { DRIVER, deviceDir } from '../providers/sriov/observe.js';
+import { selectPfs } from '../providers/sriov/select.js';
 import { fail, ok, unknown, warn, type Check, type Finding, type Patient } from './check.js';
 import { eachOf } from './machine.js';
 
@@ -22,13 +23,13 @@ export const NODE_CHECKS: readonly Check[] = [
     id: 'pf',
     title: 'PF',
     only: 'sriov',
-    run: (patient) => eachOf(patient.config?.provider.sriov?.pf ?? [], (pf) => checkPf(pf, patient)),
+    run: async (patient) => eachOf(await pfsOf(patient), (pf) => checkPf(pf, patient)),
   },
   {
     id: 'groups',
     title: 'IOMMU groups of the VFs',
     only: 'sriov',
-    run: (patient) => eachOf(patient.config?.provider.sriov?.pf ?? [], (pf) => checkGroups(pf, patient)),
+    run: async (patient) => eachOf(await pfsOf(patient), (pf) => checkGroups(pf, patient)),
   },
   {
     id: 'soft',
@@ -107,6 +108,10 @@ export const NODE_CHECKS: readonly Check[] = [
     },
   },
 ];
+
+async function pfsOf({ config, sysfs }: Patient): Promise<PfConfig[]> {
+  return config?.provider.sriov === undefined ? [] : selectPfs(config.provider.sriov, sysfs);
+}
 
 async function nameOf({ name, bdf }: PfConfig, { sysfs }: Patient): Promise<{ name: string; bdf: string } | undefined> {
   if (name !== undefined) {

@@ -33,6 +33,8 @@ export interface FakePfOptions {
   readonly mac: string;
   readonly totalVfs?: number;
   readonly up?: boolean;
+  readonly device?: string;
+  readonly numa?: number;
 }
 
 const OK: ExecResult = { status: 0, stdout: '', stderr: '' };
@@ -79,9 +81,12 @@ export class FakeKernel {
     };
   }
 
-  addPf({ bdf, name, mac, totalVfs = 7, up = false }: FakePfOptions): void {
+  addPf({ bdf, name, mac, totalVfs = 7, up = false, device = '0x10c9', numa = -1 }: FakePfOptions): void {
     this.#pfs.set(name, { bdf, name, mac, mtu: 1500, up, vfs: [] });
     const dir = `bus/pci/devices/${bdf}`;
+    this.#put(`${dir}/vendor`, '0x8086');
+    this.#put(`${dir}/device`, device);
+    this.#put(`${dir}/numa_node`, String(numa));
     this.#put(`${dir}/sriov_numvfs`, '0');
     this.#put(`${dir}/sriov_drivers_autoprobe`, '1');
     this.#put(`${dir}/sriov_offset`, '128');

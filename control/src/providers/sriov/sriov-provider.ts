@@ -18,6 +18,7 @@ import {
   type PfState,
   type UioNode,
 } from './observe.js';
+import { selectPfs } from './select.js';
 import { checkIsolation, describe, futureVf, isInUse, planPf, planVf, type Action, type InUse } from './plan.js';
 
 export interface SriovContext extends ApplyContext {
@@ -51,7 +52,7 @@ export class SriovProvider implements Provider {
     const actions: Action[] = await this.#planModule();
     const macs = new Map<string, string>();
     const left = new Set(leased);
-    for (const config of this.#config.pf) {
+    for (const config of await selectPfs(this.#config, sysfs)) {
       const pf = await observePf(config, sysfs, ip);
       actions.push(...planPf(pf, config, inUse));
       const present = pf.numVfs === config.vfs;
@@ -85,14 +86,15 @@ export class SriovProvider implements Provider {
 
   async #provision(inUse: InUse, done: Action[]): Promise<readonly Vf[]> {
     const { sysfs, ip } = this.#context;
+    const pfs = await selectPfs(this.#config, sysfs);
     // Everything that can be refused is refused before anything is changed.
-    for (const config of this.#config.pf) {
+    for (const config of pfs) {
       planPf(await observePf(config, sysfs, ip), config, inUse);
     }
     await this.#applyAll(await this.#planModule(), done);
     const macs = new Map<string, string>();
     const vfs: Vf[] = [];
-    for (const config of this.#config.pf) {
+    for (const config of pfs) {
       const pf = await this.#provisionPf(config, inUse, done);
       for (const vf of pf.vfs) {
         const mac = vfMac(config.mac_prefix, pf.permanentMac, vf.index);
