@@ -8,6 +8,9 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports)
     exports.Set("peerCred", Napi::Function::New(env, PeerCred, "peerCred"));
     exports.Set("peerPidfd", Napi::Function::New(env, PeerPidfd, "peerPidfd"));
     exports.Set("pidfdOpen", Napi::Function::New(env, PidfdOpen, "pidfdOpen"));
+    exports.Set("pidfdSendSignal",
+                Napi::Function::New(env, PidfdSendSignal, "pidfdSendSignal"));
+    exports.Set("sdNotify", Napi::Function::New(env, SdNotify, "sdNotify"));
     exports.Set("closeFd", Napi::Function::New(env, CloseFd, "closeFd"));
     exports.Set("setNodeOwner", Napi::Function::New(env, SetNodeOwner, "setNodeOwner"));
     exports.Set("readRegisters", Napi::Function::New(env, ReadRegisters, "readRegisters"));

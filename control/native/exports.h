@@ -19,6 +19,8 @@ namespace vfring {
 Napi::Value PeerCred(const Napi::CallbackInfo &info);
 Napi::Value PeerPidfd(const Napi::CallbackInfo &info);
 Napi::Value PidfdOpen(const Napi::CallbackInfo &info);
+Napi::Value PidfdSendSignal(const Napi::CallbackInfo &info);
+Napi::Value SdNotify(const Napi::CallbackInfo &info);
 Napi::Value CloseFd(const Napi::CallbackInfo &info);
 
 /* node_owner.cc */

@@ -3,8 +3,11 @@
 #include "system_error.h"
 
 #include <cerrno>
+#include <cstddef>
+#include <cstring>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 /* Linux 6.5; older C libraries do not know the name. */
@@ -57,6 +60,49 @@ Napi::Value PidfdOpen(const Napi::CallbackInfo &info)
         throw SystemError(env, errno, "pidfd_open", std::to_string(pid));
     }
     return Napi::Number::New(env, static_cast<double>(pidfd));
+}
+
+Napi::Value PidfdSendSignal(const Napi::CallbackInfo &info)
+{
+    Napi::Env env = info.Env();
+    int fd = static_cast<int>(IntArg(info, 0, "pidfd"));
+    int signal = static_cast<int>(IntArg(info, 1, "signal"));
+
+    if (syscall(SYS_pidfd_send_signal, fd, signal, nullptr, 0) != 0) {
+        throw SystemError(env, errno, "pidfd_send_signal");
+    }
+    return env.Undefined();
+}
+
+/*
+ * sdNotify(path, text): one datagram to the service manager (sd_notify(3)).
+ * A path that begins with @ is in the abstract namespace.
+ */
+Napi::Value SdNotify(const Napi::CallbackInfo &info)
+{
+    Napi::Env env = info.Env();
+    std::string path = StringArg(info, 0, "path");
+    std::string text = StringArg(info, 1, "text");
+    struct sockaddr_un address = {};
+
+    address.sun_family = AF_UNIX;
+    if (path.empty() || path.size() >= sizeof(address.sun_path)) {
+        throw SystemError(env, ENAMETOOLONG, "sendto", path);
+    }
+    memcpy(address.sun_path, path.data(), path.size());
+    if (path[0] == '@') {
+        address.sun_path[0] = '\0';
+    }
+    UniqueFd fd(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (fd.get() < 0) {
+        throw SystemError(env, errno, "socket");
+    }
+    socklen_t length = static_cast<socklen_t>(offsetof(struct sockaddr_un, sun_path) + path.size());
+    if (sendto(fd.get(), text.data(), text.size(), MSG_NOSIGNAL,
+               reinterpret_cast<struct sockaddr *>(&address), length) < 0) {
+        throw SystemError(env, errno, "sendto", path);
+    }
+    return env.Undefined();
 }
 
 Napi::Value CloseFd(const Napi::CallbackInfo &info)

@@ -68,6 +68,17 @@ export const CATALOGUE = {
     remedy: 'wait until it runs again: systemctl status vfringd',
   },
 
+  VFRING_ERR_QUOTA: {
+    exit: EXIT.UNAVAILABLE,
+    message: 'uid {uid} may have at most {limit} {what}, has {have} and asks for {wanted} more',
+    remedy: 'wait for one of your jobs to end (vfring job), or ask the administrator to raise quotas: {field}',
+  },
+  VFRING_ERR_JOB_VFS: {
+    exit: EXIT.UNAVAILABLE,
+    message: 'job {job} has {vfs} VFs reserved and its processes hold {held}: {wanted} more are too many',
+    remedy: 'start the job with more VFs (vfring run -n N, vfring job create --vfs N), or fewer processes',
+  },
+
   // The configuration file.
   VFRING_ERR_CONFIG_READ: {
     exit: EXIT.CONFIG,
@@ -90,6 +101,11 @@ export const CATALOGUE = {
     exit: EXIT.UNAVAILABLE,
     message: 'another vfringd{pid} already serves {dir}',
     remedy: 'stop it first (systemctl stop vfringd), or give this one a directory of its own: --run-dir DIR',
+  },
+  VFRING_ERR_LEDGER: {
+    exit: EXIT.CANT_CREATE,
+    message: 'the ledger {file} cannot be used: {cause}',
+    remedy: 'check free space and owner of its folder; a damaged ledger can be moved away (its history goes with it): vfringd makes a new one',
   },
   VFRING_ERR_ADDON: {
     exit: EXIT.INTERNAL,
@@ -122,6 +138,11 @@ export const CATALOGUE = {
     exit: EXIT.UNAVAILABLE,
     message: 'PF {pf} has {present} VFs and the configuration asks for {wanted}, but {users}',
     remedy: 'the number of VFs changes only when none is in use: end the jobs (vfring status), then start vfringd again',
+  },
+  VFRING_ERR_DISTURBS: {
+    exit: EXIT.UNAVAILABLE,
+    message: 'the new configuration takes VFs {vfs} from under {jobs}',
+    remedy: 'wait until they have ended (vfring status), or take the VFs away: vfring provision --force',
   },
   VFRING_ERR_VF_FOREIGN_DRIVER: {
     exit: EXIT.UNAVAILABLE,
@@ -201,6 +222,11 @@ export const CATALOGUE = {
     exit: EXIT.DATA,
     message: 'there is no job {job} of yours',
     remedy: 'vfring job lists the jobs that vfringd knows',
+  },
+  VFRING_ERR_FORBIDDEN: {
+    exit: EXIT.NO_PERMISSION,
+    message: 'this is for administrators only: {what}',
+    remedy: 'do it as root, or as the user that vfringd runs as',
   },
   VFRING_ERR_NO_DAEMON: {
     exit: EXIT.UNAVAILABLE,

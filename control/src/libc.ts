@@ -5,6 +5,7 @@ import os from 'node:os';
 
 export const RLIMIT_MEMLOCK = 8; // asm-generic/resource.h; the same on x86 and arm64
 const RLIM_INFINITY = 0xffff_ffff_ffff_ffffn;
+const LOCK_SH = 1;
 const LOCK_EX = 2;
 const LOCK_NB = 4;
 
@@ -37,9 +38,9 @@ export function prlimit(pid: number, resource: number, limit?: Rlimit): Rlimit {
   return { soft: fromKernel(before.rlim_cur), hard: fromKernel(before.rlim_max) };
 }
 
-/** flock(fd, LOCK_EX | LOCK_NB). False when another open file holds the lock. */
-export function tryLock(fd: number): boolean {
-  if (flockCall(fd, LOCK_EX | LOCK_NB) === 0) {
+/** flock(2) without waiting. False when another open file holds the lock. */
+export function tryLock(fd: number, how: 'exclusive' | 'shared' = 'exclusive'): boolean {
+  if (flockCall(fd, (how === 'shared' ? LOCK_SH : LOCK_EX) | LOCK_NB) === 0) {
     return true;
   }
   const errno = koffi.errno();

@@ -37,6 +37,10 @@ export interface Native {
   pidfdOpen(pid: number): number;
   /** True once every thread of the process has ended. */
   pidfdEnded(pidfd: number): boolean;
+  /** pidfd_send_signal(2). ESRCH: it has ended. EPERM: it is another user's. */
+  pidfdSendSignal(pidfd: number, signal: number): void;
+  /** One datagram to the socket of sd_notify(3); `path` as NOTIFY_SOCKET has it. */
+  sdNotify(path: string, text: string): void;
   closeFd(fd: number): void;
   /**
    * Changes owner and mode of a VF's node without opening the device, and

@@ -27,11 +27,19 @@ export function libexecDir(env: NodeJS.ProcessEnv = process.env): string {
   return env['VFRING_LIBEXEC'] || join(prefix, 'libexec', 'vfring');
 }
 
+const SYSTEM_RUN_DIR = '/run/vfring';
+
 /** Run directory: VFRING_RUN_DIR, or /run/vfring. */
 export function defaultRunDir(env: NodeJS.ProcessEnv = process.env): string {
-  return env['VFRING_RUN_DIR'] || '/run/vfring';
+  return env['VFRING_RUN_DIR'] || SYSTEM_RUN_DIR;
 }
 
+/** State directory: VFRING_STATE_DIR, else /var/lib/vfring; a daemon with a run directory of its own keeps its state there. */
+export function defaultStateDir(runDir: string, env: NodeJS.ProcessEnv = process.env): string {
+  return env['VFRING_STATE_DIR'] || (runDir === SYSTEM_RUN_DIR ? '/var/lib/vfring' : runDir);
+}
+
+export const ledgerFile = (stateDir: string): string => join(stateDir, 'ledger.db');
 export const leaseSocket = (runDir: string): string => join(runDir, 'lease.sock');
 export const apiSocket = (runDir: string): string => join(runDir, 'api.sock');
 

@@ -1,26 +1,19 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** HTTP and JSON on api.sock: status of the node, jobs and their reports. */
+/** HTTP and JSON on api.sock: serves the table of routes.ts. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { z } from 'zod';
-import type { Spread } from '../config/schema.js';
-import type { JobStore } from '../daemon/job-registry.js';
-import type { LeaseManager } from '../daemon/lease-manager.js';
 import { badRequest } from '../daemon/lease-messages.js';
 import type { Processes } from '../daemon/processes.js';
 import { listenForAll } from '../daemon/run-dir.js';
-import { VfringError, asVfringError, type ErrorCode } from '../errors.js';
+import { asVfringError, causeText, isVfringError, type ErrorCode } from '../errors.js';
 import type { Log } from '../log.js';
-import type { PeerCred } from '../native.js';
-import type { VfKind } from '../providers/provider.js';
-import { jobView, maySee, vfView, type JobView, type StatusView } from './views.js';
+import { openApi } from './openapi.js';
+import { ROUTES, forbidden, type ApiContext, type Caller, type Route } from './routes.js';
 
-export interface ApiOptions {
-  readonly manager: LeaseManager;
-  readonly jobs: JobStore;
+export interface ApiOptions extends Omit<ApiContext, 'startedAt'> {
   readonly processes: Processes;
-  readonly provider: VfKind;
-  readonly spread: Spread;
   readonly log: Log;
+  /** How long a client may take to send its request. */
+  readonly requestMs?: number;
 }
 
 export interface ApiServer {
@@ -29,19 +22,25 @@ export interface ApiServer {
 }
 
 const MAX_BODY_BYTES = 64 * 1024;
+const MAX_HEADER_BYTES = 8192;
 const REQUEST_MS = 5000;
 const MAX_CONNECTIONS_PER_UID = 256;
 const ROOT = 0;
 
 const HTTP_STATUS: Partial<Record<ErrorCode, number>> = {
   VFRING_ERR_BAD_REQUEST: 400,
+  VFRING_ERR_FORBIDDEN: 403,
   VFRING_ERR_NO_SUCH_JOB: 404,
+  VFRING_ERR_NO_SUCH_LEASE: 404,
+  VFRING_ERR_NO_FREE_VF: 409,
+  VFRING_ERR_PF_DOWN: 409,
+  VFRING_ERR_QUOTA: 409,
+  VFRING_ERR_DISTURBS: 409,
+  VFRING_ERR_CONFIG: 422,
+  VFRING_ERR_CONFIG_READ: 422,
+  VFRING_ERR_LEDGER: 503,
+  VFRING_ERR_SHUTTING_DOWN: 503,
 };
-
-const newJob = z.strictObject({
-  ranks: z.int().min(1).max(1_000_000).optional(),
-  spread: z.enum(['pf', 'pack']).optional(),
-});
 
 interface Answer {
   readonly status: number;
@@ -49,40 +48,36 @@ interface Answer {
 }
 
 export function apiServer(options: ApiOptions): ApiServer {
-  const startedAt = new Date().toISOString();
-  const perUid = new Map<number, number>();
+  const context: ApiContext = { ...options, startedAt: Date.now() };
+  const { requestMs = REQUEST_MS } = options;
+  const own = process.getuid?.() ?? ROOT;
 
-  async function route(request: IncomingMessage, peer: PeerCred): Promise<Answer> {
-    const path = (request.url ?? '').split('?', 1)[0] ?? '';
+  async function serve(request: IncomingMessage): Promise<Answer> {
+    const peer = options.processes.peerOf(request.socket);
+    const caller: Caller = { ...peer, admin: peer.uid === ROOT || peer.uid === own };
     const body = await readBody(request);
-    const [, version, kind, id, more] = path.split('/');
-    const call = `${request.method} ${kind}${id === undefined ? '' : '/:id'}`;
-    if (version !== 'v1' || more !== undefined) {
-      return notFound(path);
+    const url = parseUrl(request.url ?? '');
+    if (request.method === 'GET' && url.pathname === '/v1/openapi.json') {
+      return { status: 200, body: openApi() };
     }
-    switch (call) {
-      case 'GET status':
-        return { status: 200, body: status(options, startedAt, peer.uid) };
-      case 'GET jobs':
-        return { status: 200, body: { jobs: options.jobs.list(peer.uid === ROOT ? undefined : peer.uid).map(jobView) } };
-      case 'POST jobs':
-        return { status: 201, body: createJob(options, peer.uid, body) };
-      case 'GET jobs/:id':
-        return { status: 200, body: jobView(findJob(options.jobs, peer.uid, id ?? '')) };
-      case 'DELETE jobs/:id': {
-        const job = findJob(options.jobs, peer.uid, id ?? '');
-        options.jobs.end(job);
-        return { status: 200, body: jobView(job) };
-      }
-      default:
-        return notFound(path);
+    const found = findRoute(request.method ?? '', url.pathname);
+    if (found === undefined) {
+      const error = badRequest(`there is nothing at ${request.method} ${url.pathname}`, 'GET /v1/openapi.json describes every call');
+      return { status: 404, body: error.report() };
     }
+    const { route, params } = found;
+    if (route.who === 'administrators' && !caller.admin) {
+      throw forbidden(route.summary);
+    }
+    const query = checked(route.query, Object.fromEntries(url.searchParams), 'query');
+    const call = { caller, params, query: query as Record<string, unknown>, body: route.body && checked(route.body, parse(body), 'body') };
+    return { status: route.status, body: await route.handle(call, context) };
   }
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     let result: Answer;
     try {
-      result = await route(request, options.processes.peerOf(request.socket));
+      result = await serve(request);
     } catch (error) {
       const known = asVfringError(error);
       if (known.code === 'VFRING_ERR_INTERNAL') {
@@ -91,19 +86,96 @@ export function apiServer(options: ApiOptions): ApiServer {
       result = { status: HTTP_STATUS[known.code] ?? 500, body: known.report() };
     }
     if (!response.destroyed) {
-      response.writeHead(result.status, { 'content-type': 'application/json', connection: 'close' });
-      response.end(`${JSON.stringify(result.body)}\n`);
+      const text = typeof result.body === 'string';
+      // The format's own type: without it Prometheus does not read the text.
+      response.writeHead(result.status, { 'content-type': text ? 'text/plain; version=0.0.4' : 'application/json', connection: 'close' });
+      response.end(text ? result.body : `${JSON.stringify(result.body)}\n`);
     }
   }
 
   const server: Server = createServer(
-    { requestTimeout: REQUEST_MS, headersTimeout: REQUEST_MS, connectionsCheckingInterval: 500, maxHeaderSize: 8192 },
+    { requestTimeout: requestMs, headersTimeout: requestMs, connectionsCheckingInterval: Math.min(500, requestMs), maxHeaderSize: MAX_HEADER_BYTES },
     (request, response) => void answer(request, response),
   );
+  limitPerUid(server, options.processes);
+
+  return {
+    listen: (path) => listenForAll(server, path),
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+/** The route and the parts of the path that it names. */
+export function findRoute(method: string, path: string): { route: Route; params: Record<string, string> } | undefined {
+  for (const route of ROUTES) {
+    const params = method === route.method ? matchPath(route.path, path) : undefined;
+    if (params !== undefined) {
+      return { route, params };
+    }
+  }
+  return undefined;
+}
+
+function matchPath(template: string, path: string): Record<string, string> | undefined {
+  const [wanted, given] = [template.split('/'), path.split('/')];
+  if (wanted.length !== given.length) {
+    return undefined;
+  }
+  const params: Record<string, string> = {};
+  for (const [i, part] of wanted.entries()) {
+    const value = given[i] ?? '';
+    if (part.startsWith('{')) {
+      try {
+        params[part.slice(1, -1)] = decodeURIComponent(value);
+      } catch {
+        throw badRequest(`${value} in the path is not well escaped`);
+      }
+    } else if (part !== value) {
+      return undefined;
+    }
+  }
+  return params;
+}
+
+function parseUrl(text: string): URL {
+  try {
+    return new URL(text, 'http://localhost');
+  } catch {
+    throw badRequest('the path of the request is not understood');
+  }
+}
+
+function parse(body: string): unknown {
+  try {
+    return body === '' ? {} : JSON.parse(body);
+  } catch {
+    throw badRequest('the body is not JSON');
+  }
+}
+
+function checked(schema: Route['body'], value: unknown, what: string): unknown {
+  if (schema === undefined) {
+    return value;
+  }
+  const parsed = schema.safeParse(value);
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    throw badRequest(`wrong ${what}: ${[issue?.path.join('.'), issue?.message].filter(Boolean).join(': ')}`, 'GET /v1/openapi.json describes every call');
+  }
+  return parsed.data;
+}
+
+/** A user that opens many connections takes them from nobody else. */
+function limitPerUid(server: Server, processes: Processes): void {
+  const perUid = new Map<number, number>();
   server.on('connection', (socket) => {
     let uid: number;
     try {
-      ({ uid } = options.processes.peerOf(socket));
+      ({ uid } = processes.peerOf(socket));
     } catch {
       socket.destroy();
       return;
@@ -122,77 +194,22 @@ export function apiServer(options: ApiOptions): ApiServer {
       socket.destroy();
     }
   });
-
-  return {
-    listen: (path) => listenForAll(server, path),
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
-  };
-}
-
-function status({ manager, provider, spread }: ApiOptions, startedAt: string, uid: number): StatusView {
-  return {
-    version: 1,
-    pid: process.pid,
-    provider,
-    spread,
-    started_at: startedAt,
-    vfs: manager.pool.entries.map((entry) => vfView(entry, uid)),
-  };
-}
-
-function createJob({ jobs, log }: ApiOptions, uid: number, body: string): JobView {
-  let value: unknown;
-  try {
-    value = body === '' ? {} : JSON.parse(body);
-  } catch {
-    throw badRequest('the body is not JSON');
-  }
-  const parsed = newJob.safeParse(value);
-  if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    throw badRequest(`wrong job: ${[issue?.path.join('.'), issue?.message].filter(Boolean).join(': ')}`);
-  }
-  const job = jobs.create(uid, parsed.data);
-  log.info('job created', { job: job.id, uid, ranks: job.ranks });
-  return jobView(job);
-}
-
-/** Another user's job is as unknown as one that is not there. */
-function findJob(jobs: JobStore, uid: number, id: string) {
-  let label: string;
-  try {
-    label = decodeURIComponent(id);
-  } catch {
-    throw badRequest(`the job id ${id} is not well escaped`);
-  }
-  const job = jobs.find(uid, label) ?? jobs.list().find((other) => other.id === label && maySee(uid, other.uid));
-  if (job === undefined) {
-    throw new VfringError('VFRING_ERR_NO_SUCH_JOB', { job: label });
-  }
-  return job;
-}
-
-function notFound(path: string): Answer {
-  const error = badRequest(
-    `there is nothing at ${path} for this method`,
-    'GET /v1/status, GET and POST /v1/jobs, GET and DELETE /v1/jobs/ID are there',
-  );
-  return { status: 404, body: error.report() };
 }
 
 async function readBody(request: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = [];
   let bytes = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > MAX_BODY_BYTES) {
-      throw badRequest(`the body has more than ${MAX_BODY_BYTES} bytes`);
+  try {
+    for await (const chunk of request as AsyncIterable<Buffer>) {
+      bytes += chunk.length;
+      if (bytes > MAX_BODY_BYTES) {
+        throw badRequest(`the body has more than ${MAX_BODY_BYTES} bytes`);
+      }
+      chunks.push(chunk);
     }
-    chunks.push(chunk);
+  } catch (error) {
+    // A client that goes away in the middle is no defect of ours.
+    throw isVfringError(error) ? error : badRequest(`the body ended early: ${causeText(error)}`);
   }
   return Buffer.concat(chunks).toString('utf8');
 }

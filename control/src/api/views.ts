@@ -1,86 +1,28 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** What the API says, as types for both ends. Times are ISO 8601, sizes bytes. */
-import type { Spread } from '../config/schema.js';
+/** What the daemon knows, as the API says it. */
+import type * as z from 'zod';
+import type { Config } from '../config/schema.js';
+import { queued, reserved } from '../daemon/claims.js';
 import type { Job } from '../daemon/job-registry.js';
-import type { Lease, LeasedVf } from '../daemon/lease.js';
-import type { PoolEntry, PoolState } from '../daemon/vf-pool.js';
+import { leaseId } from '../daemon/lease.js';
+import type { PoolEntry } from '../daemon/vf-pool.js';
+import type { JobRecord, LeaseRecord } from '../ledger/records.js';
 import type { VfCounters, VfKind } from '../providers/provider.js';
+import type * as schemas from './schemas.js';
 
-export interface TrafficView {
-  readonly tx_frames: number;
-  readonly tx_bytes: number;
-  readonly rx_frames: number;
-  readonly rx_bytes: number;
-}
+export type TrafficView = z.output<typeof schemas.trafficSchema>;
+export type LeaseView = z.output<typeof schemas.leaseSchema>;
+export type JobView = z.output<typeof schemas.jobSchema>;
+export type VfView = z.output<typeof schemas.vfSchema>;
+export type StatusView = z.output<typeof schemas.statusSchema>;
+export type PlanView = z.output<typeof schemas.planSchema>;
+export type NewJobView = z.output<typeof schemas.newJobSchema>;
 
-export interface LeaseView {
-  readonly id: string;
-  readonly job: string;
-  readonly uid: number;
-  readonly pid: number;
-  readonly rank: number;
-  readonly ranks: number;
-  readonly state: 'held' | 'ended';
-  /** Why it ended. */
-  readonly how: string | null;
-  readonly granted_at: string;
-  readonly ended_at: string | null;
-  readonly memlock_bytes: number | null;
-  readonly vfs: readonly {
-    readonly name: string;
-    readonly pf: string;
-    readonly device: string;
-    readonly mac: string;
-    /** By the VF's own counters; null when they cannot be read. */
-    readonly traffic: TrafficView | null;
-  }[];
-}
+const iso = (ms: number): string => new Date(ms).toISOString();
+const isoOr = (ms: number | undefined): string | null => (ms === undefined ? null : iso(ms));
 
-export interface JobView {
-  readonly id: string;
-  readonly uid: number;
-  readonly state: 'open' | 'ended';
-  readonly ranks: number | null;
-  readonly spread: Spread | null;
-  readonly created_at: string;
-  readonly ended_at: string | null;
-  readonly leases: readonly LeaseView[];
-}
-
-export interface VfView {
-  readonly name: string;
-  readonly kind: VfKind;
-  readonly pf: string;
-  readonly device: string;
-  readonly mac: string;
-  readonly mtu: number;
-  readonly numa: number;
-  readonly state: PoolState;
-  /** When it was last looked at. */
-  readonly link_up: boolean;
-  readonly reason: string | null;
-  /** To its own user and to root only. */
-  readonly lease: { readonly id: string; readonly job: string; readonly uid: number; readonly pid: number; readonly rank: number } | null;
-}
-
-export interface StatusView {
-  readonly version: 1;
-  readonly pid: number;
-  readonly provider: VfKind;
-  readonly spread: Spread;
-  readonly started_at: string;
-  readonly vfs: readonly VfView[];
-}
-
-const ROOT = 0;
-
-/** A user sees its own; root sees all. */
-export function maySee(viewer: number, owner: number): boolean {
-  return viewer === ROOT || viewer === owner;
-}
-
-export function vfView(entry: PoolEntry, viewer: number): VfView {
-  const { vf, state, lease } = entry;
+export function vfView(entry: PoolEntry, seesAll: boolean, viewer: number): VfView {
+  const { vf, state, lease, leased } = entry;
   return {
     name: vf.name,
     kind: vf.kind,
@@ -93,44 +35,99 @@ export function vfView(entry: PoolEntry, viewer: number): VfView {
     link_up: entry.linkUp,
     reason: entry.reason ?? null,
     lease:
-      lease !== undefined && maySee(viewer, lease.uid)
-        ? { id: lease.id, job: lease.job, uid: lease.uid, pid: lease.pid, rank: lease.rank }
+      lease !== undefined && (seesAll || viewer === lease.uid)
+        ? {
+            id: lease.id,
+            job: lease.job.id,
+            uid: lease.uid,
+            pid: lease.pid,
+            rank: lease.rank,
+            live_bytes: leased?.liveBytes ?? null,
+            peak_bytes: leased?.peakBytes ?? null,
+            limit_bytes: lease.dmaLimitBytes,
+            traffic: leased?.traffic ? trafficView(leased.traffic) : null,
+          }
         : null,
   };
 }
 
-export function jobView(job: Job): JobView {
+export interface StatusSource {
+  readonly provider: VfKind;
+  readonly config: Config;
+  readonly startedAt: number;
+  readonly entries: readonly PoolEntry[];
+  readonly jobs: readonly Job[];
+}
+
+export function statusView(source: StatusSource, seesAll: boolean, viewer: number): StatusView {
+  const { limits, quotas, jobs, spread } = source.config;
   return {
-    id: job.id,
-    uid: job.uid,
-    state: job.endedAt === undefined ? 'open' : 'ended',
-    ranks: job.ranks ?? null,
-    spread: job.spread ?? null,
-    created_at: job.createdAt.toISOString(),
-    ended_at: job.endedAt?.toISOString() ?? null,
-    leases: job.leases.map(leaseView),
+    version: 1,
+    pid: process.pid,
+    provider: source.provider,
+    spread,
+    started_at: iso(source.startedAt),
+    policy: {
+      dma_per_vf_bytes: limits.dma_per_vf,
+      memlock_bytes: limits.memlock === 'unlimited' ? -1 : limits.memlock,
+      vfs_per_user: quotas.vfs_per_user ?? null,
+      jobs_per_user: quotas.jobs_per_user,
+      time_limit_max_s: jobs.time_limit_max ?? null,
+    },
+    reserved_vfs: reserved(source.jobs),
+    queued_vfs: queued(source.jobs),
+    vfs: source.entries.map((entry) => vfView(entry, seesAll, viewer)),
   };
 }
 
-function leaseView(lease: Lease): LeaseView {
+export function jobView(job: JobRecord, leases: readonly LeaseRecord[]): JobView {
   return {
-    id: lease.id,
-    job: lease.job,
+    id: job.id,
+    uid: job.uid,
+    state: job.state,
+    how: job.how ?? null,
+    ranks: job.ranks ?? null,
+    spread: job.spread ?? null,
+    vfs: job.vfs ?? null,
+    memory_bytes: job.memoryBytes ?? null,
+    time_limit_s: job.timeLimitS ?? null,
+    created_at: iso(job.createdAt),
+    opened_at: isoOr(job.openedAt),
+    wait_until: isoOr(job.waitUntil),
+    ended_at: isoOr(job.endedAt),
+    totals: {
+      leases: job.totals.leases,
+      vf_seconds: job.totals.vfMs / 1000,
+      traffic: trafficView(job.totals.traffic),
+      uncounted_vfs: job.totals.uncounted,
+      peak_bytes: job.totals.peakBytes,
+    },
+    leases: leases.map((lease) => leaseView(lease, job.id)),
+  };
+}
+
+export function leaseView(lease: LeaseRecord, job: string): LeaseView {
+  return {
+    id: leaseId(lease.id),
+    job,
     uid: lease.uid,
     pid: lease.pid,
     rank: lease.rank,
     ranks: lease.ranks,
-    state: lease.endedAt === undefined ? 'held' : 'ended',
-    how: lease.how ?? null,
-    granted_at: lease.grantedAt.toISOString(),
-    ended_at: lease.endedAt?.toISOString() ?? null,
+    state: lease.state === 'ended' ? 'ended' : 'held',
+    how: lease.state === 'ended' ? (lease.how ?? null) : null,
+    granted_at: iso(lease.grantedAt),
+    ended_at: isoOr(lease.endedAt),
     memlock_bytes: lease.memlockBytes,
-    vfs: lease.vfs.map(({ vf, traffic }: LeasedVf) => ({
+    dma_limit_bytes: lease.dmaLimitBytes,
+    vfs: lease.vfs.map(({ vf, generation, traffic, peakBytes }) => ({
       name: vf.name,
       pf: vf.pf,
       device: vf.device,
       mac: vf.mac,
+      generation,
       traffic: traffic && trafficView(traffic),
+      peak_bytes: peakBytes,
     })),
   };
 }

@@ -1,21 +1,24 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Asks vfringd over api.sock. */
 import { request } from 'node:http';
-import type { JobView, StatusView } from '../api/views.js';
-import type { Spread } from '../config/schema.js';
-import { EXIT, VfringError, causeText, errnoCode, type ErrorReport } from '../errors.js';
+import type { JobView, LeaseView, NewJobView, PlanView, StatusView } from '../api/views.js';
+import { CATALOGUE, EXIT, VfringError, causeText, errnoCode, type ErrorReport } from '../errors.js';
 import { apiSocket } from '../paths.js';
 
-const TIMEOUT_MS = 30_000;
+/** Provisioning may wait for links and nodes. */
+const TIMEOUT_MS = 120_000;
+const METRICS = '/v1/metrics';
 
 /** An error that the daemon reported, with its own words. */
 export class ReportedError extends Error {
-  readonly exitStatus = EXIT.UNAVAILABLE;
+  readonly exitStatus: number;
   readonly code: string;
   readonly remedy: string;
 
   constructor(report: ErrorReport) {
     super(report.message);
+    const known = Object.entries(CATALOGUE).find(([code]) => code === report.code);
+    this.exitStatus = known?.[1].exit ?? EXIT.UNAVAILABLE;
     this.code = report.code;
     this.remedy = report.remedy;
   }
@@ -24,9 +27,15 @@ export class ReportedError extends Error {
 export interface ApiClient {
   status(): Promise<StatusView>;
   jobs(): Promise<JobView[]>;
-  job(id: string): Promise<JobView>;
-  createJob(options: { ranks?: number; spread?: Spread }): Promise<JobView>;
-  endJob(id: string): Promise<JobView>;
+  job(id: string, uid?: number): Promise<JobView>;
+  createJob(options: NewJobView): Promise<JobView>;
+  endJob(id: string, options?: { uid?: number | undefined; kill?: boolean | undefined }): Promise<JobView>;
+  leases(): Promise<LeaseView[]>;
+  endLease(id: string): Promise<void>;
+  vfHistory(name: string, limit?: number): Promise<LeaseView[]>;
+  plan(): Promise<PlanView>;
+  provision(force: boolean): Promise<PlanView>;
+  metrics(): Promise<string>;
 }
 
 /** Every call throws VFRING_ERR_NO_DAEMON when nobody answers, else ReportedError. */
@@ -39,7 +48,7 @@ export function apiClient(runDir: string): ApiClient {
     });
     let value: unknown;
     try {
-      value = JSON.parse(text);
+      value = status < 400 && path === METRICS ? text : JSON.parse(text);
     } catch {
       throw new VfringError('VFRING_ERR_NO_DAEMON', { socket, cause: `its answer is not understood (HTTP ${status})` });
     }
@@ -49,13 +58,25 @@ export function apiClient(runDir: string): ApiClient {
     return value as T;
   }
 
-  const jobPath = (id: string): string => `/v1/jobs/${encodeURIComponent(id)}`;
+  const part = encodeURIComponent;
+  const jobPath = (id: string, query: Record<string, string | number | undefined> = {}): string => {
+    const given = Object.entries(query).filter((pair): pair is [string, string | number] => pair[1] !== undefined);
+    const text = given.map(([key, value]) => `${key}=${value}`).join('&');
+    return `/v1/jobs/${part(id)}${text === '' ? '' : `?${text}`}`;
+  };
   return {
     status: () => call('GET', '/v1/status'),
     jobs: async () => (await call<{ jobs: JobView[] }>('GET', '/v1/jobs')).jobs,
-    job: (id) => call('GET', jobPath(id)),
+    job: (id, uid) => call('GET', jobPath(id, { uid })),
     createJob: (options) => call('POST', '/v1/jobs', options),
-    endJob: (id) => call('DELETE', jobPath(id)),
+    endJob: (id, { uid, kill } = {}) => call('DELETE', jobPath(id, { uid, kill: kill ? 'true' : undefined })),
+    leases: async () => (await call<{ leases: LeaseView[] }>('GET', '/v1/leases')).leases,
+    endLease: (id) => call('DELETE', `/v1/leases/${part(id)}`),
+    vfHistory: async (name, limit) =>
+      (await call<{ leases: LeaseView[] }>('GET', `/v1/vfs/${part(name)}/leases${limit === undefined ? '' : `?limit=${limit}`}`)).leases,
+    plan: () => call('GET', '/v1/plan'),
+    provision: (force) => call('POST', '/v1/provision', { force }),
+    metrics: () => call('GET', METRICS),
   };
 }
 

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** `vfring status` and `vfring job`, for people. */
-import type { JobView, StatusView, VfView } from '../api/views.js';
+import type { JobView, LeaseView, StatusView, VfView } from '../api/views.js';
+import { formatDuration, formatSize } from '../config/units.js';
 import { jobLines } from './job-report.js';
+import { table } from './output.js';
 
 export function statusText(status: StatusView): string {
   const count = (state: string): number => status.vfs.filter((vf) => vf.state === state).length;
@@ -18,12 +20,38 @@ export function statusText(status: StatusView): string {
     vf.device,
     remark(vf),
   ]);
-  return [head, ...table([['VF', 'PF', 'STATE', 'LINK', 'MAC', 'MTU', 'DEVICE', ''], ...rows])].join('\n');
+  const kept = status.reserved_vfs + status.queued_vfs;
+  const reserved = kept === 0 ? [] : [`${status.reserved_vfs} free VFs are reserved by jobs, jobs wait for ${status.queued_vfs}`];
+  return [head, ...reserved, ...table([['VF', 'PF', 'STATE', 'LINK', 'MAC', 'MTU', 'DEVICE', ''], ...rows])].join('\n');
 }
 
 function remark(vf: VfView): string {
   const lease = vf.lease && `job ${vf.lease.job} rank ${vf.lease.rank} (pid ${vf.lease.pid}, uid ${vf.lease.uid})`;
   return [lease, vf.reason].filter(Boolean).join(': ');
+}
+
+/** PFs with what their VFs are at. */
+export function pfText(status: StatusView): string {
+  const pfs = [...new Set(status.vfs.map((vf) => vf.pf))];
+  const rows = pfs.map((pf) => {
+    const vfs = status.vfs.filter((vf) => vf.pf === pf);
+    const count = (state: string): string => String(vfs.filter((vf) => vf.state === state).length);
+    const numa = [...new Set(vfs.map((vf) => vf.numa))].join(',');
+    const link = vfs.some((vf) => vf.link_up) ? 'up' : 'down';
+    return [pf, link, numa, String(vfs[0]?.mtu ?? 0), String(vfs.length), count('free'), count('leased'), count('draining'), count('unhealthy')];
+  });
+  return table([['PF', 'LINK', 'NUMA', 'MTU', 'VFS', 'FREE', 'LEASED', 'DRAINING', 'UNHEALTHY'], ...rows]).join('\n');
+}
+
+export function leasesText(leases: readonly LeaseView[]): string {
+  if (leases.length === 0) {
+    return 'no leases';
+  }
+  const rows = leases.map((lease) => [
+    lease.id, lease.vfs.map((vf) => vf.name).join(','), lease.job, String(lease.rank), String(lease.uid), String(lease.pid),
+    lease.granted_at, lease.ended_at ?? '-', lease.how ?? 'held',
+  ]);
+  return table([['LEASE', 'VFS', 'JOB', 'RANK', 'UID', 'PID', 'GRANTED', 'ENDED', 'HOW'], ...rows]).join('\n');
 }
 
 export function jobsText(jobs: readonly JobView[]): string {
@@ -35,18 +63,26 @@ export function jobsText(jobs: readonly JobView[]): string {
     String(job.uid),
     job.state,
     String(job.ranks ?? '-'),
+    String(job.vfs ?? '-'),
     `${job.leases.filter((lease) => lease.state === 'held').length}/${job.leases.length}`,
     job.created_at,
   ]);
-  return table([['JOB', 'UID', 'STATE', 'RANKS', 'LEASES HELD', 'CREATED'], ...rows]).join('\n');
+  return table([['JOB', 'UID', 'STATE', 'RANKS', 'VFS', 'LEASES HELD', 'CREATED'], ...rows]).join('\n');
 }
 
 export function jobText(job: JobView): string {
-  const head = `job ${job.id} of uid ${job.uid}: ${job.state}, ${job.ranks ?? 'unknown number of'} ranks`;
-  return [head, ...jobLines(job)].join('\n');
-}
-
-function table(rows: readonly (readonly string[])[]): string[] {
-  const widths = (rows[0] ?? []).map((_unused, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  return rows.map((row) => row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join('  ').trimEnd());
+  const head = `job ${job.id} of uid ${job.uid}: ${job.state}${job.how === null ? '' : ` (${job.how})`}, ${job.ranks ?? 'unknown number of'} ranks`;
+  const wishes = [
+    job.vfs !== null && `${job.vfs} VFs reserved`,
+    job.memory_bytes !== null && `${formatSize(job.memory_bytes)} to register`,
+    job.time_limit_s !== null && `ends after ${formatDuration(job.time_limit_s)}`,
+    job.wait_until !== null && `waits for its VFs until ${job.wait_until}`,
+  ].filter((wish) => wish !== false);
+  const { totals } = job;
+  const total = totals.leases === 0 ? [] : [
+    `in all ${totals.leases} leases, ${formatDuration(Math.round(totals.vf_seconds))} of VFs, out ${formatSize(totals.traffic.tx_bytes)}, ` +
+      `in ${formatSize(totals.traffic.rx_bytes)}${totals.uncounted_vfs > 0 ? `, ${totals.uncounted_vfs} VFs not counted` : ''}` +
+      `${totals.peak_bytes > 0 ? `, at most ${formatSize(totals.peak_bytes)} registered with a VF` : ''}`,
+  ];
+  return [head, ...(wishes.length > 0 ? [wishes.join(', ')] : []), ...jobLines(job), ...total].join('\n');
 }

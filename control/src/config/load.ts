@@ -2,7 +2,7 @@
 /** Reads a configuration; every problem is found at once, each with its place. */
 import { readFile } from 'node:fs/promises';
 import { LineCounter, isMap, isScalar, parseDocument, type Document, type Node } from 'yaml';
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { VfringError, causeText } from '../errors.js';
 import { configSchema, type Config } from './schema.js';
 

@@ -3,8 +3,8 @@
  * What a configuration may say. Messages say what is expected there; the
  * loader (load.ts) adds file, line, column and field.
  */
-import { z } from 'zod';
-import { parseSize } from './units.js';
+import * as z from 'zod';
+import { parseDuration, parseSize } from './units.js';
 
 /** One page: nothing smaller can be registered. */
 const SMALLEST_LIMIT_BYTES = 4096;
@@ -27,6 +27,14 @@ const size = z
   .transform((text) => parseSize(text) as number);
 
 const dmaLimit = size.refine((bytes) => bytes >= SMALLEST_LIMIT_BYTES, 'at least 4KiB: less holds no ring');
+
+const duration = z
+  .string('a time with its unit, for example 2h')
+  .refine((text) => parseDuration(text) !== undefined, {
+    error: 'a time is a whole number from 1 on and a unit (s, m, h, d), for example 2h',
+    abort: true,
+  })
+  .transform((text) => parseDuration(text) as number);
 
 const memlock = z.union([z.literal('unlimited').transform(() => 'unlimited' as const), dmaLimit], {
   error: 'a size with its unit, for example 128MiB, or unlimited',
@@ -60,17 +68,42 @@ const macPrefix = z
   )
   .transform((text) => text.toLowerCase());
 
+const BDF = '[0-9a-f]{4,8}:[0-9a-f]{2}:[01][0-9a-f]\\.[0-7]';
+const pciId = z
+  .string('a PCI id in quotes, for example "8086"')
+  .regex(/^[0-9a-fA-F]{4}$/, 'four hexadecimal digits in quotes, for example "8086"')
+  .transform((text) => text.toLowerCase());
+
+const select = z
+  .strictObject(
+    {
+      vendor: pciId.optional(),
+      device: pciId.optional(),
+      driver: z.string('the PF\'s driver, for example igb').regex(/^[\w-]{1,64}$/, 'the name of a driver, for example igb').optional(),
+      numa: z.int('a NUMA node, from 0 on').min(0, 'a NUMA node, from 0 on').optional(),
+      bdf: z
+        .string('a PCI address or a range, for example 0000:3b:00.0-0000:3b:00.3')
+        .regex(new RegExp(`^${BDF}(-${BDF})?$`), 'a PCI address with its domain, in lower case, or two with a dash between, for example 0000:3b:00.0-0000:3b:00.3')
+        .optional(),
+    },
+    map('what the PFs have in common: vendor:, device:, driver:, numa:, bdf:'),
+  )
+  .refine((entry) => Object.values(entry).some((value) => value !== undefined), 'at least one of vendor:, device:, driver:, numa:, bdf:');
+
 const pf = z
   .strictObject({
     name: ifName.optional(),
     bdf: bdf.optional(),
+    select: select.optional(),
     vfs: count('number of VFs', 256),
     mtu,
     mac_prefix: macPrefix.default('02'),
     up: z.boolean('true or false').default(true),
-  }, map('a PF: name: or bdf:, and vfs:'))
-  .refine((entry) => (entry.name === undefined) !== (entry.bdf === undefined), {
-    error: 'a PF is named by either name: or bdf:, by exactly one of them',
+    vlan: count('VLAN', 4094).optional(),
+    max_tx_mbit: count('rate cap in Mbit/s', 400_000).optional(),
+  }, map('a PF: name:, bdf: or select:, and vfs:'))
+  .refine((entry) => [entry.name, entry.bdf, entry.select].filter((key) => key !== undefined).length === 1, {
+    error: 'a PF is named by either name: or bdf:, or several by select:, by exactly one of them',
   });
 
 const sriov = z.strictObject(
@@ -80,6 +113,9 @@ const sriov = z.strictObject(
       .min(1, 'at least one PF')
       .superRefine((entries, context) => {
         entries.forEach((entry, i) => {
+          if (entry.select !== undefined) {
+            return;
+          }
           const key = entry.name === undefined ? 'bdf' : 'name';
           if (entries.findIndex((other) => other[key] === entry[key]) < i) {
             context.addIssue({ code: 'custom', path: [i, key], message: `${entry[key]} is in the list twice` });
@@ -117,14 +153,32 @@ const limits = z.strictObject(
   map('the limits of a lease'),
 );
 
+const quotas = z.strictObject(
+  {
+    vfs_per_user: count('VFs of one user', 65_536).optional(),
+    jobs_per_user: count('jobs of one user', 65_536).default(64),
+  },
+  map('what one user may have: vfs_per_user:, jobs_per_user:'),
+);
+
+const jobs = z.strictObject(
+  {
+    time_limit_max: duration.optional(),
+    kill_after: duration.default(10),
+  },
+  map('what holds for every job: time_limit_max:, kill_after:'),
+);
+
 export const configSchema = z.strictObject(
   {
     version: z.literal(1, 'this release reads version: 1'),
     provider,
     spread: z.enum(['pf', 'pack'], 'pf (ranks of a job go round the PFs) or pack (fill one PF first)').default('pf'),
     limits: limits.prefault({}),
+    quotas: quotas.prefault({}),
+    jobs: jobs.prefault({}),
   },
-  map('the configuration: version:, provider:, and if need be spread: and limits:'),
+  map('the configuration: version:, provider:, and if need be spread:, limits:, quotas: and jobs:'),
 );
 
 export type Config = z.output<typeof configSchema>;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** Sizes with units, as they stand in the configuration. */
+/** Sizes and times with units, as they stand in the configuration. */
 
 const FACTOR: Readonly<Record<string, number>> = {
   B: 1,
@@ -37,4 +37,22 @@ export function formatSize(bytes: number): string {
   }
   const digits = unit === 'B' || Number.isInteger(value) ? 0 : 1;
   return `${value.toFixed(digits)} ${unit}`;
+}
+
+const SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };
+const MAX_SECONDS = 10 * 365 * 86_400;
+
+/** "90s", "30m", "2h", "7d" as seconds; undefined if it is not a time from 1 s to 10 years. */
+export function parseDuration(text: string): number | undefined {
+  const match = /^(\d+)\s?([smhd])$/.exec(text.trim());
+  const seconds = Number(match?.[1]) * (SECONDS[match?.[2] ?? ''] ?? Number.NaN);
+  return seconds >= 1 && seconds <= MAX_SECONDS ? seconds : undefined;
+}
+
+/** Seconds for people: "45 s", "12 min", "3.5 h", "2 d". */
+export function formatDuration(seconds: number): string {
+  const units = [['d', 86_400], ['h', 3600], ['min', 60], ['s', 1]] as const;
+  const [unit, size] = units.find(([, each]) => seconds >= each) ?? units[3];
+  const value = seconds / size;
+  return `${Number.isInteger(value) ? value : value.toFixed(1)} ${unit}`;
 }

@@ -5,9 +5,11 @@ import type { Config } from '../config/schema.js';
 import { causeText } from '../errors.js';
 import type { Log } from '../log.js';
 import { apiSocket, leaseSocket } from '../paths.js';
-import type { Provider } from '../providers/provider.js';
-import { MemoryJobStore } from './job-registry.js';
-import { LeaseManager } from './lease-manager.js';
+import type { PlannedStep, Provider } from '../providers/provider.js';
+import { Ledger } from '../ledger/ledger.js';
+import { JobControl } from './job-control.js';
+import { JobRegistry } from './job-registry.js';
+import { LeaseManager, type Settings } from './lease-manager.js';
 import { leaseServer } from './lease-server.js';
 import type { LineLimits, LineServer } from './line-server.js';
 import type { Prlimit } from './memlock.js';
@@ -18,83 +20,105 @@ import { claimRunDir, type RunDir } from './run-dir.js';
 export interface DaemonOptions {
   readonly config: Config;
   readonly runDir: string;
+  /** Where the ledger is, or IN_MEMORY. */
+  readonly ledgerFile: string;
   readonly provider: Provider;
   readonly processes: Processes;
   readonly prlimit: Prlimit;
   readonly log: Log;
+  /** Reads the configuration again. Throws VFRING_ERR_CONFIG and the like. */
+  readonly reload: () => Promise<Settings>;
   readonly lineLimits?: LineLimits;
+  readonly apiRequestMs?: number;
   /** How often draining VFs are asked for, and the others looked at. */
   readonly drainEveryMs?: number;
   readonly reconcileEveryMs?: number;
+  readonly jobsEveryMs?: number;
 }
 
 const DRAIN_EVERY_MS = 500;
 const RECONCILE_EVERY_MS = 15_000;
+const JOBS_EVERY_MS = 1000;
+/** Every so many rounds the settings of PFs and VFs are read back, too: that runs a program. */
+const CLOSE_LOOK_EVERY = 4;
 
 export class Daemon {
-  readonly manager: LeaseManager;
-  readonly jobs = new MemoryJobStore();
   readonly #options: DaemonOptions;
-  readonly #leaseServer: LineServer<PeerCred>;
-  readonly #apiServer: ApiServer;
   readonly #rounds: NodeJS.Timeout[] = [];
+  #parts: Parts | undefined;
   #runDir: RunDir | undefined;
 
   constructor(options: DaemonOptions) {
     this.#options = options;
-    const { config, provider, processes, prlimit, log } = options;
-    this.manager = new LeaseManager({
-      provider,
-      spread: config.spread,
-      limits: config.limits,
-      jobs: this.jobs,
-      prlimit,
-      log,
-    });
-    this.#leaseServer = leaseServer({
-      manager: this.manager,
-      processes,
-      dmaLimitBytes: config.limits.dma_per_vf,
-      log,
-      ...(options.lineLimits && { limits: options.lineLimits }),
-    });
-    this.#apiServer = apiServer({
-      manager: this.manager,
-      jobs: this.jobs,
-      processes,
-      provider: provider.kind,
-      spread: config.spread,
-      log,
-    });
+  }
+
+  get manager(): LeaseManager {
+    return this.#part('manager');
+  }
+
+  get jobs(): JobRegistry {
+    return this.#part('jobs');
+  }
+
+  get control(): JobControl {
+    return this.#part('control');
+  }
+
+  get ledger(): Ledger {
+    return this.#part('ledger');
+  }
+
+  /** Takes the configuration file over as it is now. Throws VFRING_ERR_DISTURBS and the like; then nothing changes. */
+  reload(force: boolean): Promise<readonly PlannedStep[]> {
+    return this.#part('reload')(force);
   }
 
   /** When it returns, both sockets take requests. Throws VFRING_ERR_*, with nothing left behind. */
   async start(): Promise<void> {
-    const { runDir, provider } = this.#options;
+    const { runDir, provider, processes } = this.#options;
     this.#runDir = claimRunDir(runDir);
     try {
-      await this.manager.start();
-      await this.#leaseServer.listen(leaseSocket(runDir));
-      await this.#apiServer.listen(apiSocket(runDir));
+      const parts = (this.#parts = assemble(this.#options));
+      await parts.manager.start(processes);
+      await parts.leaseServer.listen(leaseSocket(runDir));
+      await parts.apiServer.listen(apiSocket(runDir));
     } catch (error) {
-      await this.stop();
+      await this.stop('end');
       throw error;
     }
     this.#every(this.#options.drainEveryMs ?? DRAIN_EVERY_MS, () => this.manager.drain());
     this.#every(provider.sampleEveryMs, () => this.manager.sample());
-    this.#every(this.#options.reconcileEveryMs ?? RECONCILE_EVERY_MS, () => this.manager.reconcile());
+    this.#every(this.#options.jobsEveryMs ?? JOBS_EVERY_MS, () => this.control.tick());
+    let round = 0;
+    this.#every(this.#options.reconcileEveryMs ?? RECONCILE_EVERY_MS, () => this.manager.reconcile(++round % CLOSE_LOOK_EVERY === 0));
   }
 
-  /** Takes every VF back, answers what was asked, and leaves the run directory. */
-  async stop(): Promise<void> {
+  /**
+   * Answers what was asked, and leaves the run directory.
+   *
+   * @param leases of living processes: `keep` leaves them, for the next daemon
+   * to take over; `end` takes every VF back
+   */
+  async stop(leases: 'keep' | 'end' = 'keep'): Promise<void> {
     this.#rounds.forEach(clearTimeout);
     this.#rounds.length = 0;
-    await this.manager.stop();
-    await this.#leaseServer.close();
-    await this.#apiServer.close();
+    if (this.#parts !== undefined) {
+      const { manager, leaseServer, apiServer: api, ledger } = this.#parts;
+      await manager.stop(leases);
+      await leaseServer.close();
+      await api.close();
+      ledger.close();
+    }
     this.#options.processes.close();
     this.#runDir?.release();
     this.#runDir = undefined;
+  }
+
+  #part<K extends keyof Parts>(name: K): Parts[K] {
+    if (this.#parts === undefined) {
+      throw new Error('the daemon has not been started');
+    }
+    return this.#parts[name];
   }
 
   /** A round begins when the one before has ended, so that slow ones do not pile up. */
@@ -113,4 +137,34 @@ export class Daemon {
     };
     next();
   }
+}
+
+interface Parts {
+  readonly ledger: Ledger;
+  readonly jobs: JobRegistry;
+  readonly manager: LeaseManager;
+  readonly control: JobControl;
+  readonly reload: (force: boolean) => Promise<readonly PlannedStep[]>;
+  readonly leaseServer: LineServer<PeerCred>;
+  readonly apiServer: ApiServer;
+}
+
+/** Everything that needs the run directory to be ours. Throws VFRING_ERR_LEDGER. */
+function assemble(options: DaemonOptions): Parts {
+  const { config, provider, processes, prlimit, log } = options;
+  const ledger = new Ledger(options.ledgerFile);
+  const jobs = new JobRegistry(ledger);
+  const settings: Settings = { config, provider };
+  const manager = new LeaseManager({ settings, jobs, ledger, prlimit, log });
+  const control = new JobControl({ manager, jobs, settings, log });
+  const reload = async (force: boolean): Promise<readonly PlannedStep[]> => manager.reprovision(await options.reload(), force);
+  return {
+    ledger,
+    jobs,
+    manager,
+    control,
+    reload,
+    leaseServer: leaseServer({ manager, processes, log, ...(options.lineLimits && { limits: options.lineLimits }) }),
+    apiServer: apiServer({ manager, jobs, control, ledger, processes, settings, reload, log, ...(options.apiRequestMs && { requestMs: options.apiRequestMs }) }),
+  };
 }

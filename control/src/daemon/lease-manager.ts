@@ -6,46 +6,97 @@
  */
 import type { Config } from '../config/schema.js';
 import { VfringError, causeText } from '../errors.js';
+import type { Ledger } from '../ledger/ledger.js';
+import type { VfReading } from '../ledger/records.js';
 import { RLIMIT_MEMLOCK } from '../libc.js';
 import type { Log } from '../log.js';
-import { NO_TRAFFIC, type Provider } from '../providers/provider.js';
-import { recordLease, type Job, type JobStore } from './job-registry.js';
+import type { PlannedStep, Provider } from '../providers/provider.js';
+import { checkVfQuota, leasable, queued, reserved } from './claims.js';
+import { grant } from './grant.js';
+import type { JobRegistry } from './job-registry.js';
 import type { Lease, LeaseEnd, LeaseRequest, LeasedVf } from './lease.js';
-import { raiseMemlock, type Prlimit } from './memlock.js';
-import type { WatchedProcess } from './processes.js';
+import type { Prlimit } from './memlock.js';
+import type { Processes, WatchedProcess } from './processes.js';
+import { revive, sortRemains } from './recover.js';
 import { SerialQueue } from './serial-queue.js';
+import { shortage } from './shortage.js';
 import { VfKeeper } from './vf-keeper.js';
 import { VfPool, type PoolEntry } from './vf-pool.js';
 
+/** What a new configuration replaces. */
+export interface Settings {
+  config: Config;
+  provider: Provider;
+}
+
 export interface LeaseManagerOptions {
-  readonly provider: Provider;
-  readonly spread: Config['spread'];
-  readonly limits: Config['limits'];
-  readonly jobs: JobStore;
+  readonly settings: Settings;
+  readonly jobs: JobRegistry;
+  readonly ledger: Ledger;
   readonly prlimit: Prlimit;
   readonly log: Log;
 }
 
+/** Of what was counted, for the metrics. */
+export interface LeaseTally {
+  granted: number;
+  refused: number;
+  readonly ended: Map<LeaseEnd, number>;
+}
+
+/** Wrap-free readings: a gap of so many sampling periods is still sure to hold one wrap at most. */
+const SAFE_PERIODS = 3;
+
 export class LeaseManager {
   readonly pool = new VfPool();
+  readonly tally: LeaseTally = { granted: 0, refused: 0, ended: new Map() };
   readonly #options: LeaseManagerOptions;
   readonly #keeper: VfKeeper;
   readonly #queue = new SerialQueue();
   readonly #leases = new Map<string, Lease>();
-  #nextLease = 1;
+  #changed: () => void = () => {};
   #closing = false;
 
   constructor(options: LeaseManagerOptions) {
     this.#options = options;
-    this.#keeper = new VfKeeper(this.pool, options.provider, options.log);
+    this.#keeper = new VfKeeper(this.pool, options.settings, options.log);
   }
 
-  /** Provisions the VFs and puts right what an earlier daemon left behind. */
-  start(): Promise<void> {
+  /** Called whenever VFs may have fallen free. */
+  onChange(callback: () => void): void {
+    this.#changed = callback;
+  }
+
+  /** Takes up what an earlier daemon left, provisions the VFs, and puts them right. */
+  start(processes: Processes): Promise<void> {
+    const { ledger, jobs, log, settings: { provider } } = this.#options;
     return this.#queue.run(async () => {
-      this.pool.update(await this.#options.provider.provision(new Set()));
+      const { survivors, over } = sortRemains(ledger, processes);
+      const inUse = new Set(survivors.flatMap(({ record }) => record.vfs.map(({ vf }) => vf.name)));
+      this.pool.update(await provider.provision({ leased: inUse }));
+      for (const survivor of survivors) {
+        const revived = revive(survivor, this.pool, jobs, provider.sampleEveryMs * SAFE_PERIODS, log);
+        if (revived === undefined) {
+          survivor.process.close();
+          ledger.endLease(survivor.record.id, 'VF lost', Date.now(), unknown(survivor.record.vfs));
+          log.error('a lease is lost: its VF is no more what it was', { lease: survivor.record.id, pid: survivor.record.pid });
+          continue;
+        }
+        this.#register(revived.lease, revived.entries);
+        for (const entry of revived.entries) {
+          await this.#keeper.keepOwner(entry, revived.lease.uid);
+        }
+        log.info('lease taken over from an earlier vfringd', { lease: revived.lease.id, uid: revived.lease.uid, pid: revived.lease.pid });
+      }
       for (const entry of this.pool.entries) {
-        await this.#keeper.look(entry);
+        if (entry.state !== 'leased') {
+          await this.#keeper.look(entry);
+        }
+      }
+      // Their nodes are back now, whoever had them.
+      for (const { record, how } of over) {
+        ledger.endLease(record.id, how, Date.now(), unknown(record.vfs));
+        log.info('lease of an earlier vfringd ended', { lease: record.id, how, uid: record.uid, pid: record.pid });
       }
     });
   }
@@ -59,6 +110,7 @@ export class LeaseManager {
     try {
       return await this.#queue.run(() => this.#grant(uid, process, request));
     } catch (error) {
+      this.tally.refused++;
       process.close();
       throw error;
     }
@@ -79,207 +131,194 @@ export class LeaseManager {
     });
   }
 
-  /** No more leases; every VF back. */
-  stop(): Promise<void> {
+  /** Takes a lease away, whatever its process does. For root; rights are the caller's to check. */
+  revoke(id: string): Promise<void> {
+    return this.#queue.run(async () => {
+      const lease = this.#leases.get(id);
+      if (lease === undefined) {
+        throw new VfringError('VFRING_ERR_NO_SUCH_LEASE', { lease: id });
+      }
+      await this.#end(lease, 'ended by the administrator');
+    });
+  }
+
+  /**
+   * No more leases.
+   *
+   * @param leases keep: those of living processes go on, for the next daemon to
+   * take over. end: every VF is taken back.
+   */
+  stop(leases: 'keep' | 'end'): Promise<void> {
     this.#closing = true;
     return this.#queue.run(async () => {
+      await this.#reapEnded();
+      await this.#count();
       for (const lease of [...this.#leases.values()]) {
-        await this.#end(lease, 'daemon stopped');
+        if (leases === 'end') {
+          await this.#end(lease, 'daemon stopped');
+        } else {
+          this.#options.log.info('lease goes on without vfringd', { lease: lease.id, uid: lease.uid, pid: lease.pid });
+          lease.process.close();
+        }
       }
     });
   }
 
   /** Reads the counters of leased VFs before their registers wrap. */
   sample(): Promise<void> {
-    return this.#queue.run(async () => {
-      for (const { leased } of this.pool.in('leased')) {
-        if (leased !== undefined) {
-          await this.#keeper.count(leased);
-        }
-      }
-    });
+    return this.#leases.size === 0 ? Promise.resolve() : this.#queue.run(() => this.#count());
   }
 
   /** Asks again for VFs that something still drives. */
   drain(): Promise<void> {
-    return this.#queue.run(() => this.#keeper.drain());
+    return this.pool.count('draining') === 0 ? Promise.resolve() : this.#queue.run(() => this.#drain());
   }
 
-  /** Looks at every VF that is not leased; provisions anew what is gone. */
-  reconcile(): Promise<void> {
+  /** Looks at every VF; provisions anew what is gone or, asked to look `closely`, what is set otherwise. */
+  reconcile(closely = false): Promise<void> {
     return this.#queue.run(async () => {
+      const { provider } = this.#options.settings;
       if (this.#closing) {
         return;
       }
-      const look = async (): Promise<void> => {
-        for (const entry of [...this.pool.in('free'), ...this.pool.in('unhealthy')]) {
-          await this.#keeper.look(entry);
-        }
-      };
-      await look();
-      if (this.pool.count('unhealthy') > 0) {
-        try {
-          this.pool.update(await this.#options.provider.provision(this.pool.busyNames()));
-          this.#keeper.content();
-        } catch (error) {
-          this.#keeper.complain(causeText(error));
-        }
-        await look();
+      for (const entry of this.pool.in('leased')) {
+        await this.#keeper.keepOwner(entry, entry.lease?.uid ?? 0);
       }
+      await this.#look();
+      try {
+        const amiss = this.pool.count('unhealthy') > 0 || (closely && (await provider.plan({ leased: this.pool.busyNames() })).length > 0);
+        if (amiss) {
+          this.pool.update(await provider.provision({ leased: this.pool.busyNames() }));
+          await this.#look();
+        }
+        this.#keeper.content();
+      } catch (error) {
+        this.#keeper.complain(causeText(error));
+      }
+      this.#changed();
     });
+  }
+
+  /** What provisioning would change on this node now, and whom it would disturb. Reads only. */
+  plan(): Promise<readonly PlannedStep[]> {
+    return this.#queue.run(() => this.#options.settings.provider.plan({ leased: this.pool.busyNames() }));
+  }
+
+  /**
+   * Makes the node what a new configuration says. Throws VFRING_ERR_DISTURBS
+   * when that would take VFs from under processes, unless `force` is given:
+   * then their leases end first. On error the old configuration stays.
+   */
+  reprovision(next: Settings, force: boolean): Promise<readonly PlannedStep[]> {
+    return this.#queue.run(async () => {
+      const { settings, log } = this.#options;
+      const steps = await next.provider.plan({ leased: this.pool.busyNames(), force: true });
+      const disturbed = new Set(steps.flatMap((step) => step.disturbs ?? []));
+      const leases = this.leases().filter((lease) => lease.vfs.some(({ vf }) => disturbed.has(vf.name)));
+      if (disturbed.size > 0 && !force) {
+        const jobs = leases.map((lease) => `job ${lease.job.id} of uid ${lease.uid} (process ${lease.pid})`);
+        throw new VfringError('VFRING_ERR_DISTURBS', { vfs: [...disturbed].join(', '), jobs: jobs.join(', ') || 'a process that outlived its lease' });
+      }
+      for (const lease of leases) {
+        await this.#end(lease, 'ended by the administrator');
+      }
+      const vfs = await next.provider.provision({ leased: this.pool.busyNames(), force: disturbed.size > 0 });
+      Object.assign(settings, next);
+      this.pool.update(vfs);
+      await this.#look();
+      log.info('configuration taken over', { steps: steps.length, disturbed: [...disturbed].join(',') });
+      this.#changed();
+      return steps;
+    });
+  }
+
+  /** Runs between two changes, so that what it sees and does is one step. */
+  exclusively<T>(task: () => Promise<T> | T): Promise<T> {
+    return this.#queue.run(async () => task());
   }
 
   leases(): Lease[] {
     return [...this.#leases.values()];
   }
 
+  get closing(): boolean {
+    return this.#closing;
+  }
+
+  async #look(): Promise<void> {
+    for (const entry of [...this.pool.in('free'), ...this.pool.in('unhealthy')]) {
+      await this.#keeper.look(entry);
+    }
+  }
+
   async #grant(uid: number, process: WatchedProcess, request: LeaseRequest): Promise<Lease> {
+    const { jobs, log } = this.#options;
     if (this.#closing) {
       throw new VfringError('VFRING_ERR_SHUTTING_DOWN', {});
     }
-    const job = this.#options.jobs.findOrAdopt(uid, request.job);
-    if (job.endedAt !== undefined) {
-      throw new VfringError('VFRING_ERR_BAD_REQUEST', {
-        what: `job ${job.id} has ended and takes no more leases`,
-        remedy: 'start a new job (vfring run makes one), or unset VFRING_JOB',
-      });
+    const job = jobs.findOrAdopt(uid, request.job);
+    if (job.state !== 'open') {
+      const [what, remedy] = job.state === 'ended'
+        ? [`job ${job.id} has ended and takes no more leases`, 'start a new job (vfring run makes one), or unset VFRING_JOB']
+        : [`job ${job.id} still waits for its VFs`, `wait until it is open: vfring job ${job.id}`];
+      throw new VfringError('VFRING_ERR_BAD_REQUEST', { what, remedy });
     }
-    let entries: PoolEntry[];
+    const attempt = (): ReturnType<typeof grant> => {
+      this.#admit(uid, job, request.count);
+      const { settings: { provider, config: { limits, spread } } } = this.#options;
+      return grant(uid, process, request, job, { ...this.#options, provider, limits, spread, pool: this.pool, keeper: this.#keeper });
+    };
+    let granted: Awaited<ReturnType<typeof grant>>;
     try {
-      entries = await this.#handOver(uid, job, request);
+      granted = await attempt();
     } catch (error) {
       // A job that ended this instant may not have been noticed yet.
       if (!(await this.#reapEnded())) {
         throw error;
       }
-      entries = await this.#handOver(uid, job, request);
+      granted = await attempt();
     }
-    try {
-      return await this.#register(uid, process, request, job, entries);
-    } catch (error) {
-      await this.#keeper.giveUp(entries);
-      throw error;
-    }
+    const { lease, entries } = granted;
+    this.#register(lease, entries);
+    this.tally.granted++;
+    log.info('lease granted', {
+      lease: lease.id, uid, pid: lease.pid, job: job.id, rank: request.rank,
+      vfs: lease.vfs.map(({ vf }) => vf.name).join(','), memlock_bytes: lease.memlockBytes,
+    });
+    return lease;
   }
 
-  /** Picks the VFs and gives their nodes to `uid`: all that were asked for, or an error. */
-  async #handOver(uid: number, job: Job, request: LeaseRequest): Promise<PoolEntry[]> {
-    const { provider, limits } = this.#options;
-    const spread = job.spread ?? this.#options.spread;
-    const candidates = new Set(this.pool.in('free'));
-    const picked: PoolEntry[] = [];
-    const down: PoolEntry[] = [];
-    let refused: unknown;
-
-    while (picked.length < request.count) {
-      const entry = this.pool.choose(candidates, picked, spread, { uid, id: job.id, rank: request.rank });
-      if (entry === undefined) {
-        break;
-      }
-      candidates.delete(entry);
-      if (!(await this.#keeper.look(entry))) {
-        continue;
-      }
-      if (!entry.linkUp) {
-        down.push(entry);
-        continue;
-      }
-      try {
-        await provider.grant(entry.vf, uid, limits.dma_per_vf);
-        picked.push(entry);
-      } catch (error) {
-        refused ??= error;
-      }
-    }
-    if (picked.length === request.count) {
-      return picked;
-    }
-    await this.#keeper.giveUp(picked);
-    throw refused ?? this.#shortage(request.count, picked.length, down);
-  }
-
-  #shortage(wanted: number, linked: number, down: readonly PoolEntry[]): VfringError {
-    if (linked + down.length >= wanted) {
-      const pfs = [...new Set(down.map((entry) => entry.vf.pf))];
-      return new VfringError('VFRING_ERR_PF_DOWN', {
-        free: linked + down.length,
-        pfs: pfs.join(', '),
-        first: pfs[0] ?? '',
-      });
-    }
-    const total = this.pool.entries.length;
+  /** Throws when quotas, the job's reservation or those of others leave too few VFs. */
+  #admit(uid: number, job: Lease['job'], count: number): void {
+    const active = this.#options.jobs.active();
+    checkVfQuota(uid, active, job.vfs === undefined ? count : 0, this.#options.settings.config.quotas);
     const free = this.pool.count('free');
-    const other = [
-      [this.pool.count('draining'), 'still driven by a process that outlived its lease'],
-      [this.pool.count('unhealthy'), 'unhealthy'],
-    ] as const;
-    const also = other.flatMap(([count, what]) => (count > 0 ? [`${count} ${what}`] : []));
-    const plain =
-      free === 0 && also.length === 0
-        ? `all ${total} VFs of this node are leased`
-        : `${free} of ${total} VFs of this node are free, ${wanted} asked for`;
-    const what = also.length === 0 ? plain : `${plain} (${also.join(', ')})`;
-    return new VfringError('VFRING_ERR_NO_FREE_VF', { what });
+    if (leasable(job, active, count, free) < count) {
+      const kept = job.vfs === undefined ? Math.min(free, reserved(active) + queued(active)) : 0;
+      if (kept > 0) {
+        throw shortage(this.pool, { wanted: count, linked: free - kept, down: [], kept });
+      }
+    }
   }
 
-  async #register(
-    uid: number,
-    process: WatchedProcess,
-    request: LeaseRequest,
-    job: Job,
-    entries: readonly PoolEntry[],
-  ): Promise<Lease> {
-    const { limits, prlimit, log } = this.#options;
-    const vfs: LeasedVf[] = [];
-    for (const { vf } of entries) {
-      const last = await this.#keeper.counters(vf);
-      vfs.push({ vf, last, traffic: last && NO_TRAFFIC });
-    }
-    const memlock = raiseMemlock(process.pid, limits.memlock, prlimit);
-    // The limit was set by pid: only now is it sure that it was this process's.
-    if (process.ended()) {
-      throw new VfringError('VFRING_ERR_BAD_REQUEST', {
-        what: `process ${process.pid} ended before its lease was made`,
-        remedy: 'nothing is left to do: the VFs are free again',
-      });
-    }
-    const lease: Lease = {
-      id: `l-${this.#nextLease++}`,
-      uid,
-      pid: process.pid,
-      ...request,
-      vfs,
-      grantedAt: new Date(),
-      process,
-      memlockBytes: memlock.reported,
-      memlockBefore: memlock.before,
-      endedAt: undefined,
-      how: undefined,
-    };
-    process.onEnd(() => {
+  #register(lease: Lease, entries: readonly PoolEntry[]): void {
+    const { log } = this.#options;
+    lease.process.onEnd(() => {
       this.#queue
         .run(() => this.#end(lease, 'process ended'))
         .catch((error: unknown) => log.error('lease not ended', { lease: lease.id, cause: causeText(error) }));
     });
     this.#leases.set(lease.id, lease);
-    entries.forEach((entry, i) => this.pool.setLeased(entry, lease, vfs[i] as LeasedVf));
-    recordLease(job, lease);
-    log.info('lease granted', {
-      lease: lease.id,
-      uid,
-      pid: lease.pid,
-      job: job.id,
-      rank: request.rank,
-      vfs: vfs.map(({ vf }) => vf.name).join(','),
-      memlock_bytes: memlock.reported,
-    });
-    return lease;
+    lease.job.held += lease.vfs.length;
+    entries.forEach((entry, i) => this.pool.setLeased(entry, lease, lease.vfs[i] as LeasedVf));
   }
 
   async #end(lease: Lease, how: LeaseEnd): Promise<void> {
+    const { ledger, log } = this.#options;
     if (!this.#leases.delete(lease.id)) {
       return;
     }
+    this.#write(lease, () => ledger.endingLease(lease.key, how));
     for (const entry of this.pool.entries) {
       if (entry.lease === lease && entry.leased !== undefined) {
         if (!(await this.#keeper.count(entry.leased))) {
@@ -291,18 +330,46 @@ export class LeaseManager {
     }
     this.#restoreMemlock(lease);
     lease.process.close();
-    lease.endedAt = new Date();
-    lease.how = how;
-    this.#options.log.info('lease ended', {
-      lease: lease.id,
-      how,
-      uid: lease.uid,
-      pid: lease.pid,
-      job: lease.job,
-      rank: lease.rank,
+    lease.job.held -= lease.vfs.length;
+    this.#write(lease, () => ledger.endLease(lease.key, how, Date.now(), lease.vfs));
+    this.tally.ended.set(how, (this.tally.ended.get(how) ?? 0) + 1);
+    log.info('lease ended', {
+      lease: lease.id, how, uid: lease.uid, pid: lease.pid, job: lease.job.id, rank: lease.rank,
       vfs: lease.vfs.map(({ vf }) => vf.name).join(','),
       traffic: lease.vfs.map(({ traffic }) => traffic),
+      peak_bytes: lease.vfs.map(({ peakBytes }) => peakBytes),
     });
+    this.#changed();
+  }
+
+  /** A ledger that cannot be written is no reason to leave VFs with somebody. The next start finds the end by itself. */
+  #write(lease: Lease, step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      this.#options.log.error('the end of a lease is not in the ledger', { lease: lease.id, cause: causeText(error) });
+    }
+  }
+
+  async #count(): Promise<void> {
+    const { ledger, log } = this.#options;
+    for (const { leased, lease } of this.pool.in('leased')) {
+      if (leased !== undefined && lease !== undefined) {
+        await this.#keeper.count(leased);
+      }
+    }
+    try {
+      ledger.sample(this.leases().map((lease) => ({ id: lease.key, readings: lease.vfs })), Date.now());
+    } catch (error) {
+      log.error('readings of the counters are not in the ledger', { cause: causeText(error) });
+    }
+  }
+
+  async #drain(): Promise<void> {
+    await this.#keeper.drain((lease, leased) => {
+      this.#write(lease, () => this.#options.ledger.addLate(lease.key, lease.vfs.indexOf(leased), leased));
+    });
+    this.#changed();
   }
 
   #restoreMemlock(lease: Lease): void {
@@ -313,6 +380,7 @@ export class LeaseManager {
     const other = [...this.#leases.values()].find(({ pid }) => pid === lease.pid);
     if (other !== undefined) {
       other.memlockBefore = before;
+      this.#write(other, () => this.#options.ledger.moveMemlock(other.key, before));
       return;
     }
     try {
@@ -330,8 +398,12 @@ export class LeaseManager {
         await this.#end(lease, 'process ended');
       }
     }
-    await this.#keeper.drain();
+    await this.#drain();
     return this.pool.count('free') > before;
   }
+}
 
+/** What is left to say of a lease whose end nobody saw. */
+function unknown(vfs: readonly VfReading[]): VfReading[] {
+  return vfs.map(({ last, peakBytes }) => ({ last, traffic: null, peakBytes }));
 }

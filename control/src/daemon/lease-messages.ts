@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** The messages of docs/lease-protocol.md. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { VfringError, type ErrorReport } from '../errors.js';
 import type { Lease } from './lease.js';
 
@@ -49,8 +49,7 @@ export function badRequest(what: string, remedy: string = REMEDY): VfringError {
   return new VfringError('VFRING_ERR_BAD_REQUEST', { what, remedy });
 }
 
-/** @param dmaLimitBytes what the daemon has set for each VF */
-export function leaseReply(lease: Lease, dmaLimitBytes: number): string {
+export function leaseReply(lease: Pick<Lease, 'id' | 'memlockBytes' | 'dmaLimitBytes' | 'vfs'>): string {
   return JSON.stringify({
     v: 1,
     ok: true,
@@ -64,7 +63,7 @@ export function leaseReply(lease: Lease, dmaLimitBytes: number): string {
       mtu: vf.mtu,
       pf: vf.pf,
       numa: vf.numa,
-      dma_limit_bytes: dmaLimitBytes,
+      dma_limit_bytes: lease.dmaLimitBytes,
     })),
   });
 }

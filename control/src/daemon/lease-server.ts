@@ -8,17 +8,18 @@ import type { LeaseManager } from './lease-manager.js';
 import { badRequest, errorReply, leaseReply, parseRequest, releaseReply } from './lease-messages.js';
 import { LINE_LIMITS, LineServer, type LineAnswer, type LineFault, type LineLimits } from './line-server.js';
 import type { Processes } from './processes.js';
+import { RefusalLog } from './refusal-log.js';
 
 export interface LeaseServerOptions {
   readonly manager: LeaseManager;
   readonly processes: Processes;
-  readonly dmaLimitBytes: number;
   readonly log: Log;
   readonly limits?: LineLimits;
 }
 
 export function leaseServer(options: LeaseServerOptions): LineServer<PeerCred> {
   const { processes, log, limits = LINE_LIMITS } = options;
+  const refusals = new RefusalLog(log);
   return new LineServer<PeerCred>(
     {
       accept: (socket) => processes.peerOf(socket),
@@ -27,7 +28,7 @@ export function leaseServer(options: LeaseServerOptions): LineServer<PeerCred> {
           return await answer(line, peer, socket, options);
         } catch (error) {
           const known = asVfringError(error);
-          log.warn('request refused', { uid: peer.uid, pid: peer.pid, code: known.code, message: known.message });
+          refusals.note(peer.uid, { uid: peer.uid, pid: peer.pid, code: known.code, message: known.message });
           return { line: errorReply(known.report()) };
         }
       },
@@ -38,7 +39,7 @@ export function leaseServer(options: LeaseServerOptions): LineServer<PeerCred> {
 }
 
 async function answer(line: string, peer: PeerCred, socket: Socket, options: LeaseServerOptions): Promise<LineAnswer> {
-  const { manager, processes, dmaLimitBytes, log } = options;
+  const { manager, processes, log } = options;
   const message = parseRequest(line);
   if (message.op === 'release') {
     await manager.release(peer.pid, message.lease);
@@ -47,7 +48,7 @@ async function answer(line: string, peer: PeerCred, socket: Socket, options: Lea
   const { count, job, rank, ranks } = message;
   const lease = await manager.lease(peer.uid, processes.hold(socket, peer), { count, job, rank, ranks });
   return {
-    line: leaseReply(lease, dmaLimitBytes),
+    line: leaseReply(lease),
     // Its process may live on for long without ever knowing of the lease.
     undelivered: () => {
       manager.release(peer.pid, lease.id, 'not delivered').catch((error: unknown) => {

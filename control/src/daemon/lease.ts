@@ -2,35 +2,50 @@
 /** What a lease is. Only the lease manager changes one. */
 import type { Vf, VfCounters } from '../providers/provider.js';
 import type { Rlimit } from '../libc.js';
+import type { Job } from './job-registry.js';
 import type { WatchedProcess } from './processes.js';
 
 /** Why a lease ended. */
-export type LeaseEnd = 'released' | 'process ended' | 'not delivered' | 'daemon stopped';
+export type LeaseEnd =
+  | 'released'
+  | 'process ended'
+  | 'not delivered'
+  | 'daemon stopped'
+  | 'daemon ended while granting'
+  | 'VF lost'
+  | 'machine restarted'
+  | 'ended by the administrator';
 
 export interface LeasedVf {
   readonly vf: Vf;
+  /** Which lease of the VF this is, counted from 1: a clean-up for another one must not touch it. */
+  readonly generation: number;
   /** Registers at the last reading; null when they cannot be read. */
   last: VfCounters | null;
   /** What the VF has carried since the lease began; null when unknown. */
   traffic: VfCounters | null;
+  /** Registered memory now and at most, in bytes; null where it is not known. */
+  liveBytes: number | null;
+  peakBytes: number | null;
 }
 
 export interface Lease {
+  /** Its key in the ledger; `id` is "l-<key>". */
+  readonly key: number;
   readonly id: string;
   readonly uid: number;
   readonly pid: number;
-  readonly job: string;
+  readonly job: Job;
   readonly rank: number;
   readonly ranks: number;
   readonly vfs: readonly LeasedVf[];
-  readonly grantedAt: Date;
+  readonly grantedAt: number;
   readonly process: WatchedProcess;
+  readonly dmaLimitBytes: number;
   /** Bytes, -1 unlimited, null: left as it was. */
   readonly memlockBytes: number | null;
   /** What to put back when the process gives its last lease back. */
   memlockBefore: Rlimit | undefined;
-  endedAt: Date | undefined;
-  how: LeaseEnd | undefined;
 }
 
 /** What a process asks for; `job` names one of its own uid's jobs. */
@@ -40,3 +55,5 @@ export interface LeaseRequest {
   readonly rank: number;
   readonly ranks: number;
 }
+
+export const leaseId = (key: number): string => `l-${key}`;

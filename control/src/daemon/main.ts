@@ -1,32 +1,20 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** vfringd: the daemon's command line. */
-import { Command, CommanderError } from 'commander';
+import { CommanderError } from 'commander';
 import { loadConfig } from '../config/load.js';
-import { EXIT, asVfringError } from '../errors.js';
+import { EXIT, asVfringError, causeText } from '../errors.js';
 import { prlimit } from '../libc.js';
-import { createLog } from '../log.js';
+import { createLog, type Log } from '../log.js';
 import { native } from '../native.js';
-import { DEFAULT_CONFIG, defaultRunDir, leaseSocket } from '../paths.js';
+import { defaultStateDir, ledgerFile, leaseSocket } from '../paths.js';
 import { createProvider } from '../providers/index.js';
 import { outliveReaders } from '../stdio.js';
+import { daemonCommand, type DaemonArguments } from './command.js';
 import { Daemon } from './daemon.js';
 import { realProcesses } from './processes.js';
 
-interface Options {
-  readonly config: string;
-  readonly runDir: string;
-  readonly foreground?: boolean;
-}
-
-const command = new Command('vfringd')
-  .description('gives the VFs of this node to MPI processes and takes them back')
-  .option('--config <file>', 'configuration', DEFAULT_CONFIG)
-  .option('--run-dir <dir>', 'where the sockets are (VFRING_RUN_DIR)', defaultRunDir())
-  .option('--foreground', 'log for people instead of JSON; vfringd never goes to the background by itself')
-  .allowExcessArguments(false)
-  .exitOverride();
-
 async function main(): Promise<number> {
+  const command = daemonCommand();
   try {
     command.parse();
   } catch (error) {
@@ -35,7 +23,7 @@ async function main(): Promise<number> {
     }
     throw error;
   }
-  const options = command.opts<Options>();
+  const options = command.opts<DaemonArguments>();
   const log = createLog(options.foreground ? 'text' : 'json');
   let daemon: Daemon;
   try {
@@ -44,7 +32,12 @@ async function main(): Promise<number> {
     daemon = new Daemon({
       config,
       runDir: options.runDir,
+      ledgerFile: ledgerFile(options.stateDir ?? defaultStateDir(options.runDir)),
       provider,
+      reload: async () => {
+        const next = await loadConfig(options.config);
+        return { config: next, provider: createProvider(next, log) };
+      },
       processes: realProcesses(native()),
       prlimit,
       log,
@@ -60,13 +53,38 @@ async function main(): Promise<number> {
       process.once(signal, () => resolve(signal));
     }
   });
+  process.on('SIGHUP', () => {
+    // CLOCK_MONOTONIC, which the service manager compares with its own.
+    notify(log, `RELOADING=1\nMONOTONIC_USEC=${process.hrtime.bigint() / 1000n}`);
+    daemon
+      .reload(false)
+      .catch((error: unknown) => {
+        const { code, message, remedy } = asVfringError(error);
+        log.error('the configuration is not taken over', { code, message, remedy });
+      })
+      .finally(() => notify(log, 'READY=1'));
+  });
   const { entries } = daemon.manager.pool;
   process.stdout.write(
     `vfringd ready: ${entries.length} VFs (${entries[0]?.vf.kind ?? 'none'}), ${leaseSocket(options.runDir)}\n`,
   );
+  notify(log, `READY=1\nSTATUS=${entries.length} VFs`);
   log.info('stopping', { signal: await stopped });
-  await daemon.stop();
+  notify(log, 'STOPPING=1');
+  await daemon.stop('keep');
   return EXIT.OK;
+}
+
+/** Tells the service manager, if one started us. That it cannot be told is no reason to end. */
+function notify(log: Log, text: string): void {
+  const socket = process.env['NOTIFY_SOCKET'];
+  if (socket !== undefined && socket !== '') {
+    try {
+      native().sdNotify(socket, text);
+    } catch (error) {
+      log.warn('the service manager cannot be told', { socket, cause: causeText(error) });
+    }
+  }
 }
 
 outliveReaders();

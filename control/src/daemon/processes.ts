@@ -2,15 +2,20 @@
 /** Who is at the other end of a socket, and when that process ends. */
 import { readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
-import { VfringError, causeText } from '../errors.js';
+import { constants } from 'node:os';
+import { VfringError, causeText, errnoCode } from '../errors.js';
 import type { Native, PeerCred, ProcessWatch } from '../native.js';
 
 /** A process that is held by its pidfd: its pid cannot be taken for another's. */
 export interface WatchedProcess {
   readonly pid: number;
+  /** When it started, in clock ticks since boot: with the pid, this names it for all time. */
+  readonly startTicks: number;
   ended(): boolean;
   /** Calls back once, also when it has ended already. */
   onEnd(callback: () => void): void;
+  /** Sends a signal to this very process. False: it has ended, or this user may not. */
+  signal(signal: 'SIGTERM' | 'SIGKILL'): boolean;
   /** Ends the watch and frees the pidfd. */
   close(): void;
 }
@@ -19,6 +24,8 @@ export interface Processes {
   peerOf(socket: Socket): PeerCred;
   /** Holds the peer's process. Throws VFRING_ERR_BAD_REQUEST when that is not possible. */
   hold(socket: Socket, peer: PeerCred): WatchedProcess;
+  /** Holds a process that an earlier daemon held; undefined when it has ended, whoever has its pid now. */
+  adopt(pid: number, startTicks: number): WatchedProcess | undefined;
   close(): void;
 }
 
@@ -27,25 +34,47 @@ export function realProcesses(addon: Native): Processes {
   const watch = new addon.ProcessWatch((token) => callbacks.get(token)?.());
   return {
     peerOf: (socket) => addon.peerCred(socketFd(socket)),
-    hold: (socket, peer) => new Pidfd(addon, watch, callbacks, openPidfd(addon, socketFd(socket), peer), peer.pid),
+    hold: (socket, peer) => {
+      const fd = openPidfd(addon, socketFd(socket), peer);
+      return new Pidfd(addon, watch, callbacks, fd, peer.pid, ticksOf(addon, fd, peer.pid));
+    },
+    adopt: (pid, startTicks) => {
+      let fd: number;
+      try {
+        fd = addon.pidfdOpen(pid);
+      } catch (error) {
+        if (errnoCode(error) === 'ESRCH') {
+          return undefined;
+        }
+        throw error;
+      }
+      // The pid was looked up first: what is read now is of the process that is held, or of none.
+      if (startTime(pid) !== startTicks || addon.pidfdEnded(fd)) {
+        addon.closeFd(fd);
+        return undefined;
+      }
+      return new Pidfd(addon, watch, callbacks, fd, pid, startTicks);
+    },
     close: () => watch.close(),
   };
 }
 
 class Pidfd implements WatchedProcess {
   readonly pid: number;
+  readonly startTicks: number;
   readonly #addon: Native;
   readonly #watch: ProcessWatch;
   readonly #callbacks: Map<number, () => void>;
   #fd: number | undefined;
   #token: number | undefined;
 
-  constructor(addon: Native, watch: ProcessWatch, callbacks: Map<number, () => void>, fd: number, pid: number) {
+  constructor(addon: Native, watch: ProcessWatch, callbacks: Map<number, () => void>, fd: number, pid: number, startTicks: number) {
     this.#addon = addon;
     this.#watch = watch;
     this.#callbacks = callbacks;
     this.#fd = fd;
     this.pid = pid;
+    this.startTicks = startTicks;
   }
 
   ended(): boolean {
@@ -62,6 +91,21 @@ class Pidfd implements WatchedProcess {
       this.#callbacks.delete(token);
       callback();
     });
+  }
+
+  signal(signal: 'SIGTERM' | 'SIGKILL'): boolean {
+    try {
+      if (this.#fd === undefined) {
+        return false;
+      }
+      this.#addon.pidfdSendSignal(this.#fd, constants.signals[signal]);
+      return true;
+    } catch (error) {
+      if (errnoCode(error) === 'ESRCH' || errnoCode(error) === 'EPERM') {
+        return false;
+      }
+      throw error;
+    }
   }
 
   close(): void {
@@ -117,6 +161,34 @@ function openPidfd(addon: Native, fd: number, peer: PeerCred): number {
 function effectiveUid(pid: number): number | undefined {
   const ids = /^Uid:\s+\d+\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
   return ids?.[1] === undefined ? undefined : Number(ids[1]);
+}
+
+/** Start time of the held process; its pidfd is closed when it has ended already. */
+function ticksOf(addon: Native, fd: number, pid: number): number {
+  const ticks = startTime(pid);
+  if (ticks === undefined || addon.pidfdEnded(fd)) {
+    addon.closeFd(fd);
+    throw new VfringError('VFRING_ERR_BAD_REQUEST', {
+      what: `the calling process ${pid} has ended`,
+      remedy: 'ask again from a process that lives on: a lease ends with the process that took it',
+    });
+  }
+  return ticks;
+}
+
+/** Field 22 of /proc/PID/stat (proc(5)), in clock ticks since boot; undefined when there is no such process. */
+function startTime(pid: number): number | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    // The name in parentheses may hold anything, a parenthesis too.
+    const ticks = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]);
+    return Number.isSafeInteger(ticks) ? ticks : undefined;
+  } catch (error) {
+    if (errnoCode(error) === 'ENOENT' || errnoCode(error) === 'ESRCH') {
+      return undefined;
+    }
+    throw error;
+  }
 }
 
 /** Node keeps the descriptor of a socket to itself; SO_PEERCRED needs it. */

@@ -3,26 +3,30 @@
 import { causeText } from '../errors.js';
 import type { Log } from '../log.js';
 import { addCounters, countersBetween, type Provider, type Vf, type VfCounters } from '../providers/provider.js';
-import type { LeasedVf } from './lease.js';
+import type { Lease, LeasedVf } from './lease.js';
 import type { PoolEntry, VfPool } from './vf-pool.js';
 
 export class VfKeeper {
   readonly #pool: VfPool;
-  readonly #provider: Provider;
+  readonly #settings: { readonly provider: Provider };
   readonly #log: Log;
   #lastComplaint = '';
 
-  constructor(pool: VfPool, provider: Provider, log: Log) {
+  constructor(pool: VfPool, settings: { readonly provider: Provider }, log: Log) {
     this.#pool = pool;
-    this.#provider = provider;
+    this.#settings = settings;
     this.#log = log;
+  }
+
+  get #provider(): Provider {
+    return this.#settings.provider;
   }
 
   /** The lease of the VF is over. */
   async takeBack(entry: PoolEntry): Promise<void> {
     try {
       if ((await this.#provider.takeBack(entry.vf, true)) === 'free') {
-        this.#pool.setFree(entry);
+        await this.#setFree(entry);
       } else {
         this.#pool.setDraining(entry, 'a process still drives it after its lease ended', true);
         this.#log.warn('VF is still driven after its lease ended', { vf: entry.vf.name, lease: entry.lease?.id });
@@ -40,15 +44,15 @@ export class VfKeeper {
   }
 
   /** Asks again for VFs that something still drives. */
-  async drain(): Promise<void> {
+  async drain(late: (lease: Lease, leased: LeasedVf) => void): Promise<void> {
     for (const entry of this.#pool.in('draining')) {
       try {
-        if (entry.leased !== undefined) {
-          await this.count(entry.leased);
+        if (entry.leased !== undefined && entry.lease !== undefined && (await this.count(entry.leased))) {
+          late(entry.lease, entry.leased);
         }
         if ((await this.#provider.takeBack(entry.vf, entry.force)) === 'free') {
           this.#log.info('VF is free at last', { vf: entry.vf.name, lease: entry.lease?.id });
-          this.#pool.setFree(entry);
+          await this.#setFree(entry);
         }
       } catch (error) {
         this.#sick(entry, causeText(error));
@@ -80,9 +84,24 @@ export class VfKeeper {
       return false;
     }
     if (entry.state !== 'free') {
-      this.#pool.setFree(entry);
+      await this.#setFree(entry);
     }
     return true;
+  }
+
+  /** A quick look at a VF that is free by the book, before it is given away. */
+  async glance(entry: PoolEntry): Promise<boolean> {
+    const health = await this.#provider.ready(entry.vf);
+    if (health.device !== 'free' || !health.owned) {
+      return this.look(entry);
+    }
+    entry.linkUp = health.linkUp;
+    return true;
+  }
+
+  async #setFree(entry: PoolEntry): Promise<void> {
+    this.#pool.setFree(entry);
+    entry.idle = (await this.counters(entry.vf)) ?? undefined;
   }
 
   #sick(entry: PoolEntry, reason: string): void {
@@ -94,6 +113,7 @@ export class VfKeeper {
 
   /** Adds what a leased VF has carried since the last reading. False: the counters cannot be read. */
   async count(leased: LeasedVf): Promise<boolean> {
+    await this.#measure(leased);
     const now = leased.last && (await this.counters(leased.vf));
     if (now === null || leased.last === null || leased.traffic === null) {
       return false;
@@ -101,6 +121,30 @@ export class VfKeeper {
     leased.traffic = addCounters(leased.traffic, countersBetween(leased.last, now, this.#provider.counterBits));
     leased.last = now;
     return true;
+  }
+
+  async #measure(leased: LeasedVf): Promise<void> {
+    try {
+      const memory = await this.#provider.memory(leased.vf);
+      leased.liveBytes = memory?.liveBytes ?? null;
+      leased.peakBytes = memory && Math.max(leased.peakBytes ?? 0, memory.peakBytes);
+    } catch (error) {
+      leased.liveBytes = null;
+      this.complain(`the memory of VF ${leased.vf.name} cannot be read: ${causeText(error)}`);
+    }
+  }
+
+  /** A VF under lease whose node somebody changed is its user's alone again. */
+  async keepOwner(entry: PoolEntry, uid: number): Promise<void> {
+    try {
+      const before = await this.#provider.keepOwner(entry.vf, uid);
+      if (before !== undefined) {
+        const was = `uid ${before.uid}, mode 0${before.mode.toString(8)}`;
+        this.#log.warn('somebody changed the node of a VF under lease: mended', { vf: entry.vf.name, was, lease: entry.lease?.id, uid });
+      }
+    } catch (error) {
+      this.complain(`the node of VF ${entry.vf.name} cannot be kept: ${causeText(error)}`);
+    }
   }
 
   /** The VF's registers now; null when they cannot be read, which is logged. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** The VFs of this node, what state each is in, and which one is next. */
 import type { Spread } from '../config/schema.js';
-import type { Vf } from '../providers/provider.js';
+import type { Vf, VfCounters } from '../providers/provider.js';
 import type { Lease, LeasedVf } from './lease.js';
 
 /**
@@ -21,6 +21,8 @@ export interface PoolEntry {
   /** A draining VF whose lease is over may be cut off; one found so at the start may finish. */
   force: boolean;
   linkUp: boolean;
+  /** The registers of a free VF, read when it fell free: nobody drives it, so they stand still. */
+  idle: VfCounters | undefined;
 }
 
 export class VfPool {
@@ -60,7 +62,7 @@ export class VfPool {
   }
 
   setFree(entry: PoolEntry): void {
-    Object.assign(entry, { state: 'free', reason: undefined, lease: undefined, leased: undefined, force: false });
+    Object.assign(entry, { state: 'free', reason: undefined, lease: undefined, leased: undefined, force: false, idle: undefined });
   }
 
   setUnhealthy(entry: PoolEntry, reason: string): void {
@@ -88,7 +90,7 @@ export class VfPool {
     candidates: ReadonlySet<PoolEntry>,
     picked: readonly PoolEntry[],
     spread: Spread,
-    job: { readonly uid: number; readonly id: string; readonly rank: number },
+    job: { readonly key: number; readonly rank: number },
   ): PoolEntry | undefined {
     const inOrder = this.#entries.filter((entry) => candidates.has(entry));
     if (spread === 'pack') {
@@ -96,7 +98,7 @@ export class VfPool {
     }
     const pfs = [...new Set(this.#entries.map((entry) => entry.vf.pf))];
     const ofJob = this.#entries.filter(
-      (entry) => picked.includes(entry) || (entry.lease?.uid === job.uid && entry.lease.job === job.id),
+      (entry) => picked.includes(entry) || entry.lease?.job.key === job.key,
     );
     const load = (pf: string): number => ofJob.filter((entry) => entry.vf.pf === pf).length;
     const place = (pf: string): number => (((pfs.indexOf(pf) - job.rank) % pfs.length) + pfs.length) % pfs.length;
@@ -113,5 +115,6 @@ function newEntry(vf: Vf): PoolEntry {
     leased: undefined,
     force: false,
     linkUp: false,
+    idle: undefined,
   };
 }

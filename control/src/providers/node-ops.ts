@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Owner and mode of a VF's node: real calls, passed in so that tests can stand in for them. */
-import { lstat } from 'node:fs/promises';
+import { closeSync, constants, lstatSync, openSync } from 'node:fs';
+import { tryLock } from '../libc.js';
 import { native } from '../native.js';
 
 export interface NodeStat {
@@ -18,6 +19,8 @@ export interface NodeOps {
   readonly gid: number;
   /** Rejects with ENOENT when there is none. */
   stat(path: string): Promise<NodeStat>;
+  /** True while somebody holds flock(2) on the file. Throws with `code`. */
+  isLocked(path: string): boolean;
   /** Mode 0600. Throws with `code`; EINVAL: the path is not what `kind` says. */
   setOwner(path: string, kind: NodeKind, uid: number, gid: number): void;
 }
@@ -27,15 +30,34 @@ const PRIVATE = 0o600;
 export const nodeOps: NodeOps = {
   uid: process.getuid?.() ?? 0,
   gid: process.getgid?.() ?? 0,
+  // Not through node's thread pool: /dev and /dev/shm answer at once, and a hop to a thread costs more.
   async stat(path) {
-    const { uid, mode } = await lstat(path);
+    const { uid, mode } = lstatSync(path);
     return { uid, mode: mode & 0o7777 };
+  },
+  isLocked(path) {
+    const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    try {
+      return !tryLock(fd, 'shared');
+    } finally {
+      closeSync(fd);
+    }
   },
   setOwner(path, kind, uid, gid) {
     const [major, minor] = kind.kind === 'char' ? [kind.major, kind.minor] : [0, 0];
     native().setNodeOwner(path, kind.kind, major, minor, uid, gid, PRIVATE);
   },
 };
+
+/** Gives the node to `uid` alone if it is not already; what it was then. */
+export async function keepOwner(ops: NodeOps, path: string, kind: NodeKind, uid: number): Promise<NodeStat | undefined> {
+  const stat = await ops.stat(path);
+  if (stat.uid === uid && stat.mode === PRIVATE) {
+    return undefined;
+  }
+  ops.setOwner(path, kind, uid, ops.gid);
+  return stat;
+}
 
 export function isOwn(stat: NodeStat, ops: NodeOps): boolean {
   return stat.uid === ops.uid && stat.mode === PRIVATE;

@@ -4,6 +4,8 @@
  * and soft (files) stand behind it, and one test suite runs against both.
  */
 
+import type { NodeStat } from './node-ops.js';
+
 export type VfKind = 'sriov' | 'soft';
 
 /** A VF as it was provisioned. `name` is unique on the node and lasting. */
@@ -40,10 +42,24 @@ export interface VfHealth {
   readonly detail?: string;
 }
 
+/** Memory that the present opener of a VF has registered with it, in bytes. */
+export interface VfMemory {
+  readonly liveBytes: number;
+  readonly peakBytes: number;
+}
+
 /** One thing that provisioning would do or did, for people. */
 export interface PlannedStep {
   readonly what: string;
   readonly why: string;
+  /** VFs in use, by name, that it would take away from under their processes. */
+  readonly disturbs?: readonly string[] | undefined;
+}
+
+/** VFs under lease, by name. They are left alone, unless `force` says otherwise. */
+export interface Around {
+  readonly leased: ReadonlySet<string>;
+  readonly force?: boolean;
 }
 
 export interface Provider {
@@ -54,15 +70,18 @@ export interface Provider {
   readonly sampleEveryMs: number;
 
   /** What provision() would do now. Reads only. Throws where it would refuse. */
-  plan(): Promise<readonly PlannedStep[]>;
+  plan(around?: Around): Promise<readonly PlannedStep[]>;
 
   /**
    * Makes the VFs as configured and returns them; on a provisioned node it
-   * changes nothing. VFs in `leased` (by name) are left as they are.
+   * changes nothing. When it fails half-way, what it did is undone.
    */
-  provision(leased: ReadonlySet<string>): Promise<readonly Vf[]>;
+  provision(around: Around): Promise<readonly Vf[]>;
 
   health(vf: Vf): Promise<VfHealth>;
+
+  /** Health as quickly as it can be told, for a VF that was well when last looked at. */
+  ready(vf: Vf): Promise<VfHealth>;
 
   /**
    * Hands the node over to `uid`, mode 0600, with the DMA limit set. On error
@@ -79,6 +98,16 @@ export interface Provider {
    * so. Without it, as after a restart, whoever drives the VF may finish.
    */
   takeBack(vf: Vf, force: boolean): Promise<'free' | 'open'>;
+
+  /**
+   * Sees to it that the node of a VF under lease is that user's alone, mode
+   * 0600. Returns what it was before if somebody had changed that. Throws
+   * VFRING_ERR_VF_UNHEALTHY.
+   */
+  keepOwner(vf: Vf, uid: number): Promise<NodeStat | undefined>;
+
+  /** Null where memory is not counted. Throws when it cannot be read. */
+  memory(vf: Vf): Promise<VfMemory | null>;
 
   /** Throws when the counters cannot be read. */
   counters(vf: Vf): Promise<VfCounters>;

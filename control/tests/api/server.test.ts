@@ -1,15 +1,21 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** The API over its real socket: jobs, and who may see what. */
 import { spawn } from 'node:child_process';
-import { chmodSync } from 'node:fs';
+import { chmodSync, readFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { connect } from 'node:net';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { openApi } from '../../src/api/openapi.js';
+import { ROUTES } from '../../src/api/routes.js';
 import type { JobView, StatusView } from '../../src/api/views.js';
 import { apiClient } from '../../src/cli/api-client.js';
-import { startNode } from '../helpers/fake-node.js';
+import { leasesOf, startNode } from '../helpers/fake-node.js';
 import { answerOf, ask, leaseHolder, leaseRequest } from '../helpers/lease-client.js';
 import { eventually } from '../helpers/eventually.js';
+import { softHarness } from '../providers/harness.js';
+import { softConfig } from '../helpers/config.js';
 import { tempDir } from '../helpers/temp-dir.js';
 
 const uid = process.getuid?.() ?? 0;
@@ -106,6 +112,114 @@ describe('status', () => {
   });
 });
 
+describe('the description', () => {
+  const committed = JSON.parse(readFileSync(join(import.meta.dirname, '../../../docs/openapi.json'), 'utf8')) as unknown;
+
+  test('in docs/openapi.json is what the server serves (npm run openapi writes it)', async () => {
+    const node = await startNode();
+    expect((await call(node.api, 'GET', '/v1/openapi.json')).body).toEqual(committed);
+    expect(openApi()).toEqual(committed);
+  });
+
+  test('holds for what every call answers', async () => {
+    const node = await startNode();
+    const job = await apiClient(node.runDir).createJob({ ranks: 1, vfs: 1, memory_bytes: 1 << 20, time_limit_s: 100, wait_s: 5 });
+    const { reply } = await leaseHolder(node.lease, leaseRequest({ job: job.id }));
+    const body: Record<string, string> = { createJob: '{"ranks":2}', provision: '{"force":false}' };
+    const ends = ['endJob', 'endLease'];
+    const seen: string[] = [];
+    for (const route of [...ROUTES].sort((a, b) => ends.indexOf(a.id) - ends.indexOf(b.id))) {
+      const place = route.path.replace('/leases/{id}', `/leases/${reply.lease}`).replace('{id}', job.id).replace('{name}', 'vf0');
+      const text = await raw(node.api, route.method, place, body[route.id]);
+      const answer: unknown = route.answer instanceof z.ZodString ? text.body : JSON.parse(text.body);
+      expect([route.id, text.status]).toEqual([route.id, route.status]);
+      expect([route.id, closed(route.answer).safeParse(answer).error]).toEqual([route.id, undefined]);
+      seen.push(route.id);
+    }
+    expect(seen).toHaveLength(ROUTES.length);
+  });
+
+  test('calls for administrators are refused to others, and say so', () => {
+    expect(ROUTES.filter((route) => route.who === 'administrators').map((route) => route.id).sort()).toEqual(
+      ['endLease', 'getMetrics', 'getPlan', 'provision', 'reconcile'],
+    );
+  });
+});
+
+/** No field that the description does not name. */
+function closed(schema: z.ZodType): z.ZodType {
+  return schema instanceof z.ZodObject ? schema.strict() : schema;
+}
+
+function raw(socketPath: string, method: string, path: string, body?: string): Promise<{ status: number; body: string }> {
+  return new Promise((resolve, reject) => {
+    const outgoing = request({ socketPath, method, path, agent: false }, (response) => {
+      let text = '';
+      response.on('data', (chunk: Buffer) => (text += chunk.toString()));
+      response.on('end', () => resolve({ status: response.statusCode ?? 0, body: text }));
+    });
+    outgoing.on('error', reject);
+    outgoing.end(body);
+  });
+}
+
+describe('administration', () => {
+  test('metrics carry the labels of PF, VF, NUMA node and job, and never go down', async () => {
+    const node = await startNode({ vfs: 2 });
+    const api = apiClient(node.runDir);
+    const { child, reply } = await leaseHolder(node.lease, leaseRequest({ job: 'metrics"job'.replace('"', ':') }));
+    node.soft.setCounters(reply.vfs[0] as never, { txFrames: 3, rxFrames: 4, txBytes: 300, rxBytes: 400 });
+    await node.daemon.manager.sample();
+    const text = await api.metrics();
+    expect(text).toContain('vfring_vfs{state="leased"} 1\n');
+    expect(text).toContain('vfring_vf_transmit_bytes_total{pf="soft",vf="vf0",numa="-1"} 300\n');
+    expect(text).toContain(`vfring_lease_limit_bytes{pf="soft",vf="vf0",numa="-1",job="metrics:job",uid="${uid}",rank="0"} 67108864\n`);
+    for (const line of text.trimEnd().split('\n')) {
+      expect(line).toMatch(/^(# (HELP|TYPE) \w+ .+|\w+(\{(\w+="[^"]*",?)+\})? -?\d+(\.\d+)?(e[+-]\d+)?)$/);
+    }
+    child.kill('SIGKILL');
+    await eventually(() => node.daemon.manager.leases().length === 0);
+    expect(await api.metrics()).toContain('vfring_vf_transmit_bytes_total{pf="soft",vf="vf0",numa="-1"} 300\n');
+    expect(await api.metrics()).toContain('vfring_leases_ended_total{reason="process ended"} 1\n');
+  });
+
+  test('a lease is taken away, and the history of a VF tells it', async () => {
+    const node = await startNode();
+    const api = apiClient(node.runDir);
+    const { reply } = await leaseHolder(node.lease, leaseRequest());
+    expect((await api.leases()).map(({ id }) => id)).toEqual([reply.lease]);
+    await api.endLease(reply.lease);
+    expect(await api.leases()).toEqual([]);
+    expect((await api.vfHistory('vf0')).map(({ id, how }) => [id, how])).toEqual([[reply.lease, 'ended by the administrator']]);
+    await expect(api.endLease(reply.lease)).rejects.toMatchObject({ code: 'VFRING_ERR_NO_SUCH_LEASE', exitStatus: 65 });
+  });
+
+  test('a changed configuration is taken over; under a running process only with force', async () => {
+    const dir = tempDir();
+    let vfs = 2;
+    const harness = softHarness(dir, 2);
+    const node = await startNode({
+      dir,
+      provider: harness.provider(),
+      reload: async () => ({ config: softConfig(join(dir, 'soft'), vfs, 'limits: {dma_per_vf: 1MiB}'), provider: harness.provider(vfs) }),
+    });
+    const api = apiClient(node.runDir);
+    const first = await leaseHolder(node.lease, leaseRequest());
+    const second = await leaseHolder(node.lease, leaseRequest());
+    vfs = 1;
+    await expect(api.provision(false)).rejects.toMatchObject({
+      code: 'VFRING_ERR_DISTURBS',
+      message: `the new configuration takes VFs vf1 from under job job of uid ${uid} (process ${second.child.pid})`,
+    });
+    expect((await api.status()).vfs).toHaveLength(2);
+    const { steps } = await api.provision(true);
+    expect(steps).toMatchObject([{ disturbs: ['vf1'] }]);
+    const status = await api.status();
+    expect(status.vfs.map((vf) => [vf.name, vf.lease?.pid])).toEqual([['vf0', first.child.pid]]);
+    expect(status.policy.dma_per_vf_bytes).toBe(1 << 20);
+  });
+});
+
 /** Runs a call as another user. */
 async function asUser(user: number, script: string): Promise<unknown> {
   const child = spawn(process.execPath, ['-e', script], { uid: user, gid: user, stdio: ['ignore', 'pipe', 'inherit'] });
@@ -150,12 +264,28 @@ describe.runIf(uid === 0)('users among each other (root only: it takes two users
     expect(await api.endJob(theirs.id)).toMatchObject({ state: 'ended' });
   });
 
+  test('only administrators take leases away, plan, provision and see everybody\'s metrics', async () => {
+    const node = await sharedNode();
+    const { child, reply } = await leaseHolder(node.lease, leaseRequest());
+    for (const [method, path] of [['DELETE', `/v1/leases/${reply.lease}`], ['GET', '/v1/plan'], ['POST', '/v1/provision'], ['POST', '/v1/reconcile'], ['GET', '/v1/metrics']]) {
+      expect(await asUser(NOBODY, get(node.api, path ?? '', method))).toMatchObject({ code: 'VFRING_ERR_FORBIDDEN' });
+    }
+    const forOther = `require('http').request({ socketPath: ${JSON.stringify(node.api)}, path: '/v1/jobs', method: 'POST' }, (r) => r.pipe(process.stdout)).end('{"uid":0}')`;
+    expect(await asUser(NOBODY, forOther)).toMatchObject({ code: 'VFRING_ERR_FORBIDDEN' });
+    expect(await asUser(NOBODY, get(node.api, '/v1/leases'))).toEqual({ leases: [] });
+    expect(await asUser(NOBODY, get(node.api, '/v1/vfs/vf0/leases'))).toEqual({ leases: [] });
+    expect(node.daemon.manager.leases()).toHaveLength(1);
+    const theirs = await apiClient(node.runDir).createJob({ uid: NOBODY, vfs: 1 });
+    expect(theirs.uid).toBe(NOBODY);
+    child.kill();
+  });
+
   test('a label gives no rights over another user\'s job of that name', async () => {
     const node = await sharedNode();
     await ask(node.lease, leaseRequest({ job: 'same' }));
     expect(await asUser(NOBODY, lease(node.lease, leaseRequest({ job: 'same' })))).toMatchObject({ ok: true });
-    expect(node.daemon.jobs.find(0, 'same')?.leases).toHaveLength(1);
-    expect(node.daemon.jobs.find(NOBODY, 'same')?.leases).toHaveLength(1);
+    expect(leasesOf(node, 'same', 0)).toHaveLength(1);
+    expect(leasesOf(node, 'same', NOBODY)).toHaveLength(1);
   });
 
   test('a leased node belongs to who asked for it', async () => {

@@ -36,7 +36,15 @@ describe('exit statuses and messages', () => {
     ['vfring', ['fly'], 64],
     ['vfring', ['status', '--jsno'], 64],
     ['vfring', ['run', '-n', '2', 'p'], 64],
-    ['vfring', ['provision'], 64],
+    ['vfring', ['provision'], 69],
+    ['vfring', ['provision', '--plan', '--config', '/nowhere'], 78],
+    ['vfring', ['top'], 69],
+    ['vfring', ['lease'], 69],
+    ['vfring', ['preflight'], 64],
+    ['vfring', ['preflight', '-n', 'x'], 64],
+    ['vfring', ['job', 'create', '--memory', '64'], 64],
+    ['vfring', ['completion', 'csh'], 64],
+    ['vfring', ['doctor', '--config', '/nowhere'], 69],
     ['vfring', ['status'], 69],
     ['vfring', ['job'], 69],
     ['vfring', ['config', 'check', '/nowhere'], 78],
@@ -46,7 +54,8 @@ describe('exit statuses and messages', () => {
   ])('%s %j: %d', (program, args, status) => {
     const result = command(program, ...args);
     expect(result.status).toBe(status);
-    expect(result.err).not.toBe('');
+    // The doctor's findings are its result; everything else is said on standard error.
+    expect(args[0] === 'doctor' ? result.out : result.err).not.toBe('');
     expect(result.err).not.toMatch(/\n\s+at /); // no stack trace
   });
 
@@ -119,17 +128,38 @@ describe.skipIf(!existsSync(join(libexec, 'vfring-softvf')))('vfringd with real 
     expect(existsSync(lease)).toBe(false);
   });
 
-  test('after kill -9 it starts again, and mends what it left', async () => {
+  test('after kill -9 it starts again, takes over the lease of a living process, and mends its node', async () => {
     const dir = tempDir();
     const first = await start(dir);
-    const { reply } = await leaseHolder(first.lease, leaseRequest());
+    const { child, reply } = await leaseHolder(first.lease, leaseRequest());
     const device = reply.vfs[0]?.device ?? '';
+    const inode = statSync(device).ino;
     first.daemon.kill('SIGKILL');
     await ended(first.daemon);
     const owner = statSync(device);
     native().setNodeOwner(device, 'file', 0, 0, owner.uid, owner.gid, 0o640);
     const second = await start(dir);
     expect(statSync(device).mode & 0o7777).toBe(0o600);
+    expect(statSync(device).ino).toBe(inode); // not cut off
+    expect(await ask(second.lease, leaseRequest({ count: 2 }))).toMatchObject({ code: 'VFRING_ERR_NO_FREE_VF' });
+    child.kill('SIGKILL');
+    await ended(child);
     expect((await ask(second.lease, leaseRequest({ count: 2 }))).ok).toBe(true);
+  });
+
+  test('SIGTERM leaves the leases of living processes to the next daemon; one that ends in between is noticed', async () => {
+    const dir = tempDir();
+    const first = await start(dir);
+    const a = await leaseHolder(first.lease, leaseRequest());
+    const b = await leaseHolder(first.lease, leaseRequest());
+    first.daemon.kill('SIGTERM');
+    await ended(first.daemon);
+    expect(first.daemon.exitCode).toBe(0);
+    b.child.kill('SIGKILL');
+    await ended(b.child);
+    const second = await start(dir);
+    const free = await ask(second.lease, leaseRequest());
+    expect(free.vfs[0]?.device).toBe(b.reply.vfs[0]?.device);
+    expect(await ask(second.lease, { v: 1, op: 'release', lease: a.reply.lease })).toMatchObject({ code: 'VFRING_ERR_NOT_OWNER' });
   });
 });

@@ -61,7 +61,7 @@ async function runIt(body: (lease: string) => string, args: string, version?: st
 describe('a run', () => {
   test('sets the transport, names the job, passes the rest on, and says what it chose', async () => {
     const result = await runIt((lease) => `${rank(lease, 0)} & ${rank(lease, 1)} & wait`, '--local vf -n 2 --bind-to core -- prog -x y');
-    const id = result.node.daemon.jobs.list()[0]?.id ?? '';
+    const id = result.node.daemon.ledger.jobs(1)[0]?.id ?? '';
     expect(result.arguments()).toEqual([
       ...['-n', '2', '--mca', 'pml', 'ob1', '--mca', 'btl', 'self,vfring', '-x', 'VFRING_JOB', '-x', 'VFRING_RUN_DIR'],
       ...['--bind-to', 'core', 'prog', '-x', 'y'],
@@ -74,7 +74,7 @@ describe('a run', () => {
       expect.stringMatching(/^rank 1: VF vf\d of PF soft: out 0 frames 0 B, in 0 frames 0 B$/) as string,
     ]);
     expect(result.status).toBe(0);
-    expect(result.node.daemon.jobs.list()[0]?.endedAt).toBeDefined();
+    expect(result.node.daemon.ledger.jobs(1)[0]?.endedAt).toBeDefined();
   });
 
   test('that ends well without leases was not carried: status 76', async () => {

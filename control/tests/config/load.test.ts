@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { formatProblem, loadConfig, parseConfig } from '../../src/config/load.js';
-import { formatSize, parseSize } from '../../src/config/units.js';
+import { formatSize, parseDuration, parseSize } from '../../src/config/units.js';
 import { tempDir } from '../helpers/temp-dir.js';
 
 function problems(text: string): string[] {
@@ -21,6 +21,8 @@ describe('a good configuration', () => {
         version: 1,
         provider: { soft: { dir: '/x', vfs: 2, mtu: 1500 } },
         spread: 'pf',
+        quotas: { jobs_per_user: 64 },
+        jobs: { kill_after: 10 },
         limits: { dma_per_vf: 64 * 2 ** 20, memlock: 128 * 2 ** 20 },
       },
     });
@@ -104,4 +106,10 @@ describe('sizes', () => {
     [67_108_864, '64 MiB'],
     [1536, '1.5 KiB'],
   ])('%d for people', (bytes, text) => expect(formatSize(bytes)).toBe(text));
+});
+
+test.each<[string, number | undefined]>([
+  ['90s', 90], ['30m', 1800], ['2 h', 7200], ['7d', 604_800], ['0s', undefined], ['90', undefined], ['1.5h', undefined], ['9999999d', undefined],
+])('a time: %s', (text, seconds) => {
+  expect(parseDuration(text)).toBe(seconds);
 });

@@ -1,33 +1,50 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { expect, test } from 'vitest';
-import { MemoryJobStore, recordLease } from '../../src/daemon/job-registry.js';
-import type { Lease } from '../../src/daemon/lease.js';
+import { JobRegistry } from '../../src/daemon/job-registry.js';
+import { IN_MEMORY } from '../../src/ledger/database.js';
+import { Ledger } from '../../src/ledger/ledger.js';
 
-const lease = (endedAt?: Date): Lease => ({ endedAt }) as Lease;
+const registry = (): { jobs: JobRegistry; ledger: Ledger } => {
+  const ledger = new Ledger(IN_MEMORY);
+  return { ledger, jobs: new JobRegistry(ledger) };
+};
 
-test('what one user can make the daemon remember is bounded; jobs with leases stay', () => {
-  const store = new MemoryJobStore();
-  const held = store.create(1);
-  recordLease(held, lease());
-  const done = store.create(1);
-  recordLease(done, lease(new Date()));
-  const other = store.create(2);
+test('what one user can make the daemon hold in memory is bounded; jobs that count stay', () => {
+  const { jobs } = registry();
+  const held = jobs.create(1);
+  held.held = 1;
+  const kept = jobs.create(1, { vfs: 2 });
+  const idle = jobs.create(1);
+  const other = jobs.create(2);
   for (let i = 0; i < 300; i++) {
-    store.findOrAdopt(1, `label-${i}`);
+    jobs.findOrAdopt(1, `label-${i}`);
   }
-  expect(store.list(1)).toHaveLength(256);
-  expect(store.find(1, held.id)).toBe(held);
-  expect(store.find(1, done.id)).toBeUndefined();
-  expect(store.find(2, other.id)).toBe(other);
+  expect(jobs.active().length).toBeLessThanOrEqual(256 + 4);
+  expect(jobs.find(1, held.id)).toBe(held);
+  expect(jobs.find(1, kept.id)).toBe(kept);
+  expect(jobs.find(2, other.id)).toBe(other);
+  // Out of memory is not out of the ledger.
+  expect(jobs.active()).not.toContain(idle);
+  expect(jobs.find(1, idle.id)).toMatchObject({ key: idle.key, state: 'open' });
 });
 
-test('a process that leases in a loop pushes out ended leases only', () => {
-  const job = new MemoryJobStore().create(1);
-  const held = lease();
-  recordLease(job, held);
-  for (let i = 0; i < 5000; i++) {
-    recordLease(job, lease(new Date()));
-  }
-  expect(job.leases).toHaveLength(4096);
-  expect(job.leases[0]).toBe(held);
+test('a label names the same job again, and another user\'s another one', () => {
+  const { jobs } = registry();
+  const mine = jobs.findOrAdopt(1, 'same');
+  expect(jobs.findOrAdopt(1, 'same')).toBe(mine);
+  expect(jobs.findOrAdopt(2, 'same').key).not.toBe(mine.key);
+});
+
+test('jobs with a reservation or in the queue are there after a restart', () => {
+  const { jobs, ledger } = registry();
+  const open = jobs.create(1, { vfs: 2, memoryBytes: 1 << 20 });
+  const queued = jobs.create(1, { vfs: 3 }, 5_000_000_000_000);
+  const ended = jobs.create(1, { vfs: 4 });
+  jobs.end(ended, 'ended');
+  const again = new JobRegistry(ledger);
+  expect(again.active().map(({ key, state, vfs }) => ({ key, state, vfs }))).toEqual([
+    { key: open.key, state: 'open', vfs: 2 },
+    { key: queued.key, state: 'queued', vfs: 3 },
+  ]);
+  expect(again.find(1, ended.id)?.state).toBe('ended');
 });

@@ -6,13 +6,12 @@ import type { Lease } from '../../src/daemon/lease.js';
 import type { Vf } from '../../src/providers/provider.js';
 import { softConfig, sriovConfig } from '../helpers/config.js';
 import { eventually } from '../helpers/eventually.js';
-import { makeNode, startNode } from '../helpers/fake-node.js';
+import { leasesOf, makeNode, startNode } from '../helpers/fake-node.js';
 import { vfBdf } from '../helpers/fake-kernel.js';
 import { ask, ended, leaseHolder, leaseRequest } from '../helpers/lease-client.js';
 import { tempDir } from '../helpers/temp-dir.js';
 import { PF_A, PF_B, softHarness, sriovHarness } from '../providers/harness.js';
 
-const uid = process.getuid?.() ?? 0;
 const states = (node: Awaited<ReturnType<typeof startNode>>): string[] =>
   node.daemon.manager.pool.entries.map((entry) => entry.state);
 
@@ -121,8 +120,8 @@ test('the largest reply fits into what the protocol allows', async () => {
   const entries = Array.from({ length: 64 }, (_unused, i) => ({
     vf: { kind: 'soft', name: `vf${192 + i}`, device: `${soft}/vf${192 + i}`, mac: '02:76:66:58:ff:00', mtu: 9000, pf: 'soft', numa: -1 },
   }));
-  const lease = { id: 'l-1000000', memlockBytes: 2 ** 50, vfs: entries } as unknown as Lease;
-  expect(leaseReply(lease, 2 ** 50).length + 1).toBeLessThanOrEqual(16_384);
+  const lease = { id: 'l-1000000', memlockBytes: 2 ** 50, dmaLimitBytes: 2 ** 50, vfs: entries } as unknown as Lease;
+  expect(leaseReply(lease).length + 1).toBeLessThanOrEqual(16_384);
   expect(softConfig(soft, 256).provider.soft?.dir).toBe(soft);
 });
 
@@ -184,13 +183,13 @@ describe('a VF that something still drives', () => {
     harness.setCounters(vf, { txFrames: 9, rxFrames: 0, txBytes: 900, rxBytes: 0 });
     harness.setOpen(vf, false);
     await eventually(() => states(node)[0] === 'free');
-    expect(node.daemon.jobs.find(uid, 'job')?.leases[0]?.vfs[0]?.traffic).toMatchObject({ txFrames: 9, txBytes: 900 });
+    expect(leasesOf(node, 'job')[0]?.vfs[0]?.traffic).toMatchObject({ txFrames: 9, txBytes: 900 });
     expect(await ask(node.lease, leaseRequest())).toMatchObject({ ok: true });
   });
 
   test('at the start of the daemon is left to its user, its node taken back', async () => {
     const { harness, node, vf } = await draining();
-    await node.daemon.stop();
+    await node.daemon.stop('end');
     harness.chmod(vf, 4242, 0o600); // as after a kill -9 of the daemon
     const next = await startNode({ dir: tempDir(), provider: harness.provider(), config: sriovConfig({ ens1: 1 }) });
     expect(states(next)).toEqual(['draining']);
@@ -204,7 +203,7 @@ describe('start and stop', () => {
   test('a node that a dead daemon left with a user is taken back, and logged', async () => {
     const dir = tempDir();
     const harness = softHarness(dir, 1);
-    const [vf] = await harness.provider().provision(new Set());
+    const [vf] = await harness.provider().provision({ leased: new Set() });
     harness.chmod(vf as Vf, 4242, 0o660);
     const node = await startNode({ dir, provider: harness.provider(), config: softConfig(dir, 1) });
     expect(states(node)).toEqual(['free']);
@@ -216,16 +215,17 @@ describe('start and stop', () => {
     const node = makeNode();
     await node.daemon.start();
     const { reply } = await leaseHolder(node.lease, leaseRequest({ count: 2 }));
-    await node.daemon.stop();
+    await node.daemon.manager.stop('end');
+    expect(leasesOf(node, 'job')[0]?.how).toBe('daemon stopped');
+    await node.daemon.stop('end');
     expect(states(node).every((state) => state === 'free')).toBe(true);
     expect(node.soft.fake.file(reply.vfs[0]?.device ?? '').made).toBe(2);
-    expect(node.daemon.jobs.find(uid, 'job')?.leases[0]?.how).toBe('daemon stopped');
     await expect(ask(node.lease, leaseRequest())).rejects.toThrow();
   });
 
   test('a request that comes during the stop is told so', async () => {
     const node = await startNode();
-    const stopped = node.daemon.manager.stop();
+    const stopped = node.daemon.manager.stop('end');
     expect(await ask(node.lease, leaseRequest())).toMatchObject({ code: 'VFRING_ERR_SHUTTING_DOWN' });
     await stopped;
   });
@@ -295,7 +295,7 @@ describe('counters', () => {
     }
     child.kill('SIGKILL');
     await eventually(() => states(node)[0] === 'free');
-    expect(node.daemon.jobs.find(uid, 'job')?.leases[0]?.vfs[0]?.traffic?.txBytes).toBe(3_000_000_000 + 3_000_000_000 + 3_000_000_000);
+    expect(leasesOf(node, 'job')[0]?.vfs[0]?.traffic?.txBytes).toBe(3_000_000_000 + 3_000_000_000 + 3_000_000_000);
   });
 
   test('that cannot be read at the end are unknown, not zero', async () => {
@@ -304,7 +304,7 @@ describe('counters', () => {
     node.soft.fake.failing.set('show', 'vfring-softvf: cannot read');
     child.kill('SIGKILL');
     await eventually(() => node.daemon.manager.leases().length === 0);
-    expect(node.daemon.jobs.find(uid, 'job')?.leases[0]?.vfs[0]?.traffic).toBeNull();
+    expect(leasesOf(node, 'job')[0]?.vfs[0]?.traffic).toBeNull();
   });
 });
 

@@ -3,7 +3,7 @@
  * A machine with SR-IOV cards, played: a sysfs tree in a temporary folder that
  * answers writes as the kernel does, and the programs ip and modprobe.
  */
-import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { VfringError } from '../../src/errors.js';
 import type { Exec, ExecResult } from '../../src/exec.js';
@@ -14,6 +14,8 @@ interface FakeVf {
   mac: string;
   spoofchk: boolean;
   trust: boolean;
+  vlan: number;
+  max_tx_rate: number;
 }
 
 interface FakePf {
@@ -31,6 +33,8 @@ export interface FakePfOptions {
   readonly mac: string;
   readonly totalVfs?: number;
   readonly up?: boolean;
+  readonly device?: string;
+  readonly numa?: number;
 }
 
 const OK: ExecResult = { status: 0, stdout: '', stderr: '' };
@@ -50,6 +54,8 @@ export class FakeKernel {
   isolation = 'isolated';
   hasModule = true;
   linkComesUp = true;
+  /** Called before every change; it throws when the change is not to happen. */
+  fuse: () => void = () => {};
   hasIp = true;
   /** Settings of `ip link set … vf` that the driver takes and forgets. */
   forgets = new Set<string>();
@@ -72,13 +78,17 @@ export class FakeKernel {
       uid: 0,
       gid: 0,
       stat: async (path) => this.#stat(path),
+      isLocked: () => false,
       setOwner: (path, kind, uid) => this.#setOwner(path, kind, uid),
     };
   }
 
-  addPf({ bdf, name, mac, totalVfs = 7, up = false }: FakePfOptions): void {
+  addPf({ bdf, name, mac, totalVfs = 7, up = false, device = '0x10c9', numa = -1 }: FakePfOptions): void {
     this.#pfs.set(name, { bdf, name, mac, mtu: 1500, up, vfs: [] });
     const dir = `bus/pci/devices/${bdf}`;
+    this.#put(`${dir}/vendor`, '0x8086');
+    this.#put(`${dir}/device`, device);
+    this.#put(`${dir}/numa_node`, String(numa));
     this.#put(`${dir}/sriov_numvfs`, '0');
     this.#put(`${dir}/sriov_drivers_autoprobe`, '1');
     this.#put(`${dir}/sriov_offset`, '128');
@@ -101,6 +111,17 @@ export class FakeKernel {
       throw new Error(`no PF ${name}`);
     }
     return pf;
+  }
+
+  /** Which driver each function is bound to. */
+  drivers(): Record<string, string> {
+    const dir = join(this.#root, 'bus/pci/devices');
+    const bound = readdirSync(dir).filter((bdf) => existsSync(join(dir, bdf, 'driver')));
+    return Object.fromEntries(bound.map((bdf) => [bdf, basename(readlinkSync(join(dir, bdf, 'driver')))]));
+  }
+
+  autoprobe(bdf: string): string {
+    return readFileSync(join(this.#root, `bus/pci/devices/${bdf}/sriov_drivers_autoprobe`), 'utf8');
   }
 
   setCarrier(name: string, up: boolean): void {
@@ -136,6 +157,7 @@ export class FakeKernel {
       if (!this.hasModule) {
         return { status: 1, stdout: '', stderr: `modprobe: FATAL: Module ${args[0]} not found\n` };
       }
+      this.fuse();
       this.changes.push(`modprobe ${args.join(' ')}`);
       this.loadModule();
       return OK;
@@ -151,9 +173,13 @@ export class FakeKernel {
       return { ...OK, stdout: JSON.stringify([this.#show(this.pf(args[4] ?? ''))]) };
     }
     const [, , , name = '', what, ...rest] = args;
+    this.fuse();
     this.changes.push(`ip ${args.join(' ')}`);
     const pf = this.pf(name);
-    if (what === 'up') {
+    if (what === 'down') {
+      pf.up = false;
+      this.setCarrier(name, false);
+    } else if (what === 'up') {
       pf.up = true;
       this.setCarrier(name, this.linkComesUp);
     } else if (what === 'mtu') {
@@ -165,7 +191,7 @@ export class FakeKernel {
         return { status: 2, stdout: '', stderr: 'RTNETLINK answers: Invalid argument\n' };
       }
       if (!this.forgets.has(key)) {
-        Object.assign(vf, { [key]: key === 'mac' ? value : value === 'on' });
+        Object.assign(vf, { [key]: key === 'mac' ? value : /^\d+$/.test(value) ? Number(value) : value === 'on' });
       }
     } else {
       return { status: 255, stdout: '', stderr: `Error: either "dev" is duplicate, or "${what}" is a garbage.\n` };
@@ -179,13 +205,19 @@ export class FakeKernel {
       address: pf.mac,
       mtu: pf.mtu,
       flags: pf.up ? ['BROADCAST', 'UP', 'LOWER_UP'] : ['BROADCAST'],
-      vfinfo_list: pf.vfs.map((vf, i) => ({ vf: i, address: vf.mac, spoofchk: vf.spoofchk, trust: vf.trust })),
+      vfinfo_list: pf.vfs.map((vf, i) => ({ vf: i, address: vf.mac, spoofchk: vf.spoofchk, trust: vf.trust,
+        vlan_list: [vf.vlan === 0 ? {} : { vlan: vf.vlan }], rate: { max_tx: vf.max_tx_rate, min_tx: 0 } })),
     };
   }
 
   async #write(path: string, value: string): Promise<void> {
-    this.changes.push(`echo ${value} > ${path}`);
+    this.fuse();
+    this.changes.push(`echo ${value.trim()} > ${path}`);
     const name = basename(path);
+    const driver = /^bus\/pci\/drivers\/([^/]+)\/bind$/.exec(path)?.[1];
+    if (driver !== undefined) {
+      return this.#bind(value, driver);
+    }
     if (path === 'bus/pci/drivers_probe') {
       const override = readFileSync(join(this.#root, `bus/pci/devices/${value}/driver_override`), 'utf8');
       this.#bind(value, override);
@@ -213,7 +245,7 @@ export class FakeKernel {
       rmSync(join(this.#root, `bus/pci/devices/${vf}`), { recursive: true });
       rmSync(join(this.#root, `bus/pci/devices/${bdf}/virtfn${i}`));
     }
-    pf.vfs = Array.from({ length: wanted }, () => ({ mac: '00:00:00:00:00:00', spoofchk: true, trust: false }));
+    pf.vfs = Array.from({ length: wanted }, () => ({ mac: '00:00:00:00:00:00', spoofchk: true, trust: false, vlan: 0, max_tx_rate: 0 }));
     pf.vfs.forEach((_vf, i) => {
       const vf = vfBdf(bdf, i);
       this.#makeVf(vf, bdf);
@@ -250,10 +282,10 @@ export class FakeKernel {
       const minor = this.#nextNode++;
       const node = `uiovf${minor}`;
       this.#put(`${dir}/uio_vf/${node}/state`, 'free');
-      this.#put(`${dir}/uio_vf/${node}/dma_limit_bytes`, '0');
       this.#put(`${dir}/uio_vf/${node}/isolation`, this.isolation);
-      this.#put(`${dir}/uio_vf/${node}/owner_pid`, '0');
-      this.#put(`${dir}/uio_vf/${node}/generation`, '0');
+      for (const attribute of ['dma_limit_bytes', 'dma_live_bytes', 'dma_peak_bytes', 'owner_pid', 'generation']) {
+        this.#put(`${dir}/uio_vf/${node}/${attribute}`, '0');
+      }
       this.#put(`${dir}/uio_vf/${node}/dev`, `${UIO_MAJOR}:${minor}`);
       writeFileSync(join(this.devDir, node), '');
       this.nodes.set(join(this.devDir, node), { uid: 0, mode: 0o600, minor });

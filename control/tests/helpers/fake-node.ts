@@ -4,9 +4,12 @@ import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import type { Config } from '../../src/config/schema.js';
 import { Daemon } from '../../src/daemon/daemon.js';
+import type { Settings } from '../../src/daemon/lease-manager.js';
 import { LINE_LIMITS, type LineLimits } from '../../src/daemon/line-server.js';
 import type { Prlimit } from '../../src/daemon/memlock.js';
 import { realProcesses } from '../../src/daemon/processes.js';
+import { IN_MEMORY } from '../../src/ledger/database.js';
+import type { LeaseRecord } from '../../src/ledger/records.js';
 import type { Rlimit } from '../../src/libc.js';
 import { createLog } from '../../src/log.js';
 import { native } from '../../src/native.js';
@@ -22,6 +25,11 @@ export interface FakeNodeOptions {
   readonly config?: Config;
   readonly lineLimits?: Partial<LineLimits>;
   readonly prlimit?: Prlimit;
+  /** In memory unless it is named. */
+  readonly ledgerFile?: string;
+  readonly jobsEveryMs?: number;
+  readonly apiRequestMs?: number;
+  readonly reload?: () => Promise<Settings>;
 }
 
 export interface FakeNode {
@@ -39,7 +47,7 @@ export interface FakeNode {
 export async function startNode(options: FakeNodeOptions = {}): Promise<FakeNode> {
   const node = makeNode(options);
   await node.daemon.start();
-  onTestFinished(() => node.daemon.stop());
+  onTestFinished(() => node.daemon.stop('end'));
   return node;
 }
 
@@ -59,15 +67,21 @@ export function makeNode(options: FakeNodeOptions = {}): FakeNode {
     }
     return before;
   };
+  const config = options.config ?? softConfig(join(dir, 'soft'), options.vfs ?? 4);
+  const provider = options.provider ?? soft.provider();
   const daemon = new Daemon({
-    config: options.config ?? softConfig(join(dir, 'soft'), options.vfs ?? 4),
+    config,
     runDir,
-    provider: options.provider ?? soft.provider(),
+    ledgerFile: options.ledgerFile ?? IN_MEMORY,
+    provider,
+    reload: options.reload ?? (async () => ({ config, provider })),
     processes: realProcesses(native()),
     prlimit: options.prlimit ?? recorder,
     log: createLog('text', (line) => log.push(line)),
     lineLimits: { ...LINE_LIMITS, ...options.lineLimits },
     drainEveryMs: 20,
+    ...(options.apiRequestMs && { apiRequestMs: options.apiRequestMs }),
+    jobsEveryMs: options.jobsEveryMs ?? 20,
   });
   return {
     daemon,
@@ -79,4 +93,10 @@ export function makeNode(options: FakeNodeOptions = {}): FakeNode {
     limitsSet,
     soft,
   };
+}
+
+/** Every lease of a job that the ledger knows. */
+export function leasesOf(node: FakeNode, label: string, uid = process.getuid?.() ?? 0): LeaseRecord[] {
+  const job = node.daemon.ledger.findJob(uid, label);
+  return job === undefined ? [] : node.daemon.ledger.leasesOf(job.key);
 }

@@ -15,7 +15,7 @@ import { FakeSoftVf } from '../helpers/fake-softvf.js';
 
 export interface Harness {
   /** A new provider on the same machine, as after a restart of the daemon. */
-  provider(): Provider;
+  provider(vfs?: number): Provider;
   ownerOf(vf: Vf): Promise<{ uid: number; mode: number }>;
   /** As a user may do who owns it. */
   chmod(vf: Vf, uid: number, mode: number): void;
@@ -28,12 +28,13 @@ export interface Harness {
 }
 
 /** Owner changes on paper, so that the suite needs no root. */
-function paperOps(): NodeOps & { owners: Map<string, { uid: number; mode: number }> } {
+function paperOps(isLocked: NodeOps['isLocked']): NodeOps & { owners: Map<string, { uid: number; mode: number }> } {
   const owners = new Map<string, { uid: number; mode: number }>();
   return {
     owners,
     uid: nodeOps.uid,
     gid: nodeOps.gid,
+    isLocked,
     async stat(path) {
       const real = await nodeOps.stat(path);
       return owners.get(path) ?? real;
@@ -46,13 +47,12 @@ function paperOps(): NodeOps & { owners: Map<string, { uid: number; mode: number
 
 export function softHarness(dir: string, vfs = 4): Harness & { fake: FakeSoftVf } {
   const fake = new FakeSoftVf();
-  const ops = paperOps();
-  const config = softConfig(join(dir, 'soft'), vfs).provider.soft;
+  const ops = paperOps((path) => fake.file(path).state === 'open');
   return {
     fake,
-    provider: () =>
+    provider: (count: number = vfs) =>
       new SoftProvider(
-        config ?? { dir, vfs, mtu: 0 },
+        softConfig(join(dir, 'soft'), count).provider.soft ?? { dir, vfs, mtu: 0 },
         softVfTool(dir, async (program, args) => {
           const result = await fake.exec(program, args);
           if (args[0] === 'create') {

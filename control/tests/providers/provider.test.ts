@@ -2,11 +2,11 @@
 /** What the daemon relies on, asked of both providers. */
 import { describe, expect, test } from 'vitest';
 import { isVfringError } from '../../src/errors.js';
-import { addCounters, countersBetween, type Vf } from '../../src/providers/provider.js';
+import { addCounters, countersBetween, type Around, type Vf } from '../../src/providers/provider.js';
 import { tempDir } from '../helpers/temp-dir.js';
 import { softHarness, sriovHarness, type Harness } from './harness.js';
 
-const NONE: ReadonlySet<string> = new Set();
+const NONE: Around = { leased: new Set() };
 const USER = 4242;
 
 const first = (vfs: readonly Vf[]): Vf => {
@@ -111,7 +111,7 @@ describe.each<[string, (dir: string) => Harness]>([
     const [gone, leased] = vfs as [Vf, Vf];
     harness.remove(gone);
     await provider.grant(leased, USER, 1 << 20);
-    const again = await provider.provision(new Set([leased.name]));
+    const again = await provider.provision({ leased: new Set([leased.name]) });
     expect(again.map((vf) => vf.mac)).toEqual(vfs.map((vf) => vf.mac));
     expect(await harness.ownerOf(leased)).toEqual({ uid: USER, mode: 0o600 });
     expect((await provider.health(first(again))).device).toBe('free');

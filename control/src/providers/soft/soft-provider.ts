@@ -8,10 +8,11 @@ import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { SoftConfig } from '../../config/schema.js';
 import { VfringError, causeText, errnoCode } from '../../errors.js';
-import { isOwn, type NodeOps } from '../node-ops.js';
-import type { PlannedStep, Provider, Vf, VfCounters, VfHealth } from '../provider.js';
+import { isOwn, keepOwner, type NodeOps, type NodeStat } from '../node-ops.js';
+import type { Around, PlannedStep, Provider, Vf, VfCounters, VfHealth, VfMemory } from '../provider.js';
 import type { SoftVfState, SoftVfTool } from './softvf-tool.js';
 
+const NOBODY: Around = { leased: new Set() };
 const FILE: { readonly kind: 'file' } = { kind: 'file' };
 
 export class SoftProvider implements Provider {
@@ -30,21 +31,23 @@ export class SoftProvider implements Provider {
     this.#ops = ops;
   }
 
-  async plan(): Promise<readonly PlannedStep[]> {
+  async plan({ leased, force = false }: Around = NOBODY): Promise<readonly PlannedStep[]> {
     const steps: PlannedStep[] = [];
     for (const vf of this.#wanted()) {
-      const why = await this.#unfit(vf);
+      const inUse = leased.has(vf.name);
+      const why = inUse && !force ? undefined : await this.#unfit(vf);
       if (why !== undefined) {
-        steps.push({ what: `create ${vf.device} (MAC ${vf.mac}, MTU ${vf.mtu})`, why });
+        steps.push({ what: `create ${vf.device} (MAC ${vf.mac}, MTU ${vf.mtu})`, why, ...(inUse && { disturbs: [vf.name] }) });
       }
     }
-    for (const name of await this.#surplus()) {
-      steps.push({ what: `destroy ${join(this.#config.dir, name)}`, why: `the configuration asks for ${this.#config.vfs} soft VFs` });
+    for (const name of await this.#surplus(force ? new Set() : leased)) {
+      const why = `the configuration asks for ${this.#config.vfs} soft VFs`;
+      steps.push({ what: `destroy ${join(this.#config.dir, name)}`, why, ...(leased.has(name) && { disturbs: [name] }) });
     }
     return steps;
   }
 
-  async provision(leased: ReadonlySet<string>): Promise<readonly Vf[]> {
+  async provision({ leased }: Around): Promise<readonly Vf[]> {
     try {
       await mkdir(this.#config.dir, { recursive: true, mode: 0o755 });
     } catch (error) {
@@ -57,7 +60,7 @@ export class SoftProvider implements Provider {
         await this.#create(vf);
       }
     }
-    for (const name of await this.#surplus()) {
+    for (const name of await this.#surplus(leased)) {
       await this.#tool.destroy(join(this.#config.dir, name));
     }
     return wanted;
@@ -67,6 +70,16 @@ export class SoftProvider implements Provider {
     try {
       const state = await this.#tool.show(vf.device);
       return { device: state.state, owned: isOwn(await this.#ops.stat(vf.device), this.#ops), linkUp: true };
+    } catch (error) {
+      return { device: 'gone', owned: false, linkUp: false, detail: causeText(error) };
+    }
+  }
+
+  /** Without running the tool: who drives a soft VF holds a lock on its file (docs/soft-vf.md). */
+  async ready(vf: Vf): Promise<VfHealth> {
+    try {
+      const owned = isOwn(await this.#ops.stat(vf.device), this.#ops);
+      return { device: this.#ops.isLocked(vf.device) ? 'open' : 'free', owned, linkUp: true };
     } catch (error) {
       return { device: 'gone', owned: false, linkUp: false, detail: causeText(error) };
     }
@@ -91,6 +104,19 @@ export class SoftProvider implements Provider {
       throw unhealthy(vf, error);
     }
     return 'free';
+  }
+
+  async keepOwner(vf: Vf, uid: number): Promise<NodeStat | undefined> {
+    try {
+      return await keepOwner(this.#ops, vf.device, FILE, uid);
+    } catch (error) {
+      throw unhealthy(vf, error, uid);
+    }
+  }
+
+  /** A soft VF pins nothing. */
+  memory(): Promise<VfMemory | null> {
+    return Promise.resolve(null);
   }
 
   async counters(vf: Vf): Promise<VfCounters> {
@@ -132,15 +158,15 @@ export class SoftProvider implements Provider {
     return undefined;
   }
 
-  /** Soft VFs in the folder beyond the configured number. */
-  async #surplus(): Promise<string[]> {
+  /** Soft VFs in the folder beyond the configured number that nobody uses. */
+  async #surplus(leased: ReadonlySet<string>): Promise<string[]> {
     const names = await readdir(this.#config.dir).catch((error: unknown) => {
       if (errnoCode(error) === 'ENOENT') {
         return [];
       }
       throw error;
     });
-    return names.filter((name) => /^vf\d+$/.test(name) && Number(name.slice(2)) >= this.#config.vfs).sort();
+    return names.filter((name) => /^vf\d+$/.test(name) && Number(name.slice(2)) >= this.#config.vfs && !leased.has(name)).sort();
   }
 
   #wanted(): Vf[] {

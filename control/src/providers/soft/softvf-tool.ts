@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** The tool vfring-softvf: the only one that writes soft VF files. */
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { VfringError, causeText, errnoCode } from '../../errors.js';
 import { failureText, type Exec } from '../../exec.js';
 

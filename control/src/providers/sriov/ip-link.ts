@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** The PF's side of its VFs, through iproute2. Never through a shell. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { VfringError, causeText, errnoCode } from '../../errors.js';
 import { failureText, searchPath, type Exec } from '../../exec.js';
 
@@ -9,6 +9,10 @@ export interface VfAdmin {
   readonly mac: string | undefined;
   readonly spoofchk: boolean | undefined;
   readonly trust: boolean | undefined;
+  /** 0: none. */
+  readonly vlan: number | undefined;
+  /** Cap of what the VF may send; 0: none. */
+  readonly maxTxMbit: number | undefined;
 }
 
 export interface PfLink {
@@ -28,6 +32,9 @@ const vfInfo = z.object({
   mac: z.string().optional(),
   spoofchk: z.boolean().optional(),
   trust: z.boolean().optional(),
+  vlan: z.number().optional(),
+  vlan_list: z.array(z.object({ vlan: z.number().optional() })).optional(),
+  rate: z.object({ max_tx: z.number().optional() }).optional(),
 });
 
 const linkShow = z.tuple([
@@ -74,7 +81,13 @@ export function ipLink(exec: Exec): IpLink {
           vfs: new Map(
             (link.vfinfo_list ?? []).map((vf) => [
               vf.vf,
-              { mac: vf.address ?? vf.mac, spoofchk: vf.spoofchk, trust: vf.trust },
+              {
+                mac: vf.address ?? vf.mac,
+                spoofchk: vf.spoofchk,
+                trust: vf.trust,
+                vlan: vf.vlan ?? vf.vlan_list?.[0]?.vlan ?? (vf.vlan_list && 0),
+                maxTxMbit: vf.rate?.max_tx,
+              },
             ]),
           ),
         };

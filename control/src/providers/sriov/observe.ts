@@ -44,6 +44,8 @@ export interface PfState {
   readonly vfs: readonly VfState[];
 }
 
+const NOT_REPORTED: VfAdmin = { mac: undefined, spoofchk: undefined, trust: undefined, vlan: undefined, maxTxMbit: undefined };
+
 export const deviceDir = (bdf: string): string => `bus/pci/devices/${bdf}`;
 
 /** Throws VFRING_ERR_PF_UNKNOWN or VFRING_ERR_NO_SRIOV. */
@@ -62,7 +64,7 @@ export async function observePf(config: PfConfig, sysfs: Sysfs, ip: IpLink): Pro
   for (let index = 0; index < numVfs; index++) {
     const vfBdf = await sysfs.link(`${dir}/virtfn${index}`);
     if (vfBdf !== undefined) {
-      const admin = link.vfs.get(index) ?? { mac: undefined, spoofchk: undefined, trust: undefined };
+      const admin = link.vfs.get(index) ?? NOT_REPORTED;
       vfs.push(await observeVf(sysfs, index, vfBdf, admin));
     }
   }

@@ -9,29 +9,50 @@ import { VfringError } from '../../errors.js';
 import { vfMac } from './mac.js';
 import { DRIVER, deviceDir, type PfState, type VfState } from './observe.js';
 
-export type Action =
-  | { readonly do: 'load-module'; readonly why: string }
-  | { readonly do: 'ip'; readonly pf: string; readonly args: readonly string[]; readonly why: string }
-  | { readonly do: 'write'; readonly path: string; readonly value: string; readonly why: string }
-  | { readonly do: 'wait-link'; readonly pf: string; readonly why: string }
-  | { readonly do: 'wait-node'; readonly bdf: string; readonly why: string };
+/** Where a step acts, and what would take it back. */
+interface About {
+  readonly why: string;
+  /** VFs in use that the step would take away from under their users. */
+  readonly disturbs?: readonly string[];
+  /** Puts back what was there before; a step without it has nothing to put back. */
+  readonly undo?: Action;
+}
+
+export type Action = About &
+  (
+    | { readonly do: 'load-module' }
+    | { readonly do: 'ip'; readonly pf: string; readonly args: readonly string[] }
+    | { readonly do: 'write'; readonly path: string; readonly value: string }
+    | { readonly do: 'wait-link'; readonly pf: string }
+    | { readonly do: 'wait-node'; readonly bdf: string }
+  );
+
+/** VFs that must be left alone, by bdf; `force`: they are named, and not left alone. */
+export interface InUse {
+  readonly leased: ReadonlySet<string>;
+  readonly force: boolean;
+}
 
 /** Drivers that hand a function to someone else: never taken away from them. */
 const FOREIGN_DRIVERS = new Set(['vfio-pci', 'vfio_pci', 'uio_pci_generic', 'igb_uio', 'pciback', 'pci-stub']);
 
-/**
- * The PF itself, up to the number of its VFs.
- *
- * @param leased names (bdf) of VFs that are leased or still driven
- */
-export function planPf(pf: PfState, config: PfConfig, leased: ReadonlySet<string>): Action[] {
+/** Leased, or still driven by whoever. */
+export function isInUse(vf: VfState, inUse: InUse): boolean {
+  return inUse.leased.has(vf.bdf) || vf.deviceState === 'open';
+}
+
+/** The PF itself, up to the number of its VFs. Throws where VFs in use are in the way. */
+export function planPf(pf: PfState, config: PfConfig, inUse: InUse): Action[] {
   const actions: Action[] = [];
-  const busy = pf.vfs.filter((vf) => leased.has(vf.bdf) || vf.deviceState === 'open');
-  const ip = (args: string[], why: string): void => {
-    actions.push({ do: 'ip', pf: pf.name, args, why });
+  const busy = pf.vfs.filter((vf) => isInUse(vf, inUse));
+  const disturbs = busy.length > 0 ? { disturbs: busy.map(({ bdf }) => bdf) } : {};
+  const ip = (args: string[], why: string, before: string[], more: object = {}): void => {
+    const undo: Action = { do: 'ip', pf: pf.name, args: before, why: 'as it was' };
+    actions.push({ do: 'ip', pf: pf.name, args, why, undo, ...more });
   };
-  const write = (file: string, value: string, why: string): void => {
-    actions.push({ do: 'write', path: `${deviceDir(pf.bdf)}/${file}`, value, why });
+  const write = (file: string, value: string, why: string, before: string, more: object = {}): void => {
+    const path = `${deviceDir(pf.bdf)}/${file}`;
+    actions.push({ do: 'write', path, value, why, undo: { do: 'write', path, value: before, why: 'as it was' }, ...more });
   };
 
   if (config.vfs > pf.totalVfs) {
@@ -43,23 +64,23 @@ export function planPf(pf: PfState, config: PfConfig, leased: ReadonlySet<string
     });
   }
   // A new MTU resets the PF and with it all VFs: not under a running job.
-  if (pf.mtu < config.mtu && busy.length === 0) {
-    ip(['mtu', String(config.mtu)], `its MTU is ${pf.mtu}`);
+  if (pf.mtu < config.mtu && (busy.length === 0 || inUse.force)) {
+    ip(['mtu', String(config.mtu)], `its MTU is ${pf.mtu}`, ['mtu', String(pf.mtu)], disturbs);
   }
   // VFs that are made while their PF is down stay without a link.
   if (config.up && !pf.adminUp) {
-    ip(['up'], 'it is down');
+    ip(['up'], 'it is down', ['down']);
     actions.push({ do: 'wait-link', pf: pf.name, why: 'VFs made without a link get none' });
   }
   if (pf.autoprobe) {
-    write('sriov_drivers_autoprobe', '0', `VFs are for ${DRIVER}, not for the kernel's own VF driver`);
+    write('sriov_drivers_autoprobe', '0', `VFs are for ${DRIVER}, not for the kernel's own VF driver`, '1');
   }
   if (pf.numVfs !== config.vfs) {
-    refuseIfUsed(pf, config, busy);
+    refuseIfUsed(pf, config, inUse.force ? [] : busy);
     if (pf.numVfs !== 0) {
-      write('sriov_numvfs', '0', `it has ${pf.numVfs} VFs; the number changes only by way of 0`);
+      write('sriov_numvfs', '0', `it has ${pf.numVfs} VFs; the number changes only by way of 0`, String(pf.numVfs), disturbs);
     }
-    write('sriov_numvfs', String(config.vfs), `it has ${pf.numVfs} VFs`);
+    write('sriov_numvfs', String(config.vfs), `it has ${pf.numVfs} VFs`, '0');
   }
   return actions;
 }
@@ -83,34 +104,47 @@ function refuseIfUsed(pf: PfState, config: PfConfig, busy: readonly VfState[]): 
 /** A VF's address and rights, and its binding to uio_vf. */
 export function planVf(pf: PfState, vf: VfState, config: PfConfig): Action[] {
   const actions: Action[] = [];
-  const admin = (args: string[], why: string): void => {
-    actions.push({ do: 'ip', pf: pf.name, args: ['vf', String(vf.index), ...args], why });
+  const admin = (args: string[], why: string, before?: string): void => {
+    const set = (words: string[]): string[] => ['vf', String(vf.index), ...words];
+    const undo = before !== undefined && { undo: { do: 'ip', pf: pf.name, args: set([args[0] ?? '', before]), why: 'as it was' } as const };
+    actions.push({ do: 'ip', pf: pf.name, args: set(args), why, ...undo });
   };
-  const write = (path: string, value: string, why: string): void => {
-    actions.push({ do: 'write', path, value, why });
+  const write = (path: string, value: string, why: string, back: { path: string; value: string }): void => {
+    actions.push({ do: 'write', path, value, why, undo: { do: 'write', ...back, why: 'as it was' } });
   };
 
   const mac = vfMac(config.mac_prefix, pf.permanentMac, vf.index);
   if (vf.admin.mac?.toLowerCase() !== mac) {
-    admin(['mac', mac], vf.admin.mac === undefined ? 'it has none yet' : `its MAC is ${vf.admin.mac}`);
+    admin(['mac', mac], vf.admin.mac === undefined ? 'it has none yet' : `its MAC is ${vf.admin.mac}`, vf.admin.mac);
   }
   if (vf.admin.spoofchk !== true) {
-    admin(['spoofchk', 'on'], 'a process must not send in the name of another VF');
+    admin(['spoofchk', 'on'], 'a process must not send in the name of another VF', vf.admin.spoofchk === false ? 'off' : undefined);
   }
   if (vf.admin.trust === true) {
-    admin(['trust', 'off'], 'a trusted VF could change its MAC');
+    admin(['trust', 'off'], 'a trusted VF could change its MAC', 'on');
+  }
+  const vlan = config.vlan ?? 0;
+  if ((vf.admin.vlan ?? 0) !== vlan) {
+    admin(['vlan', String(vlan)], `its VLAN is ${vf.admin.vlan ?? 0}`, String(vf.admin.vlan ?? 0));
+  }
+  const rate = config.max_tx_mbit ?? 0;
+  if ((vf.admin.maxTxMbit ?? 0) !== rate) {
+    admin(['max_tx_rate', String(rate)], `its rate cap is ${vf.admin.maxTxMbit ?? 0} Mbit/s`, String(vf.admin.maxTxMbit ?? 0));
   }
   if (vf.driver !== undefined && vf.driver !== DRIVER) {
     if (FOREIGN_DRIVERS.has(vf.driver)) {
       throw new VfringError('VFRING_ERR_VF_FOREIGN_DRIVER', { vf: vf.bdf, pf: pf.name, driver: vf.driver });
     }
-    write(`${deviceDir(vf.bdf)}/driver/unbind`, vf.bdf, `it is bound to ${vf.driver}`);
+    const back = { path: `bus/pci/drivers/${vf.driver}/bind`, value: vf.bdf };
+    write(`${deviceDir(vf.bdf)}/driver/unbind`, vf.bdf, `it is bound to ${vf.driver}`, back);
   }
   if (vf.override !== DRIVER) {
-    write(`${deviceDir(vf.bdf)}/driver_override`, DRIVER, `only ${DRIVER} is to bind it`);
+    const path = `${deviceDir(vf.bdf)}/driver_override`;
+    // A line with nothing in it clears it.
+    write(path, DRIVER, `only ${DRIVER} is to bind it`, { path, value: vf.override ?? '\n' });
   }
   if (vf.driver !== DRIVER) {
-    write('bus/pci/drivers_probe', vf.bdf, `bind it to ${DRIVER}`);
+    write('bus/pci/drivers_probe', vf.bdf, `bind it to ${DRIVER}`, { path: `${deviceDir(vf.bdf)}/driver/unbind`, value: vf.bdf });
   }
   if (vf.driver !== DRIVER || vf.node === undefined) {
     actions.push({ do: 'wait-node', bdf: vf.bdf, why: 'processes drive the VF through its node' });
@@ -149,7 +183,7 @@ export function futureVf(index: number, bdf: string): VfState {
     override: undefined,
     iommuGroup: undefined,
     groupPeers: [],
-    admin: { mac: undefined, spoofchk: undefined, trust: undefined },
+    admin: { mac: undefined, spoofchk: undefined, trust: undefined, vlan: undefined, maxTxMbit: undefined },
     node: undefined,
     deviceState: undefined,
     isolation: undefined,
@@ -164,7 +198,7 @@ export function describe(action: Action): string {
     case 'ip':
       return `ip link set dev ${action.pf} ${action.args.join(' ')}`;
     case 'write':
-      return `echo ${action.value} > /sys/${action.path}`;
+      return `echo ${action.value.trim()} > /sys/${action.path}`;
     case 'wait-link':
       return `wait for the link of ${action.pf}`;
     case 'wait-node':

@@ -5,8 +5,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { PfConfig, SriovConfig } from '../../config/schema.js';
 import { VfringError, causeText, isVfringError } from '../../errors.js';
 import type { Native } from '../../native.js';
-import { isOwn, type NodeOps } from '../node-ops.js';
-import type { PlannedStep, Provider, Vf, VfCounters, VfHealth } from '../provider.js';
+import { isOwn, keepOwner, type NodeOps, type NodeStat } from '../node-ops.js';
+import type { Around, PlannedStep, Provider, Vf, VfCounters, VfHealth, VfMemory } from '../provider.js';
 import { apply, moduleLoaded, type ApplyContext } from './apply.js';
 import { vfMac } from './mac.js';
 import {
@@ -19,7 +19,8 @@ import {
   type PfState,
   type UioNode,
 } from './observe.js';
-import { checkIsolation, describe, futureVf, planPf, planVf, type Action } from './plan.js';
+import { selectPfs } from './select.js';
+import { checkIsolation, describe, futureVf, isInUse, planPf, planVf, type Action, type InUse } from './plan.js';
 
 export interface SriovContext extends ApplyContext {
   readonly ops: NodeOps;
@@ -29,6 +30,8 @@ export interface SriovContext extends ApplyContext {
 
 /** A function-level reset takes 100 ms (PCIe 6.0, 6.6.2). */
 const RESET_POLL_MS = 20;
+
+const NOBODY: Around = { leased: new Set() };
 
 /** Functions whose counters stand at the offsets of the 82576's: 82576 and I350 VFs. */
 const KNOWN_COUNTERS = new Set(['0x8086:0x10ca', '0x8086:0x1520']);
@@ -47,13 +50,15 @@ export class SriovProvider implements Provider {
     this.#context = context;
   }
 
-  async plan(): Promise<readonly PlannedStep[]> {
+  async plan({ leased, force = false }: Around = NOBODY): Promise<readonly PlannedStep[]> {
     const { sysfs, ip } = this.#context;
+    const inUse: InUse = { leased, force };
     const actions: Action[] = await this.#planModule();
     const macs = new Map<string, string>();
-    for (const config of this.#config.pf) {
+    const left = new Set(leased);
+    for (const config of await selectPfs(this.#config, sysfs)) {
       const pf = await observePf(config, sysfs, ip);
-      actions.push(...planPf(pf, config, new Set()));
+      actions.push(...planPf(pf, config, inUse));
       const present = pf.numVfs === config.vfs;
       if (present) {
         pf.vfs.forEach(checkIsolation);
@@ -61,23 +66,40 @@ export class SriovProvider implements Provider {
       const vfs = present ? pf.vfs : (await predictVfBdfs(sysfs, pf.bdf, config.vfs)).map((bdf, i) => futureVf(i, bdf));
       for (const vf of vfs) {
         refuseSameMac(macs, vfMac(config.mac_prefix, pf.permanentMac, vf.index), vf.bdf);
-        actions.push(...planVf(pf, vf, config));
+        if (force && isInUse(vf, inUse)) {
+          actions.push(...planVf(pf, vf, config).map((action) => ({ ...action, disturbs: [vf.bdf] })));
+        } else if (!isInUse(vf, inUse)) {
+          actions.push(...planVf(pf, vf, config));
+        }
       }
+      pf.vfs.forEach(({ bdf }) => left.delete(bdf));
     }
-    return actions.map((action) => ({ what: describe(action), why: action.why }));
+    const steps = actions.map((action) => ({ what: describe(action), why: action.why, ...(action.disturbs && { disturbs: action.disturbs }) }));
+    return left.size === 0 || !force ? steps : [...steps, forgetting([...left])];
   }
 
-  async provision(leased: ReadonlySet<string>): Promise<readonly Vf[]> {
-    const { sysfs, ip } = this.#context;
-    // Everything that can be refused is refused before anything is changed.
-    for (const config of this.#config.pf) {
-      planPf(await observePf(config, sysfs, ip), config, leased);
+  async provision(around: Around): Promise<readonly Vf[]> {
+    const done: Action[] = [];
+    try {
+      return await this.#provision({ leased: around.leased, force: around.force ?? false }, done);
+    } catch (error) {
+      await this.#undo(done);
+      throw error;
     }
-    await this.#applyAll(await this.#planModule());
+  }
+
+  async #provision(inUse: InUse, done: Action[]): Promise<readonly Vf[]> {
+    const { sysfs, ip } = this.#context;
+    const pfs = await selectPfs(this.#config, sysfs);
+    // Everything that can be refused is refused before anything is changed.
+    for (const config of pfs) {
+      planPf(await observePf(config, sysfs, ip), config, inUse);
+    }
+    await this.#applyAll(await this.#planModule(), done);
     const macs = new Map<string, string>();
     const vfs: Vf[] = [];
-    for (const config of this.#config.pf) {
-      const pf = await this.#provisionPf(config, leased);
+    for (const config of pfs) {
+      const pf = await this.#provisionPf(config, inUse, done);
       for (const vf of pf.vfs) {
         const mac = vfMac(config.mac_prefix, pf.permanentMac, vf.index);
         refuseSameMac(macs, mac, vf.bdf);
@@ -95,20 +117,20 @@ export class SriovProvider implements Provider {
     return vfs;
   }
 
-  async #provisionPf(config: PfConfig, leased: ReadonlySet<string>): Promise<PfState> {
+  async #provisionPf(config: PfConfig, inUse: InUse, done: Action[]): Promise<PfState> {
     const { sysfs, ip } = this.#context;
     const observe = (): Promise<PfState> => observePf(config, sysfs, ip);
     const plan = (pf: PfState): Action[] => {
-      const own = pf.vfs.filter((vf) => !leased.has(vf.bdf) && vf.deviceState !== 'open');
+      const own = pf.vfs.filter((vf) => inUse.force || !isInUse(vf, inUse));
       own.forEach(checkIsolation);
       return own.flatMap((vf) => planVf(pf, vf, config));
     };
-    await this.#applyAll(planPf(await observe(), config, leased));
-    await this.#applyAll(plan(await observe()));
+    await this.#applyAll(planPf(await observe(), config, inUse), done);
+    await this.#applyAll(plan(await observe()), done);
     // What was set is read back: a driver may take a setting and not keep it.
     const pf = await observe();
     pf.vfs.forEach(checkIsolation);
-    const left = [...planPf(pf, config, leased), ...plan(pf)];
+    const left = [...planPf(pf, config, inUse), ...plan(pf)];
     if (left.length > 0 || pf.vfs.length !== config.vfs) {
       const what = left.map(describe).join('; ') || `${config.vfs - pf.vfs.length} VFs are missing`;
       throw new VfringError('VFRING_ERR_NOT_SETTLED', { pf: pf.name, left: what });
@@ -121,9 +143,26 @@ export class SriovProvider implements Provider {
     return loaded ? [] : [{ do: 'load-module', why: 'it is not loaded' }];
   }
 
-  async #applyAll(actions: readonly Action[]): Promise<void> {
+  /** @param done grows by each step before it is taken: one that fails may have had an effect */
+  async #applyAll(actions: readonly Action[], done: Action[]): Promise<void> {
     for (const action of actions) {
+      done.push(action);
       await apply(action, this.#context);
+    }
+  }
+
+  /** Back to what was there, as far as that goes; the last step first. */
+  async #undo(done: readonly Action[]): Promise<void> {
+    for (const { undo } of [...done].reverse()) {
+      if (undo === undefined) {
+        continue;
+      }
+      try {
+        await apply(undo, this.#context);
+      } catch (error) {
+        // A VF that is gone by now needs no undoing, for example.
+        this.#context.log.warn('not undone', { what: describe(undo), cause: causeText(error) });
+      }
     }
   }
 
@@ -138,6 +177,10 @@ export class SriovProvider implements Provider {
     } catch (error) {
       return { device: 'gone', owned: false, linkUp, detail: causeText(error) };
     }
+  }
+
+  ready(vf: Vf): Promise<VfHealth> {
+    return this.health(vf);
   }
 
   async grant(vf: Vf, uid: number, dmaLimitBytes: number): Promise<void> {
@@ -168,6 +211,28 @@ export class SriovProvider implements Provider {
     } catch (error) {
       throw unhealthy(vf, error);
     }
+  }
+
+  async keepOwner(vf: Vf, uid: number): Promise<NodeStat | undefined> {
+    try {
+      const { major, minor } = await this.#node(vf);
+      return await keepOwner(this.#context.ops, vf.device, { kind: 'char', major, minor }, uid);
+    } catch (error) {
+      throw unhealthy(vf, error);
+    }
+  }
+
+  async memory(vf: Vf): Promise<VfMemory> {
+    const node = await this.#node(vf);
+    const dir = `${deviceDir(vf.name)}/${DRIVER}/${node.name}`;
+    const read = async (attribute: string): Promise<number> => {
+      const value = Number((await this.#context.sysfs.read(`${dir}/${attribute}`)) ?? Number.NaN);
+      if (!Number.isSafeInteger(value)) {
+        throw new Error(`${dir}/${attribute} has no number`);
+      }
+      return value;
+    };
+    return { liveBytes: await read('dma_live_bytes'), peakBytes: await read('dma_peak_bytes') };
   }
 
   async counters(vf: Vf): Promise<VfCounters> {
@@ -228,6 +293,11 @@ export class SriovProvider implements Provider {
     const state = await this.#context.sysfs.read(`${deviceDir(vf.name)}/${DRIVER}/${node.name}/state`);
     return state === 'free' || state === 'open' ? state : 'gone';
   }
+}
+
+/** PFs that the configuration no longer names keep their VFs, which are given out no more. */
+function forgetting(vfs: readonly string[]): PlannedStep {
+  return { what: `give out ${vfs.join(', ')} no more`, why: 'the configuration does not name their PF', disturbs: vfs };
 }
 
 function refuseSameMac(macs: Map<string, string>, mac: string, bdf: string): void {

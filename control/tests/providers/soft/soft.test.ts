@@ -2,6 +2,7 @@
 /** What only soft VFs have: files, and the tool that makes them. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Around } from '../../../src/providers/provider.js';
 import { describe, expect, test } from 'vitest';
 import { exec } from '../../../src/exec.js';
 import { nodeOps } from '../../../src/providers/node-ops.js';
@@ -10,7 +11,7 @@ import { softVfTool } from '../../../src/providers/soft/softvf-tool.js';
 import { tempDir } from '../../helpers/temp-dir.js';
 import { softHarness } from '../harness.js';
 
-const NONE: ReadonlySet<string> = new Set();
+const NONE: Around = { leased: new Set() };
 
 describe('soft VFs', () => {
   test('fewer than before: the rest is destroyed', async () => {

@@ -34,7 +34,7 @@ test('reads what iproute2 6 prints for a PF with VFs', async () => {
   ]);
   const link = await answering({ stdout }).show('ens1');
   expect(link).toMatchObject({ permanentMac: '52:54:00:12:34:56', mtu: 9000, adminUp: true });
-  expect(link.vfs.get(0)).toEqual({ mac: '02:00:12:34:56:00', spoofchk: true, trust: false });
+  expect(link.vfs.get(0)).toEqual({ mac: '02:00:12:34:56:00', spoofchk: true, trust: false, vlan: 0, maxTxMbit: 0 });
 });
 
 test('a PF without VFs has none; one that was made so keeps its own address', async () => {

@@ -3,13 +3,14 @@
 import { describe, expect, test } from 'vitest';
 import type { ErrorCode, VfringError } from '../../../src/errors.js';
 import { native } from '../../../src/native.js';
+import type { Around } from '../../../src/providers/provider.js';
 import { vfMac } from '../../../src/providers/sriov/mac.js';
 import { config } from '../../helpers/config.js';
 import { vfBdf } from '../../helpers/fake-kernel.js';
 import { tempDir } from '../../helpers/temp-dir.js';
 import { PF_A, sriovHarness, sriovProvider } from '../harness.js';
 
-const NONE: ReadonlySet<string> = new Set();
+const NONE: Around = { leased: new Set() };
 const VF0 = vfBdf(PF_A.bdf, 0);
 
 async function refusal(work: Promise<unknown>, code: ErrorCode): Promise<VfringError> {
@@ -97,7 +98,7 @@ describe('provisioning of real VFs', () => {
     const vfs = await harness.provider().provision(NONE);
     const more = sriovProvider(kernel, config('version: 1\nprovider: {sriov: {pf: [{name: ens1, vfs: 3}]}}').provider.sriov ?? { pf: [] });
 
-    await refusal(more.provision(new Set([vfs[1]?.name ?? ''])), 'VFRING_ERR_VFS_IN_USE');
+    await refusal(more.provision({ leased: new Set([vfs[1]?.name ?? '']) }), 'VFRING_ERR_VFS_IN_USE');
     kernel.setNodeAttribute(VF0, 'state', 'open');
     const error = await refusal(more.provision(NONE), 'VFRING_ERR_VFS_IN_USE');
     expect(error.message).toContain(VF0);

@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * Every call of the admin API: its place, who may make it, what goes in and
+ * what comes out. The server serves this table, openapi.ts describes it.
+ */
+import * as z from 'zod';
+import type { JobControl } from '../daemon/job-control.js';
+import type { JobRegistry } from '../daemon/job-registry.js';
+import type { LeaseManager, Settings } from '../daemon/lease-manager.js';
+import { badRequest } from '../daemon/lease-messages.js';
+import { VfringError } from '../errors.js';
+import type { Ledger } from '../ledger/ledger.js';
+import type { JobRecord } from '../ledger/records.js';
+import type { PeerCred } from '../native.js';
+import type { PlannedStep } from '../providers/provider.js';
+import { metricsText } from './metrics.js';
+import * as schemas from './schemas.js';
+import { jobView, leaseView, statusView } from './views.js';
+
+export interface ApiContext {
+  readonly manager: LeaseManager;
+  readonly jobs: JobRegistry;
+  readonly control: JobControl;
+  readonly ledger: Ledger;
+  readonly settings: Settings;
+  readonly reload: (force: boolean) => Promise<readonly PlannedStep[]>;
+  readonly startedAt: number;
+}
+
+/** Who calls, by the kernel's word. */
+export interface Caller extends PeerCred {
+  /** root, or the user that vfringd runs as. */
+  readonly admin: boolean;
+}
+
+export interface Call {
+  readonly caller: Caller;
+  /** Parts of the path, decoded. */
+  readonly params: Readonly<Record<string, string>>;
+  readonly query: Readonly<Record<string, unknown>>;
+  readonly body: unknown;
+}
+
+export interface Route {
+  readonly id: string;
+  readonly method: 'GET' | 'POST' | 'DELETE';
+  /** With {names}. */
+  readonly path: string;
+  readonly summary: string;
+  readonly who: 'everybody' | 'administrators';
+  readonly query?: z.ZodObject;
+  readonly body?: z.ZodObject;
+  readonly status: 200 | 201;
+  /** Of the answer; a string answer is plain text. */
+  readonly answer: z.ZodType;
+  readonly handle: (call: Call, context: ApiContext) => unknown;
+}
+
+const MAX_LISTED = 256;
+const MAX_HISTORY = 1000;
+
+/** A number as it stands in a query. */
+const wholeNumber = (max: number): z.ZodType => z.string().regex(/^\d{1,10}$/).transform(Number).pipe(z.int().min(0).max(max));
+const whose = { uid: wholeNumber(2 ** 32 - 2).optional() };
+const flag = z.enum(['true', 'false']).optional();
+
+export const ROUTES: readonly Route[] = [
+  {
+    id: 'getStatus',
+    method: 'GET',
+    path: '/v1/status',
+    summary: 'The VFs of this node, who has them, and what the policy allows',
+    who: 'everybody',
+    status: 200,
+    answer: schemas.statusSchema,
+    handle: ({ caller }, { manager, jobs, settings: { config, provider }, startedAt }) =>
+      statusView({ provider: provider.kind, config, startedAt, entries: manager.pool.entries, jobs: jobs.active() }, caller.admin, caller.uid),
+  },
+  {
+    id: 'listJobs',
+    method: 'GET',
+    path: '/v1/jobs',
+    summary: `Your jobs, newest first, at most ${MAX_LISTED}; to administrators those of all users`,
+    who: 'everybody',
+    status: 200,
+    answer: schemas.jobsSchema,
+    handle: ({ caller }, { ledger }) => ({
+      jobs: ledger.jobs(MAX_LISTED, caller.admin ? undefined : caller.uid).map((job) => jobView(job, ledger.leasesOf(job.key))),
+    }),
+  },
+  {
+    id: 'createJob',
+    method: 'POST',
+    path: '/v1/jobs',
+    summary: 'Makes a job; its id is the VFRING_JOB of its processes',
+    who: 'everybody',
+    body: schemas.newJobSchema,
+    status: 201,
+    answer: schemas.jobSchema,
+    handle: async ({ caller, body }, { control, ledger }) => {
+      const { memory_bytes: memoryBytes, time_limit_s: timeLimitS, wait_s: waitS, uid, ...rest } = body as z.output<typeof schemas.newJobSchema>;
+      if (uid !== undefined && uid !== caller.uid && !caller.admin) {
+        throw forbidden('a job for another user');
+      }
+      const job = await control.create(uid ?? caller.uid, { ...rest, memoryBytes, timeLimitS }, waitS);
+      return jobView(ledger.job(job.key) as JobRecord, []);
+    },
+  },
+  {
+    id: 'getJob',
+    method: 'GET',
+    path: '/v1/jobs/{id}',
+    summary: 'A job, its leases, and what each VF carried',
+    who: 'everybody',
+    query: z.strictObject(whose),
+    status: 200,
+    answer: schemas.jobSchema,
+    handle: (call, { ledger }) => {
+      const job = findJob(call, ledger);
+      return jobView(job, ledger.leasesOf(job.key));
+    },
+  },
+  {
+    id: 'endJob',
+    method: 'DELETE',
+    path: '/v1/jobs/{id}',
+    summary: 'Ends a job: it takes no more leases. Those that processes hold end with them; with kill=true the processes are told to end, and killed if they do not',
+    who: 'everybody',
+    query: z.strictObject({ ...whose, kill: flag }),
+    status: 200,
+    answer: schemas.jobSchema,
+    handle: async (call, { control, jobs, ledger }) => {
+      const record = findJob(call, ledger);
+      const job = jobs.byKey(record.key);
+      if (job !== undefined) {
+        await control.end(job, 'ended', call.query['kill'] === 'true');
+      }
+      return jobView(ledger.job(record.key) ?? record, ledger.leasesOf(record.key));
+    },
+  },
+  {
+    id: 'listLeases',
+    method: 'GET',
+    path: '/v1/leases',
+    summary: 'Leases that are held now: yours, or to administrators all',
+    who: 'everybody',
+    status: 200,
+    answer: schemas.leasesSchema,
+    handle: ({ caller }, { ledger }) => ({
+      leases: ledger.openLeases().filter(({ uid }) => caller.admin || uid === caller.uid).map((lease) => leaseView(lease, ledger.job(lease.jobKey)?.id ?? '')),
+    }),
+  },
+  {
+    id: 'endLease',
+    method: 'DELETE',
+    path: '/v1/leases/{id}',
+    summary: 'Takes a lease away from its process, which is left running',
+    who: 'administrators',
+    status: 200,
+    answer: z.object({ lease: z.string() }),
+    handle: async ({ params }, { manager }) => {
+      const id = params['id'] ?? '';
+      await manager.revoke(id);
+      return { lease: id };
+    },
+  },
+  {
+    id: 'getVfHistory',
+    method: 'GET',
+    path: '/v1/vfs/{name}/leases',
+    summary: 'Who had a VF when, newest first',
+    who: 'everybody',
+    query: z.strictObject({ limit: wholeNumber(MAX_HISTORY).optional() }),
+    status: 200,
+    answer: schemas.leasesSchema,
+    handle: ({ caller, params, query }, { ledger }) => ({
+      leases: ledger
+        .leasesOfVf(params['name'] ?? '', Number(query['limit'] ?? 20))
+        .filter(({ uid }) => caller.admin || uid === caller.uid)
+        .map((lease) => leaseView(lease, ledger.job(lease.jobKey)?.id ?? '')),
+    }),
+  },
+  {
+    id: 'getPlan',
+    method: 'GET',
+    path: '/v1/plan',
+    summary: 'How the node differs from its configuration: what would be changed, VFs in use left alone',
+    who: 'administrators',
+    status: 200,
+    answer: schemas.planSchema,
+    handle: async (_call, { manager }) => ({ steps: await manager.plan() }),
+  },
+  {
+    id: 'reconcile',
+    method: 'POST',
+    path: '/v1/reconcile',
+    summary: 'Looks at every PF and VF now and puts right what differs; answers with what is left to do',
+    who: 'administrators',
+    body: z.strictObject({}),
+    status: 200,
+    answer: schemas.planSchema,
+    handle: async (_call, { manager }) => {
+      await manager.reconcile(true);
+      return { steps: await manager.plan() };
+    },
+  },
+  {
+    id: 'provision',
+    method: 'POST',
+    path: '/v1/provision',
+    summary: 'Reads the configuration file again and makes the node so; refuses to take VFs from under processes unless force is true',
+    who: 'administrators',
+    body: z.strictObject({ force: z.boolean().optional() }),
+    status: 200,
+    answer: schemas.planSchema,
+    handle: async ({ body }, { reload }) => ({ steps: await reload((body as { force?: boolean }).force === true) }),
+  },
+  {
+    id: 'getMetrics',
+    method: 'GET',
+    path: '/v1/metrics',
+    summary: 'Metrics for Prometheus, with the labels of jobs',
+    who: 'administrators',
+    status: 200,
+    answer: z.string(),
+    handle: (_call, context) => metricsText(context),
+  },
+];
+
+export function forbidden(what: string): VfringError {
+  return new VfringError('VFRING_ERR_FORBIDDEN', { what });
+}
+
+/** Another user's job is as unknown as one that is not there. */
+function findJob({ caller, params, query }: Call, ledger: Ledger): JobRecord {
+  const id = params['id'] ?? '';
+  const uid = query['uid'] as number | undefined;
+  const mine = ledger.findJob(uid ?? caller.uid, id);
+  const job = mine !== undefined && (mine.uid === caller.uid || caller.admin) ? mine : caller.admin && uid === undefined ? only(ledger.findJobs(id), id) : undefined;
+  if (job === undefined) {
+    throw new VfringError('VFRING_ERR_NO_SUCH_JOB', { job: id });
+  }
+  return job;
+}
+
+function only(jobs: readonly JobRecord[], id: string): JobRecord | undefined {
+  if (jobs.length > 1) {
+    throw badRequest(`several users have a job ${id}: uids ${jobs.map(({ uid }) => uid).join(', ')}`, 'say whose: --uid UID (?uid= in the API)');
+  }
+  return jobs[0];
+}
+

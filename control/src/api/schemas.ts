@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * What goes over api.sock, in both directions. The OpenAPI description is made
+ * from these, and the types of both ends. Times are ISO 8601, sizes bytes.
+ */
+import * as z from 'zod';
+
+const count = z.int().min(0);
+const time = z.string().describe('ISO 8601');
+const bytes = count.describe('bytes');
+
+export const errorSchema = z
+  .object({ code: z.string(), message: z.string(), remedy: z.string() })
+  .describe('code is one of docs/admin-guide.md');
+
+export const trafficSchema = z
+  .object({ tx_frames: count, tx_bytes: bytes, rx_frames: count, rx_bytes: bytes })
+  .describe("by the VF's own counters");
+
+export const leaseSchema = z.object({
+  id: z.string(),
+  job: z.string(),
+  uid: count,
+  pid: count,
+  rank: count,
+  ranks: count,
+  state: z.enum(['held', 'ended']),
+  how: z.string().nullable().describe('why it ended'),
+  granted_at: time,
+  ended_at: time.nullable(),
+  memlock_bytes: z.int().nullable().describe('RLIMIT_MEMLOCK as set for the process; -1 unlimited, null untouched'),
+  dma_limit_bytes: bytes.describe('most that the process may register with one VF'),
+  vfs: z.array(
+    z.object({
+      name: z.string(),
+      pf: z.string(),
+      device: z.string(),
+      mac: z.string(),
+      generation: count.describe('which lease of this VF it is, counted from 1'),
+      traffic: trafficSchema.nullable().describe('null: the counters could not be read'),
+      peak_bytes: bytes.nullable().describe('most that was registered at a time; null: not counted'),
+    }),
+  ),
+});
+
+const spread = z.enum(['pf', 'pack']);
+
+export const jobSchema = z.object({
+  id: z.string(),
+  uid: count,
+  state: z.enum(['queued', 'open', 'ended']),
+  how: z.string().nullable().describe('why it ended'),
+  ranks: count.nullable(),
+  spread: spread.nullable(),
+  vfs: count.nullable().describe('VFs reserved for it; null: it takes what is free'),
+  memory_bytes: bytes.nullable(),
+  time_limit_s: count.nullable(),
+  created_at: time,
+  opened_at: time.nullable(),
+  wait_until: time.nullable(),
+  ended_at: time.nullable(),
+  totals: z
+    .object({
+      leases: count,
+      vf_seconds: z.number().min(0),
+      traffic: trafficSchema,
+      uncounted_vfs: count.describe('VFs whose counters could not be read'),
+      peak_bytes: bytes,
+    })
+    .describe('of its ended leases'),
+  leases: z.array(leaseSchema),
+});
+
+export const jobsSchema = z.object({ jobs: z.array(jobSchema) });
+
+export const newJobSchema = z.strictObject({
+  ranks: z.int().min(1).max(1_000_000).optional().describe('processes'),
+  spread: spread.optional(),
+  vfs: z.int().min(1).max(65_536).optional().describe('reserve so many VFs for it'),
+  memory_bytes: z.int().min(4096).max(2 ** 50).optional().describe('budget for all its VFs together, shared equally'),
+  time_limit_s: z.int().min(1).max(315_360_000).optional(),
+  wait_s: z.int().min(0).max(604_800).optional().describe('wait so long when the VFs are not free; 0: be refused'),
+  uid: z.int().min(0).max(2 ** 32 - 2).optional().describe('for administrators: whose job it is'),
+});
+
+export const vfSchema = z.object({
+  name: z.string(),
+  kind: z.enum(['sriov', 'soft']),
+  pf: z.string(),
+  device: z.string(),
+  mac: z.string(),
+  mtu: count,
+  numa: z.int().describe('-1: not known'),
+  state: z.enum(['free', 'leased', 'draining', 'unhealthy']),
+  link_up: z.boolean().describe('when it was last looked at'),
+  reason: z.string().nullable(),
+  lease: z
+    .object({
+      id: z.string(),
+      job: z.string(),
+      uid: count,
+      pid: count,
+      rank: count,
+      live_bytes: bytes.nullable().describe('registered now'),
+      peak_bytes: bytes.nullable(),
+      limit_bytes: bytes,
+      traffic: trafficSchema.nullable(),
+    })
+    .nullable()
+    .describe('to its own user and to administrators only'),
+});
+
+export const statusSchema = z.object({
+  version: z.literal(1),
+  pid: count,
+  provider: z.enum(['sriov', 'soft']),
+  spread,
+  started_at: time,
+  policy: z
+    .object({
+      dma_per_vf_bytes: bytes,
+      memlock_bytes: z.int().describe('-1: unlimited'),
+      vfs_per_user: count.nullable(),
+      jobs_per_user: count,
+      time_limit_max_s: count.nullable(),
+    })
+    .describe('what one process, job or user may have'),
+  reserved_vfs: count.describe('free VFs that are kept for open jobs'),
+  queued_vfs: count.describe('VFs that jobs wait for'),
+  vfs: z.array(vfSchema),
+});
+
+export const leasesSchema = z.object({ leases: z.array(leaseSchema) });
+
+export const planSchema = z.object({
+  steps: z.array(z.object({ what: z.string(), why: z.string(), disturbs: z.array(z.string()).optional().describe('VFs in use that it takes away') })),
+});

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** What commands print: results on standard output, everything else on standard error. */
+
+export const out = (text: string): void => void process.stdout.write(`${text}\n`);
+export const say = (line: string): void => void process.stderr.write(`vfring: ${line}\n`);
+
+export interface JsonOption {
+  readonly json?: boolean;
+}
+
+/** The value as JSON, or as text for people. */
+export function show<T>(options: JsonOption, value: T, text: (value: T) => string): void {
+  out(options.json ? JSON.stringify(value, null, 2) : text(value));
+}
+
+/** Columns as wide as they must be. */
+export function table(rows: readonly (readonly string[])[]): string[] {
+  const widths = (rows[0] ?? []).map((_unused, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  return rows.map((row) => row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join('  ').trimEnd());
+}

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** vfring preflight -n RANKS: will a job of that size get what it needs on this node? */
+import type { StatusView } from '../api/views.js';
+import { formatSize } from '../config/units.js';
+
+export interface PreflightCheck {
+  readonly what: string;
+  readonly good: boolean;
+  readonly have: string;
+  readonly need: string;
+  readonly remedy: string;
+}
+
+export interface Preflight {
+  readonly good: boolean;
+  readonly ranks: number;
+  readonly pinned_bytes_per_rank: number;
+  readonly checks: readonly PreflightCheck[];
+}
+
+/**
+ * What a process registers before it sends anything: rings, and a buffer an
+ * entry. Buffers are 2 KiB up to an MTU of 2048 and 16 KiB beyond, at which
+ * the BTL was measured (docs/install.md).
+ */
+const SMALL_FRAMES_BYTES = 3 * 2 ** 20;
+const JUMBO_FRAMES_BYTES = 10 * 2 ** 20;
+const SMALL_MTU_MAX = 2048;
+
+export function pinnedPerRank(mtu: number): number {
+  return mtu <= SMALL_MTU_MAX ? SMALL_FRAMES_BYTES : JUMBO_FRAMES_BYTES;
+}
+
+/** @param availableBytes memory that the node has left */
+export function preflight(ranks: number, status: StatusView, availableBytes: number): Preflight {
+  const usable = status.vfs.filter((vf) => vf.state === 'free');
+  const linked = usable.filter((vf) => vf.link_up);
+  const kept = status.reserved_vfs + status.queued_vfs;
+  const pinned = pinnedPerRank(Math.max(0, ...status.vfs.map((vf) => vf.mtu)));
+  const { policy } = status;
+  const size = (bytes: number): string => (bytes < 0 ? 'unlimited' : formatSize(bytes));
+  const check = (what: string, have: number, need: number, text: (n: number) => string, remedy: string): PreflightCheck => ({
+    what, good: have < 0 || have >= need, have: text(have), need: text(need), remedy,
+  });
+  const down = [...new Set(usable.filter((vf) => !vf.link_up).map((vf) => vf.pf))];
+  const checks = [
+    check('free VFs, not reserved', Math.max(0, usable.length - kept), ranks, String,
+      'wait for a job to end (vfring status), or raise vfs: in the configuration'),
+    check('of these with a link', Math.max(0, linked.length - kept), ranks, String,
+      down.length > 0 ? `bring ${down.join(', ')} up: ip link set ${down[0]} up` : 'wait for a job to end (vfring status)'),
+    check('registered memory of a process with its VF', policy.dma_per_vf_bytes, pinned, size, 'raise limits: dma_per_vf: in the configuration'),
+    check('RLIMIT_MEMLOCK that vfringd sets', policy.memlock_bytes, pinned, size, 'raise limits: memlock: in the configuration'),
+    check('memory of the node for all ranks', availableBytes, ranks * pinned, size, 'run fewer ranks here, or free memory'),
+    ...(policy.vfs_per_user === null ? [] : [check('VFs of one user', policy.vfs_per_user, ranks, String, 'raise quotas: vfs_per_user:')]),
+  ];
+  return { good: checks.every(({ good }) => good), ranks, pinned_bytes_per_rank: pinned, checks };
+}
+
+export function preflightText(report: Preflight): string {
+  const lines = report.checks.map(({ what, good, have, need, remedy }) => `${good ? 'ok  ' : 'FAIL'}  ${what}: ${have}, needed ${need}${good ? '' : `\n      remedy: ${remedy}`}`);
+  const verdict = report.good
+    ? `${report.ranks} ranks fit; each pins about ${formatSize(report.pinned_bytes_per_rank)} at the start, and more for large messages`
+    : `${report.ranks} ranks do not fit`;
+  return [...lines, verdict].join('\n');
+}

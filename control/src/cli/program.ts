@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * The commands of vfring. Help, manual pages and completion are all made from
+ * this tree. What a command does is loaded when it runs, so that none pays for
+ * the others.
+ */
+import { Command, Option } from 'commander';
+import { DEFAULT_CONFIG, defaultRunDir, prefix } from '../paths.js';
+import { apiClient } from './api-client.js';
+import { say } from './output.js';
+import { RUN_USAGE, parseRunArgs } from './run-args.js';
+
+const api = () => apiClient(defaultRunDir());
+const JSON_OPTION = ['--json', 'as JSON'] as const;
+const CONFIG_OPTION = ['--config <file>', 'configuration', DEFAULT_CONFIG] as const;
+
+export const RUN_HELP = `
+  --local sm|vf   within a node: shared memory (sm, the default) or VFs too (vf)
+  -n N            number of processes
+  --mpirun PATH   the mpirun to use (default: the one in PATH)
+  Anything else before -- goes to mpirun as it is.
+
+The exit status is mpirun's; 76 if it is 0 but not every process took a VF.`;
+
+export const EXIT_HELP = `
+Exit statuses: 0 done; 64 wrong usage; 65 wrong input, no such job; 69 daemon or VF not available, a check
+failed; 70 a defect of vfring; 71 the operating system refused; 73 cannot create; 76 a run that vfring did not
+carry; 77 not permitted; 78 wrong configuration. vfring run has mpirun's own status.
+
+VFRING_RUN_DIR names another run directory than /run/vfring.`;
+
+export function buildProgram(): Command {
+  const program = new Command('vfring')
+    .description('MPI over SR-IOV VFs: jobs and VFs of this node')
+    .enablePositionalOptions()
+    .addHelpText('after', EXIT_HELP)
+    .exitOverride();
+
+  program.command('status')
+    .description('the VFs of this node and who has them')
+    .option(...JSON_OPTION)
+    .action(async (options) => (await import('./job-commands.js')).showStatus(api(), options));
+  program.command('pf')
+    .description('the PFs, and what their VFs are at')
+    .option(...JSON_OPTION)
+    .action(async (options) => (await import('./job-commands.js')).showPfs(api(), options));
+  program.command('vf <name>')
+    .description('who had a VF when: your leases of it, to administrators all')
+    .option('--limit <n>', 'so many leases, the newest')
+    .option(...JSON_OPTION)
+    .action(async (name, options) => (await import('./job-commands.js')).showVf(api(), name, options));
+  program.command('top')
+    .description('the VFs and what they carry, live; q ends it')
+    .option('--interval <seconds>', 'between two pictures', '1')
+    .option('--times <n>', 'end after so many pictures')
+    .action(async (options: { interval: string; times?: string }) => {
+      const { wholeNumber } = await import('./job-commands.js');
+      const intervalMs = Math.max(0.1, Number(options.interval) || 1) * 1000;
+      await (await import('./top.js')).top(api(), { intervalMs, times: wholeNumber('--times', options.times) });
+    });
+
+  addJobCommands(program);
+
+  program.command('run')
+    .usage(RUN_USAGE.replace('vfring run ', ''))
+    .description('run an MPI program with mpirun over VFs')
+    .argument('[arguments...]')
+    .allowUnknownOption()
+    .addHelpText('after', RUN_HELP)
+    .action(async (_arguments: string[], _options: object, command: Command) => {
+      const args = parseRunArgs(command.args);
+      const [{ run }, { exec }] = await Promise.all([import('./run.js'), import('../exec.js')]);
+      process.exitCode = await run(args, { api: api(), exec, prefix, env: process.env, say });
+    });
+
+  addAdminCommands(program);
+  addGeneratedTexts(program);
+  return program;
+}
+
+function addJobCommands(program: Command): void {
+  const job = program.command('job [id]')
+    .description('your jobs, or one of them with what its VFs carried')
+    .option(...JSON_OPTION)
+    .option('--uid <uid>', 'whose job, for administrators')
+    .enablePositionalOptions()
+    .action(async (id: string | undefined, options) => {
+      const commands = await import('./job-commands.js');
+      await (id === undefined ? commands.listJobs(api(), options) : commands.showJob(api(), id, options));
+    });
+  job.command('create')
+    .description('make a job and print its id, the VFRING_JOB of its processes')
+    .option('--ranks <n>', 'processes')
+    .option('--vfs <n>', 'reserve so many VFs for it')
+    .option('--memory <size>', 'budget of registered memory for all its VFs, shared equally; for example 512MiB')
+    .option('--time-limit <time>', 'after this its processes are told to end, then killed; for example 2h')
+    .option('--wait <time>', 'wait so long when the VFs are not free; without, be refused')
+    .addOption(new Option('--spread <how>', 'pf: ranks go round the PFs; pack: one PF first').choices(['pf', 'pack']))
+    .option('--uid <uid>', 'whose job it is, for administrators')
+    .option(...JSON_OPTION)
+    .action(async (options) => (await import('./job-commands.js')).createJob(api(), options));
+  job.command('end <id>')
+    .description('end a job: it takes no more leases, and what is reserved for it is free')
+    .option('--kill', 'its processes are told to end, and killed if they do not')
+    .option('--uid <uid>', 'whose job, for administrators')
+    .option(...JSON_OPTION)
+    .action(async (id, options) => (await import('./job-commands.js')).endJob(api(), id, options));
+
+  const lease = program.command('lease').description('leases of VFs');
+  lease.command('list', { isDefault: true })
+    .description('leases that are held now: yours, to administrators all')
+    .option(...JSON_OPTION)
+    .action(async (options) => (await import('./job-commands.js')).listLeases(api(), options));
+  lease.command('end <id>')
+    .description('take the VFs of a lease away from its process (administrators)')
+    .action(async (id) => (await import('./job-commands.js')).endLease(api(), id));
+
+  program.command('explain <job>')
+    .description('which way each pair of ranks talks, and why')
+    .option(...JSON_OPTION)
+    .action(async (id: string, options) => {
+      const [{ explain, explainText }, { show }] = await Promise.all([import('./explain.js'), import('./output.js')]);
+      const client = api();
+      show(options, explain(await client.job(id), await client.status()), explainText);
+    });
+  program.command('preflight')
+    .description('will a job of that size get what it needs on this node? VFs, memory, limits')
+    .requiredOption('-n <ranks>', 'number of processes on this node')
+    .option(...JSON_OPTION)
+    .action(async (options: { n: string; json?: boolean }) => {
+      const [{ preflight, preflightText }, { show }, { wholeNumber }, { EXIT }, { availableBytes }] = await Promise.all([
+        import('./preflight.js'), import('./output.js'), import('./job-commands.js'), import('../errors.js'), import('./memory.js'),
+      ]);
+      const report = preflight(wholeNumber('-n', options.n) ?? 1, await api().status(), availableBytes());
+      show(options, report, preflightText);
+      process.exitCode = report.good ? EXIT.OK : EXIT.UNAVAILABLE;
+    });
+}
+
+function addAdminCommands(program: Command): void {
+  const config = program.command('config').description('the configuration of vfringd');
+  config.command('check <file>')
+    .description('check a configuration and name every problem with its line')
+    .option(...JSON_OPTION)
+    .action(async (file, options) => (await import('./provision.js')).checkConfig(file, options));
+
+  program.command('provision')
+    .description('let vfringd take its configuration file over, or show what that would change')
+    .option('--plan', 'change nothing: show each step, and which VFs and jobs it would disturb')
+    .addOption(new Option('--dry-run', 'the same as --plan').hideHelp())
+    .option('--force', 'take VFs away from running processes where the new configuration needs it')
+    .option(...CONFIG_OPTION)
+    .option(...JSON_OPTION)
+    .action(async (options) => (await import('./provision.js')).provision(api(), options));
+
+  program.command('doctor')
+    .description('check everything that vfring needs on this node, each with cause and remedy')
+    .option(...CONFIG_OPTION)
+    .option('--mpirun <path>', 'the mpirun to look at', 'mpirun')
+    .option(...JSON_OPTION)
+    .action(async (options: { config: string; mpirun: string; json?: boolean }) => {
+      const [{ doctor }, { reportText }, { show }, { EXIT }] = await Promise.all([
+        import('../doctor/doctor.js'), import('../doctor/check.js'), import('./output.js'), import('../errors.js'),
+      ]);
+      const reports = await doctor(api(), options.config, options.mpirun);
+      show(options, reports, reportText);
+      process.exitCode = reports.some((report) => report.verdict === 'fail') ? EXIT.UNAVAILABLE : EXIT.OK;
+    });
+  program.command('metrics')
+    .description("metrics in Prometheus' text format, for the textfile collector of node_exporter (administrators)")
+    .action(async () => (await import('./job-commands.js')).showMetrics(api()));
+}
+
+function addGeneratedTexts(program: Command): void {
+  program.command('completion')
+    .description('print the completion of a shell')
+    .addArgument(program.createArgument('<shell>').choices(['bash', 'zsh', 'fish']))
+    .action(async (shell: 'bash' | 'zsh' | 'fish') => {
+      const [{ completion }, { out }] = await Promise.all([import('./completion.js'), import('./output.js')]);
+      out(completion(shell, buildProgram()).trimEnd());
+    });
+  program.command('man', { hidden: true })
+    .description('print the manual page of a program')
+    .addArgument(program.createArgument('<page>').choices(['vfring', 'vfringd']))
+    .action(async (page: 'vfring' | 'vfringd') => {
+      const [{ manual }, { out }, { daemonCommand }] = await Promise.all([import('./manual.js'), import('./output.js'), import('../daemon/command.js')]);
+      out(page === 'vfring' ? manual(buildProgram(), 1) : manual(daemonCommand(), 8));
+    });
+}

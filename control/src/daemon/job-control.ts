@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** Jobs: made at once or when their VFs are free, ended on request or when their time is over. */
+import type { Config } from '../config/schema.js';
+import { formatDuration } from '../config/units.js';
+import { VfringError } from '../errors.js';
+import type { JobWish } from '../ledger/records.js';
+import type { Log } from '../log.js';
+import { admissible, checkJobQuota, checkVfQuota, fitsNow, queued, reserved } from './claims.js';
+import type { Job, JobRegistry } from './job-registry.js';
+import type { LeaseManager } from './lease-manager.js';
+import { badRequest } from './lease-messages.js';
+import { shortage } from './shortage.js';
+
+export interface JobControlOptions {
+  readonly manager: LeaseManager;
+  readonly jobs: JobRegistry;
+  readonly settings: { readonly config: Config };
+  readonly log: Log;
+  /** Of the tests. */
+  readonly now?: () => number;
+}
+
+/** Less than this holds no ring. */
+const SMALLEST_SHARE_BYTES = 4096;
+const ROOT = 0;
+
+export class JobControl {
+  readonly #options: JobControlOptions;
+  readonly #now: () => number;
+  /** When a job whose time is over was first told so, by its key. */
+  readonly #told = new Map<number, number>();
+
+  constructor(options: JobControlOptions) {
+    this.#options = options;
+    this.#now = options.now ?? Date.now;
+    options.manager.onChange(() => this.#admit());
+  }
+
+  /**
+   * Makes a job. With `vfs` these are reserved for it; when they are not free
+   * it waits for `waitS` seconds, or is refused at once. Throws
+   * VFRING_ERR_QUOTA, VFRING_ERR_NO_FREE_VF, VFRING_ERR_BAD_REQUEST.
+   */
+  create(uid: number, wish: JobWish, waitS = 0): Promise<Job> {
+    const { manager, jobs, log, settings } = this.#options;
+    return manager.exclusively(() => {
+      const { quotas } = settings.config;
+      if (manager.closing) {
+        throw new VfringError('VFRING_ERR_SHUTTING_DOWN', {});
+      }
+      const checked = this.#check(wish);
+      const active = jobs.active();
+      const vfs = checked.vfs ?? 0;
+      if (uid !== ROOT) {
+        checkVfQuota(uid, active, vfs, quotas);
+        if (vfs > 0 || checked.timeLimitS !== undefined) {
+          checkJobQuota(uid, active, quotas);
+        }
+      }
+      const free = manager.pool.count('free');
+      const fits = fitsNow(active, vfs, free);
+      const total = manager.pool.entries.length;
+      if (!fits && (waitS === 0 || vfs > total)) {
+        const kept = Math.min(free, reserved(active) + queued(active));
+        throw shortage(manager.pool, { wanted: vfs, linked: free - kept, down: [], kept });
+      }
+      const job = jobs.create(uid, checked, fits ? undefined : this.#now() + waitS * 1000);
+      log.info('job created', { job: job.id, uid, ranks: job.ranks, vfs: job.vfs, state: job.state });
+      return job;
+    });
+  }
+
+  /** It takes no more leases. With `kill` its processes are told to end, and killed if they do not. */
+  end(job: Job, how: string, kill = false): Promise<void> {
+    return this.#options.manager.exclusively(() => {
+      this.#options.jobs.end(job, how);
+      this.#options.log.info('job ended', { job: job.id, uid: job.uid, how });
+      if (kill) {
+        this.#told.set(job.key, this.#now());
+        this.#signal(job.key, 'SIGTERM');
+      }
+      this.#admitNow();
+    });
+  }
+
+  /** Ends what is over: waits in vain, and jobs past their time. Called every second or so. */
+  tick(): Promise<void> {
+    const due = this.#options.jobs.active().some((job) => this.#isOver(job)) || this.#told.size > 0;
+    return due ? this.#options.manager.exclusively(() => this.#expire()) : Promise.resolve();
+  }
+
+  #check(wish: JobWish): JobWish {
+    const parts = wish.vfs ?? wish.ranks;
+    if (wish.memoryBytes !== undefined) {
+      if (parts === undefined) {
+        throw badRequest('a job with a memory budget needs the number of its VFs or of its ranks', 'give vfs or ranks as well: the budget is shared equally');
+      }
+      if (wish.memoryBytes / parts < SMALLEST_SHARE_BYTES) {
+        throw badRequest(`a budget of ${wish.memoryBytes} bytes for ${parts} VFs leaves less than ${SMALLEST_SHARE_BYTES} bytes for each`, 'raise memory_bytes');
+      }
+    }
+    const max = this.#options.settings.config.jobs.time_limit_max;
+    if (max !== undefined && wish.timeLimitS !== undefined && wish.timeLimitS > max) {
+      throw badRequest(`a time limit of ${formatDuration(wish.timeLimitS)} is more than this node allows`, `at most ${formatDuration(max)} (jobs: time_limit_max:)`);
+    }
+    return { ...wish, timeLimitS: wish.timeLimitS ?? max };
+  }
+
+  /** VFs may have fallen free: who waits longest is first. */
+  #admit(): void {
+    if (this.#options.jobs.active().some((job) => job.state === 'queued')) {
+      void this.#options.manager.exclusively(() => this.#admitNow());
+    }
+  }
+
+  #admitNow(): void {
+    const { manager, jobs, log } = this.#options;
+    for (const job of admissible(jobs.active(), manager.pool.count('free'))) {
+      jobs.open(job);
+      log.info('job has its VFs', { job: job.id, uid: job.uid, vfs: job.vfs });
+    }
+  }
+
+  #isOver(job: Job): boolean {
+    const now = this.#now();
+    if (job.state === 'queued') {
+      return job.waitUntil !== undefined && now >= job.waitUntil;
+    }
+    return job.state === 'open' && job.timeLimitS !== undefined && now >= (job.openedAt ?? job.createdAt) + job.timeLimitS * 1000;
+  }
+
+  #expire(): void {
+    const { jobs, log, manager, settings } = this.#options;
+    for (const job of jobs.active().filter((other) => this.#isOver(other))) {
+      const waited = job.state === 'queued';
+      jobs.end(job, waited ? 'no VFs in time' : 'time limit');
+      log.info('job ended', { job: job.id, uid: job.uid, how: waited ? 'no VFs in time' : 'time limit', processes: job.held });
+      if (!waited && job.held > 0) {
+        this.#told.set(job.key, this.#now());
+        this.#signal(job.key, 'SIGTERM');
+      }
+    }
+    for (const [key, since] of this.#told) {
+      if (!manager.leases().some((lease) => lease.job.key === key)) {
+        this.#told.delete(key);
+      } else if (this.#now() >= since + settings.config.jobs.kill_after * 1000) {
+        this.#signal(key, 'SIGKILL');
+      }
+    }
+    this.#admitNow();
+  }
+
+  #signal(key: number, signal: 'SIGTERM' | 'SIGKILL'): void {
+    for (const lease of this.#options.manager.leases().filter(({ job }) => job.key === key)) {
+      const sent = lease.process.signal(signal);
+      this.#options.log.info('process of a job told to end', { job: lease.job.id, pid: lease.pid, signal, sent });
+    }
+  }
+}

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** `vfring doctor`: the checks on the real machine. */
+import { readFileSync } from 'node:fs';
+import os from 'node:os';
+import type { ApiClient } from '../cli/api-client.js';
+import { componentPath, findOpenMpi } from '../cli/open-mpi.js';
+import { loadConfig } from '../config/load.js';
+import { causeText } from '../errors.js';
+import { exec } from '../exec.js';
+import { RLIMIT_MEMLOCK, prlimit } from '../libc.js';
+import { libexecDir, prefix } from '../paths.js';
+import { nodeOps } from '../providers/node-ops.js';
+import { realSysfs } from '../providers/sriov/sysfs.js';
+import { examine, type Report } from './check.js';
+import { MACHINE_CHECKS } from './machine.js';
+import { NODE_CHECKS } from './node.js';
+
+export const CHECKS = [...MACHINE_CHECKS, ...NODE_CHECKS];
+const SELF = 0;
+
+export async function doctor(api: ApiClient, configFile: string, mpirun: string): Promise<Report[]> {
+  const [config, configTrouble] = await settle(loadConfig(configFile));
+  const [status, statusTrouble] = await settle(api.status());
+  return examine(CHECKS, {
+    sysfs: realSysfs(),
+    file: readText,
+    exec,
+    release: os.release(),
+    config,
+    configTrouble,
+    status,
+    statusTrouble,
+    memlock: () => prlimit(SELF, RLIMIT_MEMLOCK).soft,
+    stat: (path) => nodeOps.stat(path),
+    openMpi: async () => {
+      const mpi = await findOpenMpi(mpirun, exec);
+      const extra = componentPath(mpi, prefix, process.env);
+      const where = Object.keys(extra).length === 0 ? mpi.components : `${prefix}/lib/openmpi (vfring run adds it; for a plain mpirun set OMPI_MCA_mca_base_component_path)`;
+      return `Open MPI ${mpi.version}, the BTL is in ${where}`;
+    },
+    softTool: `${libexecDir()}/vfring-softvf`,
+  });
+}
+
+async function settle<T>(work: Promise<T>): Promise<[T | undefined, string | undefined]> {
+  try {
+    return [await work, undefined];
+  } catch (error) {
+    return [undefined, causeText(error)];
+  }
+}
+
+function readText(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'latin1');
+  } catch {
+    // Not there, or not for this user: the check says which it needs.
+    return undefined;
+  }
+}

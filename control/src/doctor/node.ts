@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** PFs and VFs of the configuration, daemon, permissions, limits, Open MPI. */
+import { pinnedPerRank } from '../cli/preflight.js';
+import type { PfConfig } from '../config/schema.js';
+import { formatSize } from '../config/units.js';
+import { isVfringError, causeText } from '../errors.js';
+import { DRIVER, deviceDir } from '../providers/sriov/observe.js';
+import { selectPfs } from '../providers/sriov/select.js';
+import { fail, ok, unknown, warn, type Check, type Finding, type Patient } from './check.js';
+import { eachOf } from './machine.js';
+
+const PRIVATE = 0o600;
+
+export const NODE_CHECKS: readonly Check[] = [
+  {
+    id: 'config',
+    title: 'configuration',
+    run: ({ config, configTrouble }) => [
+      config === undefined ? fail(configTrouble ?? 'there is none', 'mend it: vfring config check FILE; docs/configuration.md has the fields') : ok('good'),
+    ],
+  },
+  {
+    id: 'pf',
+    title: 'PF',
+    only: 'sriov',
+    run: async (patient) => eachOf(await pfsOf(patient), (pf) => checkPf(pf, patient)),
+  },
+  {
+    id: 'groups',
+    title: 'IOMMU groups of the VFs',
+    only: 'sriov',
+    run: async (patient) => eachOf(await pfsOf(patient), (pf) => checkGroups(pf, patient)),
+  },
+  {
+    id: 'soft',
+    title: 'soft VFs',
+    only: 'soft',
+    run: ({ file, softTool, config }) => [
+      file(softTool) === undefined
+        ? fail(`the tool ${softTool} is not there`, 'install vfring whole, or say where the tool is: VFRING_LIBEXEC=DIR')
+        : ok(`${config?.provider.soft?.vfs ?? 0} in ${config?.provider.soft?.dir ?? ''}`),
+    ],
+  },
+  {
+    id: 'daemon',
+    title: 'vfringd',
+    run({ status, statusTrouble }) {
+      if (status === undefined) {
+        return [fail(statusTrouble ?? 'it does not answer', 'start it (systemctl start vfringd); its log says why it ends: journalctl -u vfringd')];
+      }
+      const sick = status.vfs.filter((vf) => vf.state === 'unhealthy');
+      return [
+        ok(`answers (process ${status.pid}, ${status.vfs.length} VFs)`),
+        ...sick.map((vf) => fail(`VF ${vf.name} is unhealthy: ${vf.reason ?? 'unknown why'}`, 'vfringd tries to mend it every 15 s; see its log and dmesg | grep uio_vf')),
+        ...status.vfs.filter((vf) => vf.state === 'draining').map((vf) => warn(`VF ${vf.name}: ${vf.reason ?? 'still driven'}`, 'end that process; fuser DEVICE names it')),
+      ];
+    },
+  },
+  {
+    id: 'permissions',
+    title: 'device nodes',
+    async run({ status, stat }) {
+      if (status === undefined) {
+        return [unknown('vfringd does not say who has which')];
+      }
+      const findings = await eachOf(status.vfs.filter((vf) => vf.state !== 'unhealthy'), async (vf) => {
+        const { uid, mode } = await stat(vf.device);
+        if (mode !== PRIVATE) {
+          return [fail(`${vf.device} has mode 0${mode.toString(8)}: others than its owner may open it`, `chmod 0600 ${vf.device} (vfringd does it within 15 s); find out who changed it: a udev rule?`)];
+        }
+        if (vf.state === 'free' && uid !== 0 && uid !== process.getuid?.()) {
+          return [fail(`${vf.device} is free and belongs to uid ${uid}`, 'vfringd takes it back within 15 s; if it does not, restart it')];
+        }
+        return [];
+      });
+      return findings.length > 0 ? findings : [ok('each belongs to one user alone, mode 0600')];
+    },
+  },
+  {
+    id: 'memlock',
+    title: 'locked memory (RLIMIT_MEMLOCK)',
+    run: checkMemlock,
+  },
+  {
+    id: 'slurm',
+    title: 'locked memory in jobs of Slurm',
+    async run({ exec }) {
+      const unit = await exec('systemctl', ['show', 'slurmd', '-p', 'LoadState', '-p', 'LimitMEMLOCK']).catch(() => undefined);
+      if (unit === undefined || unit.status !== 0 || !/^LoadState=loaded$/m.test(unit.stdout)) {
+        return [];
+      }
+      const limit = /^LimitMEMLOCK=(\S+)$/m.exec(unit.stdout)?.[1];
+      return [limit === 'infinity'
+        ? ok('slurmd.service has LimitMEMLOCK=infinity')
+        : warn(`slurmd.service has LimitMEMLOCK=${limit ?? 'unknown'}, which its jobs inherit; limits.conf does not count there`,
+            'systemctl edit slurmd: [Service] LimitMEMLOCK=infinity; then restart it. (vfringd raises the limit of each process that leases a VF, if it runs as root)')];
+    },
+  },
+  {
+    id: 'open-mpi',
+    title: 'Open MPI and the BTL',
+    async run({ openMpi }) {
+      try {
+        return [ok(await openMpi())];
+      } catch (error) {
+        return [isVfringError(error) ? fail(error.message, error.remedy) : fail(causeText(error), 'see vfring run --help')];
+      }
+    },
+  },
+];
+
+async function pfsOf({ config, sysfs }: Patient): Promise<PfConfig[]> {
+  return config?.provider.sriov === undefined ? [] : selectPfs(config.provider.sriov, sysfs);
+}
+
+async function nameOf({ name, bdf }: PfConfig, { sysfs }: Patient): Promise<{ name: string; bdf: string } | undefined> {
+  if (name !== undefined) {
+    const found = await sysfs.link(`class/net/${name}/device`);
+    return found === undefined ? undefined : { name, bdf: found };
+  }
+  const [found] = await sysfs.list(`${deviceDir(bdf ?? '')}/net`);
+  return found === undefined ? undefined : { name: found, bdf: bdf ?? '' };
+}
+
+async function checkPf(config: PfConfig, patient: Patient): Promise<Finding[]> {
+  const { sysfs } = patient;
+  const label = config.name ?? config.bdf ?? '';
+  const pf = await nameOf(config, patient);
+  if (pf === undefined) {
+    return [fail(`there is no interface ${label}`, 'correct name: or bdf: in the configuration (ip link shows the names); if the card is not there at all, load its driver or look for it with lspci')];
+  }
+  const dir = deviceDir(pf.bdf);
+  const total = Number((await sysfs.read(`${dir}/sriov_totalvfs`)) ?? 0);
+  if (!(total > 0)) {
+    const driver = (await sysfs.link(`${dir}/driver`)) ?? 'none';
+    return [fail(`${pf.name} (${pf.bdf}, driver ${driver}) offers no VFs`, 'switch SR-IOV on in the firmware set-up and on the card; "cannot allocate memory" in dmesg: boot with pci=realloc')];
+  }
+  const found: Finding[] = [];
+  if (config.vfs > total) {
+    found.push(fail(`${pf.name} can make at most ${total} VFs, the configuration asks for ${config.vfs}`, `set vfs: ${total} or less`));
+  }
+  const made = Number((await sysfs.read(`${dir}/sriov_numvfs`)) ?? 0);
+  if (made !== config.vfs) {
+    found.push(fail(`${pf.name} has ${made} VFs, the configuration asks for ${config.vfs}`, 'start vfringd, or let it take its configuration over: vfring provision'));
+  }
+  if ((await sysfs.read(`class/net/${pf.name}/carrier`)) !== '1') {
+    const up = Number.parseInt((await sysfs.read(`class/net/${pf.name}/flags`)) ?? '0', 16) & 1;
+    found.push(up === 1
+      ? fail(`${pf.name} has no link`, 'check the cable and the switch port')
+      : fail(`${pf.name} is down`, `ip link set ${pf.name} up`));
+  }
+  const mtu = Number((await sysfs.read(`class/net/${pf.name}/mtu`)) ?? Number.NaN);
+  if (mtu < config.mtu) {
+    found.push(fail(`${pf.name} has MTU ${mtu}, the configuration vouches for ${config.mtu}`, `let vfringd set it (vfring provision), or: ip link set ${pf.name} mtu ${config.mtu}; switches between the nodes must carry it, too`));
+  }
+  return found.length > 0 ? found : [ok(`${pf.name}: ${made} of ${total} VFs, link up, MTU ${mtu}`)];
+}
+
+async function checkGroups(config: PfConfig, patient: Patient): Promise<Finding[]> {
+  const { sysfs } = patient;
+  const pf = await nameOf(config, patient);
+  if (pf === undefined) {
+    return [];
+  }
+  const count = Number((await sysfs.read(`${deviceDir(pf.bdf)}/sriov_numvfs`)) ?? 0);
+  const bad: Finding[] = [];
+  for (let i = 0; i < count; i++) {
+    const bdf = await sysfs.link(`${deviceDir(pf.bdf)}/virtfn${i}`);
+    if (bdf === undefined) {
+      continue;
+    }
+    const group = await sysfs.link(`${deviceDir(bdf)}/iommu_group`);
+    const others = group === undefined ? [] : (await sysfs.list(`kernel/iommu_groups/${group}/devices`)).filter((member) => member !== bdf);
+    if (group === undefined) {
+      bad.push(fail(`VF ${bdf} is in no IOMMU group`, 'switch the IOMMU on (see above)'));
+    } else if (others.length > 0) {
+      bad.push(fail(`VF ${bdf} shares its group ${group} with ${others.sort().join(', ')}`, 'plug the card into a slot whose root port has ACS, and enable ACS and ARI in the firmware set-up'));
+    }
+    const driver = await sysfs.link(`${deviceDir(bdf)}/driver`);
+    if (driver !== DRIVER) {
+      bad.push(fail(`VF ${bdf} is bound to ${driver ?? 'no driver'}`, 'start vfringd, which binds it to uio_vf; a VF that a virtual machine has is left alone'));
+    }
+  }
+  return bad.length > 0 ? bad : [ok(`${pf.name}: each of ${count} VFs is alone in its group`)];
+}
+
+function checkMemlock({ memlock, config, status }: Patient): Finding[] {
+  const need = pinnedPerRank(Math.max(1500, ...(config?.provider.sriov?.pf.map((pf) => pf.mtu) ?? []), config?.provider.soft?.mtu ?? 0));
+  const policy = config?.limits.memlock;
+  const found: Finding[] = [];
+  if (policy !== undefined && policy !== 'unlimited' && policy < need) {
+    found.push(fail(`limits: memlock: ${formatSize(policy)} is less than a process needs, about ${formatSize(need)}`, `set it to ${formatSize(need * 4)} or more`));
+  }
+  const here = memlock();
+  const text = here === 'unlimited' ? here : formatSize(here);
+  // A daemon that runs as root raises it when it gives a VF.
+  const raised = status !== undefined && policy !== undefined;
+  if (here === 'unlimited' || here >= need) {
+    found.push(ok(`${text} in this shell`));
+  } else if (raised) {
+    found.push(ok(`${text} in this shell; vfringd raises it with each lease to ${policy === 'unlimited' ? policy : formatSize(policy)}`));
+  } else {
+    found.push(fail(`${text} in this shell, and no vfringd to raise it; a process needs about ${formatSize(need)}`, 'start vfringd as root, or raise it: /etc/security/limits.conf for logins, LimitMEMLOCK= for services'));
+  }
+  return found;
+}

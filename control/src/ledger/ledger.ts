@@ -1,0 +1,410 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * Who had which VF when. What is about to be done to a VF is written here
+ * before it is done, so that the next vfringd can finish or undo it, however
+ * this one ends.
+ */
+import { readFileSync } from 'node:fs';
+import type Database from 'better-sqlite3';
+import type { LimitBytes, Rlimit } from '../libc.js';
+import { NO_TRAFFIC, type Vf, type VfCounters } from '../providers/provider.js';
+import { openDatabase, ledgerError, type Db } from './database.js';
+import { isVfringError } from '../errors.js';
+import type { JobRecord, JobState, LeaseRecord, LeaseState, NewJob, NewLease, VfReading } from './records.js';
+
+export interface LedgerLimits {
+  /** Ended leases that are remembered one by one; beyond, only their job's totals are. */
+  readonly leases: number;
+  readonly jobs: number;
+}
+
+export const LEDGER_LIMITS: LedgerLimits = { leases: 10_000, jobs: 10_000 };
+
+const BOOT_ID = '/proc/sys/kernel/random/boot_id';
+/** Ended leases between two clean-ups. */
+const PRUNE_EVERY = 256;
+
+type Statement = Database.Statement<unknown[]>;
+type Row = Readonly<Record<string, number | string | null>>;
+
+export class Ledger {
+  /** The machine was started anew since the ledger was last open: no process of it lives. */
+  readonly rebooted: boolean;
+  readonly #file: string;
+  readonly #db: Db;
+  readonly #limits: LedgerLimits;
+  readonly #statements = new Map<string, Statement>();
+  #sincePrune = 0;
+
+  /** Throws VFRING_ERR_LEDGER; so do all methods, with nothing half written. */
+  constructor(file: string, options: { limits?: LedgerLimits; bootId?: string } = {}) {
+    this.#file = file;
+    this.#limits = options.limits ?? LEDGER_LIMITS;
+    this.#db = openDatabase(file);
+    this.rebooted = this.#work(() => this.#noteBoot(options.bootId ?? readFileSync(BOOT_ID, 'latin1').trim()));
+    this.#work(() => this.#prune());
+  }
+
+  /** No method may be called after. */
+  close(): void {
+    this.#db.close();
+  }
+
+  /** Returns the key of the job. */
+  addJob(job: NewJob): number {
+    return this.#work(() =>
+      Number(
+        this.#run(
+          `INSERT INTO jobs (uid, id, ranks, spread, vfs, memory_bytes, time_limit_s, wait_until, state, created_at, opened_at)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+          [job.uid, job.id, job.ranks, job.spread, job.vfs, job.memoryBytes, job.timeLimitS, job.waitUntil, job.state, job.createdAt, job.openedAt],
+        ).lastInsertRowid,
+      ),
+    );
+  }
+
+  openJob(key: number, at: number): void {
+    this.#work(() => this.#run(`UPDATE jobs SET state = 'open', opened_at = ?, wait_until = NULL WHERE key = ?`, [at, key]));
+  }
+
+  endJob(key: number, at: number, how: string): void {
+    this.#work(() => this.#run(`UPDATE jobs SET state = 'ended', ended_at = ?, how = ? WHERE key = ? AND state <> 'ended'`, [at, how, key]));
+  }
+
+  /** Newest first; of all users when no uid is given. */
+  jobs(limit: number, uid?: number): JobRecord[] {
+    return this.#look(() =>
+      (uid === undefined
+        ? this.#all('SELECT * FROM jobs ORDER BY key DESC LIMIT ?', [limit])
+        : this.#all('SELECT * FROM jobs WHERE uid = ? ORDER BY key DESC LIMIT ?', [uid, limit])
+      ).map(toJob),
+    );
+  }
+
+  /** Jobs that count when VFs are given out: queued ones, and open ones with a reservation or a time limit. */
+  jobsUnderWay(): JobRecord[] {
+    return this.#look(() =>
+      this.#all(`SELECT * FROM jobs WHERE state = 'queued' OR (state = 'open' AND (vfs IS NOT NULL OR time_limit_s IS NOT NULL)) ORDER BY key`).map(toJob),
+    );
+  }
+
+  findJob(uid: number, id: string): JobRecord | undefined {
+    return this.#look(() => this.#all('SELECT * FROM jobs WHERE uid = ? AND id = ?', [uid, id]).map(toJob)[0]);
+  }
+
+  /** Jobs of that label, whoever's. */
+  findJobs(id: string): JobRecord[] {
+    return this.#look(() => this.#all('SELECT * FROM jobs WHERE id = ? ORDER BY key', [id]).map(toJob));
+  }
+
+  job(key: number): JobRecord | undefined {
+    return this.#look(() => this.#all('SELECT * FROM jobs WHERE key = ?', [key]).map(toJob)[0]);
+  }
+
+  /** The step before a VF is touched. The generation of each VF grows. */
+  beginLease(lease: NewLease): { readonly id: number; readonly generations: readonly number[] } {
+    return this.#work(() => {
+      const { lastInsertRowid } = this.#run(
+        `INSERT INTO leases (job, uid, pid, start_ticks, rank, ranks, state, granted_at, dma_limit_bytes) VALUES (?, ?, ?, ?, ?, ?, 'granting', ?, ?)`,
+        [lease.jobKey, lease.uid, lease.pid, lease.startTicks, lease.rank, lease.ranks, lease.grantedAt, lease.dmaLimitBytes],
+      );
+      const id = Number(lastInsertRowid);
+      const generations = lease.vfs.map((vf, place) => {
+        const generation = this.#nextGeneration(vf.name);
+        this.#run('INSERT INTO lease_vfs (lease, place, vf, name, generation) VALUES (?, ?, ?, ?, ?)', [id, place, JSON.stringify(vf), vf.name, generation]);
+        return generation;
+      });
+      return { id, generations };
+    });
+  }
+
+  /** Its VFs are handed over and its process may learn of it. */
+  holdLease(id: number, memlockBytes: number | null, memlockBefore: Rlimit | undefined, readings: readonly VfReading[], at: number): void {
+    this.#work(() => {
+      this.#run(`UPDATE leases SET state = 'held', memlock_bytes = ?, memlock_soft = ?, memlock_hard = ?, sampled_at = ? WHERE id = ?`, [
+        memlockBytes, limitText(memlockBefore?.soft), limitText(memlockBefore?.hard), at, id,
+      ]);
+      this.#read(id, readings);
+    });
+  }
+
+  /** It did not come about. Its VFs' generations stay used up. */
+  dropLease(id: number): void {
+    this.#work(() => this.#run('DELETE FROM leases WHERE id = ?', [id]));
+  }
+
+  /** The limit to put back goes with the process to another of its leases. */
+  moveMemlock(id: number, before: Rlimit): void {
+    this.#work(() => this.#run('UPDATE leases SET memlock_soft = ?, memlock_hard = ? WHERE id = ?', [limitText(before.soft), limitText(before.hard), id]));
+  }
+
+  /** New readings of the counters, all in one commit. */
+  sample(leases: readonly { readonly id: number; readonly readings: readonly VfReading[] }[], at: number): void {
+    this.#work(() => {
+      for (const { id, readings } of leases) {
+        this.#run('UPDATE leases SET sampled_at = ? WHERE id = ?', [at, id]);
+        this.#read(id, readings);
+      }
+    });
+  }
+
+  /** The step before its VFs are taken back. */
+  endingLease(id: number, how: string): void {
+    this.#work(() => this.#run(`UPDATE leases SET state = 'ending', how = ? WHERE id = ?`, [how, id]));
+  }
+
+  /** Its VFs are back. What they carried goes to the job's totals. */
+  endLease(id: number, how: string, at: number, readings: readonly VfReading[]): void {
+    this.#work(() => {
+      const { changes } = this.#run(`UPDATE leases SET state = 'ended', how = ?, ended_at = ? WHERE id = ? AND state <> 'ended'`, [how, at, id]);
+      if (changes === 0) {
+        return;
+      }
+      this.#read(id, readings);
+      const known = readings.flatMap(({ traffic }) => (traffic === null ? [] : [traffic]));
+      const sum = (key: keyof VfCounters): number => known.reduce((total, traffic) => total + traffic[key], 0);
+      this.#run(
+        `UPDATE jobs SET leases = leases + 1, vf_ms = vf_ms + ? * max(0, ? - (SELECT granted_at FROM leases WHERE id = ?)),
+           tx_frames = tx_frames + ?, tx_bytes = tx_bytes + ?, rx_frames = rx_frames + ?, rx_bytes = rx_bytes + ?,
+           uncounted = uncounted + ?, peak_bytes = max(peak_bytes, ?)
+         WHERE key = (SELECT job FROM leases WHERE id = ?)`,
+        [
+          readings.length, at, id, sum('txFrames'), sum('txBytes'), sum('rxFrames'), sum('rxBytes'),
+          readings.length - known.length, Math.max(0, ...readings.map(({ peakBytes }) => peakBytes ?? 0)), id,
+        ],
+      );
+      this.#run(
+        `UPDATE vfs SET tx_frames = vfs.tx_frames + coalesce(c.tx_frames, 0), tx_bytes = vfs.tx_bytes + coalesce(c.tx_bytes, 0),
+           rx_frames = vfs.rx_frames + coalesce(c.rx_frames, 0), rx_bytes = vfs.rx_bytes + coalesce(c.rx_bytes, 0)
+         FROM lease_vfs AS c WHERE c.lease = ? AND c.name = vfs.name`,
+        [id],
+      );
+      if (++this.#sincePrune >= PRUNE_EVERY) {
+        this.#prune();
+      }
+    });
+  }
+
+  /** A VF that was still driven when its lease ended has carried more since. */
+  addLate(id: number, place: number, reading: VfReading): void {
+    this.#work(() => {
+      const before = this.#all('SELECT tx_frames, tx_bytes, rx_frames, rx_bytes FROM lease_vfs WHERE lease = ? AND place = ?', [id, place])[0];
+      if (before === undefined || before['tx_frames'] === null || reading.traffic === null) {
+        return;
+      }
+      const old = toCounters(before) as VfCounters;
+      const more = [
+        reading.traffic.txFrames - old.txFrames, reading.traffic.txBytes - old.txBytes,
+        reading.traffic.rxFrames - old.rxFrames, reading.traffic.rxBytes - old.rxBytes,
+      ];
+      const add = 'tx_frames = tx_frames + ?, tx_bytes = tx_bytes + ?, rx_frames = rx_frames + ?, rx_bytes = rx_bytes + ?';
+      this.#run(`UPDATE jobs SET ${add} WHERE key = (SELECT job FROM leases WHERE id = ?)`, [...more, id]);
+      this.#run(`UPDATE vfs SET ${add} WHERE name = (SELECT name FROM lease_vfs WHERE lease = ? AND place = ?)`, [...more, id, place]);
+      this.#writeReading(id, place, reading);
+    });
+  }
+
+  /** Leases that had not ended when the ledger was last written, oldest first. */
+  openLeases(): LeaseRecord[] {
+    return this.#look(() => this.#leases(`state <> 'ended'`, []));
+  }
+
+  leasesOf(jobKey: number): LeaseRecord[] {
+    return this.#look(() => this.#leases('job = ?', [jobKey]));
+  }
+
+  /** Leases of one VF, newest first: who had it when. */
+  leasesOfVf(name: string, limit: number): LeaseRecord[] {
+    return this.#look(() =>
+      this.#leases('id IN (SELECT lease FROM lease_vfs WHERE name = ? ORDER BY lease DESC LIMIT ?)', [name, limit]).reverse(),
+    );
+  }
+
+  /** How often the VF has been given out, 0 for one that never was. */
+  generation(name: string): number {
+    return this.#look(() => Number(this.#all('SELECT generation FROM vfs WHERE name = ?', [name])[0]?.['generation'] ?? 0));
+  }
+
+  /** What each VF has carried under all its leases so far, by name. It never goes down. */
+  vfTotals(): Map<string, VfCounters> {
+    return this.#look(() => {
+      const totals = new Map<string, VfCounters>();
+      const rows = this.#all(
+        `SELECT vfs.name, vfs.tx_frames + coalesce(sum(h.tx_frames), 0) AS tx_frames, vfs.tx_bytes + coalesce(sum(h.tx_bytes), 0) AS tx_bytes,
+           vfs.rx_frames + coalesce(sum(h.rx_frames), 0) AS rx_frames, vfs.rx_bytes + coalesce(sum(h.rx_bytes), 0) AS rx_bytes
+         FROM vfs LEFT JOIN (SELECT lease_vfs.* FROM leases JOIN lease_vfs ON lease_vfs.lease = leases.id WHERE leases.state <> 'ended') AS h ON h.name = vfs.name
+         GROUP BY vfs.name`,
+      );
+      for (const row of rows) {
+        totals.set(String(row['name']), toCounters(row) ?? NO_TRAFFIC);
+      }
+      return totals;
+    });
+  }
+
+  /** Rows of each kind, for the proof that the ledger does not grow for ever. */
+  sizes(): { readonly jobs: number; readonly leases: number; readonly leaseVfs: number } {
+    const count = (table: string): number => Number(this.#all(`SELECT count(*) AS n FROM ${table}`)[0]?.['n']);
+    return this.#look(() => ({ jobs: count('jobs'), leases: count('leases'), leaseVfs: count('lease_vfs') }));
+  }
+
+  #noteBoot(bootId: string): boolean {
+    const before = this.#all(`SELECT value FROM meta WHERE key = 'boot_id'`)[0]?.['value'];
+    this.#run(`INSERT INTO meta (key, value) VALUES ('boot_id', ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value`, [bootId]);
+    return before !== undefined && before !== bootId;
+  }
+
+  #nextGeneration(name: string): number {
+    return Number(
+      this.#all(
+        `INSERT INTO vfs (name, generation) VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET generation = generation + 1 RETURNING generation`,
+        [name],
+      )[0]?.['generation'],
+    );
+  }
+
+  #read(id: number, readings: readonly VfReading[]): void {
+    readings.forEach((reading, place) => this.#writeReading(id, place, reading));
+  }
+
+  #writeReading(id: number, place: number, { last, traffic, peakBytes }: VfReading): void {
+    this.#run('UPDATE lease_vfs SET last = ?, tx_frames = ?, tx_bytes = ?, rx_frames = ?, rx_bytes = ?, peak_bytes = ? WHERE lease = ? AND place = ?', [
+      last && JSON.stringify(last), traffic?.txFrames, traffic?.txBytes, traffic?.rxFrames, traffic?.rxBytes, peakBytes, id, place,
+    ]);
+  }
+
+  #leases(where: string, params: readonly (string | number)[]): LeaseRecord[] {
+    return this.#all(`SELECT * FROM leases WHERE ${where} ORDER BY id`, params).map((row) =>
+      toLease(row, this.#all('SELECT * FROM lease_vfs WHERE lease = ? ORDER BY place', [Number(row['id'])])),
+    );
+  }
+
+  /** Forgets the oldest of what has ended. */
+  #prune(): void {
+    this.#sincePrune = 0;
+    this.#run(
+      `DELETE FROM leases WHERE state = 'ended' AND id <= (SELECT id FROM leases WHERE state = 'ended' ORDER BY id DESC LIMIT 1 OFFSET ?)`,
+      [this.#limits.leases],
+    );
+    this.#run(
+      `DELETE FROM jobs WHERE key <= (SELECT key FROM jobs ORDER BY key DESC LIMIT 1 OFFSET ?)
+         AND (state = 'ended' OR (state = 'open' AND vfs IS NULL AND time_limit_s IS NULL)) AND NOT EXISTS (SELECT 1 FROM leases WHERE job = jobs.key AND leases.state <> 'ended')`,
+      [this.#limits.jobs],
+    );
+  }
+
+  /** Only reads: no other process writes, so that each statement sees what the last one wrote. */
+  #look<T>(task: () => T): T {
+    try {
+      return task();
+    } catch (error) {
+      throw isVfringError(error) ? error : ledgerError(this.#file, error);
+    }
+  }
+
+  /** All of it or nothing is written. */
+  #work<T>(task: () => T): T {
+    try {
+      return this.#db.inTransaction ? task() : this.#db.transaction(task).immediate();
+    } catch (error) {
+      throw isVfringError(error) ? error : ledgerError(this.#file, error);
+    }
+  }
+
+  #run(sql: string, params: readonly unknown[]): { readonly lastInsertRowid: number | bigint; readonly changes: number } {
+    return this.#statement(sql).run(...params.map((value) => value ?? null));
+  }
+
+  #all(sql: string, params: readonly (string | number)[] = []): Row[] {
+    return this.#statement(sql).all(...params) as Row[];
+  }
+
+  #statement(sql: string): Statement {
+    const known = this.#statements.get(sql);
+    if (known !== undefined) {
+      return known;
+    }
+    const statement = this.#db.prepare<unknown[]>(sql);
+    this.#statements.set(sql, statement);
+    return statement;
+  }
+}
+
+const number = (value: Row[string] | undefined): number => Number(value);
+const maybe = (value: Row[string] | undefined): number | undefined => (value === null || value === undefined ? undefined : Number(value));
+const text = (value: Row[string] | undefined): string | undefined => (value === null || value === undefined ? undefined : String(value));
+
+function toJob(row: Row): JobRecord {
+  return {
+    key: number(row['key']),
+    uid: number(row['uid']),
+    id: String(row['id']),
+    ranks: maybe(row['ranks']),
+    spread: text(row['spread']) as JobRecord['spread'],
+    vfs: maybe(row['vfs']),
+    memoryBytes: maybe(row['memory_bytes']),
+    timeLimitS: maybe(row['time_limit_s']),
+    waitUntil: maybe(row['wait_until']),
+    state: String(row['state']) as JobState,
+    createdAt: number(row['created_at']),
+    openedAt: maybe(row['opened_at']),
+    endedAt: maybe(row['ended_at']),
+    how: text(row['how']),
+    totals: {
+      leases: number(row['leases']),
+      vfMs: number(row['vf_ms']),
+      traffic: toCounters(row) ?? NO_TRAFFIC,
+      uncounted: number(row['uncounted']),
+      peakBytes: number(row['peak_bytes']),
+    },
+  };
+}
+
+function toLease(row: Row, vfs: readonly Row[]): LeaseRecord {
+  const soft = text(row['memlock_soft']);
+  const hard = text(row['memlock_hard']);
+  return {
+    id: number(row['id']),
+    jobKey: number(row['job']),
+    uid: number(row['uid']),
+    pid: number(row['pid']),
+    startTicks: number(row['start_ticks']),
+    rank: number(row['rank']),
+    ranks: number(row['ranks']),
+    state: String(row['state']) as LeaseState,
+    how: text(row['how']),
+    grantedAt: number(row['granted_at']),
+    endedAt: maybe(row['ended_at']),
+    sampledAt: maybe(row['sampled_at']),
+    dmaLimitBytes: number(row['dma_limit_bytes']),
+    memlockBytes: maybe(row['memlock_bytes']) ?? null,
+    memlockBefore: soft === undefined || hard === undefined ? undefined : { soft: toLimit(soft), hard: toLimit(hard) },
+    vfs: vfs.map((vf) => ({
+      vf: JSON.parse(String(vf['vf'])) as Vf,
+      generation: number(vf['generation']),
+      last: vf['last'] === null ? null : (JSON.parse(String(vf['last'])) as VfCounters),
+      traffic: toCounters(vf),
+      peakBytes: maybe(vf['peak_bytes']) ?? null,
+    })),
+  };
+}
+
+function toCounters(row: Row): VfCounters | null {
+  if (row['tx_frames'] === null || row['tx_frames'] === undefined) {
+    return null;
+  }
+  return {
+    txFrames: number(row['tx_frames']),
+    rxFrames: number(row['rx_frames']),
+    txBytes: number(row['tx_bytes']),
+    rxBytes: number(row['rx_bytes']),
+  };
+}
+
+function limitText(limit: LimitBytes | undefined): string | null {
+  return limit === undefined ? null : String(limit);
+}
+
+function toLimit(limit: string): LimitBytes {
+  return limit === 'unlimited' ? limit : Number(limit);
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * The ledger's tables, as steps from one version to the next. A step that was
+ * released never changes: what must change gets a step of its own. The version
+ * of a file is its `user_version`, which is the number of steps it has had.
+ */
+export const MIGRATIONS: readonly string[] = [
+  // 1: jobs, their leases, the VFs of each lease, and how often each VF was given out.
+  `
+  CREATE TABLE meta (
+    key   TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE jobs (
+    key          INTEGER PRIMARY KEY AUTOINCREMENT,
+    uid          INTEGER NOT NULL,
+    id           TEXT    NOT NULL,
+    ranks        INTEGER,
+    spread       TEXT,
+    vfs          INTEGER,          -- reserved for it; null: it takes what is free
+    memory_bytes INTEGER,          -- budget for all its VFs together
+    time_limit_s INTEGER,
+    wait_until   INTEGER,          -- of a queued job: when it is refused
+    state        TEXT    NOT NULL CHECK (state IN ('queued', 'open', 'ended')),
+    created_at   INTEGER NOT NULL, -- times in ms since 1970
+    opened_at    INTEGER,
+    ended_at     INTEGER,
+    how          TEXT,
+    -- Totals of its ended leases, which outlive the leases' own rows.
+    leases       INTEGER NOT NULL DEFAULT 0,
+    vf_ms        INTEGER NOT NULL DEFAULT 0,
+    tx_frames    INTEGER NOT NULL DEFAULT 0,
+    tx_bytes     INTEGER NOT NULL DEFAULT 0,
+    rx_frames    INTEGER NOT NULL DEFAULT 0,
+    rx_bytes     INTEGER NOT NULL DEFAULT 0,
+    uncounted    INTEGER NOT NULL DEFAULT 0, -- VFs whose counters could not be read
+    peak_bytes   INTEGER NOT NULL DEFAULT 0, -- most that one VF had registered
+    UNIQUE (uid, id)
+  ) STRICT;
+
+  CREATE TABLE leases (
+    id            INTEGER PRIMARY KEY AUTOINCREMENT,
+    job           INTEGER NOT NULL REFERENCES jobs (key) ON DELETE CASCADE,
+    uid           INTEGER NOT NULL,
+    pid           INTEGER NOT NULL,
+    start_ticks   INTEGER NOT NULL, -- with the pid, the process: field 22 of /proc/PID/stat
+    rank          INTEGER NOT NULL,
+    ranks         INTEGER NOT NULL,
+    state         TEXT    NOT NULL CHECK (state IN ('granting', 'held', 'ending', 'ended')),
+    how           TEXT,
+    granted_at    INTEGER NOT NULL,
+    ended_at      INTEGER,
+    sampled_at    INTEGER,
+    dma_limit_bytes INTEGER NOT NULL,
+    memlock_bytes INTEGER,          -- as set for the process; -1 unlimited, null untouched
+    memlock_soft  TEXT,             -- what it was before
+    memlock_hard  TEXT
+  ) STRICT;
+  CREATE INDEX leases_by_job ON leases (job);
+  CREATE INDEX leases_open ON leases (state) WHERE state <> 'ended';
+
+  CREATE TABLE lease_vfs (
+    lease      INTEGER NOT NULL REFERENCES leases (id) ON DELETE CASCADE,
+    place      INTEGER NOT NULL,
+    vf         TEXT    NOT NULL,    -- the VF as it was, in JSON
+    name       TEXT    NOT NULL,
+    generation INTEGER NOT NULL,
+    last       TEXT,                -- registers at the last reading, in JSON
+    tx_frames  INTEGER,             -- null: not known
+    tx_bytes   INTEGER,
+    rx_frames  INTEGER,
+    rx_bytes   INTEGER,
+    peak_bytes INTEGER,
+    PRIMARY KEY (lease, place)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX lease_vfs_by_name ON lease_vfs (name);
+
+  CREATE TABLE vfs (
+    name       TEXT PRIMARY KEY,
+    generation INTEGER NOT NULL,    -- grows by one with every lease of the VF
+    tx_frames  INTEGER NOT NULL DEFAULT 0, -- under all its ended leases
+    tx_bytes   INTEGER NOT NULL DEFAULT 0,
+    rx_frames  INTEGER NOT NULL DEFAULT 0,
+    rx_bytes   INTEGER NOT NULL DEFAULT 0
+  ) STRICT, WITHOUT ROWID;
+  `,
+];

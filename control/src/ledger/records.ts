@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** What the ledger keeps. Times are ms since 1970, sizes bytes. */
+import type { Spread } from '../config/schema.js';
+import type { Rlimit } from '../libc.js';
+import type { Vf, VfCounters } from '../providers/provider.js';
+
+/** queued: waits for VFs. open: takes leases. ended: takes no more. */
+export type JobState = 'queued' | 'open' | 'ended';
+
+/** What whoever makes a job asks for. Undefined: not limited beyond the policy. */
+export interface JobWish {
+  /** Processes announced. */
+  readonly ranks?: number | undefined;
+  readonly spread?: Spread | undefined;
+  /** VFs reserved for it; without, its leases take what is free. */
+  readonly vfs?: number | undefined;
+  /** Budget of registered memory for all its VFs together. */
+  readonly memoryBytes?: number | undefined;
+  /** From the moment that it may take leases. */
+  readonly timeLimitS?: number | undefined;
+}
+
+export interface NewJob extends JobWish {
+  readonly uid: number;
+  readonly id: string;
+  readonly state: JobState;
+  readonly createdAt: number;
+  readonly openedAt: number | undefined;
+  /** Of a queued job: when it is refused. */
+  readonly waitUntil: number | undefined;
+}
+
+/** What a job's ended leases had, together. */
+export interface JobTotals {
+  readonly leases: number;
+  /** VFs times how long each was held. */
+  readonly vfMs: number;
+  readonly traffic: VfCounters;
+  /** VFs whose counters could not be read, and whose traffic is not in the total. */
+  readonly uncounted: number;
+  /** Most that one of its VFs had registered. */
+  readonly peakBytes: number;
+}
+
+export interface JobRecord extends NewJob {
+  readonly key: number;
+  readonly endedAt: number | undefined;
+  readonly how: string | undefined;
+  readonly totals: JobTotals;
+}
+
+/**
+ * granting: written down, its VFs are being handed over. held: its process
+ * has it. ending: its VFs are being taken back.
+ */
+export type LeaseState = 'granting' | 'held' | 'ending' | 'ended';
+
+export interface NewLease {
+  readonly jobKey: number;
+  readonly uid: number;
+  readonly pid: number;
+  /** Start time of the process in clock ticks since boot. */
+  readonly startTicks: number;
+  readonly rank: number;
+  readonly ranks: number;
+  readonly grantedAt: number;
+  readonly dmaLimitBytes: number;
+  readonly vfs: readonly Vf[];
+}
+
+export interface LeaseVfRecord {
+  readonly vf: Vf;
+  readonly generation: number;
+  readonly last: VfCounters | null;
+  readonly traffic: VfCounters | null;
+  readonly peakBytes: number | null;
+}
+
+export interface LeaseRecord extends Omit<NewLease, 'vfs'> {
+  readonly id: number;
+  readonly state: LeaseState;
+  readonly how: string | undefined;
+  readonly endedAt: number | undefined;
+  readonly sampledAt: number | undefined;
+  readonly memlockBytes: number | null;
+  readonly memlockBefore: Rlimit | undefined;
+  readonly vfs: readonly LeaseVfRecord[];
+}
+
+/** What is known of a lease's VF, by its place in the lease. */
+export interface VfReading {
+  readonly last: VfCounters | null;
+  readonly traffic: VfCounters | null;
+  readonly peakBytes: number | null;
+}

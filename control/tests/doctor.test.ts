@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** A healthy node, then each thing broken once: the doctor names it, with its remedy. */
+import { describe, expect, test } from 'vitest';
+import type { StatusView, VfView } from '../src/api/views.js';
+import { examine, reportText, type Patient, type Report } from '../src/doctor/check.js';
+import { CHECKS } from '../src/doctor/doctor.js';
+import { VfringError } from '../src/errors.js';
+import type { Sysfs } from '../src/providers/sriov/sysfs.js';
+import { softConfig, sriovConfig } from './helpers/config.js';
+import { vfBdf } from './helpers/fake-kernel.js';
+import { tempDir } from './helpers/temp-dir.js';
+import { PF_A, sriovHarness } from './providers/harness.js';
+
+const VF0 = vfBdf(PF_A.bdf, 0);
+const FILES: Readonly<Record<string, string>> = {
+  '/proc/cpuinfo': 'vendor_id : GenuineIntel',
+  '/proc/cmdline': 'ro intel_iommu=on',
+  '/proc/interrupts': ' 24: 0 IR-PCI-MSI 512 eth0',
+  '/sys/kernel/security/lockdown': '[none] integrity confidentiality',
+};
+
+interface Machine {
+  readonly harness: ReturnType<typeof sriovHarness>;
+  readonly files: Record<string, string | undefined>;
+  readonly patient: { -readonly [K in keyof Patient]: Patient[K] };
+  /** Attributes of sysfs that read otherwise. */
+  readonly read: Record<string, string | undefined>;
+  readonly list: Record<string, string[]>;
+}
+
+async function healthy(): Promise<Machine> {
+  const harness = sriovHarness(tempDir(), { ens1: 2 });
+  const vfs = await harness.provider().provision({ leased: new Set() });
+  const files: Machine['files'] = { ...FILES };
+  const read: Machine['read'] = { 'class/net/ens1/mtu': '9000', 'class/net/ens1/flags': '0x1003' };
+  const list: Machine['list'] = { 'class/iommu': ['dmar0'] };
+  const { sysfs } = harness.kernel;
+  const watched: Sysfs = {
+    ...sysfs,
+    read: async (path) => (path in read ? read[path] : sysfs.read(path)),
+    list: async (path) => list[path] ?? sysfs.list(path),
+  };
+  const view = (vf: (typeof vfs)[number]): VfView => ({ ...vf, state: 'free', link_up: true, reason: null, lease: null });
+  const status = { pid: 7, provider: 'sriov', vfs: vfs.map(view) } as unknown as StatusView;
+  const patient: Machine['patient'] = {
+    sysfs: watched,
+    file: (path) => files[path],
+    exec: async (program) => {
+      throw Object.assign(new Error(`spawn ${program} ENOENT`), { code: 'ENOENT' });
+    },
+    release: '6.12.0-test',
+    config: sriovConfig({ ens1: 2 }),
+    configTrouble: undefined,
+    status,
+    statusTrouble: undefined,
+    memlock: () => 8 << 20,
+    stat: async (path) => harness.kernel.ops.stat(path),
+    openMpi: async () => 'Open MPI 5.0.7',
+    softTool: '/x/vfring-softvf',
+  };
+  return { harness, files, patient, read, list };
+}
+
+const amiss = (reports: readonly Report[]): Report[] => reports.filter(({ verdict }) => verdict !== 'ok');
+
+test('a healthy node has nothing to mend', async () => {
+  const { patient } = await healthy();
+  const reports = await examine(CHECKS, patient);
+  expect(amiss(reports)).toEqual([]);
+  expect(reports.map(({ check }) => check)).toEqual([
+    'iommu', 'interrupt-remapping', 'module', 'lockdown', 'config', 'pf', 'groups', 'daemon', 'permissions', 'memlock', 'open-mpi',
+  ]);
+  expect(reportText(reports)).toContain('0 to mend, 0 warnings, 0 not known, 11 ok');
+});
+
+type Break = (machine: Machine) => void | Promise<void>;
+
+describe('one thing broken', () => {
+  test.each<[string, string, RegExp, RegExp, Break]>([
+    ['IOMMU not asked for', 'iommu', /does not ask for it/, /intel_iommu=on/, (m) => { m.list['class/iommu'] = []; m.files['/proc/cmdline'] = 'ro'; }],
+    ['IOMMU switched off', 'iommu', /switched off on the kernel command line/, /take intel_iommu=off/, (m) => { m.list['class/iommu'] = []; m.files['/proc/cmdline'] = 'ro intel_iommu=off'; }],
+    ['IOMMU off in the firmware', 'iommu', /the kernel finds none/, /VT-d.*firmware/, (m) => { m.list['class/iommu'] = []; }],
+    ['AMD without IOMMU', 'iommu', /the kernel finds none/, /AMD-Vi/, (m) => { m.list['class/iommu'] = []; m.files['/proc/cpuinfo'] = 'AuthenticAMD'; }],
+    ['no interrupt remapping', 'interrupt-remapping', /could raise any interrupt/, /firmware/, (m) => { m.files['/proc/interrupts'] = 'PCI-MSI eth0'; }],
+    ['interrupt remapping switched off', 'interrupt-remapping', /switched off/, /intremap=off/, (m) => { m.files['/proc/interrupts'] = 'PCI-MSI'; m.files['/proc/cmdline'] = 'intel_iommu=on intremap=off'; }],
+    ['module not installed', 'module', /not installed for this kernel, 6\.12\.0-test \(modinfo: ERROR/, /linux-headers-6\.12\.0-test/, (m) => {
+      m.list['bus/pci/drivers'] = ['igb'];
+      m.patient.exec = async () => ({ status: 1, stdout: '', stderr: 'modinfo: ERROR: Module uio_vf not found.' });
+    }],
+    ['module not loaded', 'module', /installed and not loaded$/, /modprobe uio_vf/, (m) => {
+      m.list['bus/pci/drivers'] = ['igb'];
+      m.patient.exec = async (program) => (program === 'modinfo' ? { status: 0, stdout: '6.12.0', stderr: '' } : { status: 1, stdout: '', stderr: '' });
+    }],
+    ['module unsigned on a machine that demands it', 'module', /takes signed modules only/, /sign it/, (m) => {
+      m.list['bus/pci/drivers'] = ['igb'];
+      m.files['/sys/module/module/parameters/sig_enforce'] = 'Y\n';
+      m.patient.exec = async () => ({ status: 0, stdout: '6.12.0', stderr: '' });
+    }],
+    ['lockdown', 'lockdown', /locked down \(integrity\)/, /signed/, (m) => { m.files['/sys/kernel/security/lockdown'] = 'none [integrity] confidentiality'; }],
+    ['a wrong configuration', 'config', /f\.yaml:3:1: vfs/, /config check/, (m) => { m.patient.config = undefined; m.patient.configTrouble = 'f.yaml:3:1: vfs: wrong'; }],
+    ['a PF that is not there', 'pf', /no interface ens7/, /ip link/, (m) => { m.patient.config = sriovConfig({ ens7: 2 }); }],
+    ['SR-IOV off', 'pf', /offers no VFs/, /pci=realloc/, (m) => { m.read[`bus/pci/devices/${PF_A.bdf}/sriov_totalvfs`] = undefined; }],
+    ['too many VFs asked for', 'pf', /at most 7 VFs, the configuration asks for 9/, /vfs: 7/, (m) => { m.patient.config = sriovConfig({ ens1: 9 }); }],
+    ['other VFs than configured', 'pf', /has 2 VFs, the configuration asks for 3/, /vfring provision/, (m) => { m.patient.config = sriovConfig({ ens1: 3 }); }],
+    ['no cable', 'pf', /has no link/, /cable/, (m) => m.harness.kernel.setCarrier('ens1', false)],
+    ['PF down', 'pf', /ens1 is down/, /ip link set ens1 up/, (m) => { m.harness.kernel.setCarrier('ens1', false); m.read['class/net/ens1/flags'] = '0x1002'; }],
+    ['MTU too small', 'pf', /MTU 1500, the configuration vouches for 9000/, /mtu 9000/, (m) => { m.read['class/net/ens1/mtu'] = '1500'; }],
+    ['a shared group', 'groups', /shares its group \d+ with 0000:00:1c\.0/, /ACS/, async (m) => {
+      const group = await m.harness.kernel.sysfs.link(`bus/pci/devices/${VF0}/iommu_group`);
+      m.list[`kernel/iommu_groups/${group}/devices`] = [VF0, '0000:00:1c.0'];
+    }],
+    ['a VF of another driver', 'groups', /bound to vfio-pci/, /virtual machine/, (m) => m.harness.kernel.bindTo(VF0, 'vfio-pci')],
+    ['no daemon', 'daemon', /nobody listens/, /systemctl start vfringd/, (m) => { m.patient.status = undefined; m.patient.statusTrouble = 'nobody listens'; }],
+    ['a sick VF', 'daemon', /is unhealthy: it is not bound/, /dmesg/, (m) => { Object.assign(m.patient.status?.vfs[0] ?? {}, { state: 'unhealthy', reason: 'it is not bound' }); }],
+    ['a node that everybody may open', 'permissions', /mode 0666/, /chmod 0600/, (m) => { Object.assign([...m.harness.kernel.nodes.values()][0] ?? {}, { mode: 0o666 }); }],
+    ['a free node of somebody', 'permissions', /free and belongs to uid 4242/, /takes it back/, (m) => { Object.assign([...m.harness.kernel.nodes.values()][0] ?? {}, { uid: 4242 }); }],
+    ['a policy that is too small', 'memlock', /1 MiB is less than a process needs/, /set it to/, (m) => { m.patient.config = sriovConfig({ ens1: 2 }, 'limits: {memlock: 1MiB}'); }],
+    ['little locked memory and no daemon', 'memlock', /64 KiB in this shell, and no vfringd/, /limits\.conf/, (m) => { m.patient.memlock = () => 65_536; m.patient.status = undefined; }],
+    ['slurmd with little', 'slurm', /LimitMEMLOCK=65536/, /systemctl edit slurmd/, (m) => { m.patient.exec = async () => ({ status: 0, stdout: 'LoadState=loaded\nLimitMEMLOCK=65536\n', stderr: '' }); }],
+    ['no BTL', 'open-mpi', /mca_btl_vfring\.so is neither in/, /make install/, (m) => {
+      m.patient.openMpi = () => Promise.reject(new VfringError('VFRING_ERR_NO_BTL', { folders: '/a nor in /b' }));
+    }],
+  ])('%s', async (_name, check, cause, remedy, breakIt) => {
+    const machine = await healthy();
+    await breakIt(machine);
+    const found = amiss(await examine(CHECKS, machine.patient)).filter((report) => report.check === check);
+    expect(found[0]?.cause).toMatch(cause);
+    expect(found[0]?.remedy).toMatch(remedy);
+  });
+
+  test('a check that breaks down is a finding, and the others go on', async () => {
+    const { patient } = await healthy();
+    patient.stat = () => Promise.reject(new Error('EIO'));
+    const reports = await examine(CHECKS, patient);
+    expect(amiss(reports)).toMatchObject([{ check: 'permissions', verdict: 'unknown', cause: 'this could not be checked: EIO' }]);
+  });
+
+  test('soft VFs are asked for their tool, and for nothing of real ones', async () => {
+    const { patient } = await healthy();
+    patient.config = softConfig('/soft', 2);
+    const reports = await examine(CHECKS, patient);
+    expect(reports.map(({ check }) => check)).not.toContain('iommu');
+    expect(reports.find(({ check }) => check === 'soft')).toMatchObject({ verdict: 'fail' });
+  });
+});

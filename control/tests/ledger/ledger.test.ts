@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** The ledger on a real file: what it remembers, over restarts and damage. */
+import Database from 'better-sqlite3';
+import { chmodSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { isVfringError } from '../../src/errors.js';
+import { IN_MEMORY, openDatabase } from '../../src/ledger/database.js';
+import { Ledger } from '../../src/ledger/ledger.js';
+import { MIGRATIONS } from '../../src/ledger/migrations.js';
+import type { NewLease, VfReading } from '../../src/ledger/records.js';
+import type { Vf } from '../../src/providers/provider.js';
+import { tempDir } from '../helpers/temp-dir.js';
+
+const vf = (name: string): Vf => ({ kind: 'soft', name, device: `/x/${name}`, mac: '02:00:00:00:00:00', mtu: 9000, pf: 'soft', numa: -1 });
+const lease = (jobKey: number, ...names: string[]): NewLease => ({
+  jobKey, uid: 7, pid: 99, startTicks: 1234, rank: 0, ranks: 1, grantedAt: 1000, dmaLimitBytes: 4096, vfs: names.map(vf),
+});
+const reading = (txBytes: number | null): VfReading => ({
+  last: { txFrames: 1, rxFrames: 1, txBytes: 1, rxBytes: 1 },
+  traffic: txBytes === null ? null : { txFrames: 1, rxFrames: 2, txBytes, rxBytes: 4 },
+  peakBytes: 512,
+});
+const job = (ledger: Ledger, id = 'a'): number =>
+  ledger.addJob({ uid: 7, id, state: 'open', createdAt: 1, openedAt: 1, waitUntil: undefined, ranks: 2 });
+
+function refused(file: string): string {
+  try {
+    openDatabase(file).close();
+  } catch (error) {
+    if (isVfringError(error, 'VFRING_ERR_LEDGER')) {
+      return error.message;
+    }
+    throw error;
+  }
+  return 'opened';
+}
+
+describe('a ledger', () => {
+  test('remembers a lease through all its states, over restarts', () => {
+    const file = join(tempDir(), 'state', 'ledger.db');
+    let ledger = new Ledger(file);
+    const key = job(ledger);
+    const { id, generations } = ledger.beginLease(lease(key, 'vf0', 'vf1'));
+    expect(generations).toEqual([1, 1]);
+    ledger.close();
+
+    ledger = new Ledger(file);
+    expect(ledger.openLeases()).toMatchObject([{ id, state: 'granting', pid: 99, startTicks: 1234, vfs: [{ generation: 1, vf: vf('vf0') }, { vf: vf('vf1') }] }]);
+    ledger.holdLease(id, -1, { soft: 8192, hard: 'unlimited' }, [reading(0), reading(0)], 5);
+    ledger.close();
+
+    ledger = new Ledger(file);
+    expect(ledger.openLeases()).toMatchObject([{ state: 'held', memlockBytes: -1, memlockBefore: { soft: 8192, hard: 'unlimited' }, sampledAt: 5 }]);
+    ledger.endingLease(id, 'released');
+    expect(ledger.openLeases()).toMatchObject([{ state: 'ending', how: 'released' }]);
+    ledger.endLease(id, 'released', 3000, [reading(100), reading(null)]);
+    expect(ledger.openLeases()).toEqual([]);
+    expect(ledger.leasesOf(key)[0]?.vfs.map(({ traffic }) => traffic?.txBytes)).toEqual([100, undefined]);
+    expect(ledger.job(key)?.totals).toEqual({
+      leases: 1, vfMs: 4000, traffic: { txFrames: 1, rxFrames: 2, txBytes: 100, rxBytes: 4 }, uncounted: 1, peakBytes: 512,
+    });
+    ledger.close();
+  });
+
+  test('ends a lease once, however often it is said', () => {
+    const ledger = new Ledger(IN_MEMORY);
+    const key = job(ledger);
+    const { id } = ledger.beginLease(lease(key, 'vf0'));
+    ledger.endLease(id, 'released', 2, [reading(5)]);
+    ledger.endLease(id, 'process ended', 3, [reading(5)]);
+    expect(ledger.job(key)?.totals.leases).toBe(1);
+    expect(ledger.leasesOf(key)[0]?.how).toBe('released');
+  });
+
+  test('counts the generation of a VF up, also for leases that did not come about', () => {
+    const ledger = new Ledger(IN_MEMORY);
+    const key = job(ledger);
+    ledger.dropLease(ledger.beginLease(lease(key, 'vf0')).id);
+    expect(ledger.beginLease(lease(key, 'vf0')).generations).toEqual([2]);
+    expect([ledger.generation('vf0'), ledger.generation('vf9')]).toEqual([2, 0]);
+  });
+
+  test('adds what a VF carried after its lease to the job and to the VF', () => {
+    const ledger = new Ledger(IN_MEMORY);
+    const key = job(ledger);
+    const { id } = ledger.beginLease(lease(key, 'vf0'));
+    ledger.endLease(id, 'released', 2, [reading(100)]);
+    ledger.addLate(id, 0, reading(150));
+    expect(ledger.job(key)?.totals.traffic.txBytes).toBe(150);
+    expect(ledger.vfTotals().get('vf0')?.txBytes).toBe(150);
+  });
+
+  test('totals of a VF hold what a lease under way has carried so far, and never go down', () => {
+    const ledger = new Ledger(IN_MEMORY);
+    const key = job(ledger);
+    const first = ledger.beginLease(lease(key, 'vf0'));
+    ledger.sample([{ id: first.id, readings: [reading(10)] }], 2);
+    expect(ledger.vfTotals().get('vf0')?.txBytes).toBe(10);
+    ledger.endLease(first.id, 'released', 3, [reading(30)]);
+    ledger.beginLease(lease(key, 'vf0'));
+    expect(ledger.vfTotals().get('vf0')?.txBytes).toBe(30);
+  });
+
+  test('says who had a VF, newest first', () => {
+    const ledger = new Ledger(IN_MEMORY);
+    const key = job(ledger);
+    const ids = [1, 2, 3].map(() => ledger.beginLease(lease(key, 'vf0')).id);
+    ledger.beginLease(lease(key, 'vf1'));
+    expect(ledger.leasesOfVf('vf0', 2).map(({ id }) => id)).toEqual([ids[2], ids[1]]);
+  });
+
+  test('forgets the oldest of what has ended, and no total with it', () => {
+    const file = join(tempDir(), 'l.db');
+    const limits = { leases: 5, jobs: 3 };
+    const ledger = new Ledger(file, { limits });
+    const keys = ['a', 'b', 'c', 'd', 'e'].map((id) => job(ledger, id));
+    const held = ledger.beginLease(lease(keys[0] ?? 0, 'vf9')).id;
+    for (let i = 0; i < 300; i++) {
+      ledger.endLease(ledger.beginLease(lease(keys[4] ?? 0, 'vf0')).id, 'released', 2, [reading(1)]);
+    }
+    ledger.close();
+    const again = new Ledger(file, { limits });
+    expect(again.sizes()).toEqual({ jobs: 4, leases: 6, leaseVfs: 6 });
+    expect(again.job(keys[4] ?? 0)?.totals).toMatchObject({ leases: 300, traffic: { txBytes: 300 } });
+    // The job of a lease under way is not forgotten, however old.
+    expect(again.openLeases().map(({ id }) => id)).toEqual([held]);
+    expect(again.job(keys[0] ?? 0)).toBeDefined();
+    again.close();
+  });
+
+  test('knows that the machine was started anew', () => {
+    const file = join(tempDir(), 'l.db');
+    const open = (bootId: string): boolean => {
+      const ledger = new Ledger(file, { bootId });
+      ledger.close();
+      return ledger.rebooted;
+    };
+    expect([open('one'), open('one'), open('two')]).toEqual([false, false, true]);
+  });
+});
+
+describe('the file', () => {
+  test('is the daemon\'s alone, whatever the umask', () => {
+    const file = join(tempDir(), 'l.db');
+    new Ledger(file).close();
+    expect(statSync(file).mode & 0o777).toBe(0o600);
+    expect(existsSync(`${file}-shm`)).toBe(false);
+  });
+
+  test('is served by one daemon', () => {
+    const file = join(tempDir(), 'l.db');
+    const ledger = new Ledger(file);
+    expect(refused(file)).toContain('database is locked');
+    ledger.close();
+    expect(refused(file)).toBe('opened');
+  });
+
+  test('that is damaged, of a later release or in an open folder is refused and left as it is', () => {
+    const dir = tempDir();
+    const noise = join(dir, 'noise.db');
+    writeFileSync(noise, 'this is no database '.repeat(500));
+    expect(refused(noise)).toContain('not a database');
+    expect(readFileSync(noise, 'utf8')).toContain('this is no database');
+
+    const later = join(dir, 'later.db');
+    const db = new Database(later);
+    db.pragma(`user_version = ${MIGRATIONS.length + 1}`);
+    db.close();
+    expect(refused(later)).toContain('later release');
+
+    chmodSync(dir, 0o777);
+    expect(refused(join(dir, 'x.db'))).toContain('others than this user can write');
+  });
+
+  test('is brought to the version of this release, or left as it was when that fails', () => {
+    const file = join(tempDir(), 'l.db');
+    openDatabase(file, ['CREATE TABLE one (a)']).close();
+    expect(() => openDatabase(file, ['CREATE TABLE one (a)', 'CREATE TABLE two (a)', 'CREATE TABLE two (a)'])).toThrow(/already exists/);
+    const db = openDatabase(file, ['CREATE TABLE one (a)', 'CREATE TABLE three (a)']);
+    expect(db.prepare('SELECT name FROM sqlite_schema ORDER BY name').pluck().all()).toEqual(['one', 'three']);
+    expect(db.pragma('user_version', { simple: true })).toBe(2);
+    db.close();
+  });
+});
