@@ -7,7 +7,7 @@ import { Command } from 'commander';
 import { execa } from 'execa';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Guest, Output } from '../lab/src/guest.js';
+import type { BootOptions, Guest, Output } from '../lab/src/guest.js';
 import { buildNative, makeCheck } from './lib/native.js';
 import { buildDir, root, runMain, step } from './lib/steps.js';
 import { judged, tallyOfAutomake, tallyOfPlain, tallyOfTap, type Tally } from './lib/tally.js';
@@ -54,10 +54,10 @@ async function softE2e(): Promise<Tally> {
  * Boots a guest, does `work` in it, and ends it. A fault in the kernel's log
  * is a failure, but for those that the work provokes (`expected`).
  */
-async function inGuest(machine: object, expected: RegExp | undefined, work: (guest: Guest) => Promise<Tally>): Promise<Tally> {
+async function inGuest(options: BootOptions, expected: RegExp | undefined, work: (guest: Guest) => Promise<Tally>): Promise<Tally> {
   const { Guest } = await import('../lab/src/guest.js');
   const { kernelFaults } = await import('../lab/src/kernel-log.js');
-  const guest = await Guest.boot({ machine, timeoutS: 3600 });
+  const guest = await Guest.boot({ ...options, timeoutS: 3600 });
   try {
     const tally = await work(guest);
     const trouble = kernelFaults(guest.consoleLog).filter((line) => !expected?.test(line));
@@ -71,7 +71,7 @@ async function inGuest(machine: object, expected: RegExp | undefined, work: (gue
 }
 
 async function labE2e(machine: object, parts: readonly string[]): Promise<Tally> {
-  return await inGuest(machine, undefined, async (guest) => {
+  return await inGuest({ machine }, undefined, async (guest) => {
     const { copyTestsTo } = await import('./lib/lab-e2e.js');
     const main = await copyTestsTo(guest);
     const result = await guest.exec({ argv: ['node', '--test-reporter=tap', main, 'lab', ...parts], onOutput: show });
@@ -84,7 +84,7 @@ async function kmod(): Promise<Tally> {
   // On the machines that do not confine a VF, the tests are those of what is refused there.
   for (const machine of [{}, { intremap: false }, { iommu: false }]) {
     // Poisoned free pages show what a device writes too late. The tests aim the VF at memory that is not mapped: the IOMMU reports it.
-    const tally = await inGuest({ ...machine, append: 'page_poison=1' }, /DMAR: .*fault/i, async (guest) => {
+    const tally = await inGuest({ parts: ['kmod'], machine: { ...machine, append: 'page_poison=1' } }, /DMAR: .*fault/i, async (guest) => {
       const result = await guest.exec({ argv: ['/usr/libexec/vfring/kmod-tests/run-tests.sh'], onOutput: show });
       return judged(tallyOfPlain(result.stdout), result.status === 0);
     });

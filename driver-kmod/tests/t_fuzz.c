@@ -333,7 +333,7 @@ static void start_device(void)
 
 int main(void)
 {
-	unsigned long operations = amount("UIO_VF_OPERATIONS", 100000);
+	unsigned long operations = amount("UIO_VF_OPERATIONS", 60000);
 	uint64_t seed = amount("UIO_VF_SEED", time(NULL));
 	struct fuzz fuzz[THREADS];
 	pthread_t threads[THREADS];
