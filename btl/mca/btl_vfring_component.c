@@ -181,6 +181,7 @@ static int start_wire(mca_btl_vfring_module_t *module)
         .crc_payload = c->checksum,
         .window_frames = c->window,
         .rx_entries = module->info.rx_entries,
+        .max_payload_bytes = module->max_payload,
         .max_peers_hint = ranks > 1 ? ranks - 1 : 1,
         .ack_delay_ns = (uint64_t) c->ack_delay_us * 1000,
         .rto_min_ns = (uint64_t) c->rto_min_us * 1000,

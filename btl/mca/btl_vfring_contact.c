@@ -32,6 +32,7 @@ static bool send_probe(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_
     frag->frame.tag = which;
     frag->frame.msg = BTL_VFRING_MSG_PROBE;
     frag->frame.urgent = false;
+    frag->frame.unordered = true;
     frag->frame.inline_bytes = bytes;
     frag->frame.gather_bytes = 0;
     frag->in_flight = true;

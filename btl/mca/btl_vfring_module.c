@@ -149,6 +149,8 @@ static inline int frag_send(mca_btl_vfring_module_t *module, mca_btl_vfring_frag
 
     frag->frame.tag = tag;
     frag->frame.msg = msg;
+    /* Open MPI unpacks fragments of a nested datatype wrongly when they are out of order. */
+    frag->frame.unordered = msg != BTL_VFRING_MSG_ACTIVE;
     /* Of messages that ob1 has to match all are urgent or none: they keep their order. */
     frag->frame.urgent = frag->base.des_flags & MCA_BTL_DES_FLAGS_PRIORITY;
     frag->frame.inline_bytes = (uint32_t) frag->segment.seg_len;

@@ -38,6 +38,8 @@ static const struct pvar pvars[] = {
     COUNTER(wire, rx_ack_frames, "Acknowledgements received in frames of their own"),
     COUNTER(wire, rx_duplicates, "Frames that came twice"),
     COUNTER(wire, rx_beyond_window, "Frames outside of the window, not used"),
+    COUNTER(wire, rx_early, "Frames that came before their turn and were kept until then"),
+    COUNTER(wire, rx_early_dropped, "Frames that came before their turn and found no place"),
     COUNTER(wire, rx_malformed, "Frames dropped for their form"),
     COUNTER(wire, rx_bad_crc, "Frames dropped for their checksum"),
     COUNTER(wire, rx_foreign, "Frames dropped because they are not of this job"),

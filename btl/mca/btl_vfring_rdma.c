@@ -181,6 +181,7 @@ static bool send_frame(mca_btl_vfring_module_t *module, mca_btl_vfring_op_t *op,
     frag->op = op;
     frag->frame.tag = 0;
     frag->frame.urgent = false;
+    frag->frame.unordered = true;
     frag->frame.msg = BTL_VFRING_MSG_PLACE;
     frag->frame.inline_bytes = sizeof(*place);
     if (reg && bytes >= GATHER_MIN_BYTES) {

@@ -4,9 +4,11 @@
  * Reliable delivery of frames between the processes of a job over a layer-2
  * wire that may lose, duplicate, reorder and corrupt them.
  *
- * Each frame is delivered exactly once. Frames of one peer are handed up in
- * the order in which they arrive, which after a loss is not the order in
- * which they were sent: MPI's matching has sequence numbers of its own.
+ * Each frame is delivered exactly once, and those of one peer in the order in
+ * which they were transmitted first, except frames that their sender calls
+ * unordered: those are delivered when they arrive. (Open MPI's matching has
+ * sequence numbers of its own, but its unpacking of nested datatypes does not
+ * bear fragments of a message out of order, seen with 4.1.4.)
  *
  * The wire knows neither MPI nor registers. Time comes in as an argument (ns,
  * monotonic), frames go out through an operation and come in through
@@ -43,6 +45,7 @@ struct vfring_wire_frame {
     uint32_t msg;           /**< goes out in the header */
     uint8_t tag;            /**< goes out in the header */
     bool urgent;            /**< waits before all that are not */
+    bool unordered;         /**< the receiver need not keep it until its turn */
 
     /* The wire's own. */
     uint8_t loss;     /**< why it has to go out again; 0: it has not */
@@ -68,6 +71,8 @@ struct vfring_wire_stats {
     uint64_t rx_ack_frames;
     uint64_t rx_duplicates;
     uint64_t rx_beyond_window;
+    uint64_t rx_early;         /**< came before their turn and were kept */
+    uint64_t rx_early_dropped; /**< came before their turn and found no place */
     uint64_t rx_malformed;     /**< length, version, type, reserved bits */
     uint64_t rx_bad_crc;
     uint64_t rx_foreign;       /**< other ethertype, wrong key, wrong MAC */
@@ -117,6 +122,8 @@ struct vfring_wire_config {
     /** Frames for acknowledgements: header memory of 60 bytes each. */
     struct vfring_wire_frame *control_frames;
     uint32_t num_control_frames;
+    uint32_t max_payload_bytes; /**< of frames that come in; 0: what an MTU of 9216 allows */
+    uint32_t num_early_frames;  /**< places for frames before their turn; 0: the window */
 };
 
 /** @return 0, -EINVAL or -ENOMEM. @p config and @p ops are copied. */

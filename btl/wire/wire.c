@@ -52,6 +52,12 @@ int vfring_wire_create(const struct vfring_wire_config *config, const struct vfr
     w->cfg.rto_max_ns = or_default(config->rto_max_ns, 500 * ms);
     w->cfg.silence_warn_ns = or_default(config->silence_warn_ns, 30000 * ms);
     w->cfg.peer_timeout_ns = or_default(config->peer_timeout_ns, 600000 * ms);
+    if (!config->max_payload_bytes) {
+        w->cfg.max_payload_bytes = vfring_wire_max_payload(9216);
+    }
+    if (!config->num_early_frames) {
+        w->cfg.num_early_frames = VFRING_WIRE_WINDOW;
+    }
     w->ops = *ops;
     w->ctx = ctx;
     w->next_timer_ns = WIRE_NEVER;
@@ -62,7 +68,8 @@ int vfring_wire_create(const struct vfring_wire_config *config, const struct vfr
     w->credit = w->first_credit;
     w->table_mask = 15;
     w->table = calloc(w->table_mask + 1, sizeof(*w->table));
-    if (!w->table) {
+    if (!w->table || wire_early_create(w)) {
+        free(w->table);
         free(w);
         return -ENOMEM;
     }
@@ -220,6 +227,7 @@ void wire_peer_flush(struct vfring_wire *wire, struct vfring_wire_peer *peer, in
 {
     struct vfring_wire_frame *queued, *sent = NULL, *frame;
 
+    wire_early_forget(wire, peer);
     if (!peer->tx) {
         return;
     }
@@ -249,6 +257,9 @@ void wire_peer_flush(struct vfring_wire *wire, struct vfring_wire_peer *peer, in
 void vfring_wire_peer_remove(struct vfring_wire *wire, struct vfring_wire_peer *peer)
 {
     peer->failed = true; /* nothing new is accepted from inside complete() */
+    if (wire->delivering == peer) {
+        wire->delivering = NULL;
+    }
     wire_peer_flush(wire, peer, -ECANCELED);
     LIST_REMOVE(wire->all_peers, peer, all_next);
     LIST_REMOVE(wire->ack_list, peer, ack_next);
@@ -298,6 +309,7 @@ void vfring_wire_destroy(struct vfring_wire *wire)
         free(peer->tx);
         free(peer);
     }
+    wire_early_destroy(wire);
     free(wire->table);
     free(wire);
 }

@@ -33,6 +33,9 @@
 
 /** The crc field covers all of the payload. */
 #define VFRING_WIRE_FLAG_CRC_PAYLOAD 0x01u
+/** May be handed up before frames with lower numbers. */
+#define VFRING_WIRE_FLAG_UNORDERED 0x02u
+#define VFRING_WIRE_FLAGS (VFRING_WIRE_FLAG_CRC_PAYLOAD | VFRING_WIRE_FLAG_UNORDERED)
 
 struct vfring_wire_hdr {
     uint8_t dst_mac[6];

@@ -19,7 +19,7 @@ static bool header_valid(struct vfring_wire *wire, const struct vfring_wire_hdr 
         return false;
     }
     if (hdr->version != VFRING_WIRE_VERSION || hdr->reserved
-        || (hdr->flags & ~VFRING_WIRE_FLAG_CRC_PAYLOAD)
+        || (hdr->flags & ~VFRING_WIRE_FLAGS)
         || hdr->payload_bytes > bytes - VFRING_WIRE_HDR_BYTES
         || !(hdr->type == VFRING_WIRE_TYPE_DATA
              || (hdr->type == VFRING_WIRE_TYPE_ACK && !hdr->payload_bytes))) {
@@ -284,41 +284,100 @@ output:
     return true;
 }
 
-/* Is this the first time that frame @p seq comes? Then remember it. */
-static bool accept_once(struct vfring_wire *wire, struct vfring_wire_peer *peer, uint32_t seq)
+enum accepted {
+    NOT_ACCEPTED,   /* came before, lies beyond the window, or there is no place for it */
+    ACCEPTED_TURN,  /* the first that was missing */
+    ACCEPTED_EARLY, /* an unordered one before its turn */
+    ACCEPTED_KEPT   /* handed up in its turn */
+};
+
+/* Remembers a frame that comes for the first time. */
+static enum accepted accept_once(struct vfring_wire *wire, struct vfring_wire_peer *peer,
+                                 const struct vfring_wire_hdr *hdr)
 {
-    const uint32_t ahead = seq - peer->rcv_next;
+    const uint32_t ahead = hdr->seq - peer->rcv_next;
+    uint64_t bit;
 
     if (ahead == 0) {
-        bool next_is_here;
-
-        do {
-            next_is_here = peer->rcv_bits & 1;
-            peer->rcv_bits >>= 1;
-            peer->rcv_next++;
-        } while (next_is_here);
-        return true;
+        return ACCEPTED_TURN;
     }
     if ((int32_t) ahead < 0) {
         wire->stats.rx_duplicates++;
-        return false;
+        return NOT_ACCEPTED;
     }
     if (ahead >= VFRING_WIRE_WINDOW) {
         wire->stats.rx_beyond_window++;
-        return false;
+        return NOT_ACCEPTED;
     }
-    if (peer->rcv_bits & (1ull << (ahead - 1))) {
+    bit = 1ull << (ahead - 1);
+    if (peer->rcv_bits & bit) {
         wire->stats.rx_duplicates++;
-        return false;
+        return NOT_ACCEPTED;
     }
-    peer->rcv_bits |= 1ull << (ahead - 1);
-    return true;
+    if (hdr->flags & VFRING_WIRE_FLAG_UNORDERED) {
+        peer->rcv_bits |= bit;
+        return ACCEPTED_EARLY;
+    }
+    if (!wire_early_keep(wire, peer, hdr)) {
+        wire->stats.rx_early_dropped++;
+        return NOT_ACCEPTED;
+    }
+    wire->stats.rx_early++;
+    peer->rcv_bits |= bit;
+    return ACCEPTED_KEPT;
+}
+
+void wire_deliver(struct vfring_wire *wire, struct vfring_wire_peer *peer,
+                  const struct vfring_wire_hdr *hdr)
+{
+    wire->stats.rx_data_frames++;
+    wire->stats.rx_payload_bytes += hdr->payload_bytes;
+    wire->ops.deliver(wire->ctx, peer, hdr, hdr + 1, hdr->payload_bytes);
+}
+
+/* Moves on past one frame. True: the one after it has come already. */
+static inline bool advance(struct vfring_wire_peer *peer)
+{
+    const bool next_is_here = peer->rcv_bits & 1;
+
+    peer->rcv_bits >>= 1;
+    peer->rcv_next++;
+    return next_is_here;
+}
+
+/*
+ * The first missing frame, and what waited for it. The window moves by one
+ * frame at a time: what deliver() sends must not acknowledge more than was handed up.
+ */
+static void deliver_turn(struct vfring_wire *wire, struct vfring_wire_peer *peer,
+                         const struct vfring_wire_hdr *hdr)
+{
+    bool more = advance(peer);
+
+    if (!more) {
+        wire_deliver(wire, peer, hdr);
+        return;
+    }
+    wire->delivering = peer; /* until it is removed, which deliver() may do */
+    wire_deliver(wire, peer, hdr);
+    while (more && wire->delivering == peer) {
+        const uint32_t seq = peer->rcv_next;
+
+        more = advance(peer);
+        (void) wire_early_deliver(wire, peer, seq); /* unordered ones were handed up before */
+    }
+    if (wire->delivering == peer) {
+        /* What deliver() sent on the way has told less, and took the debt for paid. */
+        wire_ack_owed(wire, peer, true);
+        wire->delivering = NULL;
+    }
 }
 
 void vfring_wire_input(struct vfring_wire *wire, const void *data, uint32_t bytes, uint64_t now_ns)
 {
     const struct vfring_wire_hdr *hdr = data;
     struct vfring_wire_peer *peer;
+    enum accepted accepted;
 
     if (!header_valid(wire, hdr, bytes)) {
         return;
@@ -339,7 +398,8 @@ void vfring_wire_input(struct vfring_wire *wire, const void *data, uint32_t byte
         wire->stats.rx_ack_frames++;
         return;
     }
-    if (!accept_once(wire, peer, hdr->seq)) {
+    accepted = accept_once(wire, peer, hdr);
+    if (accepted == NOT_ACCEPTED) {
         /* Our acknowledgement was lost, or the peer is out of step: tell it. */
         wire_ack_owed(wire, peer, true);
         return;
@@ -352,7 +412,9 @@ void vfring_wire_input(struct vfring_wire *wire, const void *data, uint32_t byte
     wire_ack_owed(wire, peer,
                   peer->rcv_bits != 0 || peer->rcv_unacked >= WIRE_ACK_EVERY
                       || peer->rcv_unacked * 2u >= wire->credit);
-    wire->stats.rx_data_frames++;
-    wire->stats.rx_payload_bytes += hdr->payload_bytes;
-    wire->ops.deliver(wire->ctx, peer, hdr, hdr + 1, hdr->payload_bytes);
+    if (accepted == ACCEPTED_TURN) {
+        deliver_turn(wire, peer, hdr);
+    } else if (accepted == ACCEPTED_EARLY) {
+        wire_deliver(wire, peer, hdr);
+    }
 }

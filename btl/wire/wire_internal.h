@@ -3,7 +3,8 @@
  * @file
  * State of the wire, shared by its files.
  *
- * Calls go one way: wire_input.c and wire_timer.c -> wire_send.c. Per peer
+ * Calls go one way: wire_input.c and wire_timer.c -> wire_send.c, and
+ * wire_input.c with wire_reorder.c, its store of frames. Per peer
  * there are two halves that do not depend on each other:
  *
  *   sending:   snd_una <= acknowledged-but-for-holes < snd_next <= snd_limit
@@ -117,6 +118,10 @@ struct vfring_wire {
     uint64_t ack_due_ns;    /* not later than any of theirs */
     struct vfring_wire_peer *stalled_list; /* they wait for the ring, first come first */
     struct vfring_wire_peer **stalled_tail;
+    struct vfring_wire_peer *delivering; /* frames that waited are being handed up */
+    struct wire_early *early_list; /* came before their turn */
+    struct wire_early *early_free;
+    void *early_memory;
     struct vfring_wire_frame *held_list; /* done with, but the VF still reads them */
     struct vfring_wire_peer *timer_list;
     uint32_t next_control;
@@ -180,6 +185,21 @@ void wire_stalled_run(struct vfring_wire *wire, uint64_t now_ns);
 /* 0, or -EAGAIN: ring or control frames are used up, try at the next progress. */
 int wire_send_ack(struct vfring_wire *wire, struct vfring_wire_peer *peer);
 void wire_stall(struct vfring_wire *wire, struct vfring_wire_peer *peer);
+
+/* wire_input.c */
+/* Hands a frame up. */
+void wire_deliver(struct vfring_wire *wire, struct vfring_wire_peer *peer,
+                  const struct vfring_wire_hdr *hdr);
+
+/* wire_reorder.c */
+int wire_early_create(struct vfring_wire *wire);
+void wire_early_destroy(struct vfring_wire *wire);
+/* Keeps a copy of a frame whose turn has not come; false: no place for it. */
+bool wire_early_keep(struct vfring_wire *wire, struct vfring_wire_peer *peer,
+                     const struct vfring_wire_hdr *hdr);
+/* Hands up frame @p seq if it was kept. */
+bool wire_early_deliver(struct vfring_wire *wire, struct vfring_wire_peer *peer, uint32_t seq);
+void wire_early_forget(struct vfring_wire *wire, const struct vfring_wire_peer *peer);
 
 /* wire_timer.c */
 void wire_timer_start(struct vfring_wire *wire, struct vfring_wire_peer *peer, uint64_t now_ns);

@@ -83,7 +83,8 @@ static int transmit(struct vfring_wire *wire, struct vfring_wire_peer *peer,
     hdr->tag = frame->tag;
     hdr->msg = frame->msg;
     hdr->seq = frame->seq;
-    hdr->flags = wire->cfg.crc_payload ? VFRING_WIRE_FLAG_CRC_PAYLOAD : 0;
+    hdr->flags = (uint8_t) ((wire->cfg.crc_payload ? VFRING_WIRE_FLAG_CRC_PAYLOAD : 0)
+                            | (frame->unordered ? VFRING_WIRE_FLAG_UNORDERED : 0));
     hdr->crc = frame_crc(hdr, frame);
     rc = wire->ops.xmit(wire->ctx, frame, frame_bytes(payload_bytes));
     if (rc) {

@@ -62,6 +62,7 @@ struct rig_node {
     int num_silent, num_failed, num_unknown;
     uint64_t silent_ns, failed_ns;
     bool urgent;       /**< rig_send() sends urgent frames */
+    bool unordered;    /**< rig_send() sends frames that need no order */
     bool add_unknown;  /**< unknown_peer() makes the peer, else it says NULL */
 };
 

@@ -120,6 +120,7 @@ struct sim_message {
     uint32_t tx_pending; /* descriptors that the VF has not read */
     uint8_t *memory, *gather;
     bool wants_reply;
+    bool arrived; /* the sender was told so */
 };
 
 struct sim_stream {
@@ -149,6 +150,8 @@ struct sim_node {
     struct sim_stream streams[SIM_MAX_NODES];
     int num_streams, next_stream;
     uint32_t num_open;
+    uint32_t last_seq[SIM_MAX_NODES]; /* of the ordered frames delivered */
+    bool has_heard[SIM_MAX_NODES];
 };
 
 enum sim_event_kind { SIM_POLL, SIM_TX, SIM_ARRIVE };

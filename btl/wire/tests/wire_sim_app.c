@@ -51,6 +51,7 @@ static struct sim_message *message_make(struct sim *sim, int src, int dst)
     m->frame.hdr = (void *) m->memory;
     m->frame.gather_vaddr = m->gather;
     m->frame.msg = m->id;
+    m->frame.unordered = m->id % 4 == 3;
     m->frame.tag = (uint8_t) (m->id * 7 + 1);
     return m;
 }
@@ -97,6 +98,14 @@ static void op_deliver(void *ctx, struct vfring_wire_peer *peer, const struct vf
     if (++m->num_delivered > 1) {
         sim_fail(sim, "message %u was delivered twice", m->id);
     }
+    if (!m->frame.unordered) {
+        if (node->has_heard[m->src] && !vfring_wire_seq_before(node->last_seq[m->src], hdr->seq)) {
+            sim_fail(sim, "message %u, frame %u, was delivered after frame %u", m->id, hdr->seq,
+                     node->last_seq[m->src]);
+        }
+        node->has_heard[m->src] = true;
+        node->last_seq[m->src] = hdr->seq;
+    }
     if (bytes != m->bytes) {
         sim_fail(sim, "message %u came with %u bytes instead of %u", m->id, bytes, m->bytes);
         return;
@@ -131,8 +140,9 @@ static void op_complete(void *ctx, struct vfring_wire_frame *frame, int status)
     sim->result->completed += status == 0;
     sim->result->timed_out += status == -ETIMEDOUT;
     sim->result->cancelled += status == -ECANCELED;
-    if (status == 0 && !m->num_delivered) {
-        sim_fail(sim, "message %u was completed but never delivered", m->id);
+    m->arrived = status == 0;
+    if (m->arrived && m->frame.unordered && !m->num_delivered) {
+        sim_fail(sim, "message %u was completed but not delivered", m->id);
     }
     if (status == -ETIMEDOUT && m->dst != dead) {
         sim_fail(sim, "message %u to node %d, which is alive, timed out", m->id, m->dst);
@@ -400,6 +410,11 @@ void sim_app_end(struct sim *sim)
     for (uint32_t id = 0; id < sim->num_messages; id++) {
         struct sim_message *m = sim->messages[id];
 
+        /* What waits for a frame of a process that is gone, or of a run that was cut short, may wait. */
+        if (m->arrived && !m->num_delivered && !sim->p->cut_short && m->dst != sim->p->dead_node
+            && m->src != sim->p->dead_node) {
+            sim_fail(sim, "message %u was completed but never delivered", id);
+        }
         if (m->num_completed != 1) {
             sim_fail(sim, "message %u was completed %u times", id, m->num_completed);
         }
