@@ -42,7 +42,17 @@ static inline mca_btl_vfring_frag_t *frag_get(mca_btl_vfring_module_t *module,
                                               mca_btl_vfring_endpoint_t *endpoint, uint32_t flags)
 {
     mca_btl_vfring_frag_t *frag = module->free_frags;
-    const uint32_t reserved = (flags & MCA_BTL_DES_FLAGS_PRIORITY) ? 0 : module->num_reserved;
+    uint32_t reserved = 0;
+
+    /*
+     * ob1 looks again at a control message that found no slot only when another
+     * one completes, and then it may be the last: so eager messages (PRIORITY
+     * without SIGNAL) leave slots to control messages, and the rest to both.
+     */
+    if (!(flags & MCA_BTL_DES_FLAGS_SIGNAL)) {
+        reserved = flags & MCA_BTL_DES_FLAGS_PRIORITY ? module->num_reserved / 2
+                                                      : module->num_reserved;
+    }
 
     if (module->num_free <= reserved) {
         return NULL;
