@@ -52,6 +52,7 @@ static struct sim_message *message_make(struct sim *sim, int src, int dst)
     m->frame.gather_vaddr = m->gather;
     m->frame.msg = m->id;
     m->frame.tag = (uint8_t) (m->id * 7 + 1);
+    m->frame.urgent = sim_random(sim, 4) == 0;
     return m;
 }
 
