@@ -6,15 +6,20 @@
 #include <errno.h>
 #include <string.h>
 
+/* As it lies in memory. */
+#define ETHERTYPE_IN_PLACE ((uint16_t) (VFRING_WIRE_ETHERTYPE >> 8 | (VFRING_WIRE_ETHERTYPE & 0xff) << 8))
+
 /* Nothing of the frame is used before it has passed. */
 static bool header_valid(struct vfring_wire *wire, const struct vfring_wire_hdr *hdr, uint32_t bytes)
 {
+    uint16_t ethertype;
+
     if (bytes < VFRING_WIRE_HDR_BYTES) {
         wire->stats.rx_malformed++;
         return false;
     }
-    if (hdr->ethertype[0] != VFRING_WIRE_ETHERTYPE >> 8
-        || hdr->ethertype[1] != (VFRING_WIRE_ETHERTYPE & 0xff) || hdr->key != wire->cfg.key) {
+    memcpy(&ethertype, hdr->ethertype, sizeof(ethertype));
+    if (ethertype != ETHERTYPE_IN_PLACE || hdr->key != wire->cfg.key) {
         wire->stats.rx_foreign++;
         return false;
     }
