@@ -31,7 +31,7 @@ BEGIN_C_DECLS
 /** Acknowledgement frames under way at most; each has a slot of 64 bytes. */
 #define BTL_VFRING_CONTROL_FRAMES 64u
 #define BTL_VFRING_CONTROL_SLOT_BYTES 64u
-/** One slot in so many is kept for control messages (MCA_BTL_DES_FLAGS_PRIORITY). */
+/** One slot in so many is kept for eager and control messages, half of these for the latter alone. */
 #define BTL_VFRING_PRIORITY_SHARE 8u
 /** Frames taken from the RX ring in one call of progress. */
 #define BTL_VFRING_RX_BURST 32u
@@ -49,6 +49,8 @@ typedef struct mca_btl_vfring_op_t {
     struct btl_vfring_handle handle; /**< of the peer's memory */
     uint32_t num_at_wire;
     bool queued;        /**< in the endpoint's queue */
+    bool is_get;        /**< a get whose request has not gone out yet */
+    struct btl_vfring_handle target; /**< of a get: where its bytes go */
     bool by_peer;       /**< a peer's get */
     bool zero_copy;     /**< worth registering */
     bool cancelled;     /**< the caller is not told of its end */
@@ -77,7 +79,7 @@ typedef struct mca_btl_vfring_frag_t {
 /** A peer on a module. */
 typedef struct mca_btl_base_endpoint_t {
     struct mca_btl_vfring_module_t *module;
-    struct vfring_wire_peer *peer;
+    struct vfring_wire_peer *peer; /* NULL: released */
     opal_process_name_t name;
     opal_proc_t *proc; /* NULL until add_procs: the peer may be heard first */
     struct mca_btl_base_endpoint_t *next;
@@ -259,12 +261,16 @@ int btl_vfring_get(struct mca_btl_base_module_t *btl, struct mca_btl_base_endpoi
                    mca_btl_base_registration_handle_t *remote_handle, size_t size, int flags,
                    int order, mca_btl_base_rdma_completion_fn_t cbfunc, void *cbcontext,
                    void *cbdata);
+/** Asks for the bytes of a get. OPAL_ERR_OUT_OF_RESOURCE: no slot now; OPAL_ERR_UNREACH: the peer is lost. */
+int btl_vfring_send_request(mca_btl_vfring_module_t *module, mca_btl_vfring_op_t *op);
 
 /* btl_vfring_rdma.c */
 /** An operation to fill in, or NULL without memory. Given back by its end, or to free_ops. */
 mca_btl_vfring_op_t *btl_vfring_op_get(mca_btl_vfring_module_t *module);
 /** Sends of @p op what can go at once; the rest, and every callback, comes with progress. */
 void btl_vfring_op_start(mca_btl_vfring_module_t *module, mca_btl_vfring_op_t *op);
+/** Puts @p op into the endpoint's queue, @p first or last. */
+void btl_vfring_op_enqueue(mca_btl_vfring_module_t *module, mca_btl_vfring_op_t *op, bool first);
 /** 0, or negative errno. */
 int btl_vfring_rdma_create(mca_btl_vfring_module_t *module);
 void btl_vfring_rdma_destroy(mca_btl_vfring_module_t *module);
@@ -302,7 +308,10 @@ int btl_vfring_modex_send(mca_btl_vfring_module_t *module);
  */
 int btl_vfring_endpoint_get(mca_btl_vfring_module_t *module, const opal_process_name_t *name,
                             mca_btl_vfring_endpoint_t **endpoint);
-/** Harmless for an endpoint that was released before. */
+/**
+ * Harmless for an endpoint that was released before: its memory stays until the
+ * module's end, for frames that the VF still reads name it.
+ */
 void btl_vfring_endpoint_release(mca_btl_vfring_module_t *module,
                                  mca_btl_vfring_endpoint_t *endpoint);
 

@@ -76,14 +76,15 @@ void btl_vfring_contact_check(mca_btl_vfring_module_t *module)
     const uint64_t now_ns = btl_vfring_now_ns();
 
     for (mca_btl_vfring_endpoint_t *e = module->endpoints; e; e = e->next) {
-        if ((e->contact & (CONTACT_SENT | CONTACT_SMALL | CONTACT_FULL | CONTACT_TOLD))
-                == (CONTACT_SENT | CONTACT_SMALL)
-            && now_ns - e->contact_ns > limit_ns) {
+        const uint8_t known = e->contact
+                              & (CONTACT_SENT | CONTACT_SMALL | CONTACT_FULL | CONTACT_TOLD);
+
+        if (e->peer && known == (CONTACT_SENT | CONTACT_SMALL) && now_ns - e->contact_ns > limit_ns) {
             e->contact |= CONTACT_TOLD;
             btl_vfring_help_full_frames_lost(module, e);
             btl_vfring_report_failure(module, e, "the path to it carries short frames and loses "
                                                  "full ones");
-            return; /* the list may have changed */
+            return; /* one is enough */
         }
     }
 }

@@ -87,16 +87,10 @@ int btl_vfring_endpoint_get(mca_btl_vfring_module_t *module, const opal_process_
 void btl_vfring_endpoint_release(mca_btl_vfring_module_t *module,
                                  mca_btl_vfring_endpoint_t *endpoint)
 {
-    mca_btl_vfring_endpoint_t **at = &module->endpoints;
-
-    while (*at && *at != endpoint) {
-        at = &(*at)->next;
-    }
-    if (!*at) {
+    if (!endpoint->peer) {
         return; /* was released before */
     }
-    *at = endpoint->next;
     btl_vfring_rdma_drop(module, endpoint, false);
     vfring_wire_peer_remove(module->wire, endpoint->peer);
-    free(endpoint);
+    endpoint->peer = NULL;
 }

@@ -42,7 +42,17 @@ static inline mca_btl_vfring_frag_t *frag_get(mca_btl_vfring_module_t *module,
                                               mca_btl_vfring_endpoint_t *endpoint, uint32_t flags)
 {
     mca_btl_vfring_frag_t *frag = module->free_frags;
-    const uint32_t reserved = (flags & MCA_BTL_DES_FLAGS_PRIORITY) ? 0 : module->num_reserved;
+    uint32_t reserved = 0;
+
+    /*
+     * ob1 looks again at a control message that found no slot only when another
+     * one completes, and then it may be the last: so eager messages (PRIORITY
+     * without SIGNAL) leave slots to control messages, and the rest to both.
+     */
+    if (!(flags & MCA_BTL_DES_FLAGS_SIGNAL)) {
+        reserved = flags & MCA_BTL_DES_FLAGS_PRIORITY ? module->num_reserved / 2
+                                                      : module->num_reserved;
+    }
 
     if (module->num_free <= reserved) {
         return NULL;
@@ -108,6 +118,15 @@ static int pack(struct opal_convertor_t *convertor, void *to, size_t *bytes)
         return OPAL_ERROR;
     }
     return OPAL_SUCCESS;
+}
+
+static __attribute__((noinline)) int pack_all(struct opal_convertor_t *convertor, void *to,
+                                               size_t bytes)
+{
+    size_t packed = bytes;
+    int rc = pack(convertor, to, &packed);
+
+    return rc == OPAL_SUCCESS && packed != bytes ? OPAL_ERROR : rc;
 }
 
 static struct mca_btl_base_descriptor_t *btl_prepare_src(struct mca_btl_base_module_t *btl,
@@ -218,8 +237,7 @@ static int btl_sendi(struct mca_btl_base_module_t *btl, struct mca_btl_base_endp
                      mca_btl_base_descriptor_t **descriptor)
 {
     mca_btl_vfring_module_t *module = to_module(btl);
-    mca_btl_vfring_frag_t *frag = NULL;
-    size_t packed = payload_size;
+    mca_btl_vfring_frag_t *frag;
     int rc = OPAL_ERR_OUT_OF_RESOURCE;
 
     if (OPAL_LIKELY(header_size + payload_size <= module->max_payload)) {
@@ -236,9 +254,9 @@ static int btl_sendi(struct mca_btl_base_module_t *btl, struct mca_btl_base_endp
                 opal_convertor_get_current_pointer(convertor, &from);
                 copy_small(to + header_size, from, payload_size);
             } else if (payload_size) {
-                rc = pack(convertor, to + header_size, &packed);
+                rc = pack_all(convertor, to + header_size, payload_size);
             }
-            if (OPAL_LIKELY(rc == OPAL_SUCCESS && packed == payload_size)) {
+            if (OPAL_LIKELY(rc == OPAL_SUCCESS)) {
                 frag->segment.seg_len = header_size + payload_size;
                 rc = frag_send(module, frag, tag, BTL_VFRING_MSG_ACTIVE);
             }

@@ -48,7 +48,6 @@ int btl_vfring_put(struct mca_btl_base_module_t *btl, struct mca_btl_base_endpoi
         *op = (mca_btl_vfring_op_t){
             .all_next = op->all_next,
             .endpoint = endpoint,
-            .queued = true,
             .from = local_address,
             .to = remote_address,
             .left = size,
@@ -67,6 +66,48 @@ int btl_vfring_put(struct mca_btl_base_module_t *btl, struct mca_btl_base_endpoi
     return op ? OPAL_SUCCESS : OPAL_ERR_OUT_OF_RESOURCE;
 }
 
+int btl_vfring_send_request(mca_btl_vfring_module_t *module, mca_btl_vfring_op_t *op)
+{
+    mca_btl_vfring_frag_t *frag = btl_vfring_frag_get_bulk(module, BTL_VFRING_PRIORITY_SHARE * 2);
+    int rc;
+
+    if (!frag) {
+        return OPAL_ERR_OUT_OF_RESOURCE;
+    }
+    *(struct btl_vfring_get *) frag->segment.seg_addr.pval = (struct btl_vfring_get){
+        .source_index = op->handle.index,
+        .source_nonce = op->handle.nonce,
+        .source_address = op->to,
+        .target_index = op->target.index,
+        .target_nonce = op->target.nonce,
+        .target_address = (uintptr_t) op->local_address,
+        .bytes = op->left,
+    };
+    frag->segment.seg_len = sizeof(struct btl_vfring_get);
+    frag->endpoint = op->endpoint;
+    frag->base.des_flags = MCA_BTL_DES_FLAGS_PRIORITY;
+    rc = btl_vfring_frag_send(module, frag, 0, BTL_VFRING_MSG_GET);
+    if (rc != OPAL_SUCCESS) {
+        btl_vfring_frag_put(module, frag);
+    }
+    return rc;
+}
+
+/*
+ * At once, or as soon as there is a slot: a get that failed for want of one
+ * might never be tried again.
+ */
+static void request(mca_btl_vfring_module_t *module, mca_btl_vfring_op_t *op)
+{
+    if (btl_vfring_send_request(module, op) == OPAL_SUCCESS) {
+        op->left = 0; /* the rest is in its region */
+        return;
+    }
+    /* Before the bulk: it is short, and others may wait for what it brings. */
+    op->is_get = true;
+    btl_vfring_op_enqueue(module, op, true);
+}
+
 int btl_vfring_get(struct mca_btl_base_module_t *btl, struct mca_btl_base_endpoint_t *endpoint,
                    void *local_address, uint64_t remote_address,
                    mca_btl_base_registration_handle_t *local_handle,
@@ -75,11 +116,8 @@ int btl_vfring_get(struct mca_btl_base_module_t *btl, struct mca_btl_base_endpoi
                    void *cbdata)
 {
     mca_btl_vfring_module_t *module = (mca_btl_vfring_module_t *) btl;
-    const struct btl_vfring_handle *source = (const struct btl_vfring_handle *) remote_handle;
     struct btl_vfring_region *region = NULL;
-    mca_btl_vfring_frag_t *frag = NULL;
     mca_btl_vfring_op_t *op;
-    int rc = OPAL_ERR_OUT_OF_RESOURCE;
 
     if (!size) {
         return OPAL_ERR_BAD_PARAM;
@@ -87,17 +125,18 @@ int btl_vfring_get(struct mca_btl_base_module_t *btl, struct mca_btl_base_endpoi
     btl_vfring_lock(module);
     op = btl_vfring_op_get(module);
     if (op) {
-        frag = btl_vfring_frag_get_bulk(module, BTL_VFRING_PRIORITY_SHARE);
-    }
-    if (frag) {
         /* Open to this peer, for this get alone; what the caller registered is not needed. */
         region = btl_vfring_region_add(&module->regions, local_address, size, endpoint->name.vpid,
                                        BTL_VFRING_REMOTE_WRITE);
     }
-    if (region) {
+    if (OPAL_LIKELY(region)) {
         *op = (mca_btl_vfring_op_t){
             .all_next = op->all_next,
             .endpoint = endpoint,
+            .to = remote_address,
+            .left = size,
+            .handle = *(const struct btl_vfring_handle *) remote_handle,
+            .target = region->handle,
             .cbfunc = cbfunc,
             .context = cbcontext,
             .cbdata = cbdata,
@@ -106,33 +145,12 @@ int btl_vfring_get(struct mca_btl_base_module_t *btl, struct mca_btl_base_endpoi
         };
         region->op = op;
         region->left = size;
-        *(struct btl_vfring_get *) frag->segment.seg_addr.pval = (struct btl_vfring_get){
-            .source_index = source->index,
-            .source_nonce = source->nonce,
-            .source_address = remote_address,
-            .target_index = region->handle.index,
-            .target_nonce = region->handle.nonce,
-            .target_address = (uintptr_t) local_address,
-            .bytes = size,
-        };
-        frag->segment.seg_len = sizeof(struct btl_vfring_get);
-        frag->endpoint = endpoint;
-        frag->base.des_flags = MCA_BTL_DES_FLAGS_PRIORITY;
-        rc = btl_vfring_frag_send(module, frag, 0, BTL_VFRING_MSG_GET);
-        module->rdma_stats.gets += rc == OPAL_SUCCESS;
-    }
-    if (OPAL_UNLIKELY(rc != OPAL_SUCCESS)) {
-        if (region) {
-            btl_vfring_region_remove(&module->regions, region);
-        }
-        if (op) {
-            op->next = module->free_ops;
-            module->free_ops = op;
-        }
-        if (frag) {
-            btl_vfring_frag_put(module, frag);
-        }
+        module->rdma_stats.gets++;
+        request(module, op);
+    } else if (op) {
+        op->next = module->free_ops;
+        module->free_ops = op;
     }
     btl_vfring_unlock(module);
-    return rc;
+    return region ? OPAL_SUCCESS : OPAL_ERR_OUT_OF_RESOURCE;
 }

@@ -111,17 +111,24 @@ static void op_finish(mca_btl_vfring_module_t *module, mca_btl_vfring_op_t *op)
     }
 }
 
-static void op_enqueue(mca_btl_vfring_module_t *module, mca_btl_vfring_op_t *op)
+void btl_vfring_op_enqueue(mca_btl_vfring_module_t *module, mca_btl_vfring_op_t *op, bool first)
 {
     mca_btl_vfring_endpoint_t *endpoint = op->endpoint;
 
-    op->next = NULL;
-    if (endpoint->ops_head) {
-        endpoint->ops_tail->next = op;
-    } else {
+    op->queued = true;
+    if (first) {
+        op->next = endpoint->ops_head;
+        endpoint->ops_tail = endpoint->ops_head ? endpoint->ops_tail : op;
         endpoint->ops_head = op;
+    } else {
+        op->next = NULL;
+        if (endpoint->ops_head) {
+            endpoint->ops_tail->next = op;
+        } else {
+            endpoint->ops_head = op;
+        }
+        endpoint->ops_tail = op;
     }
-    endpoint->ops_tail = op;
     if (!endpoint->pumping) {
         endpoint->pumping = true;
         endpoint->pump_next = module->pump_list;
@@ -262,6 +269,15 @@ static bool pump_endpoint(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoi
         room = PUMP_BURST;
     }
     while ((op = endpoint->ops_head)) {
+        if (op->is_get) {
+            if (btl_vfring_send_request(module, op) == OPAL_ERR_OUT_OF_RESOURCE) {
+                return true;
+            }
+            endpoint->ops_head = op->next;
+            op->queued = op->is_get = false; /* its region ends it; if the peer is lost, the job does */
+            op->left = 0;
+            continue;
+        }
         while (op->left && room) {
             if (!send_frame(module, op, now_ns)) {
                 room = 0;
@@ -299,7 +315,7 @@ static void start(mca_btl_vfring_module_t *module, mca_btl_vfring_op_t *op)
 
 void btl_vfring_op_start(mca_btl_vfring_module_t *module, mca_btl_vfring_op_t *op)
 {
-    op_enqueue(module, op);
+    btl_vfring_op_enqueue(module, op, false);
     if (!module->in_progress) { /* else the pump is about to run */
         start(module, op);
         vfring_vf_tx_doorbell(module->vf);
@@ -339,6 +355,9 @@ void btl_vfring_rdma_drop(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoi
     while ((op = endpoint->ops_head)) {
         endpoint->ops_head = op->next;
         op->queued = false;
+        if (op->is_get) {
+            continue; /* belongs to its region */
+        }
         op->left = 0;
         op->cancelled |= !tell;
         op->status = OPAL_ERR_UNREACH;
@@ -419,7 +438,6 @@ static void get_input(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t
     *op = (mca_btl_vfring_op_t){
         .all_next = op->all_next,
         .endpoint = endpoint,
-        .queued = true,
         .by_peer = true,
         .from = (const char *) (uintptr_t) get->source_address,
         .to = get->target_address,
@@ -427,7 +445,7 @@ static void get_input(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t
         .handle = {.index = get->target_index, .nonce = get->target_nonce},
         .zero_copy = module->reg_cache && get->bytes >= mca_btl_vfring_component.zero_copy_min,
     };
-    op_enqueue(module, op);
+    btl_vfring_op_enqueue(module, op, false);
 }
 
 void btl_vfring_rdma_input(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t *endpoint,

@@ -6,15 +6,20 @@
 #include <errno.h>
 #include <string.h>
 
+/* As it lies in memory. */
+#define ETHERTYPE_IN_PLACE ((uint16_t) (VFRING_WIRE_ETHERTYPE >> 8 | (VFRING_WIRE_ETHERTYPE & 0xff) << 8))
+
 /* Nothing of the frame is used before it has passed. */
 static bool header_valid(struct vfring_wire *wire, const struct vfring_wire_hdr *hdr, uint32_t bytes)
 {
+    uint16_t ethertype;
+
     if (bytes < VFRING_WIRE_HDR_BYTES) {
         wire->stats.rx_malformed++;
         return false;
     }
-    if (hdr->ethertype[0] != VFRING_WIRE_ETHERTYPE >> 8
-        || hdr->ethertype[1] != (VFRING_WIRE_ETHERTYPE & 0xff) || hdr->key != wire->cfg.key) {
+    memcpy(&ethertype, hdr->ethertype, sizeof(ethertype));
+    if (ethertype != ETHERTYPE_IN_PLACE || hdr->key != wire->cfg.key) {
         wire->stats.rx_foreign++;
         return false;
     }
@@ -335,42 +340,34 @@ void wire_deliver(struct vfring_wire *wire, struct vfring_wire_peer *peer,
     wire->ops.deliver(wire->ctx, peer, hdr, hdr + 1, hdr->payload_bytes);
 }
 
-/* Moves on past one frame. True: the one after it has come already. */
-static inline bool advance(struct vfring_wire_peer *peer)
-{
-    const bool next_is_here = peer->rcv_bits & 1;
-
-    peer->rcv_bits >>= 1;
-    peer->rcv_next++;
-    return next_is_here;
-}
-
 /*
- * The first missing frame, and what waited for it. The window moves by one
- * frame at a time: what deliver() sends must not acknowledge more than was handed up.
+ * The first missing frame, and what waited for it. The window has moved past
+ * all of them before the first is handed up: an acknowledgement that deliver()
+ * sends tells what has arrived, as the ones before it did.
  */
 static void deliver_turn(struct vfring_wire *wire, struct vfring_wire_peer *peer,
                          const struct vfring_wire_hdr *hdr)
 {
-    bool more = advance(peer);
+    uint32_t seq = hdr->seq + 1;
+    bool next_is_here;
+    uint32_t end;
 
-    if (!more) {
+    do {
+        next_is_here = peer->rcv_bits & 1;
+        peer->rcv_bits >>= 1;
+        peer->rcv_next++;
+    } while (next_is_here);
+    end = peer->rcv_next;
+    if (seq == end) {
         wire_deliver(wire, peer, hdr);
         return;
     }
     wire->delivering = peer; /* until it is removed, which deliver() may do */
     wire_deliver(wire, peer, hdr);
-    while (more && wire->delivering == peer) {
-        const uint32_t seq = peer->rcv_next;
-
-        more = advance(peer);
+    for (; seq != end && wire->delivering == peer; seq++) {
         (void) wire_early_deliver(wire, peer, seq); /* unordered ones were handed up before */
     }
-    if (wire->delivering == peer) {
-        /* What deliver() sent on the way has told less, and took the debt for paid. */
-        wire_ack_owed(wire, peer, true);
-        wire->delivering = NULL;
-    }
+    wire->delivering = NULL;
 }
 
 void vfring_wire_input(struct vfring_wire *wire, const void *data, uint32_t bytes, uint64_t now_ns)

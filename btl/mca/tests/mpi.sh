@@ -45,6 +45,7 @@ faults="--mca btl_vfring_soft_faults"
 vfs 4 1500
 run exchange 0 'exchange: ok' 2 $only ./mpi_check exchange
 run ring4 0 'exchange: ok' 4 $only ./mpi_check exchange
+run flood 0 'flood: ok' 3 $only --mca btl_vfring_slots 32 ./mpi_check flood
 run threads 0 'threads: ok' 2 $only ./mpi_check threads
 run rma 0 'rma: ok' 3 $only ./mpi_check rma
 run pvars 0 'pvars: ok' 2 $only ./mpi_check pvars
@@ -53,6 +54,7 @@ run copied 0 'exchange: ok' 2 $only --mca btl_vfring_rcache_bytes 0 ./mpi_check 
 run thrash 0 'exchange: ok' 2 $only --mca btl_vfring_rcache_bytes 65536 --mca btl_vfring_rcache_entries 1 ./mpi_check exchange
 run lossy 0 'exchange: ok' 2 $only --mca btl_vfring_checksum 1 \
     $faults drop=0.02,dup=0.01,reorder=0.02,corrupt=0.01,delay=0.02,delay_frames=6,burst=2,seed=3 ./mpi_check exchange
+run lossy-flood 0 'flood: ok' 2 $only --mca btl_vfring_slots 64 $faults drop=0.02,reorder=0.02,seed=7 ./mpi_check flood
 run lossy-rma 0 'rma: ok' 2 $only $faults drop=0.02,dup=0.01,reorder=0.02,seed=4 ./mpi_check rma
 run lossy-threads 0 'threads: ok' 2 $only $faults drop=0.01,reorder=0.01,seed=5 ./mpi_check threads
 run flap 0 'exchange: ok' 2 $only $faults flap=0.0003,flap_ms=20,seed=6 ./mpi_check exchange

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * mpi_check exchange|threads|rma|pvars: small MPI programs for mpi.sh. Every byte
+ * mpi_check exchange|flood|threads|rma|pvars: small MPI programs for mpi.sh. Every byte
  * that comes is compared; exit status 0 only if all were right.
  */
 #include <mpi.h>
@@ -63,6 +63,42 @@ static void *exchange(void *arg)
     free(out);
     free(in);
     return NULL;
+}
+
+/*
+ * More eager messages than there are slots, and large ones in both directions
+ * whose control messages need slots too; the receives come late.
+ */
+static void flood(void)
+{
+    enum { SMALL = 1500, LARGE = 12 };
+    const int to = (rank + 1) % size, from = (rank + size - 1) % size;
+    char *out = malloc(MAX_BYTES), *in = malloc(MAX_BYTES), *large[LARGE];
+    static MPI_Request requests[SMALL + 2 * LARGE];
+
+    fill(out, MAX_BYTES, (unsigned) rank);
+    for (int i = 0; i < LARGE; i++) {
+        large[i] = malloc(MAX_BYTES);
+        MPI_Irecv(large[i], MAX_BYTES, MPI_BYTE, from, 100 + i, MPI_COMM_WORLD, &requests[i]);
+    }
+    for (int i = 0; i < LARGE; i++) {
+        MPI_Isend(out, MAX_BYTES, MPI_BYTE, to, 100 + i, MPI_COMM_WORLD, &requests[LARGE + i]);
+    }
+    for (int i = 0; i < SMALL; i++) {
+        MPI_Isend(out, i % 1400, MPI_BYTE, to, 1, MPI_COMM_WORLD, &requests[2 * LARGE + i]);
+    }
+    MPI_Waitall(2 * LARGE, requests, MPI_STATUSES_IGNORE);
+    for (int i = 0; i < SMALL; i++) {
+        MPI_Recv(in, MAX_BYTES, MPI_BYTE, from, 1, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+        bad |= differs(in, (size_t) (i % 1400), (unsigned) from);
+    }
+    MPI_Waitall(SMALL, requests + 2 * LARGE, MPI_STATUSES_IGNORE);
+    for (int i = 0; i < LARGE; i++) {
+        bad |= differs(large[i], MAX_BYTES, (unsigned) from);
+        free(large[i]);
+    }
+    free(out);
+    free(in);
 }
 
 static void threads(void)
@@ -197,6 +233,8 @@ int main(int argc, char **argv)
     MPI_Comm_size(MPI_COMM_WORLD, &size);
     if (!strcmp(what, "exchange")) {
         exchange(NULL);
+    } else if (!strcmp(what, "flood")) {
+        flood();
     } else if (!strcmp(what, "threads")) {
         bad |= level != MPI_THREAD_MULTIPLE;
         threads();
