@@ -276,6 +276,22 @@ static void test_other_process(void)
 	munmap(mem, PAGE);
 }
 
+/* An address that a device kept must not be one that the next owner gets. */
+static void test_start(void)
+{
+	struct uio_vf_dma_map first = {}, second = {};
+	void *mem = memory(PAGE);
+
+	vf_map(fd, mem, PAGE, RW, &first);
+	close(fd);
+	fd = vf_open(O_RDWR);
+	NEED(fd >= 0, "open again");
+	vf_map(fd, mem, PAGE, RW, &second);
+	OK(first.iova && second.iova && first.iova != second.iova,
+	   "each open begins at another IOVA");
+	munmap(mem, PAGE);
+}
+
 int main(void)
 {
 	set_memlock(64 * MIB);
@@ -288,6 +304,7 @@ int main(void)
 	test_many();
 	test_large();
 	test_other_process();
+	test_start();
 	close(fd);
 	test_end_of_process(false);
 	test_end_of_process(true);

@@ -2,6 +2,8 @@
 /* Two devices of one process share what is registered through either. */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <inttypes.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -106,6 +108,62 @@ static void test_sharing(void)
 	munmap(mem, 8 * PAGE);
 }
 
+/* A device must not get to reach more than its administrator allows. */
+static void test_limit(void)
+{
+	struct uio_vf_dma_map map = {}, own = {};
+	uint64_t before = vf_attr("dma_limit_bytes");
+	char *mem = memory(4 * PAGE);
+
+	ERROR(vf_map(second, mem, 4 * PAGE, RW, &map), 0, "limit: map");
+	set_device_limit(4 * PAGE - 1);
+	ERROR(join(first, second), -ENOMEM,
+	      "limit: a join that would go beyond is refused");
+	EQUAL(vf_info(first).dma_live_bytes, 0, "limit: nothing is shared");
+	ERROR(vf_map(first, mem, PAGE, RW, &own), 0,
+	      "limit: the device works on alone");
+	vf_unmap(first, own.region_id, NULL);
+	set_device_limit(4 * PAGE);
+	ERROR(join(first, second), 0, "limit: a join up to the limit is not");
+	set_device_limit(before);
+	vf_unmap(first, map.region_id, NULL);
+	munmap(mem, 4 * PAGE);
+}
+
+static atomic_bool stop;
+static atomic_int strange;
+
+static void *map_and_unmap(void *arg)
+{
+	while (!atomic_load(&stop)) {
+		struct uio_vf_dma_map map = {};
+
+		if (vf_map(first, arg, PAGE, RW, &map) ||
+		    vf_unmap(first, map.region_id, NULL))
+			atomic_fetch_add(&strange, 1);
+	}
+	return NULL;
+}
+
+/* Whoever registers memory meanwhile gets it into the one space or the other. */
+static void test_race(void)
+{
+	void *mem = memory(PAGE);
+	pthread_t thread;
+	int ret, tries = 0;
+
+	pthread_create(&thread, NULL, map_and_unmap, mem);
+	do
+		ret = join(first, second);
+	while (ret == -EBUSY && ++tries < 1000000);
+	usleep(10000);
+	atomic_store(&stop, true);
+	pthread_join(thread, NULL);
+	ERROR(ret, 0, "race: join succeeds in the end");
+	EQUAL(strange, 0, "race: each map beside it did");
+	munmap(mem, PAGE);
+}
+
 static void test_invalidation(void)
 {
 	const volatile struct uio_vf_status *one = vf_status_page(first);
@@ -196,6 +254,10 @@ int main(void)
 	reopen();
 	test_errors();
 	test_sharing();
+	reopen();
+	test_limit();
+	reopen();
+	test_race();
 	reopen();
 	test_invalidation();
 	reopen();

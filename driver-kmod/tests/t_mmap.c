@@ -36,6 +36,8 @@ static void test_bars(void)
 	      "BAR 0, a page too much");
 	ERROR(try_mmap(PAGE, rw, MAP_PRIVATE, 0), -EINVAL,
 	      "BAR 0, private");
+	ERROR(try_mmap(PAGE, PROT_READ | PROT_EXEC, MAP_SHARED, 0), -EACCES,
+	      "BAR 0, for execution");
 	ERROR(try_mmap(PAGE, rw, MAP_SHARED, 1), -EINVAL,
 	      "BAR 1, which is not there");
 	ERROR(try_mmap(PAGE, rw, MAP_SHARED, 3), -EINVAL,

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tap.h"
@@ -111,11 +112,47 @@ static void test_bus_master(void)
 	OK(!(pci_command() & 4), "bus mastering is off after close");
 }
 
+/* The node is still open in a child, but the memory's owner is gone. */
+static void test_end_of_memory(void)
+{
+	int ready[2], hold[2], status;
+	char byte, text[16];
+	pid_t child;
+
+	NEED(!pipe(ready) && !pipe(hold), "pipes");
+	child = fork();
+	if (!child) {
+		int fd = vf_open(O_RDWR);
+
+		if (fork())
+			_exit(fd < 0);
+		close(hold[1]);
+		/* The owner's end closes its copy: then its memory is gone. */
+		write(ready[1], "x", 1);
+		read(hold[0], &byte, 1);
+		_exit(0);
+	}
+	close(hold[0]);
+	waitpid(child, &status, 0);
+	EQUAL(status, 0, "a child opens the node and ends");
+	NEED(read(ready[0], &byte, 1) == 1, "its own child holds the node");
+	vf_attr_string("state", text, sizeof(text));
+	OK(!strcmp(text, "open"), "which therefore is open");
+	OK(!(pci_command() & 4), "but bus mastering has ended");
+	close(hold[1]);
+	for (int i = 0; i < 500 && strcmp(text, "free"); i++) {
+		usleep(10000);
+		vf_attr_string("state", text, sizeof(text));
+	}
+	OK(!strcmp(text, "free"), "the last close frees the device");
+}
+
 int main(void)
 {
 	test_permissions();
 	test_attributes();
 	test_maps();
 	test_bus_master();
+	test_end_of_memory();
 	return tap_end();
 }
