@@ -211,7 +211,7 @@ extern const struct vfring_wire_ops btl_vfring_wire_ops;
 
 /* btl_vfring_frag.c */
 int btl_vfring_frags_create(mca_btl_vfring_module_t *module, struct vfring_vf_error *error);
-/** After the VF was closed, which has freed the slots: until then it may read them. */
+/** After the VF was stopped; their memory goes with the VF. */
 void btl_vfring_frags_destroy(mca_btl_vfring_module_t *module);
 
 /** A slot for a put's frame, or NULL if less than one in @p share is free. */

@@ -130,6 +130,10 @@ static void give_back_lease(mca_btl_vfring_module_t *module)
 
 static void module_destroy(mca_btl_vfring_module_t *module)
 {
+    /* From here on the VF reads nothing: slots and registered memory may go. */
+    if (module->vf) {
+        vfring_vf_stop(module->vf);
+    }
     vfring_wire_destroy(module->wire);
     while (module->endpoints) {
         mca_btl_vfring_endpoint_t *endpoint = module->endpoints;
@@ -137,9 +141,8 @@ static void module_destroy(mca_btl_vfring_module_t *module)
         module->endpoints = endpoint->next;
         free(endpoint);
     }
-    /* It sends what is in its ring, stops, and only then takes the slots' memory away. */
-    vfring_vf_close(module->vf);
     btl_vfring_frags_destroy(module);
+    vfring_vf_close(module->vf);
     give_back_lease(module);
     (void) pthread_mutex_destroy(&module->lock);
     free(module);

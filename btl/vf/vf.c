@@ -141,14 +141,20 @@ int vfring_vf_open(const struct vfring_vf_params *params, struct vfring_vf **out
     return 0;
 }
 
+void vfring_vf_stop(struct vfring_vf *vf)
+{
+    if (!vf->stopped && !vf->backend->gone(vf)) {
+        vf->family->stop(vf);
+    }
+    vf->stopped = true;
+}
+
 void vfring_vf_close(struct vfring_vf *vf)
 {
     if (vf == NULL) {
         return;
     }
-    if (!vf->backend->gone(vf)) {
-        vf->family->stop(vf);
-    }
+    vfring_vf_stop(vf);
     vfring_dma_release_all(vf);
     vf->backend->close(vf);
     vfring_rings_free(vf);

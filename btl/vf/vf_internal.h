@@ -78,6 +78,7 @@ struct vfring_vf {
     const uint64_t *invalidation_count; /**< NULL: the kernel does not tell */
 
     struct vfring_mailbox mailbox;
+    bool stopped; /* by vfring_vf_stop(): no DMA any more */
     struct vfring_region *regions;
     size_t dma_bytes;
     struct vfring_dma ring_mem;

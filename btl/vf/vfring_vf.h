@@ -86,7 +86,14 @@ struct vfring_rx_frame {
 int vfring_vf_open(const struct vfring_vf_params *params, struct vfring_vf **vf,
                    struct vfring_vf_error *error);
 
-/** Stops the rings, resets the VF, takes all regions back. NULL is fine. */
+/**
+ * Sends what is in the TX ring (10 ms at most), stops both rings and resets
+ * the VF: afterwards it reads and writes no memory, and nothing but
+ * unregistering, freeing and vfring_vf_close() may follow. Twice is fine.
+ */
+void vfring_vf_stop(struct vfring_vf *vf);
+
+/** vfring_vf_stop(), then takes all regions back. NULL is fine. */
 void vfring_vf_close(struct vfring_vf *vf);
 
 void vfring_vf_query(const struct vfring_vf *vf, struct vfring_vf_info *info);

@@ -14,6 +14,7 @@ local f = {
     tag = ProtoField.uint8("vfring.tag", "Tag", base.HEX),
     flags = ProtoField.uint8("vfring.flags", "Flags", base.HEX),
     crc_payload = ProtoField.bool("vfring.flags.crc_payload", "Checksum covers all of the payload", 8, nil, 0x01),
+    unordered = ProtoField.bool("vfring.flags.unordered", "May be handed up before its turn", 8, nil, 0x02),
     key = ProtoField.uint32("vfring.key", "Receiver's key", base.HEX),
     src = ProtoField.uint32("vfring.src", "Source rank"),
     seq = ProtoField.uint32("vfring.seq", "Sequence number"),
@@ -83,7 +84,9 @@ function vfring.dissector(buffer, pinfo, root)
     tree:add_le(f.type, buffer(1, 1))
     tree:add_le(f.payload_bytes, buffer(2, 2))
     tree:add_le(f.tag, buffer(4, 1))
-    tree:add_le(f.flags, buffer(5, 1)):add(f.crc_payload, buffer(5, 1))
+    local flags = tree:add_le(f.flags, buffer(5, 1))
+    flags:add(f.crc_payload, buffer(5, 1))
+    flags:add(f.unordered, buffer(5, 1))
     tree:add_le(f.key, buffer(6, 4))
     tree:add_le(f.src, buffer(10, 4))
     tree:add_le(f.seq, buffer(14, 4))
