@@ -42,8 +42,8 @@ export interface DaemonOptions {
 const DRAIN_EVERY_MS = 500;
 const RECONCILE_EVERY_MS = 15_000;
 const JOBS_EVERY_MS = 1000;
-/** Every so many rounds the settings of PFs and VFs are read back, too: that runs a program. */
-const CLOSE_LOOK_EVERY = 4;
+/** Every so many rounds the settings of PFs and VFs are read back, too: that runs programs. */
+const CLOSE_LOOK_EVERY = 20;
 
 export class Daemon {
   readonly #options: DaemonOptions;
