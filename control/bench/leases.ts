@@ -19,6 +19,7 @@ const { values } = parseArgs({
 });
 const VFS = 64;
 const prefix = join(import.meta.dirname, '../../build/prefix');
+let running: ChildProcess | undefined;
 const dir = mkdtempSync(join(tmpdir(), 'vfrb-'));
 const lease = join(dir, 'run', 'lease.sock');
 
@@ -51,7 +52,7 @@ function quantiles(samples: number[]): Record<string, number> {
 
 async function start(): Promise<{ daemon: ChildProcess; ms: number }> {
   const from = process.hrtime.bigint();
-  const daemon = spawn(join(prefix, 'sbin', 'vfringd'), ['--config', join(dir, 'c.yaml'), '--run-dir', join(dir, 'run')], { stdio: ['ignore', 'pipe', 'ignore'] });
+  const daemon = running = spawn(join(prefix, 'sbin', 'vfringd'), ['--config', join(dir, 'c.yaml'), '--run-dir', join(dir, 'run')], { stdio: ['ignore', 'pipe', 'ignore'] });
   await new Promise<void>((resolve, reject) => {
     daemon.stdout?.on('data', (text) => String(text).includes('vfringd ready') && resolve());
     daemon.on('exit', () => reject(new Error('vfringd ended')));
@@ -132,4 +133,10 @@ async function main(): Promise<void> {
   }, null, 2)}\n`);
 }
 
-await main().finally(() => rmSync(dir, { recursive: true, force: true }));
+try {
+  await main();
+} finally {
+  running?.kill('SIGKILL');
+  await sleep(200);
+  rmSync(dir, { recursive: true, force: true });
+}

@@ -16,6 +16,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports)
     exports.Set("readRegisters", Napi::Function::New(env, ReadRegisters, "readRegisters"));
     exports.Set("vfRegisters", VfRegisterOffsets(env));
     DefineProcessWatch(env, exports);
+    DefineUeventWatch(env, exports);
     return exports;
 }
 

@@ -5,8 +5,8 @@
  * control/src/native.ts; every failed system call throws a SystemError.
  *
  * All of them run on the thread of the node environment that loaded the
- * addon, and none of them waits: the one call that does, epoll_wait in
- * process_watch.cc, has a thread of its own.
+ * addon, and none of them waits: the calls that do, in process_watch.cc and
+ * uevent_watch.cc, have threads of their own.
  */
 #ifndef VFRING_EXPORTS_H
 #define VFRING_EXPORTS_H
@@ -32,6 +32,9 @@ Napi::Object VfRegisterOffsets(Napi::Env env);
 
 /* process_watch.cc: adds the class ProcessWatch. */
 void DefineProcessWatch(Napi::Env env, Napi::Object exports);
+
+/* uevent_watch.cc: adds the class UeventWatch. */
+void DefineUeventWatch(Napi::Env env, Napi::Object exports);
 
 } // namespace vfring
 

@@ -13,6 +13,38 @@
 namespace vfring {
 
 /**
+ * Opens @p path without opening what it names. A soft VF is a plain file, and
+ * the number of its links says that it is no other file under a second name;
+ * but that number says so only where nobody else can add and take away names.
+ * So its folder must be this user's alone, and the name is looked up in the
+ * folder that was checked.
+ */
+static int OpenNode(Napi::Env env, const std::string &path, bool plain_file)
+{
+    const int flags = O_PATH | O_NOFOLLOW | O_CLOEXEC;
+
+    if (!plain_file) {
+        return open(path.c_str(), flags);
+    }
+    size_t slash = path.rfind('/');
+    std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
+    std::string name = slash == std::string::npos ? path : path.substr(slash + 1);
+    UniqueFd dir(open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    struct stat st = {};
+
+    if (dir.get() < 0) {
+        throw SystemError(env, errno, "open", folder);
+    }
+    if (fstat(dir.get(), &st) != 0) {
+        throw SystemError(env, errno, "fstat", folder);
+    }
+    if (st.st_uid != geteuid() || (st.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
+        throw SystemError(env, EINVAL, "check that nobody else can write to the folder", folder);
+    }
+    return openat(dir.get(), name.c_str(), flags);
+}
+
+/**
  * setNodeOwner(path, kind, major, minor, uid, gid, mode)
  *
  * The node is opened with O_PATH: no driver's open() runs, so a VF in use is
@@ -34,7 +66,7 @@ Napi::Value SetNodeOwner(const Napi::CallbackInfo &info)
     if (kind != "char" && kind != "file") {
         throw Napi::TypeError::New(env, "kind must be \"char\" or \"file\"");
     }
-    UniqueFd fd(open(path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+    UniqueFd fd(OpenNode(env, path, kind == "file"));
     if (fd.get() < 0) {
         throw SystemError(env, errno, "open", path);
     }

@@ -67,6 +67,8 @@ export interface Native {
     readonly VFGOTC: number;
   };
   readonly ProcessWatch: new (onEnd: (token: number) => void) => ProcessWatch;
+  /** Calls back with the subsystem ("pci", "net", "uio_vf") of each change that the kernel announces; "overflow": some were lost. */
+  readonly UeventWatch: new (onEvent: (subsystem: string) => void) => { close(): void };
 }
 
 let loaded: Native | undefined;

@@ -95,6 +95,27 @@ export function crashTests(site: Site): void {
       await nextJobRuns();
     });
 
+    test('kill -9 of vfringd: the job goes on, and the next vfringd takes its leases over', async () => {
+      const job = await start();
+      const owners = (await site.nodes()).map(({ path, uid, mode, state }) => ({ path, uid, mode, state }));
+      daemon.running.child.kill('SIGKILL');
+      await daemon.running.done;
+      daemon = await site.startDaemon({ vfs: 2 });
+      assert.deepEqual((await site.nodes()).map(({ path, uid, mode, state }) => ({ path, uid, mode, state })), owners);
+      const before = await site.counters();
+      await job.until('messages go on', async () => {
+        const now = await site.counters();
+        return [...now].filter(([path, c]) => c.txFrames > (before.get(path)?.txFrames ?? 0) + 20).length === 2;
+      });
+      const { stdout } = await site.admin(['vfring', 'status', '--json']);
+      assert.equal((JSON.parse(stdout) as { vfs: { state: string }[] }).vfs.filter((vf) => vf.state === 'leased').length, 2);
+      for (const pid of await ranks(program)) {
+        process.kill(pid, 'SIGKILL');
+      }
+      await job.done;
+      await nextJobRuns();
+    });
+
     test('SIGTERM to vfringd takes the VFs back and leaves nothing behind', async () => {
       const result = await daemon.stop();
       assert.equal(result.status, 0, result.stderr);

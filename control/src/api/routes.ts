@@ -133,7 +133,7 @@ export const ROUTES: readonly Route[] = [
       const record = findJob(call, ledger);
       const job = jobs.byKey(record.key);
       if (job !== undefined) {
-        await control.end(job, 'ended', call.query['kill'] === 'true');
+        await control.end(job, 'on request', call.query['kill'] === 'true');
       }
       return jobView(ledger.job(record.key) ?? record, ledger.leasesOf(record.key));
     },

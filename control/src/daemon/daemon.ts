@@ -7,6 +7,7 @@ import type { Log } from '../log.js';
 import { apiSocket, leaseSocket } from '../paths.js';
 import type { PlannedStep, Provider } from '../providers/provider.js';
 import { Ledger } from '../ledger/ledger.js';
+import { Hotplug } from './hotplug.js';
 import { JobControl } from './job-control.js';
 import { JobRegistry } from './job-registry.js';
 import { LeaseManager, type Settings } from './lease-manager.js';
@@ -28,6 +29,8 @@ export interface DaemonOptions {
   readonly log: Log;
   /** Reads the configuration again. Throws VFRING_ERR_CONFIG and the like. */
   readonly reload: () => Promise<Settings>;
+  /** Announcements of the kernel that PFs or VFs have changed; without, the rounds find it. */
+  readonly watchDevices?: (changed: () => void) => { close(): void };
   readonly lineLimits?: LineLimits;
   readonly apiRequestMs?: number;
   /** How often draining VFs are asked for, and the others looked at. */
@@ -39,14 +42,16 @@ export interface DaemonOptions {
 const DRAIN_EVERY_MS = 500;
 const RECONCILE_EVERY_MS = 15_000;
 const JOBS_EVERY_MS = 1000;
-/** Every so many rounds the settings of PFs and VFs are read back, too: that runs a program. */
-const CLOSE_LOOK_EVERY = 4;
+/** Every so many rounds the settings of PFs and VFs are read back, too: that runs programs. */
+const CLOSE_LOOK_EVERY = 20;
 
 export class Daemon {
   readonly #options: DaemonOptions;
   readonly #rounds: NodeJS.Timeout[] = [];
   #parts: Parts | undefined;
   #runDir: RunDir | undefined;
+  #hotplug: Hotplug | undefined;
+  #devices: { close(): void } | undefined;
 
   constructor(options: DaemonOptions) {
     this.#options = options;
@@ -89,6 +94,8 @@ export class Daemon {
     this.#every(this.#options.drainEveryMs ?? DRAIN_EVERY_MS, () => this.manager.drain());
     this.#every(provider.sampleEveryMs, () => this.manager.sample());
     this.#every(this.#options.jobsEveryMs ?? JOBS_EVERY_MS, () => this.control.tick());
+    const hotplug = (this.#hotplug = new Hotplug({ look: () => this.manager.reconcile(true) }));
+    this.#devices = this.#options.watchDevices?.(() => hotplug.announce());
     let round = 0;
     this.#every(this.#options.reconcileEveryMs ?? RECONCILE_EVERY_MS, () => this.manager.reconcile(++round % CLOSE_LOOK_EVERY === 0));
   }
@@ -102,6 +109,8 @@ export class Daemon {
   async stop(leases: 'keep' | 'end' = 'keep'): Promise<void> {
     this.#rounds.forEach(clearTimeout);
     this.#rounds.length = 0;
+    this.#devices?.close();
+    this.#hotplug?.close();
     if (this.#parts !== undefined) {
       const { manager, leaseServer, apiServer: api, ledger } = this.#parts;
       await manager.stop(leases);

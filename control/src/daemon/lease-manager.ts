@@ -246,7 +246,11 @@ export class LeaseManager {
   }
 
   async #look(): Promise<void> {
-    for (const entry of [...this.pool.in('free'), ...this.pool.in('unhealthy')]) {
+    // Those that were well are only glanced at: with many VFs and nothing to do, that is what the daemon costs.
+    for (const entry of this.pool.in('free')) {
+      await this.#keeper.glance(entry);
+    }
+    for (const entry of this.pool.in('unhealthy')) {
       await this.#keeper.look(entry);
     }
   }

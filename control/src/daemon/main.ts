@@ -41,6 +41,7 @@ async function main(): Promise<number> {
       processes: realProcesses(native()),
       prlimit,
       log,
+      ...(provider.kind === 'sriov' && { watchDevices }),
     });
     await daemon.start();
   } catch (error) {
@@ -73,6 +74,10 @@ async function main(): Promise<number> {
   notify(log, 'STOPPING=1');
   await daemon.stop('keep');
   return EXIT.OK;
+}
+
+function watchDevices(changed: () => void): { close(): void } {
+  return new (native().UeventWatch)(changed);
 }
 
 /** Tells the service manager, if one started us. That it cannot be told is no reason to end. */

@@ -97,12 +97,21 @@ export class VfPool {
       return inOrder[0];
     }
     const pfs = [...new Set(this.#entries.map((entry) => entry.vf.pf))];
-    const ofJob = this.#entries.filter(
-      (entry) => picked.includes(entry) || entry.lease?.job.key === job.key,
-    );
-    const load = (pf: string): number => ofJob.filter((entry) => entry.vf.pf === pf).length;
-    const place = (pf: string): number => (((pfs.indexOf(pf) - job.rank) % pfs.length) + pfs.length) % pfs.length;
-    return inOrder.sort((a, b) => load(a.vf.pf) - load(b.vf.pf) || place(a.vf.pf) - place(b.vf.pf))[0];
+    const load = new Map(pfs.map((pf) => [pf, 0]));
+    for (const entry of this.#entries) {
+      if (entry.lease?.job.key === job.key || picked.includes(entry)) {
+        load.set(entry.vf.pf, (load.get(entry.vf.pf) ?? 0) + 1);
+      }
+    }
+    const place = new Map(pfs.map((pf, i) => [pf, (((i - job.rank) % pfs.length) + pfs.length) % pfs.length]));
+    let best: PoolEntry | undefined;
+    const rank = ({ vf }: PoolEntry): number => (load.get(vf.pf) ?? 0) * pfs.length + (place.get(vf.pf) ?? 0);
+    for (const entry of inOrder) {
+      if (best === undefined || rank(entry) < rank(best)) {
+        best = entry;
+      }
+    }
+    return best;
   }
 }
 

@@ -27,12 +27,12 @@ export function openDatabase(file: string, migrations: readonly string[] = MIGRA
       claimFolder(dirname(file));
     }
     db = new Database(file, { timeout: BUSY_MS });
+    // One daemon a ledger; said first, it also keeps the index of the log off shared memory.
+    db.pragma('locking_mode = EXCLUSIVE');
     // A commit is in the file when it returns, so that kill -9 loses nothing. A
     // power cut may lose the last ones; no lease outlives one either.
     db.pragma('journal_mode = WAL');
     db.pragma('synchronous = NORMAL');
-    // One daemon a ledger. It also keeps the index of the log off shared memory.
-    db.pragma('locking_mode = EXCLUSIVE');
     db.pragma('foreign_keys = ON');
     db.pragma('cache_size = -1024');
     migrate(db, migrations);

@@ -29,6 +29,7 @@ export interface FakeNodeOptions {
   readonly ledgerFile?: string;
   readonly jobsEveryMs?: number;
   readonly apiRequestMs?: number;
+  readonly watchDevices?: (changed: () => void) => { close(): void };
   readonly reload?: () => Promise<Settings>;
 }
 
@@ -80,6 +81,7 @@ export function makeNode(options: FakeNodeOptions = {}): FakeNode {
     log: createLog('text', (line) => log.push(line)),
     lineLimits: { ...LINE_LIMITS, ...options.lineLimits },
     drainEveryMs: 20,
+    ...(options.watchDevices && { watchDevices: options.watchDevices }),
     ...(options.apiRequestMs && { apiRequestMs: options.apiRequestMs }),
     jobsEveryMs: options.jobsEveryMs ?? 20,
   });

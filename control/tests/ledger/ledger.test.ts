@@ -143,9 +143,11 @@ describe('a ledger', () => {
 describe('the file', () => {
   test('is the daemon\'s alone, whatever the umask', () => {
     const file = join(tempDir(), 'l.db');
-    new Ledger(file).close();
-    expect(statSync(file).mode & 0o777).toBe(0o600);
+    const ledger = new Ledger(file);
     expect(existsSync(`${file}-shm`)).toBe(false);
+    expect(statSync(`${file}-wal`).mode & 0o777).toBe(0o600);
+    ledger.close();
+    expect(statSync(file).mode & 0o777).toBe(0o600);
   });
 
   test('is served by one daemon', () => {
