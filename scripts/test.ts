@@ -121,7 +121,7 @@ const parts: Readonly<Record<string, Part>> = {
   ompi: { title: 'the component compiles with Open MPI 5.0 and 6.0', native: true, run: otherOpenMpi },
   vitest: { title: 'vitest: control, lab', native: true, run: vitest },
   soft: { title: 'end to end over soft VFs', native: true, run: softE2e },
-  kmod: { onlyWhenNamed: true, title: 'kernel module in the emulated machine', native: false, run: kmod },
+  kmod: { title: 'kernel module in the emulated machine', native: false, run: kmod },
   lab: { title: 'end to end over real VFs in the emulated machine', native: false, run: () => labE2e({}, []) },
   'no-iommu': { title: 'a machine without IOMMU', native: false, run: () => labE2e({ iommu: false }, ['no-iommu']) },
   'no-intremap': { title: 'a machine without interrupt remapping', native: false, run: () => labE2e({ intremap: false }, ['no-intremap']) },
