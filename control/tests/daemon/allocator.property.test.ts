@@ -129,7 +129,8 @@ class Run {
         world.vf(`vf${what.vf}`).broken = true;
         return;
       case 'return':
-        Object.assign(world.vf(`vf${what.vf}`), { present: true, broken: false });
+        // A function that comes back has a new node, which is the kernel's: root's.
+        Object.assign(world.vf(`vf${what.vf}`), { broken: false, ...(!world.vf(`vf${what.vf}`).present && { present: true, owner: 0, openBy: undefined }) });
         return;
       case 'pass':
         world.now += what.seconds * 1000;
@@ -208,7 +209,8 @@ class Run {
 test('no double lease, no leak, no starvation, in any order of events and crashes', async () => {
   const dir = tempDir();
   let file = 0;
-  const seed = process.env['FAST_CHECK_SEED'];
+  // The same run everywhere; others are asked for.
+  const seed = Number(process.env['FAST_CHECK_SEED'] ?? 20_260_101);
   await fc.assert(
     fc.asyncProperty(fc.array(event, { minLength: 1, maxLength: 40, size: 'max' }), async (events) => {
       const run = new Run(join(dir, `${file++}.db`));
@@ -218,6 +220,6 @@ test('no double lease, no leak, no starvation, in any order of events and crashe
       }
       await run.finish();
     }),
-    { numRuns: Number(process.env['FAST_CHECK_RUNS'] ?? 150), ...(seed !== undefined && { seed: Number(seed) }) },
+    { numRuns: Number(process.env['FAST_CHECK_RUNS'] ?? 150), seed },
   );
 });
