@@ -11,6 +11,26 @@ shift
 
 stamp=build/node_modules.stamp
 if [ ! -d node_modules ] || ! cmp -s package-lock.json "$stamp"; then
+    # better-sqlite3 is compiled where its prebuilt file cannot be fetched: that takes a
+    # compiler, and the headers of this node, which Debian has in a package of their own.
+    tools=
+    for tool in make g++ python3; do
+        command -v "$tool" >/dev/null || tools="$tools $tool"
+    done
+    headers=$(node -p 'path.dirname(path.dirname(process.execPath))')
+    if [ ! -f "$headers/include/node/node.h" ] && dpkg-query -W libnode115 >/dev/null 2>&1; then
+        tools="$tools libnode-dev"
+    fi
+    if [ -n "$tools" ]; then
+        echo "installing Debian packages:$tools" >&2
+        root=
+        [ "$(id -u)" = 0 ] || root=sudo
+        $root env DEBIAN_FRONTEND=noninteractive sh -c \
+            'apt-get install -y "$@" || { apt-get update && apt-get install -y "$@"; }' sh $tools >&2
+    fi
+    if [ -f "$headers/include/node/node.h" ]; then
+        export npm_config_nodedir="${npm_config_nodedir:-$headers}"
+    fi
     echo "installing the node modules" >&2
     # Not `npm ci`: it refuses to work where a registry lacks the optional
     # packages of foreign platforms. This installs what the lock file says, too.
