@@ -298,8 +298,16 @@ static pid_t start_victim(void)
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		victim();
 	}
-	for (int i = 0; i < SOON_MS && !atomic_load(&shared->ready); i++)
+	/*
+	 * The PF may take seconds to answer a VF's first message. Changing users
+	 * has cleared the child's parent-death signal, so it is ended here.
+	 */
+	for (int i = 0; i < 10 * SOON_MS && !atomic_load(&shared->ready); i++)
 		usleep(1000);
+	if (!atomic_load(&shared->ready)) {
+		kill(child, SIGKILL);
+		waitpid(child, NULL, 0);
+	}
 	NEED(atomic_load(&shared->ready), "the victim receives");
 	return child;
 }
