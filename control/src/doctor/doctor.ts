@@ -34,8 +34,9 @@ export async function doctor(api: ApiClient, configFile: string, mpirun: string)
     stat: (path) => nodeOps.stat(path),
     openMpi: async () => {
       const mpi = await findOpenMpi(mpirun, exec);
-      const extra = componentPath(mpi, prefix, process.env);
-      const where = Object.keys(extra).length === 0 ? mpi.components : `${prefix}/lib/openmpi (vfring run adds it; for a plain mpirun set OMPI_MCA_mca_base_component_path)`;
+      const own = `${prefix}/lib/openmpi`;
+      const searched = Object.values(componentPath(mpi, prefix, process.env)).join(':').split(':');
+      const where = searched[0] !== own ? searched[0] : `${own} (vfring run adds it; for a plain mpirun set OMPI_MCA_opal_mca_base_component_path)`;
       return `Open MPI ${mpi.version}, the BTL is in ${where}`;
     },
     softTool: `${libexecDir()}/vfring-softvf`,
