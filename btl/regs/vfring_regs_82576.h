@@ -59,6 +59,7 @@
 #define VFRING_82576_MSG_SET_MULTICAST 0x03u
 #define VFRING_82576_MSG_SET_VLAN 0x04u
 #define VFRING_82576_MSG_SET_LPE 0x05u
+#define VFRING_82576_MSG_SET_PROMISC 0x06u
 #define VFRING_82576_MSG_PF_CONTROL 0x0100u /* PF to VF: ping */
 
 /* The PF clamps SET_LPE to this (0x2600); the value counts FCS and one tag. */
@@ -75,7 +76,10 @@
 #define VFRING_82576_VFGORLBC 0x0F48u
 #define VFRING_82576_VFGOTLBC 0x0F50u
 
+#define VFRING_82576_FRTIMER 0x1048u /* free running timer, read only */
+
 /* Interrupts: causes are the vectors, [2:0]. */
+#define VFRING_82576_PBACL 0x0F04u /* write 1 to clear a pending message */
 #define VFRING_82576_EICS 0x1520u
 #define VFRING_82576_EIMS 0x1524u
 #define VFRING_82576_EIMC 0x1528u
@@ -98,6 +102,7 @@
 #define VFRING_82576_SRRCTL_BSIZEPACKET_MASK 0x7fu
 #define VFRING_82576_SRRCTL_DESCTYPE_ADV_ONEBUF (1u << 25)
 #define VFRING_82576_SRRCTL_DESCTYPE_MASK (7u << 25)
+#define VFRING_82576_SRRCTL_TIMESTAMP (1u << 30)
 #define VFRING_82576_SRRCTL_DROP_EN (1u << 31)
 #define VFRING_82576_RDH(q) (0x2810u + 0x100u * (q))
 #define VFRING_82576_DCA_RXCTRL(q) (0x2814u + 0x100u * (q))
@@ -115,6 +120,8 @@
 #define VFRING_82576_TDT(q) (0x3818u + 0x100u * (q))
 #define VFRING_82576_TXDCTL(q) (0x3828u + 0x100u * (q))
 #define VFRING_82576_TDWBAL(q) (0x3838u + 0x100u * (q))
+#define VFRING_82576_TDWBAL_ENABLE (1u << 0)
+#define VFRING_82576_TDWBAL_ON_EITR (1u << 1)
 #define VFRING_82576_TDWBAH(q) (0x383Cu + 0x100u * (q))
 
 /* RXDCTL and TXDCTL share their layout. */
@@ -177,6 +184,8 @@ struct vfring_82576_tx_desc {
 #define VFRING_82576_TXD_DTYP_DATA (3u << 20)
 #define VFRING_82576_TXD_DTYP_CONTEXT (2u << 20)
 #define VFRING_82576_TXD_DTYP_MASK (0xfu << 20)
+#define VFRING_82576_TXD_LINKSEC (1u << 18)
+#define VFRING_82576_TXD_TSTAMP (1u << 19)
 #define VFRING_82576_TXD_EOP (1u << 24)
 #define VFRING_82576_TXD_IFCS (1u << 25)
 #define VFRING_82576_TXD_RS (1u << 27)

@@ -126,15 +126,6 @@ void softvf_faults_flush(struct softvf *dev)
     delayed_run(dev, UINT32_MAX);
 }
 
-/** The PF is reset: the VF loses its configuration, and learns of it by RSTD. */
-static void pf_reset(struct softvf *dev)
-{
-    _Atomic uint32_t *mailbox = &dev->file->bar[VFRING_82576_V2PMAILBOX / 4];
-
-    softvf_reset(dev);
-    SOFTVF_SET(mailbox, SOFTVF_GET(mailbox) | VFRING_82576_MBX_RSTD);
-}
-
 void softvf_faults_forward(struct softvf *dev, const struct softvf_frame *frame)
 {
     struct softvf_fault_state *state = &dev->faults;
@@ -169,7 +160,7 @@ void softvf_faults_forward(struct softvf *dev, const struct softvf_frame *frame)
         softvf_count(dev->file, SOFTVF_TX_FAULT_INJECTED);
     }
     if (++state->sent == rates->reset_after) {
-        pf_reset(dev);
+        softvf_pf_reset(dev);
         return;
     }
     if (drop) {

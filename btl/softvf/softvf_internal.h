@@ -11,6 +11,7 @@
 
 #include "softvf.h"
 #include "softvf_layout.h"
+#include "softvf_rules.h"
 
 #define SOFTVF_LIKELY(x) __builtin_expect(!!(x), 1)
 #define SOFTVF_UNLIKELY(x) __builtin_expect(!!(x), 0)
@@ -112,6 +113,30 @@ struct softvf_txq {
     uint64_t head_writeback_iova; /* 0: off */
     uint32_t ring_hint;
     uint32_t seg_hint[2]; /* first piece (slot), further pieces (user memory) */
+    bool irq_due;         /* a write-back would set a cause that is not set yet */
+};
+
+/* --- receive queue 0, owner's view (softvf_rx_setup.c) --- */
+
+struct softvf_rxq {
+    uint32_t posted;  /* descriptors given to the device since ENABLE, modulo 2^32 */
+    uint32_t checked; /* of these, when they were last compared with what it has used up */
+};
+
+/* --- mailbox (softvf_mailbox.c) --- */
+
+/** How far the PF is with the VF's last request; each look at the register is a step. */
+enum softvf_pf_step {
+    SOFTVF_PF_IDLE,
+    SOFTVF_PF_ASKED,    /* REQ was written */
+    SOFTVF_PF_READING,  /* PFU */
+    SOFTVF_PF_ANSWERING /* PFU; PFACK has been shown */
+};
+
+struct softvf_pf {
+    enum softvf_pf_step step;
+    bool answer_waits; /* an answer is in the memory that the VF has not ACKed */
+    bool link_down;    /* as the VF was last told */
 };
 
 /* --- faults of the wire (softvf_faults.c) --- */
@@ -136,6 +161,8 @@ struct softvf {
     uint64_t mac;
     uint32_t max_frame_bytes;
     struct softvf_txq txq[VFRING_82576_NUM_QUEUES];
+    struct softvf_rxq rxq;
+    struct softvf_pf pf;
     struct softvf_switch sw;
     struct softvf_iommu iommu;
     struct softvf_fault_state faults;
@@ -174,35 +201,6 @@ static inline void softvf_count(struct softvf_file *file, enum softvf_counter co
     SOFTVF_ADD(&file->hdr.counters[counter], 1);
 }
 
-/* --- softvf_rules.c --- */
-
-/** Each rule is explained once a process. */
-enum softvf_rule {
-    SOFTVF_RULE_ACCESS,
-    SOFTVF_RULE_MAILBOX,
-    SOFTVF_RULE_HANDSHAKE,
-    SOFTVF_RULE_RING_SETUP,
-    SOFTVF_RULE_RING_LIVE,
-    SOFTVF_RULE_THRESHOLD,
-    SOFTVF_RULE_BUFFER_SIZE,
-    SOFTVF_RULE_TAIL,
-    SOFTVF_RULE_TX_DESCRIPTOR,
-    SOFTVF_RULE_TX_PAYLEN,
-    SOFTVF_RULE_TX_LENGTH,
-    SOFTVF_RULE_TX_DMA,
-    SOFTVF_RULE_SPOOF,
-    SOFTVF_RULE_RX_DESCRIPTOR,
-    SOFTVF_RULE_RX_DMA,
-    SOFTVF_RULE_ARENA,
-    SOFTVF_NUM_RULES
-};
-
-/** Counts a violation by the owner of @p file and says what was wrong, once a rule and process. */
-void softvf_violation(struct softvf_file *file, enum softvf_rule rule, const char *format, ...)
-    __attribute__((format(printf, 3, 4), cold));
-/** Says something that is nobody's violation, once a process. */
-void softvf_notice(const struct softvf_file *file, const char *text);
-
 /* --- softvf_journal.c --- */
 
 /**
@@ -229,15 +227,18 @@ static inline void softvf_rx_unlock(struct softvf_file *file)
 
 /** Delivers @p frame into the port's RX ring, or drops and counts it. */
 void softvf_rx_deliver(struct softvf_port *port, const struct softvf_frame *frame);
-void softvf_rx_queue_write(struct softvf *dev, uint32_t q, uint32_t reg, uint32_t value);
-uint32_t softvf_rx_queue_read(struct softvf *dev, uint32_t q, uint32_t reg);
+/* Registers of a queue go by the offset that they have for queue 0. False: there is none. */
+bool softvf_rx_queue_write(struct softvf *dev, uint32_t q, uint32_t reg, uint32_t value);
+bool softvf_rx_queue_read(struct softvf *dev, uint32_t q, uint32_t reg, uint32_t *value);
+void softvf_rx_tail_write(struct softvf *dev, uint32_t q, uint32_t tail);
 /** Works `ready` out again; locked. */
 void softvf_rx_refresh(struct softvf *dev);
 
 /* --- softvf_tx.c, softvf_tx_setup.c --- */
 
 void softvf_tx_doorbell(struct softvf *dev, uint32_t q, uint32_t tail);
-void softvf_tx_queue_write(struct softvf *dev, uint32_t q, uint32_t reg, uint32_t value);
+bool softvf_tx_queue_write(struct softvf *dev, uint32_t q, uint32_t reg, uint32_t value);
+bool softvf_tx_queue_has(uint32_t reg);
 void softvf_tx_disable(struct softvf *dev, uint32_t q);
 
 /* --- softvf_switch.c --- */
@@ -261,13 +262,33 @@ void softvf_faults_flush(struct softvf *dev);
 void softvf_mailbox_write(struct softvf *dev, uint32_t value);
 uint32_t softvf_mailbox_read(struct softvf *dev);
 void softvf_mailbox_memory_write(struct softvf *dev, uint32_t offset, uint32_t value);
+uint32_t softvf_mailbox_memory_read(struct softvf *dev, uint32_t offset);
+/** What a reset of the function leaves of a conversation: nothing. */
+void softvf_mailbox_reset(struct softvf *dev);
+/** The PF tells the VF of a change of the link, or of its own reset. */
+void softvf_mailbox_ping(struct softvf *dev);
 
 /* --- softvf_mmio.c --- */
 
 /** A function reset: what CTRL.RST and a function-level reset clear, and no more. */
 void softvf_reset(struct softvf *dev);
-/** Raises the interrupt cause of an IVAR entry, if it is valid. */
-void softvf_raise(struct softvf *dev, uint32_t ivar_byte);
+/** A reset of the PF under the VF, which clears the VF's registers too. */
+void softvf_pf_reset(struct softvf *dev);
+
+/* --- softvf_interrupt.c --- */
+
+/** The EICR bit of an IVAR entry, 0 if it is not valid. */
+uint32_t softvf_cause_of(uint32_t ivar_byte);
+/** Sets causes, and does what EIAC and EIAM ask for if their message would go out. */
+void softvf_set_causes(struct softvf_file *file, uint32_t causes);
+/** A descriptor of TX queue @p q was written back. */
+void softvf_tx_raise(struct softvf *dev, uint32_t q);
+uint32_t softvf_interrupt_read_causes(struct softvf *dev);
+/** Whether @p offset was an interrupt register. */
+bool softvf_interrupt_write(struct softvf *dev, uint32_t offset, uint32_t value);
+void softvf_interrupt_reset(struct softvf *dev);
+/** Works out anew what IVAR0 says, for senders and the transmit queues. */
+void softvf_interrupt_refresh(struct softvf *dev);
 
 /* --- softvf_iommu.c --- */
 

@@ -72,6 +72,7 @@ static void complete(struct softvf_rx *rx)
 
     SOFTVF_SET(&rx->head, (journal->first + journal->count) % journal->entries);
     SOFTVF_HOOK(23);
+    SOFTVF_SET(&rx->consumed, journal->consumed_after);
     SOFTVF_SET(&rx->frames, journal->frames_after);
     SOFTVF_SET(&rx->octets, journal->octets_after);
     SOFTVF_SET(&rx->multicast, journal->multicast_after);

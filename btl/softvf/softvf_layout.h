@@ -24,7 +24,7 @@
 #include "vfring_regs_82576.h"
 
 #define SOFTVF_MAGIC "VFRSOFT"
-#define SOFTVF_VERSION 1u
+#define SOFTVF_VERSION 2u
 /** Another libc or word size lays the mutex out differently. */
 #define SOFTVF_ABI ((uint32_t)(sizeof(pthread_mutex_t) << 8 | sizeof(void *)))
 
@@ -112,6 +112,7 @@ struct softvf_journal {
     uint32_t frames_after; /* statistics once the frame counts as delivered */
     uint32_t octets_after;
     uint32_t multicast_after;
+    uint32_t consumed_after;
     struct { uint64_t q0, q1; } saved[SOFTVF_RX_MAX_DESCS]; /* read format */
 };
 
@@ -128,6 +129,7 @@ struct softvf_rx {
     alignas(SOFTVF_LINE_BYTES) pthread_mutex_t lock;
     _Atomic uint32_t head;      /* locked: RDH of queue 0 */
     _Atomic uint32_t tail_seen; /* locked: RDT when a sender last looked, so that few have to */
+    _Atomic uint32_t consumed;  /* locked: descriptors used up since ENABLE, modulo 2^32 */
     alignas(SOFTVF_LINE_BYTES) struct softvf_journal journal;
     /* Statistics, locked; registers VFGPRC, VFGORC, VFMPRC. */
     alignas(SOFTVF_LINE_BYTES) _Atomic uint32_t frames;
@@ -157,7 +159,8 @@ _Static_assert(sizeof(struct softvf_rx) <= SOFTVF_PAGE_BYTES, "receive page");
 struct softvf_file {
     struct softvf_header hdr;
     alignas(SOFTVF_PAGE_BYTES) struct softvf_rx rx;
-    /** Registers without a better place above; owner, except RXDCTL (locked). */
+    /** Registers without a better place above; owner, except RXDCTL (locked) and
+     * EIMS (anybody, atomically). */
     alignas(SOFTVF_PAGE_BYTES) _Atomic uint32_t bar[VFRING_82576_BAR0_BYTES / 4];
     /** Sorted by iova; locked. */
     alignas(SOFTVF_PAGE_BYTES) struct softvf_shared_region regions[SOFTVF_MAX_REGIONS];

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /**
  * @file
- * The mailbox, and the PF at its other end: what igb answers, given at once.
+ * The mailbox, and the PF at its other end: what igb answers.
  *
  * The administrator has fixed the MAC address and gave no VLAN, no trust.
+ * The PF takes its time: after REQ it holds the buffer (PFU) when the VF looks
+ * first, has taken the message (PFACK) when it looks again, and has answered
+ * (PFSTS) at the third look.
  */
 #include <string.h>
 
@@ -11,18 +14,27 @@
 
 #define MBX(dev) (&(dev)->file->bar[VFRING_82576_V2PMAILBOX / 4])
 #define WORD(dev, i) (&(dev)->file->bar[VFRING_82576_VMBMEM(i) / 4])
-#define MSG_SET_PROMISC 0x06u
 #define PROMISC_ALL_MULTICAST 2u
 #define MAX_MULTICAST_HASHES 30u
 #define NACK_PAUSE_NS 2000000000u
-/** Bits the VF may keep set. */
-#define VF_BITS VFRING_82576_MBX_VFU
+/** Bits that a VF writes: the others are the PF's. */
+#define VF_BITS (VFRING_82576_MBX_REQ | VFRING_82576_MBX_ACK | VFRING_82576_MBX_VFU)
+/** igb takes the frame limit as a signed number. */
+#define LPE_LARGEST 0x7fffffffu
 
-static void answer(struct softvf *dev, uint32_t word0)
+/** A message of the PF is in the buffer. */
+static void notify(struct softvf *dev, uint32_t word0)
 {
     SOFTVF_SET(WORD(dev, 0), word0);
     SOFTVF_SET(MBX(dev), SOFTVF_GET(MBX(dev)) | VFRING_82576_MBX_PFSTS);
-    softvf_raise(dev, SOFTVF_GET(&dev->file->bar[VFRING_82576_IVAR_MISC / 4]));
+    softvf_set_causes(dev->file,
+                      softvf_cause_of(SOFTVF_GET(&dev->file->bar[VFRING_82576_IVAR_MISC / 4])));
+}
+
+static void answer(struct softvf *dev, uint32_t word0)
+{
+    dev->pf.answer_waits = true;
+    notify(dev, word0);
 }
 
 /** Hashes are 16 bits each, packed from word 1; they replace the VF's list. */
@@ -66,8 +78,12 @@ static void set_frame_limit(struct softvf *dev, uint32_t bytes)
 {
     struct softvf_rx *rx = &dev->file->rx;
 
+    if (bytes > LPE_LARGEST) {
+        softvf_violation(dev->file, SOFTVF_RULE_FRAME_LIMIT,
+                         "SET_LPE with 0x%08x: the PF takes it as a signed number, and corrupts "
+                         "its register. Ask for 9728 at most", bytes);
+    }
     if (bytes > VFRING_82576_LPE_MAX_BYTES) {
-        /* igb compares signed: a huge value would corrupt its register. */
         bytes = VFRING_82576_LPE_MAX_BYTES;
     }
     softvf_rx_lock(dev->file, 0);
@@ -89,7 +105,7 @@ static bool obey(struct softvf *dev, uint32_t word0)
         return true;
     case VFRING_82576_MSG_SET_VLAN:
         return (SOFTVF_GET(WORD(dev, 1)) & 0xfffu) == 0; /* the soft wire has no VLANs */
-    case MSG_SET_PROMISC:
+    case VFRING_82576_MSG_SET_PROMISC:
         if (info == 0 || info == PROMISC_ALL_MULTICAST) {
             softvf_rx_lock(dev->file, 0);
             SOFTVF_SET(&dev->file->rx.all_multicast, info == PROMISC_ALL_MULTICAST);
@@ -109,7 +125,6 @@ static void handle_request(struct softvf *dev)
     struct softvf_header *hdr = &dev->file->hdr;
     uint32_t word0 = SOFTVF_GET(WORD(dev, 0));
 
-    SOFTVF_SET(MBX(dev), SOFTVF_GET(MBX(dev)) | VFRING_82576_MBX_PFACK);
     if ((word0 & (VFRING_82576_MSG_ACK | VFRING_82576_MSG_NACK)) != 0) {
         return; /* an answer, not a request */
     }
@@ -130,38 +145,137 @@ static void handle_request(struct softvf *dev)
                     (obey(dev, word0) ? VFRING_82576_MSG_ACK : VFRING_82576_MSG_NACK));
 }
 
+static bool pf_has_buffer(const struct softvf *dev)
+{
+    return dev->pf.step != SOFTVF_PF_IDLE;
+}
+
+/** Whether a REQ is not delivered; then says why. */
+static bool is_refused(struct softvf *dev, uint32_t old, uint32_t value)
+{
+    if (pf_has_buffer(dev)) {
+        softvf_violation(dev->file, SOFTVF_RULE_MBX_BUSY,
+                         "mailbox REQ while the PF has the buffer (PFU) for the last one: wait "
+                         "for PFACK and PFSTS. Not delivered");
+        return true;
+    }
+    if ((old & VFRING_82576_MBX_VFU) == 0) {
+        softvf_violation(dev->file, SOFTVF_RULE_MBX_REQUEST,
+                         "mailbox REQ without VFU: take the buffer (write VFU, read it back set) "
+                         "before writing a message, or the PF may overwrite it. Not delivered");
+        return true;
+    }
+    if ((value & VFRING_82576_MBX_VFU) != 0) {
+        softvf_violation(dev->file, SOFTVF_RULE_MBX_HELD,
+                         "mailbox REQ and VFU written together: the PF cannot take the buffer, "
+                         "and gives up on the VF after 11 tries. Not delivered; RESET is needed");
+        SOFTVF_SET(&dev->file->hdr.pf_cts, 0);
+        return true;
+    }
+    if (dev->pf.answer_waits) {
+        softvf_violation(dev->file, SOFTVF_RULE_MBX_ANSWER,
+                         "mailbox REQ before the answer to the last one was read and ACKed: the "
+                         "two answers cannot be told apart. Not delivered");
+        return true;
+    }
+    return false;
+}
+
 void softvf_mailbox_write(struct softvf *dev, uint32_t value)
 {
     uint32_t old = SOFTVF_GET(MBX(dev));
+    uint32_t vfu = pf_has_buffer(dev) ? 0 : value & VFRING_82576_MBX_VFU;
 
-    SOFTVF_SET(MBX(dev), (old & ~VF_BITS) | (value & VF_BITS));
-    if ((value & VFRING_82576_MBX_REQ) == 0 || softvf_is_dead(dev->file)) {
-        return; /* ACK only interrupts the PF, and no PF looks after a replaced VF */
+    if ((value & ~VF_BITS) != 0) {
+        softvf_violation(dev->file, SOFTVF_RULE_READ_ONLY,
+                         "V2PMAILBOX written with 0x%08x: REQ, ACK and VFU (bits 0 to 2) are the "
+                         "VF's, all others the PF's. They are ignored", value);
     }
-    if ((old & VFRING_82576_MBX_VFU) == 0) {
-        softvf_violation(dev->file, SOFTVF_RULE_MAILBOX,
-                         "mailbox REQ without VFU: take the buffer (write VFU, read it back set) "
-                         "before writing a message, or the PF may overwrite it. Not delivered");
-        return;
+    SOFTVF_SET(MBX(dev), (old & ~VFRING_82576_MBX_VFU) | vfu);
+    if ((value & VFRING_82576_MBX_ACK) != 0) {
+        dev->pf.answer_waits = false;
     }
-    handle_request(dev);
+    if ((value & VFRING_82576_MBX_REQ) != 0 && !softvf_is_dead(dev->file) &&
+        !is_refused(dev, old, value)) {
+        dev->pf.step = SOFTVF_PF_ASKED;
+    }
+}
+
+/** Time goes by for the PF. Returns the bits that are not stored in the register. */
+static uint32_t pf_goes_on(struct softvf *dev)
+{
+    bool down = softvf_link_is_down(dev->file);
+
+    if (softvf_is_dead(dev->file)) {
+        return VFRING_82576_MBX_RSTI; /* and no PF looks after a replaced VF */
+    }
+    if (down != dev->pf.link_down) {
+        dev->pf.link_down = down;
+        softvf_mailbox_ping(dev);
+    }
+    switch (dev->pf.step) {
+    case SOFTVF_PF_ASKED:
+        dev->pf.step = SOFTVF_PF_READING;
+        return VFRING_82576_MBX_PFU;
+    case SOFTVF_PF_READING:
+        dev->pf.step = SOFTVF_PF_ANSWERING;
+        SOFTVF_SET(MBX(dev), SOFTVF_GET(MBX(dev)) | VFRING_82576_MBX_PFACK);
+        return VFRING_82576_MBX_PFU;
+    case SOFTVF_PF_ANSWERING:
+        dev->pf.step = SOFTVF_PF_IDLE;
+        handle_request(dev);
+        return 0;
+    default:
+        return 0;
+    }
 }
 
 uint32_t softvf_mailbox_read(struct softvf *dev)
 {
+    uint32_t more = pf_goes_on(dev);
     uint32_t value = SOFTVF_GET(MBX(dev));
+    uint32_t next = value & ~VFRING_82576_MBX_R2C_BITS;
 
-    SOFTVF_SET(MBX(dev), value & ~VFRING_82576_MBX_R2C_BITS);
-    return softvf_is_dead(dev->file) ? value | VFRING_82576_MBX_RSTI : value;
+    if ((value & VFRING_82576_MBX_RSTI) != 0) { /* the reset is over at the next look */
+        next = (next & ~VFRING_82576_MBX_RSTI) | VFRING_82576_MBX_RSTD;
+    }
+    SOFTVF_SET(MBX(dev), next);
+    return value | more;
 }
 
 void softvf_mailbox_memory_write(struct softvf *dev, uint32_t offset, uint32_t value)
 {
     if ((SOFTVF_GET(MBX(dev)) & VFRING_82576_MBX_VFU) == 0) {
-        softvf_violation(dev->file, SOFTVF_RULE_MAILBOX,
+        softvf_violation(dev->file, SOFTVF_RULE_MBX_MEMORY,
                          "mailbox memory written without VFU: the PF may be writing there. Take "
                          "the buffer first. The write is lost");
         return;
     }
     SOFTVF_SET(&dev->file->bar[offset / 4], value);
+}
+
+uint32_t softvf_mailbox_memory_read(struct softvf *dev, uint32_t offset)
+{
+    if (pf_has_buffer(dev)) {
+        softvf_violation(dev->file, SOFTVF_RULE_MBX_BUSY,
+                         "mailbox memory read while the PF has the buffer (PFU): its answer is "
+                         "there after PFSTS. The read gives the request");
+    }
+    return SOFTVF_GET(&dev->file->bar[offset / 4]);
+}
+
+void softvf_mailbox_reset(struct softvf *dev)
+{
+    dev->pf.step = SOFTVF_PF_IDLE;
+    dev->pf.answer_waits = false;
+}
+
+void softvf_mailbox_ping(struct softvf *dev)
+{
+    bool cts = SOFTVF_GET(&dev->file->hdr.pf_cts) != 0;
+
+    if (pf_has_buffer(dev) || (SOFTVF_GET(MBX(dev)) & VFRING_82576_MBX_VFU) != 0) {
+        return; /* igb does not wait long for the buffer, and does not try again */
+    }
+    notify(dev, VFRING_82576_MSG_PF_CONTROL | (cts ? VFRING_82576_MSG_CTS : 0));
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /**
  * @file
- * Register access: which register does what. Offsets that a VF does not have
- * read 0 and swallow writes.
+ * Register access: which register does what, and resets. Offsets that a VF
+ * does not have read 0 and swallow writes.
  */
 #include "softvf_internal.h"
 
@@ -10,36 +10,17 @@
 #define RX_QUEUES 0x2800u
 #define TX_QUEUES 0x3800u
 #define QUEUES_BYTES (0x100u * VFRING_82576_NUM_QUEUES)
-#define EITR_MASK 0x80007ffcu
 #define MBX_MEMORY VFRING_82576_VMBMEM(0)
 #define MBX_MEMORY_BYTES (4u * VFRING_82576_VMBMEM_WORDS)
 
-void softvf_raise(struct softvf *dev, uint32_t ivar_byte)
-{
-    if ((ivar_byte & VFRING_82576_IVAR_VALID) != 0) {
-        uint32_t cause = 1u << (ivar_byte & 3u) & VFRING_82576_EI_MASK;
-        atomic_fetch_or_explicit(&dev->file->rx.eicr, cause, memory_order_relaxed);
-    }
-}
-
-/** The RX queue's interrupt cause, worked out here so that senders need not. */
-static void refresh_rx_cause(struct softvf *dev)
-{
-    uint32_t ivar = SOFTVF_GET(BAR(dev, VFRING_82576_IVAR0)) & 0xffu;
-
-    SOFTVF_SET(&dev->file->rx.irq_cause,
-               (ivar & VFRING_82576_IVAR_VALID) != 0
-                   ? 1u << (ivar & 3u) & VFRING_82576_EI_MASK : 0);
-}
-
+/* Clears enables, interrupts and what the PF forgets at the reset event. Ring
+ * bases and lengths, heads, tails, TDWBAL, IVAR, EITR, the frame limit,
+ * statistics, mailbox memory and VFU stay, as on silicon. */
 void softvf_reset(struct softvf *dev)
 {
     struct softvf_header *hdr = &dev->file->hdr;
     struct softvf_rx *rx = &dev->file->rx;
 
-    /* Clears enables, interrupts and what the PF forgets at the reset event.
-     * Ring bases and lengths, heads, tails, TDWBAL, IVAR, EITR, the frame limit,
-     * statistics, mailbox memory and VFU stay, as on silicon. */
     for (uint32_t q = 0; q < VFRING_82576_NUM_QUEUES; q++) {
         softvf_tx_disable(dev, q);
         softvf_rx_queue_write(dev, q, VFRING_82576_RXDCTL(0),
@@ -55,12 +36,39 @@ void softvf_reset(struct softvf *dev)
         SOFTVF_SET(&rx->mta[i], 0);
     }
     softvf_rx_refresh(dev);
-    refresh_rx_cause(dev);
+    softvf_interrupt_reset(dev);
     softvf_rx_unlock(dev->file);
-    SOFTVF_SET(BAR(dev, VFRING_82576_EIMS), 0);
-    SOFTVF_SET(BAR(dev, VFRING_82576_EIAC), 0);
-    SOFTVF_SET(BAR(dev, VFRING_82576_EIAM), 0);
-    atomic_store_explicit(&rx->eicr, 0, memory_order_relaxed);
+    softvf_mailbox_reset(dev);
+}
+
+/* The PF pings first, without CTS, then resets the whole device: every register
+ * of the VF but EITR is cleared, and the PF's own (the frame limit) go back to
+ * their defaults. RSTI, then RSTD tell the VF. Statistics are kept: lenient,
+ * a PF's reset may clear them. */
+void softvf_pf_reset(struct softvf *dev)
+{
+    struct softvf_file *file = dev->file;
+    _Atomic uint32_t *mailbox = BAR(dev, VFRING_82576_V2PMAILBOX);
+
+    softvf_reset(dev);
+    softvf_mailbox_ping(dev);
+    SOFTVF_SET(mailbox, (SOFTVF_GET(mailbox) & (VFRING_82576_MBX_VFU | VFRING_82576_MBX_PFSTS)) |
+                            VFRING_82576_MBX_RSTI);
+    for (uint32_t q = 0; q < VFRING_82576_NUM_QUEUES; q++) {
+        for (uint32_t reg = 0; reg < 0x100u; reg += 4) {
+            SOFTVF_SET(BAR(dev, RX_QUEUES + 0x100u * q + reg), 0);
+            SOFTVF_SET(BAR(dev, TX_QUEUES + 0x100u * q + reg), 0);
+        }
+    }
+    SOFTVF_SET(BAR(dev, VFRING_82576_PSRTYPE), 0);
+    SOFTVF_SET(BAR(dev, VFRING_82576_IVAR0), 0);
+    SOFTVF_SET(BAR(dev, VFRING_82576_IVAR_MISC), 0);
+    softvf_rx_lock(file, 0);
+    SOFTVF_SET(&file->rx.head, 0);
+    SOFTVF_SET(&file->rx.tail, 0);
+    SOFTVF_SET(&file->rx.frame_limit_bytes, SOFTVF_DEFAULT_FRAME_LIMIT_BYTES);
+    softvf_interrupt_refresh(dev);
+    softvf_rx_unlock(file);
 }
 
 static void bad_access(struct softvf *dev, const char *what, uint32_t offset)
@@ -68,6 +76,61 @@ static void bad_access(struct softvf *dev, const char *what, uint32_t offset)
     softvf_violation(dev->file, SOFTVF_RULE_ACCESS,
                      "%s of offset 0x%x: registers are 32 bits, 4-byte aligned, below 0x%x", what,
                      offset, VFRING_82576_BAR0_BYTES);
+}
+
+/** Registers that a VF only reads. */
+static bool is_read_only(uint32_t offset)
+{
+    switch (offset) {
+    case VFRING_82576_STATUS:
+    case VFRING_82576_FRTIMER:
+    case VFRING_82576_VFGPRC:
+    case VFRING_82576_VFGPTC:
+    case VFRING_82576_VFGORC:
+    case VFRING_82576_VFGOTC:
+    case VFRING_82576_VFMPRC:
+    case VFRING_82576_VFGPRLBC:
+    case VFRING_82576_VFGPTLBC:
+    case VFRING_82576_VFGORLBC:
+    case VFRING_82576_VFGOTLBC:
+    case VFRING_82576_RQDPC(0):
+    case VFRING_82576_RQDPC(1):
+        return true;
+    default:
+        return false;
+    }
+}
+
+/** Registers outside the queues that are not in is_read_only(). */
+static bool is_plain(uint32_t offset)
+{
+    switch (offset) {
+    case VFRING_82576_CTRL:
+    case VFRING_82576_V2PMAILBOX:
+    case VFRING_82576_PBACL:
+    case VFRING_82576_PSRTYPE:
+    case VFRING_82576_EICS:
+    case VFRING_82576_EIMS:
+    case VFRING_82576_EIMC:
+    case VFRING_82576_EIAC:
+    case VFRING_82576_EIAM:
+    case VFRING_82576_EICR:
+    case VFRING_82576_EITR(0):
+    case VFRING_82576_EITR(1):
+    case VFRING_82576_EITR(2):
+    case VFRING_82576_IVAR0:
+    case VFRING_82576_IVAR_MISC:
+        return true;
+    default:
+        return is_read_only(offset) || offset - MBX_MEMORY < MBX_MEMORY_BYTES;
+    }
+}
+
+static void no_such_register(struct softvf *dev, const char *what, uint32_t offset)
+{
+    softvf_violation(dev->file, SOFTVF_RULE_RESERVED,
+                     "%s of offset 0x%04x, where a VF has no register: it reads 0 here, anything "
+                     "on silicon; a write does nothing", what, offset);
 }
 
 static uint32_t read_plain(struct softvf *dev, uint32_t offset)
@@ -81,7 +144,7 @@ static uint32_t read_plain(struct softvf *dev, uint32_t offset)
     case VFRING_82576_V2PMAILBOX:
         return softvf_mailbox_read(dev);
     case VFRING_82576_EICR: /* read to clear */
-        return atomic_exchange_explicit(&file->rx.eicr, 0, memory_order_relaxed);
+        return softvf_interrupt_read_causes(dev);
     /* All soft traffic is local: the loopback counters say the same. */
     case VFRING_82576_VFGPRC:
     case VFRING_82576_VFGPRLBC:
@@ -98,31 +161,49 @@ static uint32_t read_plain(struct softvf *dev, uint32_t offset)
     case VFRING_82576_VFGOTLBC:
         return SOFTVF_GET(&file->hdr.tx_octets);
     default:
+        if (offset - MBX_MEMORY < MBX_MEMORY_BYTES) {
+            return softvf_mailbox_memory_read(dev, offset);
+        }
+        if (!is_plain(offset)) {
+            no_such_register(dev, "read", offset);
+        }
         return SOFTVF_GET(BAR(dev, offset)); /* 0 where nothing is ever stored */
     }
 }
 
 uint32_t softvf_read32(struct softvf *dev, uint32_t offset)
 {
+    uint32_t q = offset >> 8 & 1u;
+    uint32_t value;
+
     if (offset % 4 != 0 || offset >= VFRING_82576_BAR0_BYTES) {
         bad_access(dev, "read", offset);
         return 0xffffffffu;
     }
     if (offset - RX_QUEUES < QUEUES_BYTES) {
-        uint32_t q = (offset - RX_QUEUES) / 0x100u;
-        return softvf_rx_queue_read(dev, q, offset - 0x100u * q);
+        if (softvf_rx_queue_read(dev, q, offset - 0x100u * q, &value)) {
+            return value;
+        }
+    } else if (offset - TX_QUEUES < QUEUES_BYTES) {
+        if (softvf_tx_queue_has(offset - 0x100u * q)) {
+            return SOFTVF_GET(BAR(dev, offset));
+        }
+    } else {
+        return read_plain(dev, offset);
     }
-    return read_plain(dev, offset);
+    no_such_register(dev, "read", offset);
+    return 0;
 }
 
 static void write_plain(struct softvf *dev, uint32_t offset, uint32_t value)
 {
-    _Atomic uint32_t *at = BAR(dev, offset);
-    _Atomic uint32_t *mask = BAR(dev, VFRING_82576_EIMS);
-    uint32_t vectors = value & VFRING_82576_EI_MASK;
-
     switch (offset) {
     case VFRING_82576_CTRL:
+        if ((value & ~VFRING_82576_CTRL_RST) != 0) {
+            softvf_violation(dev->file, SOFTVF_RULE_CTRL_BITS,
+                             "CTRL written with 0x%08x: RST (bit 26) is all that a VF may set. "
+                             "The other bits are ignored", value);
+        }
         if ((value & VFRING_82576_CTRL_RST) != 0) {
             softvf_reset(dev);
         }
@@ -130,42 +211,17 @@ static void write_plain(struct softvf *dev, uint32_t offset, uint32_t value)
     case VFRING_82576_V2PMAILBOX:
         softvf_mailbox_write(dev, value);
         return;
-    case VFRING_82576_EICS:
-        atomic_fetch_or_explicit(&dev->file->rx.eicr, vectors, memory_order_relaxed);
-        return;
-    case VFRING_82576_EICR: /* write 1 to clear */
-        atomic_fetch_and_explicit(&dev->file->rx.eicr, ~vectors, memory_order_relaxed);
-        return;
-    case VFRING_82576_EIMS:
-        SOFTVF_SET(mask, SOFTVF_GET(mask) | vectors);
-        return;
-    case VFRING_82576_EIMC:
-        SOFTVF_SET(mask, SOFTVF_GET(mask) & ~vectors);
-        return;
-    case VFRING_82576_EIAC:
-    case VFRING_82576_EIAM:
-        SOFTVF_SET(at, vectors);
-        return;
-    case VFRING_82576_EITR(0):
-    case VFRING_82576_EITR(1):
-    case VFRING_82576_EITR(2):
-        SOFTVF_SET(at, value & EITR_MASK);
-        return;
-    case VFRING_82576_IVAR0:
-        SOFTVF_SET(at, value & 0x83838383u);
-        refresh_rx_cause(dev);
-        return;
-    case VFRING_82576_IVAR_MISC:
-        SOFTVF_SET(at, value & 0x83u);
-        return;
     case VFRING_82576_PSRTYPE:
-        SOFTVF_SET(at, value);
+        SOFTVF_SET(BAR(dev, offset), value);
+        return;
+    case VFRING_82576_PBACL: /* no message is ever pending */
         return;
     default:
         if (offset - MBX_MEMORY < MBX_MEMORY_BYTES) {
             softvf_mailbox_memory_write(dev, offset, value);
+        } else if (!softvf_interrupt_write(dev, offset, value)) {
+            no_such_register(dev, "write", offset);
         }
-        return; /* read only, or no register at all */
     }
 }
 
@@ -175,12 +231,22 @@ void softvf_write32(struct softvf *dev, uint32_t offset, uint32_t value)
 
     if (SOFTVF_LIKELY(offset == VFRING_82576_TDT(0))) {
         softvf_tx_doorbell(dev, 0, value);
+    } else if (offset == VFRING_82576_RDT(0)) {
+        softvf_rx_tail_write(dev, 0, value);
     } else if (SOFTVF_UNLIKELY(offset % 4 != 0 || offset >= VFRING_82576_BAR0_BYTES)) {
         bad_access(dev, "write", offset);
+    } else if (is_read_only(offset)) {
+        softvf_violation(dev->file, SOFTVF_RULE_READ_ONLY,
+                         "register 0x%04x written with 0x%08x: it is read only. Statistics are "
+                         "never cleared: take differences", offset, value);
     } else if (offset - TX_QUEUES < QUEUES_BYTES) {
-        softvf_tx_queue_write(dev, q, offset - 0x100u * q, value);
+        if (!softvf_tx_queue_write(dev, q, offset - 0x100u * q, value)) {
+            no_such_register(dev, "write", offset);
+        }
     } else if (offset - RX_QUEUES < QUEUES_BYTES) {
-        softvf_rx_queue_write(dev, q, offset - 0x100u * q, value);
+        if (!softvf_rx_queue_write(dev, q, offset - 0x100u * q, value)) {
+            no_such_register(dev, "write", offset);
+        }
     } else {
         write_plain(dev, offset, value);
     }

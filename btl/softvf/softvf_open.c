@@ -89,6 +89,7 @@ static int set_up(struct softvf *dev, const char *path)
     }
     dev->mac = softvf_mac_key(copy.mac);
     dev->max_frame_bytes = copy.mtu_bytes + SOFTVF_ETH_EXTRA_BYTES;
+    dev->pf.link_down = softvf_link_is_down(dev->file);
     softvf_reset(dev);
     rc = clear_memory(dev);
     if (rc != 0) {

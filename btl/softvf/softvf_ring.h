@@ -29,4 +29,7 @@ struct softvf_ring_setup {
 /** Whether silicon would run with this; if not, says why. */
 bool softvf_ring_check(struct softvf_file *file, const struct softvf_ring_setup *ring);
 
+/** What of a write to TXDCTL or RXDCTL is kept; complains of reserved bits. */
+uint32_t softvf_xdctl_check(struct softvf_file *file, const char *kind, uint32_t q, uint32_t value);
+
 #endif /* SOFTVF_RING_H */

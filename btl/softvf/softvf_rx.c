@@ -104,7 +104,7 @@ ALWAYS_INLINE enum softvf_counter take_descriptors(struct softvf_port *port, str
         journal->saved[i].q0 = q0;
         journal->saved[i].q1 = q1;
         if (SOFTVF_UNLIKELY((q1 & VFRING_82576_RXD_DD) != 0 || q1 == SOFTVF_RX_MARK)) {
-            softvf_violation(file, SOFTVF_RULE_RX_DESCRIPTOR,
+            softvf_violation(file, SOFTVF_RULE_RX_STALE,
                              "RX descriptor %u was posted with header address 0x%llx: bit 0 is DD "
                              "and must be 0. Write both quadwords of a descriptor anew before "
                              "RDT passes it. The RX queue hangs",
@@ -116,7 +116,7 @@ ALWAYS_INLINE enum softvf_counter take_descriptors(struct softvf_port *port, str
          * may write as much, and a long frame will. */
         to->buffers[i] = softvf_shared_find(file, q0, to->buffer_bytes, &port->buffer_hint);
         if (SOFTVF_UNLIKELY(to->buffers[i] == NULL)) {
-            softvf_violation(file, SOFTVF_RULE_RX_DMA,
+            softvf_violation(file, SOFTVF_RULE_RX_BUFFER,
                              "RX descriptor %u: %u bytes at iova 0x%llx are not inside one live "
                              "region mapped for WRITE. Map before posting, unmap after disabling "
                              "the queue, round SRRCTL.BSIZEPACKET down. Delivered as an error frame",
@@ -170,6 +170,7 @@ ALWAYS_INLINE void write_frame(struct softvf_file *file, const struct target *to
     journal->octets_after =
         SOFTVF_GET(&rx->octets) + (bytes != 0 ? bytes + SOFTVF_FCS_BYTES : 0);
     journal->multicast_after = SOFTVF_GET(&rx->multicast) + (bytes != 0 && multicast);
+    journal->consumed_after = SOFTVF_GET(&rx->consumed) + count;
     SOFTVF_HOOK(1);
     atomic_store_explicit(&journal->phase, SOFTVF_PHASE_INTENT, memory_order_release);
     SOFTVF_HOOK(2);
@@ -197,6 +198,7 @@ ALWAYS_INLINE void write_frame(struct softvf_file *file, const struct target *to
     uint32_t head = to->first + count;
     SOFTVF_SET(&rx->head, head < to->entries ? head : head - to->entries);
     SOFTVF_HOOK(9);
+    SOFTVF_SET(&rx->consumed, journal->consumed_after);
     SOFTVF_SET(&rx->frames, journal->frames_after);
     SOFTVF_SET(&rx->octets, journal->octets_after);
     SOFTVF_HOOK(10);
@@ -216,7 +218,7 @@ static inline uint32_t count_free(const struct softvf_rx *rx, const struct targe
 /** Looks at the receiver's tail: a cache line that it writes, so not for every frame. */
 static uint32_t look_at_tail(struct softvf_rx *rx, const struct target *to)
 {
-    /* Pairs with the release in softvf_rx_setup.c, write_tail(). Senders that
+    /* Pairs with the release in softvf_rx_tail_write(). Senders that
      * use tail_seen later get the same view through the lock. */
     uint32_t tail = atomic_load_explicit(&rx->tail, memory_order_acquire);
 
@@ -258,7 +260,7 @@ static enum softvf_counter deliver_locked(struct softvf_port *port,
         file, SOFTVF_GET(&rx->ring_iova), to.entries * (uint32_t)sizeof(*to.ring),
         &port->ring_hint);
     if (SOFTVF_UNLIKELY(to.ring == NULL || (uintptr_t)to.ring % sizeof(*to.ring) != 0)) {
-        softvf_violation(file, SOFTVF_RULE_RX_DMA,
+        softvf_violation(file, SOFTVF_RULE_RX_RING,
                          "the RX ring at iova 0x%llx is not inside a live region mapped for WRITE: "
                          "every frame is lost",
                          (unsigned long long)SOFTVF_GET(&rx->ring_iova));
@@ -277,7 +279,7 @@ static enum softvf_counter deliver_locked(struct softvf_port *port,
     }
     uint32_t cause = SOFTVF_GET(&rx->irq_cause);
     if (cause != 0 && (SOFTVF_GET(&rx->eicr) & cause) == 0) {
-        atomic_fetch_or_explicit(&rx->eicr, cause, memory_order_relaxed);
+        softvf_set_causes(file, cause);
     }
     return why;
 }

@@ -9,6 +9,10 @@
 
 #define REG(dev, q, name) (&(dev)->file->bar[VFRING_82576_##name(q) / 4])
 #define IS(reg, name) ((reg) == VFRING_82576_##name(0))
+/** BSIZEPACKET, BSIZEHEADER, RDMTS, DESCTYPE, DROP_EN. */
+#define SRRCTL_MASK                                                         \
+    (VFRING_82576_SRRCTL_BSIZEPACKET_MASK | 0xfu << 8 | 0x1fu << 20 |       \
+     VFRING_82576_SRRCTL_DESCTYPE_MASK | VFRING_82576_SRRCTL_DROP_EN)
 
 static bool is_enabled(struct softvf *dev, uint32_t q)
 {
@@ -25,9 +29,10 @@ void softvf_rx_refresh(struct softvf *dev)
 static bool check_buffers(struct softvf *dev, uint32_t q)
 {
     uint32_t srrctl = SOFTVF_GET(REG(dev, q, SRRCTL));
+    uint32_t psrtype = SOFTVF_GET(&dev->file->bar[VFRING_82576_PSRTYPE / 4]);
 
     if ((srrctl & VFRING_82576_SRRCTL_DESCTYPE_MASK) != VFRING_82576_SRRCTL_DESCTYPE_ADV_ONEBUF) {
-        softvf_violation(dev->file, SOFTVF_RULE_BUFFER_SIZE,
+        softvf_violation(dev->file, SOFTVF_RULE_DESC_TYPE,
                          "SRRCTL(%u).DESCTYPE is %u: only 1, advanced with one buffer, is part of "
                          "the soft VF. The queue stays off", q, srrctl >> 25 & 7u);
         return false;
@@ -36,6 +41,26 @@ static bool check_buffers(struct softvf *dev, uint32_t q)
         softvf_violation(dev->file, SOFTVF_RULE_BUFFER_SIZE,
                          "SRRCTL(%u).BSIZEPACKET is 0: the PF's buffer size would be used, "
                          "whatever it is. The queue stays off", q);
+        return false;
+    }
+    if ((srrctl & ~SRRCTL_MASK) != 0) {
+        softvf_violation(dev->file, SOFTVF_RULE_SRRCTL_BITS,
+                         "SRRCTL(%u) is 0x%08x: %s. The queue stays off", q, srrctl,
+                         (srrctl & ~SRRCTL_MASK) == VFRING_82576_SRRCTL_TIMESTAMP
+                             ? "time stamps (bit 30) are the PF's"
+                             : "it has reserved bits");
+        return false;
+    }
+    if ((srrctl & VFRING_82576_SRRCTL_DROP_EN) == 0) {
+        softvf_violation(dev->file, SOFTVF_RULE_DROP_EN,
+                         "SRRCTL(%u).DROP_EN is 0: a frame that finds no descriptor would hold up "
+                         "the port of all VFs, unless the PF forbids it. The queue stays off", q);
+        return false;
+    }
+    if (psrtype != 0) {
+        softvf_violation(dev->file, SOFTVF_RULE_HEADER_TYPES,
+                         "PSRTYPE is 0x%08x with one-buffer descriptors in RX queue %u: it outlives "
+                         "a reset, write 0. The queue stays off", psrtype, q);
         return false;
     }
     return true;
@@ -62,6 +87,8 @@ static void enable(struct softvf *dev, uint32_t q, uint32_t value)
     SOFTVF_SET(REG(dev, q, RXDCTL), value);
     if (q == 0) {
         SOFTVF_SET(&rx->tail_seen, ring.tail);
+        SOFTVF_SET(&rx->consumed, 0);
+        dev->rxq = (struct softvf_rxq){0};
         SOFTVF_SET(&rx->entries, ring.bytes / SOFTVF_DESC_BYTES);
         SOFTVF_SET(&rx->ring_iova, (uint64_t)ring.base_high << 32 | ring.base_low);
         SOFTVF_SET(&rx->buffer_bytes,
@@ -74,14 +101,14 @@ static void enable(struct softvf *dev, uint32_t q, uint32_t value)
 /** Under the lock: when ENABLE has gone off, no sender is in the ring any more. */
 static void write_control(struct softvf *dev, uint32_t q, uint32_t value)
 {
-    value &= SOFTVF_XDCTL_MASK;
+    value = softvf_xdctl_check(dev->file, "RX", q, value);
     softvf_rx_lock(dev->file, 0);
     if ((value & VFRING_82576_XDCTL_ENABLE) == 0) {
         SOFTVF_SET(REG(dev, q, RXDCTL), value);
         softvf_rx_refresh(dev);
     } else if (is_enabled(dev, q)) {
         if (SOFTVF_GET(REG(dev, q, RXDCTL)) != value) {
-            softvf_violation(dev->file, SOFTVF_RULE_RING_LIVE,
+            softvf_violation(dev->file, SOFTVF_RULE_XDCTL_LIVE,
                              "thresholds of RX queue %u changed while it is enabled: ignored", q);
         }
     } else {
@@ -104,27 +131,85 @@ static void write_live(struct softvf *dev, uint32_t q, uint32_t reg)
     disable(dev, q);
 }
 
-static void write_tail(struct softvf *dev, uint32_t q, uint32_t tail)
+/** What the device has in hand, as far as anybody knows: locked, or a little out of date. */
+static uint32_t outstanding(struct softvf *dev)
+{
+    return dev->rxq.posted - SOFTVF_GET(&dev->file->rx.consumed);
+}
+
+/**
+ * Looks whether the ring can be read, and whether no more is posted than it
+ * holds. Not at each write of RDT, because a sender writes the line that
+ * `consumed` is in: at the first, and whenever half a ring has been posted.
+ */
+static bool check_posted(struct softvf *dev, uint32_t tail)
+{
+    struct softvf_rx *rx = &dev->file->rx;
+    uint32_t entries = SOFTVF_GET(&rx->entries);
+    uint64_t iova = SOFTVF_GET(&rx->ring_iova);
+    uint32_t hint = 0;
+
+    if (dev->rxq.checked == 0 &&
+        softvf_iommu_find(&dev->iommu, iova, (uint64_t)entries * SOFTVF_DESC_BYTES,
+                          SOFTVF_DMA_READ | SOFTVF_DMA_WRITE, &hint) == NULL) {
+        softvf_violation(dev->file, SOFTVF_RULE_RX_RING,
+                         "the RX ring of %u descriptors at iova 0x%llx is not inside one live "
+                         "region mapped for READ and WRITE. The RX queue hangs", entries,
+                         (unsigned long long)iova);
+        return false;
+    }
+    dev->rxq.checked = dev->rxq.posted;
+    if (outstanding(dev) < entries) {
+        return true;
+    }
+    /* A sender may have written descriptors back and not yet counted them. */
+    softvf_rx_lock(dev->file, 0);
+    uint32_t now = outstanding(dev);
+    softvf_rx_unlock(dev->file);
+    if (now < entries) {
+        return true;
+    }
+    softvf_violation(dev->file, SOFTVF_RULE_RX_OVERPOST,
+                     "RDT(0) = %u: with it %u descriptors are posted that the device has not used, "
+                     "in a ring of %u. RDT went back, or passed RDH: post %u at most, each after "
+                     "its DD was seen. The RX queue hangs", tail, now, entries, entries - 1);
+    return false;
+}
+
+/** Descriptors between two tails of queue 0 are given to the device. */
+static bool count_posted(struct softvf *dev, uint32_t tail)
+{
+    uint32_t entries = SOFTVF_GET(&dev->file->rx.entries);
+    uint32_t old = SOFTVF_GET(&dev->file->rx.tail);
+
+    dev->rxq.posted += tail >= old ? tail - old : tail + entries - old;
+    return (dev->rxq.posted - dev->rxq.checked < entries / 2 && dev->rxq.checked != 0) ||
+           tail == old || check_posted(dev, tail);
+}
+
+void softvf_rx_tail_write(struct softvf *dev, uint32_t q, uint32_t tail)
 {
     uint32_t entries = SOFTVF_GET(REG(dev, q, RDLEN)) / SOFTVF_DESC_BYTES;
 
-    tail &= SOFTVF_INDEX_MASK;
     if (!is_enabled(dev, q)) {
         if (tail != 0) {
-            softvf_violation(dev->file, SOFTVF_RULE_TAIL,
+            softvf_violation(dev->file, SOFTVF_RULE_TAIL_EARLY,
                              "RDT(%u) written with %u while RXDCTL.ENABLE is 0: write it after "
                              "ENABLE reads 1. The write is lost", q, tail);
             return;
         }
     } else if (tail >= entries) {
-        softvf_violation(dev->file, SOFTVF_RULE_TAIL,
+        softvf_violation(dev->file, SOFTVF_RULE_TAIL_RANGE,
                          "RDT(%u) = %u is beyond the ring of %u descriptors. The RX queue hangs",
                          q, tail, entries);
         disable(dev, q);
         return;
+    } else if (q == 0 && !count_posted(dev, tail)) {
+        disable(dev, q);
+        return;
     }
     if (q == 0) {
-        /* Pairs with the acquire in softvf_rx_deliver(): a sender that sees this
+        /* Pairs with the acquire in look_at_tail(): a sender that sees this
          * tail sees the descriptors before it. */
         atomic_store_explicit(&dev->file->rx.tail, tail, memory_order_release);
     } else {
@@ -146,46 +231,51 @@ static void write_head(struct softvf *dev, uint32_t q, uint32_t head)
     }
 }
 
-void softvf_rx_queue_write(struct softvf *dev, uint32_t q, uint32_t reg, uint32_t value)
+bool softvf_rx_queue_write(struct softvf *dev, uint32_t q, uint32_t reg, uint32_t value)
 {
     uint32_t mask = 0xffffffffu;
 
     if (IS(reg, RDT)) {
-        write_tail(dev, q, value);
-        return;
+        softvf_rx_tail_write(dev, q, value);
+        return true;
     }
     if (IS(reg, RDH)) {
         write_head(dev, q, value);
-        return;
+        return true;
     }
     if (IS(reg, RXDCTL)) {
         write_control(dev, q, value);
-        return;
+        return true;
     }
     if (IS(reg, RDLEN)) {
         mask = SOFTVF_RING_LEN_MASK;
     } else if (!IS(reg, RDBAL) && !IS(reg, RDBAH) && !IS(reg, SRRCTL) && !IS(reg, DCA_RXCTRL)) {
-        return; /* no such register, or read only */
+        return false;
     }
     _Atomic uint32_t *at = &dev->file->bar[(reg + 0x100u * q) / 4];
-    if (is_enabled(dev, q) && (value & mask) != SOFTVF_GET(at)) {
+    /* DCA may change under a running queue: a driver follows its CPU with it. */
+    if (is_enabled(dev, q) && (value & mask) != SOFTVF_GET(at) && !IS(reg, DCA_RXCTRL)) {
         write_live(dev, q, reg);
     }
     SOFTVF_SET(at, value & mask);
+    return true;
 }
 
-uint32_t softvf_rx_queue_read(struct softvf *dev, uint32_t q, uint32_t reg)
+bool softvf_rx_queue_read(struct softvf *dev, uint32_t q, uint32_t reg, uint32_t *value)
 {
     struct softvf_rx *rx = &dev->file->rx;
 
     if (q == 0 && IS(reg, RDH)) {
-        return SOFTVF_GET(&rx->head);
+        *value = SOFTVF_GET(&rx->head);
+    } else if (q == 0 && IS(reg, RDT)) {
+        *value = SOFTVF_GET(&rx->tail);
+    } else if (IS(reg, RQDPC)) { /* read to clear */
+        *value = q == 0 ? atomic_exchange_explicit(&rx->no_descriptor, 0, memory_order_relaxed) : 0;
+    } else if (IS(reg, RDBAL) || IS(reg, RDBAH) || IS(reg, RDLEN) || IS(reg, SRRCTL) ||
+               IS(reg, DCA_RXCTRL) || IS(reg, RXDCTL) || IS(reg, RDH) || IS(reg, RDT)) {
+        *value = SOFTVF_GET(&dev->file->bar[(reg + 0x100u * q) / 4]);
+    } else {
+        return false;
     }
-    if (q == 0 && IS(reg, RDT)) {
-        return SOFTVF_GET(&rx->tail);
-    }
-    if (IS(reg, RQDPC)) { /* read to clear */
-        return q == 0 ? atomic_exchange_explicit(&rx->no_descriptor, 0, memory_order_relaxed) : 0;
-    }
-    return SOFTVF_GET(&dev->file->bar[(reg + 0x100u * q) / 4]);
+    return true;
 }

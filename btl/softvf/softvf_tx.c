@@ -28,35 +28,48 @@ static void hang(struct softvf *dev, uint32_t q)
 }
 
 static void explain_descriptor(struct softvf *dev, uint32_t index,
-                               const struct vfring_82576_tx_desc *desc, bool first)
+                               const struct vfring_82576_tx_desc *desc)
 {
     uint32_t cmd = desc->cmd_type_len;
+    uint32_t type = cmd & VFRING_82576_TXD_DTYP_MASK;
+    enum softvf_rule rule;
     const char *what;
 
-    if ((cmd & VFRING_82576_TXD_DEXT) == 0) {
+    if ((desc->status & VFRING_82576_TXD_STATUS_DD) != 0) {
+        rule = SOFTVF_RULE_TX_STALE;
+        what = "DD is set: the descriptor was not written anew";
+    } else if ((cmd & VFRING_82576_TXD_DEXT) == 0) {
+        rule = SOFTVF_RULE_TX_DEXT;
         what = "DEXT is 0: legacy descriptors are not for a VF";
-    } else if ((cmd & VFRING_82576_TXD_DTYP_MASK) == VFRING_82576_TXD_DTYP_CONTEXT) {
+    } else if (type == VFRING_82576_TXD_DTYP_CONTEXT) {
+        rule = SOFTVF_RULE_TX_CONTEXT;
         what = "context descriptors (VLAN, checksum, TSO) are not part of the soft VF";
-    } else if ((cmd & VFRING_82576_TXD_DTYP_MASK) != VFRING_82576_TXD_DTYP_DATA) {
-        what = "DTYP is neither data nor context";
+    } else if (type != VFRING_82576_TXD_DTYP_DATA) {
+        rule = SOFTVF_RULE_TX_DTYP;
+        what = "DTYP is neither 3 (data) nor 2 (context)";
     } else if ((cmd & VFRING_82576_TXD_IFCS) == 0) {
+        rule = SOFTVF_RULE_TX_IFCS;
         what = "IFCS must be set on every descriptor: nobody else adds the FCS";
     } else if ((cmd & (VFRING_82576_TXD_VLE | VFRING_82576_TXD_TSE)) != 0) {
+        rule = SOFTVF_RULE_TX_OFFLOAD;
         what = "VLE or TSE without a context";
     } else if ((cmd & ~(CMD_FIXED | CMD_FREE)) != 0) {
-        what = "reserved command bits are set";
+        rule = SOFTVF_RULE_TX_RESERVED;
+        what = "command bits are set that are reserved, or the PF's (LINKSEC, TSTAMP)";
     } else if ((cmd & VFRING_82576_TXD_LEN_MASK) == 0) {
+        rule = SOFTVF_RULE_TX_EMPTY;
         what = "its length is 0";
     } else if ((cmd & VFRING_82576_TXD_RS) != 0 && (cmd & VFRING_82576_TXD_EOP) == 0) {
+        rule = SOFTVF_RULE_TX_RS;
         what = "RS belongs on the descriptor with EOP";
-    } else if ((desc->status & VFRING_82576_TXD_STATUS_DD) != 0) {
-        what = "DD is set: the descriptor was not written anew";
     } else if ((desc->status & STATUS_LOW_MASK) != 0) {
-        what = "CC, IDX or offload bits are set without a context";
+        rule = SOFTVF_RULE_TX_OFFLOAD;
+        what = "STA, IDX, CC or offload bits are set without a context";
     } else {
-        what = first ? "the frame has more than 64 descriptors" : "it is malformed";
+        rule = SOFTVF_RULE_TX_PIECES;
+        what = "the frame has more than 64 descriptors";
     }
-    softvf_violation(dev->file, SOFTVF_RULE_TX_DESCRIPTOR,
+    softvf_violation(dev->file, rule,
                      "TX descriptor %u (command 0x%08x, status 0x%08x): %s. The TX queue hangs",
                      index, cmd, desc->status, what);
 }
@@ -95,7 +108,7 @@ static enum gathered gather(struct softvf *dev, struct softvf_txq *txq,
         struct vfring_82576_tx_desc desc = ring[at];
         cmd = desc.cmd_type_len;
         if (SOFTVF_UNLIKELY(is_malformed(&desc) || n == SOFTVF_MAX_SEGS)) {
-            explain_descriptor(dev, at, &desc, n == SOFTVF_MAX_SEGS);
+            explain_descriptor(dev, at, &desc);
             return GATHERED_HANG;
         }
         uint32_t seg_bytes = cmd & VFRING_82576_TXD_LEN_MASK;
@@ -103,7 +116,7 @@ static enum gathered gather(struct softvf *dev, struct softvf_txq *txq,
                                                  SOFTVF_DMA_READ, &txq->seg_hint[n != 0]);
         if (SOFTVF_UNLIKELY(vaddr == NULL)) {
             fault = true;
-            softvf_violation(dev->file, SOFTVF_RULE_TX_DMA,
+            softvf_violation(dev->file, SOFTVF_RULE_TX_BUFFER,
                              "TX descriptor %u: %u bytes at iova 0x%llx are not inside one live "
                              "region mapped for READ. The frame is lost, DD is written all the "
                              "same", at, seg_bytes, (unsigned long long)desc.buffer_iova);
@@ -125,7 +138,7 @@ static enum gathered gather(struct softvf *dev, struct softvf_txq *txq,
         return GATHERED_HANG;
     }
     if (SOFTVF_UNLIKELY(bytes < MAC_MIN_BYTES)) {
-        softvf_violation(dev->file, SOFTVF_RULE_TX_LENGTH,
+        softvf_violation(dev->file, SOFTVF_RULE_TX_SHORT,
                          "TX descriptor %u: a frame of %u bytes; the MAC needs 17 at least, "
                          "drivers send 60. The TX queue hangs", first, bytes);
         return GATHERED_HANG;
@@ -165,14 +178,21 @@ static void transmit(struct softvf *dev, struct softvf_frame *frame)
     frame->dst_mac &= SOFTVF_MAC_MASK;
     if (SOFTVF_UNLIKELY((source & SOFTVF_MAC_MASK) != dev->mac || type == ETHERTYPE_VLAN)) {
         softvf_count(dev->file, SOFTVF_TX_SPOOFED);
-        softvf_violation(dev->file, SOFTVF_RULE_SPOOF,
-                         "dropped as spoofed: a frame must carry the VF's own source MAC address, "
-                         "and no VLAN tag but one that the PF gave");
+        if (type == ETHERTYPE_VLAN) {
+            softvf_violation(dev->file, SOFTVF_RULE_TX_VLAN,
+                             "dropped as spoofed: the frame has a VLAN tag, and the PF gave the VF "
+                             "none");
+        } else {
+            softvf_violation(dev->file, SOFTVF_RULE_TX_SOURCE,
+                             "dropped as spoofed: the frame's source MAC address "
+                             "%02x:%02x:%02x:%02x:%02x:%02x is not the VF's own", header[6],
+                             header[7], header[8], header[9], header[10], header[11]);
+        }
         return;
     }
     if (SOFTVF_UNLIKELY(frame->bytes > dev->max_frame_bytes)) {
         softvf_count(dev->file, SOFTVF_TX_OVERSIZE);
-        softvf_violation(dev->file, SOFTVF_RULE_TX_LENGTH,
+        softvf_violation(dev->file, SOFTVF_RULE_TX_LONG,
                          "dropped: a frame of %u bytes on a wire whose MTU of %u allows %u",
                          frame->bytes, hdr->mtu_bytes, dev->max_frame_bytes);
         return;
@@ -207,7 +227,7 @@ static void write_back(struct softvf *dev, struct softvf_txq *txq,
                                        SOFTVF_DMA_WRITE, &hint);
     if (vaddr == NULL) {
         softvf_count(dev->file, SOFTVF_TX_DMA_FAULT);
-        softvf_violation(dev->file, SOFTVF_RULE_TX_DMA,
+        softvf_violation(dev->file, SOFTVF_RULE_TX_HEAD_WB,
                          "head write-back to iova 0x%llx, which is not mapped for WRITE: no "
                          "completion is ever seen. TDWBAL survives a reset: write it at every "
                          "start", (unsigned long long)txq->head_writeback_iova);
@@ -223,14 +243,14 @@ static bool is_ready(struct softvf *dev, struct softvf_txq *txq, uint32_t q, uin
         SOFTVF_SET(&dev->file->bar[VFRING_82576_TDT(q) / 4], tail & SOFTVF_INDEX_MASK);
         /* Start-up writes 0 before ENABLE; anything else is lost on silicon. */
         if (tail != 0) {
-            softvf_violation(dev->file, SOFTVF_RULE_TAIL,
+            softvf_violation(dev->file, SOFTVF_RULE_TAIL_EARLY,
                              "TDT(%u) written with %u while TXDCTL.ENABLE is 0: nothing is sent, "
                              "then or later", q, tail);
         }
         return false;
     }
     if (tail >= txq->entries) {
-        softvf_violation(dev->file, SOFTVF_RULE_TAIL,
+        softvf_violation(dev->file, SOFTVF_RULE_TAIL_RANGE,
                          "TDT(%u) = %u is beyond the ring of %u descriptors. The TX queue hangs",
                          q, tail, txq->entries);
         hang(dev, q);
@@ -261,7 +281,7 @@ void softvf_tx_doorbell(struct softvf *dev, uint32_t q, uint32_t tail)
         SOFTVF_DMA_READ | SOFTVF_DMA_WRITE, &txq->ring_hint);
     if (SOFTVF_UNLIKELY(ring == NULL)) {
         softvf_count(dev->file, SOFTVF_TX_DMA_FAULT);
-        softvf_violation(dev->file, SOFTVF_RULE_TX_DMA,
+        softvf_violation(dev->file, SOFTVF_RULE_TX_RING,
                          "the TX ring of %u descriptors at iova 0x%llx is not inside one live "
                          "region mapped for READ and WRITE. The TX queue hangs", txq->entries,
                          (unsigned long long)txq->ring_iova);
@@ -286,10 +306,13 @@ void softvf_tx_doorbell(struct softvf *dev, uint32_t q, uint32_t tail)
         }
         txq->head = end + 1 == txq->entries ? 0 : end + 1;
         if (SOFTVF_UNLIKELY(!txq->enabled)) {
-            break; /* the PF was reset meanwhile: nothing is written back any more */
+            return; /* the PF was reset meanwhile: nothing is written back any more */
         }
         if (report) {
             write_back(dev, txq, &ring[end]);
+            if (SOFTVF_UNLIKELY(txq->irq_due)) {
+                softvf_tx_raise(dev, q);
+            }
         }
     }
     SOFTVF_SET(&dev->file->bar[VFRING_82576_TDH(q) / 4], txq->head);

@@ -18,6 +18,13 @@ void softvf_tx_disable(struct softvf *dev, uint32_t q)
     SOFTVF_SET(ctl, SOFTVF_GET(ctl) & ~VFRING_82576_XDCTL_ENABLE);
 }
 
+static void complain_of_order(struct softvf *dev, uint32_t q, const char *fate)
+{
+    softvf_violation(dev->file, SOFTVF_RULE_WB_ORDER,
+                     "DCA_TXCTRL(%u) has bit 11 set: write-backs with relaxed ordering may pass "
+                     "each other. Clear it. The queue %s", q, fate);
+}
+
 /** ENABLE 0 -> 1: everything must be in place. */
 static void enable(struct softvf *dev, uint32_t q, uint32_t value)
 {
@@ -33,15 +40,19 @@ static void enable(struct softvf *dev, uint32_t q, uint32_t value)
         .control = value,
     };
     uint32_t wb_low = SOFTVF_GET(REG(dev, q, TDWBAL));
-    bool wb = (wb_low & 1u) != 0;
+    bool wb = (wb_low & VFRING_82576_TDWBAL_ENABLE) != 0;
 
     if (!softvf_ring_check(dev->file, &ring)) {
         return;
     }
-    if (wb && (SOFTVF_GET(REG(dev, q, DCA_TXCTRL)) & VFRING_82576_DCA_TXCTRL_WB_RO) != 0) {
-        softvf_violation(dev->file, SOFTVF_RULE_RING_SETUP,
-                         "head write-back of TX queue %u with relaxed ordering: clear "
-                         "DCA_TXCTRL[11]. The queue stays off", q);
+    if ((SOFTVF_GET(REG(dev, q, DCA_TXCTRL)) & VFRING_82576_DCA_TXCTRL_WB_RO) != 0) {
+        complain_of_order(dev, q, "stays off");
+        return;
+    }
+    if ((wb_low & VFRING_82576_TDWBAL_ON_EITR) != 0) {
+        softvf_violation(dev->file, SOFTVF_RULE_WB_ON_EITR,
+                         "TDWBAL(%u) asks for head write-back as EITR expires (bit 1), which is "
+                         "not part of the soft VF. The queue stays off", q);
         return;
     }
     txq->entries = ring.bytes / SOFTVF_DESC_BYTES;
@@ -50,18 +61,19 @@ static void enable(struct softvf *dev, uint32_t q, uint32_t value)
     txq->head_writeback_iova =
         wb ? (uint64_t)SOFTVF_GET(REG(dev, q, TDWBAH)) << 32 | (wb_low & ~3u) : 0;
     txq->enabled = true;
+    softvf_interrupt_refresh(dev);
     SOFTVF_SET(REG(dev, q, TXDCTL), value);
 }
 
 static void write_control(struct softvf *dev, uint32_t q, uint32_t value)
 {
-    value &= SOFTVF_XDCTL_MASK;
+    value = softvf_xdctl_check(dev->file, "TX", q, value);
     if ((value & VFRING_82576_XDCTL_ENABLE) == 0) {
         SOFTVF_SET(REG(dev, q, TXDCTL), value);
         dev->txq[q].enabled = false;
     } else if (dev->txq[q].enabled) {
         if (SOFTVF_GET(REG(dev, q, TXDCTL)) != value) {
-            softvf_violation(dev->file, SOFTVF_RULE_RING_LIVE,
+            softvf_violation(dev->file, SOFTVF_RULE_XDCTL_LIVE,
                              "thresholds of TX queue %u changed while it is enabled: ignored", q);
         }
     } else {
@@ -70,34 +82,52 @@ static void write_control(struct softvf *dev, uint32_t q, uint32_t value)
     }
 }
 
-void softvf_tx_queue_write(struct softvf *dev, uint32_t q, uint32_t reg, uint32_t value)
+bool softvf_tx_queue_has(uint32_t reg)
 {
-    uint32_t mask = 0xffffffffu;
+    return IS(reg, TDBAL) || IS(reg, TDBAH) || IS(reg, TDLEN) || IS(reg, TDH) ||
+           IS(reg, DCA_TXCTRL) || IS(reg, TDT) || IS(reg, TXDCTL) || IS(reg, TDWBAL) ||
+           IS(reg, TDWBAH);
+}
 
-    if (IS(reg, TDT)) {
-        softvf_tx_doorbell(dev, q, value);
-        return;
-    }
-    if (IS(reg, TXDCTL)) {
-        write_control(dev, q, value);
-        return;
-    }
-    if (IS(reg, TDBAL)) {
-        mask = ~0u;
-    } else if (IS(reg, TDLEN)) {
-        mask = SOFTVF_RING_LEN_MASK;
-    } else if (IS(reg, TDH)) {
-        mask = SOFTVF_INDEX_MASK;
-    } else if (!IS(reg, TDBAH) && !IS(reg, DCA_TXCTRL) && !IS(reg, TDWBAL) &&
-               !IS(reg, TDWBAH)) {
-        return; /* no such register */
-    }
-    _Atomic uint32_t *at = &dev->file->bar[(reg + 0x100u * q) / 4];
-    if (dev->txq[q].enabled && (value & mask) != SOFTVF_GET(at)) {
+/** Whether a running queue stands the change; if not, says so. */
+static bool may_change(struct softvf *dev, uint32_t q, uint32_t reg, uint32_t value)
+{
+    if (!IS(reg, DCA_TXCTRL)) {
         softvf_violation(dev->file, SOFTVF_RULE_RING_LIVE,
                          "register 0x%04x of TX queue %u written while TXDCTL.ENABLE is 1: switch "
                          "the queue off first. The TX queue hangs", reg + 0x100u * q, q);
+        return false;
+    }
+    /* DCA may change: a driver follows its CPU with it. */
+    if ((value & VFRING_82576_DCA_TXCTRL_WB_RO) != 0) {
+        complain_of_order(dev, q, "hangs");
+        return false;
+    }
+    return true;
+}
+
+bool softvf_tx_queue_write(struct softvf *dev, uint32_t q, uint32_t reg, uint32_t value)
+{
+    if (!softvf_tx_queue_has(reg)) {
+        return false;
+    }
+    if (IS(reg, TDT)) {
+        softvf_tx_doorbell(dev, q, value);
+        return true;
+    }
+    if (IS(reg, TXDCTL)) {
+        write_control(dev, q, value);
+        return true;
+    }
+    if (IS(reg, TDLEN)) {
+        value &= SOFTVF_RING_LEN_MASK;
+    } else if (IS(reg, TDH)) {
+        value &= SOFTVF_INDEX_MASK;
+    }
+    _Atomic uint32_t *at = &dev->file->bar[(reg + 0x100u * q) / 4];
+    if (dev->txq[q].enabled && value != SOFTVF_GET(at) && !may_change(dev, q, reg, value)) {
         softvf_tx_disable(dev, q);
     }
-    SOFTVF_SET(at, value & mask);
+    SOFTVF_SET(at, value);
+    return true;
 }

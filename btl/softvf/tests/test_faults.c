@@ -208,8 +208,49 @@ static void delays(void)
         late += i > first.sequence[i];
     }
     check_rate(late, 0.02);
+}
+
+/** Each fault by itself: from one seed the same frames, from another others. */
+static void each_the_same_from_a_seed(void)
+{
+    struct softvf_faults cases[] = {
+        {.drop_ppm = 20000},
+        {.drop_ppm = 5000, .burst_frames = 6},
+        {.duplicate_ppm = 20000},
+        {.reorder_ppm = 20000},
+        {.corrupt_ppm = 20000},
+        {.delay_ppm = 20000, .delay_frames = 12},
+        {.flap_ppm = 20000}, /* down for 0 ms: which frames it takes, without the clock */
+    };
+
+    for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        cases[i].seed = 91;
+        run(&cases[i], &first);
+        run(&cases[i], &second);
+        CHECK_EQ(memcmp(&first, &second, sizeof(first)), 0);
+        cases[i].seed = 92;
+        run(&cases[i], &second);
+        CHECK(memcmp(&first, &second, sizeof(first)) != 0);
+    }
+}
+
+/** Another fault's rate does not move those that strike: the same frames are dropped. */
+static void rates_do_not_shift_each_other(void)
+{
+    struct softvf_faults faults = {.seed = 93, .drop_ppm = 20000};
+
+    run(&faults, &first);
+    faults.duplicate_ppm = 30000;
     run(&faults, &second);
-    CHECK_EQ(memcmp(&first, &second, sizeof(first)), 0);
+    CHECK(second.count > first.count);
+    uint32_t at = 0;
+    for (uint32_t i = 0; i < first.count; i++) { /* second, without its repetitions */
+        CHECK_EQ(second.sequence[at], first.sequence[i]);
+        do {
+            at++;
+        } while (at < second.count && second.sequence[at] == first.sequence[i]);
+    }
+    CHECK_EQ(at, second.count);
 }
 
 static void long_frames_are_lost(void)
@@ -226,6 +267,16 @@ static void long_frames_are_lost(void)
     testdrv_close(&b);
 }
 
+/** The PF has put a message: one of a change of the link, or before it is reset. */
+static void expect_ping(uint32_t word)
+{
+    CHECK_EQ(softvf_read32(a.dev, VFRING_82576_V2PMAILBOX), VFRING_82576_MBX_PFSTS);
+    CHECK_EQ(softvf_read32(a.dev, VFRING_82576_EICR) & 4, 4);
+    softvf_write32(a.dev, VFRING_82576_V2PMAILBOX, VFRING_82576_MBX_VFU);
+    CHECK_EQ(softvf_read32(a.dev, VFRING_82576_VMBMEM(0)), word);
+    softvf_write32(a.dev, VFRING_82576_V2PMAILBOX, VFRING_82576_MBX_ACK);
+}
+
 /** While a link is down it carries nothing, neither way, and then it does again. */
 static void link_flaps(void)
 {
@@ -235,10 +286,13 @@ static void link_flaps(void)
     testdrv_open(&a, testdir_vf(0, 1500), NULL);
     testdrv_open(&b, testdir_vf(1, 1500), NULL);
     CHECK(softvf_read32(a.dev, VFRING_82576_STATUS) & VFRING_82576_STATUS_LU);
+    CHECK_EQ(softvf_read32(a.dev, VFRING_82576_V2PMAILBOX), 0);
+    softvf_write32(a.dev, VFRING_82576_IVAR_MISC, VFRING_82576_IVAR_VALID | 2);
     softvf_set_faults(a.dev, &(struct softvf_faults){.seed = 1, .flap_ppm = 1000000, .flap_ms = 200});
     send_frame(&a, b.mac, 100, 1);
     softvf_set_faults(a.dev, &(struct softvf_faults){0});
     CHECK_EQ(softvf_read32(a.dev, VFRING_82576_STATUS) & VFRING_82576_STATUS_LU, 0);
+    expect_ping(VFRING_82576_MSG_PF_CONTROL | VFRING_82576_MSG_CTS);
     send_frame(&a, b.mac, 100, 2);
     send_frame(&b, a.mac, 100, 3);
     CHECK_EQ(receive(&a, data, sizeof(data)), -1);
@@ -247,6 +301,8 @@ static void link_flaps(void)
         usleep(1000);
         CHECK(tries++ < 10000);
     }
+    expect_ping(VFRING_82576_MSG_PF_CONTROL | VFRING_82576_MSG_CTS);
+    CHECK_EQ(softvf_read32(a.dev, VFRING_82576_V2PMAILBOX), 0);
     send_frame(&b, a.mac, 100, 4);
     expect_frame(&a, 100, 4);
     send_frame(&a, b.mac, 100, 5);
@@ -255,13 +311,23 @@ static void link_flaps(void)
     testdrv_close(&b);
 }
 
-/** The PF is reset under the VF: the queues stop, RSTD tells, a new start helps. */
+/** The PF is reset under the VF: nothing is left but statistics, RSTI and RSTD tell, a new start helps. */
 static void pf_reset_strikes(void)
 {
+    static const uint32_t cleared[] = {
+        VFRING_82576_TDBAL(0), VFRING_82576_TDLEN(0),  VFRING_82576_TDH(0),  VFRING_82576_TDT(0),
+        VFRING_82576_RDBAL(0), VFRING_82576_RDLEN(0),  VFRING_82576_RDH(0),  VFRING_82576_RDT(0),
+        VFRING_82576_SRRCTL(0), VFRING_82576_TXDCTL(0), VFRING_82576_RXDCTL(0),
+        VFRING_82576_TDBAL(1), VFRING_82576_IVAR0,     VFRING_82576_IVAR_MISC,
+    };
     static uint8_t data[2048];
+    uint32_t words[3] = {VFRING_82576_MSG_RESET};
 
-    testdrv_open(&a, testdir_vf(0, 1500), NULL);
-    testdrv_open(&b, testdir_vf(1, 1500), NULL);
+    testdrv_open(&a, testdir_vf(0, 9000), NULL);
+    testdrv_open(&b, testdir_vf(1, 9000), NULL);
+    softvf_write32(a.dev, VFRING_82576_TDBAL(1), 0x1000);
+    softvf_write32(a.dev, VFRING_82576_IVAR0, 0x8180);
+    softvf_write32(a.dev, VFRING_82576_EITR(1), 488);
     softvf_set_faults(a.dev, &(struct softvf_faults){.reset_after = 3});
     send_frame(&a, b.mac, 100, 1);
     send_frame(&a, b.mac, 100, 2);
@@ -270,13 +336,26 @@ static void pf_reset_strikes(void)
     post(&a, a.tx_slot.iova, 100, 100, VFRING_82576_TXD_EOP | VFRING_82576_TXD_RS);
     ring_doorbell(&a);
     CHECK_EQ(receive(&b, data, sizeof(data)), -1);
-    CHECK_EQ(softvf_read32(a.dev, VFRING_82576_TXDCTL(0)) & VFRING_82576_XDCTL_ENABLE, 0);
-    CHECK_EQ(softvf_read32(a.dev, VFRING_82576_RXDCTL(0)) & VFRING_82576_XDCTL_ENABLE, 0);
-    CHECK(softvf_read32(a.dev, VFRING_82576_V2PMAILBOX) & VFRING_82576_MBX_RSTD);
-    CHECK_EQ(softvf_read32(a.dev, VFRING_82576_V2PMAILBOX) & VFRING_82576_MBX_RSTD, 0); /* read to clear */
-    testdrv_close(&a);
-    testdrv_open(&a, testdir_vf(0, 1500), NULL);
-    send_frame(&a, b.mac, 100, 7);
+    for (unsigned i = 0; i < sizeof(cleared) / sizeof(cleared[0]); i++) {
+        CHECK_EQ(softvf_read32(a.dev, cleared[i]), 0);
+    }
+    CHECK_EQ(softvf_read32(a.dev, VFRING_82576_EITR(1)), 488);
+    CHECK_EQ(softvf_read32(a.dev, VFRING_82576_VFGPTC), 3);
+    CHECK_EQ(softvf_read32(a.dev, VFRING_82576_VMBMEM(0)), VFRING_82576_MSG_PF_CONTROL); /* no CTS */
+    CHECK_EQ(softvf_read32(a.dev, VFRING_82576_V2PMAILBOX),
+             VFRING_82576_MBX_RSTI | VFRING_82576_MBX_PFSTS);
+    CHECK_EQ(softvf_read32(a.dev, VFRING_82576_V2PMAILBOX), VFRING_82576_MBX_RSTD);
+    CHECK_EQ(softvf_read32(a.dev, VFRING_82576_V2PMAILBOX), 0); /* read to clear */
+    CHECK(mailbox(a.dev, words, 1)); /* but the frame limit is the PF's default again */
+    testdrv_start_tx(&a);
+    testdrv_start_rx(&a);
+    send_frame(&b, a.mac, 1519, 1);
+    CHECK_EQ(receive(&a, data, sizeof(data)), -1);
+    send_frame(&b, a.mac, 1518, 1);
+    expect_frame(&a, 1518, 1);
+    send_frame(&a, b.mac, 100, 7); /* it strikes once */
+    expect_frame(&b, 100, 7);
+    expect_nothing_said();
     testdrv_close(&a);
     testdrv_close(&b);
 }
@@ -293,6 +372,8 @@ int main(void)
     RUN(close_lets_go);
     RUN(bursts);
     RUN(delays);
+    RUN(each_the_same_from_a_seed);
+    RUN(rates_do_not_shift_each_other);
     RUN(long_frames_are_lost);
     RUN(link_flaps);
     RUN(pf_reset_strikes);

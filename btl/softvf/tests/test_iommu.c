@@ -144,12 +144,14 @@ static void mapped_memory_is_not_freed(void)
     uint8_t *arena = softvf_arena_alloc(dev, 4 * PAGE);
     CHECK_EQ(softvf_dma_map(dev, arena + PAGE, PAGE, WRITE, &iova, &id), 0);
     softvf_arena_free(dev, arena, 4 * PAGE);
+    expect_said("arena", "while mapped for DMA");
     CHECK_EQ(violations(path), 1);
     CHECK(softvf_arena_alloc(dev, PAGE) == arena + 4 * PAGE); /* still taken */
     CHECK_EQ(softvf_dma_unmap(dev, id), 0);
     softvf_arena_free(dev, arena, 4 * PAGE);
     CHECK_EQ(violations(path), 1);
     softvf_arena_free(dev, &id, PAGE); /* not the arena's */
+    expect_said("arena", "which are not the arena's");
     CHECK_EQ(violations(path), 2);
     softvf_close(dev);
 }

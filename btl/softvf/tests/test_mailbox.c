@@ -8,7 +8,7 @@
 #include "check.h"
 #include "testdrv.h"
 
-#define PROMISC 0x06u
+#define PROMISC VFRING_82576_MSG_SET_PROMISC
 
 static struct softvf *dev;
 static const char *path;
@@ -31,6 +31,11 @@ static void handshake(void)
 
     CHECK(mailbox(dev, words, 1));
     CHECK_EQ(words[0], VFRING_82576_MSG_RESET | VFRING_82576_MSG_ACK);
+}
+
+static uint32_t look(void)
+{
+    return softvf_read32(dev, VFRING_82576_V2PMAILBOX);
 }
 
 /** Sends @p word0 (and @p word1) and returns the reply's word 0. */
@@ -81,7 +86,10 @@ static void requests_get_igbs_answers(void)
     handshake();
     /* The administrator's address: refused even if it is the same. */
     CHECK_EQ(ask(VFRING_82576_MSG_SET_MAC_ADDR, 0x00667602u), VFRING_82576_MSG_SET_MAC_ADDR | no);
-    CHECK_EQ(ask(VFRING_82576_MSG_SET_LPE, 0xffffffffu), VFRING_82576_MSG_SET_LPE | yes);
+    CHECK_EQ(ask(VFRING_82576_MSG_SET_LPE, 0x7fffffffu), VFRING_82576_MSG_SET_LPE | yes);
+    expect_nothing_said();
+    CHECK_EQ(ask(VFRING_82576_MSG_SET_LPE, 0x80000000u), VFRING_82576_MSG_SET_LPE | yes);
+    expect_said("frame-limit", "SET_LPE with 0x80000000: the PF takes it as a signed number");
     CHECK_EQ(ask(VFRING_82576_MSG_SET_VLAN | 1u << 16, 7),
              VFRING_82576_MSG_SET_VLAN | 1u << 16 | no); /* info comes back unchanged */
     CHECK_EQ(ask(VFRING_82576_MSG_SET_VLAN | 1u << 16, 0),
@@ -94,33 +102,104 @@ static void requests_get_igbs_answers(void)
     CHECK_EQ(ask(0x77, 0), 0x77 | no);
     uint32_t words[3] = {VFRING_82576_MSG_SET_LPE | VFRING_82576_MSG_ACK, 1};
     CHECK(!mailbox(dev, words, 2)); /* an answer is not a request */
-    end(0);
+    end(1);
+}
+
+static void take(void)
+{
+    softvf_write32(dev, VFRING_82576_V2PMAILBOX, VFRING_82576_MBX_VFU);
+    CHECK_EQ(look(), VFRING_82576_MBX_VFU);
 }
 
 static void buffer_belongs_to_one_side(void)
 {
     begin();
     softvf_write32(dev, VFRING_82576_VMBMEM(0), VFRING_82576_MSG_RESET);
-    CHECK_EQ(softvf_read32(dev, VFRING_82576_VMBMEM(0)), 0); /* lost: VFU was not taken */
-    softvf_write32(dev, VFRING_82576_V2PMAILBOX, VFRING_82576_MBX_VFU);
+    expect_said("mailbox-memory", "without VFU");
+    CHECK_EQ(softvf_read32(dev, VFRING_82576_VMBMEM(0)), 0); /* lost */
+    take();
     softvf_write32(dev, VFRING_82576_VMBMEM(0), VFRING_82576_MSG_RESET);
     softvf_write32(dev, VFRING_82576_V2PMAILBOX, 0); /* released */
-    CHECK_EQ(softvf_read32(dev, VFRING_82576_V2PMAILBOX), 0);
+    CHECK_EQ(look(), 0);
     softvf_write32(dev, VFRING_82576_V2PMAILBOX, VFRING_82576_MBX_REQ);
-    CHECK_EQ(softvf_read32(dev, VFRING_82576_V2PMAILBOX), 0); /* not delivered */
+    expect_said("mailbox-request", "REQ without VFU");
+    CHECK_EQ(look(), 0); /* not delivered */
     end(2);
 }
 
-static void status_bits_clear_on_read(void)
+/** A VF that keeps the buffer with its request is given up by the PF. */
+static void request_lets_go_of_the_buffer(void)
 {
     begin();
-    softvf_write32(dev, VFRING_82576_V2PMAILBOX, VFRING_82576_MBX_VFU);
+    handshake();
+    take();
+    softvf_write32(dev, VFRING_82576_VMBMEM(0), VFRING_82576_MSG_SET_LPE);
+    softvf_write32(dev, VFRING_82576_V2PMAILBOX, VFRING_82576_MBX_REQ | VFRING_82576_MBX_VFU);
+    expect_said("mailbox-held", "REQ and VFU written together");
+    CHECK_EQ(look(), VFRING_82576_MBX_VFU);
+    CHECK_EQ(ask(VFRING_82576_MSG_SET_LPE, 1522), /* no CTS any more */
+             VFRING_82576_MSG_SET_LPE | VFRING_82576_MSG_NACK);
+    handshake();
+    end(1);
+}
+
+/** The PF has the buffer from REQ until its answer is in it, and a VF that does not wait finds that out. */
+static void pf_takes_its_time(void)
+{
+    begin();
+    take();
     softvf_write32(dev, VFRING_82576_VMBMEM(0), VFRING_82576_MSG_RESET);
     softvf_write32(dev, VFRING_82576_V2PMAILBOX, VFRING_82576_MBX_REQ);
-    CHECK_EQ(softvf_read32(dev, VFRING_82576_V2PMAILBOX),
-             VFRING_82576_MBX_PFSTS | VFRING_82576_MBX_PFACK);
-    CHECK_EQ(softvf_read32(dev, VFRING_82576_V2PMAILBOX), 0);
+    CHECK_EQ(softvf_read32(dev, VFRING_82576_VMBMEM(0)), VFRING_82576_MSG_RESET);
+    expect_said("mailbox-busy", "memory read while the PF has the buffer");
+    softvf_write32(dev, VFRING_82576_V2PMAILBOX, VFRING_82576_MBX_VFU); /* refused, as one may try */
+    CHECK_EQ(look(), VFRING_82576_MBX_PFU);
+    expect_nothing_said();
+    softvf_write32(dev, VFRING_82576_VMBMEM(0), VFRING_82576_MSG_SET_LPE);
+    expect_said("mailbox-memory", "without VFU");
+    softvf_write32(dev, VFRING_82576_V2PMAILBOX, VFRING_82576_MBX_REQ);
+    expect_said("mailbox-busy", "REQ while the PF has the buffer");
+    CHECK_EQ(look(), VFRING_82576_MBX_PFU | VFRING_82576_MBX_PFACK);
+    CHECK_EQ(look(), VFRING_82576_MBX_PFSTS);
+    CHECK_EQ(look(), 0); /* read to clear */
+    CHECK_EQ(softvf_read32(dev, VFRING_82576_VMBMEM(0)),
+             VFRING_82576_MSG_RESET | VFRING_82576_MSG_ACK);
+    take();
+    softvf_write32(dev, VFRING_82576_VMBMEM(0), VFRING_82576_MSG_SET_LPE);
+    softvf_write32(dev, VFRING_82576_V2PMAILBOX, VFRING_82576_MBX_REQ);
+    expect_said("mailbox-answer", "before the answer to the last one was read and ACKed");
+    CHECK_EQ(look(), 0);
+    take();
+    softvf_write32(dev, VFRING_82576_V2PMAILBOX, VFRING_82576_MBX_ACK);
+    CHECK_EQ(look(), 0); /* ACK lets go of the buffer */
+    CHECK_EQ(ask(VFRING_82576_MSG_SET_LPE, 1522),
+             VFRING_82576_MSG_SET_LPE | VFRING_82576_MSG_CTS | VFRING_82576_MSG_ACK);
+    end(4);
+}
+
+/** A reset of the VF ends a conversation in the middle. */
+static void reset_ends_a_request(void)
+{
+    begin();
+    take();
+    softvf_write32(dev, VFRING_82576_VMBMEM(0), VFRING_82576_MSG_RESET);
+    softvf_write32(dev, VFRING_82576_V2PMAILBOX, VFRING_82576_MBX_REQ);
+    CHECK_EQ(look(), VFRING_82576_MBX_PFU);
+    softvf_write32(dev, VFRING_82576_CTRL, VFRING_82576_CTRL_RST);
+    CHECK_EQ(look(), 0);
+    CHECK_EQ(look(), 0);
+    handshake();
     end(0);
+}
+
+static void pf_bits_are_the_pfs(void)
+{
+    begin();
+    softvf_write32(dev, VFRING_82576_V2PMAILBOX, VFRING_82576_MBX_VFU | VFRING_82576_MBX_PFU |
+                                                     VFRING_82576_MBX_PFSTS | VFRING_82576_MBX_RSTD);
+    expect_said("read-only", "REQ, ACK and VFU (bits 0 to 2) are the VF's");
+    CHECK_EQ(look(), VFRING_82576_MBX_VFU);
+    end(1);
 }
 
 static void reply_raises_the_mailbox_vector(void)
@@ -154,7 +233,10 @@ int main(void)
     RUN(nothing_before_reset);
     RUN(requests_get_igbs_answers);
     RUN(buffer_belongs_to_one_side);
-    RUN(status_bits_clear_on_read);
+    RUN(request_lets_go_of_the_buffer);
+    RUN(pf_takes_its_time);
+    RUN(reset_ends_a_request);
+    RUN(pf_bits_are_the_pfs);
     RUN(reply_raises_the_mailbox_vector);
     RUN(stale_vfu_does_no_harm);
     return 0;

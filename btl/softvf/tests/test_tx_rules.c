@@ -46,19 +46,18 @@ static void works(void)
 }
 
 /** The descriptors posted since the last doorbell must hang the queue. */
-static void must_hang(const char *what)
+static void must_hang(const char *rule, const char *words)
 {
     uint64_t before = violations(path);
     uint32_t last = (a.tx_next + a.tx_entries - 1) % a.tx_entries;
     uint32_t status = a.tx[last].status;
 
     ring_doorbell(&a);
+    expect_said(rule, words);
     CHECK_EQ(a.tx[last].status, status); /* no write-back */
-    if (tx_enabled() || violations(path) != before + 1 ||
-        receive(&b, data, sizeof(data)) != -1) {
-        fprintf(stderr, "case: %s\n", what);
-        CHECK(!"the queue should hang");
-    }
+    CHECK(!tx_enabled());
+    CHECK_EQ(violations(path), before + 1);
+    CHECK_EQ(receive(&b, data, sizeof(data)), -1);
     testdrv_start_tx(&a);
     CHECK(tx_enabled());
     works();
@@ -67,23 +66,29 @@ static void must_hang(const char *what)
 static void bad_descriptors_hang(void)
 {
     static const struct {
-        const char *what;
+        const char *rule, *words;
         uint32_t clear, set, status;
     } cases[] = {
-        {"legacy", VFRING_82576_TXD_DEXT, 0, 0},
-        {"context", 1u << 20, 0, 0},
-        {"no type", 3u << 20, 0, 0},
-        {"no IFCS", VFRING_82576_TXD_IFCS, 0, 0},
-        {"VLE", 0, VFRING_82576_TXD_VLE, 0},
-        {"TSE", 0, VFRING_82576_TXD_TSE, 0},
-        {"timestamp", 0, 1u << 19, 0},
-        {"reserved bit", 0, 1u << 26, 0},
-        {"length 0", 0xffff, 0, 0},
-        {"DD left over", 0, 0, 1},
-        {"CC", 0, 0, 1u << 7},
-        {"TXSM", 0, 0, 1u << 9},
-        {"PAYLEN too small", 0, 0, 99u << 14 ^ 100u << 14},
-        {"PAYLEN too big", 0, 0, 101u << 14 ^ 100u << 14},
+        {"tx-dext", "legacy", VFRING_82576_TXD_DEXT, 0, 0},
+        {"tx-context", "context descriptors", 1u << 20, 0, 0},
+        {"tx-dtyp", "neither 3 (data) nor 2", 3u << 20, 0, 0},
+        {"tx-ifcs", "IFCS must be set", VFRING_82576_TXD_IFCS, 0, 0},
+        {"tx-offload", "VLE or TSE", 0, VFRING_82576_TXD_VLE, 0},
+        {"tx-offload", "VLE or TSE", 0, VFRING_82576_TXD_TSE, 0},
+        {"tx-reserved", "LINKSEC", 0, VFRING_82576_TXD_LINKSEC, 0},
+        {"tx-reserved", "TSTAMP", 0, VFRING_82576_TXD_TSTAMP, 0},
+        {"tx-reserved", "reserved", 0, 1u << 16, 0},
+        {"tx-reserved", "reserved", 0, 1u << 26, 0},
+        {"tx-reserved", "reserved", 0, 1u << 28, 0},
+        {"tx-empty", "length is 0", 0xffff, 0, 0},
+        {"tx-stale", "not written anew", 0, 0, 1},
+        {"tx-offload", "IDX, CC", 0, 0, 1u << 4},
+        {"tx-offload", "IDX, CC", 0, 0, 1u << 7},
+        {"tx-offload", "offload bits", 0, 0, 1u << 8},
+        {"tx-offload", "offload bits", 0, 0, 1u << 9},
+        {"tx-paylen", "PAYLEN is 99, the pieces add up to 100", 0, 0, 99u << 14 ^ 100u << 14},
+        {"tx-paylen", "PAYLEN is 101", 0, 0, 101u << 14 ^ 100u << 14},
+        {"tx-paylen", "PAYLEN is 0", 0, 0, 100u << 14},
     };
 
     open_both();
@@ -91,13 +96,21 @@ static void bad_descriptors_hang(void)
         uint32_t index = post(&a, a.tx_slot.iova, 100, 100, EOP | RS);
         a.tx[index].cmd_type_len = (a.tx[index].cmd_type_len & ~cases[i].clear) | cases[i].set;
         a.tx[index].status ^= cases[i].status;
-        must_hang(cases[i].what);
+        must_hang(cases[i].rule, cases[i].words);
     }
     post(&a, a.tx_slot.iova, 50, 100, RS); /* RS without EOP */
     post(&a, a.tx_slot.iova + 50, 50, 0, EOP);
-    must_hang("RS before EOP");
+    must_hang("tx-rs", "RS belongs on the descriptor with EOP");
+    post(&a, a.tx_slot.iova, 50, 100, 0); /* bad behind a good one */
+    uint32_t second = post(&a, a.tx_slot.iova + 50, 50, 0, EOP | RS);
+    a.tx[second].cmd_type_len &= ~VFRING_82576_TXD_IFCS;
+    must_hang("tx-ifcs", "TX descriptor 2 ");
     post(&a, a.tx_slot.iova, 16, 16, EOP | RS);
-    must_hang("16 bytes");
+    must_hang("tx-short", "a frame of 16 bytes");
+    post(&a, a.tx_slot.iova, 17, 17, EOP | RS);
+    ring_doorbell(&a);
+    CHECK_EQ(receive(&b, data, sizeof(data)), 60);
+    testdrv_start_tx(&a);
     for (int i = 0; i < 63; i++) { /* the ring's limit: 63 of 64 */
         post(&a, a.tx_slot.iova + (uint32_t)i, 1, i == 0 ? 63 : 0, i == 62 ? EOP | RS : 0);
     }
@@ -124,7 +137,7 @@ static void too_many_pieces_hang(void)
     for (int i = 0; i < 65; i++) {
         post(&a, a.tx_slot.iova + (uint32_t)i, 1, i == 0 ? 65 : 0, i == 64 ? EOP | RS : 0);
     }
-    must_hang("65 pieces");
+    must_hang("tx-pieces", "more than 64 descriptors");
     close_both();
 }
 
@@ -132,13 +145,19 @@ static void bad_tails(void)
 {
     open_both();
     a.tx_next = 64;
-    must_hang("tail at the ring's end");
+    must_hang("tail-range", "TDT(0) = 64 is beyond the ring of 64");
     a.tx_next = 0xffffffff;
-    must_hang("tail far beyond");
+    must_hang("tail-range", "TDT(0) = 4294967295");
+    for (uint32_t i = 0; i < 64; i++) {
+        works();
+    }
+    a.tx_next = 0; /* back by one: 63 descriptors that were not written anew */
+    must_hang("tx-stale", "not written anew");
     softvf_write32(a.dev, VFRING_82576_TXDCTL(0), 0);
     uint64_t before = violations(path);
     uint32_t index = post(&a, a.tx_slot.iova, 100, 100, EOP | RS);
     ring_doorbell(&a); /* not enabled: nothing, and enabling does not catch up */
+    expect_said("tail-early", "while TXDCTL.ENABLE is 0");
     CHECK_EQ(violations(path), before + 1);
     CHECK((a.tx[index].status & VFRING_82576_TXD_STATUS_DD) == 0);
     testdrv_start_tx(&a);
@@ -151,32 +170,32 @@ static void rings_are_checked_at_enable(void)
 {
     open_both();
     static const struct {
-        const char *what;
         uint32_t reg, value;
+        const char *rule, *words;
     } cases[] = {
-        {"length no multiple of 128", VFRING_82576_TDLEN(0), 1000},
-        {"too short", VFRING_82576_TDLEN(0), 256},
-        {"too long", VFRING_82576_TDLEN(0), 65536 + 128},
-        {"length 0", VFRING_82576_TDLEN(0), 0},
-        {"base", VFRING_82576_TDBAL(0), 0x1040},
-        {"head", VFRING_82576_TDH(0), 1},
-        {"tail", VFRING_82576_TDT(0), 1},
-        {"WTHRESH 0", VFRING_82576_TXDCTL(0), VFRING_82576_XDCTL_ENABLE},
-        {"WTHRESH 4", VFRING_82576_TXDCTL(0),
-         VFRING_82576_XDCTL_ENABLE | VFRING_82576_XDCTL_WTHRESH(4)},
+        {VFRING_82576_TDLEN(0), 1000, "ring-length", "TX ring 0 is 1000 bytes"},
+        {VFRING_82576_TDLEN(0), 256, "ring-length", "512 to 65536"},
+        {VFRING_82576_TDLEN(0), 65536 + 128, "ring-length", "multiple of 128"},
+        {VFRING_82576_TDLEN(0), 0, "ring-length", "is 0 bytes"},
+        {VFRING_82576_TDBAL(0), 0x1040, "ring-base", "must be a multiple of 128"},
+        {VFRING_82576_TDH(0), 1, "ring-start", "with head 1 and tail 0"},
+        {VFRING_82576_TDT(0), 1, "ring-start", "with head 0 and tail 1"},
+        {VFRING_82576_TDWBAL(0), 0x1003, "wb-on-eitr", "as EITR expires"},
+        {VFRING_82576_DCA_TXCTRL(0), VFRING_82576_DCA_TXCTRL_WB_RO, "wb-order",
+         "DCA_TXCTRL(0) has bit 11 set"},
+        {VFRING_82576_TXDCTL(0), VFRING_82576_XDCTL_ENABLE, "wthresh", "TX queue 0 is 0"},
+        {VFRING_82576_TXDCTL(0), VFRING_82576_XDCTL_ENABLE | VFRING_82576_XDCTL_WTHRESH(4),
+         "wthresh", "TX queue 0 is 4"},
     };
     for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         testdrv_start_tx(&a);
         softvf_write32(a.dev, VFRING_82576_TXDCTL(0), 0);
-        uint64_t before = violations(path);
         softvf_write32(a.dev, cases[i].reg, cases[i].value);
         if (cases[i].reg != VFRING_82576_TXDCTL(0)) {
             softvf_write32(a.dev, VFRING_82576_TXDCTL(0), WTHRESH_ONE | VFRING_82576_XDCTL_ENABLE);
         }
-        if (tx_enabled() || violations(path) == before) {
-            fprintf(stderr, "case: %s\n", cases[i].what);
-            CHECK(!"must not start");
-        }
+        expect_said(cases[i].rule, cases[i].words);
+        CHECK(!tx_enabled());
     }
     testdrv_start_tx(&a);
     works();
@@ -187,7 +206,7 @@ static void live_registers_are_not_touched(void)
 {
     static const uint32_t regs[] = {VFRING_82576_TDBAL(0), VFRING_82576_TDBAH(0),
                                     VFRING_82576_TDLEN(0), VFRING_82576_TDH(0),
-                                    VFRING_82576_TDWBAL(0), VFRING_82576_DCA_TXCTRL(0)};
+                                    VFRING_82576_TDWBAL(0), VFRING_82576_TDWBAH(0)};
 
     open_both();
     for (unsigned i = 0; i < sizeof(regs) / sizeof(regs[0]); i++) {
@@ -195,11 +214,56 @@ static void live_registers_are_not_touched(void)
         CHECK(tx_enabled());
         uint64_t before = violations(path);
         softvf_write32(a.dev, regs[i], softvf_read32(a.dev, regs[i]) ^ 0x800);
+        expect_said("ring-live", "of TX queue 0 written while TXDCTL.ENABLE is 1");
         CHECK(!tx_enabled());
         CHECK_EQ(violations(path), before + 1);
         testdrv_start_tx(&a);
     }
+    softvf_write32(a.dev, VFRING_82576_DCA_TXCTRL(0), 0x01000020); /* DCA follows the CPU */
+    CHECK(tx_enabled());
+    softvf_write32(a.dev, VFRING_82576_TXDCTL(0), WTHRESH_ONE | VFRING_82576_XDCTL_ENABLE);
+    CHECK(tx_enabled());
+    expect_nothing_said();
+    softvf_write32(a.dev, VFRING_82576_TXDCTL(0), VFRING_82576_XDCTL_ENABLE);
+    expect_said("xdctl-live", "thresholds of TX queue 0");
+    softvf_write32(a.dev, VFRING_82576_DCA_TXCTRL(0), VFRING_82576_DCA_TXCTRL_WB_RO);
+    expect_said("wb-order", "The queue hangs");
+    CHECK(!tx_enabled());
+    softvf_write32(a.dev, VFRING_82576_TXDCTL(0), 1u << 31);
+    expect_said("xdctl-bits", "TXDCTL(0) written with 0x80000000");
+    softvf_write32(a.dev, VFRING_82576_TXDCTL(0), VFRING_82576_XDCTL_SWFLSH);
+    CHECK_EQ(softvf_read32(a.dev, VFRING_82576_TXDCTL(0)), 0);
+    expect_nothing_said();
+    testdrv_start_tx(&a);
     works();
+    close_both();
+}
+
+/** Queue 1 sends too, and hangs by itself. */
+static void queue_1_sends(void)
+{
+    open_both();
+    struct dma ring = dma_alloc(a.dev, 64 * 16, SOFTVF_DMA_READ | SOFTVF_DMA_WRITE);
+    volatile struct vfring_82576_tx_desc *tx = (void *)ring.vaddr;
+
+    softvf_write32(a.dev, VFRING_82576_TDLEN(1), 64 * 16);
+    softvf_write32(a.dev, VFRING_82576_TDBAL(1), (uint32_t)ring.iova);
+    softvf_write32(a.dev, VFRING_82576_TDBAH(1), (uint32_t)(ring.iova >> 32));
+    softvf_write32(a.dev, VFRING_82576_TXDCTL(1), WTHRESH_ONE | VFRING_82576_XDCTL_ENABLE);
+    make_frame(&a, b.mac, 100, 5);
+    tx[0].buffer_iova = a.tx_slot.iova;
+    tx[0].cmd_type_len = 100 | VFRING_82576_TXD_DTYP_DATA | VFRING_82576_TXD_DEXT |
+                         VFRING_82576_TXD_IFCS | EOP | RS;
+    tx[0].status = 100u << VFRING_82576_TXD_PAYLEN_SHIFT;
+    softvf_write32(a.dev, VFRING_82576_TDT(1), 1);
+    expect_frame(&b, 100, 5);
+    CHECK_EQ(tx[0].status, VFRING_82576_TXD_STATUS_DD);
+    CHECK_EQ(softvf_read32(a.dev, VFRING_82576_TDH(1)), 1);
+    softvf_write32(a.dev, VFRING_82576_TDT(1), 64);
+    expect_said("tail-range", "TDT(1) = 64");
+    CHECK_EQ(softvf_read32(a.dev, VFRING_82576_TXDCTL(1)) & VFRING_82576_XDCTL_ENABLE, 0);
+    works();
+    dma_free(a.dev, &ring);
     close_both();
 }
 
@@ -221,6 +285,7 @@ static void faulting_frames_are_lost_but_done(void)
         uint32_t index = post(&a, cases[i].iova, cases[i].bytes, cases[i].bytes, EOP | RS);
         ring_doorbell(&a);
         CHECK_EQ(a.tx[index].status, VFRING_82576_TXD_STATUS_DD);
+        expect_said("tx-buffer", "not inside one live region mapped for READ");
         CHECK_EQ(counter(path, "tx_dma_fault"), i + 1);
         CHECK_EQ(receive(&b, data, sizeof(data)), -1);
     }
@@ -228,6 +293,7 @@ static void faulting_frames_are_lost_but_done(void)
     CHECK_EQ(softvf_dma_unmap(a.dev, a.tx_ring.id), 0);
     post(&a, a.tx_slot.iova, 100, 100, EOP | RS);
     ring_doorbell(&a); /* the ring itself is gone */
+    expect_said("tx-ring", "not inside one live region mapped for READ and WRITE");
     CHECK(!tx_enabled());
     CHECK_EQ(softvf_dma_map(a.dev, a.tx_ring.vaddr, a.tx_ring.bytes,
                             SOFTVF_DMA_READ | SOFTVF_DMA_WRITE, &a.tx_ring.iova, &a.tx_ring.id), 0);
@@ -242,12 +308,14 @@ static void spoofed_frames_are_dropped(void)
     a.tx_slot.vaddr[11] ^= 1; /* source address */
     post(&a, a.tx_slot.iova, 100, 100, EOP | RS);
     ring_doorbell(&a);
+    expect_said("tx-source", "address 02:76:66:00:00:01 is not the VF's own");
     a.tx_slot.vaddr[11] ^= 1;
     a.tx_slot.vaddr[12] = 0x81; /* a VLAN tag nobody gave */
     a.tx_slot.vaddr[13] = 0x00;
     uint32_t index = post(&a, a.tx_slot.iova, 100, 100, EOP | RS);
     ring_doorbell(&a);
     CHECK_EQ(a.tx[index].status, VFRING_82576_TXD_STATUS_DD);
+    expect_said("tx-vlan", "has a VLAN tag");
     CHECK_EQ(counter(path, "tx_spoofed"), 2);
     CHECK_EQ(softvf_read32(a.dev, VFRING_82576_VFGPTC), 0);
     CHECK_EQ(receive(&b, data, sizeof(data)), -1);
@@ -261,6 +329,7 @@ static void oversize_frames_are_dropped(void)
     send_frame(&a, b.mac, 1518, 1);
     expect_frame(&b, 1518, 1);
     send_frame(&a, b.mac, 1519, 1);
+    expect_said("tx-long", "a frame of 1519 bytes on a wire whose MTU of 1500 allows 1518");
     CHECK_EQ(counter(path, "tx_oversize"), 1);
     CHECK_EQ(receive(&b, data, sizeof(data)), -1);
     close_both();
@@ -274,6 +343,7 @@ static void nothing_moves_before_the_handshake(void)
     CHECK(tx_enabled());
     uint32_t index = post(&a, a.tx_slot.iova, 100, 100, EOP | RS);
     ring_doorbell(&a);
+    expect_said("handshake", "before the PF answered a RESET message");
     CHECK((a.tx[index].status & VFRING_82576_TXD_STATUS_DD) == 0);
     CHECK_EQ(receive(&b, data, sizeof(data)), -1);
     testdrv_handshake(&a, 1522);
@@ -296,6 +366,7 @@ static void head_write_back(void)
     softvf_write32(a.dev, VFRING_82576_DCA_TXCTRL(0), VFRING_82576_DCA_TXCTRL_WB_RO);
     softvf_write32(a.dev, VFRING_82576_TXDCTL(0), WTHRESH_ONE | VFRING_82576_XDCTL_ENABLE);
     CHECK(!tx_enabled()); /* relaxed ordering would let the head overtake */
+    expect_said("wb-order", "The queue stays off");
     softvf_write32(a.dev, VFRING_82576_DCA_TXCTRL(0), 0);
     softvf_write32(a.dev, VFRING_82576_TXDCTL(0), WTHRESH_ONE | VFRING_82576_XDCTL_ENABLE);
     CHECK(tx_enabled());
@@ -309,6 +380,7 @@ static void head_write_back(void)
     dma_free(a.dev, &word);
     post(&a, a.tx_slot.iova, 100, 100, EOP | RS);
     ring_doorbell(&a); /* a fault, no crash */
+    expect_said("tx-head-wb", "not mapped for WRITE: no completion is ever seen");
     CHECK_EQ(counter(path, "tx_dma_fault"), 1);
     close_both();
 }
@@ -320,6 +392,7 @@ int main(void)
     RUN(bad_tails);
     RUN(rings_are_checked_at_enable);
     RUN(live_registers_are_not_touched);
+    RUN(queue_1_sends);
     RUN(faulting_frames_are_lost_but_done);
     RUN(spoofed_frames_are_dropped);
     RUN(oversize_frames_are_dropped);

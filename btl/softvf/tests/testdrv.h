@@ -72,6 +72,11 @@ int receive(struct testdrv *drv, uint8_t *data, uint32_t size);
 /** Receives a frame and checks that it is make_frame()'s. */
 void expect_frame(struct testdrv *drv, uint32_t bytes, uint8_t seed);
 
+/** The last violation noticed by this process: its rule's name, and words of its text. Forgets it. */
+void expect_said(const char *rule, const char *words);
+/** None since the last expect_said(). */
+void expect_nothing_said(void);
+
 uint64_t violations(const char *path);
 /** The counter of that name in the file, by what `vfring-softvf show` would print. */
 uint64_t counter(const char *path, const char *name);
