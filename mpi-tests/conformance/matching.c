@@ -4,7 +4,7 @@
  * Which message goes to which receive: wildcards, order, tags, communicators,
  * and messages that come in numbers before anybody asks for them.
  */
-#include "cases.h"
+#include "neighbours.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -31,16 +31,6 @@ static size_t length_of(int sender, int receiver, unsigned number)
     return (size_t) mt_random_upto(&state, number % 5 == 4 ? 100000 : 600);
 }
 #define MOST_BYTES 100000
-
-static int above(void)
-{
-    return (mt.rank + 1) % mt.ranks;
-}
-
-static int below(void)
-{
-    return (mt.rank + mt.ranks - 1) % mt.ranks;
-}
 
 /* Messages on their way out, each with a buffer of its own. */
 struct sends {

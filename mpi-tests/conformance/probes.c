@@ -3,7 +3,7 @@
  * @file
  * Messages that are looked at before they are received: probe and matched probe.
  */
-#include "cases.h"
+#include "neighbours.h"
 
 #include <stdlib.h>
 
@@ -14,40 +14,7 @@ static const struct mt_program program = {
     .defaults = MT_CASES_DEFAULTS,
 };
 
-enum { TAG = 31, TAG_GO, TAG_BACK };
-
-static int above(void)
-{
-    return (mt.rank + 1) % mt.ranks;
-}
-
-static int below(void)
-{
-    return (mt.rank + mt.ranks - 1) % mt.ranks;
-}
-
-static uint64_t key(int sender, unsigned number)
-{
-    return mt_key(mt.options.seed + 3, (uint64_t) sender, 0, number);
-}
-
-static void check(struct mt_buffer *in, const MPI_Status *status, size_t bytes, unsigned number,
-                  const char *what)
-{
-    mt_expect_bytes(status, bytes, what);
-    mt_expect_number(status->MPI_SOURCE, below(), "source in the status", number);
-    mt_expect(in->data, bytes, key(below(), number), what, below(), number);
-    mt_expect_rest(in, bytes, what, number);
-}
-
-/* Both neighbours have got here, too, and what they sent before has arrived (or its envelope has). */
-static void handshake(void)
-{
-    MT_MPI(MPI_Sendrecv(NULL, 0, MPI_BYTE, above(), TAG_GO, NULL, 0, MPI_BYTE, below(), TAG_GO,
-                        MPI_COMM_WORLD, MPI_STATUS_IGNORE));
-    MT_MPI(MPI_Sendrecv(NULL, 0, MPI_BYTE, below(), TAG_BACK, NULL, 0, MPI_BYTE, above(),
-                        TAG_BACK, MPI_COMM_WORLD, MPI_STATUS_IGNORE));
-}
+enum { TAG = 31 };
 
 enum probing { PROBE, IPROBE, MPROBE, IMPROBE };
 
@@ -96,7 +63,7 @@ static void probing(enum probing how, const char *what)
         MPI_Status status;
         int bytes;
 
-        mt_buffer_fill(&out, sizes[i], key(mt.rank, i));
+        mt_buffer_fill(&out, sizes[i], neighbour_key(mt.rank, i));
         MT_MPI(MPI_Isend(out.data, (int) sizes[i], MPI_BYTE, above(), TAG, MPI_COMM_WORLD,
                          &request));
         bytes = length_by(how, wild ? MPI_ANY_SOURCE : below(), wild ? MPI_ANY_TAG : TAG, &message);
@@ -108,10 +75,10 @@ static void probing(enum probing how, const char *what)
         } else {
             MT_MPI(MPI_Recv(in.data, bytes, MPI_BYTE, below(), TAG, MPI_COMM_WORLD, &status));
         }
-        check(&in, &status, sizes[i], i, what);
+        check_from_below(&in, &status, sizes[i], i, what);
         MT_MPI(MPI_Wait(&request, MPI_STATUS_IGNORE));
         mt_buffer_free(&in);
-        handshake(); /* a wildcard must not see the next message of a faster rank */
+        neighbours_handshake(); /* a wildcard must not see the next message of a faster rank */
     }
     mt_buffer_free(&out);
     free(sizes);
@@ -154,7 +121,7 @@ static void matched_messages(void)
 
         out[i] = mt_buffer_new(bytes);
         in[i] = mt_buffer_new(bytes);
-        mt_buffer_fill(&out[i], bytes, key(mt.rank, i));
+        mt_buffer_fill(&out[i], bytes, neighbour_key(mt.rank, i));
         MT_MPI(MPI_Isend(out[i].data, (int) bytes, MPI_BYTE, above(), TAG, MPI_COMM_WORLD,
                          &sent[i]));
     }
@@ -169,7 +136,7 @@ static void matched_messages(void)
     MT_MPI(MPI_Waitall(COUNT, received, statuses));
     MT_MPI(MPI_Waitall(COUNT, sent, MPI_STATUSES_IGNORE));
     for (unsigned i = 0; i < COUNT; i++) {
-        check(&in[i], &statuses[i], in[i].bytes, i, "matched message");
+        check_from_below(&in[i], &statuses[i], in[i].bytes, i, "matched message");
         mt_buffer_free(&in[i]);
         mt_buffer_free(&out[i]);
     }

@@ -4,7 +4,7 @@
  * The life of requests: persistent ones, cancelled ones, freed ones, and the ways
  * to wait for many.
  */
-#include "cases.h"
+#include "neighbours.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -16,40 +16,7 @@ static const struct mt_program program = {
     .defaults = MT_CASES_DEFAULTS,
 };
 
-enum { TAG = 31, TAG_GO, TAG_BACK };
-
-static int above(void)
-{
-    return (mt.rank + 1) % mt.ranks;
-}
-
-static int below(void)
-{
-    return (mt.rank + mt.ranks - 1) % mt.ranks;
-}
-
-static uint64_t key(int sender, unsigned number)
-{
-    return mt_key(mt.options.seed + 3, (uint64_t) sender, 0, number);
-}
-
-static void check(struct mt_buffer *in, const MPI_Status *status, size_t bytes, unsigned number,
-                  const char *what)
-{
-    mt_expect_bytes(status, bytes, what);
-    mt_expect_number(status->MPI_SOURCE, below(), "source in the status", number);
-    mt_expect(in->data, bytes, key(below(), number), what, below(), number);
-    mt_expect_rest(in, bytes, what, number);
-}
-
-/* Both neighbours have got here, too, and what they sent before has arrived (or its envelope has). */
-static void handshake(void)
-{
-    MT_MPI(MPI_Sendrecv(NULL, 0, MPI_BYTE, above(), TAG_GO, NULL, 0, MPI_BYTE, below(), TAG_GO,
-                        MPI_COMM_WORLD, MPI_STATUS_IGNORE));
-    MT_MPI(MPI_Sendrecv(NULL, 0, MPI_BYTE, below(), TAG_BACK, NULL, 0, MPI_BYTE, above(),
-                        TAG_BACK, MPI_COMM_WORLD, MPI_STATUS_IGNORE));
-}
+enum { TAG = 31 };
 
 /* --- persistent ------------------------------------------------------------------ */
 
@@ -73,12 +40,12 @@ static void persistent(send_init_fn *init, unsigned rounds, const char *what)
             MPI_Status statuses[2];
 
             mt_buffer_poison(&in, in.bytes);
-            mt_buffer_fill(&out, bytes, key(mt.rank, round));
+            mt_buffer_fill(&out, bytes, neighbour_key(mt.rank, round));
             MT_MPI(MPI_Start(&requests[0]));
-            handshake(); /* a ready send needs it; the others do not mind */
+            neighbours_handshake(); /* a ready send needs it; the others do not mind */
             MT_MPI(MPI_Start(&requests[1]));
             MT_MPI(MPI_Waitall(2, requests, statuses));
-            check(&in, &statuses[0], bytes, round, what);
+            check_from_below(&in, &statuses[0], bytes, round, what);
             mt_expect_number(requests[0] != MPI_REQUEST_NULL, 1, "the request lives on", round);
         }
         MT_MPI(MPI_Request_free(&requests[0]));
@@ -138,12 +105,13 @@ static void startall(void)
 
         for (unsigned i = 0; i < COUNT; i++) {
             mt_buffer_poison(&in[i], in[i].bytes);
-            mt_buffer_fill(&out[i], out[i].bytes, key(mt.rank, round * COUNT + i));
+            mt_buffer_fill(&out[i], out[i].bytes, neighbour_key(mt.rank, round * COUNT + i));
         }
         MT_MPI(MPI_Startall(2 * COUNT, requests));
         MT_MPI(MPI_Waitall(2 * COUNT, requests, statuses));
         for (unsigned i = 0; i < COUNT; i++) {
-            check(&in[i], &statuses[i], in[i].bytes, round * COUNT + i, "started with others");
+            check_from_below(&in[i], &statuses[i], in[i].bytes, round * COUNT + i,
+                             "started with others");
         }
     }
     for (unsigned i = 0; i < COUNT; i++) {
@@ -177,11 +145,11 @@ static void cancelled_receive(void)
         mt_expect_number(cancelled, 1, "MPI_Test_cancelled of a receive without a message", i);
         mt_expect_rest(&in, 0, "buffer of a cancelled receive", i);
 
-        handshake(); /* nothing is sent before all have cancelled */
-        mt_buffer_fill(&out, bytes, key(mt.rank, i));
+        neighbours_handshake(); /* nothing is sent before all have cancelled */
+        mt_buffer_fill(&out, bytes, neighbour_key(mt.rank, i));
         MT_MPI(MPI_Isend(out.data, (int) bytes, MPI_BYTE, above(), TAG, MPI_COMM_WORLD, &request));
         MT_MPI(MPI_Recv(in.data, (int) in.bytes, MPI_BYTE, below(), TAG, MPI_COMM_WORLD, &status));
-        check(&in, &status, bytes, i, "after a cancelled receive");
+        check_from_below(&in, &status, bytes, i, "after a cancelled receive");
         MT_MPI(MPI_Wait(&request, MPI_STATUS_IGNORE));
     }
     mt_buffer_free(&in);
@@ -202,12 +170,12 @@ static void cancel_against_arrival(void)
         int cancelled;
 
         mt_buffer_poison(&in, in.bytes);
-        mt_buffer_fill(&out, bytes, key(mt.rank, i));
+        mt_buffer_fill(&out, bytes, neighbour_key(mt.rank, i));
         MT_MPI(MPI_Irecv(in.data, (int) in.bytes, MPI_BYTE, below(), TAG, MPI_COMM_WORLD,
                          &request));
         MT_MPI(MPI_Isend(out.data, (int) bytes, MPI_BYTE, above(), TAG, MPI_COMM_WORLD, &sent));
         if (i % 3 == 0) {
-            handshake(); /* its envelope is here by now */
+            neighbours_handshake(); /* its envelope is here by now */
         }
         MT_MPI(MPI_Cancel(&request));
         MT_MPI(MPI_Wait(&request, &status));
@@ -219,7 +187,7 @@ static void cancel_against_arrival(void)
             MT_MPI(MPI_Recv(in.data, (int) in.bytes, MPI_BYTE, below(), TAG, MPI_COMM_WORLD,
                             &status));
         }
-        check(&in, &status, bytes, i, "cancelled as it arrived");
+        check_from_below(&in, &status, bytes, i, "cancelled as it arrived");
         MT_MPI(MPI_Wait(&sent, MPI_STATUS_IGNORE));
     }
     mt_buffer_free(&in);
@@ -236,7 +204,7 @@ static void freed_send(void)
         MPI_Request request;
 
         out[i] = mt_buffer_new(i * 10000);
-        mt_buffer_fill(&out[i], out[i].bytes, key(mt.rank, i));
+        mt_buffer_fill(&out[i], out[i].bytes, neighbour_key(mt.rank, i));
         MT_MPI(MPI_Isend(out[i].data, (int) out[i].bytes, MPI_BYTE, above(), TAG, MPI_COMM_WORLD,
                          &request));
         MT_MPI(MPI_Request_free(&request));
@@ -246,7 +214,7 @@ static void freed_send(void)
 
         mt_buffer_poison(&in, in.bytes);
         MT_MPI(MPI_Recv(in.data, (int) in.bytes, MPI_BYTE, below(), TAG, MPI_COMM_WORLD, &status));
-        check(&in, &status, i * 10000, i, "sent by a request that was freed");
+        check_from_below(&in, &status, i * 10000, i, "sent by a request that was freed");
     }
     /* The rank above has it all: only now may the buffers go. */
     MT_MPI(MPI_Barrier(MPI_COMM_WORLD));
@@ -269,18 +237,18 @@ static void synchronous_send_waits(void)
         MPI_Status status;
         int complete;
 
-        mt_buffer_fill(&out, bytes, key(mt.rank, i));
+        mt_buffer_fill(&out, bytes, neighbour_key(mt.rank, i));
         mt_buffer_poison(&in, in.bytes);
         MT_MPI(MPI_Issend(out.data, (int) bytes, MPI_BYTE, above(), TAG, MPI_COMM_WORLD,
                           &request));
         for (int again = 0; again < 5; again++) {
-            handshake();
+            neighbours_handshake();
             MT_MPI(MPI_Test(&request, &complete, &status));
             mt_expect_number(complete, 0, "a synchronous send without a receive is complete", i);
         }
-        handshake(); /* the rank above has looked, too */
+        neighbours_handshake(); /* the rank above has looked, too */
         MT_MPI(MPI_Recv(in.data, (int) in.bytes, MPI_BYTE, below(), TAG, MPI_COMM_WORLD, &status));
-        check(&in, &status, bytes, i, "synchronous message");
+        check_from_below(&in, &status, bytes, i, "synchronous message");
         MT_MPI(MPI_Wait(&request, MPI_STATUS_IGNORE));
     }
     mt_buffer_free(&in);
@@ -342,7 +310,7 @@ static void each_completes_once(void)
         for (unsigned i = 0; i < COUNT; i++) {
             in[i] = mt_buffer_new(60000);
             out[i] = mt_buffer_new(i * 2000);
-            mt_buffer_fill(&out[i], out[i].bytes, key(mt.rank, i));
+            mt_buffer_fill(&out[i], out[i].bytes, neighbour_key(mt.rank, i));
             MT_MPI(MPI_Irecv(in[i].data, 60000, MPI_BYTE, below(), TAG + (int) i, MPI_COMM_WORLD,
                              &requests[i]));
         }
@@ -363,7 +331,8 @@ static void each_completes_once(void)
                 seen[at] = true;
                 mt_expect_number(requests[at] == MPI_REQUEST_NULL, 1, "the request is gone",
                                  (unsigned) at);
-                check(&in[at], &statuses[i], (size_t) at * 2000, (unsigned) at, "one of many");
+                check_from_below(&in[at], &statuses[i], (size_t) at * 2000, (unsigned) at,
+                                 "one of many");
             }
             left -= number;
         }
@@ -385,10 +354,10 @@ static void replaced_in_place(void)
         MPI_Status status;
 
         mt_buffer_poison(&both, both.bytes);
-        mt_pattern_fill(both.data, sizes[i], key(mt.rank, i));
+        mt_pattern_fill(both.data, sizes[i], neighbour_key(mt.rank, i));
         MT_MPI(MPI_Sendrecv_replace(both.data, (int) sizes[i], MPI_BYTE, above(), TAG, below(),
                                     TAG, MPI_COMM_WORLD, &status));
-        check(&both, &status, sizes[i], i, "replaced in place");
+        check_from_below(&both, &status, sizes[i], i, "replaced in place");
     }
     mt_buffer_free(&both);
     free(sizes);
