@@ -3,6 +3,7 @@
  * Where the end-to-end tests run. The same tests run on soft VFs on this
  * machine and, inside the emulated machine, on real VFs.
  */
+import assert from 'node:assert/strict';
 import { Running, eventually, run, type RunOptions, type RunResult } from './run.js';
 
 /** The device node (or file) of one VF, as the system shows it. */
@@ -14,6 +15,8 @@ export interface VfNode {
   readonly state: 'free' | 'open' | 'gone';
   /** Bytes registered for DMA now. */
   readonly dmaLiveBytes: number;
+  /** Rules of the hardware that drivers have broken; only a soft VF tells. */
+  readonly brokenRules?: number;
 }
 
 /** Totals of the VF's own hardware counters (32 bits; they wrap). */
@@ -68,11 +71,14 @@ export async function asUser(site: Site, argv: readonly string[], options?: RunO
   return await site.user(argv, options).done;
 }
 
-/** Every VF back with the daemon, 0600, closed, with nothing registered. */
+/** Every VF back with the daemon, 0600, closed, with nothing registered, and driven by the rules. */
 export async function allReturned(site: Site): Promise<void> {
   await eventually('every VF is back with the daemon, closed, nothing registered', async () =>
     (await site.nodes()).every((node) =>
       node.uid === site.daemonUid && node.mode === 0o600 && node.state === 'free' && node.dmaLiveBytes === 0));
+  for (const { path, brokenRules } of await site.nodes()) {
+    assert.equal(brokenRules ?? 0, 0, `the driver broke rules of the hardware on ${path}`);
+  }
 }
 
 /** A plain mpirun that asks for vfring and nothing else but loopback to itself. */

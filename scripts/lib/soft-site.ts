@@ -13,6 +13,7 @@ const READY_S = 60;
 interface SoftVfShow {
   readonly state: 'free' | 'open';
   readonly counters: { readonly rx_frames: number; readonly tx_frames: number; readonly rx_bytes: number; readonly tx_bytes: number };
+  readonly details: { readonly violations: number };
 }
 
 export class SoftSite implements Site {
@@ -105,7 +106,8 @@ export class SoftSite implements Site {
     return await Promise.all(this.#files().map(async (path) => {
       const { uid, mode } = statSync(path);
       // A soft VF pins nothing.
-      return { path, uid, mode: mode & 0o7777, state: (await this.#show(path)).state, dmaLiveBytes: 0 };
+      const { state, details } = await this.#show(path);
+      return { path, uid, mode: mode & 0o7777, state, dmaLiveBytes: 0, brokenRules: details.violations };
     }));
   }
 

@@ -3,6 +3,9 @@
  * @file
  * Registers: what they keep, what a reset keeps, what clears on read.
  */
+#include <string.h>
+#include <unistd.h>
+
 #include "check.h"
 #include "softvf_internal.h"
 #include "testdrv.h"
@@ -306,8 +309,41 @@ static void accesses_of_another_kind(void)
     softvf_close(dev);
 }
 
+/** By its name, with the VF's; a second rule is said though a first one was. Runs before all others. */
+static void each_rule_is_said_once(void)
+{
+    int ends[2];
+    char said[2048];
+
+    const char *path = testdir_vf(3, 1500);
+
+    CHECK_EQ(softvf_open(path, &dev), 0);
+    fflush(stderr);
+    int real = dup(STDERR_FILENO);
+    CHECK(real >= 0 && pipe(ends) == 0 && dup2(ends[1], STDERR_FILENO) >= 0);
+    for (int i = 0; i < 3; i++) {
+        wr(VFRING_82576_CTRL, 1);
+        wr(VFRING_82576_STATUS, 1);
+    }
+    CHECK(dup2(real, STDERR_FILENO) >= 0);
+    close(ends[1]);
+    close(real);
+    ssize_t got = read(ends[0], said, sizeof(said) - 1);
+    CHECK(got > 0);
+    said[got] = '\0';
+    close(ends[0]);
+    char *second = strchr(said, '\n') + 1;
+    CHECK_EQ(strncmp(said, "softvf: vf3: ctrl-bits: CTRL written with", 41), 0);
+    CHECK_EQ(strncmp(second, "softvf: vf3: read-only: register 0x0008", 39), 0);
+    CHECK_EQ(strchr(second, '\n')[1], '\0'); /* two lines */
+    CHECK_EQ(violations(path), 6);
+    expect_said("read-only", "0x0008"); /* the last one; forgets it */
+    softvf_close(dev);
+}
+
 int main(void)
 {
+    RUN(each_rule_is_said_once);
     RUN(interrupts);
     RUN(auto_clear_and_auto_mask);
     RUN(vectors_are_three);
