@@ -124,6 +124,7 @@ const parts: Readonly<Record<string, Part>> = {
   kmod: { title: 'kernel module in the emulated machine', native: false, run: kmod },
   lab: { title: 'end to end over real VFs in the emulated machine', native: false, run: () => labE2e({}, []) },
   'no-iommu': { title: 'a machine without IOMMU', native: false, run: () => labE2e({ iommu: false }, ['no-iommu']) },
+  systemd: { title: 'the unit and the udev rule, in the emulated machine under systemd', native: false, run: () => labE2e({ append: 'lab.init=systemd' }, ['systemd']) },
   'no-intremap': { title: 'a machine without interrupt remapping', native: false, run: () => labE2e({ intremap: false }, ['no-intremap']) },
 };
 

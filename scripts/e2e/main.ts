@@ -3,7 +3,7 @@
  * The end-to-end tests: `node --test-reporter=tap main.js soft|lab [PART...]`.
  * PART limits the run to provision, carry, crash, doctor, input, programs, conformance,
  * loss, applications or valgrind; the last four run by themselves over soft VFs
- * only. no-iommu and no-intremap are for machines booted so, and run only when named.
+ * only. no-iommu, no-intremap and systemd are for machines booted so, and run only when named.
  */
 import { applicationTests } from './applications.test.js';
 import { badInputTests, noIommuTests } from './bad-input.test.js';
@@ -14,6 +14,7 @@ import { doctorTests, noIntremapDoctorTests, noIommuDoctorTests } from './doctor
 import { programTests } from './programs.test.js';
 import { provisionTests } from './provision.test.js';
 import type { Site } from './site.js';
+import { systemdTests } from './systemd.test.js';
 import { valgrindTests } from './valgrind.test.js';
 
 const [kind, ...parts] = process.argv.slice(2);
@@ -45,6 +46,7 @@ const softByDefault: typeof suites = {
 };
 
 const onlyWhenNamed: typeof suites = {
+  systemd: systemdTests,
   'no-iommu': (site) => {
     noIommuTests(site, /intel_iommu=on/);
     noIommuDoctorTests(site);
