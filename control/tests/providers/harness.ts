@@ -3,7 +3,7 @@
 import { join } from 'node:path';
 import { softVfTool } from '../../src/providers/soft/softvf-tool.js';
 import { SoftProvider } from '../../src/providers/soft/soft-provider.js';
-import { SriovProvider } from '../../src/providers/sriov/sriov-provider.js';
+import { SriovProvider, type SriovContext } from '../../src/providers/sriov/sriov-provider.js';
 import { ipLink } from '../../src/providers/sriov/ip-link.js';
 import { nodeOps, type NodeOps } from '../../src/providers/node-ops.js';
 import type { Provider, Vf, VfCounters } from '../../src/providers/provider.js';
@@ -176,7 +176,7 @@ export function sriovHarness(dir: string, pfs: Readonly<Record<string, number>> 
   };
 }
 
-export function sriovProvider(kernel: FakeKernel, config: ConstructorParameters<typeof SriovProvider>[0]): SriovProvider {
+export function sriovProvider(kernel: FakeKernel, config: SriovConfig, other: Partial<SriovContext> = {}): SriovProvider {
   const addon = native();
   return new SriovProvider(config, {
     sysfs: kernel.sysfs,
@@ -188,5 +188,6 @@ export function sriovProvider(kernel: FakeKernel, config: ConstructorParameters<
     ops: kernel.ops,
     readRegisters: (path, offsets) => addon.readRegisters(path, offsets),
     registers: addon.vfRegisters,
+    ...other,
   });
 }

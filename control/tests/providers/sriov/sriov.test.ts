@@ -5,7 +5,9 @@ import type { ErrorCode, VfringError } from '../../../src/errors.js';
 import { native } from '../../../src/native.js';
 import type { Around } from '../../../src/providers/provider.js';
 import { vfMac } from '../../../src/providers/sriov/mac.js';
-import { config } from '../../helpers/config.js';
+import type { Exec } from '../../../src/exec.js';
+import { silentLog } from '../../../src/log.js';
+import { config, sriovConfig } from '../../helpers/config.js';
 import { vfBdf } from '../../helpers/fake-kernel.js';
 import { tempDir } from '../../helpers/temp-dir.js';
 import { PF_A, sriovHarness, sriovProvider } from '../harness.js';
@@ -31,6 +33,34 @@ describe('provisioning of real VFs', () => {
     kernel.forgets.add('mac');
     const error = await refusal(provider().provision(NONE), 'VFRING_ERR_NOT_SETTLED');
     expect(error.message).toContain('vf 0 mac');
+  });
+});
+
+describe('udev, which may give a new node to root after it is a user\'s', () => {
+  const withUdev = async (status: number): Promise<{ calls: string[]; warned: string[]; vfs: number }> => {
+    const { kernel } = sriovHarness(tempDir());
+    const calls: string[] = [];
+    const warned: string[] = [];
+    const played: Exec = async (program, args) => {
+      calls.push([program, ...args].join(' '));
+      return program === 'udevadm' ? { status, stdout: '', stderr: status === 0 ? '' : 'Timed out' } : kernel.exec(program, args);
+    };
+    const provider = sriovProvider(kernel, sriovConfig({ ens1: 2 }).provider.sriov ?? { pf: [] }, {
+      exec: played, log: { ...silentLog, warn: (what) => void warned.push(what) },
+    });
+    const vfs = await provider.provision(NONE);
+    await provider.provision(NONE);
+    return { calls, warned, vfs: vfs.length };
+  };
+
+  test('is waited for once, when the last VF is bound, and not when none is', async () => {
+    const { calls, warned } = await withUdev(0);
+    expect(calls.filter((call) => call.startsWith('udevadm'))).toEqual(['udevadm settle --timeout=1']);
+    expect(warned).toEqual([]);
+  });
+
+  test('and is no reason to give up', async () => {
+    expect(await withUdev(1)).toMatchObject({ vfs: 2, warned: ['udev is still at work'] });
   });
 });
 
