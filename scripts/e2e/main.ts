@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
  * The end-to-end tests: `node --test-reporter=tap main.js soft|lab [PART...]`.
- * PART limits the run to provision, carry, crash, doctor, input, programs, conformance,
- * loss, applications or valgrind; the last four run by themselves over soft VFs
+ * PART limits the run to provision, carry, crash, disturb, doctor, input, programs,
+ * conformance, loss, applications or valgrind; the last four run by themselves over soft VFs
  * only. no-iommu, no-intremap and systemd are for machines booted so, and run only when named.
  */
 import { applicationTests } from './applications.test.js';
@@ -10,6 +10,7 @@ import { badInputTests, noIommuTests } from './bad-input.test.js';
 import { carryTests } from './carry.test.js';
 import { conformanceTests, lossTests } from './conformance.test.js';
 import { crashTests } from './crash.test.js';
+import { disturbTests } from './disturb.test.js';
 import { doctorTests, noIntremapDoctorTests, noIommuDoctorTests } from './doctor.test.js';
 import { programTests } from './programs.test.js';
 import { provisionTests } from './provision.test.js';
@@ -32,6 +33,7 @@ const suites: Readonly<Record<string, (site: Site) => void>> = {
   provision: provisionTests,
   carry: carryTests,
   crash: crashTests,
+  disturb: disturbTests,
   doctor: doctorTests,
   input: badInputTests,
   programs: programTests,
