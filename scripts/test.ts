@@ -7,6 +7,7 @@ import { Command } from 'commander';
 import { execa } from 'execa';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Scenario } from '../control/tests/helpers/recording.js';
 import type { BootOptions, Guest, Output } from '../lab/src/guest.js';
 import { buildNative, makeCheck } from './lib/native.js';
 import { buildDir, root, runMain, step } from './lib/steps.js';
@@ -70,14 +71,25 @@ async function inGuest(options: BootOptions, expected: RegExp | undefined, work:
   }
 }
 
-async function labE2e(machine: object, parts: readonly string[]): Promise<Tally> {
+/** @param more is done in the same guest after it */
+async function labE2e(machine: object, parts: readonly string[], more: readonly ((guest: Guest) => Promise<Tally>)[] = []): Promise<Tally> {
   return await inGuest({ machine }, undefined, async (guest) => {
     const { copyTestsTo } = await import('./lib/lab-e2e.js');
     const main = await copyTestsTo(guest);
     const result = await guest.exec({ argv: ['node', '--test-reporter=tap', main, 'lab', ...parts], onOutput: show });
-    return judged(tallyOfTap(result.stdout), result.status === 0);
+    const total = judged(tallyOfTap(result.stdout), result.status === 0);
+    for (const work of more) {
+      const { passed, failed } = await work(guest);
+      total.passed += passed;
+      total.failed += failed;
+    }
+    return total;
   });
 }
+
+const suites = async (guest: Guest): Promise<Tally> => (await import('./lib/lab-suites.js')).runSuites(guest, show);
+const recordings = (...scenarios: Scenario[]) => async (guest: Guest): Promise<Tally> =>
+  (await import('./lib/lab-suites.js')).compareRecordings(guest, scenarios, show);
 
 async function kmod(): Promise<Tally> {
   const total: Tally = { passed: 0, failed: 0 };
@@ -122,8 +134,9 @@ const parts: Readonly<Record<string, Part>> = {
   vitest: { title: 'vitest: control, lab', native: true, run: vitest },
   soft: { title: 'end to end over soft VFs', native: true, run: softE2e },
   kmod: { title: 'kernel module in the emulated machine', native: false, run: kmod },
-  lab: { title: 'end to end over real VFs in the emulated machine', native: false, run: () => labE2e({}, []) },
-  'no-iommu': { title: 'a machine without IOMMU', native: false, run: () => labE2e({ iommu: false }, ['no-iommu']) },
+  lab: { title: 'end to end over real VFs in the emulated machine', native: false, run: () => labE2e({}, [], [suites, recordings('no-vfs', 'igbvf-7', 'uio_vf-2')]) },
+  'no-iommu': { title: 'a machine without IOMMU', native: false, run: () => labE2e({ iommu: false }, ['no-iommu'], [recordings('no-iommu')]) },
+  systemd: { title: 'the unit and the udev rule, in the emulated machine under systemd', native: false, run: () => labE2e({ append: 'lab.init=systemd' }, ['systemd']) },
   'no-intremap': { title: 'a machine without interrupt remapping', native: false, run: () => labE2e({ intremap: false }, ['no-intremap']) },
 };
 

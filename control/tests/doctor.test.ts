@@ -99,6 +99,13 @@ describe('one thing broken', () => {
     ['lockdown', 'lockdown', /locked down \(integrity\)/, /signed/, (m) => { m.files['/sys/kernel/security/lockdown'] = 'none [integrity] confidentiality'; }],
     ['a wrong configuration', 'config', /f\.yaml:3:1: vfs/, /config check/, (m) => { m.patient.config = undefined; m.patient.configTrouble = 'f.yaml:3:1: vfs: wrong'; }],
     ['a PF that is not there', 'pf', /no interface ens7/, /ip link/, (m) => { m.patient.config = sriovConfig({ ens7: 2 }); }],
+    ['a PF without its driver', 'pf', /no interface ens7, and no driver has the network cards 0000:04:00\.0$/, /^modprobe -a pci:v00008086d000010C9$/, (m) => {
+      m.patient.config = sriovConfig({ ens7: 2 });
+      m.list['bus/pci/devices'] = ['0000:04:00.0', PF_A.bdf, VF0];
+      m.read['bus/pci/devices/0000:04:00.0/class'] = '0x020000';
+      m.read['bus/pci/devices/0000:04:00.0/modalias'] = 'pci:v00008086d000010C9';
+      m.read[`bus/pci/devices/${VF0}/class`] = '0x020000';
+    }],
     ['SR-IOV off', 'pf', /offers no VFs/, /pci=realloc/, (m) => { m.read[`bus/pci/devices/${PF_A.bdf}/sriov_totalvfs`] = undefined; }],
     ['too many VFs asked for', 'pf', /at most 7 VFs, the configuration asks for 9/, /vfs: 7/, (m) => { m.patient.config = sriovConfig({ ens1: 9 }); }],
     ['other VFs than configured', 'pf', /has 2 VFs, the configuration asks for 3/, /vfring provision/, (m) => { m.patient.config = sriovConfig({ ens1: 3 }); }],
@@ -126,6 +133,16 @@ describe('one thing broken', () => {
     const found = amiss(await examine(CHECKS, machine.patient)).filter((report) => report.check === check);
     expect(found[0]?.cause).toMatch(cause);
     expect(found[0]?.remedy).toMatch(remedy);
+  });
+
+  test('what is behind one fault is told once', async () => {
+    const machine = await healthy();
+    machine.patient.config = sriovConfig({ ens1: 9 });
+    expect(amiss(await examine(CHECKS, machine.patient))).toHaveLength(1);
+    await machine.harness.kernel.sysfs.write(`bus/pci/devices/${PF_A.bdf}/sriov_numvfs`, '0');
+    machine.patient.config = sriovConfig({ ens1: 2 });
+    machine.patient.status = { ...machine.patient.status, vfs: [] } as unknown as StatusView;
+    expect(amiss(await examine(CHECKS, machine.patient)).map(({ check }) => check)).toEqual(['pf']);
   });
 
   test('a check that breaks down is a finding, and the others go on', async () => {

@@ -56,13 +56,16 @@ async function makeInitramfs(rootfs: Rootfs, wanted: readonly string[], file: st
   const modules = path.join(rootfs.root, 'usr/lib/modules', rootfs.kernelVersion);
   const tree = `${file}.tree`;
   rmSync(tree, {recursive: true, force: true});
-  for (const dir of ['bin', 'modules', 'dev', 'proc', 'sys', 'run', 'tmp', 'results', 'base', 'project', 'upper', 'root']) {
+  for (const dir of ['bin', 'modules', 'units', 'dev', 'proc', 'sys', 'run', 'tmp', 'results', 'base', 'project', 'upper', 'root']) {
     mkdirSync(path.join(tree, dir), {recursive: true});
   }
   copyFileSync(path.join(rootfs.root, 'usr/bin/busybox'), path.join(tree, 'bin/busybox'));
   copyFileSync(path.join(labDir, 'guest/init'), path.join(tree, 'init'));
   copyFileSync(path.join(labDir, 'guest/session'), path.join(tree, 'session'));
   chmodSync(path.join(tree, 'init'), 0o755);
+  for (const unit of ['lab.target', 'lab-session.service']) {
+    copyFileSync(path.join(labDir, 'guest', unit), path.join(tree, 'units', unit));
+  }
   const order = moduleLoadOrder(readFileSync(path.join(modules, 'modules.dep'), 'utf8'), wanted);
   for (const module of order) {
     copyFileSync(path.join(modules, module), path.join(tree, 'modules', path.basename(module)));

@@ -16,6 +16,8 @@ export const packages: readonly string[] = [
   'qemu-system-x86', 'erofs-utils', 'cpio', 'zstd', 'xz-utils',
   // Used in the guest
   'nodejs', 'iproute2', 'iputils-ping', 'pciutils', 'ethtool', 'procps', 'strace', 'tcpdump', 'jq',
+  // Started only where a test asks for them: the unit and the udev rule are tried under the real ones.
+  'systemd', 'udev',
 ];
 
 /**
@@ -33,4 +35,5 @@ export const droppedModules: readonly string[] = [
 export const notInGuest: readonly string[] = [
   '^boot/.', '^usr/src/.', '^usr/bin/qemu-', '^usr/share/(qemu|seabios|doc|man|info|locale)/.',
   '^usr/lib/x86_64-linux-gnu/qemu/.', '^var/(cache|lib/apt|log)/.*', '^usr/lib/modules/[^/]*/(build|source)$',
+  '^usr/lib/udev/hwdb.d/.', '^etc/udev/hwdb.bin$', '^usr/lib/udev/hwdb.bin$',
 ];

@@ -70,10 +70,19 @@ export class LabSite implements Site {
     ].join('\n');
   }
 
-  #daemonArgv(config: string): string[] {
+  #write(config: string): string {
     mkdirSync('/etc/vfring', { recursive: true });
     writeFileSync('/etc/vfring/vfringd.yaml', config);
+    return '/etc/vfring/vfringd.yaml';
+  }
+
+  #daemonArgv(config: string): string[] {
+    this.#write(config);
     return ['vfringd'];
+  }
+
+  configure(options: DaemonOptions): string {
+    return this.#write(this.config(options));
   }
 
   async startDaemon(options: DaemonOptions = {}): Promise<Daemon> {

@@ -1,18 +1,21 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
  * The end-to-end tests: `node --test-reporter=tap main.js soft|lab [PART...]`.
- * PART limits the run to provision, carry, crash, input, programs, conformance,
- * loss, applications or valgrind; the last four run by themselves over soft VFs
- * only. no-iommu and no-intremap are for machines booted so, and run only when named.
+ * PART limits the run to provision, carry, crash, disturb, doctor, input, programs,
+ * conformance, loss, applications or valgrind; the last four run by themselves over soft VFs
+ * only. no-iommu, no-intremap and systemd are for machines booted so, and run only when named.
  */
 import { applicationTests } from './applications.test.js';
 import { badInputTests, noIommuTests } from './bad-input.test.js';
 import { carryTests } from './carry.test.js';
 import { conformanceTests, lossTests } from './conformance.test.js';
 import { crashTests } from './crash.test.js';
+import { disturbTests } from './disturb.test.js';
+import { doctorTests, noIntremapDoctorTests, noIommuDoctorTests } from './doctor.test.js';
 import { programTests } from './programs.test.js';
 import { provisionTests } from './provision.test.js';
 import type { Site } from './site.js';
+import { systemdTests } from './systemd.test.js';
 import { valgrindTests } from './valgrind.test.js';
 
 const [kind, ...parts] = process.argv.slice(2);
@@ -30,6 +33,8 @@ const suites: Readonly<Record<string, (site: Site) => void>> = {
   provision: provisionTests,
   carry: carryTests,
   crash: crashTests,
+  disturb: disturbTests,
+  doctor: doctorTests,
   input: badInputTests,
   programs: programTests,
 };
@@ -43,8 +48,15 @@ const softByDefault: typeof suites = {
 };
 
 const onlyWhenNamed: typeof suites = {
-  'no-iommu': (site) => noIommuTests(site, /intel_iommu=on/),
-  'no-intremap': (site) => noIommuTests(site, /interrupt remapping/i),
+  systemd: systemdTests,
+  'no-iommu': (site) => {
+    noIommuTests(site, /intel_iommu=on/);
+    noIommuDoctorTests(site);
+  },
+  'no-intremap': (site) => {
+    noIommuTests(site, /interrupt remapping/i);
+    noIntremapDoctorTests(site);
+  },
 };
 
 const site = await makeSite();

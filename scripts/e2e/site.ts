@@ -53,6 +53,8 @@ export interface Site {
   readonly scratch: string;
   /** Text of a configuration. */
   config(options: DaemonOptions): string;
+  /** Writes the configuration file of vfringd, which goes on as it is. Returns the file. */
+  configure(options: DaemonOptions): string;
   /** Starts vfringd and waits until it is ready. */
   startDaemon(options?: DaemonOptions): Promise<Daemon>;
   /** Starts vfringd on a configuration's text; it is expected to end by itself. */

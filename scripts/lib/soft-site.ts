@@ -58,9 +58,18 @@ export class SoftSite implements Site {
     ].join('\n');
   }
 
-  #daemonArgv(config: string): string[] {
+  #write(config: string): string {
     const file = join(this.dir, 'vfringd.yaml');
     writeFileSync(file, config);
+    return file;
+  }
+
+  configure(options: DaemonOptions): string {
+    return this.#write(this.config(options));
+  }
+
+  #daemonArgv(config: string): string[] {
+    const file = this.#write(config);
     return [join(prefix, 'sbin', 'vfringd'), '--config', file, '--run-dir', this.#runDir];
   }
 

@@ -10,6 +10,8 @@ import { fail, ok, unknown, warn, type Check, type Finding, type Patient } from 
 import { eachOf } from './machine.js';
 
 const PRIVATE = 0o600;
+/** Base class 02h of a PCI function (PCI Code and ID Assignment 1.11, 1.3). */
+const NETWORK_CLASS = '0x02';
 
 export const NODE_CHECKS: readonly Check[] = [
   {
@@ -127,7 +129,7 @@ async function checkPf(config: PfConfig, patient: Patient): Promise<Finding[]> {
   const label = config.name ?? config.bdf ?? '';
   const pf = await nameOf(config, patient);
   if (pf === undefined) {
-    return [fail(`there is no interface ${label}`, 'correct name: or bdf: in the configuration (ip link shows the names); if the card is not there at all, load its driver or look for it with lspci')];
+    return [await noInterface(label, sysfs)];
   }
   const dir = deviceDir(pf.bdf);
   const total = Number((await sysfs.read(`${dir}/sriov_totalvfs`)) ?? 0);
@@ -140,7 +142,7 @@ async function checkPf(config: PfConfig, patient: Patient): Promise<Finding[]> {
     found.push(fail(`${pf.name} can make at most ${total} VFs, the configuration asks for ${config.vfs}`, `set vfs: ${total} or less`));
   }
   const made = Number((await sysfs.read(`${dir}/sriov_numvfs`)) ?? 0);
-  if (made !== config.vfs) {
+  if (made !== config.vfs && config.vfs <= total) {
     found.push(fail(`${pf.name} has ${made} VFs, the configuration asks for ${config.vfs}`, 'start vfringd, or let it take its configuration over: vfring provision'));
   }
   if ((await sysfs.read(`class/net/${pf.name}/carrier`)) !== '1') {
@@ -156,6 +158,24 @@ async function checkPf(config: PfConfig, patient: Patient): Promise<Finding[]> {
   return found.length > 0 ? found : [ok(`${pf.name}: ${made} of ${total} VFs, link up, MTU ${mtu}`)];
 }
 
+/** A card without a driver has no interface: that is told apart from a wrong name. */
+async function noInterface(label: string, sysfs: Patient['sysfs']): Promise<Finding> {
+  const idle: { bdf: string; modalias: string }[] = [];
+  for (const bdf of await sysfs.list('bus/pci/devices')) {
+    const dir = deviceDir(bdf);
+    const network = (await sysfs.read(`${dir}/class`))?.startsWith(NETWORK_CLASS) === true;
+    // VFs have a PF of their own, and none of them is a PF.
+    if (network && (await sysfs.link(`${dir}/driver`)) === undefined && (await sysfs.link(`${dir}/physfn`)) === undefined) {
+      idle.push({ bdf, modalias: (await sysfs.read(`${dir}/modalias`)) ?? '' });
+    }
+  }
+  if (idle.length > 0) {
+    const aliases = [...new Set(idle.map(({ modalias }) => modalias))].join(' ');
+    return fail(`there is no interface ${label}, and no driver has the network cards ${idle.map(({ bdf }) => bdf).sort().join(', ')}`, `modprobe -a ${aliases}`);
+  }
+  return fail(`there is no interface ${label}`, 'correct name: or bdf: in the configuration (ip link shows the names); if the card is not there at all, look for it with lspci');
+}
+
 async function checkGroups(config: PfConfig, patient: Patient): Promise<Finding[]> {
   const { sysfs } = patient;
   const pf = await nameOf(config, patient);
@@ -163,6 +183,9 @@ async function checkGroups(config: PfConfig, patient: Patient): Promise<Finding[
     return [];
   }
   const count = Number((await sysfs.read(`${deviceDir(pf.bdf)}/sriov_numvfs`)) ?? 0);
+  if (count === 0) {
+    return []; // The check of the PF says so.
+  }
   const bad: Finding[] = [];
   for (let i = 0; i < count; i++) {
     const bdf = await sysfs.link(`${deviceDir(pf.bdf)}/virtfn${i}`);

@@ -137,6 +137,11 @@ export class FakeKernel {
     return readFileSync(join(this.#root, this.#nodePath(bdf, attribute)), 'utf8');
   }
 
+  /** A write that is none of the provider's: neither counted nor held up. */
+  outside(path: string, value: string): void {
+    this.#obey(path, value);
+  }
+
   /** As when the administrator binds a VF elsewhere. */
   bindTo(bdf: string, driver: string): void {
     this.#unbind(bdf);
@@ -213,6 +218,10 @@ export class FakeKernel {
   async #write(path: string, value: string): Promise<void> {
     this.fuse();
     this.changes.push(`echo ${value.trim()} > ${path}`);
+    this.#obey(path, value);
+  }
+
+  #obey(path: string, value: string): void {
     const name = basename(path);
     const driver = /^bus\/pci\/drivers\/([^/]+)\/bind$/.exec(path)?.[1];
     if (driver !== undefined) {

@@ -3,14 +3,15 @@
 import { join } from 'node:path';
 import { softVfTool } from '../../src/providers/soft/softvf-tool.js';
 import { SoftProvider } from '../../src/providers/soft/soft-provider.js';
-import { SriovProvider } from '../../src/providers/sriov/sriov-provider.js';
+import { SriovProvider, type SriovContext } from '../../src/providers/sriov/sriov-provider.js';
 import { ipLink } from '../../src/providers/sriov/ip-link.js';
 import { nodeOps, type NodeOps } from '../../src/providers/node-ops.js';
 import type { Provider, Vf, VfCounters } from '../../src/providers/provider.js';
 import { native } from '../../src/native.js';
 import { silentLog } from '../../src/log.js';
+import type { SriovConfig } from '../../src/config/schema.js';
 import { sriovConfig, softConfig } from '../helpers/config.js';
-import { FakeKernel } from '../helpers/fake-kernel.js';
+import { FakeKernel, vfBdf } from '../helpers/fake-kernel.js';
 import { FakeSoftVf } from '../helpers/fake-softvf.js';
 
 export interface Harness {
@@ -18,13 +19,55 @@ export interface Harness {
   provider(vfs?: number): Provider;
   ownerOf(vf: Vf): Promise<{ uid: number; mode: number }>;
   /** As a user may do who owns it. */
-  chmod(vf: Vf, uid: number, mode: number): void;
-  setOpen(vf: Vf, open: boolean): void;
-  setCounters(vf: Vf, counters: VfCounters): void;
+  chmod(vf: Vf, uid: number, mode: number): void | Promise<void>;
+  setOpen(vf: Vf, open: boolean): void | Promise<void>;
+  /** Lets the VF carry something, and tells what, as far as another than the provider knows. */
+  carry(vf: Vf): Promise<Partial<VfCounters> & Pick<VfCounters, 'txFrames'>>;
   /** As when the VF is taken away under the daemon. */
-  remove(vf: Vf): void;
+  remove(vf: Vf): void | Promise<void>;
   /** Changes made to the machine so far. */
   changes(): number;
+}
+
+/** What a PF and its VFs are like, by `ip` and sysfs. */
+export interface PfShown {
+  readonly mtu: number;
+  readonly up: boolean;
+  readonly autoprobe: boolean;
+  readonly vfs: readonly { mac: string; spoofchk: boolean; trust: boolean; vlan: number; max_tx_rate: number; driver: string | undefined }[];
+}
+
+/** A machine with two PFs of 7 VFs each, neither up nor with VFs. */
+export interface SriovMachine extends Harness {
+  /** Its two PFs. */
+  readonly pfs: readonly [PfName, PfName];
+  of(config: SriovConfig): Provider;
+  vfBdf(pf: PfName, index: number): string;
+  /** Every change that was made through its providers, as a person would have typed it; modprobe apart. */
+  log(): readonly string[];
+  /** Called before each change; it throws when the change is not to happen. */
+  setFuse(fuse: () => void): void;
+  show(pf: PfName): Promise<PfShown>;
+  /** As an administrator does behind the daemon's back. */
+  setVf(pf: PfName, index: number, what: 'spoofchk' | 'trust', value: 'on' | 'off'): Promise<void>;
+  bind(bdf: string, driver: string): Promise<void>;
+  setNumVfs(pf: PfName, count: number): Promise<void>;
+  setLink(pf: PfName, up: boolean): Promise<void>;
+  dmaLimit(bdf: string): Promise<number>;
+}
+
+export interface PfName {
+  readonly bdf: string;
+  readonly name: string;
+  readonly mac: string;
+}
+
+/** More than 31 bits, so that a sign would show. */
+const CARRIED: VfCounters = { txFrames: 1, rxFrames: 2, txBytes: 3_000_000_000, rxBytes: 4 };
+
+/** What only played VFs can do. */
+interface CounterSetter {
+  setCounters(vf: Vf, counters: VfCounters): void;
 }
 
 /** Owner changes on paper, so that the suite needs no root. */
@@ -45,9 +88,11 @@ function paperOps(isLocked: NodeOps['isLocked']): NodeOps & { owners: Map<string
   };
 }
 
-export function softHarness(dir: string, vfs = 4): Harness & { fake: FakeSoftVf } {
+export function softHarness(dir: string, vfs = 4): Harness & CounterSetter & { fake: FakeSoftVf } {
   const fake = new FakeSoftVf();
   const ops = paperOps((path) => fake.file(path).state === 'open');
+  const setCounters = (vf: Vf, c: VfCounters): void =>
+    void Object.assign(fake.file(vf.device).counters, { tx_frames: c.txFrames, rx_frames: c.rxFrames, tx_bytes: c.txBytes, rx_bytes: c.rxBytes });
   return {
     fake,
     provider: (count: number = vfs) =>
@@ -65,22 +110,20 @@ export function softHarness(dir: string, vfs = 4): Harness & { fake: FakeSoftVf 
     ownerOf: (vf) => ops.stat(vf.device),
     chmod: (vf, uid, mode) => void ops.owners.set(vf.device, { uid, mode }),
     setOpen: (vf, open) => void (fake.file(vf.device).state = open ? 'open' : 'free'),
-    setCounters: (vf, c) =>
-      void Object.assign(fake.file(vf.device).counters, {
-        tx_frames: c.txFrames,
-        rx_frames: c.rxFrames,
-        tx_bytes: c.txBytes,
-        rx_bytes: c.rxBytes,
-      }),
+    carry: async (vf) => {
+      setCounters(vf, CARRIED);
+      return CARRIED;
+    },
+    setCounters,
     remove: (vf) => void fake.exec('vfring-softvf', ['destroy', vf.device]),
     changes: () => fake.calls.filter(([command]) => command !== 'show').length,
   };
 }
 
-export const PF_A = { bdf: '0000:01:00.0', name: 'ens1', mac: '52:54:00:12:34:56' };
-export const PF_B = { bdf: '0000:02:00.0', name: 'ens2', mac: '52:54:00:12:34:57' };
+export const PF_A: PfName = { bdf: '0000:01:00.0', name: 'ens1', mac: '52:54:00:12:34:56' };
+export const PF_B: PfName = { bdf: '0000:02:00.0', name: 'ens2', mac: '52:54:00:12:34:57' };
 
-export function sriovHarness(dir: string, pfs: Readonly<Record<string, number>> = { ens1: 2, ens2: 2 }): Harness & { kernel: FakeKernel } {
+export function sriovHarness(dir: string, pfs: Readonly<Record<string, number>> = { ens1: 2, ens2: 2 }): SriovMachine & CounterSetter & { kernel: FakeKernel } {
   const kernel = new FakeKernel(dir);
   kernel.addPf(PF_A);
   kernel.addPf(PF_B);
@@ -92,8 +135,30 @@ export function sriovHarness(dir: string, pfs: Readonly<Record<string, number>> 
     }
     return found;
   };
+  const setCounters = (vf: Vf, c: VfCounters): void =>
+    kernel.setRegisters(vf.name, {
+      [vfRegisters.VFGPTC]: c.txFrames,
+      [vfRegisters.VFGPRC]: c.rxFrames,
+      [vfRegisters.VFGOTC]: c.txBytes,
+      [vfRegisters.VFGORC]: c.rxBytes,
+    });
   return {
     kernel,
+    pfs: [PF_A, PF_B],
+    of: (config) => sriovProvider(kernel, config),
+    vfBdf: (pf, index) => vfBdf(pf.bdf, index),
+    log: () => kernel.changes.filter((change) => !change.startsWith('modprobe')),
+    setFuse: (fuse) => void (kernel.fuse = fuse),
+    show: async ({ name, bdf }) => {
+      const { mtu, up, vfs } = kernel.pf(name);
+      const drivers = kernel.drivers();
+      return { mtu, up, autoprobe: kernel.autoprobe(bdf) === '1', vfs: vfs.map((vf, i) => ({ ...vf, driver: drivers[vfBdf(bdf, i)] })) };
+    },
+    setVf: async ({ name }, index, what, value) => void Object.assign(kernel.pf(name).vfs[index] ?? {}, { [what]: value === 'on' }),
+    bind: async (bdf, driver) => kernel.bindTo(bdf, driver),
+    setNumVfs: async ({ bdf }, count) => kernel.outside(`bus/pci/devices/${bdf}/sriov_numvfs`, String(count)),
+    setLink: async ({ name }, up) => kernel.setCarrier(name, up),
+    dmaLimit: async (bdf) => Number(kernel.nodeAttribute(bdf, 'dma_limit_bytes')),
     provider: () => sriovProvider(kernel, sriovConfig(pfs).provider.sriov ?? { pf: [] }),
     ownerOf: async (vf) => ({ uid: node(vf).uid, mode: node(vf).mode }),
     chmod: (vf, uid, mode) => void Object.assign(node(vf), { uid, mode }),
@@ -101,19 +166,17 @@ export function sriovHarness(dir: string, pfs: Readonly<Record<string, number>> 
       kernel.setNodeAttribute(vf.name, 'state', open ? 'open' : 'free');
       kernel.setNodeAttribute(vf.name, 'owner_pid', open ? '4711' : '0');
     },
-    setCounters: (vf, c) =>
-      kernel.setRegisters(vf.name, {
-        [vfRegisters.VFGPTC]: c.txFrames,
-        [vfRegisters.VFGPRC]: c.rxFrames,
-        [vfRegisters.VFGOTC]: c.txBytes,
-        [vfRegisters.VFGORC]: c.rxBytes,
-      }),
+    carry: async (vf) => {
+      setCounters(vf, CARRIED);
+      return CARRIED;
+    },
+    setCounters,
     remove: (vf) => kernel.bindTo(vf.name, 'igbvf'),
     changes: () => kernel.changes.length,
   };
 }
 
-export function sriovProvider(kernel: FakeKernel, config: ConstructorParameters<typeof SriovProvider>[0]): SriovProvider {
+export function sriovProvider(kernel: FakeKernel, config: SriovConfig, other: Partial<SriovContext> = {}): SriovProvider {
   const addon = native();
   return new SriovProvider(config, {
     sysfs: kernel.sysfs,
@@ -125,5 +188,6 @@ export function sriovProvider(kernel: FakeKernel, config: ConstructorParameters<
     ops: kernel.ops,
     readRegisters: (path, offsets) => addon.readRegisters(path, offsets),
     registers: addon.vfRegisters,
+    ...other,
   });
 }

@@ -4,7 +4,7 @@ import { lstat } from 'node:fs/promises';
 import os from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { VfringError, causeText } from '../../errors.js';
+import { VfringError, causeText, errnoCode } from '../../errors.js';
 import { failureText, type Exec } from '../../exec.js';
 import type { Log } from '../../log.js';
 import type { IpLink } from './ip-link.js';
@@ -42,6 +42,8 @@ export async function apply(action: Action, context: ApplyContext): Promise<void
       return;
     case 'wait-node':
       return waitNode(context, action.bdf);
+    case 'wait-udev':
+      return waitUdev(context);
   }
 }
 
@@ -78,6 +80,20 @@ async function waitNode(context: ApplyContext, bdf: string): Promise<void> {
   });
   if (!there) {
     throw new VfringError('VFRING_ERR_VF_NO_NODE', { vf: bdf, what, cause: `waited ${context.patienceMs} ms` });
+  }
+}
+
+/** Where no udev is, or none runs, there is nothing to wait for. */
+async function waitUdev({ exec, log, patienceMs }: ApplyContext): Promise<void> {
+  try {
+    const result = await exec('udevadm', ['settle', `--timeout=${Math.ceil(patienceMs / 1000)}`]);
+    if (result.status !== 0) {
+      log.warn('udev is still at work', { cause: failureText(result), remedy: 'udevadm monitor shows at what; a node that it takes from its user is given back within 15 s' });
+    }
+  } catch (error) {
+    if (errnoCode(error) !== 'ENOENT') {
+      throw error;
+    }
   }
 }
 

@@ -25,6 +25,7 @@ export type Action = About &
     | { readonly do: 'write'; readonly path: string; readonly value: string }
     | { readonly do: 'wait-link'; readonly pf: string }
     | { readonly do: 'wait-node'; readonly bdf: string }
+    | { readonly do: 'wait-udev' }
   );
 
 /** VFs that must be left alone, by bdf; `force`: they are named, and not left alone. */
@@ -152,6 +153,12 @@ export function planVf(pf: PfState, vf: VfState, config: PfConfig): Action[] {
   return actions;
 }
 
+/** The steps of all VFs of a PF, and one more when new nodes come of them: udev is waited for once. */
+export function withUdev(actions: readonly Action[]): readonly Action[] {
+  const why = 'it gives a new node to root when it gets to it, which must not be after the node is a user\'s';
+  return actions.some((action) => action.do === 'wait-node') ? [...actions, { do: 'wait-udev', why }] : actions;
+}
+
 /** Throws where an unprivileged process could reach memory that is not its own. */
 export function checkIsolation(vf: VfState): void {
   if (vf.iommuGroup === undefined) {
@@ -203,5 +210,7 @@ export function describe(action: Action): string {
       return `wait for the link of ${action.pf}`;
     case 'wait-node':
       return `wait for the node of ${action.bdf}`;
+    case 'wait-udev':
+      return 'udevadm settle';
   }
 }

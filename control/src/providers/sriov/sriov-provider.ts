@@ -20,7 +20,7 @@ import {
   type UioNode,
 } from './observe.js';
 import { selectPfs } from './select.js';
-import { checkIsolation, describe, futureVf, isInUse, planPf, planVf, type Action, type InUse } from './plan.js';
+import { checkIsolation, describe, futureVf, isInUse, planPf, planVf, withUdev, type Action, type InUse } from './plan.js';
 
 export interface SriovContext extends ApplyContext {
   readonly ops: NodeOps;
@@ -64,14 +64,14 @@ export class SriovProvider implements Provider {
         pf.vfs.forEach(checkIsolation);
       }
       const vfs = present ? pf.vfs : (await predictVfBdfs(sysfs, pf.bdf, config.vfs)).map((bdf, i) => futureVf(i, bdf));
-      for (const vf of vfs) {
+      const each = vfs.map((vf): Action[] => {
         refuseSameMac(macs, vfMac(config.mac_prefix, pf.permanentMac, vf.index), vf.bdf);
-        if (force && isInUse(vf, inUse)) {
-          actions.push(...planVf(pf, vf, config).map((action) => ({ ...action, disturbs: [vf.bdf] })));
-        } else if (!isInUse(vf, inUse)) {
-          actions.push(...planVf(pf, vf, config));
+        if (!isInUse(vf, inUse)) {
+          return planVf(pf, vf, config);
         }
-      }
+        return force ? planVf(pf, vf, config).map((action) => ({ ...action, disturbs: [vf.bdf] })) : [];
+      });
+      actions.push(...withUdev(each.flat()));
       pf.vfs.forEach(({ bdf }) => left.delete(bdf));
     }
     const steps = actions.map((action) => ({ what: describe(action), why: action.why, ...(action.disturbs && { disturbs: action.disturbs }) }));
@@ -120,10 +120,10 @@ export class SriovProvider implements Provider {
   async #provisionPf(config: PfConfig, inUse: InUse, done: Action[]): Promise<PfState> {
     const { sysfs, ip } = this.#context;
     const observe = (): Promise<PfState> => observePf(config, sysfs, ip);
-    const plan = (pf: PfState): Action[] => {
+    const plan = (pf: PfState): readonly Action[] => {
       const own = pf.vfs.filter((vf) => inUse.force || !isInUse(vf, inUse));
       own.forEach(checkIsolation);
-      return own.flatMap((vf) => planVf(pf, vf, config));
+      return withUdev(own.flatMap((vf) => planVf(pf, vf, config)));
     };
     await this.#applyAll(planPf(await observe(), config, inUse), done);
     await this.#applyAll(plan(await observe()), done);

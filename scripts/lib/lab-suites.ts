@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** Runs what belongs to control's tests in a running guest, each program as one file: suites that vitest runs natively, too, and the recorder. */
+import { isDeepStrictEqual } from 'node:util';
+import { Readable } from 'node:stream';
+import { build } from 'esbuild';
+import { execa } from 'execa';
+import { join } from 'node:path';
+import { readRecording } from '../../control/tests/helpers/recorded.js';
+import { shapeOf, type Recording, type Scenario } from '../../control/tests/helpers/recording.js';
+import type { Guest, Output } from '../../lab/src/guest.js';
+import { StepError, buildDir, root, step } from './steps.js';
+import { judged, tallyOfTap, type Tally } from './tally.js';
+
+/** Beside what is installed: the native addon and koffi are found from there. */
+const GUEST_DIR = '/usr/lib/vfring/control/tests';
+
+/** Name of a source in control/tests/lab. Returns its path in the guest. */
+async function copyTo(guest: Guest, name: 'main' | 'record'): Promise<string> {
+  const lab = join(root, 'control', 'tests', 'lab');
+  const outdir = join(buildDir, 'suites');
+  await step(`bundle ${name} of control's tests`, () => build({
+    entryPoints: [join(lab, `${name}.ts`)],
+    outdir,
+    outExtension: { '.js': '.mjs' },
+    bundle: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20',
+    alias: { vitest: join(lab, 'vitest.ts') },
+    external: ['koffi', 'better-sqlite3'],
+    banner: { js: "import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(import.meta.url);" },
+    logLevel: 'warning',
+  }));
+  const { stdout: tar } = await execa('tar', ['-c', '-C', outdir, `${name}.mjs`], { encoding: 'buffer' });
+  const result = await guest.exec({
+    argv: ['sh', '-c', `mkdir -p ${GUEST_DIR} && tar -x -C ${GUEST_DIR}`],
+    stdin: Readable.from([Buffer.from(tar)]),
+  });
+  if (result.status !== 0) {
+    throw new StepError(`the suites could not be copied into the guest: ${result.stderr}`);
+  }
+  return `${GUEST_DIR}/${name}.mjs`;
+}
+
+/** The providers' suites on real VFs. No vfringd may run. */
+export async function runSuites(guest: Guest, onOutput: Output): Promise<Tally> {
+  const main = await copyTo(guest, 'main');
+  const result = await guest.exec({ argv: ['sh', '-c', 'modprobe igb && exec node --test-reporter=tap "$1"', 'sh', main], onOutput });
+  return judged(tallyOfTap(result.stdout), result.status === 0);
+}
+
+/** Brings the guest into each state, and records it. No vfringd may run. */
+export async function recordIn(guest: Guest, scenarios: readonly Scenario[]): Promise<Recording[]> {
+  const record = await copyTo(guest, 'record');
+  const result = await guest.exec({ argv: ['sh', '-c', 'modprobe igb && exec node "$@"', 'sh', record, ...scenarios] });
+  if (result.status !== 0) {
+    throw new StepError(`the guest could not be recorded: ${result.stderr}`);
+  }
+  return result.stdout.trim().split('\n').map((line) => JSON.parse(line) as Recording);
+}
+
+/** Whether the recordings that vitest's tests are made from are still what the guest is like. */
+export async function compareRecordings(guest: Guest, scenarios: readonly Scenario[], onOutput: Output): Promise<Tally> {
+  const total = { passed: 0, failed: 0 };
+  for (const fresh of await recordIn(guest, scenarios)) {
+    const [now, then] = [fresh, readRecording(fresh.scenario)].map(shapeOf);
+    const same = isDeepStrictEqual(now, then);
+    total[same ? 'passed' : 'failed'] += 1;
+    onOutput('stdout', Buffer.from(`${same ? 'ok' : 'not ok'} - the recording ${fresh.scenario} is what the machine is like\n`));
+    if (!same) {
+      onOutput('stdout', Buffer.from(`the machine now (npm run record writes all anew):\n${JSON.stringify(now, null, 1)}\nas recorded:\n${JSON.stringify(then, null, 1)}\n`));
+    }
+  }
+  return total;
+}
