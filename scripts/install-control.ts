@@ -177,7 +177,6 @@ if (existsSync(target)) {
 renameSync(fresh, target);
 rmSync(old, { recursive: true, force: true });
 installWrapper('bin', 'vfring', 'cli/main.js');
-// A daemon that lives for months and makes little garbage needs no large nursery for it.
 // Memory of an idle daemon (docs/performance/control.md): a small nursery, no compiled code
 // for what has run for a moment only, and no start-up snapshot, whose heap stays resident.
 installWrapper('sbin', 'vfringd', 'daemon/main.js', ' --max-semi-space-size=1 --interrupt-budget=2000000 --no-node-snapshot');
