@@ -70,6 +70,10 @@ static int take_all(uint32_t victim_bytes, uint8_t seed)
         }
     }
     CHECK_EQ(receive(&receiver, data, sizeof(data)), -1);
+    /* The count of used descriptors goes with the head (32 divides 2^32). */
+    const struct softvf_rx *rx = &receiver.dev->file->rx;
+    CHECK_EQ(SOFTVF_GET(&rx->consumed) % receiver.rx_entries, SOFTVF_GET(&rx->head));
+    CHECK_EQ(violations(receiver_path), 0);
     return others;
 }
 

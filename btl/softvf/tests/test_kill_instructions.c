@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "softvf_internal.h"
 #include "testdrv.h"
 
 /** Single steps a case; each is two system calls and two switches, up to 40 us in a virtual machine. */
@@ -95,6 +96,9 @@ static bool check_receiver(uint32_t bytes)
     CHECK_EQ(got, 99);
     CHECK_EQ(memcmp(data + 6, steady.mac, 6), 0);
     CHECK_EQ(receive(&receiver, data, sizeof(data)), -1);
+    /* The count of used descriptors goes with the head (32 divides 2^32). */
+    CHECK_EQ(SOFTVF_GET(&receiver.dev->file->rx.consumed) % receiver.rx_entries,
+             softvf_read32(receiver.dev, VFRING_82576_RDH(0)));
     return arrived;
 }
 
