@@ -48,8 +48,9 @@ export function systemdTests(site: Site): void {
       await site.admin(['systemctl', 'stop', UNIT]);
     });
 
+    // The guest has no man to look manual pages up with.
     test('systemd finds no fault in it', async () => {
-      const { status: code, stdout, stderr } = await site.admin(['systemd-analyze', 'verify', `/usr/lib/systemd/system/${UNIT}`]);
+      const { status: code, stdout, stderr } = await site.admin(['systemd-analyze', 'verify', '--man=no', `/usr/lib/systemd/system/${UNIT}`]);
       const about = (stdout + stderr).split('\n').filter((line) => line.includes('vfringd'));
       assert.deepEqual(about, []);
       assert.equal(code, 0, stdout + stderr);
