@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { Recording, Scenario } from '../control/tests/helpers/recording.js';
 import { Guest } from '../lab/src/guest.js';
 import type { Machine } from '../lab/src/qemu.js';
+import { copyTestsTo } from './lib/lab-e2e.js';
 import { recordIn } from './lib/lab-suites.js';
 import { root, runMain } from './lib/steps.js';
 
@@ -13,6 +14,7 @@ const dir = join(root, 'control', 'tests', 'recordings');
 async function record(machine: Partial<Machine>, scenarios: readonly Scenario[]): Promise<void> {
   const guest = await Guest.boot({ machine });
   try {
+    await copyTestsTo(guest);
     for (const recording of await recordIn(guest, scenarios)) {
       writeFileSync(join(dir, `${recording.scenario}.json`), textOf(recording));
     }

@@ -248,6 +248,11 @@ export const CATALOGUE = {
     message: 'the component mca_btl_vfring.so is neither in {folders}',
     remedy: 'install the BTL for this Open MPI: ./configure && make install in the source folder',
   },
+  VFRING_ERR_BTL_UNLOADABLE: {
+    exit: EXIT.UNAVAILABLE,
+    message: 'Open MPI {version} finds the component mca_btl_vfring.so and does not load it: {cause}',
+    remedy: 'build it anew for this Open MPI (./configure && make install in the source folder); ldd shows a library that is missing',
+  },
   VFRING_ERR_NOT_CARRIED: {
     exit: EXIT.NOT_CARRIED,
     message: 'the run ended well, but vfring did not carry it: {what}',

@@ -147,12 +147,14 @@ export function doctorTests(site: Site): void {
       await write(site, CONFIG, good.replace('vfs: 2', 'vfs: 3'));
     });
 
-    test('the BTL is not where Open MPI looks for it', async () => {
+    test('the BTL is not where Open MPI looks for it, or is none that it can load', async () => {
       const folder = /^path:pkglibdir:(.+)$/m.exec(await must(site, 'ompi_info', '--path', 'pkglibdir', '--parsable'))?.[1];
       const btl = `${folder?.trim()}/mca_btl_vfring.so`;
       renameSync(btl, `${btl}.away`);
       try {
-        await doctor.fails([['open-mpi', /mca_btl_vfring\.so/, /make install/]]);
+        await doctor.fails([['open-mpi', /mca_btl_vfring\.so is neither in/, /make install/]]);
+        await write(site, btl, 'not a library');
+        await doctor.fails([['open-mpi', /finds the component mca_btl_vfring\.so and does not load it: .*(file too short|invalid ELF header)/, /make install/]]);
       } finally {
         renameSync(`${btl}.away`, btl);
       }

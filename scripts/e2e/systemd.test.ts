@@ -48,8 +48,9 @@ export function systemdTests(site: Site): void {
       await site.admin(['systemctl', 'stop', UNIT]);
     });
 
+    // The guest has no man to look manual pages up with.
     test('systemd finds no fault in it', async () => {
-      const { status: code, stdout, stderr } = await site.admin(['systemd-analyze', 'verify', `/usr/lib/systemd/system/${UNIT}`]);
+      const { status: code, stdout, stderr } = await site.admin(['systemd-analyze', 'verify', '--man=no', `/usr/lib/systemd/system/${UNIT}`]);
       const about = (stdout + stderr).split('\n').filter((line) => line.includes('vfringd'));
       assert.deepEqual(about, []);
       assert.equal(code, 0, stdout + stderr);
@@ -118,13 +119,15 @@ export function systemdTests(site: Site): void {
 
     test('a start that fails says why in the journal', async () => {
       writeFileSync(CONFIG, site.config({ vfs: 2 }).replace('mtu:', 'mtus:'));
-      const started = await site.admin(['systemctl', 'start', UNIT]);
-      assert.notEqual(started.status, 0);
-      assert.match(await journal(), /VFRING_ERR_CONFIG.*mtus/);
-      assert.equal(await property('ExecMainStatus'), '78');
-      await site.admin(['systemctl', 'stop', UNIT]);
-      await must('systemctl', 'reset-failed', UNIT);
-      configure(2);
+      try {
+        const started = await site.admin(['systemctl', 'start', UNIT]);
+        assert.notEqual(started.status, 0);
+        assert.match(await journal(), /VFRING_ERR_CONFIG.*mtus/);
+        assert.equal(await property('ExecMainStatus'), '78');
+      } finally {
+        await must('systemctl', 'stop', UNIT);
+        configure(2);
+      }
     });
   });
 

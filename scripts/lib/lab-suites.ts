@@ -1,26 +1,23 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Runs what belongs to control's tests in a running guest, each program as one file: suites that vitest runs natively, too, and the recorder. */
 import { isDeepStrictEqual } from 'node:util';
-import { Readable } from 'node:stream';
 import { build } from 'esbuild';
-import { execa } from 'execa';
 import { join } from 'node:path';
 import { readRecording } from '../../control/tests/helpers/recorded.js';
 import { shapeOf, type Recording, type Scenario } from '../../control/tests/helpers/recording.js';
 import type { Guest, Output } from '../../lab/src/guest.js';
-import { StepError, buildDir, root, step } from './steps.js';
+import { StepError, buildDir, root } from './steps.js';
 import { judged, tallyOfTap, type Tally } from './tally.js';
 
 /** Beside what is installed: the native addon and koffi are found from there. */
-const GUEST_DIR = '/usr/lib/vfring/control/tests';
+export const SUITES_DIR = '/usr/lib/vfring/control/tests';
 
-/** Name of a source in control/tests/lab. Returns its path in the guest. */
-async function copyTo(guest: Guest, name: 'main' | 'record'): Promise<string> {
+/** Makes the programs in build/suites, to be brought into the guest with the other tests (lab-e2e.ts). */
+export async function bundleSuites(): Promise<void> {
   const lab = join(root, 'control', 'tests', 'lab');
-  const outdir = join(buildDir, 'suites');
-  await step(`bundle ${name} of control's tests`, () => build({
-    entryPoints: [join(lab, `${name}.ts`)],
-    outdir,
+  await build({
+    entryPoints: ['main', 'record'].map((name) => join(lab, `${name}.ts`)),
+    outdir: join(buildDir, 'suites'),
     outExtension: { '.js': '.mjs' },
     bundle: true,
     format: 'esm',
@@ -30,29 +27,18 @@ async function copyTo(guest: Guest, name: 'main' | 'record'): Promise<string> {
     external: ['koffi', 'better-sqlite3'],
     banner: { js: "import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(import.meta.url);" },
     logLevel: 'warning',
-  }));
-  const { stdout: tar } = await execa('tar', ['-c', '-C', outdir, `${name}.mjs`], { encoding: 'buffer' });
-  const result = await guest.exec({
-    argv: ['sh', '-c', `mkdir -p ${GUEST_DIR} && tar -x -C ${GUEST_DIR}`],
-    stdin: Readable.from([Buffer.from(tar)]),
   });
-  if (result.status !== 0) {
-    throw new StepError(`the suites could not be copied into the guest: ${result.stderr}`);
-  }
-  return `${GUEST_DIR}/${name}.mjs`;
 }
 
-/** The providers' suites on real VFs. No vfringd may run. */
+/** The providers' suites on real VFs. The guest must have the tests (copyTestsTo); no vfringd may run. */
 export async function runSuites(guest: Guest, onOutput: Output): Promise<Tally> {
-  const main = await copyTo(guest, 'main');
-  const result = await guest.exec({ argv: ['sh', '-c', 'modprobe igb && exec node --test-reporter=tap "$1"', 'sh', main], onOutput });
+  const result = await guest.exec({ argv: ['sh', '-c', `modprobe igb && exec node --test-reporter=tap ${SUITES_DIR}/main.mjs`], onOutput });
   return judged(tallyOfTap(result.stdout), result.status === 0);
 }
 
-/** Brings the guest into each state, and records it. No vfringd may run. */
+/** Brings the guest into each state, and records it. The guest must have the tests (copyTestsTo); no vfringd may run. */
 export async function recordIn(guest: Guest, scenarios: readonly Scenario[]): Promise<Recording[]> {
-  const record = await copyTo(guest, 'record');
-  const result = await guest.exec({ argv: ['sh', '-c', 'modprobe igb && exec node "$@"', 'sh', record, ...scenarios] });
+  const result = await guest.exec({ argv: ['sh', '-c', 'modprobe igb && exec node "$@"', 'sh', `${SUITES_DIR}/record.mjs`, ...scenarios] });
   if (result.status !== 0) {
     throw new StepError(`the guest could not be recorded: ${result.stderr}`);
   }

@@ -38,9 +38,30 @@ export async function findOpenMpi(mpirun: string, exec: Exec): Promise<OpenMpi> 
   };
 }
 
-async function componentFolder(mpirun: string, exec: Exec): Promise<string> {
+function ompiInfo(mpirun: string): string {
   const beside = join(dirname(mpirun), 'ompi_info');
-  const program = existsSync(beside) ? beside : 'ompi_info';
+  return existsSync(beside) ? beside : 'ompi_info';
+}
+
+/**
+ * Has Open MPI load the BTL, as its processes would. Throws VFRING_ERR_BTL_UNLOADABLE with the loader's words, as for
+ * one that another Open MPI was built with.
+ *
+ * @param path what componentPath() returned
+ */
+export async function checkLoads(mpi: OpenMpi, path: NodeJS.ProcessEnv, exec: Exec): Promise<void> {
+  const settings = Object.entries({ ...path, OMPI_MCA_mca_base_component_show_load_errors: '1' }).map(([key, value]) => `${key}=${value ?? ''}`);
+  const result = await exec('env', [...settings, ompiInfo(mpi.mpirun), '--parsable', '--param', 'btl', 'vfring', '--level', '1']);
+  if (/^mca:btl:vfring:version:/m.test(result.stdout)) {
+    return;
+  }
+  // Words of components that somebody else's installation lacks are none of ours.
+  const said = `${result.stderr}\n${result.stdout}`.split('\n').filter((line) => line.includes(BTL_FILE.replace('.so', '')));
+  throw new VfringError('VFRING_ERR_BTL_UNLOADABLE', { version: mpi.version, cause: said.join('; ').trim() || failureText(result) });
+}
+
+async function componentFolder(mpirun: string, exec: Exec): Promise<string> {
+  const program = ompiInfo(mpirun);
   const result = await exec(program, ['--path', 'pkglibdir', '--parsable']).catch((error: unknown) => {
     throw new VfringError('VFRING_ERR_NO_MPIRUN', { mpirun: program, cause: causeText(error) }, { cause: error });
   });

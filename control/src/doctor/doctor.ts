@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import os from 'node:os';
 import type { ApiClient } from '../cli/api-client.js';
-import { componentPath, findOpenMpi } from '../cli/open-mpi.js';
+import { checkLoads, componentPath, findOpenMpi } from '../cli/open-mpi.js';
 import { loadConfig } from '../config/load.js';
 import { causeText } from '../errors.js';
 import { exec } from '../exec.js';
@@ -35,7 +35,9 @@ export async function doctor(api: ApiClient, configFile: string, mpirun: string)
     openMpi: async () => {
       const mpi = await findOpenMpi(mpirun, exec);
       const own = `${prefix}/lib/openmpi`;
-      const searched = Object.values(componentPath(mpi, prefix, process.env)).join(':').split(':');
+      const path = componentPath(mpi, prefix, process.env);
+      await checkLoads(mpi, path, exec);
+      const searched = Object.values(path).join(':').split(':');
       const where = searched[0] !== own ? searched[0] : `${own} (vfring run adds it; for a plain mpirun set OMPI_MCA_opal_mca_base_component_path)`;
       return `Open MPI ${mpi.version}, the BTL is in ${where}`;
     },

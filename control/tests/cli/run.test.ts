@@ -4,7 +4,7 @@ import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { apiClient } from '../../src/cli/api-client.js';
-import { btlList, componentPath, findOpenMpi } from '../../src/cli/open-mpi.js';
+import { btlList, checkLoads, componentPath, findOpenMpi } from '../../src/cli/open-mpi.js';
 import { parseRunArgs } from '../../src/cli/run-args.js';
 import { run } from '../../src/cli/run.js';
 import { exec } from '../../src/exec.js';
@@ -126,6 +126,23 @@ describe('Open MPI', () => {
     expect(componentPath(mpi, prefix, { [short]: '/mine' })).toEqual({ [long]: both });
     expect(componentPath(mpi, prefix, { [short]: '/other', [long]: '/mine' })).toEqual({ [long]: both });
     expect(componentPath(mpi, prefix, { [long]: both })).toEqual({ [long]: both });
+  });
+
+  test('loads the BTL or says why not, in its own words', async () => {
+    const dir = tempDir();
+    const { mpirun, components } = fakeOpenMpi(dir, '');
+    const mpi = { mpirun, components, version: '5.0.7', major: 5 };
+    const path = { OMPI_MCA_opal_mca_base_component_path: '/a:/b' };
+    const said = (stdout: string, stderr = '') => async (_program: string, args: readonly string[]) => {
+      expect(args).toContain('OMPI_MCA_opal_mca_base_component_path=/a:/b');
+      return { status: 0, stdout, stderr };
+    };
+    await checkLoads(mpi, path, said('mca:btl:vfring:version:"mca:2.1.0"\n'));
+    const trouble = 'unable to open mca_btl_vfring: undefined symbol: x (ignored)';
+    await expect(checkLoads(mpi, path, said('', `unable to open mca_mtl_psm\n${trouble}\n`))).rejects.toMatchObject({
+      code: 'VFRING_ERR_BTL_UNLOADABLE',
+      message: `Open MPI 5.0.7 finds the component mca_btl_vfring.so and does not load it: ${trouble}`,
+    });
   });
 
   test('without the BTL is refused before anything runs', async () => {

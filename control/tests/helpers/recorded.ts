@@ -17,6 +17,12 @@ export interface RecordedMachine {
 
 const LINK = '-> ';
 
+/** Below /sys, where what a link names is found; the kernel's own targets lead through /sys/devices, which is not recorded. */
+function targetOf(link: string, name: string): string {
+  const folder = link === 'driver' ? 'bus/pci/drivers' : link === 'iommu_group' ? 'kernel/iommu_groups' : 'bus/pci/devices';
+  return join(folder, name);
+}
+
 export function readRecording(scenario: Scenario): Recording {
   return JSON.parse(readFileSync(join(import.meta.dirname, '..', 'recordings', `${scenario}.json`), 'utf8')) as Recording;
 }
@@ -30,7 +36,7 @@ export function recordedMachine(scenario: Scenario, dir: string): RecordedMachin
     for (const [name, text] of Object.entries(entries)) {
       const path = join(root, folder, name);
       mkdirSync(dirname(path), { recursive: true });
-      text.startsWith(LINK) ? symlinkSync(text.slice(LINK.length), path) : writeFileSync(path, `${text}\n`);
+      text.startsWith(LINK) ? symlinkSync(join(root, targetOf(name, text.slice(LINK.length))), path) : writeFileSync(path, `${text}\n`);
     }
   }
   const exec: Exec = async (program, args) => {

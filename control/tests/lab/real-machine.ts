@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** The emulated machine for the suites of providers: root, real PFs (two, of igb), the real uio_vf. */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { chmodSync, chownSync, closeSync, existsSync, lstatSync, openSync, readFileSync, readdirSync, readlinkSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -21,6 +21,7 @@ const SYS = '/sys';
 const DEVICES = join(SYS, 'bus/pci/devices');
 const PATIENCE_MS = 15_000;
 const FRAMES = 5;
+const IFF_UP = 1;
 
 const run = (program: string, ...args: string[]): string => execFileSync(program, args, { encoding: 'utf8' });
 const read = (file: string): string => readFileSync(file, 'utf8').trim();
@@ -63,8 +64,8 @@ export async function until(what: string, check: () => boolean): Promise<void> {
   }
 }
 
-/** The machine as it is without vfring: PFs down, no VFs, the kernel binds new ones. */
-export function reset(pfs: readonly PfName[]): void {
+/** The machine as it is without vfring: no VFs, the kernel binds new ones, PFs down (`cold`) or as they happen to be. */
+export function reset(pfs: readonly PfName[], cold = true): void {
   for (const { name, bdf } of pfs) {
     const set = (file: string, value: string): void => {
       if (read(join(DEVICES, bdf, file)) !== value) {
@@ -73,11 +74,11 @@ export function reset(pfs: readonly PfName[]): void {
     };
     set('sriov_numvfs', '0');
     set('sriov_drivers_autoprobe', '1');
-    const { mtu, flags } = ipShow(name);
-    if (flags.includes('UP')) {
+    const net = join(SYS, 'class/net', name);
+    if (cold && (Number(read(join(net, 'flags'))) & IFF_UP) !== 0) {
       run('ip', 'link', 'set', name, 'down');
     }
-    if (mtu !== 1500) {
+    if (cold && read(join(net, 'mtu')) !== '1500') {
       run('ip', 'link', 'set', name, 'mtu', '1500');
     }
   }
@@ -103,7 +104,8 @@ async function sendByKernel(vf: Vf): Promise<{ txFrames: number }> {
   run('ip', 'address', 'add', '192.0.2.1/24', 'dev', name);
   run('ip', 'link', 'set', name, 'up');
   await until(`the link of ${name}`, () => existsSync(join(SYS, 'class/net', name)) && read(join(SYS, 'class/net', name, 'carrier')) === '1');
-  run('ping', '-c', String(FRAMES), '-i', '0.2', '-W', '1', '-b', '-q', '192.0.2.255');
+  // Nobody answers, which ping calls a failure.
+  spawnSync('ping', ['-c', String(FRAMES), '-i', '0.2', '-W', '1', '-b', '-q', '192.0.2.255']);
   const txFrames = Number(read(join(SYS, 'class/net', name, 'statistics/tx_packets')));
   bind(vf.name, 'uio_vf');
   return { txFrames };
@@ -124,9 +126,9 @@ export function sriovProviderOf(config: SriovConfig, sysfs: Sysfs = realSysfs(SY
   });
 }
 
-export function realMachine(): SriovMachine {
+export function realMachine(_dir: string, cold = false): SriovMachine {
   const pfs = findPfs();
-  reset(pfs);
+  reset(pfs, cold);
   const log: string[] = [];
   let fuse = (): void => {};
   const changing = (what: string): void => {

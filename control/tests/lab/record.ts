@@ -3,7 +3,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, lstatSync, readFileSync, readdirSync, readlinkSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { SriovConfig } from '../../src/config/schema.js';
 import { sriovConfig } from '../helpers/config.js';
 import type { Recording, Scenario } from '../helpers/recording.js';
@@ -13,7 +13,7 @@ const SYS = '/sys';
 const PF_FILES = ['class', 'device', 'modalias', 'numa_node', 'vendor', 'driver_override', 'sriov_drivers_autoprobe', 'sriov_numvfs',
   'sriov_offset', 'sriov_stride', 'sriov_totalvfs', 'sriov_vf_device'];
 const NODE_FILES = ['abi', 'dev', 'dma_limit_bytes', 'dma_live_bytes', 'dma_peak_bytes', 'event_count', 'generation', 'isolation', 'owner_pid', 'state'];
-const NET_FILES = ['address', 'carrier', 'flags', 'mtu', 'operstate'];
+const NET_FILES = ['address', 'carrier', 'flags', 'mtu'];
 
 const list = (path: string): string[] => (existsSync(join(SYS, path)) ? readdirSync(join(SYS, path)).sort() : []);
 
@@ -23,7 +23,7 @@ function entries(folder: string, names: readonly string[]): Record<string, strin
   for (const name of names) {
     const path = join(SYS, folder, name);
     try {
-      found[name] = lstatSync(path).isSymbolicLink() ? `-> ${readlinkSync(path)}` : readFileSync(path, 'latin1').trim();
+      found[name] = lstatSync(path).isSymbolicLink() ? `-> ${basename(readlinkSync(path))}` : readFileSync(path, 'latin1').trim();
     } catch {
       continue;
     }
@@ -39,14 +39,17 @@ function record(scenario: Scenario): Recording {
   const sys: Record<string, Record<string, string>> = {};
   const ip: Record<string, unknown> = {};
   const groups = new Set<string>();
+  const drivers = new Set<string>();
   const isNetwork = (bdf: string): boolean => readFileSync(join(SYS, 'bus/pci/devices', bdf, 'class'), 'latin1').startsWith('0x02');
   for (const bdf of list('bus/pci/devices').filter(isNetwork)) {
     const dir = `bus/pci/devices/${bdf}`;
     const links = list(dir).filter((name) => /^(driver|iommu_group|physfn|virtfn\d+)$/.test(name));
     const own = (sys[dir] = entries(dir, [...PF_FILES, ...links]));
-    const group = own['iommu_group']?.replace(/^.*\//, '');
-    if (group !== undefined) {
-      groups.add(group);
+    for (const [link, named] of [['iommu_group', groups], ['driver', drivers]] as const) {
+      const name = own[link]?.slice('-> '.length);
+      if (name !== undefined) {
+        named.add(name);
+      }
     }
     for (const node of list(`${dir}/uio_vf`)) {
       sys[`${dir}/uio_vf/${node}`] = entries(`${dir}/uio_vf/${node}`, NODE_FILES);
@@ -63,7 +66,8 @@ function record(scenario: Scenario): Recording {
     list(`kernel/iommu_groups/${group}/devices`).forEach((bdf) => (sys[`kernel/iommu_groups/${group}/devices/${bdf}`] = {}));
   }
   list('class/iommu').forEach((unit) => (sys[`class/iommu/${unit}`] = {}));
-  list('bus/pci/drivers').filter((driver) => /^(igb|igbvf|uio_vf|vfio-pci)$/.test(driver)).forEach((driver) => (sys[`bus/pci/drivers/${driver}`] = {}));
+  // Others may be loaded, too: from what was done in the guest before.
+  [...drivers].sort().forEach((driver) => (sys[`bus/pci/drivers/${driver}`] = {}));
   return {
     scenario,
     release: os.release(),

@@ -37,7 +37,12 @@ export interface PfShown {
   readonly vfs: readonly { mac: string; spoofchk: boolean; trust: boolean; vlan: number; max_tx_rate: number; driver: string | undefined }[];
 }
 
-/** A machine with two PFs of 7 VFs each, neither up nor with VFs. */
+/**
+ * Makes a machine: two PFs of 7 VFs each, which has no VFs now. `cold`: neither PF is up, or has another MTU
+ * than 1500; without, they may be, which the emulated machine has in a fraction of the time.
+ */
+export type MakeMachine = (dir: string, cold?: boolean) => SriovMachine | Promise<SriovMachine>;
+
 export interface SriovMachine extends Harness {
   /** Its two PFs. */
   readonly pfs: readonly [PfName, PfName];

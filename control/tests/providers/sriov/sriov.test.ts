@@ -25,7 +25,7 @@ async function refusal(work: Promise<unknown>, code: ErrorCode): Promise<VfringE
   return error as VfringError;
 }
 
-sriovSuite('a played machine', sriovHarness, 2);
+sriovSuite('a played machine', (dir) => sriovHarness(dir), 2);
 
 describe('provisioning of real VFs', () => {
   test('a driver that forgets what was set is not believed', async () => {

@@ -10,7 +10,7 @@ import type { Around } from '../../../src/providers/provider.js';
 import { vfMac } from '../../../src/providers/sriov/mac.js';
 import { config } from '../../helpers/config.js';
 import { tempDir } from '../../helpers/temp-dir.js';
-import type { PfName, SriovMachine } from '../harness.js';
+import type { MakeMachine, PfName, SriovMachine } from '../harness.js';
 
 const NONE: Around = { leased: new Set() };
 const MTU = 9000;
@@ -28,12 +28,12 @@ async function refusal(work: Promise<unknown>, code: ErrorCode): Promise<VfringE
 const sriov = (pf: string): SriovConfig => config(`version: 1\nprovider: {sriov: {pf: [${pf}]}}`).provider.sriov ?? { pf: [] };
 
 /** @param halfWayVfs VFs of the machines that fail half-way: each step of theirs is tried, and costs a machine */
-export function sriovSuite(kind: string, make: (dir: string) => SriovMachine | Promise<SriovMachine>, halfWayVfs = 1): void {
+export function sriovSuite(kind: string, make: MakeMachine, halfWayVfs = 1): void {
   const entry = ({ name }: PfName, vfs: number, more = ''): SriovConfig => sriov(`{name: ${name}, vfs: ${vfs}, mtu: ${MTU}${more}}`);
 
   describe(`provisioning, ${kind}`, () => {
     test('the PF comes up before its VFs are made, and the kernel does not bind them', async () => {
-      const machine = await make(tempDir());
+      const machine = await make(tempDir(), true);
       const [pf] = machine.pfs;
       const [vf0, vf1] = [machine.vfBdf(pf, 0), machine.vfBdf(pf, 1)];
       await machine.of(entry(pf, 2)).provision(NONE);
@@ -212,16 +212,16 @@ export function sriovSuite(kind: string, make: (dir: string) => SriovMachine | P
   });
 
   describe(`provisioning that fails or dies half-way, ${kind}`, () => {
-    async function steps(): Promise<number> {
-      const machine = await make(tempDir());
+    async function steps(cold: boolean): Promise<number> {
+      const machine = await make(tempDir(), cold);
       await machine.of(entry(machine.pfs[0], halfWayVfs)).provision(NONE);
       return machine.log().length;
     }
 
     test('a step that fails: all steps before it are undone', async () => {
-      const count = await steps();
+      const count = await steps(true);
       for (let bad = 1; bad <= count; bad++) {
-        const machine = await make(tempDir());
+        const machine = await make(tempDir(), true);
         const [pf] = machine.pfs;
         const before = await machine.show(pf);
         let left = bad;
@@ -236,7 +236,7 @@ export function sriovSuite(kind: string, make: (dir: string) => SriovMachine | P
     });
 
     test('a daemon that dies before any step: the next one makes it whole', async () => {
-      const count = await steps();
+      const count = await steps(false);
       for (let last = 0; last < count; last++) {
         const machine = await make(tempDir());
         const [pf] = machine.pfs;
