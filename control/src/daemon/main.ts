@@ -11,6 +11,7 @@ import { createProvider } from '../providers/index.js';
 import { outliveReaders } from '../stdio.js';
 import { daemonCommand, type DaemonArguments } from './command.js';
 import { Daemon } from './daemon.js';
+import { realNuma } from './numa.js';
 import { realProcesses } from './processes.js';
 
 async function main(): Promise<number> {
@@ -40,6 +41,7 @@ async function main(): Promise<number> {
       },
       processes: realProcesses(native()),
       prlimit,
+      numa: realNuma(),
       log,
       ...(provider.kind === 'sriov' && { watchDevices }),
     });
