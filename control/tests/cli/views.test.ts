@@ -71,6 +71,12 @@ describe('preflight', () => {
     expect(preflightText(report)).toContain('4 ranks fit; each pins about 10 MiB');
   });
 
+  test('says how many VFs each NUMA node has where processes get no others', () => {
+    const vfs = [...four, vf('x', 'ens2', { numa: 1 }), vf('y', 'ens2', { numa: 1, link_up: false }), vf('z', 'ens3', { numa: -1 })];
+    expect(preflightText(preflight(1, status(vfs, { numa: 'require' }), 2 ** 30))).toContain('free with a link: 4 on node 0, 1 on node 1.');
+    expect(preflight(1, status(vfs), 2 ** 30).notes).toEqual([]);
+  });
+
   test.each<[string, Parameters<typeof preflight>, string]>([
     ['too few VFs', [5, status(four), 2 ** 30], 'free VFs, not reserved: 4, needed 5'],
     ['VFs that others have reserved', [4, status(four, { reserved_vfs: 2 }), 2 ** 30], 'free VFs, not reserved: 2, needed 4'],
