@@ -91,15 +91,15 @@ async function pick(
   refused: unknown,
 ): Promise<Pick<Granted, 'entries' | 'view'>> {
   const free = pool.in('free').filter((entry) => !barred.has(entry));
-  const view = numaView(numaPolicy, numa, pid, free.map(({ vf }) => vf));
+  const view = numaView(numaPolicy, numa, pid, free);
   const candidates = new Set(free.filter(({ vf }) => view.allows(vf)));
-  const far = free.filter((entry) => !candidates.has(entry));
   const picked: PoolEntry[] = [];
   const down: PoolEntry[] = [];
   while (picked.length < request.count) {
     const entry = pool.choose(candidates, picked, job.spread ?? spread, { key: job.key, rank: request.rank }, view.distance);
     if (entry === undefined) {
       const wanted = request.count;
+      const far = free.filter(({ vf }) => !view.allows(vf));
       throw refused ?? (far.length > 0 && picked.length + down.length < wanted
         ? farOnly({ pid, nodes: view.nodes, wanted, near: picked.length, far })
         : shortage(pool, { wanted, linked: picked.length, down, kept: 0 }));

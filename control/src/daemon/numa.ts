@@ -38,19 +38,31 @@ const REMOTE = 20;
 
 const ANYWHERE: NumaView = { nodes: undefined, distance: () => 0, allows: () => true };
 
-/** Reads /proc only where the VFs differ in their node, so that it costs a lease nothing on most machines. */
-export function numaView(policy: NumaPolicy, numa: Numa, pid: number, vfs: Iterable<Vf>): NumaView {
-  const candidates = policy === 'ignore' ? new Set<number>() : new Set(Array.from(vfs, (vf) => vf.numa));
-  const matters = policy === 'require' ? [...candidates].some((node) => node !== UNKNOWN_NODE) : candidates.size > 1;
-  if (!matters) {
+/** Reads /proc only where the free VFs differ in their node, so that it costs a lease next to nothing on most machines. */
+export function numaView(policy: NumaPolicy, numa: Numa, pid: number, free: readonly { readonly vf: Vf }[]): NumaView {
+  if (!matters(policy, free)) {
     return ANYWHERE;
   }
   const nodes = numa.nodesOf(pid);
   const far = (node: number): number =>
     nodes === undefined || node === UNKNOWN_NODE ? LOCAL : Math.min(...nodes.map((from) => numa.distance(from, node)));
-  const distances = new Map(Array.from(candidates, (node) => [node, far(node)]));
-  const allows = (vf: Vf): boolean => policy !== 'require' || isNear(vf.numa, nodes ?? []);
-  return { nodes, distance: (vf) => distances.get(vf.numa) ?? LOCAL, allows };
+  const distances = new Map(Array.from(new Set(free.map(({ vf }) => vf.numa)), (node) => [node, far(node)]));
+  return {
+    nodes,
+    distance: (vf) => distances.get(vf.numa) ?? LOCAL,
+    allows: (vf) => policy !== 'require' || isNear(vf.numa, nodes ?? []),
+  };
+}
+
+function matters(policy: NumaPolicy, free: readonly { readonly vf: Vf }[]): boolean {
+  switch (policy) {
+    case 'ignore':
+      return false;
+    case 'require':
+      return free.some(({ vf }) => vf.numa !== UNKNOWN_NODE);
+    case 'prefer':
+      return free.some(({ vf }) => vf.numa !== free[0]?.vf.numa);
+  }
 }
 
 type Range = readonly [first: number, last: number];

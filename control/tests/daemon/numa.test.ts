@@ -71,7 +71,7 @@ describe('what is read on the way of a lease', () => {
   const reads = (policy: NumaPolicy, nodes: readonly number[]): number => {
     let count = 0;
     const numa: Numa = { nodesOf: () => (count++, [0]), distance: () => 20 };
-    numaView(policy, numa, 1, nodes.map((node, i) => vf(`v${i}`, 'p', node)));
+    numaView(policy, numa, 1, nodes.map((node, i) => ({ vf: vf(`v${i}`, 'p', node) })));
     return count;
   };
 
@@ -107,7 +107,7 @@ test('whatever is free and wherever the process runs: prefer takes a nearest one
         const free = pool.in('free');
         const away = (on: number): number => (on === -1 ? 10 : Math.min(...nodes.map((from) => numa.distance(from, on))));
         const take = (policy: NumaPolicy): Vf | undefined => {
-          const view = numaView(policy, numa, 1, free.map((entry) => entry.vf));
+          const view = numaView(policy, numa, 1, free);
           const allowed = new Set(free.filter((entry) => view.allows(entry.vf)));
           return pool.choose(allowed, [], spread, { key: 1, rank }, view.distance)?.vf;
         };
