@@ -3,7 +3,7 @@
  * How a lease comes about: VFs are picked, written down, handed over, and the
  * process's limit is raised. Whatever fails, all of it is undone.
  */
-import type { Config } from '../config/schema.js';
+import type { Config, NumaPolicy } from '../config/schema.js';
 import { VfringError, causeText } from '../errors.js';
 import type { Ledger } from '../ledger/ledger.js';
 import { RLIMIT_MEMLOCK } from '../libc.js';
@@ -13,8 +13,9 @@ import { dmaLimit } from './claims.js';
 import type { Job } from './job-registry.js';
 import { leaseId, type Lease, type LeaseRequest, type LeasedVf } from './lease.js';
 import { raiseMemlock, type Prlimit } from './memlock.js';
+import { numaView, type Numa, type NumaView } from './numa.js';
 import type { WatchedProcess } from './processes.js';
-import { shortage } from './shortage.js';
+import { farOnly, shortage } from './shortage.js';
 import type { VfKeeper } from './vf-keeper.js';
 import type { PoolEntry, VfPool } from './vf-pool.js';
 
@@ -26,7 +27,15 @@ export interface GrantContext {
   readonly prlimit: Prlimit;
   readonly limits: Config['limits'];
   readonly spread: Config['spread'];
+  readonly numa: Numa;
+  readonly numaPolicy: NumaPolicy;
   readonly log: Log;
+}
+
+export interface Granted {
+  readonly lease: Lease;
+  readonly entries: readonly PoolEntry[];
+  readonly view: NumaView;
 }
 
 /** All VFs that were asked for, or an error with nothing changed. */
@@ -36,13 +45,13 @@ export async function grant(
   request: LeaseRequest,
   job: Job,
   context: GrantContext,
-): Promise<{ lease: Lease; entries: readonly PoolEntry[] }> {
+): Promise<Granted> {
   const { keeper, ledger, provider } = context;
   const limitBytes = dmaLimit(job, context.limits.dma_per_vf);
   const barred = new Set<PoolEntry>();
   let refused: unknown;
   for (;;) {
-    const entries = await pick(job, request, barred, context, refused);
+    const { entries, view } = await pick(job, process.pid, request, barred, context, refused);
     // Before anything is touched: whatever happens now, the next daemon knows.
     const { id, generations } = ledger.beginLease({
       jobKey: job.key, uid, pid: process.pid, startTicks: process.startTicks, rank: request.rank, ranks: request.ranks,
@@ -61,7 +70,7 @@ export async function grant(
         given.push(entry);
       }
       if (given.length === entries.length) {
-        return { lease: await hold(id, generations, uid, process, request, job, entries, limitBytes, context), entries };
+        return { lease: await hold(id, generations, uid, process, request, job, entries, limitBytes, context), entries, view };
       }
     } catch (error) {
       await giveUp(id, given, context);
@@ -75,25 +84,32 @@ export async function grant(
 /** Picks free VFs with a link. Throws when there are too few. */
 async function pick(
   job: Job,
+  pid: number,
   request: LeaseRequest,
   barred: ReadonlySet<PoolEntry>,
-  { pool, keeper, spread }: GrantContext,
+  { pool, keeper, spread, numa, numaPolicy }: GrantContext,
   refused: unknown,
-): Promise<PoolEntry[]> {
-  const candidates = new Set(pool.in('free').filter((entry) => !barred.has(entry)));
+): Promise<Pick<Granted, 'entries' | 'view'>> {
+  const free = pool.in('free').filter((entry) => !barred.has(entry));
+  const view = numaView(numaPolicy, numa, pid, free);
+  const candidates = new Set(free.filter(({ vf }) => view.allows(vf)));
   const picked: PoolEntry[] = [];
   const down: PoolEntry[] = [];
   while (picked.length < request.count) {
-    const entry = pool.choose(candidates, picked, job.spread ?? spread, { key: job.key, rank: request.rank });
+    const entry = pool.choose(candidates, picked, job.spread ?? spread, { key: job.key, rank: request.rank }, view.distance);
     if (entry === undefined) {
-      throw refused ?? shortage(pool, { wanted: request.count, linked: picked.length, down, kept: 0 });
+      const wanted = request.count;
+      const far = free.filter(({ vf }) => !view.allows(vf));
+      throw refused ?? (far.length > 0 && picked.length + down.length < wanted
+        ? farOnly({ pid, nodes: view.nodes, wanted, near: picked.length, far })
+        : shortage(pool, { wanted, linked: picked.length, down, kept: 0 }));
     }
     candidates.delete(entry);
     if (await keeper.glance(entry)) {
       (entry.linkUp ? picked : down).push(entry);
     }
   }
-  return picked;
+  return { entries: picked, view };
 }
 
 /** The nodes are the user's: notes where the counters stand, and raises the limit. */

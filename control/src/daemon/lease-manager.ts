@@ -14,8 +14,9 @@ import type { PlannedStep, Provider } from '../providers/provider.js';
 import { checkVfQuota, leasable, queued, reserved } from './claims.js';
 import { grant } from './grant.js';
 import type { JobRegistry } from './job-registry.js';
-import type { Lease, LeaseEnd, LeaseRequest, LeasedVf } from './lease.js';
+import { leaseId, type Lease, type LeaseEnd, type LeaseRequest, type LeasedVf } from './lease.js';
 import type { Prlimit } from './memlock.js';
+import type { Numa } from './numa.js';
 import type { Processes, WatchedProcess } from './processes.js';
 import { revive, sortRemains } from './recover.js';
 import { SerialQueue } from './serial-queue.js';
@@ -34,6 +35,7 @@ export interface LeaseManagerOptions {
   readonly jobs: JobRegistry;
   readonly ledger: Ledger;
   readonly prlimit: Prlimit;
+  readonly numa: Numa;
   readonly log: Log;
 }
 
@@ -237,6 +239,14 @@ export class LeaseManager {
     return this.#queue.run(async () => task());
   }
 
+  /** NUMA nodes where the process of a lease may run now; undefined when it has ended, or they are not known. */
+  nodesOf(key: number): readonly number[] | undefined {
+    const lease = this.#leases.get(leaseId(key));
+    const nodes = lease && this.#options.numa.nodesOf(lease.pid);
+    // Only a process that still lives is sure to be the one that was looked at.
+    return lease?.process.ended() === false ? nodes : undefined;
+  }
+
   leases(): Lease[] {
     return [...this.#leases.values()];
   }
@@ -269,8 +279,8 @@ export class LeaseManager {
     }
     const attempt = (): ReturnType<typeof grant> => {
       this.#admit(uid, job, request.count);
-      const { settings: { provider, config: { limits, spread } } } = this.#options;
-      return grant(uid, process, request, job, { ...this.#options, provider, limits, spread, pool: this.pool, keeper: this.#keeper });
+      const { settings: { provider, config: { limits, spread, numa: numaPolicy } } } = this.#options;
+      return grant(uid, process, request, job, { ...this.#options, provider, limits, spread, numaPolicy, pool: this.pool, keeper: this.#keeper });
     };
     let granted: Awaited<ReturnType<typeof grant>>;
     try {
@@ -282,12 +292,13 @@ export class LeaseManager {
       }
       granted = await attempt();
     }
-    const { lease, entries } = granted;
+    const { lease, entries, view } = granted;
     this.#register(lease, entries);
     this.tally.granted++;
     log.info('lease granted', {
       lease: lease.id, uid, pid: lease.pid, job: job.id, rank: request.rank,
       vfs: lease.vfs.map(({ vf }) => vf.name).join(','), memlock_bytes: lease.memlockBytes,
+      ...(view.nodes && { numa: view.nodes.join(','), vf_numa: lease.vfs.map(({ vf }) => vf.numa).join(',') }),
     });
     return lease;
   }
