@@ -10,6 +10,10 @@ export const packages: readonly string[] = [
   'linux-image-amd64', 'linux-headers-amd64', 'tiny-initramfs', 'busybox-static', 'kmod',
   // MPI
   'openmpi-bin', 'libopenmpi-dev', 'netpipe-openmpi', 'hpcc',
+  // Programs of others, for the end-to-end tests. A third of the image.
+  'lammps', 'python3-mpi4py', 'python3-numpy', 'scalapack-mpi-test',
+  // DPDK with its driver of 82576 VFs, which bench:lab compares with
+  'dpdk', 'librte-mempool-ring25', 'librte-net-e1000-25',
   // Building: C, the module, the native addon
   'gcc', 'g++', 'make', 'autoconf', 'automake', 'libtool', 'pkg-config', 'libjansson-dev', 'rsync',
   // Making and running the machine
