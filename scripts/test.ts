@@ -109,7 +109,7 @@ interface Part {
   readonly title: string;
   /** Needs the native build. */
   readonly native: boolean;
-  /** Runs only when named: it is not known to pass yet. */
+  /** Runs only when named: it takes long. */
   readonly onlyWhenNamed?: boolean;
   run(): Promise<Tally>;
 }
@@ -123,6 +123,9 @@ const parts: Readonly<Record<string, Part>> = {
   soft: { title: 'end to end over soft VFs', native: true, run: softE2e },
   kmod: { title: 'kernel module in the emulated machine', native: false, run: kmod },
   lab: { title: 'end to end over real VFs in the emulated machine', native: false, run: () => labE2e({}, []) },
+  'lab-applications': {
+    title: 'applications over real VFs in the emulated machine', native: false, onlyWhenNamed: true, run: () => labE2e({}, ['applications']),
+  },
   'no-iommu': { title: 'a machine without IOMMU', native: false, run: () => labE2e({ iommu: false }, ['no-iommu']) },
   'no-intremap': { title: 'a machine without interrupt remapping', native: false, run: () => labE2e({ intremap: false }, ['no-intremap']) },
 };

@@ -124,13 +124,14 @@ function suite(site: Site, mtu: number, wires: readonly Wire[]): void {
   }
 }
 
-/** On a good wire: two ranks and four, and two with short frames. */
+/** On a good wire: two ranks and four, and three with short frames. */
 export function conformanceTests(site: Site): void {
-  const quick = site.kind !== 'soft'; // an emulated machine
-  const good = { quick, lossy: false, knownFaults: [TRUNCATION] } as const;
+  const emulated = site.kind !== 'soft';
+  const good = { quick: emulated, lossy: false, knownFaults: [TRUNCATION] } as const;
   suite(site, 9000, [
     { ...good, title: 'MTU 9000', ranks: 2, mca: {} },
-    { ...good, title: 'MTU 9000', ranks: 4, mca: {} },
+    // The emulated machine has two processors: more ranks wait for each other.
+    ...(emulated ? [] : [{ ...good, title: 'MTU 9000', ranks: 4, mca: {} }]),
     { ...good, title: 'MTU 1500', ranks: 3, quick: true, mca: { btl_vfring_mtu: '1500' } },
   ]);
 }
