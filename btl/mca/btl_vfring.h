@@ -72,6 +72,7 @@ typedef struct mca_btl_vfring_frag_t {
     struct mca_btl_vfring_frag_t *next; /* free list, or list of due callbacks */
     bool in_flight;   /* the wire has it */
     bool upper_owns;  /* the PML has not freed it yet */
+    bool callback_due; /* its owner is to be told when the wire is done with it */
     mca_btl_vfring_op_t *op; /* it carries a part of this one; NULL: a message */
     struct vfring_reg *reg;  /* memory that the VF may read for it */
 } mca_btl_vfring_frag_t;

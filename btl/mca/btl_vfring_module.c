@@ -63,6 +63,7 @@ static inline mca_btl_vfring_frag_t *frag_get(mca_btl_vfring_module_t *module,
     frag->base.des_flags = flags;
     frag->in_flight = false;
     frag->upper_owns = true;
+    frag->callback_due = false;
     return frag;
 }
 
@@ -196,6 +197,18 @@ int btl_vfring_frag_send(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t 
     return frag_send(module, frag, tag, msg);
 }
 
+/* The PML is told of the send in the next progress. */
+static void callback_queue(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag)
+{
+    frag->next = NULL;
+    if (module->callbacks_head) {
+        module->callbacks_tail->next = frag;
+    } else {
+        module->callbacks_head = frag;
+    }
+    module->callbacks_tail = frag;
+}
+
 static int btl_send(struct mca_btl_base_module_t *btl, struct mca_btl_base_endpoint_t *endpoint,
                     struct mca_btl_base_descriptor_t *descriptor, mca_btl_base_tag_t tag)
 {
@@ -209,16 +222,16 @@ static int btl_send(struct mca_btl_base_module_t *btl, struct mca_btl_base_endpo
     if (OPAL_LIKELY(rc == OPAL_SUCCESS)) {
         /*
          * The data is in our slot and will arrive: for the PML the send is
-         * complete. The slot stays taken until the peer has confirmed it.
+         * complete. The slot stays taken until the peer has confirmed it. Who
+         * keeps the descriptor may fill it anew when told (one-sided operations
+         * of Open MPI 5 in several pieces do), and so is told only then.
          */
         if (frag->base.des_flags & MCA_BTL_DES_SEND_ALWAYS_CALLBACK) {
-            frag->next = NULL;
-            if (module->callbacks_head) {
-                module->callbacks_tail->next = frag;
+            if (frag->in_flight && !(frag->base.des_flags & MCA_BTL_DES_FLAGS_BTL_OWNERSHIP)) {
+                frag->callback_due = true;
             } else {
-                module->callbacks_head = frag;
+                callback_queue(module, frag);
             }
-            module->callbacks_tail = frag;
         } else {
             if (frag->base.des_flags & MCA_BTL_DES_FLAGS_BTL_OWNERSHIP) {
                 frag->upper_owns = false;
@@ -361,6 +374,13 @@ static void wire_complete(void *ctx, struct vfring_wire_frame *frame, int status
     }
     /* A lost peer is reported once, by wire_peer_failed(). */
     frag->in_flight = false;
+    if (OPAL_UNLIKELY(frag->callback_due)) {
+        frag->callback_due = false;
+        if (status == 0) {
+            callback_queue(module, frag);
+            return;
+        }
+    }
     frag_put_if_unused(module, frag);
 }
 

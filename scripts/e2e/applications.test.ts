@@ -24,7 +24,7 @@ interface Result {
 
 /** Runs the program over both, compares the numbers, and returns the output of the run over vfring. */
 async function sameOverBoth(
-  site: Site, program: readonly string[], cwd: string, numbersOf: (output: string) => string[], timeoutS = 300,
+  site: Site, program: readonly string[], cwd: string, numbersOf: (output: string) => string[], timeoutS = 1200,
 ): Promise<Result> {
   const results: Result[] = [];
   for (const argv of [overTcp(...program), vfringRun(RANKS, ...program)]) {
@@ -58,7 +58,8 @@ const SCALAPACK: readonly ScalapackTest[] = [
   { program: 'xdlu', input: 'LU.dat', omit: [8, 9, 10] },
   { program: 'xdllt', input: 'LLT.dat', omit: [8, 9, 10] },
   { program: 'xdqr', input: 'QR.dat', omit: [7, 8] },
-  { program: 'xzinv', input: 'INV.dat', omit: [5, 6, 7] },
+  // Not xzinv: its triangular matrices fail with ScaLAPACK 2.2.2 (Debian 13), on one process as well.
+  { program: 'xcinv', input: 'INV.dat', omit: [5, 6, 7] },
   { program: 'xdbrd', input: 'BRD.dat', omit: [6, 7, 8] },
   { program: 'xdhrd', input: 'HRD.dat', omit: [7, 8, 9] },
   { program: 'xzsep', input: 'SEP.dat', omit: [6, 7, 8, 9] },

@@ -14,6 +14,9 @@ type Program = (typeof PROGRAMS)[number];
 const HEADER_BYTES = 42;
 /** A case with a known fault may hang. */
 const KNOWN_FAULT_TIMEOUT_S = 10;
+/** Limits against hanging only: of a case and of a program, for an emulated machine on a busy computer. */
+const CASE_TIMEOUT_S = 600;
+const PROGRAM_TIMEOUT_S = 1800;
 /** Below this a parameter counts something else; above, a message takes too long. */
 const BOUNDARY_BYTES = { least: 64, most: 1024 * 1024 } as const;
 
@@ -82,7 +85,7 @@ function sumOf(counter: string, output: string): number {
 async function conforms(site: Site, wire: Wire, program: Program, args: readonly string[]): Promise<void> {
   const mca = { ...wire.mca, btl_vfring_stats: '1', ...(program === 'onesided' || program === 'atomics' ? await oneSidedMca(site) : {}) };
   const { status, stdout, stderr } = await asUser(site, mpirun(wire.ranks, ...mcaArgs(mca), join(site.programs, program),
-    ...(wire.quick ? ['--quick'] : []), ...args), { timeoutS: 600 });
+    ...(wire.quick ? ['--quick'] : []), '--timeout', String(CASE_TIMEOUT_S), ...args), { timeoutS: PROGRAM_TIMEOUT_S });
   const output = stdout + stderr;
   assert.equal(status, 0, output);
   assert.match(stdout, new RegExp(`^${program}: ok, ${wire.ranks} ranks, [1-9]\\d* cases passed`, 'm'), output);
@@ -124,13 +127,14 @@ function suite(site: Site, mtu: number, wires: readonly Wire[]): void {
   }
 }
 
-/** On a good wire: two ranks and four, and two with short frames. */
+/** On a good wire: two ranks and four, and three with short frames. */
 export function conformanceTests(site: Site): void {
-  const quick = site.kind !== 'soft'; // an emulated machine
-  const good = { quick, lossy: false, knownFaults: [TRUNCATION] } as const;
+  const emulated = site.kind !== 'soft';
+  const good = { quick: emulated, lossy: false, knownFaults: [TRUNCATION] } as const;
   suite(site, 9000, [
     { ...good, title: 'MTU 9000', ranks: 2, mca: {} },
-    { ...good, title: 'MTU 9000', ranks: 4, mca: {} },
+    // The emulated machine has two processors: more ranks wait for each other.
+    ...(emulated ? [] : [{ ...good, title: 'MTU 9000', ranks: 4, mca: {} }]),
     { ...good, title: 'MTU 1500', ranks: 3, quick: true, mca: { btl_vfring_mtu: '1500' } },
   ]);
 }

@@ -2,8 +2,9 @@
 /**
  * The end-to-end tests: `node --test-reporter=tap main.js soft|lab [PART...]`.
  * PART limits the run to provision, carry, crash, disturb, doctor, input, programs,
- * conformance, loss, applications or valgrind; the last four run by themselves over soft VFs
- * only. no-iommu, no-intremap and systemd are for machines booted so, and run only when named.
+ * conformance, loss, applications or valgrind; the last three run by themselves over
+ * soft VFs only, and applications in the emulated machine when named. no-iommu,
+ * no-intremap and systemd are for machines booted so, and run only when named.
  */
 import { applicationTests } from './applications.test.js';
 import { badInputTests, noIommuTests } from './bad-input.test.js';
@@ -37,11 +38,11 @@ const suites: Readonly<Record<string, (site: Site) => void>> = {
   doctor: doctorTests,
   input: badInputTests,
   programs: programTests,
+  conformance: conformanceTests,
 };
 
-/** Long, or in need of packages that the emulated machine does not have. */
+/** Long in the emulated machine, or in need of what only soft VFs can do. */
 const softByDefault: typeof suites = {
-  conformance: conformanceTests,
   loss: lossTests,
   applications: applicationTests,
   valgrind: valgrindTests,
