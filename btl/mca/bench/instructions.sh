@@ -18,12 +18,12 @@ for i in 0 1; do
     "$PREFIX/libexec/vfring/vfring-softvf" create "$dir" --index "$i" --mac "02:76:66:01:00:0$i" > "$dir/made"
 done
 OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
-OMPI_MCA_mca_base_component_path=$PREFIX/lib/openmpi:$(ompi_info --parsable --path pkglibdir | cut -d: -f3)
+OMPI_MCA_opal_mca_base_component_path=$PREFIX/lib/openmpi:$(ompi_info --parsable --path pkglibdir | cut -d: -f3)
 OMPI_MCA_btl_vfring_devices=$dir/vf0,$dir/vf1
 # The clocks of two processes under callgrind drift far apart: nobody is late here.
 OMPI_MCA_btl_vfring_rto_min=400000 OMPI_MCA_btl_vfring_ack_delay=1000000
 TURNS_PAGE=$dir/page
-export OMPI_ALLOW_RUN_AS_ROOT OMPI_ALLOW_RUN_AS_ROOT_CONFIRM OMPI_MCA_mca_base_component_path \
+export OMPI_ALLOW_RUN_AS_ROOT OMPI_ALLOW_RUN_AS_ROOT_CONFIRM OMPI_MCA_opal_mca_base_component_path \
     OMPI_MCA_btl_vfring_devices OMPI_MCA_btl_vfring_rto_min OMPI_MCA_btl_vfring_ack_delay TURNS_PAGE
 
 # count FUNCTION ITERATIONS: instructions inside FUNCTION in rank 0, less those

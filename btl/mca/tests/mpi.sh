@@ -9,7 +9,7 @@ trap 'rm -rf "$dir"' EXIT INT TERM
 failed=0
 wanted=$*
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
-export OMPI_MCA_mca_base_component_path="$component:$(ompi_info --parsable --path pkglibdir | cut -d: -f3)"
+export OMPI_MCA_opal_mca_base_component_path="$component:$(ompi_info --parsable --path pkglibdir | cut -d: -f3)"
 export OMPI_MCA_pml=ob1 OMPI_MCA_rmaps_base_oversubscribe=1 PRTE_MCA_rmaps_default_mapping_policy=:oversubscribe
 
 # vfs N MTU: N new soft VFs
