@@ -8,8 +8,8 @@
  * fill. All fragments of a module live in one array; each owns one slot of
  * registered memory for its header and payload.
  *
- * Files: component (life, progress), params, module (the BTL's functions),
- * frag (slots), onesided, rdma and region (put and get), endpoint (peers, modex), contact
+ * Files: component (life), params, module (the BTL's functions), hot (what every
+ * message runs through), frag (slots), onesided, rdma and region (put and get), endpoint (peers, modex), contact
  * (first frames), help (messages), pvars (MPI_T), lease (daemon), clock.
  */
 #ifndef BTL_VFRING_H
@@ -22,6 +22,7 @@
 #include "btl_vfring_region.h"
 #include "vfring_reg_cache.h"
 #include "vfring_vf.h"
+#include "vfring_vf_hot.h"
 #include "vfring_wire.h"
 
 #include <pthread.h>
@@ -109,13 +110,13 @@ typedef struct mca_btl_vfring_module_t {
 
     /* Read at every message. */
     struct vfring_vf *vf;
+    struct vfring_vf_hot hot; /* its rings */
     struct vfring_wire *wire;
     mca_btl_vfring_frag_t *free_frags;
     uint32_t num_free;
     uint32_t num_reserved; /* of the free ones, for control messages */
     uint32_t max_payload;  /* bytes of one frame, the PML's headers included */
     uint32_t idle_polls;
-    uint32_t last_tx_seq;  /* the VF's number of the last frame posted */
     bool in_progress;
     mca_btl_vfring_frag_t *callbacks_head; /* sent, the PML does not know yet */
     mca_btl_vfring_frag_t *callbacks_tail;
@@ -204,10 +205,24 @@ int btl_vfring_params_register(void);
 /** Did the user name this component in the MCA parameter btl? */
 bool btl_vfring_asked_for(void);
 
-/* btl_vfring_module.c */
+static inline mca_btl_vfring_module_t *btl_vfring_to_module(struct mca_btl_base_module_t *btl)
+{
+    return (mca_btl_vfring_module_t *) btl;
+}
+
+/* btl_vfring_component.c */
 int btl_vfring_module_finalize(struct mca_btl_base_module_t *btl);
+/** Not hot: after timeouts. */
+void btl_vfring_look_after_vf(mca_btl_vfring_module_t *module);
+
+/* btl_vfring_module.c */
 void btl_vfring_run_callbacks(mca_btl_vfring_module_t *module);
-extern const struct vfring_wire_ops btl_vfring_wire_ops;
+/** Packs exactly @p bytes of the convertor's data to @p to. */
+int btl_vfring_pack_all(struct opal_convertor_t *convertor, void *to, size_t bytes);
+/* Operations of the wire that are not hot. */
+struct vfring_wire_peer *btl_vfring_unknown_peer(void *ctx, uint32_t src);
+void btl_vfring_peer_silent(void *ctx, struct vfring_wire_peer *peer, uint64_t silent_ns);
+void btl_vfring_peer_failed(void *ctx, struct vfring_wire_peer *peer, uint64_t silent_ns);
 
 /* btl_vfring_frag.c */
 int btl_vfring_frags_create(mca_btl_vfring_module_t *module, struct vfring_vf_error *error);
@@ -238,9 +253,59 @@ static inline void btl_vfring_frag_put(mca_btl_vfring_module_t *module, mca_btl_
     module->num_free++;
 }
 
+/** A slot for the PML, or NULL: none that @p flags give a right to. */
+static inline mca_btl_vfring_frag_t *btl_vfring_frag_get(mca_btl_vfring_module_t *module,
+                                                         mca_btl_vfring_endpoint_t *endpoint,
+                                                         uint32_t flags)
+{
+    mca_btl_vfring_frag_t *frag = module->free_frags;
+
+    /*
+     * ob1 looks again at a control message that found no slot only when another
+     * one completes, and then it may be the last: so eager messages (PRIORITY
+     * without SIGNAL) leave slots to control messages, and the rest to both.
+     */
+    if (OPAL_UNLIKELY(module->num_free <= module->num_reserved)) {
+        const uint32_t reserved = flags & MCA_BTL_DES_FLAGS_SIGNAL     ? 0
+                                  : flags & MCA_BTL_DES_FLAGS_PRIORITY ? module->num_reserved / 2
+                                                                       : module->num_reserved;
+
+        if (module->num_free <= reserved) {
+            return NULL;
+        }
+    }
+    module->free_frags = frag->next;
+    module->num_free--;
+    frag->endpoint = endpoint;
+    frag->base.des_flags = flags;
+    frag->in_flight = false;
+    frag->upper_owns = true;
+    return frag;
+}
+
+/** A fragment is free once neither the PML nor the wire holds it. */
+static inline void btl_vfring_frag_put_if_unused(mca_btl_vfring_module_t *module,
+                                                 mca_btl_vfring_frag_t *frag)
+{
+    if (!frag->in_flight && !frag->upper_owns) {
+        frag->next = module->free_frags;
+        module->free_frags = frag;
+        module->num_free++;
+    }
+}
+
+/* btl_vfring_hot.c */
 /** Sends what is in the slot; the lock is held. OPAL_SUCCESS, or the fragment is the caller's. */
 int btl_vfring_frag_send(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag,
                          mca_btl_base_tag_t tag, uint32_t msg);
+int btl_vfring_send(struct mca_btl_base_module_t *btl, struct mca_btl_base_endpoint_t *endpoint,
+                    struct mca_btl_base_descriptor_t *descriptor, mca_btl_base_tag_t tag);
+int btl_vfring_sendi(struct mca_btl_base_module_t *btl, struct mca_btl_base_endpoint_t *endpoint,
+                     struct opal_convertor_t *convertor, void *header, size_t header_size,
+                     size_t payload_size, uint8_t order, uint32_t flags, mca_btl_base_tag_t tag,
+                     mca_btl_base_descriptor_t **descriptor);
+int btl_vfring_progress(void);
+extern const struct vfring_wire_ops btl_vfring_wire_ops;
 
 /* btl_vfring_onesided.c */
 mca_btl_base_registration_handle_t *btl_vfring_register_mem(struct mca_btl_base_module_t *btl,

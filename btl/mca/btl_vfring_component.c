@@ -7,13 +7,9 @@
 #include <string.h>
 #include <sys/random.h>
 
-/* An idle poll looks at the clock (a few tens of ns) once in so many times. */
-#define CLOCK_EVERY_IDLE_POLLS 8u
-
 static int component_register(void);
 static mca_btl_base_module_t **component_init(int *num_modules, bool enable_progress_threads,
                                               bool enable_mpi_threads);
-static int component_progress(void);
 
 mca_btl_vfring_component_t mca_btl_vfring_component = {
     .super = {
@@ -25,7 +21,7 @@ mca_btl_vfring_component_t mca_btl_vfring_component = {
             .param_field = MCA_BASE_METADATA_PARAM_CHECKPOINT,
         },
         .btl_init = component_init,
-        .btl_progress = component_progress,
+        .btl_progress = btl_vfring_progress,
     },
 };
 
@@ -163,6 +159,7 @@ static int open_vf(mca_btl_vfring_module_t *module)
 
     rc = vfring_vf_open(&params, &module->vf, &error);
     if (!rc) {
+        module->hot = vfring_vf_hot(module->vf);
         vfring_vf_query(module->vf, &module->info);
         module->max_payload = vfring_wire_max_payload(module->info.mtu_bytes);
         rc = btl_vfring_frags_create(module, &error);
@@ -316,10 +313,8 @@ int btl_vfring_module_finalize(struct mca_btl_base_module_t *btl)
     return OPAL_SUCCESS;
 }
 
-/* --- progress -------------------------------------------------------------------- */
-
 /* Frames stay unanswered: is it the VF? A link that is down may come back; a reset VF does not. */
-static void look_after_vf(mca_btl_vfring_module_t *module)
+void btl_vfring_look_after_vf(mca_btl_vfring_module_t *module)
 {
     const int state = vfring_vf_check(module->vf);
 
@@ -332,74 +327,4 @@ static void look_after_vf(mca_btl_vfring_module_t *module)
                                       ? "the VF was unbound from uio_vf or removed"
                                       : "the PF was reset or set down while the job ran");
     }
-}
-
-/* The clock is read once, and only if something came. */
-struct rx_turn {
-    struct vfring_wire *wire;
-    uint64_t now_ns;
-};
-
-static void rx_input(void *ctx, const void *data, uint32_t bytes)
-{
-    struct rx_turn *turn = ctx;
-
-    if (!turn->now_ns) {
-        turn->now_ns = btl_vfring_now_ns();
-    }
-    vfring_wire_input(turn->wire, data, bytes, turn->now_ns);
-}
-
-static int module_progress(mca_btl_vfring_module_t *module)
-{
-    struct rx_turn turn = {.wire = module->wire};
-    unsigned count;
-
-    module->in_progress = true;
-    if (module->callbacks_head) {
-        btl_vfring_run_callbacks(module);
-    }
-    count = vfring_vf_rx_each(module->vf, BTL_VFRING_RX_BURST, rx_input, &turn);
-    if (turn.now_ns) {
-        module->idle_polls = 0;
-        /* Behind a full burst there may be acknowledgements: timeouts wait. */
-        if (count < BTL_VFRING_RX_BURST) {
-            vfring_wire_progress(module->wire, turn.now_ns);
-        } else {
-            vfring_wire_flush(module->wire, turn.now_ns);
-        }
-    } else if (++module->idle_polls % CLOCK_EVERY_IDLE_POLLS == 0) {
-        vfring_wire_progress(module->wire, btl_vfring_now_ns());
-        if (OPAL_UNLIKELY(module->timeouts_seen != vfring_wire_stats(module->wire)->timeouts)) {
-            look_after_vf(module);
-        }
-    }
-    if (module->pump_list) {
-        btl_vfring_rdma_pump(module);
-    }
-    vfring_vf_tx_doorbell(module->vf);
-    module->in_progress = false;
-    return (int) count;
-}
-
-static int component_progress(void)
-{
-    mca_btl_vfring_module_t *module = mca_btl_vfring_component.module;
-    int count = 0;
-
-    if (OPAL_UNLIKELY(!module)) {
-        return 0;
-    }
-    if (opal_using_threads()) {
-        /* Another thread is at it already: no use in waiting for it. */
-        if (pthread_mutex_trylock(&module->lock)) {
-            return 0;
-        }
-        if (!module->in_progress) {
-            count = module_progress(module);
-        }
-        (void) pthread_mutex_unlock(&module->lock);
-        return count;
-    }
-    return module->in_progress ? 0 : module_progress(module);
 }

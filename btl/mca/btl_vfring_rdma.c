@@ -249,7 +249,7 @@ static uint32_t bulk_room(mca_btl_vfring_module_t *module, const mca_btl_vfring_
 {
     const uint32_t limit = BULK_RING_BYTES / module->max_payload;
     const uint32_t most = limit < BULK_RING_MIN_FRAMES ? BULK_RING_MIN_FRAMES : limit;
-    const uint32_t waiting = module->last_tx_seq - vfring_vf_tx_done(module->vf);
+    const uint32_t waiting = module->hot.tx->seq - vfring_vf_tx_done(module->vf);
     const uint32_t room = vfring_wire_peer_room(module->wire, endpoint->peer);
 
     if (waiting >= most) {
