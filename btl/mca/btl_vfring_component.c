@@ -135,9 +135,11 @@ static void module_destroy(mca_btl_vfring_module_t *module)
         mca_btl_vfring_endpoint_t *endpoint = module->endpoints;
 
         module->endpoints = endpoint->next;
+        btl_vfring_assembly_drop(&module->assemblies, &endpoint->assembly);
         free(endpoint);
     }
     btl_vfring_frags_destroy(module);
+    btl_vfring_messages_destroy(module);
     vfring_vf_close(module->vf);
     give_back_lease(module);
     (void) pthread_mutex_destroy(&module->lock);
@@ -202,15 +204,35 @@ static int start_wire(mca_btl_vfring_module_t *module)
     return OPAL_SUCCESS;
 }
 
-/* The PML cuts messages by these; none may be longer than one frame. */
+static size_t at_most(size_t bytes, size_t most)
+{
+    return bytes < most ? bytes : most;
+}
+
+/*
+ * The PML cuts messages by these. Up to max_message we cut them into frames
+ * ourselves; one message takes a quarter of the slots at most.
+ */
 static void set_limits(mca_btl_vfring_module_t *module)
 {
-    const size_t most = module->max_payload;
     mca_btl_base_module_t *btl = &module->super;
+    size_t most = at_most(BTL_VFRING_MESSAGE_MAX_BYTES,
+                          (size_t) (module->num_frags / 4) * (module->max_payload - 64));
 
-    btl->btl_eager_limit = btl->btl_eager_limit < most ? btl->btl_eager_limit : most;
-    btl->btl_rndv_eager_limit = btl->btl_rndv_eager_limit < most ? btl->btl_rndv_eager_limit : most;
-    btl->btl_max_send_size = btl->btl_max_send_size < most ? btl->btl_max_send_size : most;
+    if (most < module->max_payload) {
+        most = module->max_payload;
+    }
+    btl->btl_eager_limit = at_most(btl->btl_eager_limit, most);
+    btl->btl_max_send_size = at_most(btl->btl_max_send_size, most);
+    module->max_message = module->max_payload;
+    if (module->max_message < btl->btl_eager_limit) {
+        module->max_message = (uint32_t) btl->btl_eager_limit;
+    }
+    if (module->max_message < btl->btl_max_send_size) {
+        module->max_message = (uint32_t) btl->btl_max_send_size;
+    }
+    /* The first piece of a message that is fetched by put or get: more would only be copied. */
+    btl->btl_rndv_eager_limit = at_most(btl->btl_rndv_eager_limit, module->max_payload);
 }
 
 static mca_btl_vfring_module_t *module_create(void)
@@ -243,6 +265,15 @@ static mca_btl_vfring_module_t *module_create(void)
     }
     if (rc == OPAL_SUCCESS) {
         set_limits(module);
+        rc = OPAL_SUCCESS;
+        if (btl_vfring_messages_create(module)) {
+            btl_vfring_help_unusable(module->info.name, "no memory for messages longer than a frame",
+                                     "smaller btl_vfring_eager_limit, btl_vfring_max_send_size or "
+                                     "btl_vfring_assembly_buffers");
+            rc = OPAL_ERR_OUT_OF_RESOURCE;
+        }
+    }
+    if (rc == OPAL_SUCCESS) {
         rc = btl_vfring_modex_send(module);
         if (rc != OPAL_SUCCESS) {
             btl_vfring_help_unusable(module->info.name, "the VF's address could not be published",

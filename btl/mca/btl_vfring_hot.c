@@ -76,24 +76,40 @@ static bool wire_xmit_busy(void *ctx, uint32_t tx_seq)
     return (int32_t) (vfring_vf_tx_done(module->vf) - tx_seq) < 0;
 }
 
+static inline __attribute__((always_inline)) void
+deliver(mca_btl_vfring_module_t *module, struct mca_btl_base_endpoint_t *endpoint, uint8_t tag,
+        const void *data, uint32_t bytes)
+{
+    const mca_btl_active_message_callback_t *reg = &mca_btl_base_active_message_trigger[tag];
+    mca_btl_base_segment_t segment = {.seg_addr.pval = (void *) data, .seg_len = bytes};
+
+    /* The tag comes from a member of the job, yet a stray one must not crash us. */
+    if (OPAL_UNLIKELY(tag >= MCA_BTL_TAG_MAX || !reg->cbfunc)) {
+        BTL_ERROR(("message with tag %u, which nobody here has registered", tag));
+        return;
+    }
+    btl_vfring_hand_up(&module->super, endpoint, tag, &segment, reg);
+}
+
+void btl_vfring_deliver(mca_btl_vfring_module_t *module, struct mca_btl_base_endpoint_t *endpoint,
+                        uint8_t tag, const void *data, uint32_t bytes)
+{
+    deliver(module, endpoint, tag, data, bytes);
+}
+
 static inline void wire_deliver(void *ctx, struct vfring_wire_peer *peer,
-                         const struct vfring_wire_hdr *hdr, const void *payload, uint32_t bytes)
+                                const struct vfring_wire_hdr *hdr, const void *payload, uint32_t bytes)
 {
     mca_btl_vfring_module_t *module = ctx;
-    mca_btl_base_segment_t segment = {.seg_addr.pval = (void *) payload, .seg_len = bytes};
+    const uint32_t kind = hdr->msg & BTL_VFRING_MSG_KIND;
 
-    const mca_btl_active_message_callback_t *reg = &mca_btl_base_active_message_trigger[hdr->tag];
-
-    if (OPAL_UNLIKELY(hdr->msg != BTL_VFRING_MSG_ACTIVE)) {
+    if (OPAL_LIKELY(hdr->msg == BTL_VFRING_MSG_ACTIVE)) {
+        deliver(module, vfring_wire_peer_upper(peer), hdr->tag, payload, bytes);
+    } else if (kind == BTL_VFRING_MSG_FIRST || kind == BTL_VFRING_MSG_MORE) {
+        btl_vfring_part_input(module, vfring_wire_peer_upper(peer), hdr, payload, bytes);
+    } else {
         btl_vfring_rdma_input(module, vfring_wire_peer_upper(peer), hdr->msg, payload, bytes);
-        return;
     }
-    /* The tag comes from a member of the job, yet a stray one must not crash us. */
-    if (OPAL_UNLIKELY(hdr->tag >= MCA_BTL_TAG_MAX || !reg->cbfunc)) {
-        BTL_ERROR(("message with tag %u, which nobody here has registered", hdr->tag));
-        return;
-    }
-    btl_vfring_hand_up(&module->super, vfring_wire_peer_upper(peer), hdr->tag, &segment, reg);
 }
 
 static inline void wire_complete(void *ctx, struct vfring_wire_frame *frame, int status)
@@ -123,7 +139,7 @@ const struct vfring_wire_ops btl_vfring_wire_ops = {
 /* --- sending -------------------------------------------------------------- */
 
 /* The lock is held. 0, or OPAL_ERR_UNREACH: the peer is lost. */
-static inline __attribute__((always_inline)) int frag_send(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag,
+static inline __attribute__((always_inline)) int frag_post(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag,
                             mca_btl_vfring_endpoint_t *endpoint, mca_btl_base_tag_t tag,
                             uint32_t flags, uint32_t msg, uint32_t bytes)
 {
@@ -132,7 +148,7 @@ static inline __attribute__((always_inline)) int frag_send(mca_btl_vfring_module
     frag->frame.tag = tag;
     frag->frame.msg = msg;
     /* Open MPI unpacks fragments of a nested datatype wrongly when they are out of order. */
-    frag->frame.unordered = msg != BTL_VFRING_MSG_ACTIVE;
+    frag->frame.unordered = msg == BTL_VFRING_MSG_GET;
     /* Of messages that ob1 has to match all are urgent or none: they keep their order. */
     frag->frame.urgent = flags & MCA_BTL_DES_FLAGS_PRIORITY;
     frag->frame.inline_bytes = bytes;
@@ -147,18 +163,33 @@ static inline __attribute__((always_inline)) int frag_send(mca_btl_vfring_module
         frag->in_flight = false;
         return rc == -ENOMEM ? OPAL_ERR_OUT_OF_RESOURCE : OPAL_ERR_UNREACH;
     }
-    /* Inside progress one doorbell at its end serves all that was sent. */
+    return OPAL_SUCCESS;
+}
+
+/* Inside progress one doorbell at its end serves all that was sent. */
+static inline __attribute__((always_inline)) void doorbell(mca_btl_vfring_module_t *module)
+{
     if (!module->in_progress) {
         vfring_hot_tx_doorbell(module->hot.tx, module->hot.mmio);
     }
-    return OPAL_SUCCESS;
+}
+
+int btl_vfring_frag_post(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag,
+                         mca_btl_base_tag_t tag, uint32_t msg)
+{
+    return frag_post(module, frag, frag->endpoint, tag, frag->base.des_flags, msg,
+                     (uint32_t) frag->segment.seg_len);
 }
 
 int btl_vfring_frag_send(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag,
                          mca_btl_base_tag_t tag, uint32_t msg)
 {
-    return frag_send(module, frag, frag->endpoint, tag, frag->base.des_flags, msg,
-                     (uint32_t) frag->segment.seg_len);
+    const int rc = btl_vfring_frag_post(module, frag, tag, msg);
+
+    if (OPAL_LIKELY(rc == OPAL_SUCCESS)) {
+        doorbell(module);
+    }
+    return rc;
 }
 
 int btl_vfring_send(struct mca_btl_base_module_t *btl, struct mca_btl_base_endpoint_t *endpoint,
@@ -170,7 +201,8 @@ int btl_vfring_send(struct mca_btl_base_module_t *btl, struct mca_btl_base_endpo
 
     btl_vfring_lock(module);
     frag->endpoint = endpoint;
-    rc = btl_vfring_frag_send(module, frag, tag, BTL_VFRING_MSG_ACTIVE);
+    rc = OPAL_LIKELY(!frag->is_staged) ? btl_vfring_frag_send(module, frag, tag, BTL_VFRING_MSG_ACTIVE)
+                                       : btl_vfring_staged_send(module, frag, tag);
     if (OPAL_LIKELY(rc == OPAL_SUCCESS)) {
         /*
          * The data is in our slot and will arrive: for the PML the send is
@@ -186,8 +218,7 @@ int btl_vfring_send(struct mca_btl_base_module_t *btl, struct mca_btl_base_endpo
             module->callbacks_tail = frag;
         } else {
             if (frag->base.des_flags & MCA_BTL_DES_FLAGS_BTL_OWNERSHIP) {
-                frag->upper_owns = false;
-                btl_vfring_frag_put_if_unused(module, frag);
+                btl_vfring_frag_disown(module, frag);
             }
             rc = 1;
         }
@@ -224,13 +255,15 @@ sendi(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t *endpoint,
         rc = btl_vfring_pack_all(convertor, to + header_size, payload_size);
     }
     if (OPAL_LIKELY(rc == OPAL_SUCCESS)) {
-        rc = frag_send(module, frag, endpoint, tag, flags, BTL_VFRING_MSG_ACTIVE,
+        rc = frag_post(module, frag, endpoint, tag, flags, BTL_VFRING_MSG_ACTIVE,
                        (uint32_t) (header_size + payload_size));
     }
     if (OPAL_UNLIKELY(rc != OPAL_SUCCESS)) {
         btl_vfring_frag_put(module, frag);
+        return rc;
     }
-    return rc;
+    doorbell(module);
+    return OPAL_SUCCESS;
 }
 
 /* All that is not one frame of one thread that can go now. */
@@ -244,6 +277,9 @@ sendi_otherwise(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t *endp
     btl_vfring_lock(module);
     if (header_size + payload_size <= module->max_payload) {
         rc = sendi(module, endpoint, convertor, header, header_size, payload_size, flags, tag);
+    } else if (header_size + payload_size <= module->max_message) {
+        rc = btl_vfring_sendi_long(module, endpoint, convertor, header, header_size, payload_size,
+                                   flags, tag);
     }
     btl_vfring_unlock(module);
     return rc;

@@ -14,11 +14,12 @@ static mca_btl_base_descriptor_t *btl_alloc(struct mca_btl_base_module_t *btl,
     mca_btl_vfring_module_t *module = btl_vfring_to_module(btl);
     mca_btl_vfring_frag_t *frag;
 
-    if (size > module->max_payload) {
+    if (size > module->max_message) {
         return NULL;
     }
     btl_vfring_lock(module);
-    frag = btl_vfring_frag_get(module, endpoint, flags);
+    frag = size <= module->max_payload ? btl_vfring_frag_get(module, endpoint, flags)
+                                       : btl_vfring_staged_get(module, endpoint, flags);
     btl_vfring_unlock(module);
     if (!frag) {
         return NULL;
@@ -33,14 +34,12 @@ static int btl_free(struct mca_btl_base_module_t *btl, mca_btl_base_descriptor_t
     mca_btl_vfring_frag_t *frag = (mca_btl_vfring_frag_t *) descriptor;
 
     btl_vfring_lock(module);
-    frag->upper_owns = false;
-    btl_vfring_frag_put_if_unused(module, frag);
+    btl_vfring_frag_disown(module, frag);
     btl_vfring_unlock(module);
     return OPAL_SUCCESS;
 }
 
-/* Packs up to *@p bytes of the convertor's data to @p to; *@p bytes becomes what it was. */
-static int pack(struct opal_convertor_t *convertor, void *to, size_t *bytes)
+int btl_vfring_pack(struct opal_convertor_t *convertor, void *to, size_t *bytes)
 {
     struct iovec iov = {.iov_base = to, .iov_len = *bytes};
     uint32_t iov_count = 1;
@@ -54,7 +53,7 @@ static int pack(struct opal_convertor_t *convertor, void *to, size_t *bytes)
 int btl_vfring_pack_all(struct opal_convertor_t *convertor, void *to, size_t bytes)
 {
     size_t packed = bytes;
-    int rc = pack(convertor, to, &packed);
+    int rc = btl_vfring_pack(convertor, to, &packed);
 
     return rc == OPAL_SUCCESS && packed != bytes ? OPAL_ERROR : rc;
 }
@@ -69,18 +68,18 @@ static struct mca_btl_base_descriptor_t *btl_prepare_src(struct mca_btl_base_mod
     mca_btl_base_descriptor_t *des;
     mca_btl_vfring_frag_t *frag;
 
-    if (reserve > module->max_payload) {
+    if (reserve > module->max_message) {
         return NULL;
     }
-    if (*size > module->max_payload - reserve) {
-        *size = module->max_payload - reserve;
+    if (*size > module->max_message - reserve) {
+        *size = module->max_message - reserve;
     }
     des = btl_alloc(btl, endpoint, order, reserve + *size, flags);
     if (!des) {
         return NULL;
     }
     frag = (mca_btl_vfring_frag_t *) des;
-    if (*size && pack(convertor, (char *) frag->segment.seg_addr.pval + reserve, size)) {
+    if (*size && btl_vfring_pack(convertor, (char *) frag->segment.seg_addr.pval + reserve, size)) {
         (void) btl_free(btl, des);
         return NULL;
     }
@@ -99,8 +98,7 @@ void btl_vfring_run_callbacks(mca_btl_vfring_module_t *module)
 
         frag->base.des_cbfunc(&module->super, frag->endpoint, &frag->base, OPAL_SUCCESS);
         if (ours) {
-            frag->upper_owns = false;
-            btl_vfring_frag_put_if_unused(module, frag);
+            btl_vfring_frag_disown(module, frag);
         }
         frag = next;
     }
@@ -199,8 +197,8 @@ static int btl_register_error(struct mca_btl_base_module_t *btl,
 const mca_btl_vfring_module_t mca_btl_vfring_module_template = {
     .super = {
         .btl_component = &mca_btl_vfring_component.super,
-        .btl_eager_limit = 16 * 1024, /* cut to one frame when the MTU is known */
-        .btl_rndv_eager_limit = 16 * 1024,
+        .btl_eager_limit = 16 * 1024,
+        .btl_rndv_eager_limit = 16 * 1024, /* cut to one frame when the MTU is known */
         .btl_max_send_size = 16 * 1024,
         .btl_exclusivity = MCA_BTL_EXCLUSIVITY_DEFAULT,
         .btl_latency = 5,
