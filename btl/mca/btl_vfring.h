@@ -152,6 +152,10 @@ typedef struct mca_btl_vfring_module_t {
     struct vfring_lease lease; /* id empty: the device was named by hand */
     mca_btl_base_module_error_cb_fn_t error_cb;
     bool fatal_reported;
+    bool link_was_down;
+    uint64_t link_downs; /* seen when frames stayed unanswered */
+    struct vfring_vf_counters hw_last; /* the VF's own, to see by how much they moved */
+    uint64_t hw_tx_frames, hw_rx_frames;
     uint64_t timeouts_seen;
 } mca_btl_vfring_module_t;
 

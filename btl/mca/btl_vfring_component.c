@@ -162,6 +162,7 @@ static int open_vf(mca_btl_vfring_module_t *module)
     rc = vfring_vf_open(&params, &module->vf, &error);
     if (!rc) {
         module->hot = vfring_vf_hot(module->vf);
+        vfring_vf_counters(module->vf, &module->hw_last);
         vfring_vf_query(module->vf, &module->info);
         module->max_payload = vfring_wire_max_payload(module->info.mtu_bytes);
         rc = btl_vfring_frags_create(module, &error);
@@ -349,6 +350,8 @@ void btl_vfring_look_after_vf(mca_btl_vfring_module_t *module)
 {
     const int state = vfring_vf_check(module->vf);
 
+    module->link_downs += state == -ENETDOWN && !module->link_was_down;
+    module->link_was_down = state == -ENETDOWN;
     btl_vfring_contact_check(module);
     module->timeouts_seen = vfring_wire_stats(module->wire)->timeouts;
     if ((state == -ENETRESET || state == -ENODEV) && !module->fatal_reported) {

@@ -174,7 +174,8 @@ void btl_vfring_print_stats(const mca_btl_vfring_module_t *module)
                 "duplicates=%llu malformed=%llu bad_crc=%llu foreign=%llu window_stalls=%llu "
                 "ring_stalls=%llu registered_bytes=%llu puts=%llu gets=%llu bytes_placed=%llu "
                 "bytes_copied=%llu pieces_copied=%llu rejected=%llu reg_hits=%llu reg_misses=%llu "
-                "reg_evictions=%llu reg_invalidations=%llu reg_peak_bytes=%llu",
+                "reg_evictions=%llu reg_invalidations=%llu reg_peak_bytes=%llu doorbells=%llu "
+                "assembled=%llu assembly_overflows=%llu",
                 module->info.name, (unsigned long long) s->tx_data_frames,
                 (unsigned long long) s->tx_payload_bytes, (unsigned long long) s->rx_data_frames,
                 (unsigned long long) s->rx_payload_bytes, (unsigned long long) s->tx_ack_frames,
@@ -189,5 +190,8 @@ void btl_vfring_print_stats(const mca_btl_vfring_module_t *module)
                 (unsigned long long) r->bytes_copied, (unsigned long long) r->pieces_copied,
                 (unsigned long long) r->rejected, (unsigned long long) c->hits,
                 (unsigned long long) c->misses, (unsigned long long) c->evictions,
-                (unsigned long long) c->invalidations, (unsigned long long) c->peak_bytes);
+                (unsigned long long) c->invalidations, (unsigned long long) c->peak_bytes,
+                (unsigned long long) vfring_vf_tx_doorbells(module->vf),
+                (unsigned long long) module->assemblies.messages,
+                (unsigned long long) module->assemblies.overflows);
 }

@@ -160,6 +160,11 @@ void vfring_vf_tx_doorbell(struct vfring_vf *vf)
     vfring_hot_tx_doorbell(&vf->tx, &vf->mmio);
 }
 
+uint64_t vfring_vf_tx_doorbells(const struct vfring_vf *vf)
+{
+    return vf->tx.doorbells;
+}
+
 uint32_t vfring_vf_tx_done(struct vfring_vf *vf)
 {
     struct vfring_tx_ring *tx = &vf->tx;

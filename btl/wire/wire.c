@@ -372,6 +372,21 @@ bool vfring_wire_idle(const struct vfring_wire *wire)
     return true;
 }
 
+struct vfring_wire_times vfring_wire_times(const struct vfring_wire *wire)
+{
+    struct vfring_wire_times times = {0};
+
+    for (const struct vfring_wire_peer *p = wire->all_peers; p; p = p->all_next) {
+        if (p->tx && p->tx->srtt_ns > times.srtt_ns) {
+            times.srtt_ns = p->tx->srtt_ns;
+        }
+        if (p->tx && p->tx->rto_ns > times.rto_ns) {
+            times.rto_ns = p->tx->rto_ns;
+        }
+    }
+    return times;
+}
+
 const struct vfring_wire_stats *vfring_wire_stats(const struct vfring_wire *wire)
 {
     return &wire->stats;

@@ -182,6 +182,7 @@ bool wire_ack_input(struct vfring_wire *wire, struct vfring_wire_peer *peer,
             peer->tx->rexmit_budget = wire->cfg.window_frames;
         }
         if (arrivals.needless_timeout) {
+            wire->stats.needless_timeouts++;
             forget_timeout(peer);
             if (peer->tx->cwnd_undo) {
                 peer->tx->cwnd = peer->tx->cwnd_undo;

@@ -227,6 +227,7 @@ void wire_send_wait(struct vfring_wire *wire, struct vfring_wire_peer *peer,
     }
     if (!wire_window_open(peer)) {
         wire->stats.window_stalls++;
+        wire->stats.credit_stalls += !vfring_wire_seq_before(peer->snd_next, peer->snd_limit);
         return;
     }
     wire_stall(wire, peer); /* others wait for the ring, or now we do */

@@ -49,6 +49,16 @@ run flood 0 'flood: ok' 3 $only --mca btl_vfring_slots 32 ./mpi_check flood
 run threads 0 'threads: ok' 2 $only ./mpi_check threads
 run rma 0 'rma: ok' 3 $only ./mpi_check rma
 run pvars 0 'pvars: ok' 2 $only ./mpi_check pvars
+run counts 0 'counts: ok' 2 $only --mca btl_vfring_ack_delay 1000000 --mca btl_vfring_rto_min 400000 ./mpi_check counts
+run alloc 0 'alloc: ok' 2 $only ./mpi_check alloc
+run parts 0 'parts: ok' 2 $only ./mpi_check parts 1458
+run parts-one-buffer 0 'parts: ok' 4 $only --mca btl_vfring_assembly_buffers 1 ./mpi_check parts 1458
+run parts-no-buffer 0 'parts: ok' 2 $only --mca btl_vfring_assembly_buffers 0 ./mpi_check parts 1458
+run parts-few-slots 0 'parts: ok' 2 $only --mca btl_vfring_slots 64 ./mpi_check parts 1458
+run parts-long 0 'parts: ok' 2 $only --mca btl_vfring_eager_limit 65536 --mca btl_vfring_max_send_size 65536 ./mpi_check parts 1458
+run parts-sent 0 'parts: ok' 2 $only --mca btl_vfring_flags 1 ./mpi_check parts 1458
+run parts-lossy 0 'parts: ok' 2 $only --mca btl_vfring_checksum 1 \
+    $faults drop=0.05,dup=0.01,reorder=0.02,corrupt=0.01,seed=8 ./mpi_check parts 1458
 run pipeline 0 'exchange: ok' 2 $only --mca mpi_leave_pinned 0 ./mpi_check exchange
 run copied 0 'exchange: ok' 2 $only --mca btl_vfring_rcache_bytes 0 ./mpi_check exchange
 run thrash 0 'exchange: ok' 2 $only --mca btl_vfring_rcache_bytes 65536 --mca btl_vfring_rcache_entries 1 ./mpi_check exchange
@@ -67,5 +77,7 @@ run without-vf 0 'exchange: ok' 2 --mca btl self,vfring,tcp ./mpi_check exchange
 run without-vf-said 0 'has no device|peer-without-vf|Not every process' 2 --mca btl self,vfring,tcp ./mpi_check exchange
 run without-vf-alone not0 'vfring|[Uu]nreachable|cannot' 2 $only ./mpi_check exchange
 vfs 2 9000
+run parts-jumbo 0 'parts: ok' 2 $only --mca btl_vfring_mtu 9000 ./mpi_check parts 8958
+run parts-jumbo-lossy 0 'parts: ok' 2 $only --mca btl_vfring_mtu 9000 $faults drop=0.05,reorder=0.02,seed=9 ./mpi_check parts 8958
 run jumbo 0 'exchange: ok' 2 $only --mca btl_vfring_mtu 9000 ./mpi_check exchange
 exit $failed
