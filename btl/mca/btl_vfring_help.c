@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 static const char help_file[] = "help-mca-btl-vfring.txt";
@@ -115,14 +116,41 @@ static const char *vf_state(mca_btl_vfring_module_t *module)
     }
 }
 
+/* The other transports of this process, best first: one of them carries what we do not. */
+static void other_transports(char *text, size_t room)
+{
+    mca_btl_base_selected_module_t *module;
+    size_t used = 0;
+
+    text[0] = '\0';
+    OPAL_LIST_FOREACH(module, &mca_btl_base_modules_initialized, mca_btl_base_selected_module_t)
+    {
+        const char *name = module->btl_component->btl_version.mca_component_name;
+
+        if (module->btl_component == &mca_btl_vfring_component.super || !strcmp(name, "self")
+            || strstr(text, name)) {
+            continue;
+        }
+        if (used + strlen(name) + 3 > room) {
+            return;
+        }
+        used += (size_t) snprintf(text + used, room - used, "%s%s", used ? ", " : "", name);
+    }
+    if (!used) {
+        (void) snprintf(text, room, "nothing: the job names no other one");
+    }
+}
+
 void btl_vfring_help_peer_without_vf(const mca_btl_vfring_module_t *module,
                                      const opal_process_name_t *peer)
 {
     static bool told; /* one text for all such peers */
+    char others[128];
 
     if (!told) {
         told = true;
-        say("peer-without-vf", host(), module->info.name, (unsigned) peer->vpid);
+        other_transports(others, sizeof(others));
+        say("peer-without-vf", host(), module->info.name, (unsigned) peer->vpid, others);
     }
 }
 

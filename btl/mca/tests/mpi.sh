@@ -40,6 +40,27 @@ run() {
     fi
 }
 
+# said PATTERN...: the last job's output has a line for each
+said() {
+    case " $wanted " in "  " | *" $name "*) ;; *) return ;; esac
+    for pattern; do
+        grep -qE -- "$pattern" "$dir/out" || {
+            echo "FAILED $name: it does not say \"$pattern\""
+            cat "$dir/out"
+            failed=1
+        }
+    done
+}
+# said_once PATTERN
+said_once() {
+    case " $wanted " in "  " | *" $name "*) ;; *) return ;; esac
+    [ "$(grep -cE -- "$1" "$dir/out")" = 1 ] || {
+        echo "FAILED $name: it does not say \"$1\" once"
+        cat "$dir/out"
+        failed=1
+    }
+}
+
 only="--mca btl self,vfring"
 faults="--mca btl_vfring_soft_faults"
 vfs 4 1500
@@ -71,10 +92,22 @@ run flap 0 'exchange: ok' 2 $only $faults flap=0.0003,flap_ms=20,seed=6 ./mpi_ch
 run reset not0 'the PF was reset' 2 $only $faults reset_after=300 ./mpi_check exchange
 run full-frames not0 'loses full ones' 2 $only --mca btl_vfring_connectivity_timeout 1 $faults maxlen=1200 ./mpi_check exchange
 run dead-path not0 'has acknowledged nothing' 2 $only --mca btl_vfring_peer_timeout 2 $faults drop=1 ./mpi_check exchange
+# A peer is given up: host, VF, peer and cause are named, and the job ends.
+lost_host="This host: +[^ ,]+, VF vf[01], link (up|down: the VF has no link)"
+lost_cause="Cause: +rank [01] on $(uname -n) is lost: it has acknowledged nothing for [1-9][0-9]* s"
+said "$lost_host" "$lost_cause"
+run wire-cut not0 'acknowledged nothing' 2 $only --mca btl_vfring_peer_timeout 2 $faults flap=0.01,flap_ms=60000,seed=2 ./mpi_check exchange
+said "$lost_host" "$lost_cause"
+run frozen-peer not0 'acknowledged nothing' 2 $only --mca btl_vfring_peer_timeout 2 ./mpi_check freeze
+said "$lost_host" "Cause: +rank 1 on $(uname -n) is lost: it has acknowledged nothing"
+run silent-peer 0 'pause: ok' 2 $only --mca btl_vfring_silence_warn 1 ./mpi_check pause
+said "Peer: +rank 1 on $(uname -n)" "Silent for: +[1-9]"
 # One of two processes has no VF: the other transport carries the job, and both say so.
 devices=$dir/vf0
 run without-vf 0 'exchange: ok' 2 --mca btl self,vfring,tcp ./mpi_check exchange
-run without-vf-said 0 'has no device|peer-without-vf|Not every process' 2 --mca btl self,vfring,tcp ./mpi_check exchange
+run without-vf-said 0 'Not every process' 2 --mca btl self,vfring,tcp ./mpi_check exchange
+said 'has no device' 'peers with a VF go over: +vfring' 'peers without one go over: +tcp' 'speaks to: rank 1'
+said_once 'Not every process'
 run without-vf-alone not0 'vfring|[Uu]nreachable|cannot' 2 $only ./mpi_check exchange
 vfs 2 9000
 run parts-jumbo 0 'parts: ok' 2 $only --mca btl_vfring_mtu 9000 ./mpi_check parts 8958

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * mpi_check exchange|flood|threads|rma|pvars|counts|parts FRAME|alloc: small MPI
+ * mpi_check exchange|flood|threads|rma|pvars|counts|parts FRAME|alloc|freeze|pause: small MPI
  * programs for mpi.sh. Every byte that comes is compared; exit status 0 only if all
  * were right.
  */
 #include <dlfcn.h>
 #include <mpi.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define MAX_BYTES 300000
 #define THREADS 4
@@ -403,6 +405,30 @@ static void parts(int frame)
     free(attached);
 }
 
+/* --- a peer that does not answer ------------------------------------------------------ */
+
+/* Rank 1 stops for good, or for three seconds, while rank 0 waits for it. */
+static void stop(int for_good)
+{
+    char byte = 0;
+
+    exchange(NULL);
+    MPI_Barrier(MPI_COMM_WORLD);
+    if (rank == 1) {
+        if (for_good) {
+            (void) raise(SIGSTOP);
+        }
+        (void) sleep(3);
+    }
+    if (rank == 0) {
+        MPI_Send(&byte, 1, MPI_BYTE, 1, 6, MPI_COMM_WORLD);
+        MPI_Recv(&byte, 1, MPI_BYTE, 1, 6, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+    } else {
+        MPI_Recv(&byte, 1, MPI_BYTE, 0, 6, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+        MPI_Send(&byte, 1, MPI_BYTE, 0, 6, MPI_COMM_WORLD);
+    }
+}
+
 /* --- allocations ------------------------------------------------------------------- */
 
 static volatile int counting;
@@ -530,6 +556,8 @@ int main(int argc, char **argv)
         counts();
     } else if (!strcmp(what, "parts")) {
         parts(frame);
+    } else if (!strcmp(what, "freeze") || !strcmp(what, "pause")) {
+        stop(*what == 'f');
     } else if (!strcmp(what, "alloc")) {
         bad |= allocations == 0; /* else the counter sees nothing */
         allocations = 0;
