@@ -117,21 +117,26 @@ static int send_parts(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t
     const size_t least = source->bytes ? module->max_payload
                                        : module->max_payload - PACK_SLACK_BYTES;
     const uint32_t num = (uint32_t) ((total + least - 1) / least);
-    mca_btl_vfring_frag_t *first = NULL, **end = &first, *frag;
+    mca_btl_vfring_frag_t *first = NULL, *frag;
     size_t left = total;
     int rc = OPAL_SUCCESS;
 
     flags |= MCA_BTL_DES_FLAGS_PRIORITY;
-    /* All or nothing: half a message would keep its slots for ever. */
-    for (uint32_t i = 0; i < num && left && rc == OPAL_SUCCESS; i++) {
+    /*
+     * All slots first, or nothing: half a message would keep its slots for
+     * ever, and a convertor that has moved is not set back when the PML tries again.
+     */
+    for (uint32_t i = 0; i < num; i++) {
         frag = btl_vfring_frag_get(module, endpoint, flags);
         if (!frag) {
             rc = OPAL_ERR_OUT_OF_RESOURCE;
             break;
         }
-        *end = frag;
-        end = &frag->next;
         frag->upper_owns = false;
+        frag->next = first;
+        first = frag;
+    }
+    for (frag = first; frag && left && rc == OPAL_SUCCESS; frag = frag->next) {
         frag->segment.seg_len = take(source, (char *) (frag->frame.hdr + 1),
                                      left < module->max_payload ? left : module->max_payload);
         left -= frag->segment.seg_len;
@@ -139,12 +144,11 @@ static int send_parts(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t
             rc = OPAL_ERROR;
         }
     }
-    *end = NULL;
     if (rc == OPAL_SUCCESS && left) {
         rc = OPAL_ERROR; /* a convertor that stops short more than it ever should */
     }
     left = total;
-    while ((frag = first) && rc == OPAL_SUCCESS) {
+    while ((frag = first) && left && rc == OPAL_SUCCESS) {
         const uint32_t kind = left == total ? BTL_VFRING_MSG_FIRST : BTL_VFRING_MSG_MORE;
         const size_t bytes = frag->segment.seg_len;
 

@@ -76,6 +76,8 @@ run parts 0 'parts: ok' 2 $only ./mpi_check parts 1458
 run parts-one-buffer 0 'parts: ok' 4 $only --mca btl_vfring_assembly_buffers 1 ./mpi_check parts 1458
 run parts-no-buffer 0 'parts: ok' 2 $only --mca btl_vfring_assembly_buffers 0 ./mpi_check parts 1458
 run parts-few-slots 0 'parts: ok' 2 $only --mca btl_vfring_slots 64 ./mpi_check parts 1458
+run parts-flood 0 'parts-flood: ok' 2 $only --mca btl_vfring_slots 64 ./mpi_check parts-flood
+run parts-flood-lossy 0 'parts-flood: ok' 3 $only --mca btl_vfring_slots 64 $faults drop=0.05,reorder=0.02,seed=10 ./mpi_check parts-flood
 run parts-long 0 'parts: ok' 2 $only --mca btl_vfring_eager_limit 65536 --mca btl_vfring_max_send_size 65536 ./mpi_check parts 1458
 run parts-sent 0 'parts: ok' 2 $only --mca btl_vfring_flags 1 ./mpi_check parts 1458
 run parts-lossy 0 'parts: ok' 2 $only --mca btl_vfring_checksum 1 \

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * mpi_check exchange|flood|threads|rma|pvars|counts|parts FRAME|alloc|freeze|pause: small MPI
+ * mpi_check exchange|flood|threads|rma|pvars|counts|parts FRAME|parts-flood|alloc|freeze|pause: small MPI
  * programs for mpi.sh. Every byte that comes is compared; exit status 0 only if all
  * were right.
  */
@@ -405,6 +405,48 @@ static void parts(int frame)
     free(attached);
 }
 
+/*
+ * More messages of several frames than there are slots, half of them not
+ * contiguous: what finds no slots is tried again from its beginning.
+ */
+static void parts_flood(void)
+{
+    enum { NUM = 300, MOST = 15000 };
+    const int to = (rank + 1) % size, from = (rank + size - 1) % size;
+    static MPI_Request requests[NUM];
+    char *out[NUM], *in = malloc(2 * MOST), *want = malloc(2 * MOST);
+    MPI_Datatype pairs;
+
+    MPI_Type_create_resized(MPI_SHORT, 0, 3, &pairs);
+    MPI_Type_commit(&pairs);
+    (void) read_pvar("btl_vfring_rx_assembled");
+    for (int i = 0; i < NUM; i++) {
+        const int n = 1500 + i * 131 % (MOST - 1500);
+
+        out[i] = malloc(2 * MOST);
+        fill(out[i], 2 * MOST, (unsigned) (rank + i));
+        MPI_Isend(out[i], i % 2 ? n / 2 : n, i % 2 ? pairs : MPI_BYTE, to, 7, MPI_COMM_WORLD, &requests[i]);
+    }
+    for (int i = 0; i < NUM; i++) {
+        const int n = 1500 + i * 131 % (MOST - 1500);
+
+        memset(in, 0, 2 * MOST);
+        MPI_Recv(in, i % 2 ? n / 2 : n, i % 2 ? pairs : MPI_BYTE, from, 7, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+        fill(want, 2 * MOST, (unsigned) (from + i));
+        for (int k = 0; k < (i % 2 ? n / 2 * 3 : n); k++) {
+            bad |= in[k] != ((i % 2) && k % 3 == 2 ? 0 : want[k]);
+        }
+    }
+    MPI_Waitall(NUM, requests, MPI_STATUSES_IGNORE);
+    bad |= read_pvar("btl_vfring_rx_assembled") < NUM - 5;
+    for (int i = 0; i < NUM; i++) {
+        free(out[i]);
+    }
+    MPI_Type_free(&pairs);
+    free(in);
+    free(want);
+}
+
 /* --- a peer that does not answer ------------------------------------------------------ */
 
 /* Rank 1 stops for good, or for three seconds, while rank 0 waits for it. */
@@ -556,6 +598,8 @@ int main(int argc, char **argv)
         counts();
     } else if (!strcmp(what, "parts")) {
         parts(frame);
+    } else if (!strcmp(what, "parts-flood")) {
+        parts_flood();
     } else if (!strcmp(what, "freeze") || !strcmp(what, "pause")) {
         stop(*what == 'f');
     } else if (!strcmp(what, "alloc")) {
