@@ -100,6 +100,7 @@ lost_cause="Cause: +rank [01] on $(uname -n) is lost: it has acknowledged nothin
 said "$lost_host" "$lost_cause"
 run wire-cut not0 'acknowledged nothing' 2 $only --mca btl_vfring_peer_timeout 2 $faults flap=0.01,flap_ms=60000,seed=2 ./mpi_check exchange
 said "$lost_host" "$lost_cause"
+vfs 4 1500 # the old ones have no link for a minute
 run frozen-peer not0 'acknowledged nothing' 2 $only --mca btl_vfring_peer_timeout 2 ./mpi_check freeze
 said "$lost_host" "Cause: +rank 1 on $(uname -n) is lost: it has acknowledged nothing"
 run silent-peer 0 'pause: ok' 2 $only --mca btl_vfring_silence_warn 1 ./mpi_check pause
