@@ -30,7 +30,7 @@ AC_DEFUN([VFRING_CFLAG], [
 ])
 
 dnl VFRING_WARNINGS
-dnl The warnings all C of the project is compiled with, in VFRING_CFLAGS.
+dnl The warnings, and more, that all C of the project is compiled with, in VFRING_CFLAGS.
 AC_DEFUN([VFRING_WARNINGS], [
     AC_ARG_ENABLE([werror],
         [AS_HELP_STRING([--enable-werror], [treat compiler warnings as errors])],
@@ -40,6 +40,8 @@ AC_DEFUN([VFRING_WARNINGS], [
                           -Wmissing-declarations -Wold-style-definition -Wpointer-arith
                           -Wwrite-strings -Wvla -Wformat=2 -Wduplicated-cond],
                  [VFRING_CFLAG(flag)])
+    dnl Two counters side by side are no vector: to build one of them costs more than two additions.
+    VFRING_CFLAG([-fno-tree-slp-vectorize])
     AS_IF([test "x$enable_werror" = xyes], [VFRING_CFLAGS="$VFRING_CFLAGS -Werror"])
     AC_SUBST([VFRING_CFLAGS])
 ])

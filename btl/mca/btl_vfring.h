@@ -8,8 +8,8 @@
  * fill. All fragments of a module live in one array; each owns one slot of
  * registered memory for its header and payload.
  *
- * Files: component (life, progress), params, module (the BTL's functions),
- * frag (slots), onesided, rdma and region (put and get), endpoint (peers, modex), contact
+ * Files: component (life), params, module (the BTL's functions), hot (what every
+ * message runs through), frag (slots), onesided, rdma and region (put and get), endpoint (peers, modex), contact
  * (first frames), help (messages), pvars (MPI_T), lease (daemon), clock.
  */
 #ifndef BTL_VFRING_H
@@ -17,11 +17,13 @@
 
 #include "btl_vfring_compat.h"
 
+#include "btl_vfring_assembly.h"
 #include "btl_vfring_clock.h"
 #include "btl_vfring_lease.h"
 #include "btl_vfring_region.h"
 #include "vfring_reg_cache.h"
 #include "vfring_vf.h"
+#include "vfring_vf_hot.h"
 #include "vfring_wire.h"
 
 #include <pthread.h>
@@ -33,6 +35,10 @@ BEGIN_C_DECLS
 #define BTL_VFRING_CONTROL_SLOT_BYTES 64u
 /** One slot in so many is kept for eager and control messages, half of these for the latter alone. */
 #define BTL_VFRING_PRIORITY_SHARE 8u
+/** Messages of more than one frame that the PML may fill at a time before it sends them. */
+#define BTL_VFRING_STAGING_BUFFERS 8u
+/** The longest message that is cut into frames; longer ones are the PML's to cut. */
+#define BTL_VFRING_MESSAGE_MAX_BYTES 65536u
 /** Frames taken from the RX ring in one call of progress. */
 #define BTL_VFRING_RX_BURST 32u
 
@@ -73,6 +79,7 @@ typedef struct mca_btl_vfring_frag_t {
     bool in_flight;   /* the wire has it */
     bool upper_owns;  /* the PML has not freed it yet */
     bool callback_due; /* its owner is to be told when the wire is done with it */
+    bool is_staged;   /* has a buffer for a message of several frames, and no slot */
     mca_btl_vfring_op_t *op; /* it carries a part of this one; NULL: a message */
     struct vfring_reg *reg;  /* memory that the VF may read for it */
 } mca_btl_vfring_frag_t;
@@ -86,6 +93,7 @@ typedef struct mca_btl_base_endpoint_t {
     struct mca_btl_base_endpoint_t *next;
     mca_btl_vfring_op_t *ops_head, *ops_tail; /* first come, first served */
     struct mca_btl_base_endpoint_t *pump_next;
+    struct btl_vfring_assembly *assembly; /* a message of which a part has come */
     uint32_t gets_served; /* gets of this peer under way */
     bool pumping;         /* in the module's pump list */
     uint8_t contact;      /* see btl_vfring_contact.c; 0: nothing was sent yet */
@@ -110,13 +118,14 @@ typedef struct mca_btl_vfring_module_t {
 
     /* Read at every message. */
     struct vfring_vf *vf;
+    struct vfring_vf_hot hot; /* its rings */
     struct vfring_wire *wire;
     mca_btl_vfring_frag_t *free_frags;
     uint32_t num_free;
     uint32_t num_reserved; /* of the free ones, for control messages */
     uint32_t max_payload;  /* bytes of one frame, the PML's headers included */
+    uint32_t max_message;  /* and of what we cut into frames */
     uint32_t idle_polls;
-    uint32_t last_tx_seq;  /* the VF's number of the last frame posted */
     bool in_progress;
     mca_btl_vfring_frag_t *callbacks_head; /* sent, the PML does not know yet */
     mca_btl_vfring_frag_t *callbacks_tail;
@@ -125,11 +134,15 @@ typedef struct mca_btl_vfring_module_t {
     mca_btl_vfring_op_t *free_ops;
     struct vfring_reg_cache *reg_cache; /* NULL: everything is copied */
     struct btl_vfring_regions regions;
+    struct btl_vfring_assemblies assemblies;
+    mca_btl_vfring_frag_t *free_staged;
     struct btl_vfring_rdma_stats rdma_stats;
 
     /* Set up once. */
     mca_btl_vfring_frag_t *frags;
     uint32_t num_frags;
+    mca_btl_vfring_frag_t *staged;
+    char *staging;
     mca_btl_vfring_op_t *all_ops;
     struct vfring_dma slots;
     struct vfring_dma control_slots;
@@ -140,6 +153,10 @@ typedef struct mca_btl_vfring_module_t {
     struct vfring_lease lease; /* id empty: the device was named by hand */
     mca_btl_base_module_error_cb_fn_t error_cb;
     bool fatal_reported;
+    bool link_was_down;
+    uint64_t link_downs; /* seen when frames stayed unanswered */
+    struct vfring_vf_counters hw_last; /* the VF's own, to see by how much they moved */
+    uint64_t hw_tx_frames, hw_rx_frames;
     uint64_t timeouts_seen;
 } mca_btl_vfring_module_t;
 
@@ -155,6 +172,7 @@ typedef struct mca_btl_vfring_component_t {
     unsigned int tx_entries;
     unsigned int rx_entries;
     unsigned int slots;
+    unsigned int assembly_buffers;
     unsigned int window;
     size_t rcache_bytes;
     unsigned int rcache_entries;
@@ -205,10 +223,26 @@ int btl_vfring_params_register(void);
 /** Did the user name this component in the MCA parameter btl? */
 bool btl_vfring_asked_for(void);
 
-/* btl_vfring_module.c */
+static inline mca_btl_vfring_module_t *btl_vfring_to_module(struct mca_btl_base_module_t *btl)
+{
+    return (mca_btl_vfring_module_t *) btl;
+}
+
+/* btl_vfring_component.c */
 int btl_vfring_module_finalize(struct mca_btl_base_module_t *btl);
+/** Not hot: after timeouts. */
+void btl_vfring_look_after_vf(mca_btl_vfring_module_t *module);
+
+/* btl_vfring_module.c */
 void btl_vfring_run_callbacks(mca_btl_vfring_module_t *module);
-extern const struct vfring_wire_ops btl_vfring_wire_ops;
+/** Packs up to *@p bytes of the convertor's data to @p to; *@p bytes becomes what it was. */
+int btl_vfring_pack(struct opal_convertor_t *convertor, void *to, size_t *bytes);
+/** Packs exactly @p bytes of the convertor's data to @p to. */
+int btl_vfring_pack_all(struct opal_convertor_t *convertor, void *to, size_t bytes);
+/* Operations of the wire that are not hot. */
+struct vfring_wire_peer *btl_vfring_unknown_peer(void *ctx, uint32_t src);
+void btl_vfring_peer_silent(void *ctx, struct vfring_wire_peer *peer, uint64_t silent_ns);
+void btl_vfring_peer_failed(void *ctx, struct vfring_wire_peer *peer, uint64_t silent_ns);
 
 /* btl_vfring_frag.c */
 int btl_vfring_frags_create(mca_btl_vfring_module_t *module, struct vfring_vf_error *error);
@@ -239,9 +273,101 @@ static inline void btl_vfring_frag_put(mca_btl_vfring_module_t *module, mca_btl_
     module->num_free++;
 }
 
+/** A slot for the PML, or NULL: none that @p flags give a right to. */
+static inline mca_btl_vfring_frag_t *btl_vfring_frag_get(mca_btl_vfring_module_t *module,
+                                                         mca_btl_vfring_endpoint_t *endpoint,
+                                                         uint32_t flags)
+{
+    mca_btl_vfring_frag_t *frag = module->free_frags;
+
+    /*
+     * ob1 looks again at a control message that found no slot only when another
+     * one completes, and then it may be the last: so eager messages (PRIORITY
+     * without SIGNAL) leave slots to control messages, and the rest to both.
+     */
+    if (OPAL_UNLIKELY(module->num_free <= module->num_reserved)) {
+        const uint32_t reserved = flags & MCA_BTL_DES_FLAGS_SIGNAL     ? 0
+                                  : flags & MCA_BTL_DES_FLAGS_PRIORITY ? module->num_reserved / 2
+                                                                       : module->num_reserved;
+
+        if (module->num_free <= reserved) {
+            return NULL;
+        }
+    }
+    module->free_frags = frag->next;
+    module->num_free--;
+    frag->endpoint = endpoint;
+    frag->base.des_flags = flags;
+    frag->in_flight = false;
+    frag->upper_owns = true;
+    return frag;
+}
+
+/** A fragment is free once neither the PML nor the wire holds it. */
+static inline void btl_vfring_frag_put_if_unused(mca_btl_vfring_module_t *module,
+                                                 mca_btl_vfring_frag_t *frag)
+{
+    if (!frag->in_flight && !frag->upper_owns) {
+        frag->next = module->free_frags;
+        module->free_frags = frag;
+        module->num_free++;
+    }
+}
+
+/** Gives a message's buffer back (btl_vfring_message.c). */
+void btl_vfring_staged_put(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag);
+
+/** The PML is done with the fragment. */
+static inline void btl_vfring_frag_disown(mca_btl_vfring_module_t *module,
+                                          mca_btl_vfring_frag_t *frag)
+{
+    if (OPAL_UNLIKELY(frag->is_staged)) {
+        btl_vfring_staged_put(module, frag);
+        return;
+    }
+    frag->upper_owns = false;
+    btl_vfring_frag_put_if_unused(module, frag);
+}
+
+/* btl_vfring_hot.c */
 /** Sends what is in the slot; the lock is held. OPAL_SUCCESS, or the fragment is the caller's. */
 int btl_vfring_frag_send(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag,
                          mca_btl_base_tag_t tag, uint32_t msg);
+int btl_vfring_send(struct mca_btl_base_module_t *btl, struct mca_btl_base_endpoint_t *endpoint,
+                    struct mca_btl_base_descriptor_t *descriptor, mca_btl_base_tag_t tag);
+int btl_vfring_sendi(struct mca_btl_base_module_t *btl, struct mca_btl_base_endpoint_t *endpoint,
+                     struct opal_convertor_t *convertor, void *header, size_t header_size,
+                     size_t payload_size, uint8_t order, uint32_t flags, mca_btl_base_tag_t tag,
+                     mca_btl_base_descriptor_t **descriptor);
+int btl_vfring_progress(void);
+extern const struct vfring_wire_ops btl_vfring_wire_ops;
+
+/** The same without the doorbell. */
+int btl_vfring_frag_post(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag,
+                         mca_btl_base_tag_t tag, uint32_t msg);
+/** Hands an active message up. */
+void btl_vfring_deliver(mca_btl_vfring_module_t *module, struct mca_btl_base_endpoint_t *endpoint,
+                        uint8_t tag, const void *data, uint32_t bytes);
+
+/* btl_vfring_message.c; the lock is held in all of these */
+/** 0, or -ENOMEM. After max_message is known. */
+int btl_vfring_messages_create(mca_btl_vfring_module_t *module);
+void btl_vfring_messages_destroy(mca_btl_vfring_module_t *module);
+/** A buffer for a message of more than one frame; NULL: none free. */
+mca_btl_vfring_frag_t *btl_vfring_staged_get(mca_btl_vfring_module_t *module,
+                                             struct mca_btl_base_endpoint_t *endpoint,
+                                             uint32_t flags);
+/** Sends what is in the buffer, which is free again then. */
+int btl_vfring_staged_send(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag,
+                           mca_btl_base_tag_t tag);
+/** btl_sendi of more than one frame. */
+int btl_vfring_sendi_long(mca_btl_vfring_module_t *module, struct mca_btl_base_endpoint_t *endpoint,
+                          struct opal_convertor_t *convertor, const void *header,
+                          size_t header_size, size_t payload_size, uint32_t flags,
+                          mca_btl_base_tag_t tag);
+/** A part of a message came in. */
+void btl_vfring_part_input(mca_btl_vfring_module_t *module, struct mca_btl_base_endpoint_t *endpoint,
+                           const struct vfring_wire_hdr *hdr, const void *payload, uint32_t bytes);
 
 /* btl_vfring_onesided.c */
 mca_btl_base_registration_handle_t *btl_vfring_register_mem(struct mca_btl_base_module_t *btl,

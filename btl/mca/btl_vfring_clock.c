@@ -40,10 +40,11 @@ void btl_vfring_clock_init(void)
         ns = btl_vfring_kernel_ns();
         ticks = __builtin_ia32_rdtsc();
     } while (ns - first_ns < MEASURE_NS);
-    btl_vfring_clock.base_ns = ns;
-    btl_vfring_clock.base_ticks = ticks;
     if (ticks > first_ticks) {
-        btl_vfring_clock.mult = ((ns - first_ns) << NS_SHIFT) / (ticks - first_ticks);
+        const uint64_t mult = ((ns - first_ns) << NS_SHIFT) / (ticks - first_ticks);
+
+        btl_vfring_clock.base_ns = ns - (uint64_t) (((unsigned __int128) ticks * mult) >> NS_SHIFT);
+        btl_vfring_clock.mult = mult;
     }
 }
 

@@ -11,8 +11,7 @@
 #include <time.h>
 
 struct btl_vfring_clock {
-    uint64_t base_ticks;
-    uint64_t base_ns;
+    uint64_t base_ns; /**< the time when the counter was 0; modulo 2^64 */
     uint64_t mult; /**< ns a tick, times 2^32; 0: ask the kernel */
 };
 extern struct btl_vfring_clock btl_vfring_clock;
@@ -37,10 +36,8 @@ static inline uint64_t btl_vfring_now_ns(void)
 {
 #if defined(__x86_64__)
     if (__builtin_expect(btl_vfring_clock.mult != 0, 1)) {
-        const uint64_t ticks = __builtin_ia32_rdtsc() - btl_vfring_clock.base_ticks;
-
         return btl_vfring_clock.base_ns
-               + (uint64_t) (((unsigned __int128) ticks * btl_vfring_clock.mult) >> 32);
+               + (uint64_t) (((unsigned __int128) __builtin_ia32_rdtsc() * btl_vfring_clock.mult) >> 32);
     }
 #endif
     return btl_vfring_kernel_ns();

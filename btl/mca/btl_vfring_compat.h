@@ -39,15 +39,14 @@
 #endif
 
 /**
- * Hands a received message to the upper layer. 4.1 wants a send descriptor
+ * Hands a received message to the upper layer, which has registered @p reg for @p tag. 4.1 wants a send descriptor
  * with the segments, 5.0 a receive descriptor that also names the endpoint.
  */
 static inline void btl_vfring_hand_up(struct mca_btl_base_module_t *btl,
                                       struct mca_btl_base_endpoint_t *endpoint,
-                                      mca_btl_base_tag_t tag, mca_btl_base_segment_t *segment)
+                                      mca_btl_base_tag_t tag, mca_btl_base_segment_t *segment,
+                                      const mca_btl_active_message_callback_t *reg)
 {
-    const mca_btl_active_message_callback_t *reg = &mca_btl_base_active_message_trigger[tag];
-
 #if VFRING_OMPI_MAJOR >= 5
     const mca_btl_base_receive_descriptor_t received = {.endpoint = endpoint,
                                                         .des_segments = segment,

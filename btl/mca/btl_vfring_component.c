@@ -7,13 +7,9 @@
 #include <string.h>
 #include <sys/random.h>
 
-/* An idle poll looks at the clock (a few tens of ns) once in so many times. */
-#define CLOCK_EVERY_IDLE_POLLS 8u
-
 static int component_register(void);
 static mca_btl_base_module_t **component_init(int *num_modules, bool enable_progress_threads,
                                               bool enable_mpi_threads);
-static int component_progress(void);
 
 mca_btl_vfring_component_t mca_btl_vfring_component = {
     .super = {
@@ -25,7 +21,7 @@ mca_btl_vfring_component_t mca_btl_vfring_component = {
             .param_field = MCA_BASE_METADATA_PARAM_CHECKPOINT,
         },
         .btl_init = component_init,
-        .btl_progress = component_progress,
+        .btl_progress = btl_vfring_progress,
     },
 };
 
@@ -139,9 +135,11 @@ static void module_destroy(mca_btl_vfring_module_t *module)
         mca_btl_vfring_endpoint_t *endpoint = module->endpoints;
 
         module->endpoints = endpoint->next;
+        btl_vfring_assembly_drop(&module->assemblies, &endpoint->assembly);
         free(endpoint);
     }
     btl_vfring_frags_destroy(module);
+    btl_vfring_messages_destroy(module);
     vfring_vf_close(module->vf);
     give_back_lease(module);
     (void) pthread_mutex_destroy(&module->lock);
@@ -163,6 +161,8 @@ static int open_vf(mca_btl_vfring_module_t *module)
 
     rc = vfring_vf_open(&params, &module->vf, &error);
     if (!rc) {
+        module->hot = vfring_vf_hot(module->vf);
+        vfring_vf_counters(module->vf, &module->hw_last);
         vfring_vf_query(module->vf, &module->info);
         module->max_payload = vfring_wire_max_payload(module->info.mtu_bytes);
         rc = btl_vfring_frags_create(module, &error);
@@ -205,15 +205,35 @@ static int start_wire(mca_btl_vfring_module_t *module)
     return OPAL_SUCCESS;
 }
 
-/* The PML cuts messages by these; none may be longer than one frame. */
+static size_t at_most(size_t bytes, size_t most)
+{
+    return bytes < most ? bytes : most;
+}
+
+/*
+ * The PML cuts messages by these. Up to max_message we cut them into frames
+ * ourselves; one message takes a quarter of the slots at most.
+ */
 static void set_limits(mca_btl_vfring_module_t *module)
 {
-    const size_t most = module->max_payload;
     mca_btl_base_module_t *btl = &module->super;
+    size_t most = at_most(BTL_VFRING_MESSAGE_MAX_BYTES,
+                          (size_t) (module->num_frags / 4) * (module->max_payload - 64));
 
-    btl->btl_eager_limit = btl->btl_eager_limit < most ? btl->btl_eager_limit : most;
-    btl->btl_rndv_eager_limit = btl->btl_rndv_eager_limit < most ? btl->btl_rndv_eager_limit : most;
-    btl->btl_max_send_size = btl->btl_max_send_size < most ? btl->btl_max_send_size : most;
+    if (most < module->max_payload) {
+        most = module->max_payload;
+    }
+    btl->btl_eager_limit = at_most(btl->btl_eager_limit, most);
+    btl->btl_max_send_size = at_most(btl->btl_max_send_size, most);
+    module->max_message = module->max_payload;
+    if (module->max_message < btl->btl_eager_limit) {
+        module->max_message = (uint32_t) btl->btl_eager_limit;
+    }
+    if (module->max_message < btl->btl_max_send_size) {
+        module->max_message = (uint32_t) btl->btl_max_send_size;
+    }
+    /* The first piece of a message that is fetched by put or get: more would only be copied. */
+    btl->btl_rndv_eager_limit = at_most(btl->btl_rndv_eager_limit, module->max_payload);
 }
 
 static mca_btl_vfring_module_t *module_create(void)
@@ -246,6 +266,15 @@ static mca_btl_vfring_module_t *module_create(void)
     }
     if (rc == OPAL_SUCCESS) {
         set_limits(module);
+        rc = OPAL_SUCCESS;
+        if (btl_vfring_messages_create(module)) {
+            btl_vfring_help_unusable(module->info.name, "no memory for messages longer than a frame",
+                                     "smaller btl_vfring_eager_limit, btl_vfring_max_send_size or "
+                                     "btl_vfring_assembly_buffers");
+            rc = OPAL_ERR_OUT_OF_RESOURCE;
+        }
+    }
+    if (rc == OPAL_SUCCESS) {
         rc = btl_vfring_modex_send(module);
         if (rc != OPAL_SUCCESS) {
             btl_vfring_help_unusable(module->info.name, "the VF's address could not be published",
@@ -316,13 +345,13 @@ int btl_vfring_module_finalize(struct mca_btl_base_module_t *btl)
     return OPAL_SUCCESS;
 }
 
-/* --- progress -------------------------------------------------------------------- */
-
 /* Frames stay unanswered: is it the VF? A link that is down may come back; a reset VF does not. */
-static void look_after_vf(mca_btl_vfring_module_t *module)
+void btl_vfring_look_after_vf(mca_btl_vfring_module_t *module)
 {
     const int state = vfring_vf_check(module->vf);
 
+    module->link_downs += state == -ENETDOWN && !module->link_was_down;
+    module->link_was_down = state == -ENETDOWN;
     btl_vfring_contact_check(module);
     module->timeouts_seen = vfring_wire_stats(module->wire)->timeouts;
     if ((state == -ENETRESET || state == -ENODEV) && !module->fatal_reported) {
@@ -332,74 +361,4 @@ static void look_after_vf(mca_btl_vfring_module_t *module)
                                       ? "the VF was unbound from uio_vf or removed"
                                       : "the PF was reset or set down while the job ran");
     }
-}
-
-/* The clock is read once, and only if something came. */
-struct rx_turn {
-    struct vfring_wire *wire;
-    uint64_t now_ns;
-};
-
-static void rx_input(void *ctx, const void *data, uint32_t bytes)
-{
-    struct rx_turn *turn = ctx;
-
-    if (!turn->now_ns) {
-        turn->now_ns = btl_vfring_now_ns();
-    }
-    vfring_wire_input(turn->wire, data, bytes, turn->now_ns);
-}
-
-static int module_progress(mca_btl_vfring_module_t *module)
-{
-    struct rx_turn turn = {.wire = module->wire};
-    unsigned count;
-
-    module->in_progress = true;
-    if (module->callbacks_head) {
-        btl_vfring_run_callbacks(module);
-    }
-    count = vfring_vf_rx_each(module->vf, BTL_VFRING_RX_BURST, rx_input, &turn);
-    if (turn.now_ns) {
-        module->idle_polls = 0;
-        /* Behind a full burst there may be acknowledgements: timeouts wait. */
-        if (count < BTL_VFRING_RX_BURST) {
-            vfring_wire_progress(module->wire, turn.now_ns);
-        } else {
-            vfring_wire_flush(module->wire, turn.now_ns);
-        }
-    } else if (++module->idle_polls % CLOCK_EVERY_IDLE_POLLS == 0) {
-        vfring_wire_progress(module->wire, btl_vfring_now_ns());
-        if (OPAL_UNLIKELY(module->timeouts_seen != vfring_wire_stats(module->wire)->timeouts)) {
-            look_after_vf(module);
-        }
-    }
-    if (module->pump_list) {
-        btl_vfring_rdma_pump(module);
-    }
-    vfring_vf_tx_doorbell(module->vf);
-    module->in_progress = false;
-    return (int) count;
-}
-
-static int component_progress(void)
-{
-    mca_btl_vfring_module_t *module = mca_btl_vfring_component.module;
-    int count = 0;
-
-    if (OPAL_UNLIKELY(!module)) {
-        return 0;
-    }
-    if (opal_using_threads()) {
-        /* Another thread is at it already: no use in waiting for it. */
-        if (pthread_mutex_trylock(&module->lock)) {
-            return 0;
-        }
-        if (!module->in_progress) {
-            count = module_progress(module);
-        }
-        (void) pthread_mutex_unlock(&module->lock);
-        return count;
-    }
-    return module->in_progress ? 0 : module_progress(module);
 }

@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 static const char help_file[] = "help-mca-btl-vfring.txt";
@@ -115,14 +116,41 @@ static const char *vf_state(mca_btl_vfring_module_t *module)
     }
 }
 
+/* The other transports of this process, best first: one of them carries what we do not. */
+static void other_transports(char *text, size_t room)
+{
+    mca_btl_base_selected_module_t *module;
+    size_t used = 0;
+
+    text[0] = '\0';
+    OPAL_LIST_FOREACH(module, &mca_btl_base_modules_initialized, mca_btl_base_selected_module_t)
+    {
+        const char *name = module->btl_component->btl_version.mca_component_name;
+
+        if (module->btl_component == &mca_btl_vfring_component.super || !strcmp(name, "self")
+            || strstr(text, name)) {
+            continue;
+        }
+        if (used + strlen(name) + 3 > room) {
+            return;
+        }
+        used += (size_t) snprintf(text + used, room - used, "%s%s", used ? ", " : "", name);
+    }
+    if (!used) {
+        (void) snprintf(text, room, "nothing: the job names no other one");
+    }
+}
+
 void btl_vfring_help_peer_without_vf(const mca_btl_vfring_module_t *module,
                                      const opal_process_name_t *peer)
 {
     static bool told; /* one text for all such peers */
+    char others[128];
 
     if (!told) {
         told = true;
-        say("peer-without-vf", host(), module->info.name, (unsigned) peer->vpid);
+        other_transports(others, sizeof(others));
+        say("peer-without-vf", host(), module->info.name, (unsigned) peer->vpid, others);
     }
 }
 
@@ -174,7 +202,8 @@ void btl_vfring_print_stats(const mca_btl_vfring_module_t *module)
                 "duplicates=%llu malformed=%llu bad_crc=%llu foreign=%llu window_stalls=%llu "
                 "ring_stalls=%llu registered_bytes=%llu puts=%llu gets=%llu bytes_placed=%llu "
                 "bytes_copied=%llu pieces_copied=%llu rejected=%llu reg_hits=%llu reg_misses=%llu "
-                "reg_evictions=%llu reg_invalidations=%llu reg_peak_bytes=%llu",
+                "reg_evictions=%llu reg_invalidations=%llu reg_peak_bytes=%llu doorbells=%llu "
+                "assembled=%llu assembly_overflows=%llu",
                 module->info.name, (unsigned long long) s->tx_data_frames,
                 (unsigned long long) s->tx_payload_bytes, (unsigned long long) s->rx_data_frames,
                 (unsigned long long) s->rx_payload_bytes, (unsigned long long) s->tx_ack_frames,
@@ -189,5 +218,8 @@ void btl_vfring_print_stats(const mca_btl_vfring_module_t *module)
                 (unsigned long long) r->bytes_copied, (unsigned long long) r->pieces_copied,
                 (unsigned long long) r->rejected, (unsigned long long) c->hits,
                 (unsigned long long) c->misses, (unsigned long long) c->evictions,
-                (unsigned long long) c->invalidations, (unsigned long long) c->peak_bytes);
+                (unsigned long long) c->invalidations, (unsigned long long) c->peak_bytes,
+                (unsigned long long) vfring_vf_tx_doorbells(module->vf),
+                (unsigned long long) module->assemblies.messages,
+                (unsigned long long) module->assemblies.overflows);
 }

@@ -63,6 +63,11 @@ int btl_vfring_params_register(void)
     c->slots = 512;
     (void) add_uint("slots", &c->slots, OPAL_INFO_LVL_5,
                     "Registered send buffers of one frame each, 32 to 65536");
+    c->assembly_buffers = 16;
+    (void) add_uint("assembly_buffers", &c->assembly_buffers, OPAL_INFO_LVL_5,
+                    "Buffers in which messages longer than a frame, up to btl_vfring_eager_limit or "
+                    "btl_vfring_max_send_size, are put together: one for each peer whose message "
+                    "comes in at the time; who finds none has one allocated for its message");
     c->window = 0;
     (void) add_uint("window", &c->window, OPAL_INFO_LVL_5,
                     "Frames in flight to one peer, 2 to 64; 0: 64");

@@ -13,6 +13,9 @@ struct counters {
     struct vfring_wire_stats wire;
     struct btl_vfring_rdma_stats rdma;
     struct vfring_reg_stats reg;
+    struct vfring_wire_times times;
+    uint64_t rx_assembled, rx_assembly_overflows, rx_assembly_malformed;
+    uint64_t doorbells, link_downs, hw_tx_frames, hw_rx_frames;
     uint64_t registered_bytes;
 };
 static struct counters at_the_end;
@@ -25,6 +28,8 @@ struct pvar {
 };
 #define COUNTER(group, field, text) \
     {#field, MCA_BASE_PVAR_CLASS_COUNTER, offsetof(struct counters, group.field), text}
+#define OWN(field, class_name, text) \
+    {#field, MCA_BASE_PVAR_CLASS_##class_name, offsetof(struct counters, field), text}
 
 static const struct pvar pvars[] = {
     COUNTER(wire, tx_data_frames, "Data frames sent, repetitions not counted"),
@@ -45,8 +50,21 @@ static const struct pvar pvars[] = {
     COUNTER(wire, rx_foreign, "Frames dropped because they are not of this job"),
     COUNTER(wire, rx_unknown_peer, "Frames dropped because no such rank is known"),
     COUNTER(wire, rx_bad_ack, "Frames dropped because they acknowledge what was never sent"),
-    COUNTER(wire, window_stalls, "Sends that waited for window or credit"),
+    COUNTER(wire, needless_timeouts, "Timeouts that turned out to be needless: the frame had arrived"),
+    COUNTER(wire, window_stalls, "Sends that waited for window, congestion or credit"),
+    COUNTER(wire, credit_stalls, "Sends that waited for the receiver's credit"),
     COUNTER(wire, ring_stalls, "Transmissions that found the TX ring full"),
+    OWN(doorbells, COUNTER, "Writes to the TX tail register"),
+    OWN(rx_assembled, COUNTER, "Messages put together of several frames"),
+    OWN(rx_assembly_overflows, COUNTER, "Messages of several frames for which memory had to be allocated"),
+    OWN(rx_assembly_malformed, COUNTER, "Parts of messages that were not what had to come"),
+    {"srtt_ns", MCA_BASE_PVAR_CLASS_LEVEL, offsetof(struct counters, times.srtt_ns),
+     "Smoothed round-trip time to the slowest peer, in nanoseconds"},
+    {"rto_ns", MCA_BASE_PVAR_CLASS_LEVEL, offsetof(struct counters, times.rto_ns),
+     "Retransmission timeout to the slowest peer, in nanoseconds"},
+    OWN(link_downs, COUNTER, "Times that the VF was found without a link"),
+    OWN(hw_tx_frames, COUNTER, "Good frames sent, by the VF's own count"),
+    OWN(hw_rx_frames, COUNTER, "Good frames received, by the VF's own count"),
     COUNTER(rdma, puts, "Put operations started"),
     COUNTER(rdma, gets, "Get operations started"),
     COUNTER(rdma, bytes_placed, "Bytes that were placed into the user's memory on arrival"),
@@ -69,6 +87,17 @@ static const struct pvar pvars[] = {
      "Bytes registered with the VF now: rings, buffers, slots and user memory"},
 };
 
+/* The VF's counters have 32 bits and no zero: what counts is by how much they moved. */
+static void hw_update(mca_btl_vfring_module_t *module)
+{
+    struct vfring_vf_counters now;
+
+    vfring_vf_counters(module->vf, &now);
+    module->hw_tx_frames += now.tx_frames - module->hw_last.tx_frames;
+    module->hw_rx_frames += now.rx_frames - module->hw_last.rx_frames;
+    module->hw_last = now;
+}
+
 static void collect(mca_btl_vfring_module_t *module, struct counters *counters)
 {
     counters->wire = *vfring_wire_stats(module->wire);
@@ -76,6 +105,15 @@ static void collect(mca_btl_vfring_module_t *module, struct counters *counters)
     if (module->reg_cache) {
         counters->reg = *vfring_reg_cache_stats(module->reg_cache);
     }
+    counters->times = vfring_wire_times(module->wire);
+    counters->rx_assembled = module->assemblies.messages;
+    counters->rx_assembly_overflows = module->assemblies.overflows;
+    counters->rx_assembly_malformed = module->assemblies.malformed;
+    counters->doorbells = vfring_vf_tx_doorbells(module->vf);
+    counters->link_downs = module->link_downs;
+    hw_update(module);
+    counters->hw_tx_frames = module->hw_tx_frames;
+    counters->hw_rx_frames = module->hw_rx_frames;
     counters->registered_bytes = vfring_vf_dma_bytes(module->vf);
 }
 

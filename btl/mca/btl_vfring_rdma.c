@@ -34,9 +34,22 @@
  */
 #define BULK_RING_BYTES (64u << 10)
 #define BULK_RING_MIN_FRAMES 8u
+/* Operations that are there from the start; more are made when more are under way than ever before. */
+#define OPS_AT_START 32u
 #define MAX_REGIONS (1u << 20)
 /** Gets one peer may have under way; more can be no honest one. */
 #define MAX_GETS_OF_PEER 65536u
+
+static mca_btl_vfring_op_t *op_make(mca_btl_vfring_module_t *module)
+{
+    mca_btl_vfring_op_t *op = calloc(1, sizeof(*op));
+
+    if (op) {
+        op->all_next = module->all_ops;
+        module->all_ops = op;
+    }
+    return op;
+}
 
 int btl_vfring_rdma_create(mca_btl_vfring_module_t *module)
 {
@@ -44,6 +57,15 @@ int btl_vfring_rdma_create(mca_btl_vfring_module_t *module)
     struct vfring_reg_ops ops;
 
     btl_vfring_regions_init(&module->regions, MAX_REGIONS);
+    for (uint32_t i = 0; i < OPS_AT_START; i++) {
+        mca_btl_vfring_op_t *op = op_make(module);
+
+        if (!op) {
+            return -ENOMEM;
+        }
+        op->next = module->free_ops;
+        module->free_ops = op;
+    }
     if (!c->rcache_bytes || !c->rcache_entries || !vfring_reg_vf_ops(module->vf, &ops)) {
         return 0; /* everything is copied */
     }
@@ -77,12 +99,7 @@ mca_btl_vfring_op_t *btl_vfring_op_get(mca_btl_vfring_module_t *module)
         module->free_ops = op->next;
         return op;
     }
-    op = calloc(1, sizeof(*op));
-    if (op) {
-        op->all_next = module->all_ops;
-        module->all_ops = op;
-    }
-    return op;
+    return op_make(module);
 }
 
 static void piece_drop(mca_btl_vfring_module_t *module, mca_btl_vfring_op_t *op)
@@ -249,7 +266,7 @@ static uint32_t bulk_room(mca_btl_vfring_module_t *module, const mca_btl_vfring_
 {
     const uint32_t limit = BULK_RING_BYTES / module->max_payload;
     const uint32_t most = limit < BULK_RING_MIN_FRAMES ? BULK_RING_MIN_FRAMES : limit;
-    const uint32_t waiting = module->last_tx_seq - vfring_vf_tx_done(module->vf);
+    const uint32_t waiting = module->hot.tx->seq - vfring_vf_tx_done(module->vf);
     const uint32_t room = vfring_wire_peer_room(module->wire, endpoint->peer);
 
     if (waiting >= most) {

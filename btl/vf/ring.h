@@ -36,9 +36,8 @@ static inline uint32_t vfring_ring_prev(uint32_t index, uint32_t entries)
 
 /** What one doorbell handed over; stored at the index of its first descriptor. */
 struct vfring_tx_batch {
-    uint16_t last;        /**< index of its last descriptor, the one with RS */
-    uint16_t num_entries;
-    uint32_t seq;         /**< number of its last frame */
+    uint32_t last; /**< index of its last descriptor, the one with RS */
+    uint32_t seq;  /**< number of its last frame */
 };
 
 /**
@@ -60,6 +59,7 @@ struct vfring_tx_ring {
     uint32_t done;     /**< last frame finished */
     uint32_t max_frame_bytes;
     uint32_t tail_reg;
+    uint64_t doorbells; /**< rung so far */
     /**
      * Bits of the IOVA that must not change within one descriptor, or 0. QEMU's
      * igb drops a frame without a trace, DD written and all, if the pages behind

@@ -9,16 +9,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "barrier.h"
-#include "mmio.h"
-#include "ring.h"
 #include "vf_internal.h"
+#include "vfring_vf_hot.h"
 
 #define LIKELY(x) __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
-
-/* On every descriptor of a frame (7.2.2: these must not differ within one). */
-#define TXD_COMMON (VFRING_82576_TXD_DTYP_DATA | VFRING_82576_TXD_DEXT | VFRING_82576_TXD_IFCS)
 
 /* Each piece may be cut once however short, and the frame once a page on top. */
 #define TX_MAX_SPLIT (2u * VFRING_TX_MAX_SEGS + VFRING_82576_FRAME_MAX_BYTES / VFRING_SPLIT_BYTES)
@@ -26,17 +21,25 @@
 /* Called with at least one batch in the device's hands. */
 static void tx_reap(struct vfring_tx_ring *tx)
 {
+    const struct vfring_82576_tx_desc *const desc = tx->desc;
+    const struct vfring_tx_batch *const batches = tx->batch;
+    const uint32_t entries = tx->entries, rung = tx->rung;
+    uint32_t head = tx->head, done = tx->done;
+
     do {
-        const struct vfring_tx_batch *batch = &tx->batch[tx->head];
-        uint32_t status = vfring_load_writeback(&tx->desc[batch->last].status);
+        const struct vfring_tx_batch *batch = &batches[head];
+        const uint32_t status = vfring_load_writeback(&desc[batch->last].status);
 
         if (!(status & VFRING_82576_TXD_STATUS_DD)) {
-            return;
+            break;
         }
-        tx->num_free += batch->num_entries;
-        tx->done = batch->seq;
-        tx->head = vfring_ring_next(batch->last, tx->entries);
-    } while (tx->head != tx->rung);
+        done = batch->seq;
+        head = vfring_ring_next(batch->last, entries);
+    } while (head != rung);
+    tx->head = head;
+    tx->done = done;
+    /* What is not between head and tail, but for the one that stays unused. */
+    tx->num_free = entries - 1 - (tx->tail >= head ? tx->tail - head : entries - head + tx->tail);
 }
 
 /* Are there @p num descriptors to write to? Looks at the ring only if not. */
@@ -62,7 +65,7 @@ static inline uint32_t tx_write(struct vfring_tx_ring *tx, const struct vfring_t
     do {
         desc = &tx->desc[index];
         desc->buffer_iova = segs[i].iova;
-        desc->cmd_type_len = TXD_COMMON | segs[i].bytes;
+        desc->cmd_type_len = VFRING_TXD_COMMON | segs[i].bytes;
         desc->status = status;
         status = 0;
         index = vfring_ring_next(index, tx->entries);
@@ -111,21 +114,12 @@ static __attribute__((noinline)) int tx_post_split(struct vfring_tx_ring *tx,
 
 uint32_t vfring_vf_tx_post_one(struct vfring_vf *vf, uint64_t iova, uint32_t bytes)
 {
-    struct vfring_tx_ring *tx = &vf->tx;
-    struct vfring_82576_tx_desc *desc = &tx->desc[tx->tail];
+    uint32_t tx_seq;
 
-    if (UNLIKELY(bytes - VFRING_82576_TX_FRAME_MIN_BYTES >
-                     tx->max_frame_bytes - VFRING_82576_TX_FRAME_MIN_BYTES ||
-                 tx->num_free == 0 || ((iova ^ (iova + bytes - 1)) & tx->split_mask) != 0 ||
-                 tx->seq == UINT32_MAX)) {
-        return 0;
-    }
-    desc->buffer_iova = iova;
-    desc->cmd_type_len = TXD_COMMON | VFRING_82576_TXD_EOP | bytes;
-    desc->status = bytes << VFRING_82576_TXD_PAYLEN_SHIFT;
-    tx->tail = vfring_ring_next(tx->tail, tx->entries);
-    tx->num_free--;
-    return ++tx->seq;
+    /* The number 0 says that nothing was posted, so that frame goes the other way. */
+    return LIKELY(vf->tx.seq != UINT32_MAX) && vfring_hot_tx_post_one(&vf->tx, iova, bytes, &tx_seq)
+               ? tx_seq
+               : 0;
 }
 
 int vfring_vf_tx_post(struct vfring_vf *vf, const struct vfring_tx_seg *segs, unsigned num_segs,
@@ -163,25 +157,12 @@ int vfring_vf_tx_post(struct vfring_vf *vf, const struct vfring_tx_seg *segs, un
 
 void vfring_vf_tx_doorbell(struct vfring_vf *vf)
 {
-    struct vfring_tx_ring *tx = &vf->tx;
+    vfring_hot_tx_doorbell(&vf->tx, &vf->mmio);
+}
 
-    if (tx->tail == tx->rung) {
-        return;
-    }
-
-    /* One write-back a batch: RS on its last descriptor, which ends a frame. */
-    uint32_t last = vfring_ring_prev(tx->tail, tx->entries);
-    struct vfring_tx_batch *batch = &tx->batch[tx->rung];
-
-    tx->desc[last].cmd_type_len |= VFRING_82576_TXD_RS;
-    batch->last = (uint16_t) last;
-    batch->num_entries =
-        (uint16_t) (tx->tail > tx->rung ? tx->tail - tx->rung : tx->entries - tx->rung + tx->tail);
-    batch->seq = tx->seq;
-    tx->rung = tx->tail;
-
-    vfring_before_doorbell();
-    vfring_write32(&vf->mmio, tx->tail_reg, tx->tail);
+uint64_t vfring_vf_tx_doorbells(const struct vfring_vf *vf)
+{
+    return vf->tx.doorbells;
 }
 
 uint32_t vfring_vf_tx_done(struct vfring_vf *vf)
@@ -198,13 +179,11 @@ uint32_t vfring_vf_tx_done(struct vfring_vf *vf)
  * RDT names the last rewritten descriptor, which so stays unused: the device
  * owns those before it, and rx_poll() stops at it because its DD is clear.
  */
-static void rx_publish(struct vfring_vf *vf)
+void vfring_hot_rx_publish(struct vfring_rx_ring *rx, const struct vfring_mmio *mmio)
 {
-    struct vfring_rx_ring *rx = &vf->rx;
-
     rx->num_pending = 0;
     vfring_before_doorbell();
-    vfring_write32(&vf->mmio, rx->tail_reg, vfring_ring_prev(rx->release, rx->entries));
+    vfring_write32(mmio, rx->tail_reg, vfring_ring_prev(rx->release, rx->entries));
 }
 
 /* Has the device fewer descriptors left than a batch, as far as is known here? */
@@ -247,7 +226,7 @@ unsigned vfring_vf_rx_poll(struct vfring_vf *vf, struct vfring_rx_frame *frames,
     rx->next = index;
     rx->num_held += num;
     if (UNLIKELY(rx->num_pending > 0 && rx_is_low(rx))) {
-        rx_publish(vf);
+        vfring_hot_rx_publish(rx, &vf->mmio);
     }
     return num;
 }
@@ -274,44 +253,17 @@ void vfring_vf_rx_release(struct vfring_vf *vf, unsigned count)
     rx->num_held -= count;
     rx->num_pending += count;
     if (rx->num_pending >= rx->batch_entries || rx_is_low(rx)) {
-        rx_publish(vf);
+        vfring_hot_rx_publish(rx, &vf->mmio);
     }
 }
 
 unsigned vfring_vf_rx_each(struct vfring_vf *vf, unsigned max,
                            void (*input)(void *ctx, const void *data, uint32_t bytes), void *ctx)
 {
-    struct vfring_rx_ring *rx = &vf->rx;
-    uint32_t index = rx->next;
-    unsigned num = 0;
+    return vfring_hot_rx_each(&vf->rx, &vf->mmio, max, input, ctx);
+}
 
-    while (num < max) {
-        union vfring_82576_rx_desc *desc = &rx->desc[index];
-        uint32_t status = vfring_load_writeback(&desc->wb.status_error);
-
-        if (!(status & VFRING_82576_RXD_DD)) {
-            break;
-        }
-
-        const uint64_t offset = (uint64_t) index * rx->buffer_bytes;
-        uint32_t bytes = desc->wb.length_bytes;
-
-        if (UNLIKELY(rx->continued || bytes > rx->buffer_bytes ||
-                     (status & (rx->error_mask | VFRING_82576_RXD_EOP)) != VFRING_82576_RXD_EOP)) {
-            rx->continued = !(status & VFRING_82576_RXD_EOP);
-        } else {
-            input(ctx, rx->buffers + offset, bytes);
-        }
-        desc->read.packet_iova = rx->buffers_iova + offset;
-        desc->read.header_iova = 0;
-        index = vfring_ring_next(index, rx->entries);
-        num++;
-        /* Told to the device as soon as a batch is there: a burst may be as long as the ring. */
-        if (UNLIKELY(++rx->num_pending >= rx->batch_entries)) {
-            rx->next = rx->release = index;
-            rx_publish(vf);
-        }
-    }
-    rx->next = rx->release = index;
-    return num;
+struct vfring_vf_hot vfring_vf_hot(struct vfring_vf *vf)
+{
+    return (struct vfring_vf_hot){.tx = &vf->tx, .rx = &vf->rx, .mmio = &vf->mmio};
 }

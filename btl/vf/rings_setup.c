@@ -10,8 +10,6 @@
 #include "vf_internal.h"
 #include "vfring_regs_82576.h"
 
-_Static_assert(VFRING_82576_RING_MAX_ENTRIES <= UINT16_MAX, "struct vfring_tx_batch holds an index");
-
 static size_t align_up(size_t value, size_t alignment)
 {
     return (value + alignment - 1) / alignment * alignment;

@@ -150,6 +150,9 @@ int vfring_vf_tx_post(struct vfring_vf *vf, const struct vfring_tx_seg *segs, un
  */
 uint32_t vfring_vf_tx_post_one(struct vfring_vf *vf, uint64_t iova, uint32_t bytes);
 
+/** Doorbells rung so far. */
+uint64_t vfring_vf_tx_doorbells(const struct vfring_vf *vf);
+
 /** Hot. Rings the doorbell if frames were posted since the last one. */
 void vfring_vf_tx_doorbell(struct vfring_vf *vf);
 

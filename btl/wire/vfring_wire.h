@@ -78,9 +78,17 @@ struct vfring_wire_stats {
     uint64_t rx_foreign;       /**< other ethertype, wrong key, wrong MAC */
     uint64_t rx_unknown_peer;
     uint64_t rx_bad_ack;       /**< acknowledges what was never sent */
-    uint64_t window_stalls;    /**< a send waited for credit */
+    uint64_t window_stalls;    /**< a send waited for window, congestion or credit */
+    uint64_t credit_stalls;    /**< of these, for the receiver's credit */
     uint64_t ring_stalls;      /**< a transmission waited for the TX ring */
     uint64_t timeouts;
+    uint64_t needless_timeouts;/**< a frame taken for lost turned out to have arrived */
+};
+
+/** The slowest peer's times. */
+struct vfring_wire_times {
+    uint64_t srtt_ns; /**< smoothed round trip */
+    uint64_t rto_ns;  /**< retransmission timeout */
 };
 
 struct vfring_wire_ops {
@@ -189,6 +197,8 @@ void vfring_wire_flush(struct vfring_wire *wire, uint64_t now_ns);
 bool vfring_wire_idle(const struct vfring_wire *wire);
 
 const struct vfring_wire_stats *vfring_wire_stats(const struct vfring_wire *wire);
+/** Walks all peers. 0 before the first sample. */
+struct vfring_wire_times vfring_wire_times(const struct vfring_wire *wire);
 
 /** Largest payload of one frame at a layer-2 payload of @p mtu_bytes. */
 static inline uint32_t vfring_wire_max_payload(uint32_t mtu_bytes)

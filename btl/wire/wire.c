@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Life of a wire and of its peers. */
-#include "wire_internal.h"
+#include "vfring_wire_hot.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -24,6 +24,12 @@ static uint16_t fair_credit(const struct vfring_wire *wire, uint32_t senders)
         share = wire->cfg.window_frames;
     }
     return (uint16_t) (share < WIRE_CREDIT_MIN ? WIRE_CREDIT_MIN : share);
+}
+
+static void set_credit(struct vfring_wire *wire, uint32_t senders)
+{
+    wire->credit = fair_credit(wire, senders);
+    wire->ack_every = (wire->credit + 1u) / 2 < WIRE_ACK_EVERY ? (wire->credit + 1u) / 2 : WIRE_ACK_EVERY;
 }
 
 int vfring_wire_create(const struct vfring_wire_config *config, const struct vfring_wire_ops *ops,
@@ -64,8 +70,10 @@ int vfring_wire_create(const struct vfring_wire_config *config, const struct vfr
     w->ack_due_ns = WIRE_NEVER;
     w->stalled_tail = &w->stalled_list;
     w->round = 1;
-    w->first_credit = fair_credit(w, config->max_peers_hint);
-    w->credit = w->first_credit;
+    w->round_left = WIRE_ROUND_RINGS * config->rx_entries;
+    w->tx_flags = config->crc_payload ? VFRING_WIRE_FLAG_CRC_PAYLOAD : 0;
+    set_credit(w, config->max_peers_hint);
+    w->first_credit = w->credit;
     w->table_mask = 15;
     w->table = calloc(w->table_mask + 1, sizeof(*w->table));
     if (!w->table || wire_early_create(w)) {
@@ -124,12 +132,8 @@ struct vfring_wire_peer *vfring_wire_peer_find(const struct vfring_wire *wire, u
 
 struct vfring_wire_peer *wire_peer_lookup(struct vfring_wire *wire, uint32_t src)
 {
-    struct vfring_wire_peer *peer = wire->last_peer;
+    struct vfring_wire_peer *peer = vfring_wire_peer_find(wire, src);
 
-    if (peer && peer->id == src) {
-        return peer;
-    }
-    peer = vfring_wire_peer_find(wire, src);
     if (!peer) {
         peer = wire->ops.unknown_peer(wire->ctx, src);
     }
@@ -321,18 +325,17 @@ void vfring_wire_destroy(struct vfring_wire *wire)
  */
 void wire_peer_heard(struct vfring_wire *wire, struct vfring_wire_peer *peer)
 {
-    if (++wire->round_frames >= WIRE_ROUND_RINGS * wire->cfg.rx_entries) {
+    if (wire->round_left == 0) {
         wire->num_active_before = wire->num_active;
         wire->num_active = 0;
-        wire->round_frames = 0;
+        wire->round_left = WIRE_ROUND_RINGS * wire->cfg.rx_entries;
         wire->round++;
     }
     if (peer->heard_round != wire->round) {
         peer->heard_round = wire->round;
         wire->num_active++;
-        wire->credit = fair_credit(wire, wire->num_active > wire->num_active_before
-                                             ? wire->num_active
-                                             : wire->num_active_before);
+        set_credit(wire, wire->num_active > wire->num_active_before ? wire->num_active
+                                                                    : wire->num_active_before);
     }
 }
 
@@ -367,6 +370,21 @@ bool vfring_wire_idle(const struct vfring_wire *wire)
         }
     }
     return true;
+}
+
+struct vfring_wire_times vfring_wire_times(const struct vfring_wire *wire)
+{
+    struct vfring_wire_times times = {0};
+
+    for (const struct vfring_wire_peer *p = wire->all_peers; p; p = p->all_next) {
+        if (p->tx && p->tx->srtt_ns > times.srtt_ns) {
+            times.srtt_ns = p->tx->srtt_ns;
+        }
+        if (p->tx && p->tx->rto_ns > times.rto_ns) {
+            times.rto_ns = p->tx->rto_ns;
+        }
+    }
+    return times;
 }
 
 const struct vfring_wire_stats *vfring_wire_stats(const struct vfring_wire *wire)

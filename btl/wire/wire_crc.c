@@ -2,7 +2,6 @@
 /* CRC32C, by instruction where the processor has one, else by table. */
 #include "wire_crc.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 #define CRC32C_POLY_REFLECTED 0x82F63B78u
@@ -31,71 +30,24 @@ static uint32_t crc_by_table(uint32_t crc, const uint8_t *p, size_t bytes)
 
 #if defined(__x86_64__)
 
-#include <nmmintrin.h>
-
-static bool have_crc_instruction;
+bool wire_have_crc_instruction;
 
 __attribute__((constructor)) static void crc_detect(void)
 {
     __builtin_cpu_init();
-    have_crc_instruction = __builtin_cpu_supports("sse4.2");
+    wire_have_crc_instruction = __builtin_cpu_supports("sse4.2");
 }
 
-__attribute__((target("sse4.2"))) static inline uint32_t crc_by_instruction(uint32_t crc, const uint8_t *p,
-                                                                     size_t bytes)
+static uint32_t crc_by_instruction(uint32_t crc, const uint8_t *p, size_t bytes)
 {
-    uint64_t acc = crc;
-
-    for (; bytes >= 8; bytes -= 8, p += 8) {
-        uint64_t word;
-        memcpy(&word, p, 8);
-        acc = _mm_crc32_u64(acc, word);
-    }
-    crc = (uint32_t) acc;
-    if (bytes & 4) {
-        uint32_t word;
-        memcpy(&word, p, 4);
-        crc = _mm_crc32_u32(crc, word);
-        p += 4;
-    }
-    if (bytes & 2) {
-        uint16_t word;
-        memcpy(&word, p, 2);
-        crc = _mm_crc32_u16(crc, word);
-        p += 2;
-    }
-    return bytes & 1 ? _mm_crc32_u8(crc, *p) : crc;
+    return wire_crc_by_instruction(crc, p, bytes);
 }
-
-/* The header's fields are where they are: six steps, no loop. */
-__attribute__((target("sse4.2"))) static uint32_t
-frame_by_instruction(const struct vfring_wire_hdr *hdr, size_t bytes)
-{
-    const uint8_t *p = (const uint8_t *) hdr;
-    uint64_t words[4], acc;
-    uint16_t first;
-
-    memcpy(&first, p + offsetof(struct vfring_wire_hdr, version), 2);
-    memcpy(words, p + offsetof(struct vfring_wire_hdr, payload_bytes), sizeof(words));
-    acc = _mm_crc32_u16(~0u, first);
-    acc = _mm_crc32_u64(acc, words[0]);
-    acc = _mm_crc32_u64(acc, words[1]);
-    acc = _mm_crc32_u64(acc, words[2]);
-    acc = _mm_crc32_u64(acc, words[3]);
-    acc = _mm_crc32_u32((uint32_t) acc, hdr->msg);
-    return ~crc_by_instruction((uint32_t) acc, p + sizeof(*hdr), bytes);
-}
-_Static_assert(offsetof(struct vfring_wire_hdr, version) == 14
-                   && offsetof(struct vfring_wire_hdr, payload_bytes) == 16
-                   && offsetof(struct vfring_wire_hdr, crc) == 48,
-               "frame_by_instruction() takes the header in these steps");
-#define HAVE_FRAME_BY_INSTRUCTION 1
 
 #elif defined(__aarch64__) && defined(__ARM_FEATURE_CRC32)
 
 #include <arm_acle.h>
 
-static const bool have_crc_instruction = true;
+static const bool wire_have_crc_instruction = true;
 
 static uint32_t crc_by_instruction(uint32_t crc, const uint8_t *p, size_t bytes)
 {
@@ -112,7 +64,7 @@ static uint32_t crc_by_instruction(uint32_t crc, const uint8_t *p, size_t bytes)
 
 #else
 
-static const bool have_crc_instruction = false;
+static const bool wire_have_crc_instruction = false;
 
 static uint32_t crc_by_instruction(uint32_t crc, const uint8_t *p, size_t bytes)
 {
@@ -124,7 +76,7 @@ static uint32_t crc_by_instruction(uint32_t crc, const uint8_t *p, size_t bytes)
 uint32_t vfring_wire_crc32c(uint32_t crc, const void *data, size_t bytes)
 {
     crc = ~crc;
-    crc = have_crc_instruction ? crc_by_instruction(crc, data, bytes)
+    crc = wire_have_crc_instruction ? crc_by_instruction(crc, data, bytes)
                                : crc_by_table(crc, data, bytes);
     return ~crc;
 }
@@ -136,11 +88,6 @@ uint32_t vfring_wire_crc_frame(const struct vfring_wire_hdr *hdr, size_t bytes)
     const size_t field = offsetof(struct vfring_wire_hdr, crc);
     uint32_t crc;
 
-#ifdef HAVE_FRAME_BY_INSTRUCTION
-    if (have_crc_instruction) {
-        return frame_by_instruction(hdr, bytes);
-    }
-#endif
     crc = vfring_wire_crc32c(0, p + first, field - first);
     crc = vfring_wire_crc32c(crc, &hdr->msg, sizeof(hdr->msg));
     return vfring_wire_crc32c(crc, hdr + 1, bytes);

@@ -1,38 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The way in: checks, acknowledgements of ours, frames of theirs. */
-#include "wire_internal.h"
-#include "wire_crc.h"
+#include "vfring_wire_hot.h"
 
-#include <errno.h>
-#include <string.h>
-
-/* As it lies in memory. */
-#define ETHERTYPE_IN_PLACE ((uint16_t) (VFRING_WIRE_ETHERTYPE >> 8 | (VFRING_WIRE_ETHERTYPE & 0xff) << 8))
-
-/* Nothing of the frame is used before it has passed. */
-static bool header_valid(struct vfring_wire *wire, const struct vfring_wire_hdr *hdr, uint32_t bytes)
+bool wire_header_odd(struct vfring_wire *wire, const struct vfring_wire_hdr *hdr, uint32_t bytes)
 {
-    uint16_t ethertype;
-
-    if (bytes < VFRING_WIRE_HDR_BYTES) {
-        wire->stats.rx_malformed++;
-        return false;
-    }
-    memcpy(&ethertype, hdr->ethertype, sizeof(ethertype));
-    if (ethertype != ETHERTYPE_IN_PLACE || hdr->key != wire->cfg.key) {
+    if (hdr->ethertype[0] != VFRING_WIRE_ETHERTYPE >> 8
+        || hdr->ethertype[1] != (VFRING_WIRE_ETHERTYPE & 0xff) || hdr->key != wire->cfg.key) {
         wire->stats.rx_foreign++;
         return false;
     }
-    if (hdr->version != VFRING_WIRE_VERSION || hdr->reserved
-        || (hdr->flags & ~VFRING_WIRE_FLAGS)
+    if (hdr->version != VFRING_WIRE_VERSION || hdr->reserved || (hdr->flags & ~VFRING_WIRE_FLAGS)
         || hdr->payload_bytes > bytes - VFRING_WIRE_HDR_BYTES
-        || !(hdr->type == VFRING_WIRE_TYPE_DATA
-             || (hdr->type == VFRING_WIRE_TYPE_ACK && !hdr->payload_bytes))) {
+        || hdr->type != VFRING_WIRE_TYPE_ACK || hdr->payload_bytes) {
         wire->stats.rx_malformed++;
-        return false;
-    }
-    if (vfring_wire_crc_frame(hdr, vfring_wire_crc_covered(hdr)) != hdr->crc) {
-        wire->stats.rx_bad_crc++;
         return false;
     }
     return true;
@@ -46,12 +26,6 @@ struct arrivals {
     uint64_t rtt_ns; /* a sample; 0: none */
     bool needless_timeout; /* a frame taken for lost had arrived the first time */
 };
-
-/* Some round-trip times are enough; which, must not follow the traffic (Fibonacci hashing). */
-static inline bool sample_wanted(uint32_t seq)
-{
-    return seq * 2654435769u < UINT32_MAX / WIRE_RTT_EVERY;
-}
 
 /* The peer has frame @p seq: take it out of the window. */
 static void frame_arrived(struct vfring_wire_peer *peer, uint32_t seq, uint64_t now_ns,
@@ -79,7 +53,7 @@ static void frame_arrived(struct vfring_wire_peer *peer, uint32_t seq, uint64_t 
      * have been waiting at the peer: then it gives no order either.
      */
     if (frame->retransmitted == WIRE_LOSS_NONE) {
-        if (!peer->tx->srtt_ns || sample_wanted(seq)) {
+        if (!peer->tx->srtt_ns || wire_sample_wanted(seq)) {
             arrivals->rtt_ns = rtt_ns ? rtt_ns : 1;
         }
         arrivals->needless_timeout |= frame->loss == WIRE_LOSS_TIMEOUT;
@@ -160,58 +134,10 @@ static void find_lost(struct vfring_wire_peer *peer)
     }
 }
 
-/* A credit of 0 would stop us for ever: nothing announces that it has grown. */
-static uint32_t clamp_credit(uint32_t credit)
+bool wire_ack_input(struct vfring_wire *wire, struct vfring_wire_peer *peer,
+                    const struct vfring_wire_hdr *hdr, uint64_t now_ns)
 {
-    return credit < 1 ? 1 : credit > VFRING_WIRE_WINDOW ? VFRING_WIRE_WINDOW : credit;
-}
-
-/*
- * The usual acknowledgement: of one frame, the oldest, that went out once, and
- * nothing has gone wrong lately. False: it is not that simple.
- */
-static inline bool ack_usual(struct vfring_wire *wire, struct vfring_wire_peer *peer,
-                             const struct vfring_wire_hdr *hdr, uint64_t now_ns)
-{
-    struct wire_sender *tx = peer->tx;
-    struct vfring_wire_frame *frame;
-
-    if (hdr->ack - peer->snd_una != 1 || hdr->sack || !wire_has_in_flight(peer) || tx->num_lost
-        || tx->backoff || tx->cwnd_undo || !tx->srtt_ns) {
-        return false;
-    }
-    frame = tx->in_flight[WIRE_SLOT(peer->snd_una)];
-    if (!frame || frame->retransmitted != WIRE_LOSS_NONE
-        || sample_wanted(peer->snd_una)) {
-        return false;
-    }
-    tx->in_flight[WIRE_SLOT(peer->snd_una)] = NULL;
-    peer->snd_una++;
-    if (tx->cwnd < wire->cfg.window_frames) {
-        cwnd_grow(wire, tx, 1);
-    }
-    tx->waiting_since_ns = now_ns;
-    peer->silence_reported = false;
-    if (vfring_wire_seq_before(tx->rack_no, frame->xmit_no)) {
-        tx->rack_no = frame->xmit_no;
-    }
-    if (wire_has_in_flight(peer)) {
-        wire_timer_start(wire, peer, now_ns);
-    } else {
-        peer->deadline_ns = WIRE_NEVER;
-    }
-    wire->ops.complete(wire->ctx, frame, 0);
-    if (tx->queue_head) {
-        wire_peer_output(wire, peer, now_ns);
-    }
-    return true;
-}
-
-/* False: it acknowledges what was never sent; the peer is out of step. */
-static bool ack_input(struct vfring_wire *wire, struct vfring_wire_peer *peer,
-                      const struct vfring_wire_hdr *hdr, uint64_t now_ns)
-{
-    const uint32_t limit = hdr->ack + clamp_credit(hdr->credit);
+    const uint32_t limit = hdr->ack + wire_clamp_credit(hdr->credit);
     struct vfring_wire_frame *frame;
     struct arrivals arrivals;
 
@@ -221,9 +147,6 @@ static bool ack_input(struct vfring_wire *wire, struct vfring_wire_peer *peer,
     }
     if (vfring_wire_seq_before(peer->snd_limit, limit)) {
         peer->snd_limit = limit;
-    }
-    if (ack_usual(wire, peer, hdr, now_ns)) {
-        return true;
     }
     if (!wire_has_in_flight(peer)) {
         goto output;
@@ -259,6 +182,7 @@ static bool ack_input(struct vfring_wire *wire, struct vfring_wire_peer *peer,
             peer->tx->rexmit_budget = wire->cfg.window_frames;
         }
         if (arrivals.needless_timeout) {
+            wire->stats.needless_timeouts++;
             forget_timeout(peer);
             if (peer->tx->cwnd_undo) {
                 peer->tx->cwnd = peer->tx->cwnd_undo;
@@ -332,14 +256,6 @@ static enum accepted accept_once(struct vfring_wire *wire, struct vfring_wire_pe
     return ACCEPTED_KEPT;
 }
 
-void wire_deliver(struct vfring_wire *wire, struct vfring_wire_peer *peer,
-                  const struct vfring_wire_hdr *hdr)
-{
-    wire->stats.rx_data_frames++;
-    wire->stats.rx_payload_bytes += hdr->payload_bytes;
-    wire->ops.deliver(wire->ctx, peer, hdr, hdr + 1, hdr->payload_bytes);
-}
-
 /*
  * The first missing frame, and what waited for it. The window has moved past
  * all of them before the first is handed up: an acknowledgement that deliver()
@@ -359,59 +275,36 @@ static void deliver_turn(struct vfring_wire *wire, struct vfring_wire_peer *peer
     } while (next_is_here);
     end = peer->rcv_next;
     if (seq == end) {
-        wire_deliver(wire, peer, hdr);
+        wire_hand_up(wire, peer, hdr, &wire->ops);
         return;
     }
     wire->delivering = peer; /* until it is removed, which deliver() may do */
-    wire_deliver(wire, peer, hdr);
+    wire_hand_up(wire, peer, hdr, &wire->ops);
     for (; seq != end && wire->delivering == peer; seq++) {
         (void) wire_early_deliver(wire, peer, seq); /* unordered ones were handed up before */
     }
     wire->delivering = NULL;
 }
 
-void vfring_wire_input(struct vfring_wire *wire, const void *data, uint32_t bytes, uint64_t now_ns)
+void wire_input_unusual(struct vfring_wire *wire, struct vfring_wire_peer *peer,
+                        const struct vfring_wire_hdr *hdr, uint64_t now_ns)
 {
-    const struct vfring_wire_hdr *hdr = data;
-    struct vfring_wire_peer *peer;
-    enum accepted accepted;
+    const enum accepted accepted = accept_once(wire, peer, hdr);
 
-    if (!header_valid(wire, hdr, bytes)) {
-        return;
-    }
-    peer = wire_peer_lookup(wire, hdr->src);
-    if (!peer || peer->failed) {
-        wire->stats.rx_unknown_peer++;
-        return;
-    }
-    if (memcmp(hdr->src_mac, peer->mac, 6)) {
-        wire->stats.rx_foreign++;
-        return;
-    }
-    if (!ack_input(wire, peer, hdr, now_ns)) {
-        return;
-    }
-    if (hdr->type == VFRING_WIRE_TYPE_ACK) {
-        wire->stats.rx_ack_frames++;
-        return;
-    }
-    accepted = accept_once(wire, peer, hdr);
     if (accepted == NOT_ACCEPTED) {
         /* Our acknowledgement was lost, or the peer is out of step: tell it. */
         wire_ack_owed(wire, peer, true);
         return;
     }
-    wire_peer_heard(wire, peer);
-    if (peer->rcv_unacked++ == 0) {
-        peer->ack_due_ns = now_ns + wire->cfg.ack_delay_ns;
-    }
-    /* At once when there is a hole, or when the sender may run out of window. */
-    wire_ack_owed(wire, peer,
-                  peer->rcv_bits != 0 || peer->rcv_unacked >= WIRE_ACK_EVERY
-                      || peer->rcv_unacked * 2u >= wire->credit);
+    wire_came_new(wire, peer, now_ns);
     if (accepted == ACCEPTED_TURN) {
         deliver_turn(wire, peer, hdr);
     } else if (accepted == ACCEPTED_EARLY) {
-        wire_deliver(wire, peer, hdr);
+        wire_hand_up(wire, peer, hdr, &wire->ops);
     }
+}
+
+void vfring_wire_input(struct vfring_wire *wire, const void *data, uint32_t bytes, uint64_t now_ns)
+{
+    vfring_wire_hot_input(wire, data, bytes, now_ns, &wire->ops);
 }

@@ -108,7 +108,9 @@ struct vfring_wire {
     uint16_t credit;        /* what we offer each peer */
     uint16_t first_credit;  /* what we take a peer to offer before its first word */
     uint32_t round;         /* a stretch of received frames; counts from 1 */
-    uint32_t round_frames;  /* received in this one */
+    uint32_t round_left;    /* frames until its end */
+    uint32_t ack_every;     /* an acknowledgement is owed at once after this many frames */
+    uint8_t tx_flags;       /* in the header of every data frame */
     uint32_t num_active;    /* peers that sent in this round */
     uint32_t num_active_before; /* and in the one before */
     uint64_t next_timer_ns; /* not later than any peer's deadline */
@@ -155,22 +157,11 @@ static inline void wire_mark_lost(struct vfring_wire_peer *peer, struct vfring_w
     }
 }
 
-static inline void wire_ack_owed(struct vfring_wire *wire, struct vfring_wire_peer *peer, bool now)
-{
-    peer->ack_now |= now;
-    wire->acks_now |= now;
-    if (peer->ack_due_ns < wire->ack_due_ns) {
-        wire->ack_due_ns = peer->ack_due_ns;
-    }
-    if (!peer->ack_linked) {
-        peer->ack_linked = true;
-        peer->ack_next = wire->ack_list;
-        wire->ack_list = peer;
-    }
-}
+/* The inlined part of all of these is in vfring_wire_hot.h. */
 
 /* wire.c */
 struct vfring_wire_peer *wire_peer_lookup(struct vfring_wire *wire, uint32_t src);
+/* After round_left was counted down: a new round, or a peer that had not sent in this one. */
 void wire_peer_heard(struct vfring_wire *wire, struct vfring_wire_peer *peer);
 /* Completes all frames of the peer with @p status and forgets them. */
 void wire_peer_flush(struct vfring_wire *wire, struct vfring_wire_peer *peer, int status);
@@ -185,11 +176,23 @@ void wire_stalled_run(struct vfring_wire *wire, uint64_t now_ns);
 /* 0, or -EAGAIN: ring or control frames are used up, try at the next progress. */
 int wire_send_ack(struct vfring_wire *wire, struct vfring_wire_peer *peer);
 void wire_stall(struct vfring_wire *wire, struct vfring_wire_peer *peer);
+/* Once a peer, at its first frame. -ENOMEM; -EHOSTUNREACH: it has failed. */
+int wire_sender_make(struct vfring_wire *wire, struct vfring_wire_peer *peer);
+/* Queues a new frame that window, ring or others before it do not let out. */
+void wire_send_wait(struct vfring_wire *wire, struct vfring_wire_peer *peer,
+                    struct vfring_wire_frame *frame);
+/* CRC of a frame whose first @p covered bytes of payload are not all in place. */
+uint32_t wire_crc_gather(const struct vfring_wire_frame *frame, uint32_t covered);
 
 /* wire_input.c */
-/* Hands a frame up. */
-void wire_deliver(struct vfring_wire *wire, struct vfring_wire_peer *peer,
-                  const struct vfring_wire_hdr *hdr);
+/* Of a header that is no plain data frame's: true: it is an ACK's, and sound but for the checksum. */
+bool wire_header_odd(struct vfring_wire *wire, const struct vfring_wire_hdr *hdr, uint32_t bytes);
+/* Any acknowledgement. False: it is of what was never sent; the peer is out of step. */
+bool wire_ack_input(struct vfring_wire *wire, struct vfring_wire_peer *peer,
+                    const struct vfring_wire_hdr *hdr, uint64_t now_ns);
+/* A data frame that is not the next one, or the next one while others wait for it. */
+void wire_input_unusual(struct vfring_wire *wire, struct vfring_wire_peer *peer,
+                        const struct vfring_wire_hdr *hdr, uint64_t now_ns);
 
 /* wire_reorder.c */
 int wire_early_create(struct vfring_wire *wire);

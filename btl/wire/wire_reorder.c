@@ -7,7 +7,7 @@
  * All peers share the places: only streams with a loss need any. A frame that
  * finds none is dropped without an acknowledgement, as if the wire had lost it.
  */
-#include "wire_internal.h"
+#include "vfring_wire_hot.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -78,7 +78,7 @@ bool wire_early_deliver(struct vfring_wire *wire, struct vfring_wire_peer *peer,
     }
     *at = early->next;
     hdr = header_of(early);
-    wire_deliver(wire, peer, hdr);
+    wire_hand_up(wire, peer, hdr, &wire->ops);
     early->next = wire->early_free;
     wire->early_free = early;
     return true;

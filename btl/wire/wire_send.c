@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The way out: windows, transmission, acknowledgements. */
-#include "wire_crc.h"
-#include "wire_internal.h"
+#include "vfring_wire_hot.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -32,72 +31,11 @@ static void fill_head(const struct vfring_wire *wire, const struct vfring_wire_p
     hdr->src = wire->cfg.id;
 }
 
-/*
- * Every frame tells the receiver all we have of it, so whatever we owed is
- * paid.
- */
-static inline void fill_acks(const struct vfring_wire *wire, const struct vfring_wire_peer *peer,
-                             struct vfring_wire_hdr *hdr)
+uint32_t wire_crc_gather(const struct vfring_wire_frame *frame, uint32_t covered)
 {
-    hdr->ack = peer->rcv_next;
-    hdr->credit = wire->credit;
-    hdr->reserved = 0;
-    hdr->sack = peer->rcv_bits;
-}
+    const uint32_t crc = vfring_wire_crc_frame(frame->hdr, frame->inline_bytes);
 
-static uint32_t frame_bytes(uint32_t payload_bytes)
-{
-    const uint32_t bytes = VFRING_WIRE_HDR_BYTES + payload_bytes;
-
-    return bytes < VFRING_WIRE_FRAME_MIN_BYTES ? VFRING_WIRE_FRAME_MIN_BYTES : bytes;
-}
-
-static uint32_t frame_crc(const struct vfring_wire_hdr *hdr, const struct vfring_wire_frame *frame)
-{
-    const uint32_t covered = vfring_wire_crc_covered(hdr);
-    const uint32_t in_place = covered < frame->inline_bytes ? covered : frame->inline_bytes;
-    uint32_t crc = vfring_wire_crc_frame(hdr, in_place);
-
-    if (covered > in_place) {
-        crc = vfring_wire_crc32c(crc, frame->gather_vaddr, covered - in_place);
-    }
-    return crc;
-}
-
-static void ack_paid(struct vfring_wire_peer *peer)
-{
-    peer->rcv_unacked = 0;
-    peer->ack_now = false; /* the list lets go of it at the next progress */
-}
-
-/* Inlined where it is used: registers saved for a call cost as much as the header. */
-static inline __attribute__((always_inline)) int transmit(struct vfring_wire *wire,
-                                                          struct vfring_wire_peer *peer,
-                                                          struct vfring_wire_frame *frame,
-                                                          uint64_t now_ns)
-{
-    const uint32_t payload_bytes = frame->inline_bytes + frame->gather_bytes;
-    struct vfring_wire_hdr *hdr = frame->hdr;
-    int rc;
-
-    memcpy(hdr, peer->tx->head, sizeof(peer->tx->head));
-    fill_acks(wire, peer, hdr);
-    hdr->payload_bytes = (uint16_t) payload_bytes;
-    hdr->tag = frame->tag;
-    hdr->msg = frame->msg;
-    hdr->seq = frame->seq;
-    hdr->flags = (uint8_t) ((wire->cfg.crc_payload ? VFRING_WIRE_FLAG_CRC_PAYLOAD : 0)
-                            | (frame->unordered ? VFRING_WIRE_FLAG_UNORDERED : 0));
-    hdr->crc = frame_crc(hdr, frame);
-    rc = wire->ops.xmit(wire->ctx, frame, frame_bytes(payload_bytes));
-    if (rc) {
-        wire->stats.ring_stalls++;
-        return rc;
-    }
-    frame->sent_ns = now_ns;
-    frame->xmit_no = ++peer->xmit_no;
-    ack_paid(peer);
-    return 0;
+    return vfring_wire_crc32c(crc, frame->gather_vaddr, covered - frame->inline_bytes);
 }
 
 int wire_send_ack(struct vfring_wire *wire, struct vfring_wire_peer *peer)
@@ -112,7 +50,7 @@ int wire_send_ack(struct vfring_wire *wire, struct vfring_wire_peer *peer)
         return -EAGAIN;
     }
     fill_head(wire, peer, hdr);
-    fill_acks(wire, peer, hdr);
+    wire_fill_acks(wire, peer, hdr);
     hdr->type = VFRING_WIRE_TYPE_ACK;
     hdr->seq = peer->snd_next;
     hdr->crc = vfring_wire_crc_frame(hdr, 0);
@@ -123,21 +61,8 @@ int wire_send_ack(struct vfring_wire *wire, struct vfring_wire_peer *peer)
     }
     wire->next_control = (wire->next_control + 1) % wire->cfg.num_control_frames;
     wire->stats.tx_ack_frames++;
-    ack_paid(peer);
+    wire_ack_paid(peer);
     return 0;
-}
-
-/* Frames that may be under way by our own measure: window, and what the path bears. */
-static uint32_t allowed(const struct vfring_wire *wire, const struct vfring_wire_peer *peer)
-{
-    return peer->tx->cwnd < wire->cfg.window_frames ? peer->tx->cwnd : wire->cfg.window_frames;
-}
-
-/* Frames that the receiver has room for and that our own window holds. */
-static bool window_open(const struct vfring_wire *wire, const struct vfring_wire_peer *peer)
-{
-    return vfring_wire_seq_before(peer->snd_next, peer->snd_limit)
-        && peer->snd_next - peer->snd_una < allowed(wire, peer);
 }
 
 uint32_t vfring_wire_peer_room(const struct vfring_wire *wire, const struct vfring_wire_peer *peer)
@@ -158,26 +83,6 @@ uint32_t vfring_wire_peer_room(const struct vfring_wire *wire, const struct vfri
     return in_flight < most ? most - in_flight : 0;
 }
 
-static inline __attribute__((always_inline)) int send_new(struct vfring_wire *wire, struct vfring_wire_peer *peer,
-                    struct vfring_wire_frame *frame, uint64_t now_ns)
-{
-    int rc;
-
-    frame->seq = peer->snd_next;
-    rc = transmit(wire, peer, frame, now_ns);
-    if (rc) {
-        return rc;
-    }
-    if (!wire_has_in_flight(peer)) {
-        wire_timer_start(wire, peer, now_ns);
-    }
-    peer->tx->in_flight[WIRE_SLOT(frame->seq)] = frame;
-    peer->snd_next++;
-    wire->stats.tx_data_frames++;
-    wire->stats.tx_payload_bytes += frame->inline_bytes + frame->gather_bytes;
-    return 0;
-}
-
 /* Sends lost frames again, oldest first, as far as budget and ring allow. */
 static int resend_lost(struct vfring_wire *wire, struct vfring_wire_peer *peer, uint64_t now_ns)
 {
@@ -196,7 +101,7 @@ static int resend_lost(struct vfring_wire *wire, struct vfring_wire_peer *peer, 
         if (wire->ops.xmit_busy(wire->ctx, frame->tx_seq)) {
             return -EAGAIN;
         }
-        rc = transmit(wire, peer, frame, now_ns);
+        rc = wire_transmit(wire, peer, frame, now_ns, &wire->ops);
         if (rc) {
             return rc;
         }
@@ -213,22 +118,15 @@ static int resend_lost(struct vfring_wire *wire, struct vfring_wire_peer *peer, 
     return 0;
 }
 
-static __attribute__((noinline)) int send_queued(struct vfring_wire *wire,
-                                                 struct vfring_wire_peer *peer,
-                                                 struct vfring_wire_frame *frame, uint64_t now_ns)
-{
-    return send_new(wire, peer, frame, now_ns);
-}
-
 /* 0, or -EAGAIN: it has to wait for the ring. */
 static int peer_output(struct vfring_wire *wire, struct vfring_wire_peer *peer, uint64_t now_ns)
 {
     int rc = peer->tx->num_lost ? resend_lost(wire, peer, now_ns) : 0;
 
-    while (!rc && peer->tx->queue_head && window_open(wire, peer)) {
+    while (!rc && peer->tx->queue_head && wire_window_open(peer)) {
         struct vfring_wire_frame *frame = peer->tx->queue_head;
 
-        rc = send_queued(wire, peer, frame, now_ns);
+        rc = wire_send_new(wire, peer, frame, now_ns, &wire->ops);
         if (!rc) {
             peer->tx->queue_head = frame->next;
             if (peer->tx->urgent_tail == frame) {
@@ -299,11 +197,13 @@ static void enqueue(struct wire_sender *tx, struct vfring_wire_frame *frame)
     tx->num_queued++;
 }
 
-/* Once a peer, at its first frame. */
-static int sender_make(const struct vfring_wire *wire, struct vfring_wire_peer *peer)
+int wire_sender_make(struct vfring_wire *wire, struct vfring_wire_peer *peer)
 {
     struct vfring_wire_hdr hdr;
 
+    if (peer->failed) {
+        return -EHOSTUNREACH;
+    }
     peer->tx = calloc(1, sizeof(*peer->tx));
     if (!peer->tx) {
         return -ENOMEM;
@@ -316,30 +216,25 @@ static int sender_make(const struct vfring_wire *wire, struct vfring_wire_peer *
     return 0;
 }
 
+void wire_send_wait(struct vfring_wire *wire, struct vfring_wire_peer *peer,
+                    struct vfring_wire_frame *frame)
+{
+    const bool first = !peer->tx->queue_head; /* first come, first sent */
+
+    enqueue(peer->tx, frame);
+    if (!first) {
+        return;
+    }
+    if (!wire_window_open(peer)) {
+        wire->stats.window_stalls++;
+        wire->stats.credit_stalls += !vfring_wire_seq_before(peer->snd_next, peer->snd_limit);
+        return;
+    }
+    wire_stall(wire, peer); /* others wait for the ring, or now we do */
+}
+
 int vfring_wire_send(struct vfring_wire *wire, struct vfring_wire_peer *peer,
                      struct vfring_wire_frame *frame, uint64_t now_ns)
 {
-    if (peer->failed) {
-        return -EHOSTUNREACH;
-    }
-    if (!peer->tx && sender_make(wire, peer)) {
-        return -ENOMEM;
-    }
-    frame->peer = peer;
-    frame->loss = WIRE_LOSS_NONE;
-    frame->retransmitted = WIRE_LOSS_NONE;
-    if (peer->tx->queue_head) { /* first come, first sent */
-        enqueue(peer->tx, frame);
-        return 0;
-    }
-    if (!window_open(wire, peer)) {
-        wire->stats.window_stalls++;
-        enqueue(peer->tx, frame);
-        return 0;
-    }
-    if (wire->stalled_list || send_new(wire, peer, frame, now_ns)) {
-        enqueue(peer->tx, frame); /* others wait for the ring, or now we do */
-        wire_stall(wire, peer);
-    }
-    return 0;
+    return vfring_wire_hot_send(wire, peer, frame, now_ns, &wire->ops);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Time: round trips, retransmission, silence, and what progress has to do. */
-#include "wire_internal.h"
+#include "vfring_wire_hot.h"
 
 #include <errno.h>
 
@@ -37,18 +37,7 @@ void wire_rto_update(const struct vfring_wire *wire, struct vfring_wire_peer *pe
 
 void wire_timer_start(struct vfring_wire *wire, struct vfring_wire_peer *peer, uint64_t now_ns)
 {
-    if (peer->deadline_ns == WIRE_NEVER) {
-        peer->tx->waiting_since_ns = now_ns;
-    }
-    peer->deadline_ns = now_ns + peer->tx->rto_ns;
-    if (!peer->timer_linked) {
-        peer->timer_linked = true;
-        peer->timer_next = wire->timer_list;
-        wire->timer_list = peer;
-    }
-    if (peer->deadline_ns < wire->next_timer_ns) {
-        wire->next_timer_ns = peer->deadline_ns;
-    }
+    wire_timer_set(wire, peer, now_ns);
 }
 
 /*
@@ -170,7 +159,7 @@ void vfring_wire_flush(struct vfring_wire *wire, uint64_t now_ns)
     }
 }
 
-static __attribute__((noinline)) void progress(struct vfring_wire *wire, uint64_t now_ns)
+void vfring_wire_progress(struct vfring_wire *wire, uint64_t now_ns)
 {
     vfring_wire_flush(wire, now_ns);
     if (wire->progress_ns && now_ns > wire->progress_ns + wire->cfg.rto_max_ns) {
@@ -180,15 +169,4 @@ static __attribute__((noinline)) void progress(struct vfring_wire *wire, uint64_
     if (now_ns >= wire->next_timer_ns) {
         timers_run(wire, now_ns);
     }
-}
-
-void vfring_wire_progress(struct vfring_wire *wire, uint64_t now_ns)
-{
-    /* Mostly there is nothing to do: no list to look at, nothing due. */
-    if (!wire->acks_now && now_ns < wire->ack_due_ns && now_ns < wire->next_timer_ns
-        && !wire->stalled_list && !wire->held_list) {
-        wire->progress_ns = now_ns;
-        return;
-    }
-    progress(wire, now_ns);
 }

@@ -33,7 +33,7 @@ interface KnownFault {
 /**
  * ob1 of Open MPI 4.1 writes all of a message that it fetches by get into a
  * receive buffer that is too short, and reports the truncation afterwards. Seen
- * over vader and tcp as well, where they have put or get.
+ * over vader with CMA and over tcp as well; docs/decisions/rdma-emulated.md says why the BTL cannot prevent it.
  */
 const TRUNCATION: KnownFault = {
   program: 'sizes',

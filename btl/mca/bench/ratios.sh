@@ -16,7 +16,7 @@ for i in 0 1; do
     "$PREFIX/libexec/vfring/vfring-softvf" create "$dir" --index $i --mac "02:76:66:03:00:0$i" --mtu "$mtu" > "$dir/made"
 done
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_pml=ob1
-export OMPI_MCA_mca_base_component_path="$PREFIX/lib/openmpi:$(ompi_info --parsable --path pkglibdir | cut -d: -f3)"
+export OMPI_MCA_opal_mca_base_component_path="$PREFIX/lib/openmpi:$(ompi_info --parsable --path pkglibdir | cut -d: -f3)"
 export OMPI_MCA_btl_vfring_devices="$dir/vf0,$dir/vf1" OMPI_MCA_btl_vfring_mtu="$mtu" OMPI_MCA_btl_tcp_if_include=lo
 shm=vader
 ompi_info --parsable | grep -q 'mca:btl:vader:' || shm=sm

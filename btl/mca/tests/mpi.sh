@@ -9,7 +9,7 @@ trap 'rm -rf "$dir"' EXIT INT TERM
 failed=0
 wanted=$*
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
-export OMPI_MCA_mca_base_component_path="$component:$(ompi_info --parsable --path pkglibdir | cut -d: -f3)"
+export OMPI_MCA_opal_mca_base_component_path="$component:$(ompi_info --parsable --path pkglibdir | cut -d: -f3)"
 export OMPI_MCA_pml=ob1 OMPI_MCA_rmaps_base_oversubscribe=1 PRTE_MCA_rmaps_default_mapping_policy=:oversubscribe
 
 # vfs N MTU: N new soft VFs
@@ -40,6 +40,27 @@ run() {
     fi
 }
 
+# said PATTERN...: the last job's output has a line for each
+said() {
+    case " $wanted " in "  " | *" $name "*) ;; *) return ;; esac
+    for pattern; do
+        grep -qE -- "$pattern" "$dir/out" || {
+            echo "FAILED $name: it does not say \"$pattern\""
+            cat "$dir/out"
+            failed=1
+        }
+    done
+}
+# said_once PATTERN
+said_once() {
+    case " $wanted " in "  " | *" $name "*) ;; *) return ;; esac
+    [ "$(grep -cE -- "$1" "$dir/out")" = 1 ] || {
+        echo "FAILED $name: it does not say \"$1\" once"
+        cat "$dir/out"
+        failed=1
+    }
+}
+
 only="--mca btl self,vfring"
 faults="--mca btl_vfring_soft_faults"
 vfs 4 1500
@@ -49,6 +70,18 @@ run flood 0 'flood: ok' 3 $only --mca btl_vfring_slots 32 ./mpi_check flood
 run threads 0 'threads: ok' 2 $only ./mpi_check threads
 run rma 0 'rma: ok' 3 $only ./mpi_check rma
 run pvars 0 'pvars: ok' 2 $only ./mpi_check pvars
+run counts 0 'counts: ok' 2 $only --mca btl_vfring_ack_delay 1000000 --mca btl_vfring_rto_min 400000 ./mpi_check counts
+run alloc 0 'alloc: ok' 2 $only ./mpi_check alloc
+run parts 0 'parts: ok' 2 $only ./mpi_check parts 1458
+run parts-one-buffer 0 'parts: ok' 4 $only --mca btl_vfring_assembly_buffers 1 ./mpi_check parts 1458
+run parts-no-buffer 0 'parts: ok' 2 $only --mca btl_vfring_assembly_buffers 0 ./mpi_check parts 1458
+run parts-few-slots 0 'parts: ok' 2 $only --mca btl_vfring_slots 64 ./mpi_check parts 1458
+run parts-flood 0 'parts-flood: ok' 2 $only --mca btl_vfring_slots 64 ./mpi_check parts-flood
+run parts-flood-lossy 0 'parts-flood: ok' 3 $only --mca btl_vfring_slots 64 $faults drop=0.05,reorder=0.02,seed=10 ./mpi_check parts-flood
+run parts-long 0 'parts: ok' 2 $only --mca btl_vfring_eager_limit 65536 --mca btl_vfring_max_send_size 65536 ./mpi_check parts 1458
+run parts-sent 0 'parts: ok' 2 $only --mca btl_vfring_flags 1 ./mpi_check parts 1458
+run parts-lossy 0 'parts: ok' 2 $only --mca btl_vfring_checksum 1 \
+    $faults drop=0.05,dup=0.01,reorder=0.02,corrupt=0.01,seed=8 ./mpi_check parts 1458
 run pipeline 0 'exchange: ok' 2 $only --mca mpi_leave_pinned 0 ./mpi_check exchange
 run copied 0 'exchange: ok' 2 $only --mca btl_vfring_rcache_bytes 0 ./mpi_check exchange
 run thrash 0 'exchange: ok' 2 $only --mca btl_vfring_rcache_bytes 65536 --mca btl_vfring_rcache_entries 1 ./mpi_check exchange
@@ -61,11 +94,26 @@ run flap 0 'exchange: ok' 2 $only $faults flap=0.0003,flap_ms=20,seed=6 ./mpi_ch
 run reset not0 'the PF was reset' 2 $only $faults reset_after=300 ./mpi_check exchange
 run full-frames not0 'loses full ones' 2 $only --mca btl_vfring_connectivity_timeout 1 $faults maxlen=1200 ./mpi_check exchange
 run dead-path not0 'has acknowledged nothing' 2 $only --mca btl_vfring_peer_timeout 2 $faults drop=1 ./mpi_check exchange
+# A peer is given up: host, VF, peer and cause are named, and the job ends.
+lost_host="This host: +[^ ,]+, VF vf[01], link (up|down: the VF has no link)"
+lost_cause="Cause: +rank [01] on $(uname -n) is lost: it has acknowledged nothing for [1-9][0-9]* s"
+said "$lost_host" "$lost_cause"
+run wire-cut not0 'acknowledged nothing' 2 $only --mca btl_vfring_peer_timeout 2 $faults flap=0.01,flap_ms=60000,seed=2 ./mpi_check exchange
+said "$lost_host" "$lost_cause"
+vfs 4 1500 # the old ones have no link for a minute
+run frozen-peer not0 'acknowledged nothing' 2 $only --mca btl_vfring_peer_timeout 2 ./mpi_check freeze
+said "$lost_host" "Cause: +rank 1 on $(uname -n) is lost: it has acknowledged nothing"
+run silent-peer 0 'pause: ok' 2 $only --mca btl_vfring_silence_warn 1 ./mpi_check pause
+said "Peer: +rank 1 on $(uname -n)" "Silent for: +[1-9]"
 # One of two processes has no VF: the other transport carries the job, and both say so.
 devices=$dir/vf0
 run without-vf 0 'exchange: ok' 2 --mca btl self,vfring,tcp ./mpi_check exchange
-run without-vf-said 0 'has no device|peer-without-vf|Not every process' 2 --mca btl self,vfring,tcp ./mpi_check exchange
+run without-vf-said 0 'Not every process' 2 --mca btl self,vfring,tcp ./mpi_check exchange
+said 'has no device' 'peers with a VF go over: +vfring' 'peers without one go over: +tcp' 'speaks to: rank 1'
+said_once 'Not every process'
 run without-vf-alone not0 'vfring|[Uu]nreachable|cannot' 2 $only ./mpi_check exchange
 vfs 2 9000
+run parts-jumbo 0 'parts: ok' 2 $only --mca btl_vfring_mtu 9000 ./mpi_check parts 8958
+run parts-jumbo-lossy 0 'parts: ok' 2 $only --mca btl_vfring_mtu 9000 $faults drop=0.05,reorder=0.02,seed=9 ./mpi_check parts 8958
 run jumbo 0 'exchange: ok' 2 $only --mca btl_vfring_mtu 9000 ./mpi_check exchange
 exit $failed

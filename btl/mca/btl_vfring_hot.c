@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What every message runs through, in one piece: sending, and progress with
+ * what comes in. The layers below are inlined here with the operations that the
+ * wire asks for (vfring_wire_hot.h, vfring_vf_hot.h), so a message costs few
+ * calls. Nothing here makes a system call, allocates, or logs, but for errors.
+ */
+#include "btl_vfring.h"
+
+#include "vfring_wire_hot.h"
+
+/* An idle poll looks at the clock (a few tens of ns) once in so many times. */
+#define CLOCK_EVERY_IDLE_POLLS 8u
+
+static inline mca_btl_vfring_frag_t *frag_of_frame(struct vfring_wire_frame *frame)
+{
+    return (mca_btl_vfring_frag_t *) ((char *) frame - offsetof(mca_btl_vfring_frag_t, frame));
+}
+
+/* Headers and tiny payloads: two overlapping moves instead of a call. */
+static inline void copy_small(char *to, const char *from, size_t bytes)
+{
+    if (bytes > 32) {
+        memcpy(to, from, bytes);
+    } else if (bytes >= 16) {
+        memcpy(to, from, 16);
+        memcpy(to + bytes - 16, from + bytes - 16, 16);
+    } else if (bytes >= 8) {
+        memcpy(to, from, 8);
+        memcpy(to + bytes - 8, from + bytes - 8, 8);
+    } else if (bytes >= 4) {
+        memcpy(to, from, 4);
+        memcpy(to + bytes - 4, from + bytes - 4, 4);
+    } else {
+        for (size_t i = 0; i < bytes; i++) {
+            to[i] = from[i];
+        }
+    }
+}
+
+/* --- what the wire asks for ------------------------------------------------- */
+
+static __attribute__((noinline)) int xmit_gather(mca_btl_vfring_module_t *module, struct vfring_wire_frame *frame,
+                       uint32_t bytes)
+{
+    const struct vfring_tx_seg segs[2] = {
+        {.iova = frame->hdr_iova, .bytes = bytes - frame->gather_bytes},
+        {.iova = frame->gather_iova, .bytes = frame->gather_bytes},
+    };
+    const unsigned num_segs = frame->gather_bytes ? 2 : 1;
+    int rc;
+
+    rc = vfring_vf_tx_post(module->vf, segs, num_segs, &frame->tx_seq);
+    if (OPAL_UNLIKELY(rc == -EAGAIN)) {
+        (void) vfring_vf_tx_done(module->vf);
+        rc = vfring_vf_tx_post(module->vf, segs, num_segs, &frame->tx_seq);
+    }
+    return rc;
+}
+
+static inline int wire_xmit(void *ctx, struct vfring_wire_frame *frame, uint32_t bytes)
+{
+    mca_btl_vfring_module_t *module = ctx;
+
+    return OPAL_LIKELY(!frame->gather_bytes
+                       && vfring_hot_tx_post_one(module->hot.tx, frame->hdr_iova, bytes,
+                                                 &frame->tx_seq))
+               ? 0
+               : xmit_gather(module, frame, bytes);
+}
+
+static bool wire_xmit_busy(void *ctx, uint32_t tx_seq)
+{
+    mca_btl_vfring_module_t *module = ctx;
+
+    return (int32_t) (vfring_vf_tx_done(module->vf) - tx_seq) < 0;
+}
+
+static inline __attribute__((always_inline)) void
+deliver(mca_btl_vfring_module_t *module, struct mca_btl_base_endpoint_t *endpoint, uint8_t tag,
+        const void *data, uint32_t bytes)
+{
+    const mca_btl_active_message_callback_t *reg = &mca_btl_base_active_message_trigger[tag];
+    mca_btl_base_segment_t segment = {.seg_addr.pval = (void *) data, .seg_len = bytes};
+
+    /* The tag comes from a member of the job, yet a stray one must not crash us. */
+    if (OPAL_UNLIKELY(tag >= MCA_BTL_TAG_MAX || !reg->cbfunc)) {
+        BTL_ERROR(("message with tag %u, which nobody here has registered", tag));
+        return;
+    }
+    btl_vfring_hand_up(&module->super, endpoint, tag, &segment, reg);
+}
+
+void btl_vfring_deliver(mca_btl_vfring_module_t *module, struct mca_btl_base_endpoint_t *endpoint,
+                        uint8_t tag, const void *data, uint32_t bytes)
+{
+    deliver(module, endpoint, tag, data, bytes);
+}
+
+static inline void wire_deliver(void *ctx, struct vfring_wire_peer *peer,
+                                const struct vfring_wire_hdr *hdr, const void *payload, uint32_t bytes)
+{
+    mca_btl_vfring_module_t *module = ctx;
+    const uint32_t kind = hdr->msg & BTL_VFRING_MSG_KIND;
+
+    if (OPAL_LIKELY(hdr->msg == BTL_VFRING_MSG_ACTIVE)) {
+        deliver(module, vfring_wire_peer_upper(peer), hdr->tag, payload, bytes);
+    } else if (kind == BTL_VFRING_MSG_FIRST || kind == BTL_VFRING_MSG_MORE) {
+        btl_vfring_part_input(module, vfring_wire_peer_upper(peer), hdr, payload, bytes);
+    } else {
+        btl_vfring_rdma_input(module, vfring_wire_peer_upper(peer), hdr->msg, payload, bytes);
+    }
+}
+
+/* The PML is told of the send in the next progress. */
+static void callback_queue(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag)
+{
+    frag->next = NULL;
+    if (module->callbacks_head) {
+        module->callbacks_tail->next = frag;
+    } else {
+        module->callbacks_head = frag;
+    }
+    module->callbacks_tail = frag;
+}
+
+static inline void wire_complete(void *ctx, struct vfring_wire_frame *frame, int status)
+{
+    mca_btl_vfring_module_t *module = ctx;
+    mca_btl_vfring_frag_t *frag = frag_of_frame(frame);
+
+    if (frag->op) {
+        btl_vfring_place_done(module, frag, status);
+        return;
+    }
+    /* A lost peer is reported once, by wire_peer_failed(). */
+    frag->in_flight = false;
+    if (OPAL_UNLIKELY(frag->callback_due)) {
+        frag->callback_due = false;
+        if (status == 0) {
+            callback_queue(module, frag);
+            return;
+        }
+    }
+    btl_vfring_frag_put_if_unused(module, frag);
+}
+
+const struct vfring_wire_ops btl_vfring_wire_ops = {
+    .xmit = wire_xmit,
+    .xmit_busy = wire_xmit_busy,
+    .deliver = wire_deliver,
+    .complete = wire_complete,
+    .unknown_peer = btl_vfring_unknown_peer,
+    .peer_silent = btl_vfring_peer_silent,
+    .peer_failed = btl_vfring_peer_failed,
+};
+
+/* --- sending -------------------------------------------------------------- */
+
+/* The lock is held. 0, or OPAL_ERR_UNREACH: the peer is lost. */
+static inline __attribute__((always_inline)) int frag_post(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag,
+                            mca_btl_vfring_endpoint_t *endpoint, mca_btl_base_tag_t tag,
+                            uint32_t flags, uint32_t msg, uint32_t bytes)
+{
+    int rc;
+
+    frag->frame.tag = tag;
+    frag->frame.msg = msg;
+    /* Open MPI unpacks fragments of a nested datatype wrongly when they are out of order. */
+    frag->frame.unordered = msg == BTL_VFRING_MSG_GET;
+    /* Of messages that ob1 has to match all are urgent or none: they keep their order. */
+    frag->frame.urgent = flags & MCA_BTL_DES_FLAGS_PRIORITY;
+    frag->frame.inline_bytes = bytes;
+    frag->frame.gather_bytes = 0;
+    frag->in_flight = true;
+    if (OPAL_UNLIKELY(!endpoint->contact)) {
+        btl_vfring_contact_start(module, endpoint);
+    }
+    rc = vfring_wire_hot_send(module->wire, endpoint->peer, &frag->frame, btl_vfring_now_ns(),
+                              &btl_vfring_wire_ops);
+    if (OPAL_UNLIKELY(rc)) {
+        frag->in_flight = false;
+        return rc == -ENOMEM ? OPAL_ERR_OUT_OF_RESOURCE : OPAL_ERR_UNREACH;
+    }
+    return OPAL_SUCCESS;
+}
+
+/* Inside progress one doorbell at its end serves all that was sent. */
+static inline __attribute__((always_inline)) void doorbell(mca_btl_vfring_module_t *module)
+{
+    if (!module->in_progress) {
+        vfring_hot_tx_doorbell(module->hot.tx, module->hot.mmio);
+    }
+}
+
+int btl_vfring_frag_post(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag,
+                         mca_btl_base_tag_t tag, uint32_t msg)
+{
+    return frag_post(module, frag, frag->endpoint, tag, frag->base.des_flags, msg,
+                     (uint32_t) frag->segment.seg_len);
+}
+
+int btl_vfring_frag_send(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag,
+                         mca_btl_base_tag_t tag, uint32_t msg)
+{
+    const int rc = btl_vfring_frag_post(module, frag, tag, msg);
+
+    if (OPAL_LIKELY(rc == OPAL_SUCCESS)) {
+        doorbell(module);
+    }
+    return rc;
+}
+
+int btl_vfring_send(struct mca_btl_base_module_t *btl, struct mca_btl_base_endpoint_t *endpoint,
+                    struct mca_btl_base_descriptor_t *descriptor, mca_btl_base_tag_t tag)
+{
+    mca_btl_vfring_module_t *module = btl_vfring_to_module(btl);
+    mca_btl_vfring_frag_t *frag = (mca_btl_vfring_frag_t *) descriptor;
+    int rc;
+
+    btl_vfring_lock(module);
+    frag->endpoint = endpoint;
+    rc = OPAL_LIKELY(!frag->is_staged) ? btl_vfring_frag_send(module, frag, tag, BTL_VFRING_MSG_ACTIVE)
+                                       : btl_vfring_staged_send(module, frag, tag);
+    if (OPAL_LIKELY(rc == OPAL_SUCCESS)) {
+        /*
+         * The data is in our slot and will arrive: for the PML the send is
+         * complete. The slot stays taken until the peer has confirmed it. Who
+         * keeps the descriptor may fill it anew when told (one-sided operations
+         * of Open MPI 5 in several pieces do), and so is told only then.
+         */
+        if (frag->base.des_flags & MCA_BTL_DES_SEND_ALWAYS_CALLBACK) {
+            if (frag->in_flight && !(frag->base.des_flags & MCA_BTL_DES_FLAGS_BTL_OWNERSHIP)) {
+                frag->callback_due = true;
+            } else {
+                callback_queue(module, frag);
+            }
+        } else {
+            if (frag->base.des_flags & MCA_BTL_DES_FLAGS_BTL_OWNERSHIP) {
+                btl_vfring_frag_disown(module, frag);
+            }
+            rc = 1;
+        }
+    }
+    btl_vfring_unlock(module);
+    return rc;
+}
+
+/* The lock is held, or there is but one thread. */
+static inline __attribute__((always_inline)) int
+sendi(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t *endpoint,
+      struct opal_convertor_t *convertor, const void *header, size_t header_size,
+      size_t payload_size, uint32_t flags, mca_btl_base_tag_t tag)
+{
+    mca_btl_vfring_frag_t *frag = btl_vfring_frag_get(module, endpoint, flags);
+    char *to;
+    int rc;
+
+    if (OPAL_UNLIKELY(NULL == frag)) {
+        return OPAL_ERR_OUT_OF_RESOURCE;
+    }
+    frag->upper_owns = false; /* the wire's alone */
+    to = (char *) (frag->frame.hdr + 1);
+    copy_small(to, header, header_size);
+    if (OPAL_LIKELY(!payload_size || !opal_convertor_need_buffers(convertor))) {
+        if (payload_size) {
+            void *from; /* contiguous: no need to set the convertor in motion */
+
+            opal_convertor_get_current_pointer(convertor, &from);
+            copy_small(to + header_size, from, payload_size);
+        }
+        rc = OPAL_SUCCESS;
+    } else {
+        rc = btl_vfring_pack_all(convertor, to + header_size, payload_size);
+    }
+    if (OPAL_LIKELY(rc == OPAL_SUCCESS)) {
+        rc = frag_post(module, frag, endpoint, tag, flags, BTL_VFRING_MSG_ACTIVE,
+                       (uint32_t) (header_size + payload_size));
+    }
+    if (OPAL_UNLIKELY(rc != OPAL_SUCCESS)) {
+        btl_vfring_frag_put(module, frag);
+        return rc;
+    }
+    doorbell(module);
+    return OPAL_SUCCESS;
+}
+
+/* All that is not one frame of one thread that can go now. */
+static __attribute__((noinline)) int
+sendi_otherwise(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t *endpoint,
+                struct opal_convertor_t *convertor, const void *header, size_t header_size,
+                size_t payload_size, uint32_t flags, mca_btl_base_tag_t tag)
+{
+    int rc = OPAL_ERR_OUT_OF_RESOURCE;
+
+    btl_vfring_lock(module);
+    if (header_size + payload_size <= module->max_payload) {
+        rc = sendi(module, endpoint, convertor, header, header_size, payload_size, flags, tag);
+    } else if (header_size + payload_size <= module->max_message) {
+        rc = btl_vfring_sendi_long(module, endpoint, convertor, header, header_size, payload_size,
+                                   flags, tag);
+    }
+    btl_vfring_unlock(module);
+    return rc;
+}
+
+int btl_vfring_sendi(struct mca_btl_base_module_t *btl, struct mca_btl_base_endpoint_t *endpoint,
+                     struct opal_convertor_t *convertor, void *header, size_t header_size,
+                     size_t payload_size, uint8_t order, uint32_t flags, mca_btl_base_tag_t tag,
+                     mca_btl_base_descriptor_t **descriptor)
+{
+    mca_btl_vfring_module_t *module = btl_vfring_to_module(btl);
+    int rc;
+
+    if (OPAL_UNLIKELY(opal_using_threads() || header_size + payload_size > module->max_payload)) {
+        rc = sendi_otherwise(module, endpoint, convertor, header, header_size, payload_size, flags, tag);
+    } else {
+        rc = sendi(module, endpoint, convertor, header, header_size, payload_size, flags, tag);
+    }
+    if (OPAL_UNLIKELY(rc != OPAL_SUCCESS && descriptor)) {
+        *descriptor = NULL;
+    }
+    return rc;
+}
+
+/* --- progress -------------------------------------------------------------------- */
+
+/* The clock is read once, and only if something came. */
+struct rx_turn {
+    struct vfring_wire *wire;
+    uint64_t now_ns;
+};
+
+static inline void rx_input(void *ctx, const void *data, uint32_t bytes)
+{
+    struct rx_turn *turn = ctx;
+
+    if (!turn->now_ns) {
+        turn->now_ns = btl_vfring_now_ns();
+    }
+    vfring_wire_hot_input(turn->wire, data, bytes, turn->now_ns, &btl_vfring_wire_ops);
+}
+
+static inline int module_progress(mca_btl_vfring_module_t *module)
+{
+    struct rx_turn turn = {.wire = module->wire};
+    unsigned count;
+
+    module->in_progress = true;
+    if (OPAL_UNLIKELY(module->callbacks_head)) {
+        btl_vfring_run_callbacks(module);
+    }
+    count = vfring_hot_rx_each(module->hot.rx, module->hot.mmio, BTL_VFRING_RX_BURST, rx_input, &turn);
+    if (count) {
+        module->idle_polls = 0;
+        /* Behind a full burst there may be acknowledgements: timeouts wait. */
+        if (OPAL_UNLIKELY(!turn.now_ns)) {
+            /* Nothing but damaged frames. */
+        } else if (OPAL_LIKELY(count < BTL_VFRING_RX_BURST)) {
+            vfring_wire_hot_progress(turn.wire, turn.now_ns);
+        } else {
+            vfring_wire_flush(turn.wire, turn.now_ns);
+        }
+    } else if (++module->idle_polls % CLOCK_EVERY_IDLE_POLLS == 0) {
+        vfring_wire_hot_progress(module->wire, btl_vfring_now_ns());
+        if (OPAL_UNLIKELY(module->timeouts_seen != vfring_wire_stats(module->wire)->timeouts)) {
+            btl_vfring_look_after_vf(module);
+        }
+    }
+    if (OPAL_UNLIKELY(module->pump_list)) {
+        btl_vfring_rdma_pump(module);
+    }
+    vfring_hot_tx_doorbell(module->hot.tx, module->hot.mmio);
+    module->in_progress = false;
+    return (int) count;
+}
+
+static __attribute__((noinline)) int progress_locked(mca_btl_vfring_module_t *module)
+{
+    int count = 0;
+
+    /* Another thread is at it already: no use in waiting for it. */
+    if (pthread_mutex_trylock(&module->lock)) {
+        return 0;
+    }
+    if (!module->in_progress) {
+        count = module_progress(module);
+    }
+    (void) pthread_mutex_unlock(&module->lock);
+    return count;
+}
+
+int btl_vfring_progress(void)
+{
+    mca_btl_vfring_module_t *module = mca_btl_vfring_component.module;
+
+    if (OPAL_UNLIKELY(!module)) {
+        return 0;
+    }
+    if (opal_using_threads()) {
+        return progress_locked(module);
+    }
+    return module->in_progress ? 0 : module_progress(module);
+}
