@@ -137,7 +137,7 @@ static inline void wire_complete(void *ctx, struct vfring_wire_frame *frame, int
     frag->in_flight = false;
     if (OPAL_UNLIKELY(frag->callback_due)) {
         frag->callback_due = false;
-        if (status == 0) {
+        if (status == 0 && frag->upper_owns) {
             callback_queue(module, frag);
             return;
         }
