@@ -135,11 +135,7 @@ Napi::Value PidfdEnded(const Napi::CallbackInfo &info)
     Napi::Env env = info.Env();
     struct pollfd pfd = {static_cast<int>(IntArg(info, 0, "pidfd")), POLLIN, 0};
 
-    int rc;
-    do {
-        rc = poll(&pfd, 1, 0);
-    } while (rc < 0 && errno == EINTR); /* any signal may do that, a child's end for one */
-    if (rc < 0) {
+    if (poll(&pfd, 1, 0) < 0) {
         throw SystemError(env, errno, "poll");
     }
     if ((pfd.revents & POLLNVAL) != 0) {
