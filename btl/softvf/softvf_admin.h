@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /**
  * @file
- * What the daemon and the tool vfring-softvf do with the files of soft VFs. The
- * owners of the files are not trusted: nothing here maps a file that may be someone's.
+ * What the tool vfring-softvf does with the files of soft VFs. The owners of
+ * the files are not trusted: nothing here maps a file that may be someone's.
  */
 #ifndef SOFTVF_ADMIN_H
 #define SOFTVF_ADMIN_H
@@ -15,26 +15,6 @@ struct softvf_admin_spec {
     uint32_t mtu_bytes;
     uint8_t mac[6];
 };
-
-/** What a soft VF's file says of it. The octet and frame counts wrap at 32 bits. */
-struct softvf_admin_state {
-    uint32_t index;
-    uint32_t mtu_bytes;
-    uint8_t mac[6];
-    bool open;          /**< a process drives it now */
-    uint32_t owner_pid; /**< that process, by its own word; 0 if not open */
-    uint64_t generation;
-    uint32_t rx_frames;
-    uint32_t tx_frames;
-    uint32_t rx_octets;
-    uint32_t tx_octets;
-};
-
-/**
- * Reads the state of the soft VF @p path, without mapping the file. -EPROTO:
- * not a soft VF of this version. 0 or -errno of what failed.
- */
-int softvf_admin_show(const char *path, struct softvf_admin_state *state);
 
 /**
  * Makes DIR/vf<index> anew, mode 0600. An old one of that name is retired: its

@@ -183,14 +183,6 @@ uint64_t softvf_mac_key(const uint8_t mac[6]);
 extern const char *const softvf_counter_names[SOFTVF_NUM_COUNTERS];
 uint64_t softvf_now_ns(void);
 
-/* --- softvf_show.c --- */
-
-/**
- * Copies what the file says of the VF, without mapping it. 1: a process drives
- * it, 0: none does, -EPROTO: not a soft VF of this version, or -errno.
- */
-int softvf_file_peek(const char *path, struct softvf_header *hdr, struct softvf_rx *rx);
-
 static inline bool softvf_is_dead(const struct softvf_file *file)
 {
     return SOFTVF_UNLIKELY(SOFTVF_GET(&file->hdr.dead) != 0);

@@ -15,9 +15,6 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports)
     exports.Set("setNodeOwner", Napi::Function::New(env, SetNodeOwner, "setNodeOwner"));
     exports.Set("readRegisters", Napi::Function::New(env, ReadRegisters, "readRegisters"));
     exports.Set("vfRegisters", VfRegisterOffsets(env));
-    exports.Set("softvfCreate", Napi::Function::New(env, SoftvfCreate, "softvfCreate"));
-    exports.Set("softvfShow", Napi::Function::New(env, SoftvfShow, "softvfShow"));
-    exports.Set("softvfDestroy", Napi::Function::New(env, SoftvfDestroy, "softvfDestroy"));
     DefineProcessWatch(env, exports);
     DefineUeventWatch(env, exports);
     return exports;

@@ -30,11 +30,6 @@ Napi::Value SetNodeOwner(const Napi::CallbackInfo &info);
 Napi::Value ReadRegisters(const Napi::CallbackInfo &info);
 Napi::Object VfRegisterOffsets(Napi::Env env);
 
-/* softvf.cc */
-Napi::Value SoftvfCreate(const Napi::CallbackInfo &info);
-Napi::Value SoftvfShow(const Napi::CallbackInfo &info);
-Napi::Value SoftvfDestroy(const Napi::CallbackInfo &info);
-
 /* process_watch.cc: adds the class ProcessWatch. */
 void DefineProcessWatch(Napi::Env env, Napi::Object exports);
 

@@ -211,9 +211,14 @@ export const CATALOGUE = {
   },
 
   // The soft provider.
+  VFRING_ERR_NO_SOFTVF: {
+    exit: EXIT.UNAVAILABLE,
+    message: 'the soft VF tool {tool} cannot be run: {cause}',
+    remedy: 'install vfring whole, or say where the tool is: VFRING_LIBEXEC=DIR',
+  },
   VFRING_ERR_SOFTVF_FAILED: {
     exit: EXIT.OS,
-    message: '{file} (soft VFs) cannot be {what}: {cause}',
+    message: '{command} failed: {cause}',
     remedy: 'check that the folder of the soft VFs exists, is writable for vfringd and has room',
   },
 

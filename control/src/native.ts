@@ -20,18 +20,6 @@ export interface NodeOwner {
   readonly mode: number;
 }
 
-/** Counters wrap at 32 bits. */
-export interface SoftVfState {
-  readonly mac: string;
-  readonly mtu: number;
-  /** A process drives it. */
-  readonly open: boolean;
-  readonly txFrames: number;
-  readonly rxFrames: number;
-  readonly txBytes: number;
-  readonly rxBytes: number;
-}
-
 export interface ProcessWatch {
   /** Watches a pidfd, which stays the caller's. Returns the token of the watch. */
   add(pidfd: number): number;
@@ -78,14 +66,6 @@ export interface Native {
     readonly VFGORC: number;
     readonly VFGOTC: number;
   };
-  /**
-   * Makes DIR/vf<index> anew, mode 0600; who has the old one open sees its link
-   * go down for ever. EADDRINUSE: another of the folder has the MAC address.
-   */
-  softvfCreate(dir: string, index: number, mac: string, mtu: number): void;
-  /** EPROTO: not a soft VF of this version. */
-  softvfShow(path: string): SoftVfState;
-  softvfDestroy(path: string): void;
   readonly ProcessWatch: new (onEnd: (token: number) => void) => ProcessWatch;
   /** Calls back with the subsystem ("pci", "net", "uio_vf") of each change that the kernel announces; "overflow": some were lost. */
   readonly UeventWatch: new (onEvent: (subsystem: string) => void) => { close(): void };

@@ -6,7 +6,6 @@ import type { Lease } from '../../src/daemon/lease.js';
 import type { Vf } from '../../src/providers/provider.js';
 import { softConfig, sriovConfig } from '../helpers/config.js';
 import { eventually } from '../helpers/eventually.js';
-import { systemError } from '../helpers/fake-softvf.js';
 import { leasesOf, makeNode, startNode } from '../helpers/fake-node.js';
 import { vfBdf } from '../helpers/fake-kernel.js';
 import { ask, ended, leaseHolder, leaseRequest } from '../helpers/lease-client.js';
@@ -63,7 +62,7 @@ describe('a lease', () => {
     node.soft.setOpen(reply.vfs[0] as unknown as Vf, true);
     child.kill('SIGKILL');
     await eventually(() => states(node).every((state) => state === 'free'));
-    expect(node.soft.fake.file(reply.vfs[0]?.device ?? '')).toMatchObject({ made: 2, open: false });
+    expect(node.soft.fake.file(reply.vfs[0]?.device ?? '')).toMatchObject({ made: 2, state: 'free' });
     expect(node.log.some((line) => line.includes('lease ended') && line.includes('process ended'))).toBe(true);
   });
 
@@ -302,7 +301,7 @@ describe('counters', () => {
   test('that cannot be read at the end are unknown, not zero', async () => {
     const node = await startNode({ vfs: 1 });
     const { child } = await leaseHolder(node.lease, leaseRequest());
-    node.soft.fake.failing.set('show', systemError('EIO', 'cannot read'));
+    node.soft.fake.failing.set('show', 'vfring-softvf: cannot read');
     child.kill('SIGKILL');
     await eventually(() => node.daemon.manager.leases().length === 0);
     expect(leasesOf(node, 'job')[0]?.vfs[0]?.traffic).toBeNull();

@@ -4,7 +4,6 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, symlinkSync, 
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { claimRunDir } from '../../src/daemon/run-dir.js';
-import { systemError } from '../helpers/fake-softvf.js';
 import { makeNode, startNode } from '../helpers/fake-node.js';
 import { ask, leaseRequest } from '../helpers/lease-client.js';
 import { tempDir } from '../helpers/temp-dir.js';
@@ -38,7 +37,7 @@ describe('the run directory', () => {
 
   test('is free again after a start that failed', async () => {
     const node = makeNode();
-    node.soft.fake.failing.set('create', systemError('ENOSPC', 'no room'));
+    node.soft.fake.failing.set('create', 'no room');
     await expect(node.daemon.start()).rejects.toMatchObject({ code: 'VFRING_ERR_SOFTVF_FAILED' });
     claimRunDir(node.runDir).release();
   });

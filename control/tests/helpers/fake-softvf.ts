@@ -1,18 +1,32 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** The addon's part for soft VFs, played: real files, and counters and states that a test sets. */
+/** The tool vfring-softvf, played: real files, and counters and states that a test sets. */
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import type { Native, SoftVfState } from '../../src/native.js';
+import { basename, join } from 'node:path';
+import type { Exec, ExecResult } from '../../src/exec.js';
 
-type FakeFile = { -readonly [K in keyof SoftVfState]: SoftVfState[K] } & { made: number };
+interface FakeFile {
+  mac: string;
+  mtu: number;
+  state: 'free' | 'open';
+  made: number;
+  counters: { rx_frames: number; tx_frames: number; rx_bytes: number; tx_bytes: number; rx_dropped: number };
+}
 
-export class FakeSoftVf implements Pick<Native, 'softvfCreate' | 'softvfShow' | 'softvfDestroy'> {
+export class FakeSoftVf {
   readonly files = new Map<string, FakeFile>();
   readonly calls: string[][] = [];
-  /** Set: every call of this kind fails so. */
-  readonly failing = new Map<'create' | 'show' | 'destroy', NodeJS.ErrnoException>();
-  /** Called with the file of each one that was made. */
-  onCreate: (file: string) => void = () => {};
+  /** Set: every run of this command fails with this text. */
+  readonly failing = new Map<string, string>();
+
+  readonly exec: Exec = async (program, args) => {
+    if (basename(program) !== 'vfring-softvf') {
+      throw Object.assign(new Error(`spawn ${program} ENOENT`), { code: 'ENOENT' });
+    }
+    this.calls.push([...args]);
+    const [command = ''] = args;
+    const failure = this.failing.get(command);
+    return failure === undefined ? this.#run(args) : { status: 1, stdout: '', stderr: `${failure}\n` };
+  };
 
   file(path: string): FakeFile {
     const file = this.files.get(path);
@@ -22,39 +36,33 @@ export class FakeSoftVf implements Pick<Native, 'softvfCreate' | 'softvfShow' | 
     return file;
   }
 
-  softvfCreate(dir: string, index: number, mac: string, mtu: number): void {
-    const path = join(dir, `vf${index}`);
-    this.#note('create', path);
-    rmSync(path, { force: true });
-    writeFileSync(path, '', { mode: 0o600 });
-    this.files.set(path, { mac, mtu, open: false, made: (this.files.get(path)?.made ?? 0) + 1, rxFrames: 0, txFrames: 0, rxBytes: 0, txBytes: 0 });
-    this.onCreate(path);
-  }
-
-  softvfShow(path: string): SoftVfState {
-    this.#note('show', path);
+  #run(args: readonly string[]): ExecResult {
+    const [command, path = ''] = args;
+    if (command === 'create') {
+      const option = (name: string): string => args[args.indexOf(name) + 1] ?? '';
+      const file = join(path, `vf${option('--index')}`);
+      rmSync(file, { force: true });
+      writeFileSync(file, '', { mode: 0o600 });
+      this.files.set(file, {
+        mac: option('--mac'),
+        mtu: Number(option('--mtu')),
+        state: 'free',
+        made: (this.files.get(file)?.made ?? 0) + 1,
+        counters: { rx_frames: 0, tx_frames: 0, rx_bytes: 0, tx_bytes: 0, rx_dropped: 0 },
+      });
+      return { status: 0, stdout: '', stderr: '' };
+    }
     const file = this.files.get(path);
     if (file === undefined || !existsSync(path)) {
-      throw systemError('ENOENT', `open '${path}'`);
+      return { status: 1, stdout: '', stderr: `vfring-softvf: ${path}: not a soft VF\n` };
     }
-    return { ...file };
-  }
-
-  softvfDestroy(path: string): void {
-    this.#note('destroy', path);
-    rmSync(path);
-    this.files.delete(path);
-  }
-
-  #note(command: 'create' | 'show' | 'destroy', path: string): void {
-    this.calls.push([command, path]);
-    const failure = this.failing.get(command);
-    if (failure !== undefined) {
-      throw failure;
+    if (command === 'destroy') {
+      rmSync(path);
+      this.files.delete(path);
+      return { status: 0, stdout: '', stderr: '' };
     }
+    const { mac, mtu, state, counters } = file;
+    const shown = { index: 0, mac, mtu, state, owner_pid: 0, generation: 1, counters, details: {} };
+    return { status: 0, stdout: `${JSON.stringify(shown)}\n`, stderr: '' };
   }
-}
-
-export function systemError(code: string, what: string): NodeJS.ErrnoException {
-  return Object.assign(new Error(`${code}: ${what}`), { code });
 }

@@ -10,8 +10,7 @@ import type { SoftConfig } from '../../config/schema.js';
 import { VfringError, causeText, errnoCode } from '../../errors.js';
 import { isOwn, keepOwner, type NodeOps, type NodeStat } from '../node-ops.js';
 import type { Around, PlannedStep, Provider, Vf, VfCounters, VfHealth, VfMemory } from '../provider.js';
-import type { SoftVfState } from '../../native.js';
-import type { SoftVfFiles } from './softvf-files.js';
+import type { SoftVfState, SoftVfTool } from './softvf-tool.js';
 
 const NOBODY: Around = { leased: new Set() };
 const FILE: { readonly kind: 'file' } = { kind: 'file' };
@@ -19,16 +18,16 @@ const FILE: { readonly kind: 'file' } = { kind: 'file' };
 export class SoftProvider implements Provider {
   readonly kind = 'soft';
   readonly counterBits = 32;
-  /** 32 bits of octets last 2 s at 2 GB/s. */
+  /** A reading is a run of the tool; 32 bits of octets last 2 s at 2 GB/s. */
   readonly sampleEveryMs = 2000;
 
   readonly #config: SoftConfig;
-  readonly #files: SoftVfFiles;
+  readonly #tool: SoftVfTool;
   readonly #ops: NodeOps;
 
-  constructor(config: SoftConfig, files: SoftVfFiles, ops: NodeOps) {
+  constructor(config: SoftConfig, tool: SoftVfTool, ops: NodeOps) {
     this.#config = config;
-    this.#files = files;
+    this.#tool = tool;
     this.#ops = ops;
   }
 
@@ -52,31 +51,31 @@ export class SoftProvider implements Provider {
     try {
       await mkdir(this.#config.dir, { recursive: true, mode: 0o755 });
     } catch (error) {
-      const what = { file: this.#config.dir, what: 'made', cause: causeText(error) };
-      throw new VfringError('VFRING_ERR_SOFTVF_FAILED', what, { cause: error });
+      const command = `mkdir ${this.#config.dir}`;
+      throw new VfringError('VFRING_ERR_SOFTVF_FAILED', { command, cause: causeText(error) }, { cause: error });
     }
     const wanted = this.#wanted();
     for (const vf of wanted) {
       if (!leased.has(vf.name) && (await this.#unfit(vf)) !== undefined) {
-        this.#create(vf);
+        await this.#create(vf);
       }
     }
     for (const name of await this.#surplus(leased)) {
-      this.#files.destroy(join(this.#config.dir, name));
+      await this.#tool.destroy(join(this.#config.dir, name));
     }
     return wanted;
   }
 
   async health(vf: Vf): Promise<VfHealth> {
     try {
-      const { open } = this.#files.show(vf.device);
-      return { device: open ? 'open' : 'free', owned: isOwn(await this.#ops.stat(vf.device), this.#ops), linkUp: true };
+      const state = await this.#tool.show(vf.device);
+      return { device: state.state, owned: isOwn(await this.#ops.stat(vf.device), this.#ops), linkUp: true };
     } catch (error) {
       return { device: 'gone', owned: false, linkUp: false, detail: causeText(error) };
     }
   }
 
-  /** Without reading it: who drives a soft VF holds a lock on its file (docs/soft-vf.md). */
+  /** Without running the tool: who drives a soft VF holds a lock on its file (docs/soft-vf.md). */
   async ready(vf: Vf): Promise<VfHealth> {
     try {
       const owned = isOwn(await this.#ops.stat(vf.device), this.#ops);
@@ -97,10 +96,10 @@ export class SoftProvider implements Provider {
   /** Forced, it is the soft form of a function-level reset: a new file that nobody has open. */
   async takeBack(vf: Vf, force: boolean): Promise<'free' | 'open'> {
     try {
-      if (!force && this.#files.show(vf.device).open) {
+      if (!force && (await this.#tool.show(vf.device)).state === 'open') {
         return 'open';
       }
-      this.#create(vf);
+      await this.#create(vf);
     } catch (error) {
       throw unhealthy(vf, error);
     }
@@ -121,12 +120,17 @@ export class SoftProvider implements Provider {
   }
 
   async counters(vf: Vf): Promise<VfCounters> {
-    const { txFrames, rxFrames, txBytes, rxBytes } = this.#files.show(vf.device);
-    return { txFrames, rxFrames, txBytes, rxBytes };
+    const { counters } = await this.#tool.show(vf.device);
+    return {
+      txFrames: counters.tx_frames,
+      rxFrames: counters.rx_frames,
+      txBytes: counters.tx_bytes,
+      rxBytes: counters.rx_bytes,
+    };
   }
 
-  #create(vf: Vf): void {
-    this.#files.create(this.#config.dir, Number(vf.name.slice(2)), vf.mac, vf.mtu);
+  async #create(vf: Vf): Promise<void> {
+    await this.#tool.create(this.#config.dir, Number(vf.name.slice(2)), vf.mac, vf.mtu);
   }
 
   /** Why a soft VF must be made anew; undefined when it is as configured. */
@@ -141,8 +145,11 @@ export class SoftProvider implements Provider {
     }
     let state: SoftVfState;
     try {
-      state = this.#files.show(vf.device);
+      state = await this.#tool.show(vf.device);
     } catch (error) {
+      if (error instanceof VfringError && error.code === 'VFRING_ERR_NO_SOFTVF') {
+        throw error;
+      }
       return `it cannot be read: ${causeText(error)}`;
     }
     if (state.mac !== vf.mac || state.mtu !== vf.mtu) {

@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** What only soft VFs have: files, played and real. */
-import { execFileSync } from 'node:child_process';
-import { existsSync, statSync, writeFileSync } from 'node:fs';
+/** What only soft VFs have: files, and the tool that makes them. */
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Around } from '../../../src/providers/provider.js';
 import { describe, expect, test } from 'vitest';
-import { native } from '../../../src/native.js';
+import { exec } from '../../../src/exec.js';
 import { nodeOps } from '../../../src/providers/node-ops.js';
 import { SoftProvider, softMac } from '../../../src/providers/soft/soft-provider.js';
-import { softVfFiles } from '../../../src/providers/soft/softvf-files.js';
-import { systemError } from '../../helpers/fake-softvf.js';
+import { softVfTool } from '../../../src/providers/soft/softvf-tool.js';
 import { tempDir } from '../../helpers/temp-dir.js';
 import { softHarness } from '../harness.js';
 
@@ -20,7 +18,7 @@ describe('soft VFs', () => {
     const dir = tempDir();
     const { fake, provider } = softHarness(dir, 3);
     await provider().provision(NONE);
-    const few = new SoftProvider({ dir: join(dir, 'soft'), vfs: 1, mtu: 9000 }, softVfFiles(fake), nodeOps);
+    const few = new SoftProvider({ dir: join(dir, 'soft'), vfs: 1, mtu: 9000 }, softVfTool(dir, fake.exec), nodeOps);
     expect((await few.plan()).map((step) => step.what)).toEqual([
       `destroy ${join(dir, 'soft', 'vf1')}`,
       `destroy ${join(dir, 'soft', 'vf2')}`,
@@ -33,7 +31,7 @@ describe('soft VFs', () => {
     const dir = tempDir();
     const { fake, provider } = softHarness(dir, 1);
     await provider().provision(NONE);
-    const other = new SoftProvider({ dir: join(dir, 'soft'), vfs: 1, mtu: 1500 }, softVfFiles(fake), nodeOps);
+    const other = new SoftProvider({ dir: join(dir, 'soft'), vfs: 1, mtu: 1500 }, softVfTool(dir, fake.exec), nodeOps);
     await other.provision(NONE);
     expect(fake.file(join(dir, 'soft', 'vf0'))).toMatchObject({ mtu: 1500, made: 2 });
   });
@@ -42,18 +40,27 @@ describe('soft VFs', () => {
     const { fake, provider } = softHarness(tempDir(), 1);
     const p = provider();
     const [vf] = await p.provision(NONE);
-    fake.file(vf?.device ?? '').open = true;
+    fake.file(vf?.device ?? '').state = 'open';
     await p.takeBack(vf ?? never(), true);
-    expect(fake.file(vf?.device ?? '')).toMatchObject({ open: false, made: 2 });
+    expect(fake.file(vf?.device ?? '')).toMatchObject({ state: 'free', made: 2 });
   });
 
-  test('what the system says of a failure is passed on, with the file', async () => {
+  test('a missing tool is named, with where it was looked for', async () => {
+    const dir = tempDir();
+    const provider = new SoftProvider({ dir: join(dir, 'soft'), vfs: 1, mtu: 1500 }, softVfTool(dir, exec), nodeOps);
+    await expect(provider.provision(NONE)).rejects.toMatchObject({
+      code: 'VFRING_ERR_NO_SOFTVF',
+      message: `the soft VF tool ${join(dir, 'vfring-softvf')} cannot be run: there is no such file`,
+    });
+  });
+
+  test('what the tool says of a failure is passed on', async () => {
     const dir = tempDir();
     const { fake, provider } = softHarness(dir, 1);
-    fake.failing.set('create', systemError('ENOSPC', 'no space left on device'));
+    fake.failing.set('create', 'vfring-softvf: no space left on device');
     await expect(provider().provision(NONE)).rejects.toMatchObject({
       code: 'VFRING_ERR_SOFTVF_FAILED',
-      message: `${join(dir, 'soft', 'vf0')} (soft VFs) cannot be made: ENOSPC: no space left on device`,
+      message: expect.stringContaining('no space left on device') as string,
     });
   });
 
@@ -63,49 +70,19 @@ describe('soft VFs', () => {
   });
 });
 
-describe('real files of soft VFs', () => {
-  const real = (dir: string, vfs: number): SoftProvider => new SoftProvider({ dir, vfs, mtu: 9000 }, softVfFiles(native()), nodeOps);
-  const tool = join(import.meta.dirname, '../../../../build/prefix/libexec/vfring/vfring-softvf');
+const libexec = join(import.meta.dirname, '../../../../build/prefix/libexec/vfring');
+const tool = join(libexec, 'vfring-softvf');
 
+describe.skipIf(!existsSync(tool))(`soft VFs by the real ${tool} (skipped until it is built)`, () => {
   test('made, shown, handed over and taken back', async () => {
     const dir = join(tempDir(), 'soft');
-    const provider = real(dir, 2);
+    const provider = new SoftProvider({ dir, vfs: 2, mtu: 9000 }, softVfTool(libexec, exec), nodeOps);
     const [vf] = await provider.provision(NONE);
     expect(await provider.plan()).toEqual([]);
     expect(await provider.health(vf ?? never())).toEqual({ device: 'free', owned: true, linkUp: true });
     expect(await provider.counters(vf ?? never())).toEqual({ txFrames: 0, rxFrames: 0, txBytes: 0, rxBytes: 0 });
-    const { ino } = statSync(vf?.device ?? '');
     await provider.grant(vf ?? never(), nodeOps.uid);
     expect(await provider.takeBack(vf ?? never(), true)).toBe('free');
-    expect(statSync(vf?.device ?? '').ino).not.toBe(ino);
-  });
-
-  test('what is not a soft VF is made anew, whatever its owner wrote into it', async () => {
-    const dir = join(tempDir(), 'soft');
-    const provider = real(dir, 1);
-    const [vf] = await provider.provision(NONE);
-    for (const text of ['', 'x', 'x'.repeat(1 << 16)]) {
-      writeFileSync(vf?.device ?? '', text);
-      expect((await provider.health(vf ?? never())).detail).toContain('it is not a soft VF of this version');
-      expect((await provider.plan()).map((step) => step.why)).toEqual([expect.stringContaining('cannot be read')]);
-      await provider.provision(NONE);
-      expect(await provider.plan()).toEqual([]);
-    }
-  });
-
-  test('two of one address, which a hand has made, are refused by name', async () => {
-    const dir = join(tempDir(), 'soft');
-    await real(dir, 1).provision(NONE);
-    const addon = native();
-    expect(() => softVfFiles(addon).create(dir, 1, softMac(dir, 0), 9000)).toThrow('another soft VF of the folder has its MAC address');
-    expect(existsSync(join(dir, 'vf1'))).toBe(false);
-  });
-
-  test.skipIf(!existsSync(tool))(`the tool reads what the daemon made (skipped until ${tool} is built)`, async () => {
-    const dir = join(tempDir(), 'soft');
-    const [vf] = await real(dir, 1).provision(NONE);
-    const shown = JSON.parse(execFileSync(tool, ['show', vf?.device ?? ''], { encoding: 'utf8' })) as object;
-    expect(shown).toMatchObject({ index: 0, mac: vf?.mac, mtu: 9000, state: 'free' });
   });
 });
 
