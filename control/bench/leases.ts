@@ -7,7 +7,7 @@
  * looks at memory, descriptors and ledger before and after. One JSON object.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -20,8 +20,7 @@ const { values } = parseArgs({
 const VFS = 64;
 const prefix = join(import.meta.dirname, '../../build/prefix');
 let running: ChildProcess | undefined;
-// Where soft VFs are meant to be: in memory (docs/configuration.md).
-const dir = mkdtempSync(existsSync('/dev/shm') ? '/dev/shm/vfrb-' : join(tmpdir(), 'vfrb-'));
+const dir = mkdtempSync(join(tmpdir(), 'vfrb-'));
 const lease = join(dir, 'run', 'lease.sock');
 
 function ask(request: object): Promise<{ ok: boolean; lease: string; message?: string }> {

@@ -61,10 +61,7 @@ function fromKernel(value: number | bigint | undefined): LimitBytes {
   return BigInt(value) === RLIM_INFINITY ? 'unlimited' : Number(value);
 }
 
-/** Looked up for each lease where the daemon may not raise limits. */
-const errnoNames = new Map(Object.entries(os.constants.errno).map(([name, value]) => [value, name]));
-
 function systemError(syscall: string, errno: number): NodeJS.ErrnoException {
-  const code = errnoNames.get(errno) ?? `E${errno}`;
+  const code = Object.entries(os.constants.errno).find(([, value]) => value === errno)?.[0] ?? `E${errno}`;
   return Object.assign(new Error(`${code}, ${syscall}`), { code, errno, syscall });
 }
