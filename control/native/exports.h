@@ -30,6 +30,11 @@ Napi::Value SetNodeOwner(const Napi::CallbackInfo &info);
 Napi::Value ReadRegisters(const Napi::CallbackInfo &info);
 Napi::Object VfRegisterOffsets(Napi::Env env);
 
+/* softvf_files.cc */
+Napi::Value SoftVfCreate(const Napi::CallbackInfo &info);
+Napi::Value SoftVfShow(const Napi::CallbackInfo &info);
+Napi::Value SoftVfDestroy(const Napi::CallbackInfo &info);
+
 /* process_watch.cc: adds the class ProcessWatch. */
 void DefineProcessWatch(Napi::Env env, Napi::Object exports);
 
