@@ -8,7 +8,9 @@
 
 #include <cerrno>
 #include <cstdio>
-#include <cstring>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include "softvf_admin.h"
 
@@ -92,6 +94,25 @@ Napi::Value SoftVfDestroy(const Napi::CallbackInfo &info)
         throw Failed(env, rc, "remove a soft VF", path);
     }
     return env.Undefined();
+}
+
+/** isLocked(path): whether somebody holds flock(2) on the file. The own lock is held for an instant. */
+Napi::Value IsLocked(const Napi::CallbackInfo &info)
+{
+    Napi::Env env = info.Env();
+    std::string path = StringArg(info, 0, "path");
+    UniqueFd fd(open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+
+    if (fd.get() < 0) {
+        throw SystemError(env, errno, "open", path);
+    }
+    if (flock(fd.get(), LOCK_SH | LOCK_NB) == 0) {
+        return Napi::Boolean::New(env, false);
+    }
+    if (errno != EWOULDBLOCK) {
+        throw SystemError(env, errno, "flock", path);
+    }
+    return Napi::Boolean::New(env, true);
 }
 
 } // namespace vfring

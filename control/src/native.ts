@@ -44,6 +44,8 @@ export interface Native {
   peerCred(fd: number): PeerCred;
   /** SO_PEERPIDFD: a new pidfd of the peer; null before Linux 6.5. ESRCH/EINVAL: it is gone. */
   peerPidfd(fd: number): number | null;
+  /** When the process started, in clock ticks since boot; null when there is no such process. */
+  startTicks(pid: number): number | null;
   /** pidfd_open(2). ESRCH: no such process. */
   pidfdOpen(pid: number): number;
   /** True once every thread of the process has ended. */
@@ -73,6 +75,8 @@ export interface Native {
   /** EPROTO: the file is no soft VF. */
   softVfShow(path: string): SoftVfState;
   softVfDestroy(path: string): void;
+  /** True while somebody holds flock(2) on the file. */
+  isLocked(path: string): boolean;
   /** 32-bit little-endian registers of a BAR (a resource<N> file of sysfs), read-only. */
   readRegisters(path: string, offsets: readonly number[]): number[];
   /** Offsets of the VF's counters, in bytes from BAR 0, from btl/regs. */

@@ -314,8 +314,8 @@ export class LeaseManager {
   }
 
   get #context(): GrantContext {
-    const { settings: { provider, config: { limits, spread } } } = this.#options;
-    return { ...this.#options, provider, limits, spread, pool: this.pool, keeper: this.#keeper };
+    const { ledger, prlimit, log, settings: { provider, config: { limits, spread } } } = this.#options;
+    return { ledger, prlimit, log, provider, limits, spread, pool: this.pool, keeper: this.#keeper };
   }
 
   /** Throws when the job takes no leases. */
