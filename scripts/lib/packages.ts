@@ -10,6 +10,8 @@ const NATIVE_PACKAGES = [
   'lammps', 'python3-mpi4py', 'python3-numpy', 'scalapack-mpi-test', 'valgrind',
   // For the tests of the wire protocol: model checker, fuzzer, dissector.
   'spin', 'clang', 'libclang-rt-dev', 'tshark',
+  // Shells whose completion is tested.
+  'fish', 'zsh',
 ] as const;
 
 async function missing(names: readonly string[]): Promise<string[]> {

@@ -19,6 +19,13 @@ export interface RunArgs {
 
 export const RUN_USAGE = 'vfring run [--local sm|vf] -n N [--mpirun PATH] [mpirun options…] -- PROGRAM [ARGUMENTS…]';
 
+/** For completion. They are not commander's, which would take mpirun's for its own. */
+export const RUN_OPTIONS = [
+  { name: '--local', what: 'within a node: shared memory (sm) or VFs too (vf)', values: ['sm', 'vf'] },
+  { name: '-n', what: 'number of processes', values: [] },
+  { name: '--mpirun', what: 'the mpirun to use', values: [] },
+] as const;
+
 const RANKS_OPTIONS = new Set(['-n', '--n', '-np', '--np', '-c']);
 const HOST_OPTIONS = /^--?(H|host|hostfile|machinefile|default-hostfile|add-host|add-hostfile)$/;
 

@@ -3,7 +3,7 @@
  * How a lease comes about: VFs are picked, written down, handed over, and the
  * process's limit is raised. Whatever fails, all of it is undone.
  */
-import type { Config } from '../config/schema.js';
+import type { Config, NumaPolicy } from '../config/schema.js';
 import { VfringError, causeText } from '../errors.js';
 import type { Ledger } from '../ledger/ledger.js';
 import { RLIMIT_MEMLOCK } from '../libc.js';
@@ -13,8 +13,9 @@ import { dmaLimit } from './claims.js';
 import type { Job } from './job-registry.js';
 import { leaseId, type Lease, type LeaseRequest, type LeasedVf } from './lease.js';
 import { raiseMemlock, type Prlimit } from './memlock.js';
+import { numaView, type Numa } from './numa.js';
 import type { WatchedProcess } from './processes.js';
-import { shortage } from './shortage.js';
+import { farOnly, shortage } from './shortage.js';
 import type { VfKeeper } from './vf-keeper.js';
 import type { PoolEntry, VfPool } from './vf-pool.js';
 
@@ -26,6 +27,8 @@ export interface GrantContext {
   readonly prlimit: Prlimit;
   readonly limits: Config['limits'];
   readonly spread: Config['spread'];
+  readonly numa: Numa;
+  readonly numaPolicy: NumaPolicy;
   readonly log: Log;
 }
 
@@ -40,11 +43,14 @@ export interface Ask {
 /** A wish, and the VFs that are to fulfil it. */
 export interface Picked extends Ask {
   readonly entries: readonly PoolEntry[];
+  /** NUMA nodes of the process, where they had to be looked up. */
+  readonly nodes: readonly number[] | undefined;
 }
 
 export interface Granted {
   readonly lease: Lease;
   readonly entries: readonly PoolEntry[];
+  readonly nodes: readonly number[] | undefined;
 }
 
 /** What was changed for the wish is undone. `barred`: the VF that cannot be handed over, when that is why. */
@@ -58,8 +64,7 @@ export async function grant(ask: Ask, context: GrantContext): Promise<Granted> {
   const barred = new Set<PoolEntry>();
   let refused: unknown;
   for (;;) {
-    const entries = await pick(ask, context, barred, [], refused);
-    const [result] = await handOver([{ ...ask, entries }], context);
+    const [result] = await handOver([await pick(ask, context, barred, [], refused)], context);
     if (result === undefined) {
       throw new Error('a wish has a result');
     }
@@ -82,26 +87,33 @@ export async function grant(ask: Ask, context: GrantContext): Promise<Granted> {
  * @param siblings VFs that are about to go to the same job
  */
 export async function pick(
-  { request, job }: Ask,
-  { pool, keeper, spread }: GrantContext,
+  ask: Ask,
+  { pool, keeper, spread, numa, numaPolicy }: GrantContext,
   barred: ReadonlySet<PoolEntry>,
   siblings: readonly PoolEntry[] = [],
   refused?: unknown,
-): Promise<PoolEntry[]> {
-  const candidates = new Set(pool.in('free').filter((entry) => !barred.has(entry)));
+): Promise<Picked> {
+  const { request, job, process: { pid } } = ask;
+  const free = pool.in('free').filter((entry) => !barred.has(entry));
+  const view = numaView(numaPolicy, numa, pid, free);
+  const candidates = new Set(free.filter(({ vf }) => view.allows(vf)));
   const picked: PoolEntry[] = [];
   const down: PoolEntry[] = [];
   while (picked.length < request.count) {
-    const entry = pool.choose(candidates, [...siblings, ...picked], job.spread ?? spread, { key: job.key, rank: request.rank });
+    const entry = pool.choose(candidates, [...siblings, ...picked], job.spread ?? spread, { key: job.key, rank: request.rank }, view.distance);
     if (entry === undefined) {
-      throw refused ?? shortage(pool, { wanted: request.count, linked: picked.length, down, kept: 0 });
+      const wanted = request.count;
+      const far = free.filter(({ vf }) => !view.allows(vf));
+      throw refused ?? (far.length > 0 && picked.length + down.length < wanted
+        ? farOnly({ pid, nodes: view.nodes, wanted, near: picked.length, far })
+        : shortage(pool, { wanted, linked: picked.length, down, kept: 0 }));
     }
     candidates.delete(entry);
     if (await keeper.glance(entry)) {
       (entry.linkUp ? picked : down).push(entry);
     }
   }
-  return picked;
+  return { ...ask, entries: picked, nodes: view.nodes };
 }
 
 /**
@@ -126,7 +138,7 @@ export async function handOver(asks: readonly Picked[], context: GrantContext): 
         given.push(entry);
       }
       barred = undefined;
-      results.push({ lease: await prepare(id, generations, ask, context), entries: ask.entries });
+      results.push({ lease: await prepare(id, generations, ask, context), entries: ask.entries, nodes: ask.nodes });
     } catch (error) {
       await giveUp(id, given, context);
       results.push({ error, ...(barred && { barred }) });

@@ -15,8 +15,9 @@ import type { PlannedStep, Provider } from '../providers/provider.js';
 import { checkVfQuota, leasable, queued, reserved } from './claims.js';
 import { grant, handOver, type GrantContext, type Granted } from './grant.js';
 import type { JobRegistry } from './job-registry.js';
-import type { Lease, LeaseEnd, LeaseRequest, LeasedVf } from './lease.js';
+import { leaseId, type Lease, type LeaseEnd, type LeaseRequest, type LeasedVf } from './lease.js';
 import type { Prlimit } from './memlock.js';
+import type { Numa } from './numa.js';
 import { pickTogether, type Wish } from './pick-together.js';
 import type { Processes, WatchedProcess } from './processes.js';
 import { revive, sortRemains } from './recover.js';
@@ -36,6 +37,7 @@ export interface LeaseManagerOptions {
   readonly jobs: JobRegistry;
   readonly ledger: Ledger;
   readonly prlimit: Prlimit;
+  readonly numa: Numa;
   readonly log: Log;
 }
 
@@ -254,6 +256,14 @@ export class LeaseManager {
     return this.#queue.run(async () => task());
   }
 
+  /** NUMA nodes where the process of a lease may run now; undefined when it has ended, or they are not known. */
+  nodesOf(key: number): readonly number[] | undefined {
+    const lease = this.#leases.get(leaseId(key));
+    const nodes = lease && this.#options.numa.nodesOf(lease.pid);
+    // Only a process that still lives is sure to be the one that was looked at.
+    return lease?.process.ended() === false ? nodes : undefined;
+  }
+
   leases(): Lease[] {
     return [...this.#leases.values()];
   }
@@ -314,8 +324,8 @@ export class LeaseManager {
   }
 
   get #context(): GrantContext {
-    const { ledger, prlimit, log, settings: { provider, config: { limits, spread } } } = this.#options;
-    return { ledger, prlimit, log, provider, limits, spread, pool: this.pool, keeper: this.#keeper };
+    const { ledger, prlimit, numa, log, settings: { provider, config: { limits, spread, numa: numaPolicy } } } = this.#options;
+    return { ledger, prlimit, numa, log, provider, limits, spread, numaPolicy, pool: this.pool, keeper: this.#keeper };
   }
 
   /** Throws when the job takes no leases. */
@@ -352,12 +362,13 @@ export class LeaseManager {
     return this.#note(granted);
   }
 
-  #note({ lease, entries }: Granted): Lease {
+  #note({ lease, entries, nodes }: Granted): Lease {
     this.#register(lease, entries);
     this.tally.granted++;
     this.#options.log.info('lease granted', {
       lease: lease.id, uid: lease.uid, pid: lease.pid, job: lease.job.id, rank: lease.rank,
       vfs: lease.vfs.map(({ vf }) => vf.name).join(','), memlock_bytes: lease.memlockBytes,
+      ...(nodes && { numa: nodes.join(','), vf_numa: lease.vfs.map(({ vf }) => vf.numa).join(',') }),
     });
     return lease;
   }

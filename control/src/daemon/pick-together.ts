@@ -34,9 +34,10 @@ export async function pickTogether(wishes: readonly Wish[], rules: PickRules): P
       const ask: Ask = { uid, process, request, job: rules.jobOf(uid, request) };
       rules.admit(uid, ask.job, request.count, taken.size);
       const siblings = picked.flatMap(({ job, entries }) => (job === ask.job ? entries : []));
-      const entries = await pick(ask, rules.context, taken, siblings);
+      const mine = await pick(ask, rules.context, taken, siblings);
+      const { entries } = mine;
       entries.forEach((entry) => taken.add(entry));
-      picked.push({ ...ask, entries });
+      picked.push(mine);
       // Quotas and reservations of those who come after count these, too.
       ask.job.held += entries.length;
     }

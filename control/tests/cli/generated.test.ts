@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** Manual pages and completion come from the same tree as --help, and shells and roff take them. */
+/** Manual pages come from the same tree as --help, and roff takes them. */
 import { spawnSync } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
-import { completion } from '../../src/cli/completion.js';
 import { manual, visible } from '../../src/cli/manual.js';
 import { buildProgram } from '../../src/cli/program.js';
 import { daemonCommand } from '../../src/daemon/command.js';
@@ -25,35 +24,5 @@ describe.each([['vfring', manual(buildProgram(), 1), buildProgram()], ['vfringd'
     const { stdout, stderr, status } = spawnSync('groff', ['-man', '-ww', '-Tutf8'], { input: page, encoding: 'utf8' });
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
     expect(stdout).toContain('vfring');
-  });
-});
-
-describe('completion', () => {
-  const complete = (typed: string): string[] => {
-    const words = typed.split(' ');
-    const script = `${completion('bash', buildProgram())}
-COMP_WORDS=(${words.map((word) => `'${word}'`).join(' ')}); COMP_CWORD=${words.length - 1}; _vfring; printf '%s\\n' "\${COMPREPLY[@]}"`;
-    return spawnSync('bash', ['-c', script], { encoding: 'utf8' }).stdout.trim().split('\n');
-  };
-
-  test.each<[string, string[]]>([
-    ['vfring pr', ['preflight', 'provision']],
-    ['vfring job ', ['create', 'end', '--json', '--uid', '--help', '-h']],
-    ['vfring job create --v', ['--vfs']],
-    ['vfring job --uid 7 end --k', ['--kill']],
-    ['vfring config ', ['check', '--help', '-h']],
-    ['vfring man', ['']],
-  ])('bash: %s', (typed, words) => {
-    expect(complete(typed)).toEqual(words);
-  });
-
-  test.skipIf(!has('zsh'))('zsh takes it', () => {
-    const { status, stderr } = spawnSync('zsh', ['-n'], { input: completion('zsh', buildProgram()), encoding: 'utf8' });
-    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
-  });
-
-  test.skipIf(!has('fish'))('fish takes it', () => {
-    const { status, stderr } = spawnSync('fish', ['-n'], { input: completion('fish', buildProgram()), encoding: 'utf8' });
-    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
   });
 });

@@ -14,6 +14,7 @@ import { silentLog } from '../../src/log.js';
 import type { Provider, Vf, VfCounters, VfHealth, VfMemory } from '../../src/providers/provider.js';
 import { VfringError } from '../../src/errors.js';
 import { softConfig } from './config.js';
+import { NO_NUMA } from './fake-numa.js';
 
 export class Crash extends Error {}
 
@@ -88,7 +89,7 @@ export class World {
       fuse();
       return this.#prlimit(pid, limit);
     };
-    const manager = new LeaseManager({ settings, jobs, ledger: watched, prlimit, log: silentLog });
+    const manager = new LeaseManager({ settings, jobs, ledger: watched, prlimit, numa: NO_NUMA, log: silentLog });
     const control = new JobControl({ manager, jobs, settings, log: silentLog, now: () => this.now });
     this.daemon = { manager, jobs, control, ledger };
     await manager.start(this.#processes());
