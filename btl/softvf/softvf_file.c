@@ -236,7 +236,7 @@ int softvf_admin_create(const char *dir, const struct softvf_admin_spec *spec)
     if (dir_fd < 0) {
         return -errno;
     }
-    int unique = check_mac(dir_fd, spec);
+    int unique = spec->mac_is_unique ? 0 : check_mac(dir_fd, spec);
     if (unique != 0) {
         close(dir_fd);
         return unique;

@@ -4,14 +4,11 @@
  * vfring-softvf: makes, shows and removes soft VFs. See docs/soft-vf.md.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <unistd.h>
 
 #include "softvf_admin.h"
 #include "softvf_internal.h"
@@ -119,16 +116,6 @@ static int create(int argc, char **argv)
     return 0;
 }
 
-/** Whether somebody holds the VF. The lock is held for an instant only. */
-static int is_open(int fd)
-{
-    if (flock(fd, LOCK_SH | LOCK_NB) == 0) {
-        flock(fd, LOCK_UN);
-        return 0;
-    }
-    return errno == EWOULDBLOCK ? 1 : -errno;
-}
-
 /** Losses on the receive side; a multicast frame nobody asked for is none. */
 static uint64_t rx_dropped(const struct softvf_header *hdr)
 {
@@ -160,25 +147,14 @@ static void print(const struct softvf_header *hdr, const struct softvf_rx *rx, b
 
 static int show(const char *path)
 {
-    static struct { struct softvf_header hdr; struct softvf_rx rx; } copy;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    static struct softvf_header hdr;
+    static struct softvf_rx rx;
+    int rc = softvf_admin_read(path, &hdr, &rx);
 
-    if (fd < 0) {
-        return fail("open", path, -errno);
-    }
-    /* By pread: the file's owner may truncate it under a mapping. */
-    int rc = softvf_file_check(fd, &copy.hdr);
-    if (rc == 0 && pread(fd, &copy.rx, sizeof(copy.rx), offsetof(struct softvf_file, rx)) !=
-                       (ssize_t)sizeof(copy.rx)) {
-        rc = -EPROTO;
-    }
-    int open_now = rc == 0 ? is_open(fd) : 0;
-    rc = open_now < 0 ? open_now : rc;
-    close(fd);
-    if (rc != 0) {
+    if (rc < 0) {
         return fail("show", path, rc);
     }
-    print(&copy.hdr, &copy.rx, open_now == 1);
+    print(&hdr, &rx, rc == 1);
     if (fflush(stdout) != 0) {
         return fail("write the state of", path, -errno);
     }

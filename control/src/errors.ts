@@ -211,11 +211,6 @@ export const CATALOGUE = {
   },
 
   // The soft provider.
-  VFRING_ERR_NO_SOFTVF: {
-    exit: EXIT.UNAVAILABLE,
-    message: 'the soft VF tool {tool} cannot be run: {cause}',
-    remedy: 'install vfring whole, or say where the tool is: VFRING_LIBEXEC=DIR',
-  },
   VFRING_ERR_SOFTVF_FAILED: {
     exit: EXIT.OS,
     message: '{command} failed: {cause}',

@@ -67,7 +67,37 @@ describe('owner of a node', () => {
   });
 });
 
+describe('a lock on a file', () => {
+  test('is seen while another holds it, and not after', async () => {
+    const file = join(tempDir(), 'vf0');
+    writeFileSync(file, '');
+    expect(addon.isLocked(file)).toBe(false);
+    const holder = spawn('flock', ['--no-fork', file, 'sh', '-c', 'echo held; exec sleep 1000']);
+    await new Promise((resolve) => holder.stdout.once('data', resolve));
+    expect(addon.isLocked(file)).toBe(true);
+    const over = new Promise((resolve) => holder.once('close', resolve));
+    holder.kill('SIGKILL');
+    await over;
+    expect(addon.isLocked(file)).toBe(false);
+    expect(() => addon.isLocked(join(file, 'x'))).toThrow(/ENOTDIR/);
+    expect(() => addon.isLocked(`${file}2`)).toThrow(/ENOENT/);
+  });
+});
+
 describe('processes', () => {
+  test('a start time is what /proc says, whatever the name of the program', () => {
+    const dir = tempDir();
+    const odd = join(dir, 'a) b (c)');
+    execFileSync('cp', ['/bin/sleep', odd]);
+    const child = spawn(odd, ['1000']);
+    const pid = child.pid ?? 0;
+    onTestFinished(() => void child.kill('SIGKILL'));
+    const stat = execFileSync('cat', [`/proc/${pid}/stat`], { encoding: 'latin1' });
+    expect(addon.startTicks(pid)).toBe(Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]));
+    expect(addon.startTicks(process.pid)).toBeGreaterThan(0);
+    expect(addon.startTicks(0x7fff_fffe)).toBeNull();
+  });
+
   test('the end of a process is reported once, however it ends', async () => {
     const child = spawn('sleep', ['1000']);
     const pidfd = addon.pidfdOpen(child.pid ?? 0);

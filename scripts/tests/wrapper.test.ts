@@ -10,7 +10,6 @@ import { CAPABILITIES, CAPABILITY_MASK } from '../../control/src/daemon/capabili
 import { eventually } from '../../control/tests/helpers/eventually.js';
 import { ended, leaseRequest } from '../../control/tests/helpers/lease-client.js';
 import { tempDir } from '../../control/tests/helpers/temp-dir.js';
-import { programs } from '../lib/native.js';
 import { wrapper } from '../lib/wrapper.js';
 
 const root = join(import.meta.dirname, '../..');
@@ -42,7 +41,7 @@ await import(${url('control/src/daemon/main.ts')});
 async function start(before: readonly string[] = []): Promise<{ child: ChildProcess; dir: string; log: () => string }> {
   const { dir, vfringd } = install();
   const argv = [...before, vfringd, '--foreground', '--config', join(dir, 'vfringd.yaml'), '--run-dir', join(dir, 'run')];
-  const child = spawn(argv[0] as string, argv.slice(1), { env: { ...process.env, VFRING_LIBEXEC: programs }, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(argv[0] as string, argv.slice(1), { stdio: ['ignore', 'pipe', 'pipe'] });
   onTestFinished(async () => {
     child.kill('SIGTERM');
     await ended(child);

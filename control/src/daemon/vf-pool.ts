@@ -96,10 +96,10 @@ export class VfPool {
     distance: (vf: Vf) => number = () => 0,
   ): PoolEntry | undefined {
     const inOrder = nearest(this.#entries.filter((entry) => candidates.has(entry)), distance);
-    if (spread === 'pack') {
+    const pfs = [...new Set(this.#entries.map((entry) => entry.vf.pf))];
+    if (spread === 'pack' || pfs.length < 2) {
       return inOrder[0];
     }
-    const pfs = [...new Set(this.#entries.map((entry) => entry.vf.pf))];
     const load = new Map(pfs.map((pf) => [pf, 0]));
     for (const entry of this.#entries) {
       if (entry.lease?.job.key === job.key || picked.includes(entry)) {
