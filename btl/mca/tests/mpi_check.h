@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the parts of mpi_check share. */
+#ifndef MPI_CHECK_H
+#define MPI_CHECK_H
+
+#include <mpi.h>
+
+extern int rank, size;
+extern volatile int bad; /* something was not right */
+
+/* mpi_check.c */
+void *exchange(void *tag);
+
+/* mpi_check_counts.c */
+unsigned long long read_pvar(const char *name);
+/** Counts the component's allocations from now on. */
+void alloc_begin(void);
+void alloc(void);
+void counts(void);
+void pvars(void);
+
+#endif /* MPI_CHECK_H */
