@@ -15,7 +15,7 @@
 
 #define MAX_PLACES	400
 
-static int nth_fd;
+static int nth_fd, all_fd;
 static int fds[2];
 static char *mem;
 static struct uio_vf_dma_map map;
@@ -177,14 +177,15 @@ static void fail_all(long space)
 	static const char *const kinds[] = { "failslab", "fail_page_alloc" };
 	char path[100], text[24];
 
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < 2 && space >= 0; i++) {
 		snprintf(path, sizeof(path), "/sys/kernel/debug/%s/space",
 			 kinds[i]);
-		snprintf(text, sizeof(text), "%ld", space < 0 ? 0 : space);
+		snprintf(text, sizeof(text), "%ld", space);
 		if (write_file(path, text))
 			tap_result(false, path, strerror(errno));
 	}
-	if (write_file("/proc/thread-self/make-it-fail", space < 0 ? "0" : "1"))
+	/* Opened before: while all fails, no file can be opened. */
+	if (pwrite(all_fd, space < 0 ? "0" : "1", 1, 0) != 1)
 		tap_result(false, "make-it-fail", strerror(errno));
 }
 
@@ -252,6 +253,8 @@ int main(void)
 		printf("# no fault injection in this kernel: npm run test:debug-kernel has it\n");
 		return 0;
 	}
+	all_fd = open("/proc/thread-self/make-it-fail", O_RDWR | O_CLOEXEC);
+	NEED(all_fd >= 0, "make-it-fail");
 	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
 		snprintf(path, sizeof(path), "/sys/kernel/debug/%s",
 			 settings[i][0]);
