@@ -13,17 +13,19 @@
  *  - struct uio_vf_dma: one DMA region.
  *
  * Lock order, outermost first:
- *  device_lock(pdev)	open, close, reset, remove
  *  file->join_sem	map (read) against join (write)
+ *  device_lock(pdev)	open, close, reset, join, remove
  *  space->map_mutex	IOVA space, IOMMU mappings made, ids, teardown
  *  mmap_lock		taken by pinning (which holds none of the below)
+ *  vf->map_sem		BAR mappings: page faults (read) against reset (write)
  *  reclaim		may call the MMU notifier
  *  space->lock		region state; taken by the notifier, so no memory is
  *			allocated and no page lock taken under it
- *  vf->map_sem		BAR mappings; taken by page faults under mmap_lock
  * vf->irq_mutex is taken under the device lock or alone; vf->irq_lock in
  * interrupts.
- * map_mutex is never held while pinning or copying from or to user memory.
+ * map_mutex is never held while pinning or copying from or to user memory, and
+ * only join_sem is held while waiting for memory of the process, which may never
+ * come.
  */
 #ifndef UIO_VF_H
 #define UIO_VF_H
@@ -135,12 +137,14 @@ struct uio_vf_vector {
  * @maps_kobj: sysfs folder "maps"
  * @map_kobjs: its entries, by BAR
  * @mapping: address space of the open node; under the device lock
- * @map_sem: BAR page faults against @gone
+ * @map_sem: BAR page faults against @gone and resets
  * @started: handed over to an opener; under the device lock
  * @space: DMA address space while started; NULL, too, if it was lost in a join
  *	that failed twice; under the device lock
  * @member: in @space->members
  * @domain: the IOMMU backend's, while in a space
+ * @dma_ended: its memory went away, and bus mastering is off until the next
+ *	open; under @space's lock
  * @owner_pid: thread group of the opener in the initial namespace
  * @generation: opens so far
  * @dma_limit_bytes: set by the administrator
@@ -175,6 +179,7 @@ struct uio_vf_dev {
 	struct uio_vf_space *space;
 	struct list_head member;
 	struct uio_vf_domain *domain;
+	bool dma_ended;
 	pid_t owner_pid;
 	u64 generation;
 	u64 dma_limit_bytes;
@@ -313,7 +318,7 @@ static inline u64 uio_vf_dma_bytes(const struct uio_vf_dma *dma)
  * @vf: referenced through its class device
  * @lock: @space
  * @join_sem: a map, which must not find its space replaced half-way, against
- *	join; taken outside of everything but the device lock
+ *	join; taken outside of everything
  * @space: DMA address space of this open, referenced
  * @last_event: low 32 bits of the event count that read() returned last
  */
@@ -350,6 +355,8 @@ long uio_vf_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
 int uio_vf_device_start(struct uio_vf_dev *vf, struct uio_vf_space *space);
 void uio_vf_device_stop(struct uio_vf_dev *vf);
 int uio_vf_device_reset(struct uio_vf_dev *vf);
+void uio_vf_device_reset_done(struct uio_vf_dev *vf);
+bool uio_vf_device_end_dma(struct uio_vf_dev *vf);
 
 /* scrub */
 int uio_vf_device_scrub(struct uio_vf_dev *vf);

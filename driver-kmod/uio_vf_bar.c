@@ -4,9 +4,11 @@
  *
  * Pages go into a process by page fault, never at mmap() time: a fault looks
  * at vf->gone under map_sem with the mapping already known to the file's
- * address space, so that nothing escapes uio_vf_bars_revoke().
+ * address space, so that nothing escapes uio_vf_bars_revoke(). It waits there
+ * while the function is reset.
  */
 #include <linux/mm.h>
+#include <linux/nospec.h>
 
 #include "uio_vf.h"
 #include "uio_vf_compat.h"
@@ -166,7 +168,7 @@ int uio_vf_bar_mmap(struct uio_vf_dev *vf, struct vm_area_struct *vma)
 	if (vma->vm_flags & VM_EXEC)
 		return -EACCES;
 
-	info = &vf->bars[vma->vm_pgoff];
+	info = &vf->bars[array_index_nospec(vma->vm_pgoff, UIO_VF_NUM_BARS)];
 	if (!info->num_areas || info->areas[0].offset ||
 	    vma->vm_end - vma->vm_start > info->areas[0].length)
 		return -EINVAL;
@@ -221,10 +223,12 @@ int uio_vf_status_mmap(struct uio_vf_dev *vf, struct vm_area_struct *vma)
 
 /**
  * uio_vf_bars_revoke - take the registers away from whoever mapped them
- * @vf: the device, its device lock held, already marked gone
+ * @vf: the device, its device lock held; marked gone, or its map_sem held for
+ *	writing
  *
- * Later accesses raise SIGBUS. The status page is zapped along with the BARs,
- * whose page offsets overlap it, and comes back at the next access.
+ * Later accesses raise SIGBUS, or wait for map_sem. The status page is zapped
+ * along with the BARs, whose page offsets overlap it, and comes back at the next
+ * access.
  */
 void uio_vf_bars_revoke(struct uio_vf_dev *vf)
 {

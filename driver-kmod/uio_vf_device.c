@@ -10,12 +10,61 @@
 
 #include "uio_vf.h"
 
+/*
+ * Not pci_clear_master(), which also writes a bit field of @pdev that the PCI
+ * core shares with what it keeps under the device lock.
+ */
+static void uio_vf_master_off(struct pci_dev *pdev)
+{
+	u16 command;
+
+	pci_read_config_word(pdev, PCI_COMMAND, &command);
+	/* All ones: in reset, or not there any more. */
+	if (!PCI_POSSIBLE_ERROR(command) && (command & PCI_COMMAND_MASTER))
+		pci_write_config_word(pdev, PCI_COMMAND,
+				      command & ~PCI_COMMAND_MASTER);
+}
+
+/**
+ * uio_vf_device_end_dma - no DMA any more until the next open
+ * @vf: the device, in a space whose lock is held; its device lock is not needed
+ *
+ * Return: whether it ended now, and not before.
+ */
+bool uio_vf_device_end_dma(struct uio_vf_dev *vf)
+{
+	if (vf->dma_ended)
+		return false;
+	vf->dma_ended = true;
+	uio_vf_master_off(vf->pdev);
+	return true;
+}
+
+/**
+ * uio_vf_device_reset_done - a reset has put configuration space back
+ * @vf: the device, its device lock held
+ *
+ * Called by the PCI core after each reset, an administrator's included. What
+ * ended before or beside it stays ended.
+ */
+void uio_vf_device_reset_done(struct uio_vf_dev *vf)
+{
+	if (!vf->space)
+		return;
+	mutex_lock(&vf->space->lock);
+	if (vf->dma_ended)
+		uio_vf_master_off(vf->pdev);
+	mutex_unlock(&vf->space->lock);
+}
+
 /**
  * uio_vf_device_reset - function-level reset
  * @vf: the device, its device lock held
  *
  * Configuration space, MSI-X set-up included, is as before afterwards;
- * registers are as after power-on where the device obeys the reset.
+ * registers are as after power-on where the device obeys the reset. Nobody
+ * speaks to them meanwhile: a function under reset may answer with an error,
+ * which some machines do not forgive.
  *
  * Return: 0, -ENOTTY if the function has no way to be reset, or the error of
  * the reset.
@@ -24,10 +73,13 @@ int uio_vf_device_reset(struct uio_vf_dev *vf)
 {
 	int ret;
 
+	down_write(&vf->map_sem);
+	uio_vf_bars_revoke(vf);
 	/* As pci_reset_function() would: keep user config accesses out. */
 	pci_cfg_access_lock(vf->pdev);
 	ret = pci_reset_function_locked(vf->pdev);
 	pci_cfg_access_unlock(vf->pdev);
+	up_write(&vf->map_sem);
 	return ret;
 }
 
@@ -74,6 +126,7 @@ int uio_vf_device_start(struct uio_vf_dev *vf, struct uio_vf_space *space)
 	}
 
 	WRITE_ONCE(vf->dma_peak_bytes, 0);
+	vf->dma_ended = false;
 	ret = uio_vf_space_attach(space, vf);
 	if (ret) {
 		dev_warn_ratelimited(&pdev->dev,

@@ -159,6 +159,8 @@ void uio_vf_dma_kill(struct uio_vf_space *space, struct uio_vf_dma *dma)
 	uio_vf_dma_invalidated(space);
 	uio_vf_dma_unpin(dma, false);
 	uio_vf_uncharge_memory(space, dma);
+	/* One munmap() or exit can end a quarter of a million of them. */
+	cond_resched();
 }
 
 /* Unpinned outside of space->lock, where page locks can be taken. */
@@ -206,6 +208,7 @@ void uio_vf_dma_free_all(struct uio_vf_space *space)
 		xa_erase(&space->regions, id);
 		space->backend->put_iova(space, dma);
 		kfree(dma);
+		cond_resched();
 	}
 }
 

@@ -8,6 +8,7 @@
  */
 #include <linux/file.h>
 #include <linux/fs.h>
+#include <linux/nospec.h>
 #include <linux/uaccess.h>
 
 #include "uio_vf.h"
@@ -77,7 +78,8 @@ static int uio_vf_do_bar(struct uio_vf_file *file, union uio_vf_arg *arg)
 	if (bar->flags || bar->index >= UIO_VF_NUM_BARS)
 		return -EINVAL;
 
-	known = &file->vf->bars[bar->index];
+	known = &file->vf->bars[array_index_nospec(bar->index,
+						   UIO_VF_NUM_BARS)];
 	bar->length = known->length;
 	bar->num_areas = known->num_areas;
 	memcpy(bar->areas, known->areas, sizeof(bar->areas));
@@ -165,16 +167,20 @@ static int uio_vf_do_join(struct uio_vf_file *file, union uio_vf_arg *arg)
 		goto put;
 	}
 
-	ret = device_lock_interruptible(dev);
+	/* A map can wait for its pages for ever: not with the device locked. */
+	ret = down_write_killable(&file->join_sem);
 	if (ret)
 		goto put;
-	down_write(&file->join_sem);
+	ret = device_lock_interruptible(dev);
+	if (ret)
+		goto up;
 	if (uio_vf_is_gone(file->vf))
 		ret = -ENODEV;
 	else
 		ret = uio_vf_space_join(file, with->private_data);
-	up_write(&file->join_sem);
 	device_unlock(dev);
+up:
+	up_write(&file->join_sem);
 put:
 	fput(with);
 	return ret;
@@ -208,7 +214,7 @@ static const struct uio_vf_ioctl_desc *uio_vf_ioctl_find(unsigned int cmd)
 
 	if (nr >= ARRAY_SIZE(uio_vf_ioctls))
 		return NULL;
-	desc = &uio_vf_ioctls[nr];
+	desc = &uio_vf_ioctls[array_index_nospec(nr, ARRAY_SIZE(uio_vf_ioctls))];
 	if ((cmd & ~IOCSIZE_MASK) != (desc->cmd & ~IOCSIZE_MASK))
 		return NULL;
 	return desc;

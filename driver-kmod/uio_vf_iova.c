@@ -8,6 +8,7 @@
  */
 #include <linux/bitops.h>
 #include <linux/random.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 
 #include "uio_vf.h"
@@ -109,6 +110,7 @@ static bool uio_vf_iova_search(struct uio_vf_space *space, unsigned long from,
 		if (hit->last >= space->iova_max)
 			return false;
 		from = hit->last + 1;
+		cond_resched();
 	}
 	*iova = first;
 	return true;

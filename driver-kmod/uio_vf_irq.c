@@ -7,6 +7,7 @@
  */
 #include <linux/eventfd.h>
 #include <linux/interrupt.h>
+#include <linux/nospec.h>
 #include <linux/slab.h>
 
 #include "uio_vf.h"
@@ -44,13 +45,20 @@ static void uio_vf_eventfd_set(struct uio_vf_dev *vf,
 		eventfd_ctx_put(ctx);
 }
 
+/* The PCI core lets the function use its interrupt line again: it must not. */
+static void uio_vf_messages_free(struct pci_dev *pdev)
+{
+	pci_free_irq_vectors(pdev);
+	pci_intx(pdev, 0);
+}
+
 static void uio_vf_vectors_free(struct uio_vf_dev *vf, unsigned int num)
 {
 	while (num--)
 		free_irq(vf->vectors[num].irq, &vf->vectors[num]);
 	kfree(vf->vectors);
 	vf->vectors = NULL;
-	pci_free_irq_vectors(vf->pdev);
+	uio_vf_messages_free(vf->pdev);
 }
 
 /**
@@ -77,7 +85,7 @@ int uio_vf_irq_start(struct uio_vf_dev *vf)
 
 	vf->vectors = kcalloc(num, sizeof(*vf->vectors), GFP_KERNEL_ACCOUNT);
 	if (!vf->vectors) {
-		pci_free_irq_vectors(pdev);
+		uio_vf_messages_free(pdev);
 		return -ENOMEM;
 	}
 
@@ -210,7 +218,8 @@ int uio_vf_irq_control(struct uio_vf_dev *vf, const struct uio_vf_irq *req)
 	} else if (req->vector >= vf->num_vectors) {
 		ret = -EINVAL;
 	} else {
-		vector = &vf->vectors[req->vector];
+		vector = &vf->vectors[array_index_nospec(req->vector,
+							 vf->num_vectors)];
 		if (action == UIO_VF_IRQ_SET_EVENTFD)
 			ret = uio_vf_irq_set_eventfd(vf, &vector->eventfd,
 						     req->eventfd);

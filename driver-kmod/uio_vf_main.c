@@ -117,6 +117,8 @@ static int uio_vf_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 		goto err_put;
 	}
 	pci_clear_master(pdev);
+	/* Whoever shares its interrupt line would suffer: nobody here answers. */
+	pci_intx(pdev, 0);
 
 	ret = uio_vf_group_claim(vf);
 	if (ret)
@@ -179,11 +181,21 @@ static const struct pci_device_id uio_vf_ids[] = {
 	{ }
 };
 
+static void uio_vf_reset_done(struct pci_dev *pdev)
+{
+	uio_vf_device_reset_done(pci_get_drvdata(pdev));
+}
+
+static const struct pci_error_handlers uio_vf_err_handlers = {
+	.reset_done = uio_vf_reset_done,
+};
+
 static struct pci_driver uio_vf_driver = {
 	.name = UIO_VF_NAME,
 	.id_table = uio_vf_ids,
 	.probe = uio_vf_probe,
 	.remove = uio_vf_remove,
+	.err_handler = &uio_vf_err_handlers,
 	.driver_managed_dma = true,
 };
 

@@ -96,11 +96,11 @@ static void uio_vf_noiommu_put_iova(struct uio_vf_space *space,
 
 static void uio_vf_noiommu_memory_lost(struct uio_vf_space *space)
 {
-	struct pci_dev *pdev = uio_vf_noiommu_vf(space)->pdev;
+	struct uio_vf_dev *vf = uio_vf_noiommu_vf(space);
+	struct pci_dev *pdev = vf->pdev;
 
-	if (!pdev->is_busmaster)
+	if (!uio_vf_device_end_dma(vf))
 		return;
-	pci_clear_master(pdev);
 	pci_wait_for_pending_transaction(pdev);
 	dev_warn_ratelimited(&pdev->dev,
 			     "bus mastering is off until the next open: registered memory went away, and no IOMMU keeps the device from it\n");

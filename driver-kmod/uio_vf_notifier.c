@@ -89,7 +89,7 @@ static void uio_vf_notifier_release(struct mmu_notifier *notifier,
 	 * fault. A process killed at full traffic need not flood the log.
 	 */
 	list_for_each_entry(vf, &space->members, member)
-		pci_clear_master(vf->pdev);
+		uio_vf_device_end_dma(vf);
 	for (node = interval_tree_iter_first(&space->by_vaddr, 0, ULONG_MAX);
 	     node; node = next) {
 		next = interval_tree_iter_next(node, 0, ULONG_MAX);

@@ -246,9 +246,11 @@ void uio_vf_sysfs_del_maps(struct uio_vf_dev *vf)
 	int bar;
 
 	for (bar = 0; bar < UIO_VF_NUM_BARS; bar++) {
+		kobject_del(vf->map_kobjs[bar]);
 		kobject_put(vf->map_kobjs[bar]);
 		vf->map_kobjs[bar] = NULL;
 	}
+	kobject_del(vf->maps_kobj);
 	kobject_put(vf->maps_kobj);
 	vf->maps_kobj = NULL;
 }

@@ -6,6 +6,11 @@
 #include "igbvf.h"
 #include "vf.h"
 
+/* 82576 datasheet, split and replication receive control (SRRCTL) */
+#define SRRCTL_BSIZEHEADER_SHIFT	8
+#define SRRCTL_BSIZEHEADER_UNIT		64
+#define SRRCTL_DESCTYPE_SPLIT_ALWAYS	(5u << 25)
+
 #define POLL_TRIES	2000
 #define POLL_US		1000
 
@@ -109,7 +114,7 @@ void igbvf_tx_post(struct igbvf *vf, uint64_t iova)
 {
 	unsigned int entries = TX_RING_BYTES / sizeof(*vf->ring);
 	struct vfring_82576_tx_desc *desc = &vf->ring[vf->tail];
-	uint32_t bytes = FRAME_BYTES;
+	uint32_t bytes = vf->frame_bytes ? vf->frame_bytes : FRAME_BYTES;
 
 	desc->buffer_iova = iova;
 	desc->status = bytes << VFRING_82576_TXD_PAYLEN_SHIFT;
@@ -161,16 +166,31 @@ void igbvf_rx_start(struct igbvf *vf, void *ring, uint64_t iova)
 	reg_write(vf, VFRING_82576_RDT(0), 0);
 }
 
-unsigned int igbvf_rx_post(struct igbvf *vf, uint64_t iova)
+/* What is no IP packet is cut after the whole header buffer in this mode. */
+void igbvf_rx_split(struct igbvf *vf)
+{
+	reg_write(vf, VFRING_82576_SRRCTL(0),
+		  RX_BUFFER_BYTES / VFRING_82576_SRRCTL_BSIZEPACKET_UNIT |
+		  RX_HEADER_BYTES / SRRCTL_BSIZEHEADER_UNIT << SRRCTL_BSIZEHEADER_SHIFT |
+		  SRRCTL_DESCTYPE_SPLIT_ALWAYS | VFRING_82576_SRRCTL_DROP_EN);
+}
+
+unsigned int igbvf_rx_post_split(struct igbvf *vf, uint64_t header,
+				 uint64_t iova)
 {
 	unsigned int entries = RX_RING_BYTES / sizeof(*vf->rx_ring);
 	unsigned int index = vf->rx_tail;
 
 	vf->rx_ring[index].read.packet_iova = iova;
-	vf->rx_ring[index].read.header_iova = 0;
+	vf->rx_ring[index].read.header_iova = header;
 	vf->rx_tail = (index + 1) % entries;
 	reg_write(vf, VFRING_82576_RDT(0), vf->rx_tail);
 	return index;
+}
+
+unsigned int igbvf_rx_post(struct igbvf *vf, uint64_t iova)
+{
+	return igbvf_rx_post_split(vf, 0, iova);
 }
 
 unsigned int igbvf_rx_wait(struct igbvf *vf, unsigned int index, int ms)

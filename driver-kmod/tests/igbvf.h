@@ -20,6 +20,7 @@ struct igbvf {
 	volatile uint8_t *regs;
 	struct vfring_82576_tx_desc *ring;
 	unsigned int tail;
+	unsigned int frame_bytes;	/* of each frame sent, 0: FRAME_BYTES */
 	volatile union vfring_82576_rx_desc *rx_ring;
 	unsigned int rx_tail;
 };
@@ -38,10 +39,10 @@ bool igbvf_reset(struct igbvf *vf);
 void igbvf_tx_start(struct igbvf *vf, void *ring, uint64_t iova);
 /* Where the device writes its head after each frame; 0: nowhere. */
 void igbvf_tx_head_writeback(struct igbvf *vf, uint64_t iova);
-/* Send one frame of 60 bytes at @iova and wait until the head has moved. */
+/* Send one frame at @iova and wait until the head has moved. */
 bool igbvf_tx_one(struct igbvf *vf, uint64_t iova);
 
-/* Hand one frame of FRAME_BYTES at @iova to the device, without waiting. */
+/* Hand one frame at @iova to the device, without waiting. */
 void igbvf_tx_post(struct igbvf *vf, uint64_t iova);
 
 /* A broadcast of the local experimental type; @payload fills the rest. */
@@ -51,6 +52,14 @@ void igbvf_frame(void *frame, uint8_t payload);
 void igbvf_rx_start(struct igbvf *vf, void *ring, uint64_t iova);
 /* Let it write one frame to RX_BUFFER_BYTES at @iova. Returns the descriptor. */
 unsigned int igbvf_rx_post(struct igbvf *vf, uint64_t iova);
+/*
+ * The same, but the frame's first RX_HEADER_BYTES go to @header, and only what
+ * is left of it to @iova. After igbvf_rx_split().
+ */
+#define RX_HEADER_BYTES	64UL
+unsigned int igbvf_rx_post_split(struct igbvf *vf, uint64_t header,
+				 uint64_t iova);
+void igbvf_rx_split(struct igbvf *vf);
 /* Bytes received into descriptor @index, 0 if nothing came within @ms. */
 unsigned int igbvf_rx_wait(struct igbvf *vf, unsigned int index, int ms);
 /* Neither queue does anything any more. */

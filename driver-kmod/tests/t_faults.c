@@ -15,8 +15,7 @@
 
 #define MAX_PLACES	400
 
-static int nth_fd;
-static int slow;	/* step where an attempt takes two resets */
+static int nth_fd, all_fd;
 static int fds[2];
 static char *mem;
 static struct uio_vf_dma_map map;
@@ -43,17 +42,15 @@ static bool injected(void)
 
 /*
  * @act returns 0 or a negated errno. Each time something of it fails, it
- * must say so or do without, and leave no trace: @clean undoes a success. Only
- * each @step-th place is tried, for what resets the device takes its time.
+ * must say so or do without, and leave no trace: @clean undoes a success.
  */
-static void each(const char *name, int (*act)(void), void (*clean)(void),
-		 int step)
+static void each(const char *name, int (*act)(void), void (*clean)(void))
 {
 	unsigned long failed = 0, bare = 0, strange = 0;
 	char text[120];
 	int n;
 
-	for (n = 1; n <= MAX_PLACES; n += step) {
+	for (n = 1; n <= MAX_PLACES; n++) {
 		bool fault;
 		int ret;
 
@@ -65,11 +62,12 @@ static void each(const char *name, int (*act)(void), void (*clean)(void),
 			clean();
 		} else {
 			failed++;
-			strange += ret != -ENOMEM && ret != -EFAULT &&
-				   ret != -EAGAIN && ret != -ENOSPC &&
-				   ret != -EINVAL && ret != -ENODEV;
-			if (strange)
+			if (ret != -ENOMEM && ret != -EFAULT &&
+			    ret != -EAGAIN && ret != -ENOSPC &&
+			    ret != -EINVAL && ret != -ENODEV) {
+				strange++;
 				printf("# %s: %s\n", name, strerror(-ret));
+			}
 		}
 		if (!fault)
 			break;
@@ -144,12 +142,12 @@ static void test_join(void)
 
 	fds[1] = vf_open_second(O_RDWR);
 	NEED(fds[1] >= 0, "open the other");
-	each("join", act_join, reopen_first, slow);
+	each("join", act_join, reopen_first);
 	reopen_first();
 	ERROR(vf_map(fds[1], mem, 16 * PAGE, RW, &region), 0, "map there");
 	write_file("/sys/module/uio_vf/parameters/separate_domains", "Y");
 	fail_nth(0);
-	for (int n = 1; n <= MAX_PLACES; n += slow) {
+	for (int n = 1; n <= MAX_PLACES; n++) {
 		bool fault;
 		int ret;
 
@@ -170,13 +168,80 @@ static void test_join(void)
 	EQUAL(pinned_bytes(getpid()), 0, "join with regions: nothing stays pinned");
 }
 
+/*
+ * Every allocation of this process fails from now on, but for the first @space
+ * bytes of each kind; negative: none does.
+ */
+static void fail_all(long space)
+{
+	static const char *const kinds[] = { "failslab", "fail_page_alloc" };
+	char path[100], text[24];
+
+	for (int i = 0; i < 2 && space >= 0; i++) {
+		snprintf(path, sizeof(path), "/sys/kernel/debug/%s/space",
+			 kinds[i]);
+		snprintf(text, sizeof(text), "%ld", space);
+		if (write_file(path, text))
+			tap_result(false, path, strerror(errno));
+	}
+	/* Opened before: while all fails, no file can be opened. */
+	if (pwrite(all_fd, space < 0 ? "0" : "1", 1, 0) != 1)
+		tap_result(false, "make-it-fail", strerror(errno));
+}
+
+/*
+ * A join that fails, and whose way back fails, too, leaves the device without
+ * an address space. It is stopped at close all the same.
+ */
+static void test_lost(void)
+{
+	static const long spaces[] = { 0, 64, 256, 1024, 4096, 16384, 65536 };
+	unsigned int lost = 0, stopped = 0, alive = 0;
+
+	fds[1] = vf_open_second(O_RDWR);
+	NEED(fds[1] >= 0, "lost: open the other");
+	for (size_t i = 0; i < sizeof(spaces) / sizeof(spaces[0]); i++) {
+		struct uio_vf_reset reset = { .size = sizeof(reset) };
+		int ret;
+
+		fail_all(spaces[i]);
+		ret = act_join();
+		fail_all(-1);
+		if (!ret || act_map() != -ENODEV) {
+			reopen_first();
+			continue;
+		}
+		lost++;
+		/* Nothing of it may stumble over what is not there. */
+		if (act_join() == -ENODEV && vf_info(fds[0]).dma_live_bytes == 0 &&
+		    !vf_ioctl(fds[0], UIO_VF_IOCTL_RESET, &reset))
+			alive++;
+		close(fds[0]);
+		stopped += !(pci_command() & PCI_COMMAND_BUS_MASTER);
+		fds[0] = vf_open(O_RDWR);
+		NEED(fds[0] >= 0, "lost: can be opened again");
+	}
+	OK(lost > 0, "lost: a join that fails twice loses the address space");
+	EQUAL(alive, lost, "lost: requests are answered");
+	EQUAL(stopped, lost, "lost: the device is stopped at close");
+	ERROR(act_map(), 0, "lost: and works again afterwards");
+	unmap();
+	close(fds[1]);
+}
+
 static const char *const settings[][2] = {
 	{ "failslab/ignore-gfp-wait", "N" },
 	{ "failslab/verbose", "0" },
+	{ "failslab/task-filter", "Y" },
+	{ "failslab/probability", "100" },
+	{ "failslab/times", "-1" },
 	{ "fail_page_alloc/ignore-gfp-wait", "N" },
 	{ "fail_page_alloc/ignore-gfp-highmem", "N" },
 	{ "fail_page_alloc/min-order", "0" },
 	{ "fail_page_alloc/verbose", "0" },
+	{ "fail_page_alloc/task-filter", "Y" },
+	{ "fail_page_alloc/probability", "100" },
+	{ "fail_page_alloc/times", "-1" },
 };
 
 int main(void)
@@ -188,23 +253,25 @@ int main(void)
 		printf("# no fault injection in this kernel: npm run test:debug-kernel has it\n");
 		return 0;
 	}
+	all_fd = open("/proc/thread-self/make-it-fail", O_RDWR | O_CLOEXEC);
+	NEED(all_fd >= 0, "make-it-fail");
 	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
 		snprintf(path, sizeof(path), "/sys/kernel/debug/%s",
 			 settings[i][0]);
 		NEED(!write_file(path, settings[i][1]), path);
 	}
 	mem = memory(16 * PAGE);
-	slow = getenv("UIO_VF_LONG") ? 1 : 7;
 
-	each("open", act_open, close_first, slow);
+	each("open", act_open, close_first);
 	fds[0] = vf_open(O_RDWR);
 	NEED(fds[0] >= 0, "open");
-	each("map", act_map, unmap, 1);
-	each("map at an IOVA", act_map_fixed, unmap, 1);
+	each("map", act_map, unmap);
+	each("map at an IOVA", act_map_fixed, unmap);
 	test_join();
+	test_lost();
 	close(fds[0]);
 	unbind();
-	each("bind", act_bind, unbind, slow);
+	each("bind", act_bind, unbind);
 	ERROR(act_bind(), 0, "bound again");
 	return tap_end();
 }

@@ -5,7 +5,13 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <inttypes.h>
+#include <linux/userfaultfd.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -197,11 +203,55 @@ static bool sends(struct igbvf *vf, uint64_t frame, uint64_t canary_iova,
 	return *canary != CANARY;
 }
 
-/* What was registered through one before and after is reached by both. */
+#define EARLY_PAGES	24UL
+#define LATE_PAGES	4UL
+
+/* A memfd's memory, whose pages one can look at when a mapping is gone. */
+struct shared_memory {
+	char *keep;
+	char *map;
+	size_t bytes;
+};
+
+/* Written to in an order that leaves its pages scattered. */
+static struct shared_memory scattered(size_t pages)
+{
+	struct shared_memory mem = { .bytes = pages * PAGE };
+	int fd = memfd_create("t_join", MFD_CLOEXEC);
+
+	NEED(fd >= 0 && !ftruncate(fd, mem.bytes), "shared memory");
+	mem.keep = mmap(NULL, mem.bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	mem.map = mmap(NULL, mem.bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	NEED(mem.keep != MAP_FAILED && mem.map != MAP_FAILED, "and its mappings");
+	close(fd);
+	for (size_t i = 0; i < pages; i++)
+		mem.keep[i * 7 % pages * PAGE] = 1;
+	return mem;
+}
+
+/* How many pages of a region does the device write to? */
+static unsigned int reached(struct igbvf *vf, uint64_t frame, uint64_t iova,
+			    const struct shared_memory *mem)
+{
+	unsigned int count = 0;
+
+	for (size_t at = 0; at < mem->bytes; at += PAGE)
+		count += sends(vf, frame, iova + at,
+			       (volatile uint32_t *)(mem->keep + at));
+	return count;
+}
+
+/*
+ * What was registered before and after a join is reached by both devices, until
+ * it is unmapped or its memory goes away; what died before is by neither.
+ */
 static void test_dma(void)
 {
-	struct uio_vf_dma_map ring[2] = {}, frame_map = {}, early = {}, late = {};
-	volatile uint32_t *canary[2] = { memory(PAGE), memory(PAGE) };
+	struct uio_vf_dma_map ring[2] = {}, frame_map = {};
+	struct uio_vf_dma_map early = {}, dead = {}, late = {};
+	struct shared_memory early_mem = scattered(EARLY_PAGES);
+	struct shared_memory dead_mem = scattered(LATE_PAGES);
+	struct shared_memory late_mem = scattered(LATE_PAGES);
 	uint8_t *frame = memory(PAGE);
 	void *rings[2] = { memory(TX_RING_BYTES), memory(TX_RING_BYTES) };
 	struct igbvf vf[2] = {};
@@ -211,15 +261,17 @@ static void test_dma(void)
 		printf("# no 82576 VF: nothing can make it use DMA\n");
 		return;
 	}
-	memset(frame, 0xff, 6);
-	memset(frame + 6, 0x02, 6);
-	frame[12] = 0x88;
-	frame[13] = 0xb5;
+	igbvf_frame(frame, 0x11);
 
-	ERROR(vf_map(second, (void *)canary[0], PAGE, RW, &early), 0,
+	ERROR(vf_map(second, early_mem.map, early_mem.bytes, RW, &early), 0,
 	      "map before the join");
+	ERROR(vf_map(second, dead_mem.map, dead_mem.bytes, RW, &dead), 0,
+	      "and what dies before it");
+	munmap(dead_mem.map, dead_mem.bytes);
+	EQUAL(vf_region_state(second, dead.region_id), UIO_VF_REGION_DEAD,
+	      "it does");
 	ERROR(join(first, second), 0, "join");
-	ERROR(vf_map(first, (void *)canary[1], PAGE, RW, &late), 0,
+	ERROR(vf_map(first, late_mem.map, late_mem.bytes, RW, &late), 0,
 	      "map after the join");
 	NEED(!vf_map(first, frame, PAGE, UIO_VF_DMA_READ, &frame_map),
 	     "map a frame");
@@ -229,22 +281,158 @@ static void test_dma(void)
 		NEED(!vf_map(first, rings[i], TX_RING_BYTES, RW, &ring[i]),
 		     "map a ring");
 		igbvf_tx_start(&vf[i], rings[i], ring[i].iova);
-		OK(sends(&vf[i], frame_map.iova, early.iova, canary[0]),
-		   "the device reaches the early region");
-		OK(sends(&vf[i], frame_map.iova, late.iova, canary[1]),
-		   "and the late one");
+		EQUAL(reached(&vf[i], frame_map.iova, early.iova, &early_mem),
+		      EARLY_PAGES, "the device reaches each page of the early region");
+		EQUAL(reached(&vf[i], frame_map.iova, late.iova, &late_mem),
+		      LATE_PAGES, "and of the late one");
+		EQUAL(reached(&vf[i], frame_map.iova, dead.iova, &dead_mem), 0,
+		      "but none of what was dead");
 	}
 	vf_unmap(second, early.region_id, NULL);
-	munmap((void *)canary[1], PAGE);
-	canary[1] = memory(PAGE);
+	munmap(late_mem.map, late_mem.bytes);
 	for (int i = 0; i < 2; i++) {
-		OK(!sends(&vf[i], frame_map.iova, early.iova, canary[0]),
-		   "it does not reach what was unmapped");
-		sends(&vf[i], frame_map.iova, late.iova, canary[1]);
-		EQUAL(*canary[1], CANARY, "nor what munmap() took");
+		EQUAL(reached(&vf[i], frame_map.iova, early.iova, &early_mem), 0,
+		      "it does not reach what was unmapped");
+		EQUAL(reached(&vf[i], frame_map.iova, late.iova, &late_mem), 0,
+		      "nor what munmap() took");
 	}
 	munmap((void *)vf[0].regs, VFRING_82576_BAR0_BYTES);
 	munmap((void *)vf[1].regs, VFRING_82576_BAR0_BYTES);
+	munmap(early_mem.map, early_mem.bytes);
+}
+
+static int map_result, join_result;
+static pid_t join_tid;
+
+static void *map_blocked(void *arg)
+{
+	struct uio_vf_dma_map map = {};
+
+	map_result = vf_map(first, arg, PAGE, RW, &map);
+	return NULL;
+}
+
+static void *join_blocked(void *arg)
+{
+	(void)arg;
+	__atomic_store_n(&join_tid, gettid(), __ATOMIC_RELEASE);
+	join_result = join(first, second);
+	return NULL;
+}
+
+/* Does that thread sleep where only a fatal signal wakes it? */
+static bool sleeps(pid_t tid)
+{
+	char path[64], stat[512];
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
+	read_file(path, stat, sizeof(stat));
+	return strstr(stat, ") D ") != NULL;
+}
+
+static void woken(int signal)
+{
+	(void)signal;
+}
+
+/*
+ * A page that does not come (here: nobody serves its fault) holds up who
+ * registers it, and a join beside that; nobody else.
+ */
+static void test_blocked(void)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register range = { .mode = UFFDIO_REGISTER_MODE_MISSING };
+	struct uffdio_zeropage zero = {};
+	struct uio_vf_reset reset = { .size = sizeof(reset) };
+	struct sigaction action = { .sa_handler = woken };
+	void *mem = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct uffd_msg message;
+	pthread_t threads[2];
+	int uffd;
+
+	as_root();
+	uffd = syscall(SYS_userfaultfd, O_CLOEXEC);
+	if (uffd < 0) {
+		printf("# no userfaultfd: nothing holds a page fault up\n");
+		as_user();
+		return;
+	}
+	range.range.start = zero.range.start = (uintptr_t)mem;
+	range.range.len = zero.range.len = PAGE;
+	NEED(!ioctl(uffd, UFFDIO_API, &api) &&
+	     !ioctl(uffd, UFFDIO_REGISTER, &range), "blocked: userfaultfd");
+	pthread_create(&threads[0], NULL, map_blocked, mem);
+	NEED(read(uffd, &message, sizeof(message)) == sizeof(message),
+	     "blocked: a map waits for its page");
+	pthread_create(&threads[1], NULL, join_blocked, NULL);
+	while (!__atomic_load_n(&join_tid, __ATOMIC_ACQUIRE) || !sleeps(join_tid))
+		usleep(1000);
+
+	/* The reset needs the device's lock, as an unbind would. */
+	sigaction(SIGALRM, &action, NULL);
+	alarm(10);
+	ERROR(vf_ioctl(first, UIO_VF_IOCTL_RESET, &reset), 0,
+	      "blocked: a join that waits for a map does not hold the device");
+	alarm(0);
+
+	NEED(!ioctl(uffd, UFFDIO_ZEROPAGE, &zero), "blocked: the page comes");
+	pthread_join(threads[0], NULL);
+	pthread_join(threads[1], NULL);
+	ERROR(map_result, 0, "blocked: the map succeeds");
+	ERROR(join_result, -EBUSY, "blocked: the join finds its region");
+	close(uffd);
+	munmap(mem, PAGE);
+	as_user();
+}
+
+#define TRACING		"/sys/kernel/tracing/"
+#define ALLOCATIONS	TRACING "events/kmem/kmalloc/enable"
+
+/* Reserved ranges that this process made a space remember since @ALLOCATIONS. */
+static int remembered(void)
+{
+	FILE *trace = fopen(TRACING "trace", "r");
+	char line[512], pid[32];
+	int count = 0;
+
+	NEED(trace, "reserved: trace");
+	snprintf(pid, sizeof(pid), "-%d ", getpid());
+	while (fgets(line, sizeof(line), trace))
+		count += strstr(line, pid) &&
+			 strstr(line, "call_site=uio_vf_iova_reserve");
+	fclose(trace);
+	return count;
+}
+
+/* A space keeps each reserved IOVA range once, however many devices come and go. */
+static void test_reserved(void)
+{
+	int before;
+
+	as_root();
+	mount("tracefs", TRACING, "tracefs", 0, NULL);
+	if (access(ALLOCATIONS, F_OK)) {
+		printf("# no tracing in this kernel: nobody counts reserved ranges\n");
+		as_user();
+		return;
+	}
+	write_file(TRACING "trace", "");
+	NEED(!write_file(ALLOCATIONS, "1"), "reserved: allocations are traced");
+	close(first);
+	first = vf_open(O_RDWR);
+	NEED(first >= 0, "reserved: open");
+	OK(remembered() > 0, "reserved: a new space learns of some ranges");
+	ERROR(join(second, first), 0, "reserved: join");
+	close(second);
+	second = vf_open_second(O_RDWR);
+	NEED(second >= 0, "reserved: open the other again");
+	before = remembered();
+	ERROR(join(second, first), 0, "reserved: join again");
+	EQUAL(remembered(), before, "reserved: the space knew them already");
+	write_file(ALLOCATIONS, "0");
+	as_user();
 }
 
 int main(void)
@@ -262,6 +450,10 @@ int main(void)
 	test_invalidation();
 	reopen();
 	test_dma();
+	reopen();
+	test_reserved();
+	reopen();
+	test_blocked();
 	close(first);
 	close(second);
 	EQUAL(pinned_bytes(getpid()), 0, "nothing is pinned at the end");

@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -119,6 +120,32 @@ static void test_fork(void)
 	munmap((void *)regs, PAGE);
 }
 
+static long page_faults(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_SELF, &usage);
+	return usage.ru_minflt;
+}
+
+/* A function under reset must not be spoken to: nothing of it stays mapped. */
+static void test_reset(void)
+{
+	struct uio_vf_reset reset = { .size = sizeof(reset) };
+	volatile uint32_t *regs = vf_bar(fd, 0, PAGE);
+	long before;
+
+	(void)*regs;
+	before = page_faults();
+	(void)*regs;
+	EQUAL(page_faults() - before, 0, "registers in use are mapped");
+	ERROR(vf_ioctl(fd, UIO_VF_IOCTL_RESET, &reset), 0, "reset");
+	before = page_faults();
+	(void)*regs;
+	OK(page_faults() > before, "a reset takes them away until the next use");
+	munmap((void *)regs, PAGE);
+}
+
 int main(void)
 {
 	as_user();
@@ -128,5 +155,6 @@ int main(void)
 	test_registers();
 	test_status();
 	test_fork();
+	test_reset();
 	return tap_end();
 }

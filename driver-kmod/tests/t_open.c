@@ -82,34 +82,18 @@ static void test_maps(void)
 	OK(!strcmp(pci, "BAR0"), "maps/map0/name");
 }
 
-/* What a closed function may do, seen in its configuration space. */
-static unsigned int pci_command(void)
-{
-	unsigned char config[64] = {};
-	char path[256];
-	int fd;
-
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/config",
-		 vf_bdf());
-	fd = open(path, O_RDONLY);
-	if (fd < 0 || read(fd, config, sizeof(config)) != sizeof(config))
-		printf("Bail out! no configuration space\n");
-	close(fd);
-	return config[4] | config[5] << 8;
-}
-
 static void test_bus_master(void)
 {
 	int fd;
 
-	OK(!(pci_command() & 4), "bus mastering is off while closed");
+	OK(!(pci_command() & PCI_COMMAND_BUS_MASTER), "bus mastering is off while closed");
 	as_user();
 	fd = vf_open(O_RDWR);
 	NEED(fd >= 0, "open");
 	as_root();
-	OK(pci_command() & 4, "bus mastering is on while open");
+	OK(pci_command() & PCI_COMMAND_BUS_MASTER, "bus mastering is on while open");
 	close(fd);
-	OK(!(pci_command() & 4), "bus mastering is off after close");
+	OK(!(pci_command() & PCI_COMMAND_BUS_MASTER), "bus mastering is off after close");
 }
 
 /* The node is still open in a child, but the memory's owner is gone. */
@@ -138,7 +122,7 @@ static void test_end_of_memory(void)
 	NEED(read(ready[0], &byte, 1) == 1, "its own child holds the node");
 	vf_attr_string("state", text, sizeof(text));
 	OK(!strcmp(text, "open"), "which therefore is open");
-	OK(!(pci_command() & 4), "but bus mastering has ended");
+	OK(!(pci_command() & PCI_COMMAND_BUS_MASTER), "but bus mastering has ended");
 	close(hold[1]);
 	for (int i = 0; i < 500 && strcmp(text, "free"); i++) {
 		usleep(10000);

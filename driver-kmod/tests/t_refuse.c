@@ -6,6 +6,7 @@
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -29,6 +30,38 @@ static bool logged(const char *what)
 	}
 	close(fd);
 	return found;
+}
+
+static void *do_reset(void *arg)
+{
+	struct uio_vf_reset reset = { .size = sizeof(reset) };
+
+	vf_ioctl(*(int *)arg, UIO_VF_IOCTL_RESET, &reset);
+	return NULL;
+}
+
+/* A reset puts configuration space back, but not what ended meanwhile. */
+static void test_end_beside_reset(int fd)
+{
+	struct uio_vf_dma_map map = {};
+	void *mem = memory(PAGE);
+	pthread_t thread;
+	char path[128];
+
+	OK(pci_command() & PCI_COMMAND_BUS_MASTER, "bus mastering is on");
+	ERROR(vf_map(fd, mem, PAGE, RW, &map), 0, "a page");
+	pthread_create(&thread, NULL, do_reset, &fd);
+	usleep(50000);
+	munmap(mem, PAGE);
+	pthread_join(thread, NULL);
+	OK(!(pci_command() & PCI_COMMAND_BUS_MASTER),
+	   "memory that goes away beside a reset ends bus mastering for good");
+	do_reset(&fd);
+	OK(!(pci_command() & PCI_COMMAND_BUS_MASTER),
+	   "another reset does not change that");
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/reset", vf_bdf());
+	ERROR(write_file(path, "1"), 0, "nor does a reset by root");
+	OK(!(pci_command() & PCI_COMMAND_BUS_MASTER), "through sysfs");
 }
 
 static void test_noiommu(int fd)
@@ -88,6 +121,8 @@ static void test_noiommu(int fd)
 	EQUAL(*canary, 0xdeadbeef, "and with it the device's DMA");
 	ERROR(vf_unmap(fd, map.region_id, NULL), 0, "unmap");
 	EQUAL(pinned_bytes(getpid()), 0, "nothing is counted");
+	/* The node stays open while its registers are mapped. */
+	munmap((void *)vf.regs, VFRING_82576_BAR0_BYTES);
 }
 
 int main(int argc, char **argv)
@@ -104,7 +139,12 @@ int main(int argc, char **argv)
 	   "and the kernel's log says why");
 	fd = vf_open(O_RDWR);
 	NEED(fd >= 0, "CAP_SYS_RAWIO is let in");
-	if (!strcmp(argv[1], "iommu"))
+	if (!strcmp(argv[1], "iommu")) {
 		test_noiommu(fd);
+		close(fd);
+		fd = vf_open(O_RDWR);
+		NEED(fd >= 0, "open again");
+		test_end_beside_reset(fd);
+	}
 	return tap_end();
 }

@@ -214,6 +214,21 @@ int vf_attr_write(const char *name, const char *value)
 	return write_file(path, value);
 }
 
+unsigned int pci_command(void)
+{
+	unsigned char config[64] = {};
+	char path[256];
+	int fd;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/config",
+		 vf_bdf());
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || read(fd, config, sizeof(config)) != sizeof(config))
+		die(path);
+	close(fd);
+	return config[4] | config[5] << 8;
+}
+
 uint64_t pinned_bytes(pid_t pid)
 {
 	char path[64], line[256];

@@ -45,6 +45,9 @@ uint64_t vf_attr(const char *name);
 void vf_attr_string(const char *name, char *buf, size_t size);
 int vf_attr_write(const char *name, const char *value);
 int write_file(const char *path, const char *value);
+/* The command register of its configuration space; needs root. */
+unsigned int pci_command(void);
+#define PCI_COMMAND_BUS_MASTER	4
 void read_file(const char *path, char *buf, size_t size);
 
 /* Memory this process has pinned, in bytes, as the kernel accounts it. */

@@ -20,8 +20,9 @@
  *  - integers are in host byte order and naturally aligned; there is no
  *    implicit padding, so 32-bit and 64-bit callers share one layout.
  *
- * Every ioctl may also fail with: EFAULT (bad pointer), ENODEV (the device
- * was unbound or removed), ENOTTY (unknown request).
+ * Every ioctl may also fail with: EFAULT (bad pointer), EINTR (a signal, while
+ * it waits for others), ENODEV (the device was unbound or removed), ENOTTY
+ * (unknown request).
  */
 #ifndef _UAPI_LINUX_UIO_VF_H
 #define _UAPI_LINUX_UIO_VF_H
@@ -254,8 +255,8 @@ struct uio_vf_irq {
  * @flags: must be 0
  *
  * Regions and interrupt set-up stay; registers are as after a reset. The
- * call sleeps for the 100 ms that PCIe asks for. EOPNOTSUPP if the function
- * has no way to be reset.
+ * call sleeps for the 100 ms that PCIe asks for; who accesses registers
+ * meanwhile waits. EOPNOTSUPP if the function has no way to be reset.
  */
 struct uio_vf_reset {
 	__u32 size;
