@@ -79,7 +79,9 @@ export function disturbTests(site: Site): void {
       const before = await generations();
       await nextJobRuns();
       const after = await generations();
-      assert.deepEqual(after, [...before, (before.at(-1) as number) + 1]);
+      // Only the last leases are listed: the oldest may have left the list.
+      const last = before.at(-1) as number;
+      assert.deepEqual(after.slice(-2), [last, last + 1]);
       assert.equal(new Set(after).size, after.length);
     });
 
