@@ -113,10 +113,12 @@ export function disturbTests(site: Site): void {
       test('VFs that somebody takes away come back with their MACs, as soon as the kernel announces it', async () => {
         const before = await vfs();
         writeFileSync(sysfs(before[0]?.pf as string, 'sriov_numvfs'), '0');
+        let seen: unknown;
         await eventually('the VFs are back', async () => {
           const now = await vfs();
+          seen = { nodes: bound(), vfs: now };
           return now.length === 2 && now.every(({ state }) => state === 'free') && bound() === 2;
-        });
+        }).catch((error: unknown) => assert.fail(`${String(error)}: ${JSON.stringify(seen)}`));
         assert.deepEqual(ids(await vfs()), ids(before));
         await nextJobRuns();
       });
