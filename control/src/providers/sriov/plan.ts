@@ -130,6 +130,8 @@ export function planVf(pf: PfState, vf: VfState, config: PfConfig): Action[] {
   }
   const rate = config.max_tx_mbit ?? 0;
   if ((vf.admin.maxTxMbit ?? 0) !== rate) {
+    // igb refuses one without a link, and resets the card for VFs and VLANs.
+    actions.push({ do: 'wait-link', pf: pf.name, why: 'its driver takes a rate cap with a link only' });
     admin(['max_tx_rate', String(rate)], `its rate cap is ${vf.admin.maxTxMbit ?? 0} Mbit/s`, String(vf.admin.maxTxMbit ?? 0));
   }
   if (vf.driver !== undefined && vf.driver !== DRIVER) {
