@@ -134,7 +134,14 @@ const parts: Readonly<Record<string, Part>> = {
   vitest: { title: 'vitest: control, lab', native: true, run: vitest },
   soft: { title: 'end to end over soft VFs', native: true, run: softE2e },
   kmod: { title: 'kernel module in the emulated machine', native: false, run: kmod },
-  lab: { title: 'end to end over real VFs in the emulated machine', native: false, run: () => labE2e({}, [], [suites, recordings('no-vfs', 'igbvf-7', 'uio_vf-2')]) },
+  lab: { title: 'end to end over real VFs in the emulated machine', native: false, run: () => labE2e({}, ['provision', 'carry', 'crash', 'input', 'programs']) },
+  'lab-conformance': {
+    title: 'the conformance suite over real VFs in the emulated machine', native: false, onlyWhenNamed: true, run: () => labE2e({}, ['conformance']),
+  },
+  'lab-control': {
+    title: 'doctor, disturbances and provider suites on real VFs in the emulated machine', native: false, onlyWhenNamed: true,
+    run: () => labE2e({}, ['disturb', 'doctor'], [suites, recordings('no-vfs', 'igbvf-7', 'uio_vf-2')]),
+  },
   'lab-applications': {
     title: 'applications over real VFs in the emulated machine', native: false, onlyWhenNamed: true, run: () => labE2e({}, ['applications']),
   },

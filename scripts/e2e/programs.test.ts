@@ -73,7 +73,7 @@ export function programTests(site: Site): void {
       await mkdir(dir, { recursive: true, mode: 0o777 });
       await site.admin(['chmod', '0777', dir]);
       await writeFile(join(dir, 'hpccinf.txt'), HPCC_INPUT);
-      const result = await asUser(site, vfringRun(4, 'hpcc'), { cwd: dir, timeoutS: 2400 });
+      const result = await asUser(site, vfringRun(4, 'hpcc'), { cwd: dir, timeoutS: 900 });
       assert.equal(result.status, 0, result.stdout + result.stderr);
       const text = await readFile(join(dir, 'hpccoutf.txt'), 'utf8');
       const value = (key: string): string | undefined => new RegExp(`^${key}=(.*)$`, 'm').exec(text)?.[1];
