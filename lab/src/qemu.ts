@@ -34,9 +34,6 @@ const maxPfs = 8;
 
 const kernelParameters = [
   'console=ttyS0', 'intel_iommu=on', 'panic=-1', 'loglevel=5', 'mitigations=off', 'net.ifnames=0',
-  // A periodic tick: QEMU can lose a timer interrupt, after which a tick that is programmed anew
-  // each time never comes again, and whoever sleeps on that processor sleeps for ever.
-  'nohz=off', 'highres=off',
   // Self-tests and calibrations that cost seconds under emulation and show nothing about it.
   'tsc=reliable', 'no_timer_check', 'cryptomgr.notests', 'random.trust_cpu=on', 'nokaslr',
   'initcall_blacklist=jent_mod_init',

@@ -60,13 +60,12 @@ export interface StatusSource {
 }
 
 export function statusView(source: StatusSource, seesAll: boolean, viewer: number): StatusView {
-  const { limits, quotas, jobs, spread, numa } = source.config;
+  const { limits, quotas, jobs, spread } = source.config;
   return {
     version: 1,
     pid: process.pid,
     provider: source.provider,
     spread,
-    numa,
     started_at: iso(source.startedAt),
     policy: {
       dma_per_vf_bytes: limits.dma_per_vf,
@@ -81,10 +80,7 @@ export function statusView(source: StatusSource, seesAll: boolean, viewer: numbe
   };
 }
 
-/** Of a lease by its key: where its process may run now. */
-export type NodesOf = (key: number) => readonly number[] | undefined;
-
-export function jobView(job: JobRecord, leases: readonly LeaseRecord[], nodesOf: NodesOf): JobView {
+export function jobView(job: JobRecord, leases: readonly LeaseRecord[]): JobView {
   return {
     id: job.id,
     uid: job.uid,
@@ -106,12 +102,11 @@ export function jobView(job: JobRecord, leases: readonly LeaseRecord[], nodesOf:
       uncounted_vfs: job.totals.uncounted,
       peak_bytes: job.totals.peakBytes,
     },
-    leases: leases.map((lease) => leaseView(lease, job.id, nodesOf)),
+    leases: leases.map((lease) => leaseView(lease, job.id)),
   };
 }
 
-export function leaseView(lease: LeaseRecord, job: string, nodesOf: NodesOf): LeaseView {
-  const nodes = lease.state === 'ended' ? undefined : nodesOf(lease.id);
+export function leaseView(lease: LeaseRecord, job: string): LeaseView {
   return {
     id: leaseId(lease.id),
     job,
@@ -124,14 +119,12 @@ export function leaseView(lease: LeaseRecord, job: string, nodesOf: NodesOf): Le
     granted_at: iso(lease.grantedAt),
     ended_at: isoOr(lease.endedAt),
     memlock_bytes: lease.memlockBytes,
-    numa_nodes: nodes === undefined ? null : [...nodes],
     dma_limit_bytes: lease.dmaLimitBytes,
     vfs: lease.vfs.map(({ vf, generation, traffic, peakBytes }) => ({
       name: vf.name,
       pf: vf.pf,
       device: vf.device,
       mac: vf.mac,
-      numa: vf.numa,
       generation,
       traffic: traffic && trafficView(traffic),
       peak_bytes: peakBytes,
