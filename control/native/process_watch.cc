@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Calls back when a process ends. One thread waits in epoll for all pidfds of
- * an environment.
+ * Calls back when a process ends.
+ *
+ * One thread waits in epoll for all pidfds of an environment. It is a thread
+ * and not a handle on node's own loop because libuv's header is not part of
+ * the Node-API: an addon that used it would be tied to one node release.
  *
  * Who owns what: the JavaScript side owns each pidfd and takes it out of the
  * watch before it closes it. The thread owns nothing but its epoll entry; it
@@ -9,12 +12,15 @@
  * under way when a watch was removed finds nothing and is dropped.
  */
 #include "exports.h"
-#include "watch_thread.h"
+#include "system_error.h"
 
 #include <cerrno>
 #include <map>
 #include <poll.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <thread>
+#include <unistd.h>
 
 namespace vfring {
 
@@ -26,16 +32,21 @@ class ProcessWatch : public Napi::ObjectWrap<ProcessWatch> {
 public:
     static Napi::Function Define(Napi::Env env);
     explicit ProcessWatch(const Napi::CallbackInfo &info);
+    ~ProcessWatch() override { Stop(); }
 
 private:
     Napi::Value Add(const Napi::CallbackInfo &info);
     Napi::Value Remove(const Napi::CallbackInfo &info);
     Napi::Value Close(const Napi::CallbackInfo &info);
     void Run();
+    void Stop();
 
+    int epoll_fd_ = -1;
+    int stop_fd_ = -1;
     uint64_t next_token_ = 1;
     std::map<uint64_t, int> watched_; /* token to pidfd; JS thread only */
-    WatchThread thread_; /* its source is the epoll */
+    Napi::ThreadSafeFunction on_end_;
+    std::thread thread_;
 };
 
 Napi::Function ProcessWatch::Define(Napi::Env env)
@@ -57,23 +68,33 @@ ProcessWatch::ProcessWatch(const Napi::CallbackInfo &info) : Napi::ObjectWrap<Pr
     if (epoll.get() < 0) {
         throw SystemError(env, errno, "epoll_create1");
     }
-    UniqueFd stop = StopEvent(env);
+    UniqueFd stop(eventfd(0, EFD_CLOEXEC));
+    if (stop.get() < 0) {
+        throw SystemError(env, errno, "eventfd");
+    }
     struct epoll_event event = {};
     event.events = EPOLLIN;
     event.data.u64 = kStopToken;
     if (epoll_ctl(epoll.get(), EPOLL_CTL_ADD, stop.get(), &event) != 0) {
         throw SystemError(env, errno, "epoll_ctl");
     }
-    Ref(); /* as WatchThread::Start() asks for */
-    thread_.Start(env, info[0].As<Napi::Function>(), "vfring process end", epoll, stop,
-                  [this]() { Run(); });
+    epoll_fd_ = epoll.release();
+    stop_fd_ = stop.release();
+    on_end_ = Napi::ThreadSafeFunction::New(env, info[0].As<Napi::Function>(), "vfring process end",
+                                            0, 1);
+    /* Watching alone is no reason for the program to go on. */
+    on_end_.Unref(env);
+    /* Alive as long as its environment: the hook below holds a plain pointer. */
+    Ref();
+    env.AddCleanupHook([this]() { Stop(); });
+    thread_ = std::thread([this]() { Run(); });
 }
 
 void ProcessWatch::Run()
 {
     for (;;) {
         struct epoll_event event = {};
-        int count = epoll_wait(thread_.source(), &event, 1, -1);
+        int count = epoll_wait(epoll_fd_, &event, 1, -1);
 
         if (count < 0 && errno == EINTR) {
             continue;
@@ -82,10 +103,26 @@ void ProcessWatch::Run()
             break;
         }
         uint64_t token = event.data.u64;
-        thread_.Call([token](Napi::Env env) {
-            return Napi::Number::New(env, static_cast<double>(token));
+        on_end_.BlockingCall([token](Napi::Env env, Napi::Function callback) {
+            callback.Call({Napi::Number::New(env, static_cast<double>(token))});
         });
     }
+    on_end_.Release();
+}
+
+void ProcessWatch::Stop()
+{
+    if (!thread_.joinable()) {
+        return;
+    }
+    uint64_t one = 1;
+    /* An eventfd at 0 takes a 1: this write cannot fail or block. */
+    ssize_t written = write(stop_fd_, &one, sizeof(one));
+    (void)written;
+    thread_.join();
+    close(epoll_fd_);
+    close(stop_fd_);
+    epoll_fd_ = stop_fd_ = -1;
 }
 
 Napi::Value ProcessWatch::Add(const Napi::CallbackInfo &info)
@@ -93,14 +130,14 @@ Napi::Value ProcessWatch::Add(const Napi::CallbackInfo &info)
     Napi::Env env = info.Env();
     int pidfd = static_cast<int>(IntArg(info, 0, "pidfd"));
 
-    if (thread_.source() < 0) {
+    if (epoll_fd_ < 0) {
         throw SystemError(env, EBADF, "watch a process after close");
     }
     struct epoll_event event = {};
     /* A pidfd stays readable for ever once its process has ended. */
     event.events = EPOLLIN | EPOLLONESHOT;
     event.data.u64 = next_token_;
-    if (epoll_ctl(thread_.source(), EPOLL_CTL_ADD, pidfd, &event) != 0) {
+    if (epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, pidfd, &event) != 0) {
         throw SystemError(env, errno, "epoll_ctl");
     }
     watched_[next_token_] = pidfd;
@@ -117,8 +154,7 @@ Napi::Value ProcessWatch::Remove(const Napi::CallbackInfo &info)
     }
     int pidfd = found->second;
     watched_.erase(found);
-    if (thread_.source() >= 0 &&
-        epoll_ctl(thread_.source(), EPOLL_CTL_DEL, pidfd, nullptr) != 0) {
+    if (epoll_fd_ >= 0 && epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, pidfd, nullptr) != 0) {
         throw SystemError(env, errno, "epoll_ctl");
     }
     return Napi::Boolean::New(env, true);
@@ -126,7 +162,7 @@ Napi::Value ProcessWatch::Remove(const Napi::CallbackInfo &info)
 
 Napi::Value ProcessWatch::Close(const Napi::CallbackInfo &info)
 {
-    thread_.Stop();
+    Stop();
     return info.Env().Undefined();
 }
 

@@ -3,17 +3,21 @@
  * Calls back when the kernel announces a change of a PCI function, a network
  * interface or a VF's node (NETLINK_KOBJECT_UEVENT).
  *
- * What is lost when the socket's buffer overflows is not missed: an overflow
- * is itself reported as a change.
+ * A thread of its own waits for the messages, for the reason that
+ * process_watch.cc gives. What is lost when the socket's buffer overflows is
+ * not missed: an overflow is itself reported as a change.
  */
 #include "exports.h"
-#include "watch_thread.h"
+#include "system_error.h"
 
 #include <cerrno>
 #include <cstring>
 #include <linux/netlink.h>
 #include <poll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <thread>
+#include <unistd.h>
 
 namespace vfring {
 
@@ -27,13 +31,18 @@ class UeventWatch : public Napi::ObjectWrap<UeventWatch> {
 public:
     static Napi::Function Define(Napi::Env env);
     explicit UeventWatch(const Napi::CallbackInfo &info);
+    ~UeventWatch() override { Stop(); }
 
 private:
     Napi::Value Close(const Napi::CallbackInfo &info);
     void Run();
+    void Stop();
     void Tell(const std::string &subsystem);
 
-    WatchThread thread_; /* its source is the socket */
+    int netlink_fd_ = -1;
+    int stop_fd_ = -1;
+    Napi::ThreadSafeFunction on_event_;
+    std::thread thread_;
 };
 
 Napi::Function UeventWatch::Define(Napi::Env env)
@@ -59,10 +68,18 @@ UeventWatch::UeventWatch(const Napi::CallbackInfo &info) : Napi::ObjectWrap<Ueve
     if (bind(netlink.get(), reinterpret_cast<struct sockaddr *>(&address), sizeof(address)) != 0) {
         throw SystemError(env, errno, "bind NETLINK_KOBJECT_UEVENT");
     }
-    UniqueFd stop = StopEvent(env);
-    Ref(); /* as WatchThread::Start() asks for */
-    thread_.Start(env, info[0].As<Napi::Function>(), "vfring uevent", netlink, stop,
-                  [this]() { Run(); });
+    UniqueFd stop(eventfd(0, EFD_CLOEXEC));
+    if (stop.get() < 0) {
+        throw SystemError(env, errno, "eventfd");
+    }
+    netlink_fd_ = netlink.release();
+    stop_fd_ = stop.release();
+    on_event_ = Napi::ThreadSafeFunction::New(env, info[0].As<Napi::Function>(), "vfring uevent",
+                                              0, 1);
+    on_event_.Unref(env);
+    Ref();
+    env.AddCleanupHook([this]() { Stop(); });
+    thread_ = std::thread([this]() { Run(); });
 }
 
 /* SUBSYSTEM= of a message; fields are strings that end with a NUL. */
@@ -86,7 +103,7 @@ void UeventWatch::Run()
     char message[kMessageBytes];
 
     for (;;) {
-        struct pollfd pfds[2] = {{thread_.source(), POLLIN, 0}, {thread_.stop(), POLLIN, 0}};
+        struct pollfd pfds[2] = {{netlink_fd_, POLLIN, 0}, {stop_fd_, POLLIN, 0}};
 
         if (poll(pfds, 2, -1) < 0 && errno != EINTR) {
             break;
@@ -96,7 +113,7 @@ void UeventWatch::Run()
         }
         struct sockaddr_nl from = {};
         socklen_t size = sizeof(from);
-        ssize_t length = recvfrom(thread_.source(), message, sizeof(message), 0,
+        ssize_t length = recvfrom(netlink_fd_, message, sizeof(message), 0,
                                   reinterpret_cast<struct sockaddr *>(&from), &size);
         if (length < 0) {
             if (errno == ENOBUFS) {
@@ -115,16 +132,33 @@ void UeventWatch::Run()
             Tell(subsystem);
         }
     }
+    on_event_.Release();
 }
 
 void UeventWatch::Tell(const std::string &subsystem)
 {
-    thread_.Call([subsystem](Napi::Env env) { return Napi::String::New(env, subsystem); });
+    on_event_.BlockingCall([subsystem](Napi::Env env, Napi::Function callback) {
+        callback.Call({Napi::String::New(env, subsystem)});
+    });
+}
+
+void UeventWatch::Stop()
+{
+    if (!thread_.joinable()) {
+        return;
+    }
+    uint64_t one = 1;
+    ssize_t written = write(stop_fd_, &one, sizeof(one));
+    (void)written;
+    thread_.join();
+    close(netlink_fd_);
+    close(stop_fd_);
+    netlink_fd_ = stop_fd_ = -1;
 }
 
 Napi::Value UeventWatch::Close(const Napi::CallbackInfo &info)
 {
-    thread_.Stop();
+    Stop();
     return info.Env().Undefined();
 }
 
