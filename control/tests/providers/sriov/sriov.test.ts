@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** What only real VFs have: PFs, links, modules, IOMMU groups. */
 import { describe, expect, test } from 'vitest';
-import type { ErrorCode, VfringError } from '../../../src/errors.js';
+import type { ErrorCode } from '../../../src/errors.js';
 import { native } from '../../../src/native.js';
-import type { Around } from '../../../src/providers/provider.js';
 import { vfMac } from '../../../src/providers/sriov/mac.js';
 import type { Exec } from '../../../src/exec.js';
 import { silentLog } from '../../../src/log.js';
@@ -11,19 +10,9 @@ import { config, sriovConfig } from '../../helpers/config.js';
 import { vfBdf } from '../../helpers/fake-kernel.js';
 import { tempDir } from '../../helpers/temp-dir.js';
 import { PF_A, sriovHarness, sriovProvider } from '../harness.js';
-import { sriovSuite } from './suite.js';
+import { NONE, refusal, sriovSuite } from './suite.js';
 
-const NONE: Around = { leased: new Set() };
 const VF0 = vfBdf(PF_A.bdf, 0);
-
-async function refusal(work: Promise<unknown>, code: ErrorCode): Promise<VfringError> {
-  const error = await work.then(
-    () => undefined,
-    (thrown: unknown) => thrown as VfringError,
-  );
-  expect(error?.code).toBe(code);
-  return error as VfringError;
-}
 
 sriovSuite('a played machine', (dir) => sriovHarness(dir), 2);
 

@@ -12,11 +12,12 @@ import { config } from '../../helpers/config.js';
 import { tempDir } from '../../helpers/temp-dir.js';
 import type { MakeMachine, PfName, SriovMachine } from '../harness.js';
 
-const NONE: Around = { leased: new Set() };
+export const NONE: Around = { leased: new Set() };
 const MTU = 9000;
 const PREFIX = '02';
 
-async function refusal(work: Promise<unknown>, code: ErrorCode): Promise<VfringError> {
+/** The error with that code with which the work was refused. */
+export async function refusal(work: Promise<unknown>, code: ErrorCode): Promise<VfringError> {
   const error = await work.then(
     () => undefined,
     (thrown: unknown) => thrown as VfringError,
