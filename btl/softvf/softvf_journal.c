@@ -8,10 +8,10 @@
  *
  *   1. journal: statistics as they will be, ring, first index, the read-format
  *      descriptors about to be overwritten; then phase = INTENT
- *   2. second quadword of each descriptor = SOFTVF_RX_MARK (DD is 0 in it);
- *      then phase = MARKED
- *   3. payload into the buffers; descriptors written back, the first one last.
- *      Its second quadword, DD included, is one release store: the commit
+ *   2. payload into the buffers; second quadword of each descriptor =
+ *      SOFTVF_RX_MARK (DD is 0 in it); then phase = MARKED
+ *   3. descriptors written back, the first one last. Its second quadword, DD
+ *      included, is one release store: the commit
  *   4. head and statistics; then phase = IDLE
  *
  * The receiver takes descriptors in ring order, so it touches none of them

@@ -74,7 +74,7 @@ struct vfring_tx_ring {
  *
  *   next             where the device's next write-back is expected
  *   release .. next - 1   reported to the caller, not yet released (num_held)
- *   .. release - 1   rewritten; num_pending of them are not yet told to the device
+ *   .. release - 1   num_pending of them wait to be rewritten and told to the device together
  */
 struct vfring_rx_ring {
     union vfring_82576_rx_desc *desc;

@@ -178,10 +178,19 @@ uint32_t vfring_vf_tx_done(struct vfring_vf *vf)
 /*
  * RDT names the last rewritten descriptor, which so stays unused: the device
  * owns those before it, and rx_poll() stops at it because its DD is clear.
+ *
+ * Descriptors are rewritten here, a batch at a time, and not as each comes
+ * back: four of them share a cache line, which the device writes meanwhile.
  */
 void vfring_hot_rx_publish(struct vfring_rx_ring *rx, const struct vfring_mmio *mmio)
 {
-    rx->num_pending = 0;
+    uint32_t index = rx->release;
+
+    for (; rx->num_pending > 0; rx->num_pending--) {
+        index = vfring_ring_prev(index, rx->entries);
+        rx->desc[index].read.packet_iova = rx->buffers_iova + (uint64_t) index * rx->buffer_bytes;
+        rx->desc[index].read.header_iova = 0; /* clears DD: the write-back used both quadwords */
+    }
     vfring_before_doorbell();
     vfring_write32(mmio, rx->tail_reg, vfring_ring_prev(rx->release, rx->entries));
 }
@@ -234,7 +243,6 @@ unsigned vfring_vf_rx_poll(struct vfring_vf *vf, struct vfring_rx_frame *frames,
 void vfring_vf_rx_release(struct vfring_vf *vf, unsigned count)
 {
     struct vfring_rx_ring *rx = &vf->rx;
-    uint32_t index = rx->release;
 
     if (UNLIKELY(count > rx->num_held)) {
         count = rx->num_held;
@@ -242,14 +250,10 @@ void vfring_vf_rx_release(struct vfring_vf *vf, unsigned count)
     if (UNLIKELY(count == 0)) {
         return;
     }
-    for (unsigned i = 0; i < count; i++) {
-        union vfring_82576_rx_desc *desc = &rx->desc[index];
-
-        desc->read.packet_iova = rx->buffers_iova + (uint64_t) index * rx->buffer_bytes;
-        desc->read.header_iova = 0; /* clears DD: the write-back used both quadwords */
-        index = vfring_ring_next(index, rx->entries);
+    rx->release += count;
+    if (rx->release >= rx->entries) {
+        rx->release -= rx->entries;
     }
-    rx->release = index;
     rx->num_held -= count;
     rx->num_pending += count;
     if (rx->num_pending >= rx->batch_entries || rx_is_low(rx)) {

@@ -73,7 +73,7 @@ VFRING_HOT void vfring_hot_tx_doorbell(struct vfring_tx_ring *tx, const struct v
     vfring_write32(mmio, tx->tail_reg, tail);
 }
 
-/** Tells the device how far the RX ring may be written again. */
+/** Writes the pending descriptors anew and tells the device that it has them back. */
 void vfring_hot_rx_publish(struct vfring_rx_ring *rx, const struct vfring_mmio *mmio);
 
 /** vfring_vf_rx_each(); @p input is inlined when its name is given. */
@@ -86,14 +86,13 @@ VFRING_HOT unsigned vfring_hot_rx_each(struct vfring_rx_ring *rx, const struct v
     unsigned num = 0;
 
     while (num < max) {
-        union vfring_82576_rx_desc *desc = &rx->desc[index];
+        const union vfring_82576_rx_desc *desc = &rx->desc[index];
         const uint32_t status = vfring_load_writeback(&desc->wb.status_error);
 
         if (!(status & VFRING_82576_RXD_DD)) {
             break;
         }
 
-        const uint64_t offset = (uint64_t) index * rx->buffer_bytes;
         const uint32_t bytes = desc->wb.length_bytes;
 
         /* A buffer holds the largest frame the VF asks for. What goes on in
@@ -103,10 +102,8 @@ VFRING_HOT unsigned vfring_hot_rx_each(struct vfring_rx_ring *rx, const struct v
                              0)) {
             rx->continued = !(status & VFRING_82576_RXD_EOP);
         } else {
-            input(ctx, rx->buffers + offset, bytes);
+            input(ctx, rx->buffers + (uint64_t) index * rx->buffer_bytes, bytes);
         }
-        desc->read.packet_iova = rx->buffers_iova + offset;
-        desc->read.header_iova = 0; /* clears DD: the write-back used both quadwords */
         index = vfring_ring_next(index, rx->entries);
         num++;
         /* Told to the device as soon as a batch is there: a burst may be as long as the ring. */
