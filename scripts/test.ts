@@ -135,8 +135,7 @@ const parts: Readonly<Record<string, Part>> = {
   vitest: { title: 'vitest: control, lab', native: true, run: vitest },
   soft: { title: 'end to end over soft VFs', native: true, run: softE2e },
   kmod: { title: 'kernel module in the emulated machine', native: false, run: kmod },
-  // Named only for now: it stood still in one run of two, with the guest idle, and it is not known yet why.
-  lab: { title: 'end to end over real VFs in the emulated machine', native: false, onlyWhenNamed: true, run: () => labE2e({}, ['provision', 'carry', 'crash', 'input', 'programs']) },
+  lab: { title: 'end to end over real VFs in the emulated machine', native: false, run: () => labE2e({}, ['provision', 'carry', 'crash', 'input', 'programs']) },
   'lab-conformance': {
     title: 'the conformance suite over real VFs in the emulated machine', native: false, onlyWhenNamed: true, run: () => labE2e({}, ['conformance']),
   },

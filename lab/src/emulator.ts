@@ -3,6 +3,7 @@
 import {type ChildProcess, spawn} from 'node:child_process';
 import {createWriteStream, existsSync, mkdirSync, readdirSync, renameSync, rmSync, type WriteStream} from 'node:fs';
 import path from 'node:path';
+import {setTimeout as sleep} from 'node:timers/promises';
 import type {Duplex} from 'node:stream';
 import {LabError, exitStatus} from './errors.js';
 import {buildDir, consoleLog} from './paths.js';
@@ -90,6 +91,18 @@ export class Emulator {
 
   port(name: Port): Duplex {
     return this.qemu.stdio[fds[name] as 3] as unknown as Duplex;
+  }
+
+  /** Has the guest's kernel log the stack of every task, by a magic SysRq on its serial line. Never fails. */
+  async logTasks(): Promise<void> {
+    const [request, limitMs] = ['t', 5000];
+    try {
+      await Promise.race([this.monitor.execute('chardev-send-break', {id: 'console'}), sleep(limitMs)]);
+      this.port('console').write(request);
+      await sleep(limitMs);
+    } catch {
+      // QEMU has ended: there is nobody to ask.
+    }
   }
 
   addToLog(text: string): void {

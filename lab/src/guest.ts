@@ -108,8 +108,9 @@ export class Guest {
   /** Ends the guest at `deadline` (of performance.now()) or when the caller's signal says so. */
   private limit(deadline: number, options: BootOptions): void {
     this.timer = setTimeout(() => {
-      this.emulator.lose(new LabError('VFRING_ERR_LAB_TIMEOUT', `the guest was ended after ${options.timeoutS ?? defaultTimeoutS} s`,
-        `if it was not hung, give it longer by --timeout; its kernel log is ${consoleLog}`, exitStatus.timeout, this.consoleLog));
+      const error = (): LabError => new LabError('VFRING_ERR_LAB_TIMEOUT', `the guest was ended after ${options.timeoutS ?? defaultTimeoutS} s`,
+        `if it was not hung, give it longer by --timeout; its kernel log, ${consoleLog}, ends with what each task waited for`, exitStatus.timeout, this.consoleLog);
+      void this.emulator.logTasks().finally(() => this.emulator.lose(error()));
     }, deadline - performance.now());
     const onAbort = (): void => {
       this.emulator.lose(new LabError('VFRING_ERR_LAB_STOPPED', 'the lab was stopped', 'run the command again', exitStatus.interrupted));

@@ -34,6 +34,8 @@ const maxPfs = 8;
 
 const kernelParameters = [
   'console=ttyS0', 'intel_iommu=on', 'panic=-1', 'loglevel=5', 'mitigations=off', 'net.ifnames=0',
+  // For Emulator.logTasks().
+  'sysrq_always_enabled',
   // Self-tests and calibrations that cost seconds under emulation and show nothing about it.
   'tsc=reliable', 'no_timer_check', 'cryptomgr.notests', 'random.trust_cpu=on', 'nokaslr',
   'initcall_blacklist=jent_mod_init',
