@@ -95,7 +95,7 @@ static int device_by_lease(mca_btl_vfring_module_t *module)
         .job = job ? job : getenv("PMIX_NAMESPACE"),
         .rank = opal_proc_local_get()->proc_name.vpid,
         .ranks = job_size(),
-        .timeout_ms = (int) c->lease_timeout_s * 1000,
+        .timeout_ms = (int) (c->lease_timeout_s < 86400 ? c->lease_timeout_s : 86400) * 1000,
     };
     struct vfring_lease_error error;
     char text[640];
