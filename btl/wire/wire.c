@@ -350,6 +350,11 @@ uint32_t vfring_wire_peer_id(const struct vfring_wire_peer *peer)
     return peer->id;
 }
 
+bool vfring_wire_peer_lost(const struct vfring_wire_peer *peer)
+{
+    return peer->failed;
+}
+
 uint32_t vfring_wire_peer_outstanding(const struct vfring_wire_peer *peer)
 {
     uint32_t count = peer->tx ? peer->tx->num_queued : 0;

@@ -14,21 +14,7 @@
 #include <unistd.h>
 
 #include "btl_vfring_lease.h"
-
-#define CHECK(cond)                                                                  \
-    do {                                                                             \
-        if (!(cond)) {                                                               \
-            fprintf(stderr, "%s:%d: check failed: %s\n", __FILE__, __LINE__, #cond); \
-            exit(1);                                                                 \
-        }                                                                            \
-    } while (0)
-#define CHECK_HAS(text, part)                                                             \
-    do {                                                                                  \
-        if (!strstr((text), (part))) {                                                    \
-            fprintf(stderr, "%s:%d: \"%s\" lacks \"%s\"\n", __FILE__, __LINE__, (text), (part)); \
-            exit(1);                                                                      \
-        }                                                                                 \
-    } while (0)
+#include "check.h"
 
 static const char good[] =
     "{\"v\":1,\"ok\":true,\"lease\":\"l-17\",\"memlock_bytes\":134217728,\"vfs\":[{\"kind\":\"sriov\","
