@@ -128,6 +128,7 @@ typedef struct mca_btl_vfring_module_t {
     uint32_t max_message;  /* and of what we cut into frames */
     uint32_t idle_polls;
     bool in_progress;
+    bool closing; /* nobody above is called any more */
     mca_btl_vfring_frag_t *callbacks_head; /* sent, the PML does not know yet */
     mca_btl_vfring_frag_t *callbacks_tail;
     pthread_mutex_t lock; /* recursive: the PML sends from inside callbacks */

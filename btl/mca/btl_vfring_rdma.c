@@ -119,7 +119,7 @@ void btl_vfring_op_finish(mca_btl_vfring_module_t *module, mca_btl_vfring_op_t *
     if (over.by_peer && over.endpoint) {
         over.endpoint->gets_served--;
     }
-    if (over.cbfunc && !over.cancelled) {
+    if (over.cbfunc && !over.cancelled && !module->closing) {
         btl_vfring_unlock(module);
         over.cbfunc(&module->super, over.endpoint, over.local_address, over.local_handle,
                     over.context, over.cbdata, over.status);
