@@ -9,7 +9,7 @@
  * registered memory for its header and payload.
  *
  * Files: component (life), params, module (the BTL's functions), hot (what every
- * message runs through), frag (slots), onesided, rdma and region (put and get), endpoint (peers, modex), contact
+ * message runs through), frag (slots), onesided, rdma, rdma_input and region (put and get), endpoint (peers, modex), contact
  * (first frames), help (messages), pvars (MPI_T), lease (daemon), clock.
  */
 #ifndef BTL_VFRING_H
@@ -79,6 +79,7 @@ typedef struct mca_btl_vfring_frag_t {
     bool in_flight;   /* the wire has it */
     bool upper_owns;  /* the PML has not freed it yet */
     bool callback_due; /* its owner is to be told when the wire is done with it */
+    bool failed;      /* what it is told then: the peer is lost */
     bool is_staged;   /* has a buffer for a message of several frames, and no slot */
     mca_btl_vfring_op_t *op; /* it carries a part of this one; NULL: a message */
     struct vfring_reg *reg;  /* memory that the VF may read for it */
@@ -127,6 +128,7 @@ typedef struct mca_btl_vfring_module_t {
     uint32_t max_message;  /* and of what we cut into frames */
     uint32_t idle_polls;
     bool in_progress;
+    bool closing; /* nobody above is called any more */
     mca_btl_vfring_frag_t *callbacks_head; /* sent, the PML does not know yet */
     mca_btl_vfring_frag_t *callbacks_tail;
     pthread_mutex_t lock; /* recursive: the PML sends from inside callbacks */
@@ -202,7 +204,13 @@ struct btl_vfring_modex {
 };
 #define BTL_VFRING_MODEX_VERSION 2
 
-/* Threads: nothing is locked in a process that has but one. */
+/*
+ * Threads: nothing is locked in a process that has but one. Nor in a call to
+ * the layers above: these hold locks of their own while they call us (bml/r2's,
+ * when a process is added), and take them in what we call. in_progress keeps
+ * other threads from making progress meanwhile; they may do all else, just as
+ * the one that was called may.
+ */
 static inline void btl_vfring_lock(mca_btl_vfring_module_t *module)
 {
     if (opal_using_threads()) {
@@ -398,20 +406,24 @@ mca_btl_vfring_op_t *btl_vfring_op_get(mca_btl_vfring_module_t *module);
 void btl_vfring_op_start(mca_btl_vfring_module_t *module, mca_btl_vfring_op_t *op);
 /** Puts @p op into the endpoint's queue, @p first or last. */
 void btl_vfring_op_enqueue(mca_btl_vfring_module_t *module, mca_btl_vfring_op_t *op, bool first);
+/** The operation is over: the upper layer hears of it, unless it is being shut down. */
+void btl_vfring_op_finish(mca_btl_vfring_module_t *module, mca_btl_vfring_op_t *op);
 /** 0, or negative errno. */
 int btl_vfring_rdma_create(mca_btl_vfring_module_t *module);
 void btl_vfring_rdma_destroy(mca_btl_vfring_module_t *module);
 /** Sends for the peers in the pump list what their windows allow. */
 void btl_vfring_rdma_pump(mca_btl_vfring_module_t *module);
-/** A message that is none for the PML came in. */
-void btl_vfring_rdma_input(mca_btl_vfring_module_t *module,
-                           struct mca_btl_base_endpoint_t *endpoint, uint32_t msg,
-                           const void *payload, uint32_t bytes);
 /** @p status as of the wire's complete. */
 void btl_vfring_place_done(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag, int status);
 /** Nothing is sent to the endpoint any more; with @p tell the callers hear of it. */
 void btl_vfring_rdma_drop(mca_btl_vfring_module_t *module,
                           struct mca_btl_base_endpoint_t *endpoint, bool tell);
+
+/* btl_vfring_rdma_input.c */
+/** A message that is none for the PML came in. */
+void btl_vfring_rdma_input(mca_btl_vfring_module_t *module,
+                           struct mca_btl_base_endpoint_t *endpoint, uint32_t msg,
+                           const void *payload, uint32_t bytes);
 
 /* btl_vfring_contact.c */
 extern mca_btl_vfring_op_t btl_vfring_contact_op;

@@ -95,7 +95,7 @@ static int device_by_lease(mca_btl_vfring_module_t *module)
         .job = job ? job : getenv("PMIX_NAMESPACE"),
         .rank = opal_proc_local_get()->proc_name.vpid,
         .ranks = job_size(),
-        .timeout_ms = (int) c->lease_timeout_s * 1000,
+        .timeout_ms = (int) (c->lease_timeout_s < 86400 ? c->lease_timeout_s : 86400) * 1000,
     };
     struct vfring_lease_error error;
     char text[640];
@@ -126,6 +126,7 @@ static void give_back_lease(mca_btl_vfring_module_t *module)
 
 static void module_destroy(mca_btl_vfring_module_t *module)
 {
+    module->closing = true;
     /* From here on the VF reads nothing: slots and registered memory may go. */
     if (module->vf) {
         vfring_vf_stop(module->vf);
@@ -334,8 +335,11 @@ int btl_vfring_module_finalize(struct mca_btl_base_module_t *btl)
      * Pay the acknowledgements we owe, so that nobody repeats frames to a VF
      * that has a new owner.
      */
+    btl_vfring_lock(module);
+    module->in_progress = true;
     vfring_wire_progress(module->wire, btl_vfring_now_ns() + 1000000000u);
     vfring_vf_tx_doorbell(module->vf);
+    btl_vfring_unlock(module);
     if (mca_btl_vfring_component.stats) {
         btl_vfring_print_stats(module);
     }

@@ -4,6 +4,10 @@
  * content, the shortest and the longest there are. A path that carries the one
  * and swallows the other, such as a switch port with a smaller MTU, would else
  * show as a job that hangs at its first large message.
+ *
+ * A peer that has gone away to compute acknowledges nothing either. So before
+ * the path is blamed the short frame goes once more: whoever acknowledges that
+ * has looked at its ring, where the repetitions of the long one would be.
  */
 #include "btl_vfring.h"
 
@@ -13,6 +17,8 @@
 #define CONTACT_SMALL 2u /* the peer has acknowledged the short one */
 #define CONTACT_FULL 4u  /* and the long one */
 #define CONTACT_TOLD 8u
+#define CONTACT_ASKED 16u /* another short one went, after the time limit */
+#define CONTACT_AWAKE 32u /* and was acknowledged */
 #define SMALL_BYTES 8u
 
 /* Stands for them in mca_btl_vfring_frag_t.op. */
@@ -79,7 +85,14 @@ void btl_vfring_contact_check(mca_btl_vfring_module_t *module)
         const uint8_t known = e->contact
                               & (CONTACT_SENT | CONTACT_SMALL | CONTACT_FULL | CONTACT_TOLD);
 
-        if (e->peer && known == (CONTACT_SENT | CONTACT_SMALL) && now_ns - e->contact_ns > limit_ns) {
+        if (!e->peer || known != (CONTACT_SENT | CONTACT_SMALL) || now_ns - e->contact_ns <= limit_ns) {
+            continue;
+        }
+        if (!(e->contact & CONTACT_ASKED)) {
+            if (send_probe(module, e, SMALL_BYTES, CONTACT_AWAKE)) {
+                e->contact |= CONTACT_ASKED;
+            }
+        } else if (e->contact & CONTACT_AWAKE) {
             e->contact |= CONTACT_TOLD;
             btl_vfring_help_full_frames_lost(module, e);
             btl_vfring_report_failure(module, e, "the path to it carries short frames and loses "

@@ -182,8 +182,10 @@ void btl_vfring_report_failure(mca_btl_vfring_module_t *module,
     }
     say("failed", host(), module->info.name, vf_state(module), text);
     if (module->error_cb) {
+        btl_vfring_unlock(module);
         module->error_cb(&module->super, MCA_BTL_ERROR_FLAGS_FATAL,
                          endpoint ? endpoint->proc : NULL, text);
+        btl_vfring_lock(module);
     }
 }
 

@@ -7,6 +7,8 @@
  */
 #include "btl_vfring.h"
 
+#include <errno.h>
+
 #include "vfring_wire_hot.h"
 
 /* An idle poll looks at the clock (a few tens of ns) once in so many times. */
@@ -76,6 +78,16 @@ static bool wire_xmit_busy(void *ctx, uint32_t tx_seq)
     return (int32_t) (vfring_vf_tx_done(module->vf) - tx_seq) < 0;
 }
 
+/* A process with threads: see btl_vfring_lock(). */
+static __attribute__((noinline)) void
+hand_up_unlocked(mca_btl_vfring_module_t *module, struct mca_btl_base_endpoint_t *endpoint, uint8_t tag,
+                 mca_btl_base_segment_t *segment, const mca_btl_active_message_callback_t *reg)
+{
+    btl_vfring_unlock(module);
+    btl_vfring_hand_up(&module->super, endpoint, tag, segment, reg);
+    btl_vfring_lock(module);
+}
+
 static inline __attribute__((always_inline)) void
 deliver(mca_btl_vfring_module_t *module, struct mca_btl_base_endpoint_t *endpoint, uint8_t tag,
         const void *data, uint32_t bytes)
@@ -86,6 +98,10 @@ deliver(mca_btl_vfring_module_t *module, struct mca_btl_base_endpoint_t *endpoin
     /* The tag comes from a member of the job, yet a stray one must not crash us. */
     if (OPAL_UNLIKELY(tag >= MCA_BTL_TAG_MAX || !reg->cbfunc)) {
         BTL_ERROR(("message with tag %u, which nobody here has registered", tag));
+        return;
+    }
+    if (OPAL_UNLIKELY(opal_using_threads())) {
+        hand_up_unlocked(module, endpoint, tag, &segment, reg);
         return;
     }
     btl_vfring_hand_up(&module->super, endpoint, tag, &segment, reg);
@@ -133,14 +149,16 @@ static inline void wire_complete(void *ctx, struct vfring_wire_frame *frame, int
         btl_vfring_place_done(module, frag, status);
         return;
     }
-    /* A lost peer is reported once, by wire_peer_failed(). */
+    /* A lost peer is reported once, by wire_peer_failed(); at our own end (-ECANCELED) nobody is told. */
     frag->in_flight = false;
     if (OPAL_UNLIKELY(frag->callback_due)) {
         frag->callback_due = false;
-        if (status == 0 && frag->upper_owns) {
+        if (status != -ECANCELED && frag->upper_owns) {
+            frag->failed = status != 0;
             callback_queue(module, frag);
             return;
         }
+        frag->upper_owns &= !(frag->base.des_flags & MCA_BTL_DES_FLAGS_BTL_OWNERSHIP);
     }
     btl_vfring_frag_put_if_unused(module, frag);
 }
@@ -211,6 +229,24 @@ int btl_vfring_frag_send(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t 
     return rc;
 }
 
+/*
+ * Is the PML told of the send only when the peer has confirmed it? Who keeps
+ * the descriptor may fill it anew when told (one-sided operations of Open MPI 5
+ * in several pieces do). And when the slots run out, it has to be told once
+ * there are some again: ob1 looks at a control message that found none only in
+ * a callback. The last slots are for control messages, so these are what is told late.
+ */
+static inline bool told_late(const mca_btl_vfring_module_t *module, const mca_btl_vfring_frag_t *frag)
+{
+    if (frag->is_staged || !frag->in_flight) {
+        return false; /* its buffer is free already: the frames have slots of their own */
+    }
+    return module->num_free < module->num_reserved / 2
+           || (frag->base.des_flags
+               & (MCA_BTL_DES_SEND_ALWAYS_CALLBACK | MCA_BTL_DES_FLAGS_BTL_OWNERSHIP))
+                  == MCA_BTL_DES_SEND_ALWAYS_CALLBACK;
+}
+
 int btl_vfring_send(struct mca_btl_base_module_t *btl, struct mca_btl_base_endpoint_t *endpoint,
                     struct mca_btl_base_descriptor_t *descriptor, mca_btl_base_tag_t tag)
 {
@@ -225,16 +261,12 @@ int btl_vfring_send(struct mca_btl_base_module_t *btl, struct mca_btl_base_endpo
     if (OPAL_LIKELY(rc == OPAL_SUCCESS)) {
         /*
          * The data is in our slot and will arrive: for the PML the send is
-         * complete. The slot stays taken until the peer has confirmed it. Who
-         * keeps the descriptor may fill it anew when told (one-sided operations
-         * of Open MPI 5 in several pieces do), and so is told only then.
+         * complete. The slot stays taken until the peer has confirmed it.
          */
-        if (frag->base.des_flags & MCA_BTL_DES_SEND_ALWAYS_CALLBACK) {
-            if (frag->in_flight && !(frag->base.des_flags & MCA_BTL_DES_FLAGS_BTL_OWNERSHIP)) {
-                frag->callback_due = true;
-            } else {
-                callback_queue(module, frag);
-            }
+        if (OPAL_UNLIKELY(told_late(module, frag))) {
+            frag->callback_due = true;
+        } else if (frag->base.des_flags & MCA_BTL_DES_SEND_ALWAYS_CALLBACK) {
+            callback_queue(module, frag);
         } else {
             if (frag->base.des_flags & MCA_BTL_DES_FLAGS_BTL_OWNERSHIP) {
                 btl_vfring_frag_disown(module, frag);

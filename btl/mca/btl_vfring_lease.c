@@ -17,6 +17,9 @@
 
 #include <jansson.h>
 
+#define CONNECT_PAUSE_MS 10
+#define REMEDY_RESTART "look at vfringd's log (journalctl -u vfringd) and restart it"
+
 __attribute__((format(printf, 4, 5))) static int fail(struct vfring_lease_error *error, int err,
                                                       const char *code, const char *format, ...)
 {
@@ -68,10 +71,32 @@ static int wait_ready(int fd, short events, int64_t deadline_ms)
     }
 }
 
-static int connect_daemon(const char *run_dir, struct vfring_lease_error *error)
+/*
+ * A UNIX socket connects at once, or not at all while the backlog is full: a
+ * daemon that hangs, or one that has no time for a node full of ranks. Nothing
+ * tells when there is a place again.
+ */
+static int connect_until(int fd, const struct sockaddr_un *address, int64_t deadline_ms)
+{
+    while (connect(fd, (const struct sockaddr *) address, sizeof(*address)) < 0) {
+        if (errno == EINTR) {
+            continue;
+        }
+        if (errno != EAGAIN) {
+            return -errno;
+        }
+        if (now_ms() >= deadline_ms) {
+            return -ETIMEDOUT;
+        }
+        (void) poll(NULL, 0, CONNECT_PAUSE_MS);
+    }
+    return 0;
+}
+
+static int connect_daemon(const char *run_dir, int64_t deadline_ms, struct vfring_lease_error *error)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int fd;
+    int fd, rc;
 
     if ((size_t) snprintf(address.sun_path, sizeof(address.sun_path), "%s/lease.sock", run_dir)
         >= sizeof(address.sun_path)) {
@@ -80,36 +105,27 @@ static int connect_daemon(const char *run_dir, struct vfring_lease_error *error)
         remedy(error, "set VFRING_RUN_DIR to a shorter path, for vfringd and for the job");
         return -ENAMETOOLONG;
     }
-    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0) {
         return fail(error, -errno, "VFRING_ERR_SYSTEM", "no socket: %s", strerror(errno));
     }
-    /* A UNIX socket connects at once, or waits while the backlog is full. */
-    while (connect(fd, (struct sockaddr *) &address, sizeof(address)) < 0) {
-        const int err = errno;
-
-        if (err == EINTR) {
-            continue;
-        }
-        (void) close(fd);
-        fail(error, 0, "VFRING_ERR_NO_DAEMON", "no vfringd answers at %s: %s", address.sun_path,
-             strerror(err));
-        if (err == EACCES) {
-            remedy(error, "the socket must be writable for all users: restart vfringd");
-        } else {
-            remedy(error, "start vfringd on this node (systemctl start vfringd), or set "
-                          "VFRING_RUN_DIR if it runs elsewhere; without a daemon, name devices "
-                          "you may open in the MCA parameter btl_vfring_devices");
-        }
-        return -err;
+    rc = connect_until(fd, &address, deadline_ms);
+    if (!rc) {
+        return fd;
     }
-    if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0) {
-        const int err = errno;
-
-        (void) close(fd);
-        return fail(error, -err, "VFRING_ERR_SYSTEM", "fcntl: %s", strerror(err));
+    (void) close(fd);
+    fail(error, 0, "VFRING_ERR_NO_DAEMON", "no vfringd answers at %s: %s", address.sun_path,
+         strerror(-rc));
+    if (rc == -ETIMEDOUT) {
+        remedy(error, REMEDY_RESTART);
+    } else if (rc == -EACCES) {
+        remedy(error, "the socket must be writable for all users: restart vfringd");
+    } else {
+        remedy(error, "start vfringd on this node (systemctl start vfringd), or set "
+                      "VFRING_RUN_DIR if it runs elsewhere; without a daemon, name devices "
+                      "you may open in the MCA parameter btl_vfring_devices");
     }
-    return fd;
+    return rc;
 }
 
 static int send_all(int fd, const char *data, size_t bytes, int64_t deadline_ms)
@@ -180,7 +196,7 @@ static int exchange(const char *run_dir, json_t *request, int timeout_ms,
                     length ? "it is too long" : "no memory");
     }
     line[length] = '\n';
-    fd = connect_daemon(run_dir, error);
+    fd = connect_daemon(run_dir, deadline, error);
     if (fd < 0) {
         return fd;
     }
@@ -191,7 +207,7 @@ static int exchange(const char *run_dir, json_t *request, int timeout_ms,
     if (bytes < 0) {
         fail(error, 0, "VFRING_ERR_NO_DAEMON", "vfringd at %s/lease.sock gave no answer: %s",
              run_dir, strerror((int) -bytes));
-        remedy(error, "look at vfringd's log (journalctl -u vfringd) and restart it");
+        remedy(error, REMEDY_RESTART);
         return (int) bytes;
     }
     return vfring_lease_parse_reply(reply, (size_t) bytes, lease, error);

@@ -20,7 +20,7 @@ struct vfring_lease_request {
     const char *run_dir;      /**< folder of lease.sock */
     const char *job;          /**< label; characters outside [A-Za-z0-9._@:+-] become '_' */
     uint32_t rank, ranks;
-    int timeout_ms;           /**< for each step: connect, send, receive */
+    int timeout_ms;           /**< for connecting, sending and receiving together */
 };
 
 /** What it got: one VF. */

@@ -121,7 +121,8 @@ static int send_parts(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t
     size_t left = total;
     int rc = OPAL_SUCCESS;
 
-    flags |= MCA_BTL_DES_FLAGS_PRIORITY;
+    /* The last slots are not for us: see told_late() in btl_vfring_hot.c. */
+    flags = (flags & ~(uint32_t) MCA_BTL_DES_FLAGS_SIGNAL) | MCA_BTL_DES_FLAGS_PRIORITY;
     /*
      * All slots first, or nothing: half a message would keep its slots for
      * ever, and a convertor that has moved is not set back when the PML tries again.

@@ -95,8 +95,12 @@ void btl_vfring_run_callbacks(mca_btl_vfring_module_t *module)
     while (frag) {
         mca_btl_vfring_frag_t *next = frag->next;
         const bool ours = frag->base.des_flags & MCA_BTL_DES_FLAGS_BTL_OWNERSHIP;
+        const int status = frag->failed ? OPAL_ERR_UNREACH : OPAL_SUCCESS;
 
-        frag->base.des_cbfunc(&module->super, frag->endpoint, &frag->base, OPAL_SUCCESS);
+        frag->failed = false;
+        btl_vfring_unlock(module);
+        frag->base.des_cbfunc(&module->super, frag->endpoint, &frag->base, status);
+        btl_vfring_lock(module);
         if (ours) {
             btl_vfring_frag_disown(module, frag);
         }

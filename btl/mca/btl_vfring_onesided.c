@@ -32,6 +32,21 @@ int btl_vfring_deregister_mem(struct mca_btl_base_module_t *btl,
     return OPAL_SUCCESS;
 }
 
+/* The lock is held. An operation, or NULL and why there is none. */
+static mca_btl_vfring_op_t *begin(mca_btl_vfring_module_t *module,
+                                  const mca_btl_vfring_endpoint_t *endpoint, int *rc)
+{
+    mca_btl_vfring_op_t *op;
+
+    if (OPAL_UNLIKELY(!endpoint->peer || vfring_wire_peer_lost(endpoint->peer))) {
+        *rc = OPAL_ERR_UNREACH;
+        return NULL;
+    }
+    op = btl_vfring_op_get(module);
+    *rc = op ? OPAL_SUCCESS : OPAL_ERR_OUT_OF_RESOURCE;
+    return op;
+}
+
 int btl_vfring_put(struct mca_btl_base_module_t *btl, struct mca_btl_base_endpoint_t *endpoint,
                    void *local_address, uint64_t remote_address,
                    mca_btl_base_registration_handle_t *local_handle,
@@ -41,9 +56,10 @@ int btl_vfring_put(struct mca_btl_base_module_t *btl, struct mca_btl_base_endpoi
 {
     mca_btl_vfring_module_t *module = (mca_btl_vfring_module_t *) btl;
     mca_btl_vfring_op_t *op;
+    int rc;
 
     btl_vfring_lock(module);
-    op = btl_vfring_op_get(module);
+    op = begin(module, endpoint, &rc);
     if (op) {
         *op = (mca_btl_vfring_op_t){
             .all_next = op->all_next,
@@ -63,7 +79,7 @@ int btl_vfring_put(struct mca_btl_base_module_t *btl, struct mca_btl_base_endpoi
         btl_vfring_op_start(module, op);
     }
     btl_vfring_unlock(module);
-    return op ? OPAL_SUCCESS : OPAL_ERR_OUT_OF_RESOURCE;
+    return rc;
 }
 
 int btl_vfring_send_request(mca_btl_vfring_module_t *module, mca_btl_vfring_op_t *op)
@@ -118,12 +134,13 @@ int btl_vfring_get(struct mca_btl_base_module_t *btl, struct mca_btl_base_endpoi
     mca_btl_vfring_module_t *module = (mca_btl_vfring_module_t *) btl;
     struct btl_vfring_region *region = NULL;
     mca_btl_vfring_op_t *op;
+    int rc;
 
     if (!size) {
         return OPAL_ERR_BAD_PARAM;
     }
     btl_vfring_lock(module);
-    op = btl_vfring_op_get(module);
+    op = begin(module, endpoint, &rc);
     if (op) {
         /* Open to this peer, for this get alone; what the caller registered is not needed. */
         region = btl_vfring_region_add(&module->regions, local_address, size, endpoint->name.vpid,
@@ -150,7 +167,8 @@ int btl_vfring_get(struct mca_btl_base_module_t *btl, struct mca_btl_base_endpoi
     } else if (op) {
         op->next = module->free_ops;
         module->free_ops = op;
+        rc = OPAL_ERR_OUT_OF_RESOURCE;
     }
     btl_vfring_unlock(module);
-    return region ? OPAL_SUCCESS : OPAL_ERR_OUT_OF_RESOURCE;
+    return rc;
 }

@@ -37,8 +37,6 @@
 /* Operations that are there from the start; more are made when more are under way than ever before. */
 #define OPS_AT_START 32u
 #define MAX_REGIONS (1u << 20)
-/** Gets one peer may have under way; more can be no honest one. */
-#define MAX_GETS_OF_PEER 65536u
 
 static mca_btl_vfring_op_t *op_make(mca_btl_vfring_module_t *module)
 {
@@ -111,8 +109,7 @@ static void piece_drop(mca_btl_vfring_module_t *module, mca_btl_vfring_op_t *op)
     op->piece_end = 0;
 }
 
-/* The operation is over: the upper layer hears of it, unless it is being shut down. */
-static void op_finish(mca_btl_vfring_module_t *module, mca_btl_vfring_op_t *op)
+void btl_vfring_op_finish(mca_btl_vfring_module_t *module, mca_btl_vfring_op_t *op)
 {
     const mca_btl_vfring_op_t over = *op;
 
@@ -122,9 +119,11 @@ static void op_finish(mca_btl_vfring_module_t *module, mca_btl_vfring_op_t *op)
     if (over.by_peer && over.endpoint) {
         over.endpoint->gets_served--;
     }
-    if (over.cbfunc && !over.cancelled) {
+    if (over.cbfunc && !over.cancelled && !module->closing) {
+        btl_vfring_unlock(module);
         over.cbfunc(&module->super, over.endpoint, over.local_address, over.local_handle,
                     over.context, over.cbdata, over.status);
+        btl_vfring_lock(module);
     }
 }
 
@@ -257,7 +256,7 @@ void btl_vfring_place_done(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_
     }
     /* While it is in the endpoint's queue the pump finishes it. */
     if (--op->num_at_wire == 0 && !op->queued) {
-        op_finish(module, op);
+        btl_vfring_op_finish(module, op);
     }
 }
 
@@ -278,10 +277,14 @@ static uint32_t bulk_room(mca_btl_vfring_module_t *module, const mca_btl_vfring_
 /* Gives the wire what it has room for; true: the peer has more to send. */
 static bool pump_endpoint(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t *endpoint)
 {
-    uint32_t room = bulk_room(module, endpoint);
     const uint64_t now_ns = btl_vfring_now_ns();
     mca_btl_vfring_op_t *op;
+    uint32_t room;
 
+    if (!endpoint->ops_head) {
+        return false; /* dropped meanwhile, and so may be the peer */
+    }
+    room = bulk_room(module, endpoint);
     if (room > PUMP_BURST) {
         room = PUMP_BURST;
     }
@@ -291,7 +294,7 @@ static bool pump_endpoint(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoi
                 return true;
             }
             endpoint->ops_head = op->next;
-            op->queued = op->is_get = false; /* its region ends it; if the peer is lost, the job does */
+            op->queued = op->is_get = false; /* its region ends it */
             op->left = 0;
             continue;
         }
@@ -308,7 +311,7 @@ static bool pump_endpoint(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoi
         endpoint->ops_head = op->next;
         op->queued = false;
         if (op->num_at_wire == 0) {
-            op_finish(module, op);
+            btl_vfring_op_finish(module, op);
         } else {
             piece_drop(module, op); /* its frames hold what they need */
         }
@@ -356,6 +359,23 @@ void btl_vfring_rdma_pump(mca_btl_vfring_module_t *module)
     }
 }
 
+/* Gets of ours whose bytes will not come any more. */
+static void drop_gets(mca_btl_vfring_module_t *module, const mca_btl_vfring_endpoint_t *endpoint,
+                      bool tell)
+{
+    struct btl_vfring_region *region;
+    uint32_t at = 0;
+
+    while ((region = btl_vfring_region_next_get(&module->regions, endpoint->name.vpid, &at))) {
+        mca_btl_vfring_op_t *op = region->op;
+
+        btl_vfring_region_remove(&module->regions, region);
+        op->cancelled |= !tell;
+        op->status = OPAL_ERR_UNREACH;
+        btl_vfring_op_finish(module, op);
+    }
+}
+
 void btl_vfring_rdma_drop(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t *endpoint,
                           bool tell)
 {
@@ -367,8 +387,8 @@ void btl_vfring_rdma_drop(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoi
     }
     if (*at) {
         *at = endpoint->pump_next;
-    }
-    endpoint->pumping = false;
+        endpoint->pumping = false;
+    } /* else it is in nobody's list, or in that of a pump that is at work */
     while ((op = endpoint->ops_head)) {
         endpoint->ops_head = op->next;
         op->queued = false;
@@ -379,106 +399,8 @@ void btl_vfring_rdma_drop(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoi
         op->cancelled |= !tell;
         op->status = OPAL_ERR_UNREACH;
         if (op->num_at_wire == 0) {
-            op_finish(module, op);
+            btl_vfring_op_finish(module, op);
         }
     }
-}
-
-/* --- what arrives ---------------------------------------------------------------- */
-
-/*
- * A peer that names memory it was never given, or that was taken back, is
- * wrong in a way that only a fault can explain, its or ours. Data is missing
- * now: going on would be silent corruption.
- */
-static void rejected(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t *endpoint,
-                     const char *what)
-{
-    module->rdma_stats.rejected++;
-    if (!module->fatal_reported) {
-        module->fatal_reported = true;
-        btl_vfring_report_failure(module, endpoint, what);
-    }
-}
-
-static void place_input(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t *endpoint,
-                        const void *payload, uint32_t bytes)
-{
-    const struct btl_vfring_place *place = payload;
-    struct btl_vfring_region *region;
-
-    if (bytes < sizeof(*place)) {
-        rejected(module, endpoint, "it sent a put without a destination");
-        return;
-    }
-    bytes -= (uint32_t) sizeof(*place);
-    region = btl_vfring_region_check(&module->regions, place->index, place->nonce,
-                                     endpoint->name.vpid, BTL_VFRING_REMOTE_WRITE, place->address,
-                                     bytes);
-    if (OPAL_UNLIKELY(!region || place->reserved || (region->op && bytes > region->left))) {
-        rejected(module, endpoint, "it wrote to memory that is not open to it");
-        return;
-    }
-    memcpy((void *) (uintptr_t) place->address, place + 1, bytes);
-    module->rdma_stats.bytes_placed += bytes;
-    if (region->op) {
-        region->left -= bytes;
-        if (!region->left) {
-            mca_btl_vfring_op_t *op = region->op;
-
-            btl_vfring_region_remove(&module->regions, region);
-            op_finish(module, op);
-        }
-    }
-}
-
-static void get_input(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t *endpoint,
-                      const void *payload, uint32_t bytes)
-{
-    const struct btl_vfring_get *get = payload;
-    mca_btl_vfring_op_t *op;
-
-    if (bytes != sizeof(*get)
-        || !btl_vfring_region_check(&module->regions, get->source_index, get->source_nonce,
-                                    endpoint->name.vpid, BTL_VFRING_REMOTE_READ,
-                                    get->source_address, get->bytes)
-        || endpoint->gets_served >= MAX_GETS_OF_PEER) {
-        rejected(module, endpoint, "it asked for memory that is not open to it");
-        return;
-    }
-    op = btl_vfring_op_get(module);
-    if (!op) {
-        rejected(module, endpoint, "this process has no memory to serve its get");
-        return;
-    }
-    endpoint->gets_served++;
-    *op = (mca_btl_vfring_op_t){
-        .all_next = op->all_next,
-        .endpoint = endpoint,
-        .by_peer = true,
-        .from = (const char *) (uintptr_t) get->source_address,
-        .to = get->target_address,
-        .left = get->bytes,
-        .handle = {.index = get->target_index, .nonce = get->target_nonce},
-        .zero_copy = module->reg_cache && get->bytes >= mca_btl_vfring_component.zero_copy_min,
-    };
-    btl_vfring_op_enqueue(module, op, false);
-}
-
-void btl_vfring_rdma_input(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t *endpoint,
-                           uint32_t msg, const void *payload, uint32_t bytes)
-{
-    switch (msg) {
-    case BTL_VFRING_MSG_PLACE:
-        place_input(module, endpoint, payload, bytes);
-        return;
-    case BTL_VFRING_MSG_GET:
-        get_input(module, endpoint, payload, bytes);
-        return;
-    case BTL_VFRING_MSG_PROBE:
-        return; /* the wire acknowledges it: that is all there is to it */
-    default:
-        rejected(module, endpoint, "it sent a message of a kind that does not exist");
-        return;
-    }
+    drop_gets(module, endpoint, tell);
 }

@@ -114,6 +114,20 @@ void btl_vfring_region_remove(struct btl_vfring_regions *table, struct btl_vfrin
     put_free(table, region);
 }
 
+struct btl_vfring_region *btl_vfring_region_next_get(const struct btl_vfring_regions *table,
+                                                     uint32_t peer, uint32_t *at)
+{
+    while (*at < table->num_blocks * BLOCK_ENTRIES) {
+        struct btl_vfring_region *region = &table->blocks[*at / BLOCK_ENTRIES][*at % BLOCK_ENTRIES];
+
+        ++*at;
+        if (region->op && region->peer == peer) {
+            return region;
+        }
+    }
+    return NULL;
+}
+
 struct btl_vfring_region *btl_vfring_region_check(const struct btl_vfring_regions *table,
                                                   uint32_t index, uint64_t nonce, uint32_t peer,
                                                   uint32_t access, uint64_t address,

@@ -87,6 +87,10 @@ struct btl_vfring_region *btl_vfring_region_add(struct btl_vfring_regions *table
                                                 size_t bytes, uint32_t peer, uint32_t access);
 void btl_vfring_region_remove(struct btl_vfring_regions *table, struct btl_vfring_region *region);
 
+/** The next region, from number *@p at on, of a get from @p peer; NULL: no more. *@p at moves past it. */
+struct btl_vfring_region *btl_vfring_region_next_get(const struct btl_vfring_regions *table,
+                                                     uint32_t peer, uint32_t *at);
+
 /**
  * Hot. The region in which @p peer may do @p access to [@p address, @p address
  * + @p bytes), or NULL. Every argument may come from the wire.

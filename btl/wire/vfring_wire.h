@@ -159,6 +159,8 @@ struct vfring_wire_peer *vfring_wire_peer_find(const struct vfring_wire *wire, u
 void vfring_wire_peer_remove(struct vfring_wire *wire, struct vfring_wire_peer *peer);
 void *vfring_wire_peer_upper(const struct vfring_wire_peer *peer);
 uint32_t vfring_wire_peer_id(const struct vfring_wire_peer *peer);
+/** Was peer_failed() called for it? Nothing can be sent to it any more. */
+bool vfring_wire_peer_lost(const struct vfring_wire_peer *peer);
 /** Frames neither acknowledged nor failed yet. */
 uint32_t vfring_wire_peer_outstanding(const struct vfring_wire_peer *peer);
 

@@ -268,6 +268,7 @@ void vfring_wire_peer_remove(struct vfring_wire *wire, struct vfring_wire_peer *
     LIST_REMOVE(wire->all_peers, peer, all_next);
     LIST_REMOVE(wire->ack_list, peer, ack_next);
     LIST_REMOVE(wire->timer_list, peer, timer_next);
+    LIST_REMOVE(wire->expired_list, peer, timer_next);
     unstall(wire, peer);
     wire->num_peers--;
     if (peer->heard_round == wire->round) {
@@ -347,6 +348,11 @@ void *vfring_wire_peer_upper(const struct vfring_wire_peer *peer)
 uint32_t vfring_wire_peer_id(const struct vfring_wire_peer *peer)
 {
     return peer->id;
+}
+
+bool vfring_wire_peer_lost(const struct vfring_wire_peer *peer)
+{
+    return peer->failed;
 }
 
 uint32_t vfring_wire_peer_outstanding(const struct vfring_wire_peer *peer)

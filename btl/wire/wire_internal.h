@@ -126,6 +126,7 @@ struct vfring_wire {
     void *early_memory;
     struct vfring_wire_frame *held_list; /* done with, but the VF still reads them */
     struct vfring_wire_peer *timer_list;
+    struct vfring_wire_peer *expired_list; /* their turn comes in this progress; in no other list of timers */
     uint32_t next_control;
 
     struct vfring_wire_peer *last_peer; /* of the last frame that came in */

@@ -81,7 +81,7 @@ static void timeout(struct vfring_wire *wire, struct vfring_wire_peer *peer, uin
 
 static void timers_run(struct vfring_wire *wire, uint64_t now_ns)
 {
-    struct vfring_wire_peer **at = &wire->timer_list, *peer, *expired = NULL;
+    struct vfring_wire_peer **at = &wire->timer_list, *peer;
 
     wire->next_timer_ns = WIRE_NEVER;
     while ((peer = *at)) {
@@ -89,8 +89,8 @@ static void timers_run(struct vfring_wire *wire, uint64_t now_ns)
             *at = peer->timer_next;
             peer->timer_linked = false;
             if (peer->deadline_ns != WIRE_NEVER) {
-                peer->timer_next = expired;
-                expired = peer;
+                peer->timer_next = wire->expired_list;
+                wire->expired_list = peer;
             }
             continue;
         }
@@ -99,8 +99,9 @@ static void timers_run(struct vfring_wire *wire, uint64_t now_ns)
         }
         at = &peer->timer_next;
     }
-    while ((peer = expired)) {
-        expired = peer->timer_next;
+    /* Whoever is told of a failure may remove any of them. */
+    while ((peer = wire->expired_list)) {
+        wire->expired_list = peer->timer_next;
         timeout(wire, peer, now_ns);
     }
 }
@@ -135,13 +136,17 @@ static void acks_run(struct vfring_wire *wire, uint64_t now_ns)
 
 /*
  * We were away ourselves, for instance in a computation: nobody is to blame
- * for a silence that nobody listened to.
+ * for a silence that nobody listened to. What is longer than rto_max is
+ * excused, not all of it: who looks seldom for ever does listen, and would else
+ * never notice that a peer is gone.
  */
 static void excuse_absence(struct vfring_wire *wire, uint64_t now_ns)
 {
+    const uint64_t excused_ns = now_ns - wire->progress_ns - wire->cfg.rto_max_ns;
+
     for (struct vfring_wire_peer *peer = wire->timer_list; peer; peer = peer->timer_next) {
         if (peer->tx->waiting_since_ns <= wire->progress_ns) {
-            peer->tx->waiting_since_ns += now_ns - wire->progress_ns;
+            peer->tx->waiting_since_ns += excused_ns;
         }
     }
 }

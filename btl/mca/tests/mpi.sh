@@ -72,6 +72,12 @@ run rma 0 'rma: ok' 3 $only ./mpi_check rma
 run pvars 0 'pvars: ok' 2 $only ./mpi_check pvars
 run counts 0 'counts: ok' 2 $only --mca btl_vfring_ack_delay 1000000 --mca btl_vfring_rto_min 400000 ./mpi_check counts
 run alloc 0 'alloc: ok' 2 $only ./mpi_check alloc
+# The component called as the layers above do at times, see btl_check.c.
+run staged 0 'staged: ok' 2 $only ./btl_check staged
+run starved 0 'starved: ok' 2 $only --mca btl_vfring_slots 32 ./btl_check starved
+run locks 0 'locks: ok' 2 $only ./btl_check locks
+run lost not0 'lost: ok' 2 $only --mca btl_vfring_peer_timeout 2 ./btl_check lost
+run contact not0 'contact: ok' 2 $only --mca btl_vfring_connectivity_timeout 1 $faults maxlen=1200 ./btl_check contact
 run parts 0 'parts: ok' 2 $only ./mpi_check parts 1458
 run parts-one-buffer 0 'parts: ok' 4 $only --mca btl_vfring_assembly_buffers 1 ./mpi_check parts 1458
 run parts-no-buffer 0 'parts: ok' 2 $only --mca btl_vfring_assembly_buffers 0 ./mpi_check parts 1458

@@ -14,21 +14,7 @@
 #include <unistd.h>
 
 #include "btl_vfring_lease.h"
-
-#define CHECK(cond)                                                                  \
-    do {                                                                             \
-        if (!(cond)) {                                                               \
-            fprintf(stderr, "%s:%d: check failed: %s\n", __FILE__, __LINE__, #cond); \
-            exit(1);                                                                 \
-        }                                                                            \
-    } while (0)
-#define CHECK_HAS(text, part)                                                             \
-    do {                                                                                  \
-        if (!strstr((text), (part))) {                                                    \
-            fprintf(stderr, "%s:%d: \"%s\" lacks \"%s\"\n", __FILE__, __LINE__, (text), (part)); \
-            exit(1);                                                                      \
-        }                                                                                 \
-    } while (0)
+#include "check.h"
 
 static const char good[] =
     "{\"v\":1,\"ok\":true,\"lease\":\"l-17\",\"memlock_bytes\":134217728,\"vfs\":[{\"kind\":\"sriov\","
@@ -184,6 +170,92 @@ static void silent_daemon_times_out(void)
     CHECK_HAS(error.remedy, "vfringd's log");
 }
 
+/* Connections that nobody accepts, until there is no place for another. @return the last of them. */
+static int fill_backlog(int fds[], int most)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+    strcpy(address.sun_path, socket_path);
+    for (int i = 0; i < most; i++) {
+        fds[i] = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+        CHECK(fds[i] >= 0);
+        if (connect(fds[i], (struct sockaddr *) &address, sizeof(address))) {
+            CHECK(errno == EAGAIN);
+            return i;
+        }
+    }
+    CHECK(!"the backlog has no end");
+    return 0;
+}
+
+/* The daemon hangs, and so many wait already that the kernel takes no more connections. */
+static void full_backlog_times_out(void)
+{
+    const struct vfring_lease_request request = {.run_dir = run_dir, .timeout_ms = 100};
+    struct vfring_lease lease;
+    struct vfring_lease_error error;
+    int fds[16], last;
+    const int listener = listen_here();
+
+    last = fill_backlog(fds, 16);
+    (void) alarm(30); /* what is wrong here waits for ever */
+    CHECK(vfring_lease_acquire(&request, &lease, &error) == -ETIMEDOUT);
+    CHECK(!strcmp(error.code, "VFRING_ERR_NO_DAEMON"));
+    CHECK_HAS(error.remedy, "vfringd's log");
+    CHECK(vfring_lease_release(run_dir, "l-17", 100, &error) == -ETIMEDOUT);
+    (void) alarm(0);
+    for (int i = 0; i <= last; i++) {
+        (void) close(fds[i]);
+    }
+    (void) close(listener);
+    (void) unlink(socket_path);
+}
+
+struct late {
+    int listener, num_before;
+    struct part part;
+};
+
+/* Takes the connections that waited, and plays with the one after them. */
+static void *accept_late(void *arg)
+{
+    struct late *late = arg;
+
+    (void) usleep(50000);
+    while (late->num_before-- > 0) {
+        const int fd = accept(late->listener, NULL, NULL);
+
+        CHECK(fd >= 0);
+        (void) close(fd);
+    }
+    return play(&late->part);
+}
+
+/* The daemon is busy, no more: who comes meanwhile waits for a place. */
+static void full_backlog_is_waited_for(void)
+{
+    const struct vfring_lease_request request = {.run_dir = run_dir, .timeout_ms = 30000};
+    char line[sizeof(good) + 1];
+    struct vfring_lease lease;
+    struct vfring_lease_error error;
+    struct late late = {.listener = listen_here()};
+    pthread_t thread;
+    int fds[16];
+
+    (void) snprintf(line, sizeof(line), "%s\n", good);
+    late.part = answers(line);
+    late.part.listener = late.listener;
+    late.num_before = fill_backlog(fds, 16);
+    for (int i = late.num_before; i >= 0; i--) {
+        (void) close(fds[i]); /* those that were taken wait on */
+    }
+    CHECK(!pthread_create(&thread, NULL, accept_late, &late));
+    CHECK(vfring_lease_acquire(&request, &lease, &error) == 0);
+    CHECK(!pthread_join(thread, NULL));
+    (void) close(late.listener);
+    (void) unlink(socket_path);
+}
+
 static void dead_daemon_is_noticed(void)
 {
     struct part part = {0};
@@ -278,6 +350,8 @@ int main(void)
     refusal_is_passed_on();
     missing_daemon_is_named();
     silent_daemon_times_out();
+    full_backlog_times_out();
+    full_backlog_is_waited_for();
     dead_daemon_is_noticed();
     endless_line_is_cut();
     strange_replies_are_refused();

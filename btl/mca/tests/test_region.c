@@ -1,24 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What a peer may reach, and what it may not: btl_vfring_region.c. */
 #include "btl_vfring_region.h"
+#include "check.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-
-#define CHECK(cond)                                                     \
-    do {                                                                \
-        if (!(cond)) {                                                  \
-            printf("%s:%d: %s\n", __FILE__, __LINE__, #cond);           \
-            exit(1);                                                    \
-        }                                                               \
-    } while (0)
 
 #define READ BTL_VFRING_REMOTE_READ
 #define WRITE BTL_VFRING_REMOTE_WRITE
 
 static struct btl_vfring_regions table;
 static char memory[4096];
-
 
 static uint64_t at(size_t offset)
 {
@@ -29,6 +21,34 @@ static struct btl_vfring_region *reach(const struct btl_vfring_handle *handle, u
                                        uint32_t access, uint64_t address, uint64_t bytes)
 {
     return btl_vfring_region_check(&table, handle->index, handle->nonce, peer, access, address, bytes);
+}
+
+/* When a peer is lost, its gets are found, each once, and nothing else. */
+static void test_gets_of_a_peer(void)
+{
+    enum { NUM = 600 }; /* several blocks of the table */
+    static struct btl_vfring_region *regions[NUM];
+    struct btl_vfring_region *r;
+    uint32_t at_number = 0;
+    int found = 0, op = 0;
+
+    for (int i = 0; i < NUM; i++) {
+        regions[i] = btl_vfring_region_add(&table, memory, 8, (uint32_t) (i % 3), WRITE);
+        CHECK(regions[i]);
+        regions[i]->op = i % 2 ? &op : NULL; /* a get's, or opened for a peer's put */
+    }
+    while ((r = btl_vfring_region_next_get(&table, 1, &at_number))) {
+        CHECK(r->peer == 1 && r->op == &op);
+        btl_vfring_region_remove(&table, r);
+        found++;
+    }
+    CHECK(found == NUM / 6);
+    CHECK(table.num_live == (uint32_t) (NUM - found));
+    for (int i = 0; i < NUM; i++) {
+        if (regions[i]->access) {
+            btl_vfring_region_remove(&table, regions[i]);
+        }
+    }
 }
 
 static void test_range(void)
@@ -122,6 +142,9 @@ int main(void)
     test_range();
     test_access();
     test_handles();
+    btl_vfring_regions_fini(&table);
+    btl_vfring_regions_init(&table, 1 << 20);
+    test_gets_of_a_peer();
     btl_vfring_regions_fini(&table);
     test_full();
     return 0;

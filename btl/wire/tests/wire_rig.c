@@ -133,6 +133,12 @@ static void op_peer_failed(void *ctx, struct vfring_wire_peer *peer, uint64_t si
     (void) peer;
     node->num_failed++;
     node->failed_ns = silent_ns;
+    for (int i = 0; node->remove_all && i < RIG_NODES; i++) {
+        if (node->peers[i]) {
+            vfring_wire_peer_remove(node->wire, node->peers[i]);
+            node->peers[i] = NULL;
+        }
+    }
 }
 
 static const struct vfring_wire_ops rig_ops = {

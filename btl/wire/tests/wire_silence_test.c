@@ -186,6 +186,43 @@ static void test_own_absence(void)
     rig_free(rig);
 }
 
+/*
+ * Who looks at the wire seldom, but again and again, does listen: a peer that
+ * is gone must not stay unnoticed for ever.
+ */
+static void test_seldom_progress(void)
+{
+    struct rig *rig = impatient_pair();
+    struct rig_node *node = &rig->nodes[0];
+
+    (void) rig_send(rig, 0, 1, 8);
+    rig_run(rig, 0, 60 * RIG_SEC, RIG_SEC);
+    CHECK_INT(node->num_silent, 1);
+    CHECK_INT(node->num_failed, 1);
+    CHECK_INT(node->num_completed, 1);
+    rig_free(rig);
+}
+
+/* Both peers fail in one look at the clock; the upper layer gives both up at the first. */
+static void test_removed_on_failure(void)
+{
+    struct vfring_wire_config config = rig_config();
+    struct rig_node *node;
+    struct rig *rig;
+
+    config.peer_timeout_ns = 10 * RIG_SEC;
+    rig = rig_make(3, &config);
+    node = &rig->nodes[0];
+    node->remove_all = true;
+    (void) rig_send(rig, 0, 1, 8);
+    (void) rig_send(rig, 0, 2, 8);
+    rig_run(rig, 0, 11 * RIG_SEC, 10 * RIG_MS);
+    CHECK_INT(node->num_failed, 1);
+    CHECK_INT(node->num_completed, 2);
+    CHECK(vfring_wire_idle(node->wire));
+    rig_free(rig);
+}
+
 /* Times that go a little backwards, as between threads, fail nobody. */
 static void test_clock_steps_back(void)
 {
@@ -242,6 +279,8 @@ int main(int argc, char **argv)
         {"black hole", test_black_hole},
         {"out of step", test_out_of_step},
         {"own absence", test_own_absence},
+        {"seldom progress", test_seldom_progress},
+        {"removed on failure", test_removed_on_failure},
         {"clock steps back", test_clock_steps_back},
         {"failure under the VF", test_failure_under_the_vf},
         {NULL, NULL},

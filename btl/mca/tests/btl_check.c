@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * btl_check staged|starved|locks|lost|contact, with two processes: calls the component's
+ * functions as the layers above do, for what these do seldom, or in another
+ * version of Open MPI. Exit status 0 only if all was right; `lost` and `contact`
+ * end by MPI_Abort(), after an "ok". Run by mpi.sh.
+ */
+#include "btl_vfring_compat.h"
+
+#include "opal/runtime/opal_progress.h"
+
+#include <mpi.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define TAG 0xf0
+#define LONG_BYTES 10000 /* of several frames */
+#define HANDLE_BYTES 64
+#define LIMIT_S 20.0
+
+static mca_btl_base_module_t *btl;
+static struct mca_btl_base_endpoint_t *endpoint; /* the other process */
+static int rank;
+static volatile int arrived; /* messages */
+static int bad;
+
+#define CHECK(cond)                                                        \
+    do {                                                                   \
+        if (!(cond)) {                                                     \
+            bad = 1;                                                       \
+            printf("%s:%d: rank %d: %s\n", __FILE__, __LINE__, rank, #cond); \
+        }                                                                  \
+    } while (0)
+
+/* Progress until @p cond, or for so long that it will not come. */
+#define AWAIT(cond)                                                         \
+    do {                                                                    \
+        const double start_ = MPI_Wtime();                                  \
+        while (!(cond) && MPI_Wtime() - start_ < LIMIT_S) {                 \
+            opal_progress();                                                \
+        }                                                                   \
+        CHECK(cond);                                                        \
+    } while (0)
+
+static void (*on_arrival)(void);
+
+static void came(void)
+{
+    arrived++;
+    if (on_arrival) {
+        on_arrival();
+    }
+}
+
+#if VFRING_OMPI_MAJOR >= 5
+static void input(struct mca_btl_base_module_t *module, const mca_btl_base_receive_descriptor_t *descriptor)
+{
+    came();
+}
+#else
+static void input(struct mca_btl_base_module_t *module, mca_btl_base_tag_t tag,
+                  mca_btl_base_descriptor_t *descriptor, void *cbdata)
+{
+    came();
+}
+#endif
+
+/* Finds the module, and the endpoint of the other process. */
+static void find(void)
+{
+    opal_process_name_t name = opal_proc_local_get()->proc_name;
+    mca_btl_base_selected_module_t *selected;
+    opal_proc_t *proc;
+
+    OPAL_LIST_FOREACH(selected, &mca_btl_base_modules_initialized, mca_btl_base_selected_module_t)
+    {
+        if (!strcmp(selected->btl_component->btl_version.mca_component_name, "vfring")) {
+            btl = selected->btl_module;
+        }
+    }
+    name.vpid = (opal_vpid_t) (1 - rank);
+    proc = opal_proc_for_name(name);
+    if (!btl || !proc || btl->btl_add_procs(btl, 1, &proc, &endpoint, NULL) || !endpoint) {
+        printf("rank %d: no vfring to the other process\n", rank);
+        MPI_Abort(MPI_COMM_WORLD, 1);
+    }
+    mca_btl_base_active_message_trigger[TAG].cbfunc = input;
+}
+
+/* --- descriptors ---------------------------------------------------------------- */
+
+static int told, told_status;     /* callbacks so far, and what the last one said */
+static int found_slot;            /* a descriptor could be had in a callback */
+
+static void sent(struct mca_btl_base_module_t *module, struct mca_btl_base_endpoint_t *peer,
+                 struct mca_btl_base_descriptor_t *descriptor, int status)
+{
+    mca_btl_base_descriptor_t *another = btl->btl_alloc(btl, endpoint, MCA_BTL_NO_ORDER, 8,
+                                                        MCA_BTL_DES_FLAGS_SIGNAL);
+
+    if (another) {
+        found_slot++;
+        btl->btl_free(btl, another);
+    }
+    told++;
+    told_status = status;
+}
+
+/* NULL: there is none. Else what btl_send() said is in @p rc. */
+static mca_btl_base_descriptor_t *send_one(size_t bytes, uint32_t flags, int *rc)
+{
+    mca_btl_base_descriptor_t *descriptor = btl->btl_alloc(btl, endpoint, MCA_BTL_NO_ORDER, bytes, flags);
+
+    if (descriptor) {
+        memset(descriptor->des_segments->seg_addr.pval, 7, bytes);
+        descriptor->des_cbfunc = sent;
+        *rc = btl->btl_send(btl, endpoint, descriptor, TAG);
+    }
+    return descriptor;
+}
+
+/* Who keeps a descriptor and wants to be told is told, of long messages too. */
+static void staged(void)
+{
+    const int num = 20; /* more than there are buffers for long messages */
+    mca_btl_base_descriptor_t *descriptor;
+    int rc;
+
+    for (int i = 0; i < num && !bad && rank == 0; i++) {
+        descriptor = send_one(LONG_BYTES, MCA_BTL_DES_SEND_ALWAYS_CALLBACK, &rc);
+        CHECK(descriptor && rc >= 0);
+        AWAIT(told == i + 1);
+        CHECK(told_status == OPAL_SUCCESS);
+        if (descriptor) {
+            btl->btl_free(btl, descriptor);
+        }
+    }
+    if (rank == 1) {
+        AWAIT(arrived == num);
+    }
+}
+
+/*
+ * The other process does not answer for a while, and the slots run out: ob1
+ * looks again at a control message that found none only in a callback, so one
+ * has to come once there is a slot again.
+ */
+static void starved(uint32_t more_flags)
+{
+    const uint32_t flags = MCA_BTL_DES_FLAGS_SIGNAL | MCA_BTL_DES_FLAGS_PRIORITY
+                           | MCA_BTL_DES_FLAGS_BTL_OWNERSHIP | more_flags;
+    int num = 0, rc;
+
+    arrived = told = found_slot = 0;
+    MPI_Barrier(MPI_COMM_WORLD);
+    if (rank == 0) {
+        while (num < 100000 && send_one(8, flags, &rc)) {
+            CHECK(rc >= 0);
+            num++;
+        }
+        CHECK(num < 100000);
+        AWAIT(found_slot > 0);
+    } else {
+        (void) usleep(300000);
+    }
+    MPI_Bcast(&num, 1, MPI_INT, 0, MPI_COMM_WORLD);
+    if (rank == 1) {
+        AWAIT(arrived == num);
+    }
+}
+
+/* --- threads ----------------------------------------------------------------------- */
+
+static pthread_mutex_t upper_lock = PTHREAD_MUTEX_INITIALIZER;
+static volatile int in_callback, upper_locked;
+
+static void take_upper_lock(void)
+{
+    on_arrival = NULL;
+    in_callback = 1;
+    while (!upper_locked) {
+        (void) usleep(1000);
+    }
+    (void) usleep(50000);
+    pthread_mutex_lock(&upper_lock);
+    pthread_mutex_unlock(&upper_lock);
+}
+
+static void *send_locked(void *arg)
+{
+    int rc = -1;
+
+    while (!in_callback) {
+        (void) usleep(1000);
+    }
+    pthread_mutex_lock(&upper_lock);
+    upper_locked = 1;
+    CHECK(send_one(8, MCA_BTL_DES_FLAGS_BTL_OWNERSHIP, &rc) && rc >= 0);
+    pthread_mutex_unlock(&upper_lock);
+    return NULL;
+}
+
+/*
+ * The layers above hold locks of their own while they call us (bml/r2, when it
+ * adds a process), and take them in our callbacks: no lock of ours may be held there.
+ */
+static void locks(void)
+{
+    pthread_t thread;
+    int rc;
+
+    (void) alarm((unsigned) LIMIT_S);
+    if (rank == 0) {
+        on_arrival = take_upper_lock;
+        CHECK(!pthread_create(&thread, NULL, send_locked, NULL));
+        AWAIT(arrived == 1);
+        pthread_join(thread, NULL);
+    } else {
+        CHECK(send_one(8, MCA_BTL_DES_FLAGS_BTL_OWNERSHIP, &rc));
+        AWAIT(arrived == 1);
+    }
+    MPI_Barrier(MPI_COMM_WORLD);
+    (void) alarm(0);
+}
+
+/* --- a peer that is lost ------------------------------------------------------------- */
+
+static int num_lost, puts_over, gets_over;
+
+static void lost_cb(struct mca_btl_base_module_t *module, int32_t flags, struct opal_proc_t *proc, char *info)
+{
+    num_lost++;
+}
+
+static void over(struct mca_btl_base_module_t *module, struct mca_btl_base_endpoint_t *peer,
+                 void *local_address, mca_btl_base_registration_handle_t *handle, void *context,
+                 void *cbdata, int status)
+{
+    CHECK(status != OPAL_SUCCESS);
+    ++*(int *) cbdata;
+}
+
+/*
+ * Open MPI ends the job then, unless it was built to go on. Whatever it does,
+ * all that is under way ends, and nothing new begins.
+ */
+static void lost(void)
+{
+    static char mine[300000], theirs[300000];
+    char handle[HANDLE_BYTES] = {0}, other[HANDLE_BYTES] = {0};
+    mca_btl_base_registration_handle_t *own, *remote = (void *) other;
+    uint64_t address = (uintptr_t) theirs;
+    mca_btl_base_descriptor_t *kept = NULL;
+    int rc = -1;
+
+    own = btl->btl_register_mem(btl, endpoint, theirs, sizeof(theirs),
+                                MCA_BTL_REG_FLAG_REMOTE_READ | MCA_BTL_REG_FLAG_REMOTE_WRITE);
+    CHECK(own && btl->btl_registration_handle_size <= HANDLE_BYTES);
+    memcpy(handle, own, btl->btl_registration_handle_size);
+    MPI_Sendrecv(handle, HANDLE_BYTES, MPI_BYTE, 1 - rank, 0, other, HANDLE_BYTES, MPI_BYTE, 1 - rank, 0,
+                 MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+    MPI_Sendrecv_replace(&address, 8, MPI_BYTE, 1 - rank, 1, 1 - rank, 1, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+    MPI_Barrier(MPI_COMM_WORLD);
+    if (rank == 1) {
+        (void) sleep(60); /* the other one ends us */
+        return;
+    }
+    (void) usleep(100000);
+    btl->btl_register_error(btl, lost_cb);
+    kept = send_one(8, MCA_BTL_DES_SEND_ALWAYS_CALLBACK, &rc);
+    CHECK(kept && rc >= 0);
+    for (int i = 0; i < 100; i++) { /* some get slots, some wait for one */
+        CHECK(!btl->btl_get(btl, endpoint, mine, address, NULL, remote, sizeof(mine), 0, MCA_BTL_NO_ORDER,
+                            over, NULL, &gets_over));
+        CHECK(!btl->btl_put(btl, endpoint, mine, address, NULL, remote, sizeof(mine), 0, MCA_BTL_NO_ORDER,
+                            over, NULL, &puts_over));
+    }
+    AWAIT(num_lost == 1);
+    AWAIT(told == 1);
+    CHECK(told_status != OPAL_SUCCESS);
+    AWAIT(gets_over == 100 && puts_over == 100);
+    CHECK(btl->btl_get(btl, endpoint, mine, address, NULL, remote, 8, 0, MCA_BTL_NO_ORDER, over, NULL,
+                       &gets_over) != OPAL_SUCCESS);
+    CHECK(btl->btl_put(btl, endpoint, mine, address, NULL, remote, 8, 0, MCA_BTL_NO_ORDER, over, NULL,
+                       &puts_over) != OPAL_SUCCESS);
+    CHECK(send_one(8, MCA_BTL_DES_FLAGS_BTL_OWNERSHIP, &rc) && rc < 0);
+    printf("btl_check lost: %s\n", bad ? "FAILED" : "ok");
+    (void) fflush(stdout);
+    MPI_Abort(MPI_COMM_WORLD, 1);
+}
+
+/*
+ * The path loses full frames, and the other process goes away to compute once
+ * it has confirmed a short one: as long as it is away, that may be all there is to it.
+ */
+static void contact(void)
+{
+    const double start = MPI_Wtime();
+    int rc = -1;
+
+    btl->btl_register_error(btl, lost_cb);
+    if (rank == 1) {
+        while (MPI_Wtime() - start < 0.5) { /* what is behind the lost frame does not arrive */
+            opal_progress();
+        }
+        (void) sleep(8);
+        for (;;) { /* the other one ends us */
+            opal_progress();
+        }
+    }
+    CHECK(send_one(8, MCA_BTL_DES_FLAGS_BTL_OWNERSHIP, &rc) && rc >= 0);
+    while (MPI_Wtime() - start < 4) {
+        opal_progress();
+    }
+    CHECK(num_lost == 0);
+    AWAIT(num_lost == 1); /* it is back, and still no full frame has come */
+    printf("btl_check contact: %s\n", bad ? "FAILED" : "ok");
+    (void) fflush(stdout);
+    MPI_Abort(MPI_COMM_WORLD, 1);
+}
+
+int main(int argc, char **argv)
+{
+    const char *what = argc >= 2 ? argv[1] : "";
+    int level, any;
+
+    MPI_Init_thread(&argc, &argv, strcmp(what, "locks") ? MPI_THREAD_SINGLE : MPI_THREAD_MULTIPLE, &level);
+    MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+    find();
+    if (!strcmp(what, "contact")) {
+        contact(); /* before any other message */
+    }
+    MPI_Barrier(MPI_COMM_WORLD);
+    if (!strcmp(what, "staged")) {
+        staged();
+    } else if (!strcmp(what, "starved")) {
+        starved(0);
+        starved(MCA_BTL_DES_SEND_ALWAYS_CALLBACK);
+    } else if (!strcmp(what, "locks")) {
+        locks();
+    } else if (!strcmp(what, "lost")) {
+        lost();
+    } else {
+        bad = 1;
+    }
+    any = bad;
+    MPI_Allreduce(MPI_IN_PLACE, &any, 1, MPI_INT, MPI_LOR, MPI_COMM_WORLD);
+    if (rank == 0) {
+        printf("btl_check %s: %s\n", what, any ? "FAILED" : "ok");
+    }
+    MPI_Finalize();
+    return any;
+}
