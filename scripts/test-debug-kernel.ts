@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * npm run test:debug-kernel [-- [--long] [TEST...]]: the kernel module's tests
+ * npm run test:debug-kernel [-- [--long] [--planted] [TEST...]]: the kernel module's tests
  * on a kernel that watches for errors: KASAN, UBSAN, lockdep, DMA API debugging,
  * kmemleak, debug objects, page poisoning, fault injection. Any report of it
  * fails the run. The kernel is built on the first run, which needs root or sudo.
@@ -9,11 +9,14 @@
  * that do not confine a VF; with TEST those, in one boot ("refuse" alone: those of
  * such machines). Fuzzed operations, regions and ends of memory are fewer than on the
  * plain kernel unless --long or UIO_VF_OPERATIONS, ... say otherwise; what was
- * done is printed. The last line is "N passed, N failed".
+ * done is printed. With --planted the tests run on modules with an error of
+ * driver-kmod/debug-kernel/planted/ each, and pass if it is reported.
+ * The last line is "N passed, N failed".
  */
 import { execa } from 'execa';
-import { createReadStream } from 'node:fs';
-import { join } from 'node:path';
+import { cpSync, createReadStream, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
 import { Guest } from '../lab/src/guest.js';
 import { kernelFaults } from '../lab/src/kernel-log.js';
 import type { Machine } from '../lab/src/qemu.js';
@@ -59,9 +62,10 @@ function withoutProcReports(log: string): string {
     (report) => (/ unregister_(irq|handler)_proc\+/.test(report) ? '' : report));
 }
 
-async function runGroup({ tests, machine }: Group, long: boolean): Promise<Tally> {
+/** @param dir where the kernel and the module are, as build.sh makes them */
+async function runGroup({ tests, machine }: Group, long: boolean, dir: string): Promise<Tally> {
   const guest = await Guest.boot({
-    kernel: join(output, 'bzImage'),
+    kernel: join(dir, 'bzImage'),
     // The file's name does not tell whether a saved machine is of this kernel.
     cold: true,
     parts: ['kmod'],
@@ -77,7 +81,7 @@ async function runGroup({ tests, machine }: Group, long: boolean): Promise<Tally
     const result = await guest.exec({
       argv: ['sh', '-c', 'cat >/tmp/uio_vf.ko && exec env "$@"', 'sh', ...environment,
         '/usr/libexec/vfring/kmod-tests/run-tests.sh', '--module', '/tmp/uio_vf.ko', ...(long ? ['--long'] : []), ...tests],
-      stdin: createReadStream(join(output, 'uio_vf.ko')),
+      stdin: createReadStream(join(dir, 'uio_vf.ko')),
       onOutput: (stream, chunk) => {
         (stream === 'stdout' ? process.stdout : process.stderr).write(chunk);
       },
@@ -95,21 +99,53 @@ async function runGroup({ tests, machine }: Group, long: boolean): Promise<Tally
   }
 }
 
+/** @param kmod the module's sources */
+async function build(what: string, kmod: string, dir: string): Promise<void> {
+  await step(`build: ${what}`, async () => {
+    await execa(join(kmod, 'debug-kernel', 'build.sh'), [dir], { stdin: 'ignore', stdout: 'inherit', stderr: 'inherit' });
+  });
+}
+
+/** Whether the run fails by an error that is there: one that it does not see is a failure. */
+async function runPlanted(): Promise<Tally> {
+  const total: Tally = { passed: 0, failed: 0 };
+  const folder = join(root, 'driver-kmod', 'debug-kernel', 'planted');
+  for (const patch of readdirSync(folder)) {
+    const copy = mkdtempSync(join(tmpdir(), 'uio_vf-planted-'));
+    try {
+      cpSync(join(root, 'driver-kmod'), join(copy, 'driver-kmod'), { recursive: true });
+      await execa('git', ['apply', join(folder, patch)], { cwd: copy, stdin: 'ignore', stdout: 'inherit', stderr: 'inherit' });
+      const dir = join(buildDir, 'debug-kernel-planted');
+      const name = basename(patch, '.patch');
+      await build(`uio_vf with a planted error: ${name}`, join(copy, 'driver-kmod'), dir);
+      const seen = (await runGroup(group('open'), false, dir)).failed > 0;
+      process.stdout.write(`# ${seen ? 'reported, as it must be' : 'NOT REPORTED'}: the planted error ${name}\n`);
+      total[seen ? 'passed' : 'failed'] += 1;
+    } finally {
+      rmSync(copy, { recursive: true, force: true });
+    }
+  }
+  return total;
+}
+
 await runMain(async () => {
   const args = process.argv.slice(2);
   const long = args.includes('--long');
-  const tests = args.filter((arg) => arg !== '--long');
-  await step('build: the debug kernel, and uio_vf for it', async () => {
-    await execa(join(root, 'driver-kmod', 'debug-kernel', 'build.sh'), [output], { stdin: 'ignore', stdout: 'inherit', stderr: 'inherit' });
-  });
+  const tests = args.filter((arg) => !arg.startsWith('--'));
   const summary: string[] = [];
   const total: Tally = { passed: 0, failed: 0 };
-  for (const one of tests.length > 0 ? named(tests) : groups) {
-    const start = Date.now();
-    const tally = await runGroup(one, long);
-    total.passed += tally.passed;
-    total.failed += tally.failed;
-    summary.push(`# ${one.name}: ${tally.passed} passed, ${tally.failed} failed (${((Date.now() - start) / 1000).toFixed(0)} s)`);
+  const add = (name: string, start: number, { passed, failed }: Tally): void => {
+    total.passed += passed;
+    total.failed += failed;
+    summary.push(`# ${name}: ${passed} passed, ${failed} failed (${((Date.now() - start) / 1000).toFixed(0)} s)`);
+  };
+  if (args.includes('--planted')) {
+    add('planted errors', Date.now(), await runPlanted());
+  } else {
+    await build('the debug kernel, and uio_vf for it', join(root, 'driver-kmod'), output);
+    for (const one of tests.length > 0 ? named(tests) : groups) {
+      add(one.name, Date.now(), await runGroup(one, long, output));
+    }
   }
   process.stdout.write(`${summary.join('\n')}\n${total.passed} passed, ${total.failed} failed\n`);
   return total.failed === 0 ? 0 : 1;
