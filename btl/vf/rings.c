@@ -175,6 +175,20 @@ uint32_t vfring_vf_tx_done(struct vfring_vf *vf)
     return tx->done;
 }
 
+/* Descriptors @p first to @p first + @p count - 1 as the device wants to find them. */
+static void rx_rewrite(struct vfring_rx_ring *rx, uint32_t first, uint32_t count)
+{
+    union vfring_82576_rx_desc *desc = &rx->desc[first];
+    const union vfring_82576_rx_desc *const end = desc + count;
+    uint64_t iova = rx->buffers_iova + (uint64_t) first * rx->buffer_bytes;
+
+    for (; desc != end; desc++) {
+        desc->read.packet_iova = iova;
+        desc->read.header_iova = 0; /* clears DD: the write-back used both quadwords */
+        iova += rx->buffer_bytes;
+    }
+}
+
 /*
  * RDT names the last rewritten descriptor, which so stays unused: the device
  * owns those before it, and rx_poll() stops at it because its DD is clear.
@@ -184,13 +198,14 @@ uint32_t vfring_vf_tx_done(struct vfring_vf *vf)
  */
 void vfring_hot_rx_publish(struct vfring_rx_ring *rx, const struct vfring_mmio *mmio)
 {
-    uint32_t index = rx->release;
+    if (rx->num_pending > rx->release) {
+        const uint32_t wrapped = rx->num_pending - rx->release;
 
-    for (; rx->num_pending > 0; rx->num_pending--) {
-        index = vfring_ring_prev(index, rx->entries);
-        rx->desc[index].read.packet_iova = rx->buffers_iova + (uint64_t) index * rx->buffer_bytes;
-        rx->desc[index].read.header_iova = 0; /* clears DD: the write-back used both quadwords */
+        rx_rewrite(rx, rx->entries - wrapped, wrapped);
+        rx->num_pending = rx->release;
     }
+    rx_rewrite(rx, rx->release - rx->num_pending, rx->num_pending);
+    rx->num_pending = 0;
     vfring_before_doorbell();
     vfring_write32(mmio, rx->tail_reg, vfring_ring_prev(rx->release, rx->entries));
 }
