@@ -14,6 +14,7 @@ import { LeaseManager, type Settings } from './lease-manager.js';
 import { leaseServer } from './lease-server.js';
 import type { LineLimits, LineServer } from './line-server.js';
 import type { Prlimit } from './memlock.js';
+import type { Numa } from './numa.js';
 import type { Processes } from './processes.js';
 import type { PeerCred } from '../native.js';
 import { claimRunDir, type RunDir } from './run-dir.js';
@@ -26,6 +27,7 @@ export interface DaemonOptions {
   readonly provider: Provider;
   readonly processes: Processes;
   readonly prlimit: Prlimit;
+  readonly numa: Numa;
   readonly log: Log;
   /** Reads the configuration again. Throws VFRING_ERR_CONFIG and the like. */
   readonly reload: () => Promise<Settings>;
@@ -160,11 +162,11 @@ interface Parts {
 
 /** Everything that needs the run directory to be ours. Throws VFRING_ERR_LEDGER. */
 function assemble(options: DaemonOptions): Parts {
-  const { config, provider, processes, prlimit, log } = options;
+  const { config, provider, processes, prlimit, numa, log } = options;
   const ledger = new Ledger(options.ledgerFile);
   const jobs = new JobRegistry(ledger);
   const settings: Settings = { config, provider };
-  const manager = new LeaseManager({ settings, jobs, ledger, prlimit, log });
+  const manager = new LeaseManager({ settings, jobs, ledger, prlimit, numa, log });
   const control = new JobControl({ manager, jobs, settings, log });
   const reload = async (force: boolean): Promise<readonly PlannedStep[]> => manager.reprovision(await options.reload(), force);
   return {

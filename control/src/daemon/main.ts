@@ -9,8 +9,10 @@ import { native } from '../native.js';
 import { defaultStateDir, ledgerFile, leaseSocket } from '../paths.js';
 import { createProvider } from '../providers/index.js';
 import { outliveReaders } from '../stdio.js';
+import { surplusCapabilities } from './capabilities.js';
 import { daemonCommand, type DaemonArguments } from './command.js';
 import { Daemon } from './daemon.js';
+import { realNuma } from './numa.js';
 import { realProcesses } from './processes.js';
 
 async function main(): Promise<number> {
@@ -25,6 +27,10 @@ async function main(): Promise<number> {
   }
   const options = command.opts<DaemonArguments>();
   const log = createLog(options.foreground ? 'text' : 'json');
+  const surplus = surplusCapabilities();
+  if (surplus !== 0n) {
+    log.warn('vfringd holds capabilities that it does not need: start it by its installed script, or by systemd', { capabilities: `0x${surplus.toString(16)}` });
+  }
   let daemon: Daemon;
   try {
     const config = await loadConfig(options.config);
@@ -40,6 +46,7 @@ async function main(): Promise<number> {
       },
       processes: realProcesses(native()),
       prlimit,
+      numa: realNuma(),
       log,
       ...(provider.kind === 'sriov' && { watchDevices }),
     });
