@@ -4,7 +4,6 @@
  * runs through one queue, so that requests are served in the order they came
  * and no two changes meet.
  */
-import { setImmediate as turn } from 'node:timers/promises';
 import type { Config } from '../config/schema.js';
 import { VfringError, causeText } from '../errors.js';
 import type { Ledger } from '../ledger/ledger.js';
@@ -13,6 +12,7 @@ import { RLIMIT_MEMLOCK } from '../libc.js';
 import type { Log } from '../log.js';
 import type { PlannedStep, Provider } from '../providers/provider.js';
 import { checkVfQuota, leasable, queued, reserved } from './claims.js';
+import { gather } from './gather.js';
 import { grant, handOver, type GrantContext, type Granted } from './grant.js';
 import type { JobRegistry } from './job-registry.js';
 import { leaseId, type Lease, type LeaseEnd, type LeaseRequest, type LeasedVf } from './lease.js';
@@ -282,10 +282,10 @@ export class LeaseManager {
     }
   }
 
-  /** Serves together what arrives in one turn of the event loop: sockets are read before an immediate is called. */
+  /** Serves together what comes together. */
   #serveSoon(): void {
     void this.#queue.run(async () => {
-      await turn();
+      await gather(() => this.#waiting.length, MOST_TOGETHER);
       const wishes = this.#waiting.splice(0, MOST_TOGETHER);
       if (this.#waiting.length > 0) {
         this.#serveSoon();
