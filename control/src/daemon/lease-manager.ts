@@ -54,7 +54,7 @@ interface Waiting extends Wish {
 }
 
 /** More would share a commit that is cheap by then, and all wait until the last is done. */
-const MOST_TOGETHER = 16;
+const MOST_TOGETHER = 32;
 
 /** Wrap-free readings: a gap of so many sampling periods is still sure to hold one wrap at most. */
 const SAFE_PERIODS = 3;
