@@ -50,6 +50,8 @@ const CLOSE_LOOK_EVERY = 20;
 export class Daemon {
   readonly #options: DaemonOptions;
   readonly #rounds: NodeJS.Timeout[] = [];
+  /** Each sets the timer of its round, if there is reason to and it is not set. */
+  readonly #arms: (() => void)[] = [];
   #parts: Parts | undefined;
   #runDir: RunDir | undefined;
   #hotplug: Hotplug | undefined;
@@ -93,11 +95,13 @@ export class Daemon {
       await this.stop('end');
       throw error;
     }
-    this.#every(this.#options.drainEveryMs ?? DRAIN_EVERY_MS, () => this.manager.drain());
-    this.#every(provider.sampleEveryMs, () => this.manager.sample());
-    this.#every(this.#options.jobsEveryMs ?? JOBS_EVERY_MS, () => this.control.tick());
+    const { manager, control } = this;
+    this.#every(this.#options.drainEveryMs ?? DRAIN_EVERY_MS, () => manager.drain(), () => manager.pool.count('draining') > 0);
+    this.#every(provider.sampleEveryMs, () => manager.sample(), () => manager.pool.count('leased') > 0);
+    this.#every(this.#options.jobsEveryMs ?? JOBS_EVERY_MS, () => control.tick(), () => control.timed);
     const hotplug = (this.#hotplug = new Hotplug({ look: () => this.manager.reconcile(true) }));
     this.#devices = this.#options.watchDevices?.(() => hotplug.announce());
+    manager.onStep(() => this.#arms.forEach((arm) => arm()));
     let round = 0;
     this.#every(this.#options.reconcileEveryMs ?? RECONCILE_EVERY_MS, () => this.manager.reconcile(++round % CLOSE_LOOK_EVERY === 0));
   }
@@ -109,6 +113,7 @@ export class Daemon {
    * to take over; `end` takes every VF back
    */
   async stop(leases: 'keep' | 'end' = 'keep'): Promise<void> {
+    this.#arms.length = 0;
     this.#rounds.forEach(clearTimeout);
     this.#rounds.length = 0;
     this.#devices?.close();
@@ -132,21 +137,28 @@ export class Daemon {
     return this.#parts[name];
   }
 
-  /** A round begins when the one before has ended, so that slow ones do not pile up. */
-  #every(ms: number, round: () => Promise<void>): void {
-    const slot = this.#rounds.length;
-    const next = (): void => {
+  /**
+   * A round begins when the one before has ended, so that slow ones do not pile
+   * up, and only while there is `reason` for it: an idle daemon sleeps.
+   */
+  #every(ms: number, round: () => Promise<void>, reason: () => boolean = () => true): void {
+    const slot = this.#arms.length;
+    let armed = false;
+    this.#arms.push(() => {
+      if (armed || this.#runDir === undefined || !reason()) {
+        return;
+      }
+      armed = true;
       this.#rounds[slot] = setTimeout(() => {
         round()
           .catch((error: unknown) => this.#options.log.error('a round failed', { cause: causeText(error) }))
           .finally(() => {
-            if (this.#runDir !== undefined) {
-              next();
-            }
+            armed = false;
+            this.#arms[slot]?.();
           });
       }, ms);
-    };
-    next();
+    });
+    this.#arms[slot]?.();
   }
 }
 

@@ -40,7 +40,6 @@ export interface LeaseManagerOptions {
   readonly numa: Numa;
   readonly log: Log;
 }
-
 /** Of what was counted, for the metrics. */
 export interface LeaseTally {
   granted: number;
@@ -64,11 +63,12 @@ export class LeaseManager {
   readonly tally: LeaseTally = { granted: 0, refused: 0, ended: new Map() };
   readonly #options: LeaseManagerOptions;
   readonly #keeper: VfKeeper;
-  readonly #queue = new SerialQueue();
+  readonly #queue = new SerialQueue(() => this.#worked());
   readonly #leases = new Map<string, Lease>();
   /** Who asked and is not yet being served, in the order in which they came. */
   readonly #waiting: Waiting[] = [];
   #changed: () => void = () => {};
+  #worked: () => void = () => {};
   #closing = false;
 
   constructor(options: LeaseManagerOptions) {
@@ -79,6 +79,11 @@ export class LeaseManager {
   /** Called whenever VFs may have fallen free. */
   onChange(callback: () => void): void {
     this.#changed = callback;
+  }
+
+  /** Called after each step that may have changed leases, VFs or jobs. */
+  onStep(callback: () => void): void {
+    this.#worked = callback;
   }
 
   /** Takes up what an earlier daemon left, provisions the VFs, and puts them right. */
