@@ -14,6 +14,7 @@ import { basename, join } from 'node:path';
 import { Command } from 'commander';
 import { build } from 'esbuild';
 import { z } from 'zod';
+import { wrapper, type WrapperOptions } from './lib/wrapper.js';
 
 const root = join(import.meta.dirname, '..');
 const modules = join(root, 'node_modules');
@@ -90,23 +91,11 @@ function openUp(path: string): void {
   }
 }
 
-function wrapper(script: string, flags: string): string {
-  return `#!/bin/sh
-# SPDX-License-Identifier: BSD-3-Clause
-here=$(dirname -- "$(readlink -f -- "$0")")
-if ! command -v node >/dev/null 2>&1; then
-    echo "$(basename -- "$0"): node was not found in PATH; install nodejs (20 or later)" >&2
-    exit 69
-fi
-exec node${flags} "$here/../lib/vfring/control/src/${script}" "$@"
-`;
-}
-
-function installWrapper(folder: string, name: string, script: string, flags = ''): void {
+function installWrapper(folder: string, name: string, script: string, options: WrapperOptions = {}): void {
   mkdirSync(join(prefix, folder), { recursive: true });
   const path = join(prefix, folder, name);
   // By rename: a shell that is reading the old one goes on with the old one.
-  writeFileSync(`${path}.new`, wrapper(script, flags));
+  writeFileSync(`${path}.new`, wrapper(script, options));
   chmodSync(`${path}.new`, 0o755);
   renameSync(`${path}.new`, path);
 }
@@ -177,7 +166,11 @@ if (existsSync(target)) {
 renameSync(fresh, target);
 rmSync(old, { recursive: true, force: true });
 installWrapper('bin', 'vfring', 'cli/main.js');
-// A daemon that lives for months and makes little garbage needs no large nursery for it.
-installWrapper('sbin', 'vfringd', 'daemon/main.js', ' --max-semi-space-size=1');
+// Memory of an idle daemon (docs/performance/control.md): a small nursery, no compiled code
+// for what has run for a moment only, and no start-up snapshot, whose heap stays resident.
+installWrapper('sbin', 'vfringd', 'daemon/main.js', {
+  flags: ' --max-semi-space-size=1 --interrupt-budget=2000000 --no-node-snapshot',
+  confined: true,
+});
 installTexts();
 process.stdout.write(`vfring ${version} installed under ${prefix}\n`);

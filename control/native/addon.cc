@@ -15,6 +15,11 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports)
     exports.Set("setNodeOwner", Napi::Function::New(env, SetNodeOwner, "setNodeOwner"));
     exports.Set("readRegisters", Napi::Function::New(env, ReadRegisters, "readRegisters"));
     exports.Set("vfRegisters", VfRegisterOffsets(env));
+    exports.Set("softVfCreate", Napi::Function::New(env, SoftVfCreate, "softVfCreate"));
+    exports.Set("softVfShow", Napi::Function::New(env, SoftVfShow, "softVfShow"));
+    exports.Set("softVfDestroy", Napi::Function::New(env, SoftVfDestroy, "softVfDestroy"));
+    exports.Set("isLocked", Napi::Function::New(env, IsLocked, "isLocked"));
+    exports.Set("startTicks", Napi::Function::New(env, StartTicks, "startTicks"));
     DefineProcessWatch(env, exports);
     DefineUeventWatch(env, exports);
     return exports;

@@ -18,6 +18,7 @@ namespace vfring {
 /* peer.cc */
 Napi::Value PeerCred(const Napi::CallbackInfo &info);
 Napi::Value PeerPidfd(const Napi::CallbackInfo &info);
+Napi::Value StartTicks(const Napi::CallbackInfo &info);
 Napi::Value PidfdOpen(const Napi::CallbackInfo &info);
 Napi::Value PidfdSendSignal(const Napi::CallbackInfo &info);
 Napi::Value SdNotify(const Napi::CallbackInfo &info);
@@ -29,6 +30,12 @@ Napi::Value SetNodeOwner(const Napi::CallbackInfo &info);
 /* vf_registers.cc */
 Napi::Value ReadRegisters(const Napi::CallbackInfo &info);
 Napi::Object VfRegisterOffsets(Napi::Env env);
+
+/* softvf_files.cc */
+Napi::Value SoftVfCreate(const Napi::CallbackInfo &info);
+Napi::Value SoftVfShow(const Napi::CallbackInfo &info);
+Napi::Value SoftVfDestroy(const Napi::CallbackInfo &info);
+Napi::Value IsLocked(const Napi::CallbackInfo &info);
 
 /* process_watch.cc: adds the class ProcessWatch. */
 void DefineProcessWatch(Napi::Env env, Napi::Object exports);

@@ -4,7 +4,10 @@
 
 #include <cerrno>
 #include <cstddef>
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
@@ -48,6 +51,40 @@ Napi::Value PeerPidfd(const Napi::CallbackInfo &info)
         throw SystemError(env, errno, "getsockopt SO_PEERPIDFD");
     }
     return Napi::Number::New(env, pidfd);
+}
+
+/**
+ * startTicks(pid): field 22 of /proc/PID/stat (proc(5)), when the process
+ * started, in clock ticks since boot; null when there is no such process.
+ */
+Napi::Value StartTicks(const Napi::CallbackInfo &info)
+{
+    Napi::Env env = info.Env();
+    char path[32];
+    char text[1024]; /* 52 numbers of at most 20 digits, of which 22 are needed, and a name of at most 64 bytes */
+
+    snprintf(path, sizeof(path), "/proc/%lld/stat", static_cast<long long>(IntArg(info, 0, "pid")));
+    UniqueFd fd(open(path, O_RDONLY | O_CLOEXEC));
+    ssize_t got = fd.get() < 0 ? -1 : read(fd.get(), text, sizeof(text) - 1);
+    if (got < 0) {
+        if (errno == ENOENT || errno == ESRCH) {
+            return env.Null();
+        }
+        throw SystemError(env, errno, "read", path);
+    }
+    text[got] = '\0';
+    /* The name in parentheses may hold anything, a parenthesis too. */
+    const char *field = strrchr(text, ')');
+    for (int i = 2; field != nullptr && i < 22; i++) {
+        field = strchr(field + 1, ' ');
+    }
+    char *end = nullptr;
+    errno = 0;
+    unsigned long long ticks = field == nullptr ? 0 : strtoull(field + 1, &end, 10);
+    if (field == nullptr || end == field + 1 || errno != 0) {
+        throw SystemError(env, EPROTO, "read the start time of the process", path);
+    }
+    return Napi::Number::New(env, static_cast<double>(ticks));
 }
 
 Napi::Value PidfdOpen(const Napi::CallbackInfo &info)

@@ -171,8 +171,11 @@ Napi::Value PidfdEnded(const Napi::CallbackInfo &info)
     Napi::Env env = info.Env();
     struct pollfd pfd = {static_cast<int>(IntArg(info, 0, "pidfd")), POLLIN, 0};
 
-    if (poll(&pfd, 1, 0) < 0) {
-        throw SystemError(env, errno, "poll");
+    /* A signal may come also while nothing is waited for. */
+    while (poll(&pfd, 1, 0) < 0) {
+        if (errno != EINTR) {
+            throw SystemError(env, errno, "poll");
+        }
     }
     if ((pfd.revents & POLLNVAL) != 0) {
         throw SystemError(env, EBADF, "poll");

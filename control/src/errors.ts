@@ -42,6 +42,11 @@ export const CATALOGUE = {
     message: '{free} VFs are free, but the link of {pfs} is down',
     remedy: 'check the cable and the switch port, then: ip link set {first} up',
   },
+  VFRING_ERR_NO_NEAR_VF: {
+    exit: EXIT.UNAVAILABLE,
+    message: '{what}',
+    remedy: 'start the process on a NUMA node with free VFs (numactl --cpunodebind={first}, mpirun --map-by numa), wait for a job there to end (vfring lease), or set numa: prefer in the configuration',
+  },
   VFRING_ERR_NOT_OWNER: {
     exit: EXIT.NO_PERMISSION,
     message: 'lease {lease} belongs to another process',
@@ -206,11 +211,6 @@ export const CATALOGUE = {
   },
 
   // The soft provider.
-  VFRING_ERR_NO_SOFTVF: {
-    exit: EXIT.UNAVAILABLE,
-    message: 'the soft VF tool {tool} cannot be run: {cause}',
-    remedy: 'install vfring whole, or say where the tool is: VFRING_LIBEXEC=DIR',
-  },
   VFRING_ERR_SOFTVF_FAILED: {
     exit: EXIT.OS,
     message: '{command} failed: {cause}',

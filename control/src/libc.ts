@@ -5,7 +5,6 @@ import os from 'node:os';
 
 export const RLIMIT_MEMLOCK = 8; // asm-generic/resource.h; the same on x86 and arm64
 const RLIM_INFINITY = 0xffff_ffff_ffff_ffffn;
-const LOCK_SH = 1;
 const LOCK_EX = 2;
 const LOCK_NB = 4;
 
@@ -39,8 +38,8 @@ export function prlimit(pid: number, resource: number, limit?: Rlimit): Rlimit {
 }
 
 /** flock(2) without waiting. False when another open file holds the lock. */
-export function tryLock(fd: number, how: 'exclusive' | 'shared' = 'exclusive'): boolean {
-  if (flockCall(fd, (how === 'shared' ? LOCK_SH : LOCK_EX) | LOCK_NB) === 0) {
+export function tryLock(fd: number): boolean {
+  if (flockCall(fd, LOCK_EX | LOCK_NB) === 0) {
     return true;
   }
   const errno = koffi.errno();
@@ -61,7 +60,9 @@ function fromKernel(value: number | bigint | undefined): LimitBytes {
   return BigInt(value) === RLIM_INFINITY ? 'unlimited' : Number(value);
 }
 
+const ERRNO_NAMES = new Map(Object.entries(os.constants.errno).map(([name, value]) => [value, name]));
+
 function systemError(syscall: string, errno: number): NodeJS.ErrnoException {
-  const code = Object.entries(os.constants.errno).find(([, value]) => value === errno)?.[0] ?? `E${errno}`;
+  const code = ERRNO_NAMES.get(errno) ?? `E${errno}`;
   return Object.assign(new Error(`${code}, ${syscall}`), { code, errno, syscall });
 }

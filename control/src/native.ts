@@ -20,6 +20,17 @@ export interface NodeOwner {
   readonly mode: number;
 }
 
+/** A soft VF, by its file. */
+export interface SoftVfState {
+  readonly mac: string;
+  /** Layer-2 payload in bytes. */
+  readonly mtu: number;
+  /** Somebody drives it. */
+  readonly open: boolean;
+  /** Totals as the VF's registers show them: they wrap at 2^32. */
+  readonly counters: { readonly txFrames: number; readonly rxFrames: number; readonly txBytes: number; readonly rxBytes: number };
+}
+
 export interface ProcessWatch {
   /** Watches a pidfd, which stays the caller's. Returns the token of the watch. */
   add(pidfd: number): number;
@@ -33,6 +44,8 @@ export interface Native {
   peerCred(fd: number): PeerCred;
   /** SO_PEERPIDFD: a new pidfd of the peer; null before Linux 6.5. ESRCH/EINVAL: it is gone. */
   peerPidfd(fd: number): number | null;
+  /** When the process started, in clock ticks since boot; null when there is no such process. */
+  startTicks(pid: number): number | null;
   /** pidfd_open(2). ESRCH: no such process. */
   pidfdOpen(pid: number): number;
   /** True once every thread of the process has ended. */
@@ -57,6 +70,13 @@ export interface Native {
     gid: number,
     mode: number,
   ): NodeOwner;
+  /** Makes the soft VF DIR/vf<index> anew. The caller sees to it that MACs differ. ENOSPC and the like. */
+  softVfCreate(dir: string, index: number, mac: string, mtu: number): void;
+  /** EPROTO: the file is no soft VF. */
+  softVfShow(path: string): SoftVfState;
+  softVfDestroy(path: string): void;
+  /** True while somebody holds flock(2) on the file. */
+  isLocked(path: string): boolean;
   /** 32-bit little-endian registers of a BAR (a resource<N> file of sysfs), read-only. */
   readRegisters(path: string, offsets: readonly number[]): number[];
   /** Offsets of the VF's counters, in bytes from BAR 0, from btl/regs. */

@@ -15,7 +15,7 @@ import type { PeerCred } from '../native.js';
 import type { PlannedStep } from '../providers/provider.js';
 import { metricsText } from './metrics.js';
 import * as schemas from './schemas.js';
-import { jobView, leaseView, statusView } from './views.js';
+import { jobView, leaseView, statusView, type NodesOf } from './views.js';
 
 export interface ApiContext {
   readonly manager: LeaseManager;
@@ -84,8 +84,8 @@ export const ROUTES: readonly Route[] = [
     who: 'everybody',
     status: 200,
     answer: schemas.jobsSchema,
-    handle: ({ caller }, { ledger }) => ({
-      jobs: ledger.jobs(MAX_LISTED, caller.admin ? undefined : caller.uid).map((job) => jobView(job, ledger.leasesOf(job.key))),
+    handle: ({ caller }, { ledger, manager }) => ({
+      jobs: ledger.jobs(MAX_LISTED, caller.admin ? undefined : caller.uid).map((job) => jobView(job, ledger.leasesOf(job.key), nodesOf(manager))),
     }),
   },
   {
@@ -97,13 +97,13 @@ export const ROUTES: readonly Route[] = [
     body: schemas.newJobSchema,
     status: 201,
     answer: schemas.jobSchema,
-    handle: async ({ caller, body }, { control, ledger }) => {
+    handle: async ({ caller, body }, { control, ledger, manager }) => {
       const { memory_bytes: memoryBytes, time_limit_s: timeLimitS, wait_s: waitS, uid, ...rest } = body as z.output<typeof schemas.newJobSchema>;
       if (uid !== undefined && uid !== caller.uid && !caller.admin) {
         throw forbidden('a job for another user');
       }
       const job = await control.create(uid ?? caller.uid, { ...rest, memoryBytes, timeLimitS }, waitS);
-      return jobView(ledger.job(job.key) as JobRecord, []);
+      return jobView(ledger.job(job.key) as JobRecord, [], nodesOf(manager));
     },
   },
   {
@@ -115,9 +115,9 @@ export const ROUTES: readonly Route[] = [
     query: z.strictObject(whose),
     status: 200,
     answer: schemas.jobSchema,
-    handle: (call, { ledger }) => {
+    handle: (call, { ledger, manager }) => {
       const job = findJob(call, ledger);
-      return jobView(job, ledger.leasesOf(job.key));
+      return jobView(job, ledger.leasesOf(job.key), nodesOf(manager));
     },
   },
   {
@@ -129,13 +129,13 @@ export const ROUTES: readonly Route[] = [
     query: z.strictObject({ ...whose, kill: flag }),
     status: 200,
     answer: schemas.jobSchema,
-    handle: async (call, { control, jobs, ledger }) => {
+    handle: async (call, { control, jobs, ledger, manager }) => {
       const record = findJob(call, ledger);
       const job = jobs.byKey(record.key);
       if (job !== undefined) {
         await control.end(job, 'on request', call.query['kill'] === 'true');
       }
-      return jobView(ledger.job(record.key) ?? record, ledger.leasesOf(record.key));
+      return jobView(ledger.job(record.key) ?? record, ledger.leasesOf(record.key), nodesOf(manager));
     },
   },
   {
@@ -146,8 +146,8 @@ export const ROUTES: readonly Route[] = [
     who: 'everybody',
     status: 200,
     answer: schemas.leasesSchema,
-    handle: ({ caller }, { ledger }) => ({
-      leases: ledger.openLeases().filter(({ uid }) => caller.admin || uid === caller.uid).map((lease) => leaseView(lease, ledger.job(lease.jobKey)?.id ?? '')),
+    handle: ({ caller }, { ledger, manager }) => ({
+      leases: ledger.openLeases().filter(({ uid }) => caller.admin || uid === caller.uid).map((lease) => leaseView(lease, ledger.job(lease.jobKey)?.id ?? '', nodesOf(manager))),
     }),
   },
   {
@@ -173,11 +173,11 @@ export const ROUTES: readonly Route[] = [
     query: z.strictObject({ limit: wholeNumber(MAX_HISTORY).optional() }),
     status: 200,
     answer: schemas.leasesSchema,
-    handle: ({ caller, params, query }, { ledger }) => ({
+    handle: ({ caller, params, query }, { ledger, manager }) => ({
       leases: ledger
         .leasesOfVf(params['name'] ?? '', Number(query['limit'] ?? 20))
         .filter(({ uid }) => caller.admin || uid === caller.uid)
-        .map((lease) => leaseView(lease, ledger.job(lease.jobKey)?.id ?? '')),
+        .map((lease) => leaseView(lease, ledger.job(lease.jobKey)?.id ?? '', nodesOf(manager))),
     }),
   },
   {
@@ -226,6 +226,8 @@ export const ROUTES: readonly Route[] = [
     handle: (_call, context) => metricsText(context),
   },
 ];
+
+const nodesOf = (manager: LeaseManager): NodesOf => (key) => manager.nodesOf(key);
 
 export function forbidden(what: string): VfringError {
   return new VfringError('VFRING_ERR_FORBIDDEN', { what });

@@ -7,6 +7,7 @@ import * as z from 'zod';
 
 const count = z.int().min(0);
 const time = z.string().describe('ISO 8601');
+const numaNode = z.int().describe('NUMA node; -1: not known');
 const bytes = count.describe('bytes');
 
 export const errorSchema = z
@@ -29,6 +30,7 @@ export const leaseSchema = z.object({
   granted_at: time,
   ended_at: time.nullable(),
   memlock_bytes: z.int().nullable().describe('RLIMIT_MEMLOCK as set for the process; -1 unlimited, null untouched'),
+  numa_nodes: z.array(count).nullable().describe('NUMA nodes whose CPUs its process may run on now; null: it has ended, or they are not known'),
   dma_limit_bytes: bytes.describe('most that the process may register with one VF'),
   vfs: z.array(
     z.object({
@@ -36,6 +38,7 @@ export const leaseSchema = z.object({
       pf: z.string(),
       device: z.string(),
       mac: z.string(),
+      numa: numaNode,
       generation: count.describe('which lease of this VF it is, counted from 1'),
       traffic: trafficSchema.nullable().describe('null: the counters could not be read'),
       peak_bytes: bytes.nullable().describe('most that was registered at a time; null: not counted'),
@@ -90,7 +93,7 @@ export const vfSchema = z.object({
   device: z.string(),
   mac: z.string(),
   mtu: count,
-  numa: z.int().describe('-1: not known'),
+  numa: numaNode,
   state: z.enum(['free', 'leased', 'draining', 'unhealthy']),
   link_up: z.boolean().describe('when it was last looked at'),
   reason: z.string().nullable(),
@@ -115,6 +118,7 @@ export const statusSchema = z.object({
   pid: count,
   provider: z.enum(['sriov', 'soft']),
   spread,
+  numa: z.enum(['prefer', 'require', 'ignore']).describe('whether leases prefer or require VFs near the NUMA node of their process'),
   started_at: time,
   policy: z
     .object({

@@ -60,12 +60,13 @@ export interface StatusSource {
 }
 
 export function statusView(source: StatusSource, seesAll: boolean, viewer: number): StatusView {
-  const { limits, quotas, jobs, spread } = source.config;
+  const { limits, quotas, jobs, spread, numa } = source.config;
   return {
     version: 1,
     pid: process.pid,
     provider: source.provider,
     spread,
+    numa,
     started_at: iso(source.startedAt),
     policy: {
       dma_per_vf_bytes: limits.dma_per_vf,
@@ -80,7 +81,10 @@ export function statusView(source: StatusSource, seesAll: boolean, viewer: numbe
   };
 }
 
-export function jobView(job: JobRecord, leases: readonly LeaseRecord[]): JobView {
+/** Of a lease by its key: where its process may run now. */
+export type NodesOf = (key: number) => readonly number[] | undefined;
+
+export function jobView(job: JobRecord, leases: readonly LeaseRecord[], nodesOf: NodesOf): JobView {
   return {
     id: job.id,
     uid: job.uid,
@@ -102,11 +106,12 @@ export function jobView(job: JobRecord, leases: readonly LeaseRecord[]): JobView
       uncounted_vfs: job.totals.uncounted,
       peak_bytes: job.totals.peakBytes,
     },
-    leases: leases.map((lease) => leaseView(lease, job.id)),
+    leases: leases.map((lease) => leaseView(lease, job.id, nodesOf)),
   };
 }
 
-export function leaseView(lease: LeaseRecord, job: string): LeaseView {
+export function leaseView(lease: LeaseRecord, job: string, nodesOf: NodesOf): LeaseView {
+  const nodes = lease.state === 'ended' ? undefined : nodesOf(lease.id);
   return {
     id: leaseId(lease.id),
     job,
@@ -119,12 +124,14 @@ export function leaseView(lease: LeaseRecord, job: string): LeaseView {
     granted_at: iso(lease.grantedAt),
     ended_at: isoOr(lease.endedAt),
     memlock_bytes: lease.memlockBytes,
+    numa_nodes: nodes === undefined ? null : [...nodes],
     dma_limit_bytes: lease.dmaLimitBytes,
     vfs: lease.vfs.map(({ vf, generation, traffic, peakBytes }) => ({
       name: vf.name,
       pf: vf.pf,
       device: vf.device,
       mac: vf.mac,
+      numa: vf.numa,
       generation,
       traffic: traffic && trafficView(traffic),
       peak_bytes: peakBytes,

@@ -2,6 +2,7 @@
 /** vfring explain JOB: which way each pair of ranks talks, and why. */
 import type { JobView, LeaseView, StatusView } from '../api/views.js';
 import { formatSize } from '../config/units.js';
+import { isNear } from '../numa-nodes.js';
 
 export interface PairView {
   readonly ranks: readonly [number, number];
@@ -15,6 +16,12 @@ export interface Explanation {
   readonly pairs: readonly PairView[];
   readonly notes: readonly string[];
 }
+
+const NUMA_MEANING: Readonly<Record<StatusView['numa'], string>> = {
+  prefer: 'VFs near the NUMA node of the process first',
+  require: 'only VFs near the NUMA node of the process',
+  ignore: 'the NUMA node of the process does not matter',
+};
 
 /** More pairs than a person reads: beyond, only what is not ordinary is listed. */
 const MAX_PAIRS = 500;
@@ -53,12 +60,19 @@ function notes(job: JobView, ranks: number, byRank: ReadonlyMap<number, LeaseVie
   const spread = job.spread ?? status.spread;
   found.push(`spread: ${spread} (${spread === 'pf' ? 'ranks go round the PFs' : 'one PF is filled before the next'})`);
   found.push('ranks of one node use shared memory between themselves instead, when the job was started with --local sm (the default of vfring run)');
+  found.push(`numa: ${status.numa} (${NUMA_MEANING[status.numa]})`);
   if (byRank.size < ranks) {
     found.push(`${byRank.size} of ${ranks} ranks have taken a VF on this node`);
   }
   for (const lease of job.leases) {
     for (const vf of lease.vfs) {
       const node = status.vfs.find((known) => known.name === vf.name);
+      if (lease.numa_nodes !== null && !isNear(vf.numa, lease.numa_nodes)) {
+        found.push(
+          `rank ${lease.rank} may run on NUMA node ${lease.numa_nodes.join(', ')} only, and VF ${vf.name} is on node ${vf.numa}: what it sends and receives crosses ` +
+            `between them; bind the rank to node ${vf.numa}, or see which VFs are free (vfring pf)`,
+        );
+      }
       const used = vf.peak_bytes;
       if (used !== null && used >= 0.95 * lease.dma_limit_bytes) {
         found.push(

@@ -2,6 +2,7 @@
 /** vfring preflight -n RANKS: will a job of that size get what it needs on this node? */
 import type { StatusView } from '../api/views.js';
 import { formatSize } from '../config/units.js';
+import { UNKNOWN_NODE } from '../numa-nodes.js';
 
 export interface PreflightCheck {
   readonly what: string;
@@ -16,6 +17,8 @@ export interface Preflight {
   readonly ranks: number;
   readonly pinned_bytes_per_rank: number;
   readonly checks: readonly PreflightCheck[];
+  /** What cannot be told from here. */
+  readonly notes: readonly string[];
 }
 
 /**
@@ -53,7 +56,17 @@ export function preflight(ranks: number, status: StatusView, availableBytes: num
     check('memory of the node for all ranks', availableBytes, ranks * pinned, size, 'run fewer ranks here, or free memory'),
     ...(policy.vfs_per_user === null ? [] : [check('VFs of one user', policy.vfs_per_user, ranks, String, 'raise quotas: vfs_per_user:')]),
   ];
-  return { good: checks.every(({ good }) => good), ranks, pinned_bytes_per_rank: pinned, checks };
+  return { good: checks.every(({ good }) => good), ranks, pinned_bytes_per_rank: pinned, checks, notes: numaNotes(status, linked) };
+}
+
+/** Where ranks will run is mpirun's choice, and with numa: require it decides which VFs they can have. */
+function numaNotes(status: StatusView, linked: StatusView['vfs']): string[] {
+  const nodes = [...new Set(status.vfs.map((vf) => vf.numa))].filter((node) => node !== UNKNOWN_NODE).sort((a, b) => a - b);
+  if (status.numa !== 'require' || nodes.length === 0) {
+    return [];
+  }
+  const free = nodes.map((node) => `${linked.filter((vf) => vf.numa === node).length} on node ${node}`);
+  return [`numa: require: a process gets VFs of its own NUMA node only; free with a link: ${free.join(', ')}. Place no more ranks there (mpirun --map-by ppr:N:numa)`];
 }
 
 export function preflightText(report: Preflight): string {
@@ -61,5 +74,5 @@ export function preflightText(report: Preflight): string {
   const verdict = report.good
     ? `${report.ranks} ranks fit; each pins about ${formatSize(report.pinned_bytes_per_rank)} at the start, and more for large messages`
     : `${report.ranks} ranks do not fit`;
-  return [...lines, verdict].join('\n');
+  return [...lines, ...report.notes, verdict].join('\n');
 }

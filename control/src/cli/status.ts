@@ -2,6 +2,7 @@
 /** `vfring status` and `vfring job`, for people. */
 import type { JobView, LeaseView, StatusView, VfView } from '../api/views.js';
 import { formatDuration, formatSize } from '../config/units.js';
+import { UNKNOWN_NODE, isNear } from '../numa-nodes.js';
 import { jobLines } from './job-report.js';
 import { table } from './output.js';
 
@@ -49,9 +50,16 @@ export function leasesText(leases: readonly LeaseView[]): string {
   }
   const rows = leases.map((lease) => [
     lease.id, lease.vfs.map((vf) => vf.name).join(','), lease.job, String(lease.rank), String(lease.uid), String(lease.pid),
-    lease.granted_at, lease.ended_at ?? '-', lease.how ?? 'held',
+    numaText(lease), lease.granted_at, lease.ended_at ?? '-', lease.how ?? 'held',
   ]);
-  return table([['LEASE', 'VFS', 'JOB', 'RANK', 'UID', 'PID', 'GRANTED', 'ENDED', 'HOW'], ...rows]).join('\n');
+  return table([['LEASE', 'VFS', 'JOB', 'RANK', 'UID', 'PID', 'NUMA', 'GRANTED', 'ENDED', 'HOW'], ...rows]).join('\n');
+}
+
+/** NUMA nodes of the VFs, and of the process where one of them is far from it. */
+function numaText({ vfs, numa_nodes: nodes }: LeaseView): string {
+  const far = nodes !== null && vfs.some((vf) => !isNear(vf.numa, nodes));
+  const numas = [...new Set(vfs.map((vf) => (vf.numa === UNKNOWN_NODE ? '-' : String(vf.numa))))].join(',');
+  return far ? `${numas} (far: process on ${nodes.join(',')})` : numas;
 }
 
 export function jobsText(jobs: readonly JobView[]): string {

@@ -174,11 +174,14 @@ export const configSchema = z.strictObject(
     version: z.literal(1, 'this release reads version: 1'),
     provider,
     spread: z.enum(['pf', 'pack'], 'pf (ranks of a job go round the PFs) or pack (fill one PF first)').default('pf'),
+    numa: z
+      .enum(['prefer', 'require', 'ignore'], 'prefer (VFs near the NUMA node of the process first), require (no others) or ignore')
+      .default('prefer'),
     limits: limits.prefault({}),
     quotas: quotas.prefault({}),
     jobs: jobs.prefault({}),
   },
-  map('the configuration: version:, provider:, and if need be spread:, limits:, quotas: and jobs:'),
+  map('the configuration: version:, provider:, and if need be spread:, numa:, limits:, quotas: and jobs:'),
 );
 
 export type Config = z.output<typeof configSchema>;
@@ -186,3 +189,4 @@ export type SriovConfig = z.output<typeof sriov>;
 export type PfConfig = z.output<typeof pf>;
 export type SoftConfig = z.output<typeof soft>;
 export type Spread = Config['spread'];
+export type NumaPolicy = Config['numa'];

@@ -14,6 +14,7 @@ import { LeaseManager, type Settings } from './lease-manager.js';
 import { leaseServer } from './lease-server.js';
 import type { LineLimits, LineServer } from './line-server.js';
 import type { Prlimit } from './memlock.js';
+import type { Numa } from './numa.js';
 import type { Processes } from './processes.js';
 import type { PeerCred } from '../native.js';
 import { claimRunDir, type RunDir } from './run-dir.js';
@@ -26,6 +27,7 @@ export interface DaemonOptions {
   readonly provider: Provider;
   readonly processes: Processes;
   readonly prlimit: Prlimit;
+  readonly numa: Numa;
   readonly log: Log;
   /** Reads the configuration again. Throws VFRING_ERR_CONFIG and the like. */
   readonly reload: () => Promise<Settings>;
@@ -48,6 +50,8 @@ const CLOSE_LOOK_EVERY = 20;
 export class Daemon {
   readonly #options: DaemonOptions;
   readonly #rounds: NodeJS.Timeout[] = [];
+  /** Each sets the timer of its round, if there is reason to and it is not set. */
+  readonly #arms: (() => void)[] = [];
   #parts: Parts | undefined;
   #runDir: RunDir | undefined;
   #hotplug: Hotplug | undefined;
@@ -91,11 +95,13 @@ export class Daemon {
       await this.stop('end');
       throw error;
     }
-    this.#every(this.#options.drainEveryMs ?? DRAIN_EVERY_MS, () => this.manager.drain());
-    this.#every(provider.sampleEveryMs, () => this.manager.sample());
-    this.#every(this.#options.jobsEveryMs ?? JOBS_EVERY_MS, () => this.control.tick());
+    const { manager, control } = this;
+    this.#every(this.#options.drainEveryMs ?? DRAIN_EVERY_MS, () => manager.drain(), () => manager.pool.count('draining') > 0);
+    this.#every(provider.sampleEveryMs, () => manager.sample(), () => manager.pool.count('leased') > 0);
+    this.#every(this.#options.jobsEveryMs ?? JOBS_EVERY_MS, () => control.tick(), () => control.timed);
     const hotplug = (this.#hotplug = new Hotplug({ look: () => this.manager.reconcile(true) }));
     this.#devices = this.#options.watchDevices?.(() => hotplug.announce());
+    manager.onStep(() => this.#arms.forEach((arm) => arm()));
     let round = 0;
     this.#every(this.#options.reconcileEveryMs ?? RECONCILE_EVERY_MS, () => this.manager.reconcile(++round % CLOSE_LOOK_EVERY === 0));
   }
@@ -107,6 +113,7 @@ export class Daemon {
    * to take over; `end` takes every VF back
    */
   async stop(leases: 'keep' | 'end' = 'keep'): Promise<void> {
+    this.#arms.length = 0;
     this.#rounds.forEach(clearTimeout);
     this.#rounds.length = 0;
     this.#devices?.close();
@@ -130,21 +137,28 @@ export class Daemon {
     return this.#parts[name];
   }
 
-  /** A round begins when the one before has ended, so that slow ones do not pile up. */
-  #every(ms: number, round: () => Promise<void>): void {
-    const slot = this.#rounds.length;
-    const next = (): void => {
+  /**
+   * A round begins when the one before has ended, so that slow ones do not pile
+   * up, and only while there is `reason` for it: an idle daemon sleeps.
+   */
+  #every(ms: number, round: () => Promise<void>, reason: () => boolean = () => true): void {
+    const slot = this.#arms.length;
+    let armed = false;
+    this.#arms.push(() => {
+      if (armed || this.#runDir === undefined || !reason()) {
+        return;
+      }
+      armed = true;
       this.#rounds[slot] = setTimeout(() => {
         round()
           .catch((error: unknown) => this.#options.log.error('a round failed', { cause: causeText(error) }))
           .finally(() => {
-            if (this.#runDir !== undefined) {
-              next();
-            }
+            armed = false;
+            this.#arms[slot]?.();
           });
       }, ms);
-    };
-    next();
+    });
+    this.#arms[slot]?.();
   }
 }
 
@@ -160,11 +174,11 @@ interface Parts {
 
 /** Everything that needs the run directory to be ours. Throws VFRING_ERR_LEDGER. */
 function assemble(options: DaemonOptions): Parts {
-  const { config, provider, processes, prlimit, log } = options;
+  const { config, provider, processes, prlimit, numa, log } = options;
   const ledger = new Ledger(options.ledgerFile);
   const jobs = new JobRegistry(ledger);
   const settings: Settings = { config, provider };
-  const manager = new LeaseManager({ settings, jobs, ledger, prlimit, log });
+  const manager = new LeaseManager({ settings, jobs, ledger, prlimit, numa, log });
   const control = new JobControl({ manager, jobs, settings, log });
   const reload = async (force: boolean): Promise<readonly PlannedStep[]> => manager.reprovision(await options.reload(), force);
   return {

@@ -3,7 +3,7 @@
  * How a lease comes about: VFs are picked, written down, handed over, and the
  * process's limit is raised. Whatever fails, all of it is undone.
  */
-import type { Config } from '../config/schema.js';
+import type { Config, NumaPolicy } from '../config/schema.js';
 import { VfringError, causeText } from '../errors.js';
 import type { Ledger } from '../ledger/ledger.js';
 import { RLIMIT_MEMLOCK } from '../libc.js';
@@ -13,8 +13,9 @@ import { dmaLimit } from './claims.js';
 import type { Job } from './job-registry.js';
 import { leaseId, type Lease, type LeaseRequest, type LeasedVf } from './lease.js';
 import { raiseMemlock, type Prlimit } from './memlock.js';
+import { numaView, type Numa } from './numa.js';
 import type { WatchedProcess } from './processes.js';
-import { shortage } from './shortage.js';
+import { farOnly, shortage } from './shortage.js';
 import type { VfKeeper } from './vf-keeper.js';
 import type { PoolEntry, VfPool } from './vf-pool.js';
 
@@ -26,94 +27,164 @@ export interface GrantContext {
   readonly prlimit: Prlimit;
   readonly limits: Config['limits'];
   readonly spread: Config['spread'];
+  readonly numa: Numa;
+  readonly numaPolicy: NumaPolicy;
   readonly log: Log;
 }
 
+/** One process's wish, with the job that it belongs to. */
+export interface Ask {
+  readonly uid: number;
+  readonly process: WatchedProcess;
+  readonly request: LeaseRequest;
+  readonly job: Job;
+}
+
+/** A wish, and the VFs that are to fulfil it. */
+export interface Picked extends Ask {
+  readonly entries: readonly PoolEntry[];
+  /** NUMA nodes of the process, where they had to be looked up. */
+  readonly nodes: readonly number[] | undefined;
+}
+
+export interface Granted {
+  readonly lease: Lease;
+  readonly entries: readonly PoolEntry[];
+  readonly nodes: readonly number[] | undefined;
+}
+
+/** What was changed for the wish is undone. `barred`: the VF that cannot be handed over, when that is why. */
+export interface Failed {
+  readonly error: unknown;
+  readonly barred?: PoolEntry;
+}
+
 /** All VFs that were asked for, or an error with nothing changed. */
-export async function grant(
-  uid: number,
-  process: WatchedProcess,
-  request: LeaseRequest,
-  job: Job,
-  context: GrantContext,
-): Promise<{ lease: Lease; entries: readonly PoolEntry[] }> {
-  const { keeper, ledger, provider } = context;
-  const limitBytes = dmaLimit(job, context.limits.dma_per_vf);
+export async function grant(ask: Ask, context: GrantContext): Promise<Granted> {
   const barred = new Set<PoolEntry>();
   let refused: unknown;
   for (;;) {
-    const entries = await pick(job, request, barred, context, refused);
-    // Before anything is touched: whatever happens now, the next daemon knows.
-    const { id, generations } = ledger.beginLease({
-      jobKey: job.key, uid, pid: process.pid, startTicks: process.startTicks, rank: request.rank, ranks: request.ranks,
-      grantedAt: Date.now(), dmaLimitBytes: limitBytes, vfs: entries.map(({ vf }) => vf),
-    });
-    const given: PoolEntry[] = [];
-    try {
-      for (const entry of entries) {
-        try {
-          await provider.grant(entry.vf, uid, limitBytes);
-        } catch (error) {
-          barred.add(entry);
-          refused ??= error;
-          break;
-        }
-        given.push(entry);
-      }
-      if (given.length === entries.length) {
-        return { lease: await hold(id, generations, uid, process, request, job, entries, limitBytes, context), entries };
-      }
-    } catch (error) {
-      await giveUp(id, given, context);
-      throw error;
+    const [result] = await handOver([await pick(ask, context, barred, [], refused)], context);
+    if (result === undefined) {
+      throw new Error('a wish has a result');
     }
-    await giveUp(id, given, context);
-    keeper.complain(`a VF could not be handed over: ${causeText(refused)}`);
+    if ('lease' in result) {
+      return result;
+    }
+    if (result.barred === undefined) {
+      throw result.error;
+    }
+    barred.add(result.barred);
+    refused ??= result.error;
+    context.keeper.complain(`a VF could not be handed over: ${causeText(refused)}`);
   }
 }
 
-/** Picks free VFs with a link. Throws when there are too few. */
-async function pick(
-  job: Job,
-  request: LeaseRequest,
+/**
+ * Picks free VFs with a link. Throws when there are too few.
+ *
+ * @param barred VFs that are not to be picked
+ * @param siblings VFs that are about to go to the same job
+ */
+export async function pick(
+  ask: Ask,
+  { pool, keeper, spread, numa, numaPolicy }: GrantContext,
   barred: ReadonlySet<PoolEntry>,
-  { pool, keeper, spread }: GrantContext,
-  refused: unknown,
-): Promise<PoolEntry[]> {
-  const candidates = new Set(pool.in('free').filter((entry) => !barred.has(entry)));
+  siblings: readonly PoolEntry[] = [],
+  refused?: unknown,
+): Promise<Picked> {
+  const { request, job, process: { pid } } = ask;
+  const free = pool.in('free').filter((entry) => !barred.has(entry));
+  const view = numaView(numaPolicy, numa, pid, free);
+  const candidates = new Set(free.filter(({ vf }) => view.allows(vf)));
   const picked: PoolEntry[] = [];
   const down: PoolEntry[] = [];
   while (picked.length < request.count) {
-    const entry = pool.choose(candidates, picked, job.spread ?? spread, { key: job.key, rank: request.rank });
+    const entry = pool.choose(candidates, [...siblings, ...picked], job.spread ?? spread, { key: job.key, rank: request.rank }, view.distance);
     if (entry === undefined) {
-      throw refused ?? shortage(pool, { wanted: request.count, linked: picked.length, down, kept: 0 });
+      const wanted = request.count;
+      const far = free.filter(({ vf }) => !view.allows(vf));
+      throw refused ?? (far.length > 0 && picked.length + down.length < wanted
+        ? farOnly({ pid, nodes: view.nodes, wanted, near: picked.length, far })
+        : shortage(pool, { wanted, linked: picked.length, down, kept: 0 }));
     }
     candidates.delete(entry);
     if (await keeper.glance(entry)) {
       (entry.linkUp ? picked : down).push(entry);
     }
   }
-  return picked;
+  return { ...ask, entries: picked, nodes: view.nodes };
 }
 
+/**
+ * Hands VFs over to all who wait for them, with two commits for all together.
+ * One that fails takes nothing from the others; its result says why. Results
+ * are in the order of the wishes. Throws VFRING_ERR_LEDGER before anything is
+ * touched.
+ */
+export async function handOver(asks: readonly Picked[], context: GrantContext): Promise<(Granted | Failed)[]> {
+  const { ledger } = context;
+  // Before anything is touched: whatever happens now, the next daemon knows.
+  const begun = ledger.together(() => asks.map((ask) => begin(ask, context)));
+  const results: (Granted | Failed)[] = [];
+  for (const [i, ask] of asks.entries()) {
+    const { id, generations } = begun[i] as Begun;
+    const given: PoolEntry[] = [];
+    let barred: PoolEntry | undefined;
+    try {
+      for (const entry of ask.entries) {
+        barred = entry;
+        await context.provider.grant(entry.vf, ask.uid, limitOf(ask, context));
+        given.push(entry);
+      }
+      barred = undefined;
+      results.push({ lease: await prepare(id, generations, ask, context), entries: ask.entries, nodes: ask.nodes });
+    } catch (error) {
+      await giveUp(id, given, context);
+      results.push({ error, ...(barred && { barred }) });
+    }
+  }
+  const granted = results.flatMap((result) => ('lease' in result ? [result] : []));
+  try {
+    ledger.together(() => {
+      for (const { lease } of granted) {
+        ledger.holdLease(lease.key, lease.memlockBytes, lease.memlockBefore, lease.vfs, Date.now());
+      }
+    });
+  } catch (error) {
+    for (const { lease, entries } of granted) {
+      // The last step is undone first: limits of one process that asked twice end where they began.
+      restoreLimit(lease, context);
+      await giveUp(lease.key, entries, context);
+    }
+    return results.map((result) => ('lease' in result ? { error } : result));
+  }
+  return results;
+}
+
+type Begun = ReturnType<Ledger['beginLease']>;
+
+function begin(ask: Picked, context: GrantContext): Begun {
+  const { job, uid, process, request, entries } = ask;
+  return context.ledger.beginLease({
+    jobKey: job.key, uid, pid: process.pid, startTicks: process.startTicks, rank: request.rank, ranks: request.ranks,
+    grantedAt: Date.now(), dmaLimitBytes: limitOf(ask, context), vfs: entries.map(({ vf }) => vf),
+  });
+}
+
+const limitOf = ({ job }: Ask, { limits }: GrantContext): number => dmaLimit(job, limits.dma_per_vf);
+
 /** The nodes are the user's: notes where the counters stand, and raises the limit. */
-async function hold(
-  key: number,
-  generations: readonly number[],
-  uid: number,
-  process: WatchedProcess,
-  request: LeaseRequest,
-  job: Job,
-  entries: readonly PoolEntry[],
-  limitBytes: number,
-  { keeper, ledger, limits, prlimit }: GrantContext,
-): Promise<Lease> {
+async function prepare(key: number, generations: readonly number[], ask: Picked, context: GrantContext): Promise<Lease> {
+  const { uid, process, request, job, entries } = ask;
+  const { keeper, limits, prlimit } = context;
+  const dmaLimitBytes = limitOf(ask, context);
   const vfs: LeasedVf[] = [];
   for (const [i, entry] of entries.entries()) {
     const last = entry.idle ?? (await keeper.counters(entry.vf));
     vfs.push({ vf: entry.vf, generation: generations[i] ?? 0, last, traffic: last && NO_TRAFFIC, liveBytes: null, peakBytes: null });
   }
-  const policy = limits.memlock === 'unlimited' || job.memoryBytes === undefined ? limits.memlock : Math.min(limits.memlock, limitBytes * entries.length);
+  const policy = limits.memlock === 'unlimited' || job.memoryBytes === undefined ? limits.memlock : Math.min(limits.memlock, dmaLimitBytes * entries.length);
   const memlock = raiseMemlock(process.pid, policy, prlimit);
   // The limit was set by pid: only now is it sure that it was this process's.
   if (process.ended()) {
@@ -122,18 +193,21 @@ async function hold(
       remedy: 'nothing is left to do: the VFs are free again',
     });
   }
-  try {
-    ledger.holdLease(key, memlock.reported, memlock.before, vfs, Date.now());
-  } catch (error) {
-    if (memlock.before !== undefined) {
-      prlimit(process.pid, RLIMIT_MEMLOCK, memlock.before);
-    }
-    throw error;
-  }
   return {
     key, id: leaseId(key), uid, pid: process.pid, job, rank: request.rank, ranks: request.ranks, vfs,
-    grantedAt: Date.now(), process, dmaLimitBytes: limitBytes, memlockBytes: memlock.reported, memlockBefore: memlock.before,
+    grantedAt: Date.now(), process, dmaLimitBytes, memlockBytes: memlock.reported, memlockBefore: memlock.before,
   };
+}
+
+function restoreLimit(lease: Lease, { prlimit, log }: GrantContext): void {
+  if (lease.memlockBefore === undefined) {
+    return;
+  }
+  try {
+    prlimit(lease.pid, RLIMIT_MEMLOCK, lease.memlockBefore);
+  } catch (error) {
+    log.warn('RLIMIT_MEMLOCK is not put back', { pid: lease.pid, cause: causeText(error) });
+  }
 }
 
 async function giveUp(key: number, given: readonly PoolEntry[], { keeper, ledger, log }: GrantContext): Promise<void> {

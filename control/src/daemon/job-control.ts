@@ -83,6 +83,11 @@ export class JobControl {
     });
   }
 
+  /** False: no tick will find anything to do until a job is made or ended. */
+  get timed(): boolean {
+    return this.#told.size > 0 || this.#options.jobs.timed();
+  }
+
   /** Ends what is over: waits in vain, and jobs past their time. Called every second or so. */
   tick(): Promise<void> {
     const due = this.#options.jobs.active().some((job) => this.#isOver(job)) || this.#told.size > 0;

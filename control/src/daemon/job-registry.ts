@@ -91,6 +91,18 @@ export class JobRegistry {
     return [...this.#jobs.values()].flatMap((jobs) => [...jobs.values()]).sort((a, b) => a.key - b.key);
   }
 
+  /** True while a job waits, or has a time limit. */
+  timed(): boolean {
+    for (const jobs of this.#jobs.values()) {
+      for (const { state, timeLimitS } of jobs.values()) {
+        if (state === 'queued' || (state === 'open' && timeLimitS !== undefined)) {
+          return true;
+        }
+      }
+    }
+    return false;
+  }
+
   open(job: Job): void {
     const now = this.#now();
     this.#ledger.openJob(job.key, now);

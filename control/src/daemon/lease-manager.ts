@@ -12,10 +12,13 @@ import { RLIMIT_MEMLOCK } from '../libc.js';
 import type { Log } from '../log.js';
 import type { PlannedStep, Provider } from '../providers/provider.js';
 import { checkVfQuota, leasable, queued, reserved } from './claims.js';
-import { grant } from './grant.js';
+import { gather } from './gather.js';
+import { grant, handOver, type GrantContext, type Granted } from './grant.js';
 import type { JobRegistry } from './job-registry.js';
-import type { Lease, LeaseEnd, LeaseRequest, LeasedVf } from './lease.js';
+import { leaseId, type Lease, type LeaseEnd, type LeaseRequest, type LeasedVf } from './lease.js';
 import type { Prlimit } from './memlock.js';
+import type { Numa } from './numa.js';
+import { pickTogether, type Wish } from './pick-together.js';
 import type { Processes, WatchedProcess } from './processes.js';
 import { revive, sortRemains } from './recover.js';
 import { SerialQueue } from './serial-queue.js';
@@ -34,15 +37,23 @@ export interface LeaseManagerOptions {
   readonly jobs: JobRegistry;
   readonly ledger: Ledger;
   readonly prlimit: Prlimit;
+  readonly numa: Numa;
   readonly log: Log;
 }
-
 /** Of what was counted, for the metrics. */
 export interface LeaseTally {
   granted: number;
   refused: number;
   readonly ended: Map<LeaseEnd, number>;
 }
+
+interface Waiting extends Wish {
+  readonly resolve: (lease: Lease) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** More would share a commit that is cheap by then, and all wait until the last is done. */
+const MOST_TOGETHER = 32;
 
 /** Wrap-free readings: a gap of so many sampling periods is still sure to hold one wrap at most. */
 const SAFE_PERIODS = 3;
@@ -52,9 +63,12 @@ export class LeaseManager {
   readonly tally: LeaseTally = { granted: 0, refused: 0, ended: new Map() };
   readonly #options: LeaseManagerOptions;
   readonly #keeper: VfKeeper;
-  readonly #queue = new SerialQueue();
+  readonly #queue = new SerialQueue(() => this.#worked());
   readonly #leases = new Map<string, Lease>();
+  /** Who asked and is not yet being served, in the order in which they came. */
+  readonly #waiting: Waiting[] = [];
   #changed: () => void = () => {};
+  #worked: () => void = () => {};
   #closing = false;
 
   constructor(options: LeaseManagerOptions) {
@@ -65,6 +79,11 @@ export class LeaseManager {
   /** Called whenever VFs may have fallen free. */
   onChange(callback: () => void): void {
     this.#changed = callback;
+  }
+
+  /** Called after each step that may have changed leases, VFs or jobs. */
+  onStep(callback: () => void): void {
+    this.#worked = callback;
   }
 
   /** Takes up what an earlier daemon left, provisions the VFs, and puts them right. */
@@ -108,7 +127,12 @@ export class LeaseManager {
    */
   async lease(uid: number, process: WatchedProcess, request: LeaseRequest): Promise<Lease> {
     try {
-      return await this.#queue.run(() => this.#grant(uid, process, request));
+      return await new Promise<Lease>((resolve, reject) => {
+        this.#waiting.push({ uid, process, request, resolve, reject });
+        if (this.#waiting.length === 1) {
+          this.#serveSoon();
+        }
+      });
     } catch (error) {
       this.tally.refused++;
       process.close();
@@ -237,6 +261,14 @@ export class LeaseManager {
     return this.#queue.run(async () => task());
   }
 
+  /** NUMA nodes where the process of a lease may run now; undefined when it has ended, or they are not known. */
+  nodesOf(key: number): readonly number[] | undefined {
+    const lease = this.#leases.get(leaseId(key));
+    const nodes = lease && this.#options.numa.nodesOf(lease.pid);
+    // Only a process that still lives is sure to be the one that was looked at.
+    return lease?.process.ended() === false ? nodes : undefined;
+  }
+
   leases(): Lease[] {
     return [...this.#leases.values()];
   }
@@ -255,24 +287,74 @@ export class LeaseManager {
     }
   }
 
-  async #grant(uid: number, process: WatchedProcess, request: LeaseRequest): Promise<Lease> {
-    const { jobs, log } = this.#options;
+  /** Serves together what comes together. */
+  #serveSoon(): void {
+    void this.#queue.run(async () => {
+      await gather(() => this.#waiting.length, MOST_TOGETHER);
+      const wishes = this.#waiting.splice(0, MOST_TOGETHER);
+      if (this.#waiting.length > 0) {
+        this.#serveSoon();
+      }
+      try {
+        await this.#serve(wishes);
+      } catch (error) {
+        // Those that have their answer take no notice.
+        wishes.forEach(({ reject }) => reject(error));
+      }
+    });
+  }
+
+  /** Who cannot be served together with the others, in the order in which they came, is served by itself. */
+  async #serve(wishes: readonly Waiting[]): Promise<void> {
+    const rules = {
+      context: this.#context,
+      jobOf: (uid: number, request: LeaseRequest) => this.#jobOf(uid, request),
+      admit: (uid: number, job: Lease['job'], count: number, taken: number) => this.#admit(uid, job, count, taken),
+    };
+    const picked = wishes.length > 1 ? await pickTogether(wishes, rules) : [];
+    const results = picked.length > 0 ? await handOver(picked, rules.context) : [];
+    // All of them first: what one has been given must not be picked again for another.
+    wishes.forEach(({ resolve }, i) => {
+      const result = results[i];
+      if (result !== undefined && 'lease' in result) {
+        resolve(this.#note(result));
+      }
+    });
+    for (const [i, { uid, process, request, resolve, reject }] of wishes.entries()) {
+      const result = results[i];
+      if (result === undefined || !('lease' in result)) {
+        await this.#grant(uid, process, request).then(resolve, reject);
+      }
+    }
+  }
+
+  get #context(): GrantContext {
+    const { ledger, prlimit, numa, log, settings: { provider, config: { limits, spread, numa: numaPolicy } } } = this.#options;
+    return { ledger, prlimit, numa, log, provider, limits, spread, numaPolicy, pool: this.pool, keeper: this.#keeper };
+  }
+
+  /** Throws when the job takes no leases. */
+  #jobOf(uid: number, request: LeaseRequest): Lease['job'] {
     if (this.#closing) {
       throw new VfringError('VFRING_ERR_SHUTTING_DOWN', {});
     }
-    const job = jobs.findOrAdopt(uid, request.job);
+    const job = this.#options.jobs.findOrAdopt(uid, request.job);
     if (job.state !== 'open') {
       const [what, remedy] = job.state === 'ended'
         ? [`job ${job.id} has ended and takes no more leases`, 'start a new job (vfring run makes one), or unset VFRING_JOB']
         : [`job ${job.id} still waits for its VFs`, `wait until it is open: vfring job ${job.id}`];
       throw new VfringError('VFRING_ERR_BAD_REQUEST', { what, remedy });
     }
-    const attempt = (): ReturnType<typeof grant> => {
+    return job;
+  }
+
+  async #grant(uid: number, process: WatchedProcess, request: LeaseRequest): Promise<Lease> {
+    const job = this.#jobOf(uid, request);
+    const attempt = async (): Promise<Granted> => {
       this.#admit(uid, job, request.count);
-      const { settings: { provider, config: { limits, spread } } } = this.#options;
-      return grant(uid, process, request, job, { ...this.#options, provider, limits, spread, pool: this.pool, keeper: this.#keeper });
+      return await grant({ uid, process, request, job }, this.#context);
     };
-    let granted: Awaited<ReturnType<typeof grant>>;
+    let granted: Granted;
     try {
       granted = await attempt();
     } catch (error) {
@@ -282,21 +364,25 @@ export class LeaseManager {
       }
       granted = await attempt();
     }
-    const { lease, entries } = granted;
+    return this.#note(granted);
+  }
+
+  #note({ lease, entries, nodes }: Granted): Lease {
     this.#register(lease, entries);
     this.tally.granted++;
-    log.info('lease granted', {
-      lease: lease.id, uid, pid: lease.pid, job: job.id, rank: request.rank,
+    this.#options.log.info('lease granted', {
+      lease: lease.id, uid: lease.uid, pid: lease.pid, job: lease.job.id, rank: lease.rank,
       vfs: lease.vfs.map(({ vf }) => vf.name).join(','), memlock_bytes: lease.memlockBytes,
+      ...(nodes && { numa: nodes.join(','), vf_numa: lease.vfs.map(({ vf }) => vf.numa).join(',') }),
     });
     return lease;
   }
 
   /** Throws when quotas, the job's reservation or those of others leave too few VFs. */
-  #admit(uid: number, job: Lease['job'], count: number): void {
+  #admit(uid: number, job: Lease['job'], count: number, taken = 0): void {
     const active = this.#options.jobs.active();
     checkVfQuota(uid, active, job.vfs === undefined ? count : 0, this.#options.settings.config.quotas);
-    const free = this.pool.count('free');
+    const free = this.pool.count('free') - taken;
     if (leasable(job, active, count, free) < count) {
       const kept = job.vfs === undefined ? Math.min(free, reserved(active) + queued(active)) : 0;
       if (kept > 0) {

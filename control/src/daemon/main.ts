@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** vfringd: the daemon's command line. */
+import { setFlagsFromString } from 'node:v8';
 import { CommanderError } from 'commander';
 import { loadConfig } from '../config/load.js';
 import { EXIT, asVfringError, causeText } from '../errors.js';
@@ -9,8 +10,10 @@ import { native } from '../native.js';
 import { defaultStateDir, ledgerFile, leaseSocket } from '../paths.js';
 import { createProvider } from '../providers/index.js';
 import { outliveReaders } from '../stdio.js';
+import { surplusCapabilities } from './capabilities.js';
 import { daemonCommand, type DaemonArguments } from './command.js';
 import { Daemon } from './daemon.js';
+import { realNuma } from './numa.js';
 import { realProcesses } from './processes.js';
 
 async function main(): Promise<number> {
@@ -25,6 +28,10 @@ async function main(): Promise<number> {
   }
   const options = command.opts<DaemonArguments>();
   const log = createLog(options.foreground ? 'text' : 'json');
+  const surplus = surplusCapabilities();
+  if (surplus !== 0n) {
+    log.warn('vfringd holds capabilities that it does not need: start it by its installed script, or by systemd', { capabilities: `0x${surplus.toString(16)}` });
+  }
   let daemon: Daemon;
   try {
     const config = await loadConfig(options.config);
@@ -40,6 +47,7 @@ async function main(): Promise<number> {
       },
       processes: realProcesses(native()),
       prlimit,
+      numa: realNuma(),
       log,
       ...(provider.kind === 'sriov' && { watchDevices }),
     });
@@ -65,6 +73,8 @@ async function main(): Promise<number> {
       })
       .finally(() => notify(log, 'READY=1'));
   });
+  // The installed script has V8 not compile what only the start runs; what serves leases is worth it.
+  setFlagsFromString('--interrupt-budget=67584');
   const { entries } = daemon.manager.pool;
   process.stdout.write(
     `vfringd ready: ${entries.length} VFs (${entries[0]?.vf.kind ?? 'none'}), ${leaseSocket(options.runDir)}\n`,

@@ -49,7 +49,7 @@ export function realProcesses(addon: Native): Processes {
         throw error;
       }
       // The pid was looked up first: what is read now is of the process that is held, or of none.
-      if (startTime(pid) !== startTicks || addon.pidfdEnded(fd)) {
+      if (addon.startTicks(pid) !== startTicks || addon.pidfdEnded(fd)) {
         addon.closeFd(fd);
         return undefined;
       }
@@ -165,8 +165,8 @@ function effectiveUid(pid: number): number | undefined {
 
 /** Start time of the held process; its pidfd is closed when it has ended already. */
 function ticksOf(addon: Native, fd: number, pid: number): number {
-  const ticks = startTime(pid);
-  if (ticks === undefined || addon.pidfdEnded(fd)) {
+  const ticks = addon.startTicks(pid);
+  if (ticks === null || addon.pidfdEnded(fd)) {
     addon.closeFd(fd);
     throw new VfringError('VFRING_ERR_BAD_REQUEST', {
       what: `the calling process ${pid} has ended`,
@@ -174,21 +174,6 @@ function ticksOf(addon: Native, fd: number, pid: number): number {
     });
   }
   return ticks;
-}
-
-/** Field 22 of /proc/PID/stat (proc(5)), in clock ticks since boot; undefined when there is no such process. */
-function startTime(pid: number): number | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    // The name in parentheses may hold anything, a parenthesis too.
-    const ticks = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]);
-    return Number.isSafeInteger(ticks) ? ticks : undefined;
-  } catch (error) {
-    if (errnoCode(error) === 'ENOENT' || errnoCode(error) === 'ESRCH') {
-      return undefined;
-    }
-    throw error;
-  }
 }
 
 /** Node keeps the descriptor of a socket to itself; SO_PEERCRED needs it. */

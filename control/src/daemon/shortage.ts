@@ -36,3 +36,23 @@ export function shortage(pool: VfPool, { wanted, linked, down, kept }: Shortage)
       : `${free} of ${total} VFs of this node are free, ${wanted} asked for`;
   return new VfringError('VFRING_ERR_NO_FREE_VF', { what: also.length === 0 ? plain : `${plain} (${also.join(', ')})` });
 }
+
+/** What numa: require keeps a process from. */
+export interface FarVfs {
+  readonly pid: number;
+  /** Undefined: not known. */
+  readonly nodes: readonly number[] | undefined;
+  readonly wanted: number;
+  /** Free VFs near it that have a link. */
+  readonly near: number;
+  readonly far: readonly PoolEntry[];
+}
+
+export function farOnly({ pid, nodes, wanted, near, far }: FarVfs): VfringError {
+  const others = [...new Set(far.map(({ vf }) => vf.numa))].sort((a, b) => a - b);
+  const where = nodes === undefined ? `the NUMA nodes of process ${pid} are not known` : `process ${pid} runs on NUMA node ${nodes.join(', ')}, where ${near} VFs are free`;
+  return new VfringError('VFRING_ERR_NO_NEAR_VF', {
+    what: `${where}, and numa: require allows no others: ${wanted} asked for, ${far.length} free on NUMA node ${others.join(', ')}`,
+    first: others[0] ?? 0,
+  });
+}

@@ -85,18 +85,21 @@ export class VfPool {
    * fewest VFs of this job (those in `picked` included), and among equals the
    * one at the rank's place in the round, so that rank i starts at PF i
    * whichever rank asks first.
+   *
+   * @param distance of a VF from the process; only the nearest are looked at
    */
   choose(
     candidates: ReadonlySet<PoolEntry>,
     picked: readonly PoolEntry[],
     spread: Spread,
     job: { readonly key: number; readonly rank: number },
+    distance: (vf: Vf) => number = () => 0,
   ): PoolEntry | undefined {
-    const inOrder = this.#entries.filter((entry) => candidates.has(entry));
-    if (spread === 'pack') {
+    const inOrder = nearest(this.#entries.filter((entry) => candidates.has(entry)), distance);
+    const pfs = [...new Set(this.#entries.map((entry) => entry.vf.pf))];
+    if (spread === 'pack' || pfs.length < 2) {
       return inOrder[0];
     }
-    const pfs = [...new Set(this.#entries.map((entry) => entry.vf.pf))];
     const load = new Map(pfs.map((pf) => [pf, 0]));
     for (const entry of this.#entries) {
       if (entry.lease?.job.key === job.key || picked.includes(entry)) {
@@ -113,6 +116,13 @@ export class VfPool {
     }
     return best;
   }
+}
+
+/** In the same order. */
+function nearest(entries: readonly PoolEntry[], distance: (vf: Vf) => number): PoolEntry[] {
+  const distances = entries.map(({ vf }) => distance(vf));
+  const least = Math.min(...distances);
+  return entries.filter((_entry, i) => distances[i] === least);
 }
 
 function newEntry(vf: Vf): PoolEntry {

@@ -101,6 +101,11 @@ export class Ledger {
     return this.#look(() => this.#all('SELECT * FROM jobs WHERE key = ?', [key]).map(toJob)[0]);
   }
 
+  /** Everything that `task` writes is one commit: all of it or nothing. */
+  together<T>(task: () => T): T {
+    return this.#work(task);
+  }
+
   /** The step before a VF is touched. The generation of each VF grows. */
   beginLease(lease: NewLease): { readonly id: number; readonly generations: readonly number[] } {
     return this.#work(() => {

@@ -4,7 +4,6 @@ import type { Config } from '../config/schema.js';
 import { exec } from '../exec.js';
 import type { Log } from '../log.js';
 import { native } from '../native.js';
-import { libexecDir } from '../paths.js';
 import { nodeOps } from './node-ops.js';
 import type { Provider } from './provider.js';
 import { SoftProvider } from './soft/soft-provider.js';
@@ -19,7 +18,7 @@ const PATIENCE_MS = 15_000;
 export function createProvider(config: Config, log: Log): Provider {
   const { soft, sriov } = config.provider;
   if (soft !== undefined) {
-    return new SoftProvider(soft, softVfTool(libexecDir(), exec), nodeOps);
+    return new SoftProvider(soft, softVfTool(native()), nodeOps);
   }
   if (sriov === undefined) {
     throw new TypeError('a checked configuration has a provider');

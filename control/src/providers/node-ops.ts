@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Owner and mode of a VF's node: real calls, passed in so that tests can stand in for them. */
-import { closeSync, constants, lstatSync, openSync } from 'node:fs';
-import { tryLock } from '../libc.js';
+import { lstatSync } from 'node:fs';
 import { native } from '../native.js';
 
 export interface NodeStat {
@@ -35,14 +34,7 @@ export const nodeOps: NodeOps = {
     const { uid, mode } = lstatSync(path);
     return { uid, mode: mode & 0o7777 };
   },
-  isLocked(path) {
-    const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-    try {
-      return !tryLock(fd, 'shared');
-    } finally {
-      closeSync(fd);
-    }
-  },
+  isLocked: (path) => native().isLocked(path),
   setOwner(path, kind, uid, gid) {
     const [major, minor] = kind.kind === 'char' ? [kind.major, kind.minor] : [0, 0];
     native().setNodeOwner(path, kind.kind, major, minor, uid, gid, PRIVATE);

@@ -13,13 +13,13 @@ const vf = (name: string, pf: string, more: Partial<VfView> = {}): VfView => ({
   name, pf, kind: 'sriov', device: `/dev/${name}`, mac: '', mtu: 9000, numa: 0, state: 'free', link_up: true, reason: null, lease: null, ...more,
 });
 const status = (vfs: VfView[], more: Partial<StatusView> = {}): StatusView => ({
-  version: 1, pid: 1, provider: 'sriov', spread: 'pf', started_at: '', reserved_vfs: 0, queued_vfs: 0, vfs,
+  version: 1, pid: 1, provider: 'sriov', spread: 'pf', numa: 'prefer', started_at: '', reserved_vfs: 0, queued_vfs: 0, vfs,
   policy: { dma_per_vf_bytes: 64 * MIB, memlock_bytes: 128 * MIB, vfs_per_user: null, jobs_per_user: 64, time_limit_max_s: null }, ...more,
 });
 const lease = (rank: number, name: string, pf: string, more: Partial<LeaseView['vfs'][number]> = {}): LeaseView => ({
   id: `l-${rank}`, job: 'j', uid: 1, pid: 100 + rank, rank, ranks: 4, state: 'held', how: null, granted_at: '2026', ended_at: null,
-  memlock_bytes: null, dma_limit_bytes: 64 * MIB,
-  vfs: [{ name, pf, device: '', mac: '', generation: 1, traffic: { tx_frames: 1, tx_bytes: 2, rx_frames: 3, rx_bytes: 4 }, peak_bytes: 10 * MIB, ...more }],
+  memlock_bytes: null, numa_nodes: [0], dma_limit_bytes: 64 * MIB,
+  vfs: [{ name, pf, device: '', mac: '', numa: 0, generation: 1, traffic: { tx_frames: 1, tx_bytes: 2, rx_frames: 3, rx_bytes: 4 }, peak_bytes: 10 * MIB, ...more }],
 });
 const traffic = { tx_frames: 0, tx_bytes: 0, rx_frames: 0, rx_bytes: 0 };
 const job = (leases: LeaseView[], more: Partial<JobView> = {}): JobView => ({
@@ -49,6 +49,19 @@ describe('explain', () => {
   });
 });
 
+test('explain and the list of leases tell which VFs are far from their process', () => {
+  const leases = [lease(0, 'a0', 'ens1'), { ...lease(1, 'b0', 'ens2', { numa: 1 }), numa_nodes: [0, 2] }, { ...lease(2, 'c0', 'ens3', { numa: 3 }), numa_nodes: null },
+    lease(3, 'd0', 'ens3', { numa: -1 })];
+  const { notes } = explain(job(leases), status([], { numa: 'require' }));
+  expect(notes).toContain('numa: require (only VFs near the NUMA node of the process)');
+  expect(notes.filter((note) => note.includes('crosses'))).toEqual([
+    expect.stringMatching(/^rank 1 may run on NUMA node 0, 2 only, and VF b0 is on node 1: .*bind the rank to node 1/) as string,
+  ]);
+  const [head, ...rows] = leasesText(leases).split('\n');
+  const column = (head ?? '').indexOf('NUMA');
+  expect(rows.map((row) => row.slice(column).split(/ {2,}/)[0])).toEqual(['0', '1 (far: process on 0,2)', '3', '-']);
+});
+
 describe('preflight', () => {
   const four = ['a', 'b', 'c', 'd'].map((name) => vf(name, 'ens1'));
 
@@ -56,6 +69,12 @@ describe('preflight', () => {
     const report = preflight(4, status(four), 2 ** 30);
     expect(report.good).toBe(true);
     expect(preflightText(report)).toContain('4 ranks fit; each pins about 10 MiB');
+  });
+
+  test('says how many VFs each NUMA node has where processes get no others', () => {
+    const vfs = [...four, vf('x', 'ens2', { numa: 1 }), vf('y', 'ens2', { numa: 1, link_up: false }), vf('z', 'ens3', { numa: -1 })];
+    expect(preflightText(preflight(1, status(vfs, { numa: 'require' }), 2 ** 30))).toContain('free with a link: 4 on node 0, 1 on node 1.');
+    expect(preflight(1, status(vfs), 2 ** 30).notes).toEqual([]);
   });
 
   test.each<[string, Parameters<typeof preflight>, string]>([

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { formatProblem, loadConfig, parseConfig } from '../../src/config/load.js';
+import { configSchema } from '../../src/config/schema.js';
 import { formatSize, parseDuration, parseSize } from '../../src/config/units.js';
 import { tempDir } from '../helpers/temp-dir.js';
 
@@ -21,6 +22,7 @@ describe('a good configuration', () => {
         version: 1,
         provider: { soft: { dir: '/x', vfs: 2, mtu: 1500 } },
         spread: 'pf',
+        numa: 'prefer',
         quotas: { jobs_per_user: 64 },
         jobs: { kill_after: 10 },
         limits: { dma_per_vf: 64 * 2 ** 20, memlock: 128 * 2 ** 20 },
@@ -43,9 +45,17 @@ describe('a good configuration', () => {
   });
 });
 
+test('every field at the top has its lines in the documentation', () => {
+  const page = readFileSync(join(import.meta.dirname, '../../../docs/configuration.md'), 'utf8');
+  for (const field of Object.keys(configSchema.shape)) {
+    expect(page).toMatch(new RegExp(`^\\| .${field}[.\`]`, 'm'));
+  }
+});
+
 describe('every problem has its place, its field and what belongs there', () => {
   test.each([
     ['unknown field', `${SOFT}sprad: pf\n`, /^f\.yaml:4:1: sprad: unknown field; .*configuration\.md/],
+    ['wrong word', `${SOFT}numa: near\n`, /^f\.yaml:4:1: numa: prefer .* require .* ignore$/],
     ['unknown field within', 'version: 1\nprovider:\n  soft:\n    dir: /x\n    vfs: 1\n    mut: 9\n', /^f\.yaml:6:5: provider\.soft\.mut: unknown field/],
     ['missing field', 'version: 1\nprovider:\n  soft:\n    dir: /x\n', /^f\.yaml:3:3: provider\.soft\.vfs: missing: number of soft VFs/],
     ['wrong type', 'version: 1\nprovider:\n  soft:\n    dir: /x\n    vfs: many\n', /^f\.yaml:5:5: provider\.soft\.vfs: .*whole number from 1/],

@@ -301,7 +301,7 @@ describe('counters', () => {
   test('that cannot be read at the end are unknown, not zero', async () => {
     const node = await startNode({ vfs: 1 });
     const { child } = await leaseHolder(node.lease, leaseRequest());
-    node.soft.fake.failing.set('show', 'vfring-softvf: cannot read');
+    node.soft.fake.failing.set('show', 'cannot read');
     child.kill('SIGKILL');
     await eventually(() => node.daemon.manager.leases().length === 0);
     expect(leasesOf(node, 'job')[0]?.vfs[0]?.traffic).toBeNull();

@@ -101,6 +101,11 @@ export class FakeKernel {
     mkdirSync(join(this.#root, dir, 'net', name), { recursive: true });
   }
 
+  /** Before its VFs are made. */
+  setNuma(name: string, node: number): void {
+    this.#put(`bus/pci/devices/${this.pf(name).bdf}/numa_node`, String(node));
+  }
+
   loadModule(): void {
     mkdirSync(join(this.#root, 'bus/pci/drivers/uio_vf'), { recursive: true });
   }
@@ -270,7 +275,8 @@ export class FakeKernel {
     const dir = `bus/pci/devices/${bdf}`;
     this.#put(`${dir}/vendor`, '0x8086');
     this.#put(`${dir}/device`, '0x10ca');
-    this.#put(`${dir}/numa_node`, '-1');
+    // A VF is on its PF's node.
+    this.#put(`${dir}/numa_node`, readFileSync(join(this.#root, `bus/pci/devices/${pf}/numa_node`), 'utf8'));
     this.#put(`${dir}/driver_override`, '(null)');
     this.#link(`${dir}/physfn`, `../${pf}`);
     this.setRegisters(bdf, {});

@@ -7,6 +7,7 @@ import { Daemon } from '../../src/daemon/daemon.js';
 import type { Settings } from '../../src/daemon/lease-manager.js';
 import { LINE_LIMITS, type LineLimits } from '../../src/daemon/line-server.js';
 import type { Prlimit } from '../../src/daemon/memlock.js';
+import type { Numa } from '../../src/daemon/numa.js';
 import { realProcesses } from '../../src/daemon/processes.js';
 import { IN_MEMORY } from '../../src/ledger/database.js';
 import type { LeaseRecord } from '../../src/ledger/records.js';
@@ -15,6 +16,7 @@ import { createLog } from '../../src/log.js';
 import { native } from '../../src/native.js';
 import type { Provider } from '../../src/providers/provider.js';
 import { softConfig } from './config.js';
+import { NO_NUMA } from './fake-numa.js';
 import { tempDir } from './temp-dir.js';
 import { softHarness } from '../providers/harness.js';
 
@@ -25,6 +27,8 @@ export interface FakeNodeOptions {
   readonly config?: Config;
   readonly lineLimits?: Partial<LineLimits>;
   readonly prlimit?: Prlimit;
+  /** Of a machine that has none unless it is given. */
+  readonly numa?: Numa;
   /** In memory unless it is named. */
   readonly ledgerFile?: string;
   readonly jobsEveryMs?: number;
@@ -78,6 +82,7 @@ export function makeNode(options: FakeNodeOptions = {}): FakeNode {
     reload: options.reload ?? (async () => ({ config, provider })),
     processes: realProcesses(native()),
     prlimit: options.prlimit ?? recorder,
+    numa: options.numa ?? NO_NUMA,
     log: createLog('text', (line) => log.push(line)),
     lineLimits: { ...LINE_LIMITS, ...options.lineLimits },
     drainEveryMs: 20,

@@ -1,32 +1,28 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** The tool vfring-softvf, played: real files, and counters and states that a test sets. */
+/** Soft VFs, played: real files, and counters and states that a test sets. */
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
-import type { Exec, ExecResult } from '../../src/exec.js';
+import { join } from 'node:path';
+import { VfringError } from '../../src/errors.js';
+import type { SoftVfTool } from '../../src/providers/soft/softvf-tool.js';
+import type { VfCounters } from '../../src/providers/provider.js';
 
 interface FakeFile {
   mac: string;
   mtu: number;
   state: 'free' | 'open';
   made: number;
-  counters: { rx_frames: number; tx_frames: number; rx_bytes: number; tx_bytes: number; rx_dropped: number };
+  counters: VfCounters;
 }
 
-export class FakeSoftVf {
-  readonly files = new Map<string, FakeFile>();
-  readonly calls: string[][] = [];
-  /** Set: every run of this command fails with this text. */
-  readonly failing = new Map<string, string>();
+type Command = keyof SoftVfTool;
 
-  readonly exec: Exec = async (program, args) => {
-    if (basename(program) !== 'vfring-softvf') {
-      throw Object.assign(new Error(`spawn ${program} ENOENT`), { code: 'ENOENT' });
-    }
-    this.calls.push([...args]);
-    const [command = ''] = args;
-    const failure = this.failing.get(command);
-    return failure === undefined ? this.#run(args) : { status: 1, stdout: '', stderr: `${failure}\n` };
-  };
+export class FakeSoftVf implements SoftVfTool {
+  readonly files = new Map<string, FakeFile>();
+  readonly calls: Command[] = [];
+  /** Set: every run of this command fails with this text. */
+  readonly failing = new Map<Command, string>();
+  /** Called with the path of each file that is made. */
+  onCreate: (file: string) => void = () => {};
 
   file(path: string): FakeFile {
     const file = this.files.get(path);
@@ -36,33 +32,42 @@ export class FakeSoftVf {
     return file;
   }
 
-  #run(args: readonly string[]): ExecResult {
-    const [command, path = ''] = args;
-    if (command === 'create') {
-      const option = (name: string): string => args[args.indexOf(name) + 1] ?? '';
-      const file = join(path, `vf${option('--index')}`);
-      rmSync(file, { force: true });
-      writeFileSync(file, '', { mode: 0o600 });
-      this.files.set(file, {
-        mac: option('--mac'),
-        mtu: Number(option('--mtu')),
-        state: 'free',
-        made: (this.files.get(file)?.made ?? 0) + 1,
-        counters: { rx_frames: 0, tx_frames: 0, rx_bytes: 0, tx_bytes: 0, rx_dropped: 0 },
-      });
-      return { status: 0, stdout: '', stderr: '' };
+  create(dir: string, index: number, mac: string, mtu: number): void {
+    this.#begin('create');
+    const file = join(dir, `vf${index}`);
+    rmSync(file, { force: true });
+    writeFileSync(file, '', { mode: 0o600 });
+    const made = (this.files.get(file)?.made ?? 0) + 1;
+    this.files.set(file, { mac, mtu, state: 'free', made, counters: { rxFrames: 0, txFrames: 0, rxBytes: 0, txBytes: 0 } });
+    this.onCreate(file);
+  }
+
+  show(path: string): ReturnType<SoftVfTool['show']> {
+    this.#begin('show');
+    const { mac, mtu, state, counters } = this.#present('show', path);
+    return { mac, mtu, open: state === 'open', counters: { ...counters } };
+  }
+
+  destroy(path: string): void {
+    this.#begin('destroy');
+    this.#present('destroy', path);
+    rmSync(path);
+    this.files.delete(path);
+  }
+
+  #begin(command: Command): void {
+    this.calls.push(command);
+    const cause = this.failing.get(command);
+    if (cause !== undefined) {
+      throw new VfringError('VFRING_ERR_SOFTVF_FAILED', { command, cause });
     }
+  }
+
+  #present(command: Command, path: string): FakeFile {
     const file = this.files.get(path);
     if (file === undefined || !existsSync(path)) {
-      return { status: 1, stdout: '', stderr: `vfring-softvf: ${path}: not a soft VF\n` };
+      throw new VfringError('VFRING_ERR_SOFTVF_FAILED', { command, cause: `${path}: not a soft VF` });
     }
-    if (command === 'destroy') {
-      rmSync(path);
-      this.files.delete(path);
-      return { status: 0, stdout: '', stderr: '' };
-    }
-    const { mac, mtu, state, counters } = file;
-    const shown = { index: 0, mac, mtu, state, owner_pid: 0, generation: 1, counters, details: {} };
-    return { status: 0, stdout: `${JSON.stringify(shown)}\n`, stderr: '' };
+    return file;
   }
 }

@@ -14,6 +14,7 @@ import { silentLog } from '../../src/log.js';
 import type { Provider, Vf, VfCounters, VfHealth, VfMemory } from '../../src/providers/provider.js';
 import { VfringError } from '../../src/errors.js';
 import { softConfig } from './config.js';
+import { NO_NUMA } from './fake-numa.js';
 
 export class Crash extends Error {}
 
@@ -88,7 +89,7 @@ export class World {
       fuse();
       return this.#prlimit(pid, limit);
     };
-    const manager = new LeaseManager({ settings, jobs, ledger: watched, prlimit, log: silentLog });
+    const manager = new LeaseManager({ settings, jobs, ledger: watched, prlimit, numa: NO_NUMA, log: silentLog });
     const control = new JobControl({ manager, jobs, settings, log: silentLog, now: () => this.now });
     this.daemon = { manager, jobs, control, ledger };
     await manager.start(this.#processes());
@@ -248,7 +249,7 @@ export class World {
 
 /** Every write to the ledger is two steps: the daemon may die before it or after. */
 function stepping(ledger: Ledger, fuse: () => void): Ledger {
-  const writes = new Set(['addJob', 'openJob', 'endJob', 'beginLease', 'holdLease', 'dropLease', 'moveMemlock', 'sample', 'endingLease', 'endLease', 'addLate']);
+  const writes = new Set(['addJob', 'openJob', 'endJob', 'together', 'beginLease', 'holdLease', 'dropLease', 'moveMemlock', 'sample', 'endingLease', 'endLease', 'addLate']);
   return new Proxy(ledger, {
     get(target, name) {
       const value = Reflect.get(target, name, target) as unknown;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** What the provider suite needs of each provider: a machine to play with. */
 import { join } from 'node:path';
-import { softVfTool } from '../../src/providers/soft/softvf-tool.js';
 import { SoftProvider } from '../../src/providers/soft/soft-provider.js';
 import { SriovProvider, type SriovContext } from '../../src/providers/sriov/sriov-provider.js';
 import { ipLink } from '../../src/providers/sriov/ip-link.js';
@@ -96,20 +95,14 @@ function paperOps(isLocked: NodeOps['isLocked']): NodeOps & { owners: Map<string
 export function softHarness(dir: string, vfs = 4): Harness & CounterSetter & { fake: FakeSoftVf } {
   const fake = new FakeSoftVf();
   const ops = paperOps((path) => fake.file(path).state === 'open');
-  const setCounters = (vf: Vf, c: VfCounters): void =>
-    void Object.assign(fake.file(vf.device).counters, { tx_frames: c.txFrames, rx_frames: c.rxFrames, tx_bytes: c.txBytes, rx_bytes: c.rxBytes });
+  fake.onCreate = (file) => ops.owners.delete(file); // a new file is the daemon's
+  const setCounters = (vf: Vf, c: VfCounters): void => void Object.assign(fake.file(vf.device).counters, c);
   return {
     fake,
     provider: (count: number = vfs) =>
       new SoftProvider(
         softConfig(join(dir, 'soft'), count).provider.soft ?? { dir, vfs, mtu: 0 },
-        softVfTool(dir, async (program, args) => {
-          const result = await fake.exec(program, args);
-          if (args[0] === 'create') {
-            ops.owners.delete(join(args[1] ?? '', `vf${args[3]}`)); // a new file is the daemon's
-          }
-          return result;
-        }),
+        fake,
         ops,
       ),
     ownerOf: (vf) => ops.stat(vf.device),
@@ -120,8 +113,8 @@ export function softHarness(dir: string, vfs = 4): Harness & CounterSetter & { f
       return CARRIED;
     },
     setCounters,
-    remove: (vf) => void fake.exec('vfring-softvf', ['destroy', vf.device]),
-    changes: () => fake.calls.filter(([command]) => command !== 'show').length,
+    remove: (vf) => fake.destroy(vf.device),
+    changes: () => fake.calls.filter((command) => command !== 'show').length,
   };
 }
 

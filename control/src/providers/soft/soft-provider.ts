@@ -18,7 +18,7 @@ const FILE: { readonly kind: 'file' } = { kind: 'file' };
 export class SoftProvider implements Provider {
   readonly kind = 'soft';
   readonly counterBits = 32;
-  /** A reading is a run of the tool; 32 bits of octets last 2 s at 2 GB/s. */
+  /** 32 bits of octets last 2 s at 2 GB/s. */
   readonly sampleEveryMs = 2000;
 
   readonly #config: SoftConfig;
@@ -57,25 +57,25 @@ export class SoftProvider implements Provider {
     const wanted = this.#wanted();
     for (const vf of wanted) {
       if (!leased.has(vf.name) && (await this.#unfit(vf)) !== undefined) {
-        await this.#create(vf);
+        this.#create(vf);
       }
     }
     for (const name of await this.#surplus(leased)) {
-      await this.#tool.destroy(join(this.#config.dir, name));
+      this.#tool.destroy(join(this.#config.dir, name));
     }
     return wanted;
   }
 
   async health(vf: Vf): Promise<VfHealth> {
     try {
-      const state = await this.#tool.show(vf.device);
-      return { device: state.state, owned: isOwn(await this.#ops.stat(vf.device), this.#ops), linkUp: true };
+      const { open } = this.#tool.show(vf.device);
+      return { device: open ? 'open' : 'free', owned: isOwn(await this.#ops.stat(vf.device), this.#ops), linkUp: true };
     } catch (error) {
       return { device: 'gone', owned: false, linkUp: false, detail: causeText(error) };
     }
   }
 
-  /** Without running the tool: who drives a soft VF holds a lock on its file (docs/soft-vf.md). */
+  /** Without reading the file: who drives a soft VF holds a lock on its file (docs/soft-vf.md). */
   async ready(vf: Vf): Promise<VfHealth> {
     try {
       const owned = isOwn(await this.#ops.stat(vf.device), this.#ops);
@@ -96,10 +96,10 @@ export class SoftProvider implements Provider {
   /** Forced, it is the soft form of a function-level reset: a new file that nobody has open. */
   async takeBack(vf: Vf, force: boolean): Promise<'free' | 'open'> {
     try {
-      if (!force && (await this.#tool.show(vf.device)).state === 'open') {
+      if (!force && this.#tool.show(vf.device).open) {
         return 'open';
       }
-      await this.#create(vf);
+      this.#create(vf);
     } catch (error) {
       throw unhealthy(vf, error);
     }
@@ -120,17 +120,11 @@ export class SoftProvider implements Provider {
   }
 
   async counters(vf: Vf): Promise<VfCounters> {
-    const { counters } = await this.#tool.show(vf.device);
-    return {
-      txFrames: counters.tx_frames,
-      rxFrames: counters.rx_frames,
-      txBytes: counters.tx_bytes,
-      rxBytes: counters.rx_bytes,
-    };
+    return this.#tool.show(vf.device).counters;
   }
 
-  async #create(vf: Vf): Promise<void> {
-    await this.#tool.create(this.#config.dir, Number(vf.name.slice(2)), vf.mac, vf.mtu);
+  #create(vf: Vf): void {
+    this.#tool.create(this.#config.dir, Number(vf.name.slice(2)), vf.mac, vf.mtu);
   }
 
   /** Why a soft VF must be made anew; undefined when it is as configured. */
@@ -145,11 +139,8 @@ export class SoftProvider implements Provider {
     }
     let state: SoftVfState;
     try {
-      state = await this.#tool.show(vf.device);
+      state = this.#tool.show(vf.device);
     } catch (error) {
-      if (error instanceof VfringError && error.code === 'VFRING_ERR_NO_SOFTVF') {
-        throw error;
-      }
       return `it cannot be read: ${causeText(error)}`;
     }
     if (state.mac !== vf.mac || state.mtu !== vf.mtu) {

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** VFs for several wishes at once, so that they can share the ledger's commits. */
+import { pick, type Ask, type GrantContext, type Picked } from './grant.js';
+import type { Job } from './job-registry.js';
+import type { LeaseRequest } from './lease.js';
+import type { WatchedProcess } from './processes.js';
+import type { PoolEntry } from './vf-pool.js';
+
+/** Somebody who waits for a lease. */
+export interface Wish {
+  readonly uid: number;
+  readonly process: WatchedProcess;
+  readonly request: LeaseRequest;
+}
+
+export interface PickRules {
+  readonly context: GrantContext;
+  /** Throws when the job takes no leases. */
+  jobOf(uid: number, request: LeaseRequest): Job;
+  /** Throws when quotas or reservations forbid it. `taken`: VFs of the pool that are free by the book only. */
+  admit(uid: number, job: Job, count: number, taken: number): void;
+}
+
+/**
+ * As many of the wishes, from the first on, as have their VFs without further
+ * ado: nobody is overtaken. Nothing is changed. What is wrong with the first
+ * that is left is not told: who serves it by itself finds it again.
+ */
+export async function pickTogether(wishes: readonly Wish[], rules: PickRules): Promise<Picked[]> {
+  const picked: Picked[] = [];
+  const taken = new Set<PoolEntry>();
+  try {
+    for (const { uid, process, request } of wishes) {
+      const ask: Ask = { uid, process, request, job: rules.jobOf(uid, request) };
+      rules.admit(uid, ask.job, request.count, taken.size);
+      const siblings = picked.flatMap(({ job, entries }) => (job === ask.job ? entries : []));
+      const mine = await pick(ask, rules.context, taken, siblings);
+      const { entries } = mine;
+      entries.forEach((entry) => taken.add(entry));
+      picked.push(mine);
+      // Quotas and reservations of those who come after count these, too.
+      ask.job.held += entries.length;
+    }
+  } catch {
+    // Told when it is served by itself.
+  } finally {
+    picked.forEach(({ job, entries }) => (job.held -= entries.length));
+  }
+  return picked;
+}
