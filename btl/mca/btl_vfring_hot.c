@@ -88,9 +88,10 @@ hand_up_unlocked(mca_btl_vfring_module_t *module, struct mca_btl_base_endpoint_t
     btl_vfring_lock(module);
 }
 
+/* @p locked: there may be other threads, which the module's lock keeps out. */
 static inline __attribute__((always_inline)) void
 deliver(mca_btl_vfring_module_t *module, struct mca_btl_base_endpoint_t *endpoint, uint8_t tag,
-        const void *data, uint32_t bytes)
+        const void *data, uint32_t bytes, bool locked)
 {
     const mca_btl_active_message_callback_t *reg = &mca_btl_base_active_message_trigger[tag];
     mca_btl_base_segment_t segment = {.seg_addr.pval = (void *) data, .seg_len = bytes};
@@ -100,7 +101,7 @@ deliver(mca_btl_vfring_module_t *module, struct mca_btl_base_endpoint_t *endpoin
         BTL_ERROR(("message with tag %u, which nobody here has registered", tag));
         return;
     }
-    if (OPAL_UNLIKELY(opal_using_threads())) {
+    if (locked) {
         hand_up_unlocked(module, endpoint, tag, &segment, reg);
         return;
     }
@@ -110,22 +111,36 @@ deliver(mca_btl_vfring_module_t *module, struct mca_btl_base_endpoint_t *endpoin
 void btl_vfring_deliver(mca_btl_vfring_module_t *module, struct mca_btl_base_endpoint_t *endpoint,
                         uint8_t tag, const void *data, uint32_t bytes)
 {
-    deliver(module, endpoint, tag, data, bytes);
+    deliver(module, endpoint, tag, data, bytes, opal_using_threads());
 }
 
-static inline void wire_deliver(void *ctx, struct vfring_wire_peer *peer,
-                                const struct vfring_wire_hdr *hdr, const void *payload, uint32_t bytes)
+static inline __attribute__((always_inline)) void
+input(void *ctx, struct vfring_wire_peer *peer, const struct vfring_wire_hdr *hdr, const void *payload,
+      uint32_t bytes, bool locked)
 {
     mca_btl_vfring_module_t *module = ctx;
     const uint32_t kind = hdr->msg & BTL_VFRING_MSG_KIND;
 
     if (OPAL_LIKELY(hdr->msg == BTL_VFRING_MSG_ACTIVE)) {
-        deliver(module, vfring_wire_peer_upper(peer), hdr->tag, payload, bytes);
+        deliver(module, vfring_wire_peer_upper(peer), hdr->tag, payload, bytes, locked);
     } else if (kind == BTL_VFRING_MSG_FIRST || kind == BTL_VFRING_MSG_MORE) {
         btl_vfring_part_input(module, vfring_wire_peer_upper(peer), hdr, payload, bytes);
     } else {
         btl_vfring_rdma_input(module, vfring_wire_peer_upper(peer), hdr->msg, payload, bytes);
     }
+}
+
+static inline void wire_deliver(void *ctx, struct vfring_wire_peer *peer,
+                                const struct vfring_wire_hdr *hdr, const void *payload, uint32_t bytes)
+{
+    input(ctx, peer, hdr, payload, bytes, opal_using_threads());
+}
+
+static inline void wire_deliver_alone(void *ctx, struct vfring_wire_peer *peer,
+                                      const struct vfring_wire_hdr *hdr, const void *payload,
+                                      uint32_t bytes)
+{
+    input(ctx, peer, hdr, payload, bytes, false);
 }
 
 /* The PML is told of the send in the next progress. */
@@ -163,15 +178,20 @@ static inline void wire_complete(void *ctx, struct vfring_wire_frame *frame, int
     btl_vfring_frag_put_if_unused(module, frag);
 }
 
-const struct vfring_wire_ops btl_vfring_wire_ops = {
-    .xmit = wire_xmit,
-    .xmit_busy = wire_xmit_busy,
-    .deliver = wire_deliver,
-    .complete = wire_complete,
-    .unknown_peer = btl_vfring_unknown_peer,
-    .peer_silent = btl_vfring_peer_silent,
-    .peer_failed = btl_vfring_peer_failed,
-};
+#define WIRE_OPS(deliver_)                          \
+    {                                               \
+        .xmit = wire_xmit,                          \
+        .xmit_busy = wire_xmit_busy,                \
+        .deliver = (deliver_),                      \
+        .complete = wire_complete,                  \
+        .unknown_peer = btl_vfring_unknown_peer,    \
+        .peer_silent = btl_vfring_peer_silent,      \
+        .peer_failed = btl_vfring_peer_failed,      \
+    }
+
+const struct vfring_wire_ops btl_vfring_wire_ops = WIRE_OPS(wire_deliver);
+/* For progress that has seen that there is but one thread. */
+static const struct vfring_wire_ops ops_alone = WIRE_OPS(wire_deliver_alone);
 
 /* --- sending -------------------------------------------------------------- */
 
@@ -363,17 +383,27 @@ struct rx_turn {
     uint64_t now_ns;
 };
 
-static inline void rx_input(void *ctx, const void *data, uint32_t bytes)
+static inline __attribute__((always_inline)) void
+rx_turn_input(struct rx_turn *turn, const void *data, uint32_t bytes, const struct vfring_wire_ops *ops)
 {
-    struct rx_turn *turn = ctx;
-
     if (!turn->now_ns) {
         turn->now_ns = btl_vfring_now_ns();
     }
-    vfring_wire_hot_input(turn->wire, data, bytes, turn->now_ns, &btl_vfring_wire_ops);
+    vfring_wire_hot_input(turn->wire, data, bytes, turn->now_ns, ops);
 }
 
-static inline int module_progress(mca_btl_vfring_module_t *module)
+static inline void rx_input_locked(void *ctx, const void *data, uint32_t bytes)
+{
+    rx_turn_input(ctx, data, bytes, &btl_vfring_wire_ops);
+}
+
+static inline void rx_input_alone(void *ctx, const void *data, uint32_t bytes)
+{
+    rx_turn_input(ctx, data, bytes, &ops_alone);
+}
+
+static inline __attribute__((always_inline)) int
+module_progress(mca_btl_vfring_module_t *module, void (*rx_input)(void *, const void *, uint32_t))
 {
     struct rx_turn turn = {.wire = module->wire};
     unsigned count;
@@ -416,7 +446,7 @@ static __attribute__((noinline)) int progress_locked(mca_btl_vfring_module_t *mo
         return 0;
     }
     if (!module->in_progress) {
-        count = module_progress(module);
+        count = module_progress(module, rx_input_locked);
     }
     (void) pthread_mutex_unlock(&module->lock);
     return count;
@@ -432,5 +462,5 @@ int btl_vfring_progress(void)
     if (opal_using_threads()) {
         return progress_locked(module);
     }
-    return module->in_progress ? 0 : module_progress(module);
+    return module->in_progress ? 0 : module_progress(module, rx_input_alone);
 }

@@ -65,6 +65,9 @@ struct softvf_port {
     /* Where the last look-ups ended; only hints. */
     uint32_t ring_hint;
     uint32_t buffer_hint;
+    /* Where the next frame will probably go; for fetching ahead, never used otherwise. */
+    const void *next_desc;
+    const uint8_t *next_buffer;
 };
 
 #define SOFTVF_MAX_PORTS 1024u

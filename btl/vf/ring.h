@@ -31,6 +31,9 @@ static inline uint32_t vfring_ring_prev(uint32_t index, uint32_t entries)
     return (index == 0 ? entries : index) - 1;
 }
 
+/** A cache line; a small frame takes one or two. */
+#define VFRING_LINE_BYTES 64u
+
 /** Where transmit buffers are cut for devices that need it, see split_mask. */
 #define VFRING_SPLIT_BYTES 4096u
 
@@ -74,7 +77,7 @@ struct vfring_tx_ring {
  *
  *   next             where the device's next write-back is expected
  *   release .. next - 1   reported to the caller, not yet released (num_held)
- *   .. release - 1   num_pending of them wait to be rewritten and told to the device together
+ *   published .. release - 1   wait to be rewritten and told to the device together
  */
 struct vfring_rx_ring {
     union vfring_82576_rx_desc *desc;
@@ -85,11 +88,21 @@ struct vfring_rx_ring {
     uint32_t next;
     uint32_t release;
     uint32_t num_held;
-    uint32_t num_pending;
-    uint32_t batch_entries; /**< tell the device when so many are pending */
+    uint32_t published;
+    uint32_t publish_at;    /**< published and a batch further: the device is told when release comes here */
+    uint32_t batch_entries; /**< of a batch; 1 at least */
     uint32_t error_mask;
     uint32_t tail_reg;
     bool continued; /**< the previous descriptor had no EOP */
 };
+
+/** The device has all descriptors before release. */
+static inline void vfring_rx_published(struct vfring_rx_ring *rx)
+{
+    const uint32_t at = rx->release + rx->batch_entries;
+
+    rx->published = rx->release;
+    rx->publish_at = at < rx->entries ? at : at - rx->entries;
+}
 
 #endif /* VFRING_RING_H */

@@ -198,22 +198,26 @@ static void rx_rewrite(struct vfring_rx_ring *rx, uint32_t first, uint32_t count
  */
 void vfring_hot_rx_publish(struct vfring_rx_ring *rx, const struct vfring_mmio *mmio)
 {
-    if (rx->num_pending > rx->release) {
-        const uint32_t wrapped = rx->num_pending - rx->release;
-
-        rx_rewrite(rx, rx->entries - wrapped, wrapped);
-        rx->num_pending = rx->release;
+    if (rx->release < rx->published) {
+        rx_rewrite(rx, rx->published, rx->entries - rx->published);
+        rx->published = 0;
     }
-    rx_rewrite(rx, rx->release - rx->num_pending, rx->num_pending);
-    rx->num_pending = 0;
+    rx_rewrite(rx, rx->published, rx->release - rx->published);
+    vfring_rx_published(rx);
     vfring_before_doorbell();
     vfring_write32(mmio, rx->tail_reg, vfring_ring_prev(rx->release, rx->entries));
+}
+
+/* Released, and not yet told to the device: fewer than a batch, but inside of release(). */
+static uint32_t rx_pending(const struct vfring_rx_ring *rx)
+{
+    return rx->release - rx->published + (rx->release < rx->published ? rx->entries : 0);
 }
 
 /* Has the device fewer descriptors left than a batch, as far as is known here? */
 static bool rx_is_low(const struct vfring_rx_ring *rx)
 {
-    return rx->num_held + rx->num_pending + rx->batch_entries >= rx->entries;
+    return rx->num_held + rx_pending(rx) + rx->batch_entries >= rx->entries;
 }
 
 unsigned vfring_vf_rx_poll(struct vfring_vf *vf, struct vfring_rx_frame *frames, unsigned max)
@@ -249,7 +253,7 @@ unsigned vfring_vf_rx_poll(struct vfring_vf *vf, struct vfring_rx_frame *frames,
     }
     rx->next = index;
     rx->num_held += num;
-    if (UNLIKELY(rx->num_pending > 0 && rx_is_low(rx))) {
+    if (UNLIKELY(rx->release != rx->published && rx_is_low(rx))) {
         vfring_hot_rx_publish(rx, &vf->mmio);
     }
     return num;
@@ -270,8 +274,7 @@ void vfring_vf_rx_release(struct vfring_vf *vf, unsigned count)
         rx->release -= rx->entries;
     }
     rx->num_held -= count;
-    rx->num_pending += count;
-    if (rx->num_pending >= rx->batch_entries || rx_is_low(rx)) {
+    if (rx_pending(rx) >= rx->batch_entries || rx_is_low(rx)) {
         vfring_hot_rx_publish(rx, &vf->mmio);
     }
 }

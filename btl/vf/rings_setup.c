@@ -65,6 +65,7 @@ int vfring_rings_alloc(struct vfring_vf *vf, struct vfring_vf_error *error)
     rx->buffers = vf->buffer_mem.vaddr;
     rx->buffers_iova = vf->buffer_mem.iova;
     rx->batch_entries = rx->entries / 8;
+    vfring_rx_published(rx);
     rx->tail_reg = vf->family->rx_tail_reg;
     rx->error_mask = vf->family->rx_error_mask;
     for (uint32_t i = 0; i < rx->entries; i++) {

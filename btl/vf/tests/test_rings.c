@@ -49,6 +49,7 @@ static struct vfring_vf make_vf(uint32_t tail_register)
                 .error_mask = VFRING_82576_RXD_ERRORS, .tail_reg = VFRING_82576_RDT(0) },
     };
 
+    vfring_rx_published(&vf.rx);
     expected_register = tail_register;
     memset(tx_desc, 0, sizeof(tx_desc));
     memset(rx_desc, 0, sizeof(rx_desc));
