@@ -216,6 +216,9 @@ static void locks(void)
     if (rank == 0) {
         on_arrival = take_upper_lock;
         CHECK(!pthread_create(&thread, NULL, send_locked, NULL));
+    }
+    MPI_Barrier(MPI_COMM_WORLD); /* the message finds all that */
+    if (rank == 0) {
         AWAIT(arrived == 1);
         pthread_join(thread, NULL);
     } else {
