@@ -87,8 +87,8 @@ static void timers_run(struct vfring_wire *wire, uint64_t now_ns)
     while ((peer = *at)) {
         if (peer->deadline_ns == WIRE_NEVER || peer->deadline_ns <= now_ns) {
             *at = peer->timer_next;
-            peer->timer_linked = false;
-            if (peer->deadline_ns != WIRE_NEVER) {
+            peer->timer_linked = peer->deadline_ns != WIRE_NEVER;
+            if (peer->timer_linked) {
                 peer->timer_next = wire->expired_list;
                 wire->expired_list = peer;
             }
@@ -99,9 +99,10 @@ static void timers_run(struct vfring_wire *wire, uint64_t now_ns)
         }
         at = &peer->timer_next;
     }
-    /* Whoever is told of a failure may remove any of them. */
+    /* Whoever is told of a failure may remove any of them, or send to it. */
     while ((peer = wire->expired_list)) {
         wire->expired_list = peer->timer_next;
+        peer->timer_linked = false;
         timeout(wire, peer, now_ns);
     }
 }
