@@ -127,15 +127,18 @@ function suite(site: Site, mtu: number, wires: readonly Wire[]): void {
   }
 }
 
-/** On a good wire: two ranks and four, and three with short frames. */
+/**
+ * On a good wire: two ranks and four, and three with short frames. The emulated
+ * machine has two processors: a third rank would wait for its turn on one of them
+ * with each of the 280,000 frames of one-sided operations with gaps.
+ */
 export function conformanceTests(site: Site): void {
   const emulated = site.kind !== 'soft';
   const good = { quick: emulated, lossy: false, knownFaults: [TRUNCATION] } as const;
   suite(site, 9000, [
     { ...good, title: 'MTU 9000', ranks: 2, mca: {} },
-    // The emulated machine has two processors: more ranks wait for each other.
     ...(emulated ? [] : [{ ...good, title: 'MTU 9000', ranks: 4, mca: {} }]),
-    { ...good, title: 'MTU 1500', ranks: 3, quick: true, mca: { btl_vfring_mtu: '1500' } },
+    { ...good, title: 'MTU 1500', ranks: emulated ? 2 : 3, quick: true, mca: { btl_vfring_mtu: '1500' } },
   ]);
 }
 
