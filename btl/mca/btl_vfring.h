@@ -81,6 +81,7 @@ typedef struct mca_btl_vfring_frag_t {
     bool callback_due; /* its owner is to be told when the wire is done with it */
     bool failed;      /* what it is told then: the peer is lost */
     bool is_staged;   /* has a buffer for a message of several frames, and no slot */
+    bool waiting;     /* such a message that waits for slots */
     mca_btl_vfring_op_t *op; /* it carries a part of this one; NULL: a message */
     struct vfring_reg *reg;  /* memory that the VF may read for it */
 } mca_btl_vfring_frag_t;
@@ -138,6 +139,8 @@ typedef struct mca_btl_vfring_module_t {
     struct btl_vfring_regions regions;
     struct btl_vfring_assemblies assemblies;
     mca_btl_vfring_frag_t *free_staged;
+    mca_btl_vfring_frag_t *waiting_head; /* messages of several frames that found no slots */
+    mca_btl_vfring_frag_t *waiting_tail;
     struct btl_vfring_rdma_stats rdma_stats;
 
     /* Set up once. */
@@ -368,6 +371,12 @@ mca_btl_vfring_frag_t *btl_vfring_staged_get(mca_btl_vfring_module_t *module,
 /** Sends what is in the buffer, which is free again then. */
 int btl_vfring_staged_send(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag,
                            mca_btl_base_tag_t tag);
+/** In progress: sends what waits, as far as there are slots. */
+void btl_vfring_staged_retry(mca_btl_vfring_module_t *module);
+/** What waits for this peer never goes. */
+void btl_vfring_staged_drop(mca_btl_vfring_module_t *module, const mca_btl_vfring_endpoint_t *endpoint);
+/** The PML is told of the send in the next progress. */
+void btl_vfring_callback_queue(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag);
 /** btl_sendi of more than one frame. */
 int btl_vfring_sendi_long(mca_btl_vfring_module_t *module, struct mca_btl_base_endpoint_t *endpoint,
                           struct opal_convertor_t *convertor, const void *header,

@@ -144,7 +144,7 @@ static inline void wire_deliver_alone(void *ctx, struct vfring_wire_peer *peer,
 }
 
 /* The PML is told of the send in the next progress. */
-static void callback_queue(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag)
+void btl_vfring_callback_queue(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag)
 {
     frag->next = NULL;
     if (module->callbacks_head) {
@@ -170,7 +170,7 @@ static inline void wire_complete(void *ctx, struct vfring_wire_frame *frame, int
         frag->callback_due = false;
         if (status != -ECANCELED && frag->upper_owns) {
             frag->failed = status != 0;
-            callback_queue(module, frag);
+            btl_vfring_callback_queue(module, frag);
             return;
         }
         frag->upper_owns &= !(frag->base.des_flags & MCA_BTL_DES_FLAGS_BTL_OWNERSHIP);
@@ -259,7 +259,7 @@ int btl_vfring_frag_send(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t 
 static inline bool told_late(const mca_btl_vfring_module_t *module, const mca_btl_vfring_frag_t *frag)
 {
     if (frag->is_staged || !frag->in_flight) {
-        return false; /* its buffer is free already: the frames have slots of their own */
+        return frag->waiting; /* else its buffer is free already: the frames have slots of their own */
     }
     return module->num_free < module->num_reserved / 2
            || (frag->base.des_flags
@@ -286,7 +286,7 @@ int btl_vfring_send(struct mca_btl_base_module_t *btl, struct mca_btl_base_endpo
         if (OPAL_UNLIKELY(told_late(module, frag))) {
             frag->callback_due = true;
         } else if (frag->base.des_flags & MCA_BTL_DES_SEND_ALWAYS_CALLBACK) {
-            callback_queue(module, frag);
+            btl_vfring_callback_queue(module, frag);
         } else {
             if (frag->base.des_flags & MCA_BTL_DES_FLAGS_BTL_OWNERSHIP) {
                 btl_vfring_frag_disown(module, frag);
@@ -428,6 +428,9 @@ module_progress(mca_btl_vfring_module_t *module, void (*rx_input)(void *, const 
         if (OPAL_UNLIKELY(module->timeouts_seen != vfring_wire_stats(module->wire)->timeouts)) {
             btl_vfring_look_after_vf(module);
         }
+    }
+    if (OPAL_UNLIKELY(module->waiting_head)) {
+        btl_vfring_staged_retry(module);
     }
     if (OPAL_UNLIKELY(module->pump_list)) {
         btl_vfring_rdma_pump(module);

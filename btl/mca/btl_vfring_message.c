@@ -190,14 +190,79 @@ int btl_vfring_sendi_long(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoi
     return send_parts(module, endpoint, &source, flags, tag);
 }
 
-int btl_vfring_staged_send(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag,
-                           mca_btl_base_tag_t tag)
+static int send_staged(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag, mca_btl_base_tag_t tag)
 {
     struct source source = {.header = frag->segment.seg_addr.pval,
                             .bytes = frag->segment.seg_addr.pval,
                             .left = frag->segment.seg_len};
 
     return send_parts(module, frag->endpoint, &source, frag->base.des_flags, tag);
+}
+
+static void wait_for_slots(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag)
+{
+    frag->waiting = true;
+    frag->next = NULL;
+    if (module->waiting_head) {
+        module->waiting_tail->next = frag;
+    } else {
+        module->waiting_head = frag;
+    }
+    module->waiting_tail = frag;
+}
+
+/*
+ * One-sided operations of Open MPI 5 take it that what could be allocated can
+ * be sent, and lose the descriptor otherwise: so it waits here when slots are short.
+ */
+int btl_vfring_staged_send(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag,
+                           mca_btl_base_tag_t tag)
+{
+    const int rc = module->waiting_head ? OPAL_ERR_OUT_OF_RESOURCE : send_staged(module, frag, tag);
+
+    if (rc != OPAL_ERR_OUT_OF_RESOURCE) {
+        return rc;
+    }
+    frag->frame.tag = tag;
+    wait_for_slots(module, frag);
+    return OPAL_SUCCESS;
+}
+
+void btl_vfring_staged_retry(mca_btl_vfring_module_t *module)
+{
+    mca_btl_vfring_frag_t *frag;
+
+    while ((frag = module->waiting_head)) {
+        const int rc = send_staged(module, frag, (mca_btl_base_tag_t) frag->frame.tag);
+
+        if (rc == OPAL_ERR_OUT_OF_RESOURCE) {
+            return;
+        }
+        module->waiting_head = frag->next;
+        frag->waiting = frag->callback_due = false;
+        frag->failed = rc != OPAL_SUCCESS;
+        btl_vfring_callback_queue(module, frag);
+    }
+}
+
+void btl_vfring_staged_drop(mca_btl_vfring_module_t *module, const mca_btl_vfring_endpoint_t *endpoint)
+{
+    mca_btl_vfring_frag_t *frag = module->waiting_head;
+
+    module->waiting_head = module->waiting_tail = NULL;
+    while (frag) {
+        mca_btl_vfring_frag_t *const next = frag->next;
+
+        if (frag->endpoint != endpoint) {
+            wait_for_slots(module, frag);
+        } else {
+            frag->waiting = frag->callback_due = false;
+            if (frag->base.des_flags & MCA_BTL_DES_FLAGS_BTL_OWNERSHIP) {
+                btl_vfring_staged_put(module, frag);
+            }
+        }
+        frag = next;
+    }
 }
 
 /* --- receiving ---------------------------------------------------------------- */

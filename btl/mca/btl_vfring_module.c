@@ -98,9 +98,11 @@ void btl_vfring_run_callbacks(mca_btl_vfring_module_t *module)
         const int status = frag->failed ? OPAL_ERR_UNREACH : OPAL_SUCCESS;
 
         frag->failed = false;
-        btl_vfring_unlock(module);
-        frag->base.des_cbfunc(&module->super, frag->endpoint, &frag->base, status);
-        btl_vfring_lock(module);
+        if (frag->base.des_cbfunc) { /* who gave us the descriptor may not care */
+            btl_vfring_unlock(module);
+            frag->base.des_cbfunc(&module->super, frag->endpoint, &frag->base, status);
+            btl_vfring_lock(module);
+        }
         if (ours) {
             btl_vfring_frag_disown(module, frag);
         }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * btl_check staged|starved|locks|lost|contact, with two processes: calls the component's
+ * btl_check staged|waits|starved|locks|lost|contact, with two processes: calls the component's
  * functions as the layers above do, for what these do seldom, or in another
  * version of Open MPI. Exit status 0 only if all was right; `lost` and `contact`
  * end by MPI_Abort(), after an "ok". Run by mpi.sh.
@@ -140,6 +140,38 @@ static void staged(void)
     }
     if (rank == 1) {
         AWAIT(arrived == num);
+    }
+}
+
+/*
+ * A long message that was allocated can be sent, though there is no slot left
+ * for its parts: it goes when there are some, and then its sender is told.
+ */
+static void waits(void)
+{
+    mca_btl_base_descriptor_t *descriptor = NULL;
+    int num = 0, rc = -1;
+
+    if (rank == 0) {
+        descriptor = btl->btl_alloc(btl, endpoint, MCA_BTL_NO_ORDER, LONG_BYTES,
+                                    MCA_BTL_DES_SEND_ALWAYS_CALLBACK);
+        CHECK(descriptor != NULL);
+        while (num < 100000 && send_one(8, MCA_BTL_DES_FLAGS_BTL_OWNERSHIP, &rc)) {
+            num++;
+        }
+        CHECK(num < 100000);
+        descriptor->des_cbfunc = sent;
+        CHECK(btl->btl_send(btl, endpoint, descriptor, TAG) == OPAL_SUCCESS);
+        CHECK(told == 0);
+        AWAIT(told == 1);
+        CHECK(told_status == OPAL_SUCCESS);
+        btl->btl_free(btl, descriptor);
+    } else {
+        (void) usleep(300000);
+    }
+    MPI_Bcast(&num, 1, MPI_INT, 0, MPI_COMM_WORLD);
+    if (rank == 1) {
+        AWAIT(arrived == num + 1);
     }
 }
 
@@ -339,6 +371,8 @@ int main(int argc, char **argv)
     MPI_Barrier(MPI_COMM_WORLD);
     if (!strcmp(what, "staged")) {
         staged();
+    } else if (!strcmp(what, "waits")) {
+        waits();
     } else if (!strcmp(what, "starved")) {
         starved(0);
         starved(MCA_BTL_DES_SEND_ALWAYS_CALLBACK);

@@ -74,6 +74,7 @@ run counts 0 'counts: ok' 2 $only --mca btl_vfring_ack_delay 1000000 --mca btl_v
 run alloc 0 'alloc: ok' 2 $only ./mpi_check alloc
 # The component called as the layers above do at times, see btl_check.c.
 run staged 0 'staged: ok' 2 $only ./btl_check staged
+run waits 0 'waits: ok' 2 $only --mca btl_vfring_slots 64 ./btl_check waits
 run starved 0 'starved: ok' 2 $only --mca btl_vfring_slots 32 ./btl_check starved
 run locks 0 'locks: ok' 2 $only ./btl_check locks
 run lost not0 'lost: ok' 2 $only --mca btl_vfring_peer_timeout 2 ./btl_check lost
