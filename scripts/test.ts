@@ -137,7 +137,7 @@ const parts: Readonly<Record<string, Part>> = {
   kmod: { title: 'kernel module in the emulated machine', native: false, run: kmod },
   lab: { title: 'end to end over real VFs in the emulated machine', native: false, run: () => labE2e({}, ['provision', 'carry', 'crash', 'input', 'programs']) },
   'lab-conformance': {
-    title: 'the conformance suite over real VFs in the emulated machine', native: false, onlyWhenNamed: true, run: () => labE2e({}, ['conformance']),
+    title: 'the conformance suite over real VFs in the emulated machine', native: false, run: () => labE2e({}, ['conformance']),
   },
   'lab-control': {
     title: 'doctor, disturbances and provider suites on real VFs in the emulated machine', native: false, onlyWhenNamed: true,
