@@ -21,6 +21,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports)
     exports.Set("isLocked", Napi::Function::New(env, IsLocked, "isLocked"));
     exports.Set("startTicks", Napi::Function::New(env, StartTicks, "startTicks"));
     DefineProcessWatch(env, exports);
+    DefineLineListener(env, exports);
     DefineUeventWatch(env, exports);
     return exports;
 }

@@ -5,8 +5,8 @@
  * control/src/native.ts; every failed system call throws a SystemError.
  *
  * All of them run on the thread of the node environment that loaded the
- * addon, and none of them waits: the calls that do, in process_watch.cc and
- * uevent_watch.cc, have threads of their own.
+ * addon, and none of them waits: what does, in line_listener.cc, process_watch.cc and
+ * uevent_watch.cc, has threads of its own.
  */
 #ifndef VFRING_EXPORTS_H
 #define VFRING_EXPORTS_H
@@ -39,6 +39,9 @@ Napi::Value IsLocked(const Napi::CallbackInfo &info);
 
 /* process_watch.cc: adds the class ProcessWatch. */
 void DefineProcessWatch(Napi::Env env, Napi::Object exports);
+
+/* line_listener.cc: adds the class LineListener. */
+void DefineLineListener(Napi::Env env, Napi::Object exports);
 
 /* uevent_watch.cc: adds the class UeventWatch. */
 void DefineUeventWatch(Napi::Env env, Napi::Object exports);

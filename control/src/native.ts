@@ -39,6 +39,28 @@ export interface ProcessWatch {
   close(): void;
 }
 
+/** Why a client gets no more than an error. */
+export type LineFault = 'too long' | 'silent' | 'ended early' | 'more than a line' | 'too many connections';
+
+/** What came over one connection, and whose it is by the kernel's word. */
+export interface LineRequest extends PeerCred {
+  /** The connection, open until it is answered. */
+  readonly fd: number;
+  /** Without its newline; each character is a byte. */
+  readonly line?: string;
+  /** There is no line, and why. */
+  readonly fault?: LineFault;
+}
+
+export interface LineListener {
+  /** What has come and was not taken before. Each is to be answered, once. */
+  take(): LineRequest[];
+  /** Sends the text and closes. False: the client is gone. EBADF: there is no such request. */
+  answer(fd: number, text: string): boolean;
+  /** Takes no more connections, and closes those in the middle of their line. What is whole stays to be taken. */
+  close(): void;
+}
+
 export interface Native {
   /** SO_PEERCRED: who connected (or listened), by the kernel's word. */
   peerCred(fd: number): PeerCred;
@@ -87,6 +109,15 @@ export interface Native {
     readonly VFGOTC: number;
   };
   readonly ProcessWatch: new (onEnd: (token: number) => void) => ProcessWatch;
+  /** Listens at a path where nothing is; every user may connect. Limits are those of LineLimits. `onReady`: there is something to take. */
+  readonly LineListener: new (
+    path: string,
+    lineBytes: number,
+    silenceMs: number,
+    lineMs: number,
+    perUid: number,
+    onReady: () => void,
+  ) => LineListener;
   /** Calls back with the subsystem ("pci", "net", "uio_vf") of each change that the kernel announces; "overflow": some were lost. */
   readonly UeventWatch: new (onEvent: (subsystem: string) => void) => { close(): void };
 }

@@ -16,7 +16,7 @@ import type { LineLimits, LineServer } from './line-server.js';
 import type { Prlimit } from './memlock.js';
 import type { Numa } from './numa.js';
 import type { Processes } from './processes.js';
-import type { PeerCred } from '../native.js';
+import type { Native } from '../native.js';
 import { claimRunDir, type RunDir } from './run-dir.js';
 
 export interface DaemonOptions {
@@ -26,6 +26,7 @@ export interface DaemonOptions {
   readonly ledgerFile: string;
   readonly provider: Provider;
   readonly processes: Processes;
+  readonly addon: Pick<Native, 'LineListener'>;
   readonly prlimit: Prlimit;
   readonly numa: Numa;
   readonly log: Log;
@@ -89,7 +90,7 @@ export class Daemon {
     try {
       const parts = (this.#parts = assemble(this.#options));
       await parts.manager.start(processes);
-      await parts.leaseServer.listen(leaseSocket(runDir));
+      parts.leaseServer.listen(leaseSocket(runDir));
       await parts.apiServer.listen(apiSocket(runDir));
     } catch (error) {
       await this.stop('end');
@@ -168,13 +169,13 @@ interface Parts {
   readonly manager: LeaseManager;
   readonly control: JobControl;
   readonly reload: (force: boolean) => Promise<readonly PlannedStep[]>;
-  readonly leaseServer: LineServer<PeerCred>;
+  readonly leaseServer: LineServer;
   readonly apiServer: ApiServer;
 }
 
 /** Everything that needs the run directory to be ours. Throws VFRING_ERR_LEDGER. */
 function assemble(options: DaemonOptions): Parts {
-  const { config, provider, processes, prlimit, numa, log } = options;
+  const { config, provider, processes, addon, prlimit, numa, log } = options;
   const ledger = new Ledger(options.ledgerFile);
   const jobs = new JobRegistry(ledger);
   const settings: Settings = { config, provider };
@@ -187,7 +188,7 @@ function assemble(options: DaemonOptions): Parts {
     manager,
     control,
     reload,
-    leaseServer: leaseServer({ manager, processes, log, ...(options.lineLimits && { limits: options.lineLimits }) }),
+    leaseServer: leaseServer({ manager, processes, addon, log, ...(options.lineLimits && { limits: options.lineLimits }) }),
     apiServer: apiServer({ manager, jobs, control, ledger, processes, settings, reload, log, ...(options.apiRequestMs && { requestMs: options.apiRequestMs }) }),
   };
 }

@@ -1,31 +1,30 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** The lease protocol on its socket (docs/lease-protocol.md). */
-import type { Socket } from 'node:net';
 import { asVfringError, causeText } from '../errors.js';
 import type { Log } from '../log.js';
-import type { PeerCred } from '../native.js';
+import type { Native } from '../native.js';
 import type { LeaseManager } from './lease-manager.js';
 import { badRequest, errorReply, leaseReply, parseRequest, releaseReply } from './lease-messages.js';
-import { LINE_LIMITS, LineServer, type LineAnswer, type LineFault, type LineLimits } from './line-server.js';
+import { LINE_LIMITS, LineServer, type LineAnswer, type LineFault, type LineLimits, type LinePeer } from './line-server.js';
 import type { Processes } from './processes.js';
 import { RefusalLog } from './refusal-log.js';
 
 export interface LeaseServerOptions {
   readonly manager: LeaseManager;
   readonly processes: Processes;
+  readonly addon: Pick<Native, 'LineListener'>;
   readonly log: Log;
   readonly limits?: LineLimits;
 }
 
-export function leaseServer(options: LeaseServerOptions): LineServer<PeerCred> {
-  const { processes, log, limits = LINE_LIMITS } = options;
+export function leaseServer(options: LeaseServerOptions): LineServer {
+  const { addon, log, limits = LINE_LIMITS } = options;
   const refusals = new RefusalLog(log);
-  return new LineServer<PeerCred>(
+  return new LineServer(
     {
-      accept: (socket) => processes.peerOf(socket),
-      async answer(line, peer, socket) {
+      async answer(line, peer) {
         try {
-          return await answer(line, peer, socket, options);
+          return await answer(line, peer, options);
         } catch (error) {
           const known = asVfringError(error);
           refusals.note(peer.uid, { uid: peer.uid, pid: peer.pid, code: known.code, message: known.message });
@@ -34,11 +33,12 @@ export function leaseServer(options: LeaseServerOptions): LineServer<PeerCred> {
       },
       fault: (fault) => ({ line: errorReply(badRequest(faultText(fault, limits)).report()) }),
     },
+    addon,
     limits,
   );
 }
 
-async function answer(line: string, peer: PeerCred, socket: Socket, options: LeaseServerOptions): Promise<LineAnswer> {
+async function answer(line: string, peer: LinePeer, options: LeaseServerOptions): Promise<LineAnswer> {
   const { manager, processes, log } = options;
   const message = parseRequest(line);
   if (message.op === 'release') {
@@ -46,7 +46,7 @@ async function answer(line: string, peer: PeerCred, socket: Socket, options: Lea
     return { line: releaseReply() };
   }
   const { count, job, rank, ranks } = message;
-  const lease = await manager.lease(peer.uid, processes.hold(socket, peer), { count, job, rank, ranks });
+  const lease = await manager.lease(peer.uid, processes.hold(peer.fd, peer), { count, job, rank, ranks });
   return {
     line: leaseReply(lease),
     // Its process may live on for long without ever knowing of the lease.

@@ -2,10 +2,13 @@
 /**
  * A UNIX stream socket that takes one line and gives one line back. Whatever
  * a client does or leaves undone costs nobody else anything: every connection
- * has its own time and size limits, and every uid its own number of them.
+ * has its own time and size limits, and every uid its own number of them. The
+ * addon's thread sees to that; here are the lines that are whole.
  */
-import { createServer, type Server, type Socket } from 'node:net';
-import { listenForAll } from './run-dir.js';
+import { unlinkSync } from 'node:fs';
+import { VfringError, causeText } from '../errors.js';
+import type { LineFault as ReadFault, LineListener, LineRequest, Native, PeerCred } from '../native.js';
+import { clearSocket } from './run-dir.js';
 
 export interface LineLimits {
   /** Bytes of a request with its newline. */
@@ -20,14 +23,16 @@ export interface LineLimits {
 
 export const LINE_LIMITS: LineLimits = { lineBytes: 4096, silenceMs: 5000, lineMs: 15_000, perUid: 1024 };
 
-/** Why a client gets no more than an error. */
-export type LineFault = 'too long' | 'silent' | 'ended early' | 'more than a line' | 'not UTF-8' | 'too many connections';
+export type LineFault = ReadFault | 'not UTF-8';
 
-export interface LineHandler<P> {
-  /** Called once at the start; when it throws, the connection is closed. */
-  accept(socket: Socket): P & { readonly uid: number };
+/** Who sent a line, and its connection, which is open until the line is answered. */
+export interface LinePeer extends PeerCred {
+  readonly fd: number;
+}
+
+export interface LineHandler {
   /** Answers a line (without its newline). Must not throw. */
-  answer(line: string, peer: P, socket: Socket): Promise<LineAnswer>;
+  answer(line: string, peer: LinePeer): Promise<LineAnswer>;
   fault(fault: LineFault): LineAnswer;
 }
 
@@ -38,132 +43,70 @@ export interface LineAnswer {
   readonly undelivered?: () => void;
 }
 
-const NEWLINE = 0x0a;
-
-export class LineServer<P> {
-  readonly #handler: LineHandler<P>;
+export class LineServer {
+  readonly #handler: LineHandler;
   readonly #limits: LineLimits;
-  readonly #server: Server;
-  readonly #sockets = new Set<Socket>();
-  readonly #perUid = new Map<number, number>();
+  readonly #addon: Pick<Native, 'LineListener'>;
+  readonly #pending = new Set<Promise<void>>();
+  #listener: LineListener | undefined;
+  #path = '';
 
-  constructor(handler: LineHandler<P>, limits: LineLimits = LINE_LIMITS) {
+  constructor(handler: LineHandler, addon: Pick<Native, 'LineListener'>, limits: LineLimits = LINE_LIMITS) {
     this.#handler = handler;
+    this.#addon = addon;
     this.#limits = limits;
-    // Half-open: a client that ends its side after the line still gets its answer.
-    this.#server = createServer({ allowHalfOpen: true }, (socket) => this.#serve(socket));
   }
 
-  listen(path: string): Promise<void> {
-    return listenForAll(this.#server, path);
-  }
-
-  /** Takes no more connections; those there are end with their answers. */
-  async close(): Promise<void> {
-    const closed = new Promise((resolve) => this.#server.close(resolve));
-    for (const socket of this.#sockets) {
-      // Those still in the middle of their line have nothing to wait for.
-      if (!socket.isPaused()) {
-        socket.destroy();
-      }
-    }
-    await closed;
-  }
-
-  #serve(socket: Socket): void {
-    socket.on('error', () => socket.destroy());
-    let peer: P & { readonly uid: number };
+  /** A socket file that a dead daemon left is replaced. Throws VFRING_ERR_RUN_DIR. */
+  listen(path: string): void {
+    const { lineBytes, silenceMs, lineMs, perUid } = this.#limits;
     try {
-      peer = this.#handler.accept(socket);
-    } catch {
-      socket.destroy();
-      return;
+      clearSocket(path);
+      this.#listener = new this.#addon.LineListener(path, lineBytes, silenceMs, lineMs, perUid, () => this.#serve());
+    } catch (error) {
+      throw new VfringError('VFRING_ERR_RUN_DIR', { dir: path, cause: causeText(error) }, { cause: error });
     }
-    const { uid } = peer;
-    this.#sockets.add(socket);
-    this.#perUid.set(uid, (this.#perUid.get(uid) ?? 0) + 1);
-    socket.once('close', () => {
-      this.#sockets.delete(socket);
-      const left = (this.#perUid.get(uid) ?? 1) - 1;
-      if (left > 0) {
-        this.#perUid.set(uid, left);
-      } else {
-        this.#perUid.delete(uid);
-      }
-    });
-    if ((this.#perUid.get(uid) ?? 0) > this.#limits.perUid) {
-      this.#reply(socket, this.#handler.fault('too many connections'));
-      return;
-    }
-    this.#readLine(socket, (result) => {
-      if (typeof result !== 'string') {
-        this.#reply(socket, this.#handler.fault(result.fault));
-        return;
-      }
-      void this.#handler.answer(result, peer, socket).then((answer) => this.#reply(socket, answer));
-    });
+    this.#path = path;
   }
 
-  /** Calls back once, with the line or with what is wrong; not at all when the client is gone. */
-  #readLine(socket: Socket, done: (result: string | { fault: LineFault }) => void): void {
-    const chunks: Buffer[] = [];
-    let bytes = 0;
-    const whole = setTimeout(() => finish({ fault: 'silent' }), this.#limits.lineMs);
-    socket.setTimeout(this.#limits.silenceMs, () => finish({ fault: 'silent' }));
-
-    const finish = (result: string | { fault: LineFault }): void => {
-      clearTimeout(whole);
-      socket.setTimeout(0);
-      socket.off('data', onData).off('end', onEnd);
-      socket.pause();
-      done(result);
-    };
-    const onData = (chunk: Buffer): void => {
-      chunks.push(chunk);
-      bytes += chunk.length;
-      const end = chunk.indexOf(NEWLINE);
-      if (end < 0 && bytes < this.#limits.lineBytes) {
-        return;
-      }
-      const text = Buffer.concat(chunks);
-      const length = text.length - chunk.length + end;
-      if (end < 0 || length >= this.#limits.lineBytes) {
-        finish({ fault: 'too long' });
-      } else if (text.length > length + 1) {
-        finish({ fault: 'more than a line' });
-      } else {
-        finish(decode(text.subarray(0, length)) ?? { fault: 'not UTF-8' });
-      }
-    };
-    const onEnd = (): void => finish({ fault: 'ended early' });
-    socket.on('data', onData).on('end', onEnd);
-    socket.once('close', () => clearTimeout(whole));
-  }
-
-  #reply(socket: Socket, answer: LineAnswer): void {
-    if (socket.destroyed) {
-      answer.undelivered?.();
+  /** Takes no more connections; those whose lines are whole end with their answers. */
+  async close(): Promise<void> {
+    if (this.#listener === undefined) {
       return;
     }
-    let delivered = false;
-    socket.once('close', () => {
-      if (!delivered) {
-        answer.undelivered?.();
-      }
-    });
-    // A client that does not read cannot hold the connection either.
-    socket.setTimeout(this.#limits.silenceMs, () => socket.destroy());
-    socket.once('finish', () => {
-      delivered = true;
-      socket.destroy();
-    });
-    socket.end(`${answer.line}\n`);
+    unlinkSync(this.#path);
+    this.#listener.close();
+    this.#serve();
+    await Promise.all(this.#pending);
+    this.#listener = undefined;
+  }
+
+  #serve(): void {
+    for (const request of this.#listener?.take() ?? []) {
+      const done = this.#answer(request).then((answer) => {
+        this.#pending.delete(done);
+        if (this.#listener?.answer(request.fd, `${answer.line}\n`) === false) {
+          answer.undelivered?.();
+        }
+      });
+      this.#pending.add(done);
+    }
+  }
+
+  async #answer({ line: bytes, fault, fd, pid, uid, gid }: LineRequest): Promise<LineAnswer> {
+    const line = bytes === undefined ? undefined : decode(bytes);
+    return line === undefined ? this.#handler.fault(fault ?? 'not UTF-8') : await this.#handler.answer(line, { fd, pid, uid, gid });
   }
 }
 
-function decode(bytes: Buffer): string | undefined {
+/** @param bytes one in each character */
+function decode(bytes: string): string | undefined {
+  // What well-behaved clients send has nothing to decode.
+  if (!/[\x80-\xff]/.test(bytes)) {
+    return bytes;
+  }
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.from(bytes, 'latin1'));
   } catch {
     return undefined;
   }

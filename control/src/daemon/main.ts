@@ -46,6 +46,7 @@ async function main(): Promise<number> {
         return { config: next, provider: createProvider(next, log) };
       },
       processes: realProcesses(native()),
+      addon: native(),
       prlimit,
       numa: realNuma(),
       log,

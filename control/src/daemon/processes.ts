@@ -22,8 +22,8 @@ export interface WatchedProcess {
 
 export interface Processes {
   peerOf(socket: Socket): PeerCred;
-  /** Holds the peer's process. Throws VFRING_ERR_BAD_REQUEST when that is not possible. */
-  hold(socket: Socket, peer: PeerCred): WatchedProcess;
+  /** Holds the process at the other end of a socket's descriptor. Throws VFRING_ERR_BAD_REQUEST when that is not possible. */
+  hold(socketFd: number, peer: PeerCred): WatchedProcess;
   /** Holds a process that an earlier daemon held; undefined when it has ended, whoever has its pid now. */
   adopt(pid: number, startTicks: number): WatchedProcess | undefined;
   close(): void;
@@ -33,9 +33,9 @@ export function realProcesses(addon: Native): Processes {
   const callbacks = new Map<number, () => void>();
   const watch = new addon.ProcessWatch((token) => callbacks.get(token)?.());
   return {
-    peerOf: (socket) => addon.peerCred(socketFd(socket)),
-    hold: (socket, peer) => {
-      const fd = openPidfd(addon, socketFd(socket), peer);
+    peerOf: (socket) => addon.peerCred(descriptorOf(socket)),
+    hold: (socketFd, peer) => {
+      const fd = openPidfd(addon, socketFd, peer);
       return new Pidfd(addon, watch, callbacks, fd, peer.pid, ticksOf(addon, fd, peer.pid));
     },
     adopt: (pid, startTicks) => {
@@ -177,7 +177,7 @@ function ticksOf(addon: Native, fd: number, pid: number): number {
 }
 
 /** Node keeps the descriptor of a socket to itself; SO_PEERCRED needs it. */
-function socketFd(socket: Socket): number {
+function descriptorOf(socket: Socket): number {
   const handle = (socket as unknown as { _handle?: { fd?: unknown } | null })._handle;
   if (typeof handle?.fd !== 'number' || handle.fd < 0) {
     throw new Error('the socket is closed');

@@ -49,8 +49,8 @@ export function claimRunDir(path: string): RunDir {
   return { path, release: () => closeSync(lock) };
 }
 
-/** Listens at `path` for every user. A socket file that a dead daemon left is replaced: the caller holds the lock. */
-export async function listenForAll(server: Server, path: string): Promise<void> {
+/** Removes a socket file that a dead daemon left: the caller holds the lock. */
+export function clearSocket(path: string): void {
   try {
     if (lstatSync(path).isSocket()) {
       unlinkSync(path);
@@ -60,6 +60,11 @@ export async function listenForAll(server: Server, path: string): Promise<void> 
       throw error;
     }
   }
+}
+
+/** Listens at `path` for every user. */
+export async function listenForAll(server: Server, path: string): Promise<void> {
+  clearSocket(path);
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) => {
       reject(new VfringError('VFRING_ERR_RUN_DIR', { dir: path, cause: causeText(error) }, { cause: error }));

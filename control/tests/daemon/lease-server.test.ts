@@ -118,7 +118,8 @@ describe('a client that is slow, silent or gone', () => {
       message: 'this user has more than 3 connections open',
     });
     idle[0]?.destroy();
-    await eventually(async () => (await ask(node.lease, leaseRequest())).ok);
+    // One that is turned away may be so before it has sent a byte: node does not read after a failed write.
+    await eventually(async () => (await ask(node.lease, leaseRequest()).catch(() => undefined))?.ok === true);
     idle.forEach((socket) => socket.destroy());
   });
 });

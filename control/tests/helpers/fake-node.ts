@@ -81,6 +81,7 @@ export function makeNode(options: FakeNodeOptions = {}): FakeNode {
     provider,
     reload: options.reload ?? (async () => ({ config, provider })),
     processes: realProcesses(native()),
+    addon: native(),
     prlimit: options.prlimit ?? recorder,
     numa: options.numa ?? NO_NUMA,
     log: createLog('text', (line) => log.push(line)),
