@@ -9,9 +9,9 @@
  * is woken when lines are whole, with all of them at once.
  *
  * Who owns what: a connection is the thread's until its line is whole or its
- * client has forfeited it. From then on its descriptor is JavaScript's, whose
- * answer closes it. Only what both sides use (the lines that wait to be taken,
- * and how many connections each user has) is under the lock.
+ * client has forfeited it, and JavaScript's until it is answered. The thread
+ * sends and closes, while JavaScript serves the next. Only what goes from one
+ * side to the other, and how many connections each user has, is under the lock.
  */
 #include "exports.h"
 #include "system_error.h"
@@ -62,11 +62,30 @@ struct Connection {
     std::string text;
 };
 
+/* A connection that is JavaScript's. */
+struct Taken {
+    struct ucred peer;
+    int pidfd;             /* of the peer; -1: not known, or given away */
+    long long start_ticks; /* when the peer started */
+};
+
 struct Request {
     int fd;
-    struct ucred peer;
-    const char *fault; /* of LineFault in line-server.ts; nullptr: none */
+    Taken taken;
+    const char *fault; /* of LineFault in native.ts; nullptr: none */
     std::string line;  /* without its newline */
+};
+
+struct Reply {
+    int fd;
+    Taken taken;
+    std::string text;
+    std::string tag; /* comes back when the text cannot be delivered */
+};
+
+struct Undelivered {
+    pid_t pid;
+    std::string tag;
 };
 
 class LineListener : public Napi::ObjectWrap<LineListener> {
@@ -77,9 +96,13 @@ public:
 
 private:
     Napi::Value Take(const Napi::CallbackInfo &info);
+    Napi::Value Held(const Napi::CallbackInfo &info);
     Napi::Value Answer(const Napi::CallbackInfo &info);
     Napi::Value Close(const Napi::CallbackInfo &info);
     void Stop();
+    void Wake();
+    void Send(Reply &reply);
+    Taken &Find(const Napi::CallbackInfo &info, int *fd);
 
     /* The thread's. */
     void Run();
@@ -92,13 +115,14 @@ private:
     void Expire(Clock::time_point now);
     void HandOver(const Connection &connection, const char *fault, size_t line_length);
     void Tell();
+    void SendAll();
     void Forget(const struct ucred &peer);
     void Listen(bool on);
 
     Limits limits_ = {};
     int listen_fd_ = -1;
     int epoll_fd_ = -1;
-    int stop_fd_ = -1;
+    int wake_fd_ = -1; /* there is something to send, or it is time to stop */
     bool listening_ = false;
     Clock::time_point listen_again_;
     std::map<int, Connection> reading_;                    /* by descriptor */
@@ -107,10 +131,13 @@ private:
 
     std::mutex lock_;
     std::vector<Request> ready_;
+    std::vector<Undelivered> undelivered_;
+    std::vector<Reply> replies_;
     bool told_ = false;
     std::map<uid_t, uint32_t> connections_;
 
-    std::map<int, struct ucred> unanswered_; /* JavaScript's */
+    std::map<int, Taken> unanswered_; /* JavaScript's */
+    bool stopped_ = false;            /* under the lock */
     Napi::ThreadSafeFunction on_ready_;
     std::thread thread_;
 };
@@ -119,6 +146,7 @@ Napi::Function LineListener::Define(Napi::Env env)
 {
     return DefineClass(env, "LineListener",
                        {InstanceMethod("take", &LineListener::Take),
+                        InstanceMethod("held", &LineListener::Held),
                         InstanceMethod("answer", &LineListener::Answer),
                         InstanceMethod("close", &LineListener::Close)});
 }
@@ -168,19 +196,19 @@ LineListener::LineListener(const Napi::CallbackInfo &info)
     if (epoll.get() < 0) {
         throw SystemError(env, errno, "epoll_create1");
     }
-    UniqueFd stop(eventfd(0, EFD_CLOEXEC));
-    if (stop.get() < 0) {
+    UniqueFd wake(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    if (wake.get() < 0) {
         throw SystemError(env, errno, "eventfd");
     }
     struct epoll_event event = {};
     event.events = EPOLLIN;
-    event.data.fd = stop.get();
-    if (epoll_ctl(epoll.get(), EPOLL_CTL_ADD, stop.get(), &event) != 0) {
+    event.data.fd = wake.get();
+    if (epoll_ctl(epoll.get(), EPOLL_CTL_ADD, wake.get(), &event) != 0) {
         throw SystemError(env, errno, "epoll_ctl");
     }
     listen_fd_ = ListenAt(env, path);
     epoll_fd_ = epoll.release();
-    stop_fd_ = stop.release();
+    wake_fd_ = wake.release();
     on_ready_ =
         Napi::ThreadSafeFunction::New(env, info[5].As<Napi::Function>(), "vfring line", 0, 1);
     on_ready_.Unref(env);
@@ -200,13 +228,13 @@ void LineListener::Run()
         if (count < 0 && errno != EINTR) {
             break;
         }
-        bool stopped = false;
+        bool woken = false;
         bool more = false;
         for (int i = 0; i < count; i++) {
             int fd = events[i].data.fd;
 
-            if (fd == stop_fd_) {
-                stopped = true;
+            if (fd == wake_fd_) {
+                woken = true;
             } else if (fd == listen_fd_) {
                 more = true;
             } else {
@@ -218,8 +246,20 @@ void LineListener::Run()
                 }
             }
         }
-        if (stopped) {
-            break;
+        if (woken) {
+            uint64_t times;
+            ssize_t got = read(wake_fd_, &times, sizeof(times));
+            (void)got; /* EAGAIN: an earlier round has seen to it */
+            bool stopped;
+            {
+                std::lock_guard<std::mutex> guard(lock_);
+                stopped = stopped_;
+            }
+            /* In this order: who stops has given all answers before. */
+            SendAll();
+            if (stopped) {
+                break;
+            }
         }
         Clock::time_point now = Clock::now();
         Expire(now);
@@ -396,19 +436,24 @@ void LineListener::Expire(Clock::time_point now)
 
 void LineListener::HandOver(const Connection &connection, const char *fault, size_t line_length)
 {
-    whole_.push_back({connection.fd, connection.peer, fault,
+    Taken taken = {connection.peer, -1, 0};
+
+    if (fault == nullptr) {
+        HoldPeer(connection.fd, connection.peer.pid, &taken.pidfd, &taken.start_ticks);
+    }
+    whole_.push_back({connection.fd, taken, fault,
                       fault == nullptr ? connection.text.substr(0, line_length) : ""});
 }
 
 /* JavaScript is called once for all that it has not taken yet. */
 void LineListener::Tell()
 {
-    if (whole_.empty()) {
-        return;
-    }
     bool tell;
     {
         std::lock_guard<std::mutex> guard(lock_);
+        if (whole_.empty() && undelivered_.empty()) {
+            return;
+        }
         std::move(whole_.begin(), whole_.end(), std::back_inserter(ready_));
         tell = !told_;
         told_ = true;
@@ -416,6 +461,40 @@ void LineListener::Tell()
     whole_.clear();
     if (tell) {
         on_ready_.BlockingCall();
+    }
+}
+
+void LineListener::SendAll()
+{
+    std::vector<Reply> replies;
+    {
+        std::lock_guard<std::mutex> guard(lock_);
+        replies.swap(replies_);
+    }
+    for (Reply &reply : replies) {
+        Send(reply);
+    }
+}
+
+/*
+ * Sends and closes. An answer is far smaller than a socket's buffer: who has
+ * no room for it has not read what was sent before, or is gone.
+ */
+void LineListener::Send(Reply &reply)
+{
+    ssize_t sent;
+
+    do {
+        sent = send(reply.fd, reply.text.data(), reply.text.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    } while (sent < 0 && errno == EINTR);
+    if (reply.taken.pidfd >= 0) {
+        close(reply.taken.pidfd);
+    }
+    Forget(reply.taken.peer);
+    close(reply.fd);
+    if (sent != static_cast<ssize_t>(reply.text.size()) && !reply.tag.empty()) {
+        std::lock_guard<std::mutex> guard(lock_);
+        undelivered_.push_back({reply.taken.peer.pid, std::move(reply.tag)});
     }
 }
 
@@ -429,25 +508,30 @@ void LineListener::Forget(const struct ucred &peer)
     }
 }
 
-/* take(): [{fd, pid, uid, gid, line or fault}], the descriptors now being the caller's to answer. */
+/*
+ * take(): {requests: [{fd, pid, uid, gid, line or fault}], undelivered: [{pid, tag}]}.
+ * Each request is the caller's to answer.
+ */
 Napi::Value LineListener::Take(const Napi::CallbackInfo &info)
 {
     Napi::Env env = info.Env();
-    std::vector<Request> taken;
+    std::vector<Request> ready;
+    std::vector<Undelivered> undelivered;
     {
         std::lock_guard<std::mutex> guard(lock_);
-        taken.swap(ready_);
+        ready.swap(ready_);
+        undelivered.swap(undelivered_);
         told_ = false;
     }
-    Napi::Array out = Napi::Array::New(env, taken.size());
-    for (size_t i = 0; i < taken.size(); i++) {
-        const Request &request = taken[i];
+    Napi::Array requests = Napi::Array::New(env, ready.size());
+    for (size_t i = 0; i < ready.size(); i++) {
+        const Request &request = ready[i];
         Napi::Object one = Napi::Object::New(env);
 
         one.Set("fd", Napi::Number::New(env, request.fd));
-        one.Set("pid", Napi::Number::New(env, request.peer.pid));
-        one.Set("uid", Napi::Number::New(env, request.peer.uid));
-        one.Set("gid", Napi::Number::New(env, request.peer.gid));
+        one.Set("pid", Napi::Number::New(env, request.taken.peer.pid));
+        one.Set("uid", Napi::Number::New(env, request.taken.peer.uid));
+        one.Set("gid", Napi::Number::New(env, request.taken.peer.gid));
         if (request.fault != nullptr) {
             one.Set("fault", Napi::String::New(env, request.fault));
         } else {
@@ -459,35 +543,81 @@ Napi::Value LineListener::Take(const Napi::CallbackInfo &info)
             }
             one.Set("line", line);
         }
-        out.Set(static_cast<uint32_t>(i), one);
-        unanswered_[request.fd] = request.peer;
+        requests.Set(static_cast<uint32_t>(i), one);
+        unanswered_[request.fd] = request.taken;
     }
+    Napi::Array lost = Napi::Array::New(env, undelivered.size());
+    for (size_t i = 0; i < undelivered.size(); i++) {
+        Napi::Object one = Napi::Object::New(env);
+
+        one.Set("pid", Napi::Number::New(env, undelivered[i].pid));
+        one.Set("tag", Napi::String::New(env, undelivered[i].tag));
+        lost.Set(static_cast<uint32_t>(i), one);
+    }
+    Napi::Object out = Napi::Object::New(env);
+    out.Set("requests", requests);
+    out.Set("undelivered", lost);
     return out;
 }
 
-/*
- * answer(fd, text): sends it and closes. False: its client is gone, or has so
- * little room that an answer, which is far smaller than a socket's buffer,
- * finds none.
- */
-Napi::Value LineListener::Answer(const Napi::CallbackInfo &info)
+/* The request of the first argument, which is its descriptor. */
+Taken &LineListener::Find(const Napi::CallbackInfo &info, int *fd)
 {
-    Napi::Env env = info.Env();
-    auto found = unanswered_.find(static_cast<int>(IntArg(info, 0, "fd")));
+    *fd = static_cast<int>(IntArg(info, 0, "fd"));
+    auto found = unanswered_.find(*fd);
 
     if (found == unanswered_.end()) {
-        throw SystemError(env, EBADF, "answer a line");
+        throw SystemError(info.Env(), EBADF, "look for the request");
     }
-    std::string text = StringArg(info, 1, "text");
-    auto [fd, peer] = *found;
-    ssize_t sent;
-    do {
-        sent = send(fd, text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-    } while (sent < 0 && errno == EINTR);
-    unanswered_.erase(found);
-    Forget(peer);
-    close(fd);
-    return Napi::Boolean::New(env, sent == static_cast<ssize_t>(text.size()));
+    return found->second;
+}
+
+/* held(fd): {pidfd, startTicks} of the peer, the pidfd being the caller's from now on; null: not known. */
+Napi::Value LineListener::Held(const Napi::CallbackInfo &info)
+{
+    Napi::Env env = info.Env();
+    int fd;
+    Taken &taken = Find(info, &fd);
+
+    if (taken.pidfd < 0) {
+        return env.Null();
+    }
+    Napi::Object out = Napi::Object::New(env);
+    out.Set("pidfd", Napi::Number::New(env, taken.pidfd));
+    out.Set("startTicks", Napi::Number::New(env, static_cast<double>(taken.start_ticks)));
+    taken.pidfd = -1;
+    return out;
+}
+
+/* answer(fd, text, tag): the thread sends the text and closes. */
+Napi::Value LineListener::Answer(const Napi::CallbackInfo &info)
+{
+    int fd;
+    Reply reply = {-1, Find(info, &fd), StringArg(info, 1, "text"), StringArg(info, 2, "tag")};
+
+    reply.fd = fd;
+    unanswered_.erase(fd);
+    if (!thread_.joinable()) {
+        Send(reply);
+        return info.Env().Undefined();
+    }
+    bool first;
+    {
+        std::lock_guard<std::mutex> guard(lock_);
+        first = replies_.empty();
+        replies_.push_back(std::move(reply));
+    }
+    if (first) {
+        Wake();
+    }
+    return info.Env().Undefined();
+}
+
+void LineListener::Wake()
+{
+    uint64_t one = 1;
+    ssize_t written = write(wake_fd_, &one, sizeof(one));
+    (void)written; /* EAGAIN: it has been woken as often as it can be */
 }
 
 void LineListener::Stop()
@@ -495,14 +625,16 @@ void LineListener::Stop()
     if (!thread_.joinable()) {
         return;
     }
-    uint64_t one = 1;
-    ssize_t written = write(stop_fd_, &one, sizeof(one));
-    (void)written;
+    {
+        std::lock_guard<std::mutex> guard(lock_);
+        stopped_ = true;
+    }
+    Wake();
     thread_.join();
     close(listen_fd_);
     close(epoll_fd_);
-    close(stop_fd_);
-    listen_fd_ = epoll_fd_ = stop_fd_ = -1;
+    close(wake_fd_);
+    listen_fd_ = epoll_fd_ = wake_fd_ = -1;
 }
 
 /* close(): takes no more connections. Lines that are whole can still be taken and answered. */

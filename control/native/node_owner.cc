@@ -85,11 +85,11 @@ Napi::Value SetNodeOwner(const Napi::CallbackInfo &info)
     char self[64];
     snprintf(self, sizeof(self), "/proc/self/fd/%d", fd.get());
     /*
-     * Narrow the mode before another user gets the node, and once more after
-     * the former owner lost it: until then that owner could widen it again.
-     * The same owner may have left an access control list behind.
+     * Narrow the mode before another user gets the node, and look once more
+     * after the former owner lost it: until then that owner could widen it
+     * again. The same owner may have left an access control list behind.
      */
-    if (chmod(self, mode) != 0) {
+    if ((st.st_mode & 07777) != mode && chmod(self, mode) != 0) {
         throw SystemError(env, errno, "chmod", path);
     }
     if ((st.st_uid != uid || st.st_gid != gid) &&
@@ -100,7 +100,11 @@ Napi::Value SetNodeOwner(const Napi::CallbackInfo &info)
         errno != EOPNOTSUPP) {
         throw SystemError(env, errno, "removexattr", path);
     }
-    if (chmod(self, mode) != 0) {
+    struct stat after = {};
+    if (fstat(fd.get(), &after) != 0) {
+        throw SystemError(env, errno, "fstat", path);
+    }
+    if ((after.st_mode & 07777) != mode && chmod(self, mode) != 0) {
         throw SystemError(env, errno, "chmod", path);
     }
     Napi::Object before = Napi::Object::New(env);

@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
@@ -53,24 +54,17 @@ Napi::Value PeerPidfd(const Napi::CallbackInfo &info)
     return Napi::Number::New(env, pidfd);
 }
 
-/**
- * startTicks(pid): field 22 of /proc/PID/stat (proc(5)), when the process
- * started, in clock ticks since boot; null when there is no such process.
- */
-Napi::Value StartTicks(const Napi::CallbackInfo &info)
+/** As startTicks() below. -ENOENT: there is no such process. */
+static long long ReadStartTicks(pid_t pid)
 {
-    Napi::Env env = info.Env();
     char path[32];
     char text[1024]; /* 52 numbers of at most 20 digits, of which 22 are needed, and a name of at most 64 bytes */
 
-    snprintf(path, sizeof(path), "/proc/%lld/stat", static_cast<long long>(IntArg(info, 0, "pid")));
+    snprintf(path, sizeof(path), "/proc/%d/stat", pid);
     UniqueFd fd(open(path, O_RDONLY | O_CLOEXEC));
     ssize_t got = fd.get() < 0 ? -1 : read(fd.get(), text, sizeof(text) - 1);
     if (got < 0) {
-        if (errno == ENOENT || errno == ESRCH) {
-            return env.Null();
-        }
-        throw SystemError(env, errno, "read", path);
+        return errno == ESRCH ? -ENOENT : -errno;
     }
     text[got] = '\0';
     /* The name in parentheses may hold anything, a parenthesis too. */
@@ -80,9 +74,44 @@ Napi::Value StartTicks(const Napi::CallbackInfo &info)
     }
     char *end = nullptr;
     errno = 0;
-    unsigned long long ticks = field == nullptr ? 0 : strtoull(field + 1, &end, 10);
-    if (field == nullptr || end == field + 1 || errno != 0) {
-        throw SystemError(env, EPROTO, "read the start time of the process", path);
+    long long ticks = field == nullptr ? 0 : strtoll(field + 1, &end, 10);
+    return field == nullptr || end == field + 1 || errno != 0 || ticks < 0 ? -EPROTO : ticks;
+}
+
+void HoldPeer(int socket_fd, pid_t pid, int *pidfd, long long *start_ticks)
+{
+    int fd = -1;
+    socklen_t length = sizeof(fd);
+
+    *pidfd = -1;
+    if (pid == 0 || getsockopt(socket_fd, SOL_SOCKET, SO_PEERPIDFD, &fd, &length) != 0) {
+        return;
+    }
+    UniqueFd held(fd);
+    *start_ticks = ReadStartTicks(pid);
+    struct pollfd pfd = {fd, POLLIN, 0};
+    /* It lives on: so what was read is of it, and not of another that has its pid now. */
+    if (*start_ticks >= 0 && poll(&pfd, 1, 0) == 0) {
+        *pidfd = held.release();
+    }
+}
+
+/**
+ * startTicks(pid): field 22 of /proc/PID/stat (proc(5)), when the process
+ * started, in clock ticks since boot; null when there is no such process.
+ */
+Napi::Value StartTicks(const Napi::CallbackInfo &info)
+{
+    Napi::Env env = info.Env();
+    int64_t pid = IntArg(info, 0, "pid");
+    long long ticks = ReadStartTicks(static_cast<pid_t>(pid));
+
+    if (ticks == -ENOENT) {
+        return env.Null();
+    }
+    if (ticks < 0) {
+        throw SystemError(env, static_cast<int>(-ticks), "read the start time of process",
+                          std::to_string(pid));
     }
     return Napi::Number::New(env, static_cast<double>(ticks));
 }

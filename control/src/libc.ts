@@ -64,5 +64,12 @@ const ERRNO_NAMES = new Map(Object.entries(os.constants.errno).map(([name, value
 
 function systemError(syscall: string, errno: number): NodeJS.ErrnoException {
   const code = ERRNO_NAMES.get(errno) ?? `E${errno}`;
-  return Object.assign(new Error(`${code}, ${syscall}`), { code, errno, syscall });
+  // Where an unprivileged daemon is refused at every lease, the stack would cost more than the call.
+  const depth = Error.stackTraceLimit;
+  Error.stackTraceLimit = 0;
+  try {
+    return Object.assign(new Error(`${code}, ${syscall}`), { code, errno, syscall });
+  } finally {
+    Error.stackTraceLimit = depth;
+  }
 }

@@ -53,10 +53,16 @@ export interface LineRequest extends PeerCred {
 }
 
 export interface LineListener {
-  /** What has come and was not taken before. Each is to be answered, once. */
-  take(): LineRequest[];
-  /** Sends the text and closes. False: the client is gone. EBADF: there is no such request. */
-  answer(fd: number, text: string): boolean;
+  /** What has come and was not taken before. Each request is to be answered, once. */
+  take(): {
+    readonly requests: readonly LineRequest[];
+    /** Tags of answers whose clients were gone, and who those were. */
+    readonly undelivered: readonly { readonly pid: number; readonly tag: string }[];
+  };
+  /** The peer of a request, held: the pidfd is the caller's from now on. Null: it has ended, or the kernel does not tell. */
+  held(fd: number): { readonly pidfd: number; readonly startTicks: number } | null;
+  /** Sends the text and closes, soon. When that cannot be done, the tag comes back, unless it is empty. EBADF: there is no such request. */
+  answer(fd: number, text: string, tag: string): void;
   /** Takes no more connections, and closes those in the middle of their line. What is whole stays to be taken. */
   close(): void;
 }

@@ -45,6 +45,8 @@ export interface DaemonOptions {
 const DRAIN_EVERY_MS = 500;
 const RECONCILE_EVERY_MS = 15_000;
 const JOBS_EVERY_MS = 1000;
+/** Nothing written for so long: nobody is likely to wait. */
+const TIDY_EVERY_MS = 250;
 /** Every so many rounds the settings of PFs and VFs are read back, too: that runs programs. */
 const CLOSE_LOOK_EVERY = 20;
 
@@ -96,10 +98,11 @@ export class Daemon {
       await this.stop('end');
       throw error;
     }
-    const { manager, control } = this;
+    const { manager, control, ledger } = this;
     this.#every(this.#options.drainEveryMs ?? DRAIN_EVERY_MS, () => manager.drain(), () => manager.pool.count('draining') > 0);
     this.#every(provider.sampleEveryMs, () => manager.sample(), () => manager.pool.count('leased') > 0);
     this.#every(this.#options.jobsEveryMs ?? JOBS_EVERY_MS, () => control.tick(), () => control.timed);
+    this.#every(TIDY_EVERY_MS, () => manager.exclusively(() => ledger.tidy()), () => ledger.untidy);
     const hotplug = (this.#hotplug = new Hotplug({ look: () => this.manager.reconcile(true) }));
     this.#devices = this.#options.watchDevices?.(() => hotplug.announce());
     manager.onStep(() => this.#arms.forEach((arm) => arm()));

@@ -96,7 +96,7 @@ export async function pick(
   const { request, job, process: { pid } } = ask;
   const free = pool.in('free').filter((entry) => !barred.has(entry));
   const view = numaView(numaPolicy, numa, pid, free);
-  const candidates = new Set(free.filter(({ vf }) => view.allows(vf)));
+  const candidates = free.filter(({ vf }) => view.allows(vf));
   const picked: PoolEntry[] = [];
   const down: PoolEntry[] = [];
   while (picked.length < request.count) {
@@ -108,7 +108,7 @@ export async function pick(
         ? farOnly({ pid, nodes: view.nodes, wanted, near: picked.length, far })
         : shortage(pool, { wanted, linked: picked.length, down, kept: 0 }));
     }
-    candidates.delete(entry);
+    candidates.splice(candidates.indexOf(entry), 1);
     if (await keeper.glance(entry)) {
       (entry.linkUp ? picked : down).push(entry);
     }

@@ -4,6 +4,7 @@
  * runs through one queue, so that requests are served in the order they came
  * and no two changes meet.
  */
+import { setImmediate as turn } from 'node:timers/promises';
 import type { Config } from '../config/schema.js';
 import { VfringError, causeText } from '../errors.js';
 import type { Ledger } from '../ledger/ledger.js';
@@ -52,8 +53,10 @@ interface Waiting extends Wish {
   readonly reject: (error: unknown) => void;
 }
 
-/** More would share a commit that is cheap by then, and all wait until the last is done. */
-const MOST_TOGETHER = 32;
+/** More would share a commit that is cheap by then, and all wait until the last is done. One more than half of a node full of ranks. */
+const MOST_TOGETHER = 33;
+/** Ranks that a launcher starts together, or a barrier lets go, ask within some ten microseconds of each other. */
+const TOGETHER_MS = 0.1;
 
 /** Wrap-free readings: a gap of so many sampling periods is still sure to hold one wrap at most. */
 const SAFE_PERIODS = 3;
@@ -290,7 +293,7 @@ export class LeaseManager {
   /** Serves together what comes together. */
   #serveSoon(): void {
     void this.#queue.run(async () => {
-      await gather(() => this.#waiting.length, MOST_TOGETHER);
+      await gather(() => this.#waiting.length, MOST_TOGETHER, TOGETHER_MS);
       const wishes = this.#waiting.splice(0, MOST_TOGETHER);
       if (this.#waiting.length > 0) {
         this.#serveSoon();
@@ -313,13 +316,20 @@ export class LeaseManager {
     };
     const picked = wishes.length > 1 ? await pickTogether(wishes, rules) : [];
     const results = picked.length > 0 ? await handOver(picked, rules.context) : [];
+    const granted = results.filter((result) => 'lease' in result);
     // All of them first: what one has been given must not be picked again for another.
+    granted.forEach((result) => this.#take(result));
     wishes.forEach(({ resolve }, i) => {
       const result = results[i];
       if (result !== undefined && 'lease' in result) {
-        resolve(this.#note(result));
+        resolve(result.lease);
       }
     });
+    if (granted.length > 0) {
+      // Their answers go out first: nobody waits for the log.
+      await turn();
+      granted.forEach((result) => this.#note(result));
+    }
     for (const [i, { uid, process, request, resolve, reject }] of wishes.entries()) {
       const result = results[i];
       if (result === undefined || !('lease' in result)) {
@@ -364,18 +374,22 @@ export class LeaseManager {
       }
       granted = await attempt();
     }
-    return this.#note(granted);
+    this.#take(granted);
+    this.#note(granted);
+    return granted.lease;
   }
 
-  #note({ lease, entries, nodes }: Granted): Lease {
+  #take({ lease, entries }: Granted): void {
     this.#register(lease, entries);
     this.tally.granted++;
+  }
+
+  #note({ lease, nodes }: Granted): void {
     this.#options.log.info('lease granted', {
       lease: lease.id, uid: lease.uid, pid: lease.pid, job: lease.job.id, rank: lease.rank,
       vfs: lease.vfs.map(({ vf }) => vf.name).join(','), memlock_bytes: lease.memlockBytes,
       ...(nodes && { numa: nodes.join(','), vf_numa: lease.vfs.map(({ vf }) => vf.numa).join(',') }),
     });
-    return lease;
   }
 
   /** Throws when quotas, the job's reservation or those of others leave too few VFs. */

@@ -18,7 +18,7 @@ export interface LeaseServerOptions {
 }
 
 export function leaseServer(options: LeaseServerOptions): LineServer {
-  const { addon, log, limits = LINE_LIMITS } = options;
+  const { manager, addon, log, limits = LINE_LIMITS } = options;
   const refusals = new RefusalLog(log);
   return new LineServer(
     {
@@ -31,6 +31,12 @@ export function leaseServer(options: LeaseServerOptions): LineServer {
           return { line: errorReply(known.report()) };
         }
       },
+      // Its process may live on for long without ever knowing of the lease.
+      undelivered(lease, pid) {
+        manager.release(pid, lease, 'not delivered').catch((error: unknown) => {
+          log.info('an undelivered lease had ended already', { lease, cause: causeText(error) });
+        });
+      },
       fault: (fault) => ({ line: errorReply(badRequest(faultText(fault, limits)).report()) }),
     },
     addon,
@@ -39,23 +45,15 @@ export function leaseServer(options: LeaseServerOptions): LineServer {
 }
 
 async function answer(line: string, peer: LinePeer, options: LeaseServerOptions): Promise<LineAnswer> {
-  const { manager, processes, log } = options;
+  const { manager, processes } = options;
   const message = parseRequest(line);
   if (message.op === 'release') {
     await manager.release(peer.pid, message.lease);
     return { line: releaseReply() };
   }
   const { count, job, rank, ranks } = message;
-  const lease = await manager.lease(peer.uid, processes.hold(peer.fd, peer), { count, job, rank, ranks });
-  return {
-    line: leaseReply(lease),
-    // Its process may live on for long without ever knowing of the lease.
-    undelivered: () => {
-      manager.release(peer.pid, lease.id, 'not delivered').catch((error: unknown) => {
-        log.info('an undelivered lease had ended already', { lease: lease.id, cause: causeText(error) });
-      });
-    },
-  };
+  const lease = await manager.lease(peer.uid, processes.hold(peer), { count, job, rank, ranks });
+  return { line: leaseReply(lease), tag: lease.id };
 }
 
 function faultText(fault: LineFault, limits: LineLimits): string {

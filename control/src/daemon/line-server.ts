@@ -25,22 +25,26 @@ export const LINE_LIMITS: LineLimits = { lineBytes: 4096, silenceMs: 5000, lineM
 
 export type LineFault = ReadFault | 'not UTF-8';
 
-/** Who sent a line, and its connection, which is open until the line is answered. */
+/** Who sent a line. Its connection is open until the line is answered. */
 export interface LinePeer extends PeerCred {
   readonly fd: number;
+  /** The process, held by the kernel's word; the pidfd is the caller's. Null: ask by `fd`. */
+  held(): { readonly pidfd: number; readonly startTicks: number } | null;
 }
 
 export interface LineHandler {
   /** Answers a line (without its newline). Must not throw. */
   answer(line: string, peer: LinePeer): Promise<LineAnswer>;
   fault(fault: LineFault): LineAnswer;
+  /** The client was gone before it could have the answer with this tag. */
+  undelivered(tag: string, pid: number): void;
 }
 
 export interface LineAnswer {
   /** Without a newline. */
   readonly line: string;
-  /** The client was gone before it could have the answer. */
-  readonly undelivered?: () => void;
+  /** What to know it by, if somebody must be told that it could not be delivered. */
+  readonly tag?: string;
 }
 
 export class LineServer {
@@ -78,24 +82,34 @@ export class LineServer {
     this.#listener.close();
     this.#serve();
     await Promise.all(this.#pending);
+    this.#serve();
     this.#listener = undefined;
   }
 
   #serve(): void {
-    for (const request of this.#listener?.take() ?? []) {
-      const done = this.#answer(request).then((answer) => {
+    const listener = this.#listener;
+    if (listener === undefined) {
+      return;
+    }
+    const { requests, undelivered } = listener.take();
+    for (const request of requests) {
+      const done = this.#answer(listener, request).then(({ line, tag }) => {
         this.#pending.delete(done);
-        if (this.#listener?.answer(request.fd, `${answer.line}\n`) === false) {
-          answer.undelivered?.();
-        }
+        listener.answer(request.fd, `${line}\n`, tag ?? '');
       });
       this.#pending.add(done);
     }
+    for (const { tag, pid } of undelivered) {
+      this.#handler.undelivered(tag, pid);
+    }
   }
 
-  async #answer({ line: bytes, fault, fd, pid, uid, gid }: LineRequest): Promise<LineAnswer> {
+  async #answer(listener: LineListener, { line: bytes, fault, fd, pid, uid, gid }: LineRequest): Promise<LineAnswer> {
     const line = bytes === undefined ? undefined : decode(bytes);
-    return line === undefined ? this.#handler.fault(fault ?? 'not UTF-8') : await this.#handler.answer(line, { fd, pid, uid, gid });
+    if (line === undefined) {
+      return this.#handler.fault(fault ?? 'not UTF-8');
+    }
+    return this.#handler.answer(line, { fd, pid, uid, gid, held: () => listener.held(fd) });
   }
 }
 

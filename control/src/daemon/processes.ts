@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { constants } from 'node:os';
 import { VfringError, causeText, errnoCode } from '../errors.js';
+import type { LinePeer } from './line-server.js';
 import type { Native, PeerCred, ProcessWatch } from '../native.js';
 
 /** A process that is held by its pidfd: its pid cannot be taken for another's. */
@@ -22,8 +23,8 @@ export interface WatchedProcess {
 
 export interface Processes {
   peerOf(socket: Socket): PeerCred;
-  /** Holds the process at the other end of a socket's descriptor. Throws VFRING_ERR_BAD_REQUEST when that is not possible. */
-  hold(socketFd: number, peer: PeerCred): WatchedProcess;
+  /** Holds the process that sent a line. Throws VFRING_ERR_BAD_REQUEST when that is not possible. */
+  hold(peer: LinePeer): WatchedProcess;
   /** Holds a process that an earlier daemon held; undefined when it has ended, whoever has its pid now. */
   adopt(pid: number, startTicks: number): WatchedProcess | undefined;
   close(): void;
@@ -34,8 +35,12 @@ export function realProcesses(addon: Native): Processes {
   const watch = new addon.ProcessWatch((token) => callbacks.get(token)?.());
   return {
     peerOf: (socket) => addon.peerCred(descriptorOf(socket)),
-    hold: (socketFd, peer) => {
-      const fd = openPidfd(addon, socketFd, peer);
+    hold: (peer) => {
+      const held = peer.held();
+      if (held !== null) {
+        return new Pidfd(addon, watch, callbacks, held.pidfd, peer.pid, held.startTicks);
+      }
+      const fd = openPidfd(addon, peer.fd, peer);
       return new Pidfd(addon, watch, callbacks, fd, peer.pid, ticksOf(addon, fd, peer.pid));
     },
     adopt: (pid, startTicks) => {

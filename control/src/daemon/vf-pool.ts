@@ -27,13 +27,19 @@ export interface PoolEntry {
 
 export class VfPool {
   #entries: PoolEntry[] = [];
+  /** In the order of the configuration. */
+  #pfs: readonly string[] = [];
 
   get entries(): readonly PoolEntry[] {
     return this.#entries;
   }
 
   count(state: PoolState): number {
-    return this.#entries.filter((entry) => entry.state === state).length;
+    let count = 0;
+    for (const entry of this.#entries) {
+      count += entry.state === state ? 1 : 0;
+    }
+    return count;
   }
 
   in(state: PoolState): PoolEntry[] {
@@ -59,46 +65,55 @@ export class VfPool {
     });
     const kept = [...old.values()].filter((entry) => entry.state === 'leased' || entry.state === 'draining');
     this.#entries = [...next, ...kept];
+    this.#pfs = [...new Set(this.#entries.map((entry) => entry.vf.pf))];
   }
 
   setFree(entry: PoolEntry): void {
-    Object.assign(entry, { state: 'free', reason: undefined, lease: undefined, leased: undefined, force: false, idle: undefined });
+    this.#set(entry, 'free', undefined, undefined, undefined, false);
+    entry.idle = undefined;
   }
 
   setUnhealthy(entry: PoolEntry, reason: string): void {
-    Object.assign(entry, { state: 'unhealthy', reason, lease: undefined, leased: undefined, force: false });
+    this.#set(entry, 'unhealthy', reason, undefined, undefined, false);
   }
 
   setLeased(entry: PoolEntry, lease: Lease, leased: LeasedVf): void {
-    Object.assign(entry, { state: 'leased', reason: undefined, lease, leased, force: false });
+    this.#set(entry, 'leased', undefined, lease, leased, false);
   }
 
   /** Keeps its lease, if it has one, so that what it still carries is counted there. */
   setDraining(entry: PoolEntry, reason: string, force: boolean): void {
-    Object.assign(entry, { state: 'draining', reason, force });
+    this.#set(entry, 'draining', reason, entry.lease, entry.leased, force);
+  }
+
+  #set(entry: PoolEntry, state: PoolState, reason: string | undefined, lease: Lease | undefined, leased: LeasedVf | undefined, force: boolean): void {
+    entry.state = state;
+    entry.reason = reason;
+    entry.lease = lease;
+    entry.leased = leased;
+    entry.force = force;
   }
 
   /**
    * The best of the candidates, or undefined when there is none.
    *
-   * pack: the first in the order of the configuration. pf: the PF that carries
-   * fewest VFs of this job (those in `picked` included), and among equals the
-   * one at the rank's place in the round, so that rank i starts at PF i
-   * whichever rank asks first.
+   * pack: the first. pf: the PF that carries fewest VFs of this job (those in
+   * `picked` included), and among equals the one at the rank's place in the
+   * round, so that rank i starts at PF i whichever rank asks first.
    *
+   * @param candidates in the order of the pool, which is that of the configuration
    * @param distance of a VF from the process; only the nearest are looked at
    */
   choose(
-    candidates: ReadonlySet<PoolEntry>,
+    candidates: readonly PoolEntry[],
     picked: readonly PoolEntry[],
     spread: Spread,
     job: { readonly key: number; readonly rank: number },
     distance: (vf: Vf) => number = () => 0,
   ): PoolEntry | undefined {
-    const inOrder = nearest(this.#entries.filter((entry) => candidates.has(entry)), distance);
-    const pfs = [...new Set(this.#entries.map((entry) => entry.vf.pf))];
+    const pfs = this.#pfs;
     if (spread === 'pack' || pfs.length < 2) {
-      return inOrder[0];
+      return nearest(candidates, distance, () => 0);
     }
     const load = new Map(pfs.map((pf) => [pf, 0]));
     for (const entry of this.#entries) {
@@ -107,22 +122,26 @@ export class VfPool {
       }
     }
     const place = new Map(pfs.map((pf, i) => [pf, (((i - job.rank) % pfs.length) + pfs.length) % pfs.length]));
-    let best: PoolEntry | undefined;
-    const rank = ({ vf }: PoolEntry): number => (load.get(vf.pf) ?? 0) * pfs.length + (place.get(vf.pf) ?? 0);
-    for (const entry of inOrder) {
-      if (best === undefined || rank(entry) < rank(best)) {
-        best = entry;
-      }
-    }
-    return best;
+    return nearest(candidates, distance, ({ pf }) => (load.get(pf) ?? 0) * pfs.length + (place.get(pf) ?? 0));
   }
 }
 
-/** In the same order. */
-function nearest(entries: readonly PoolEntry[], distance: (vf: Vf) => number): PoolEntry[] {
-  const distances = entries.map(({ vf }) => distance(vf));
-  const least = Math.min(...distances);
-  return entries.filter((_entry, i) => distances[i] === least);
+/** The first of those with the least distance that has the least rank among them. */
+function nearest(entries: readonly PoolEntry[], distance: (vf: Vf) => number, rank: (vf: Vf) => number): PoolEntry | undefined {
+  let best: PoolEntry | undefined;
+  let bestDistance = 0;
+  let bestRank = 0;
+  for (const entry of entries) {
+    const away = distance(entry.vf);
+    if (best !== undefined && away > bestDistance) {
+      continue;
+    }
+    const place = rank(entry.vf);
+    if (best === undefined || away < bestDistance || place < bestRank) {
+      [best, bestDistance, bestRank] = [entry, away, place];
+    }
+  }
+  return best;
 }
 
 function newEntry(vf: Vf): PoolEntry {

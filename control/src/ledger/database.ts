@@ -33,6 +33,8 @@ export function openDatabase(file: string, migrations: readonly string[] = MIGRA
     // power cut may lose the last ones; no lease outlives one either.
     db.pragma('journal_mode = WAL');
     db.pragma('synchronous = NORMAL');
+    // Two waits for the disk: not while somebody waits for a lease. See Ledger.tidy().
+    db.pragma('wal_autocheckpoint = 0');
     db.pragma('foreign_keys = ON');
     db.pragma('cache_size = -1024');
     migrate(db, migrations);

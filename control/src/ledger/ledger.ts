@@ -23,6 +23,10 @@ export const LEDGER_LIMITS: LedgerLimits = { leases: 10_000, jobs: 10_000 };
 const BOOT_ID = '/proc/sys/kernel/random/boot_id';
 /** Ended leases between two clean-ups. */
 const PRUNE_EVERY = 256;
+/** Commits of some pages each: SQLite itself would take its log into the file after 1000 pages. */
+const TIDY_AFTER = 200;
+/** However busy: its log takes some 30 MiB by then. */
+const TIDY_AT_LAST = 1000;
 
 type Statement = Database.Statement<unknown[]>;
 type Row = Readonly<Record<string, number | string | null>>;
@@ -35,6 +39,9 @@ export class Ledger {
   readonly #limits: LedgerLimits;
   readonly #statements = new Map<string, Statement>();
   #sincePrune = 0;
+  /** Since the log was last taken into the file. */
+  #commits = 0;
+  #commitsSeen = 0;
 
   /** Throws VFRING_ERR_LEDGER; so do all methods, with nothing half written. */
   constructor(file: string, options: { limits?: LedgerLimits; bootId?: string } = {}) {
@@ -43,6 +50,27 @@ export class Ledger {
     this.#db = openDatabase(file);
     this.rebooted = this.#work(() => this.#noteBoot(options.bootId ?? readFileSync(BOOT_ID, 'latin1').trim()));
     this.#work(() => this.#prune());
+  }
+
+  /** True when tidy() may find something to do. */
+  get untidy(): boolean {
+    return this.#commits >= TIDY_AFTER;
+  }
+
+  /**
+   * Takes SQLite's log into the file, which waits for the disk: when nothing
+   * was written since the last call, or when it cannot be put off any longer.
+   */
+  tidy(): void {
+    const busy = this.#commits !== this.#commitsSeen;
+    this.#commitsSeen = this.#commits;
+    if (!this.untidy || (busy && this.#commits < TIDY_AT_LAST)) {
+      return;
+    }
+    this.#look(() => this.#db.pragma('wal_checkpoint(PASSIVE)'));
+    // The first commit of a new log waits for the disk, too. Better this one than a lease's.
+    this.#work(() => this.#run(`INSERT INTO meta (key, value) VALUES ('tidied', '1') ON CONFLICT (key) DO UPDATE SET value = value + 1`, []));
+    this.#commits = this.#commitsSeen = 0;
   }
 
   /** No method may be called after. */
@@ -310,7 +338,11 @@ export class Ledger {
   /** All of it or nothing is written. */
   #work<T>(task: () => T): T {
     try {
-      return this.#db.inTransaction ? task() : this.#db.transaction(task).immediate();
+      if (this.#db.inTransaction) {
+        return task();
+      }
+      this.#commits++;
+      return this.#db.transaction(task).immediate();
     } catch (error) {
       throw isVfringError(error) ? error : ledgerError(this.#file, error);
     }
