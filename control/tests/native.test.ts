@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** The real addon on the real kernel. */
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
-import { chmodSync, chownSync, linkSync, openSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, linkSync, openSync, readdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { native } from '../src/native.js';
@@ -165,5 +166,76 @@ describe('registers', () => {
 
   test('the counters stand where the datasheet has them', () => {
     expect(addon.vfRegisters).toEqual({ VFGPRC: 0xf10, VFGPTC: 0xf14, VFGORC: 0xf18, VFGOTC: 0xf34 });
+  });
+});
+
+describe('the listener', () => {
+  test('with more clients than descriptors, each has its answer in the end', async () => {
+    const path = join(tempDir(), 's');
+    const server = spawn('sh', ['-c', 'ulimit -n 40; exec "$0" "$@"', process.execPath, '-e', `
+      const { LineListener } = require(${JSON.stringify(addonPath())});
+      const listener = new LineListener(${JSON.stringify(path)}, 4096, 60000, 60000, 1000, () => {
+        for (const { fd, line } of listener.take().requests) listener.answer(fd, line + '!', '');
+      });
+      console.log('ready');
+      process.stdin.resume();
+    `], { stdio: ['pipe', 'pipe', 'inherit'] });
+    onTestFinished(() => void server.kill('SIGKILL'));
+    await new Promise((resolve) => server.stdout.once('data', resolve));
+    const clients = await Promise.all(Array.from({ length: 80 }, () => new Promise<Socket>((resolve) => {
+      const socket = connect(path, () => resolve(socket));
+    })));
+    const answers = await Promise.all(clients.map((socket, i) => new Promise<string>((resolve, reject) => {
+      socket.once('data', (data) => resolve(data.toString())).once('error', reject);
+      socket.write(`${i}\n`);
+    })));
+    expect(answers).toEqual(clients.map((_socket, i) => `${i}!`));
+    clients.forEach((socket) => socket.destroy());
+  });
+
+  test('a request is answered once; the process of its client is given away once', async () => {
+    const path = join(tempDir(), 's');
+    let ready: () => void = () => {};
+    const came = new Promise<void>((resolve) => (ready = resolve));
+    const listener = new addon.LineListener(path, 4096, 60_000, 60_000, 10, () => ready());
+    onTestFinished(() => listener.close());
+    const client = connect(path);
+    client.write('hello\n');
+    await came;
+    const [request] = listener.take().requests;
+    const fd = request?.fd ?? -1;
+    expect(request).toMatchObject({ line: 'hello', pid: process.pid, uid });
+    const held = listener.held(fd);
+    if (held !== null) {
+      expect(held.startTicks).toBe(addon.startTicks(process.pid));
+      expect(addon.pidfdEnded(held.pidfd)).toBe(false);
+      addon.closeFd(held.pidfd);
+      expect(listener.held(fd)).toBeNull();
+    }
+    listener.answer(fd, 'bye', '');
+    expect(() => listener.answer(fd, 'bye', '')).toThrow(expect.objectContaining({ code: 'EBADF' }));
+    expect(await new Promise((resolve) => client.once('data', (data) => resolve(data.toString())))).toBe('bye');
+    client.destroy();
+  });
+
+  test('descriptors and processes of requests are not left open', async () => {
+    const path = join(tempDir(), 's');
+    const listener = new addon.LineListener(path, 4096, 60_000, 60_000, 10, () => {
+      for (const { fd } of listener.take().requests) {
+        listener.answer(fd, 'bye', '');
+      }
+    });
+    onTestFinished(() => listener.close());
+    const once = (): Promise<void> => new Promise((resolve) => {
+      const client = connect(path);
+      client.on('data', () => {}).once('close', () => resolve());
+      client.write('hello\n');
+    });
+    await once();
+    const before = readdirSync('/proc/self/fd').length;
+    for (let i = 0; i < 50; i++) {
+      await once();
+    }
+    expect(readdirSync('/proc/self/fd').length).toBeLessThanOrEqual(before + 2);
   });
 });

@@ -102,7 +102,7 @@ export class Daemon {
     this.#every(this.#options.drainEveryMs ?? DRAIN_EVERY_MS, () => manager.drain(), () => manager.pool.count('draining') > 0);
     this.#every(provider.sampleEveryMs, () => manager.sample(), () => manager.pool.count('leased') > 0);
     this.#every(this.#options.jobsEveryMs ?? JOBS_EVERY_MS, () => control.tick(), () => control.timed);
-    this.#every(TIDY_EVERY_MS, () => manager.exclusively(() => ledger.tidy()), () => ledger.untidy);
+    this.#every(TIDY_EVERY_MS, () => this.#tidy(), () => ledger.untidy);
     const hotplug = (this.#hotplug = new Hotplug({ look: () => this.manager.reconcile(true) }));
     this.#devices = this.#options.watchDevices?.(() => hotplug.announce());
     manager.onStep(() => this.#arms.forEach((arm) => arm()));
@@ -132,6 +132,17 @@ export class Daemon {
     this.#options.processes.close();
     this.#runDir?.release();
     this.#runDir = undefined;
+  }
+
+  async #tidy(): Promise<void> {
+    const { manager, ledger } = this;
+    if (ledger.dueToTidy()) {
+      await ledger.flush();
+      // Not if it was stopped meanwhile: then the ledger is closed.
+      if (this.#rounds.length > 0) {
+        await manager.exclusively(() => ledger.tidy());
+      }
+    }
   }
 
   #part<K extends keyof Parts>(name: K): Parts[K] {

@@ -9,13 +9,13 @@ import type { Config } from '../config/schema.js';
 import { VfringError, causeText } from '../errors.js';
 import type { Ledger } from '../ledger/ledger.js';
 import type { VfReading } from '../ledger/records.js';
-import { RLIMIT_MEMLOCK } from '../libc.js';
 import type { Log } from '../log.js';
 import type { PlannedStep, Provider } from '../providers/provider.js';
+import { Batches } from './batches.js';
 import { checkVfQuota, leasable, queued, reserved } from './claims.js';
-import { gather } from './gather.js';
 import { grant, handOver, type GrantContext, type Granted } from './grant.js';
 import type { JobRegistry } from './job-registry.js';
+import { endTogether, writeEnd, type Ending } from './lease-ends.js';
 import { leaseId, type Lease, type LeaseEnd, type LeaseRequest, type LeasedVf } from './lease.js';
 import type { Prlimit } from './memlock.js';
 import type { Numa } from './numa.js';
@@ -53,6 +53,14 @@ interface Waiting extends Wish {
   readonly reject: (error: unknown) => void;
 }
 
+/** Somebody whose lease is to end. */
+interface Leaving {
+  readonly how: LeaseEnd;
+  readonly find: () => Lease;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
 /** More would share a commit that is cheap by then, and all wait until the last is done. One more than half of a node full of ranks. */
 const MOST_TOGETHER = 33;
 /** Ranks that a launcher starts together, or a barrier lets go, ask within some ten microseconds of each other. */
@@ -68,8 +76,8 @@ export class LeaseManager {
   readonly #keeper: VfKeeper;
   readonly #queue = new SerialQueue(() => this.#worked());
   readonly #leases = new Map<string, Lease>();
-  /** Who asked and is not yet being served, in the order in which they came. */
-  readonly #waiting: Waiting[] = [];
+  readonly #asks = new Batches<Waiting>(this.#queue, (wishes) => this.#serveAll(wishes), { most: MOST_TOGETHER, idleMs: TOGETHER_MS });
+  readonly #ends = new Batches<Leaving>(this.#queue, (leaving) => this.#endAll(leaving), { most: Number.POSITIVE_INFINITY, idleMs: 0 });
   #changed: () => void = () => {};
   #worked: () => void = () => {};
   #closing = false;
@@ -130,12 +138,7 @@ export class LeaseManager {
    */
   async lease(uid: number, process: WatchedProcess, request: LeaseRequest): Promise<Lease> {
     try {
-      return await new Promise<Lease>((resolve, reject) => {
-        this.#waiting.push({ uid, process, request, resolve, reject });
-        if (this.#waiting.length === 1) {
-          this.#serveSoon();
-        }
-      });
+      return await new Promise<Lease>((resolve, reject) => this.#asks.add({ uid, process, request, resolve, reject }));
     } catch (error) {
       this.tally.refused++;
       process.close();
@@ -145,28 +148,19 @@ export class LeaseManager {
 
   /** Gives a lease back. Only the process that took it can. */
   release(pid: number, id: string, how: LeaseEnd = 'released'): Promise<void> {
-    return this.#queue.run(async () => {
-      const lease = this.#leases.get(id);
-      if (lease === undefined) {
-        throw new VfringError('VFRING_ERR_NO_SUCH_LEASE', { lease: id });
-      }
+    return this.#endSoon(how, () => {
+      const lease = this.#held(id);
       // As long as its pidfd has not ended, the pid is that process's alone.
       if (lease.pid !== pid || (how === 'released' && lease.process.ended())) {
         throw new VfringError('VFRING_ERR_NOT_OWNER', { lease: id });
       }
-      await this.#end(lease, how);
+      return lease;
     });
   }
 
   /** Takes a lease away, whatever its process does. For root; rights are the caller's to check. */
   revoke(id: string): Promise<void> {
-    return this.#queue.run(async () => {
-      const lease = this.#leases.get(id);
-      if (lease === undefined) {
-        throw new VfringError('VFRING_ERR_NO_SUCH_LEASE', { lease: id });
-      }
-      await this.#end(lease, 'ended by the administrator');
-    });
+    return this.#endSoon('ended by the administrator', () => this.#held(id));
   }
 
   /**
@@ -180,10 +174,10 @@ export class LeaseManager {
     return this.#queue.run(async () => {
       await this.#reapEnded();
       await this.#count();
-      for (const lease of [...this.#leases.values()]) {
-        if (leases === 'end') {
-          await this.#end(lease, 'daemon stopped');
-        } else {
+      if (leases === 'end') {
+        await this.#end(this.leases(), 'daemon stopped');
+      } else {
+        for (const lease of this.leases()) {
           this.#options.log.info('lease goes on without vfringd', { lease: lease.id, uid: lease.uid, pid: lease.pid });
           lease.process.close();
         }
@@ -246,9 +240,7 @@ export class LeaseManager {
         const jobs = leases.map((lease) => `job ${lease.job.id} of uid ${lease.uid} (process ${lease.pid})`);
         throw new VfringError('VFRING_ERR_DISTURBS', { vfs: [...disturbed].join(', '), jobs: jobs.join(', ') || 'a process that outlived its lease' });
       }
-      for (const lease of leases) {
-        await this.#end(lease, 'ended by the administrator');
-      }
+      await this.#end(leases, 'ended by the administrator');
       const vfs = await next.provider.provision({ leased: this.pool.busyNames(), force: disturbed.size > 0 });
       Object.assign(settings, next);
       this.pool.update(vfs);
@@ -290,21 +282,13 @@ export class LeaseManager {
     }
   }
 
-  /** Serves together what comes together. */
-  #serveSoon(): void {
-    void this.#queue.run(async () => {
-      await gather(() => this.#waiting.length, MOST_TOGETHER, TOGETHER_MS);
-      const wishes = this.#waiting.splice(0, MOST_TOGETHER);
-      if (this.#waiting.length > 0) {
-        this.#serveSoon();
-      }
-      try {
-        await this.#serve(wishes);
-      } catch (error) {
-        // Those that have their answer take no notice.
-        wishes.forEach(({ reject }) => reject(error));
-      }
-    });
+  async #serveAll(wishes: readonly Waiting[]): Promise<void> {
+    try {
+      await this.#serve(wishes);
+    } catch (error) {
+      // Those that have their answer take no notice.
+      wishes.forEach(({ reject }) => reject(error));
+    }
   }
 
   /** Who cannot be served together with the others, in the order in which they came, is served by itself. */
@@ -408,51 +392,68 @@ export class LeaseManager {
   #register(lease: Lease, entries: readonly PoolEntry[]): void {
     const { log } = this.#options;
     lease.process.onEnd(() => {
-      this.#queue
-        .run(() => this.#end(lease, 'process ended'))
-        .catch((error: unknown) => log.error('lease not ended', { lease: lease.id, cause: causeText(error) }));
+      this.#endSoon('process ended', () => lease).catch((error: unknown) => log.error('lease not ended', { lease: lease.id, cause: causeText(error) }));
     });
     this.#leases.set(lease.id, lease);
     lease.job.held += lease.vfs.length;
     entries.forEach((entry, i) => this.pool.setLeased(entry, lease, lease.vfs[i] as LeasedVf));
   }
 
-  async #end(lease: Lease, how: LeaseEnd): Promise<void> {
-    const { ledger, log } = this.#options;
-    if (!this.#leases.delete(lease.id)) {
-      return;
+  /** The lease of that name. Throws when there is none. */
+  #held(id: string): Lease {
+    const lease = this.#leases.get(id);
+    if (lease === undefined) {
+      throw new VfringError('VFRING_ERR_NO_SUCH_LEASE', { lease: id });
     }
-    this.#write(lease, () => ledger.endingLease(lease.key, how));
-    for (const entry of this.pool.entries) {
-      if (entry.lease === lease && entry.leased !== undefined) {
-        if (!(await this.#keeper.count(entry.leased))) {
-          // What is known is not all: better no figure than a wrong one.
-          entry.leased.traffic = null;
-        }
-        await this.#keeper.takeBack(entry);
-      }
-    }
-    this.#restoreMemlock(lease);
-    lease.process.close();
-    lease.job.held -= lease.vfs.length;
-    this.#write(lease, () => ledger.endLease(lease.key, how, Date.now(), lease.vfs));
-    this.tally.ended.set(how, (this.tally.ended.get(how) ?? 0) + 1);
-    log.info('lease ended', {
-      lease: lease.id, how, uid: lease.uid, pid: lease.pid, job: lease.job.id, rank: lease.rank,
-      vfs: lease.vfs.map(({ vf }) => vf.name).join(','),
-      traffic: lease.vfs.map(({ traffic }) => traffic),
-      peak_bytes: lease.vfs.map(({ peakBytes }) => peakBytes),
-    });
-    this.#changed();
+    return lease;
   }
 
-  /** A ledger that cannot be written is no reason to leave VFs with somebody. The next start finds the end by itself. */
-  #write(lease: Lease, step: () => void): void {
-    try {
-      step();
-    } catch (error) {
-      this.#options.log.error('the end of a lease is not in the ledger', { lease: lease.id, cause: causeText(error) });
+  /**
+   * Ends a lease together with all others whose end comes while something else
+   * is being done. `find` is asked when it is its turn, and throws if the lease
+   * is not to be ended.
+   */
+  #endSoon(how: LeaseEnd, find: () => Lease): Promise<void> {
+    return new Promise((resolve, reject) => this.#ends.add({ how, find, resolve, reject }));
+  }
+
+  async #endAll(leaving: readonly Leaving[]): Promise<void> {
+    const endings: Ending[] = [];
+    const served: Leaving[] = [];
+    for (const each of leaving) {
+      try {
+        const lease = each.find();
+        if (this.#leases.delete(lease.id)) {
+          endings.push({ lease, how: each.how });
+        }
+        served.push(each);
+      } catch (error) {
+        each.reject(error);
+      }
     }
+    try {
+      await this.#finish(endings);
+      served.forEach(({ resolve }) => resolve());
+    } catch (error) {
+      served.forEach(({ reject }) => reject(error));
+    }
+  }
+
+  async #end(leases: readonly Lease[], how: LeaseEnd): Promise<void> {
+    await this.#finish(leases.filter(({ id }) => this.#leases.delete(id)).map((lease) => ({ lease, how })));
+  }
+
+  /** Their leases are no more in the list. */
+  async #finish(endings: readonly Ending[]): Promise<void> {
+    if (endings.length === 0) {
+      return;
+    }
+    const { ledger, prlimit, log } = this.#options;
+    await endTogether(endings, this.#leases, { pool: this.pool, keeper: this.#keeper, ledger, prlimit, log });
+    for (const { how } of endings) {
+      this.tally.ended.set(how, (this.tally.ended.get(how) ?? 0) + 1);
+    }
+    this.#changed();
   }
 
   async #count(): Promise<void> {
@@ -470,38 +471,17 @@ export class LeaseManager {
   }
 
   async #drain(): Promise<void> {
+    const { ledger, log } = this.#options;
     await this.#keeper.drain((lease, leased) => {
-      this.#write(lease, () => this.#options.ledger.addLate(lease.key, lease.vfs.indexOf(leased), leased));
+      writeEnd([lease], log, () => ledger.addLate(lease.key, lease.vfs.indexOf(leased), leased));
     });
     this.#changed();
-  }
-
-  #restoreMemlock(lease: Lease): void {
-    const before = lease.memlockBefore;
-    if (before === undefined || lease.process.ended()) {
-      return;
-    }
-    const other = [...this.#leases.values()].find(({ pid }) => pid === lease.pid);
-    if (other !== undefined) {
-      other.memlockBefore = before;
-      this.#write(other, () => this.#options.ledger.moveMemlock(other.key, before));
-      return;
-    }
-    try {
-      this.#options.prlimit(lease.pid, RLIMIT_MEMLOCK, before);
-    } catch (error) {
-      this.#options.log.warn('RLIMIT_MEMLOCK is not put back', { pid: lease.pid, cause: causeText(error) });
-    }
   }
 
   /** Ends leases whose process is gone but not yet reported; true if anything came free. */
   async #reapEnded(): Promise<boolean> {
     const before = this.pool.count('free');
-    for (const lease of [...this.#leases.values()]) {
-      if (lease.process.ended()) {
-        await this.#end(lease, 'process ended');
-      }
-    }
+    await this.#end(this.leases().filter(({ process }) => process.ended()), 'process ended');
     await this.#drain();
     return this.pool.count('free') > before;
   }

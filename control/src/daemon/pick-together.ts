@@ -29,13 +29,16 @@ export interface PickRules {
 export async function pickTogether(wishes: readonly Wish[], rules: PickRules): Promise<Picked[]> {
   const picked: Picked[] = [];
   const taken = new Set<PoolEntry>();
+  const siblings = new Map<Job, PoolEntry[]>();
   try {
     for (const { uid, process, request } of wishes) {
       const ask: Ask = { uid, process, request, job: rules.jobOf(uid, request) };
       rules.admit(uid, ask.job, request.count, taken.size);
-      const siblings = picked.flatMap(({ job, entries }) => (job === ask.job ? entries : []));
-      const mine = await pick(ask, rules.context, taken, siblings);
+      const ofJob = siblings.get(ask.job) ?? [];
+      const mine = await pick(ask, rules.context, taken, ofJob);
       const { entries } = mine;
+      ofJob.push(...entries);
+      siblings.set(ask.job, ofJob);
       entries.forEach((entry) => taken.add(entry));
       picked.push(mine);
       // Quotas and reservations of those who come after count these, too.

@@ -5,10 +5,11 @@
  * this one ends.
  */
 import { readFileSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import type Database from 'better-sqlite3';
 import type { LimitBytes, Rlimit } from '../libc.js';
 import { NO_TRAFFIC, type Vf, type VfCounters } from '../providers/provider.js';
-import { openDatabase, ledgerError, type Db } from './database.js';
+import { IN_MEMORY, openDatabase, ledgerError, type Db } from './database.js';
 import { isVfringError } from '../errors.js';
 import type { JobRecord, JobState, LeaseRecord, LeaseState, NewJob, NewLease, VfReading } from './records.js';
 
@@ -52,21 +53,33 @@ export class Ledger {
     this.#work(() => this.#prune());
   }
 
-  /** True when tidy() may find something to do. */
+  /** True when it may be time to tidy. */
   get untidy(): boolean {
     return this.#commits >= TIDY_AFTER;
   }
 
-  /**
-   * Takes SQLite's log into the file, which waits for the disk: when nothing
-   * was written since the last call, or when it cannot be put off any longer.
-   */
-  tidy(): void {
-    const busy = this.#commits !== this.#commitsSeen;
+  /** True when nothing was written since the last time it was asked, or when tidying cannot be put off any longer. */
+  dueToTidy(): boolean {
+    const quiet = this.#commits === this.#commitsSeen;
     this.#commitsSeen = this.#commits;
-    if (!this.untidy || (busy && this.#commits < TIDY_AT_LAST)) {
+    return this.untidy && (quiet || this.#commits >= TIDY_AT_LAST);
+  }
+
+  /** Has SQLite's log on the disk, off this thread, so that tidy() has little to wait for. */
+  async flush(): Promise<void> {
+    if (this.#file === IN_MEMORY) {
       return;
     }
+    try {
+      const log = await open(`${this.#file}-wal`, 'r');
+      await log.datasync().finally(() => log.close());
+    } catch (error) {
+      throw ledgerError(this.#file, error);
+    }
+  }
+
+  /** Takes SQLite's log into the file, which waits for the disk. */
+  tidy(): void {
     this.#look(() => this.#db.pragma('wal_checkpoint(PASSIVE)'));
     // The first commit of a new log waits for the disk, too. Better this one than a lease's.
     this.#work(() => this.#run(`INSERT INTO meta (key, value) VALUES ('tidied', '1') ON CONFLICT (key) DO UPDATE SET value = value + 1`, []));

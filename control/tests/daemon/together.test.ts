@@ -124,3 +124,64 @@ test('killed at any step while three are served: what the next daemon finds agre
     world.kill();
   }
 });
+
+test('leases that end together share two commits, and each of their VFs is free', async () => {
+  const world = await worldOf(6);
+  await askAll(world, [1, 2, 3]);
+  const { manager, ledger } = world.daemon as NonNullable<World['daemon']>;
+  const together = vi.spyOn(ledger, 'together');
+  const given = manager.leases().filter(({ pid }) => pid !== 3).map(({ pid, id }) => manager.release(pid, id));
+  world.exit(3);
+  await Promise.all(given);
+  expect(together).toHaveBeenCalledTimes(2);
+  expect(manager.pool.count('free')).toBe(6);
+  expect(ledger.openLeases()).toEqual([]);
+  expect([1, 2].map((pid) => world.process(pid).limit.soft)).toEqual([8192, 8192]);
+});
+
+test('a lease that is given back twice at once ends once: the second is told that there is none', async () => {
+  const world = await worldOf(2);
+  await askAll(world, [1, 1]);
+  const { manager } = world.daemon as NonNullable<World['daemon']>;
+  const [lease] = manager.leases();
+  const results = await Promise.allSettled([
+    manager.release(1, lease?.id ?? ''),
+    manager.release(2, lease?.id ?? ''),
+    manager.release(1, lease?.id ?? ''),
+  ]);
+  expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'rejected']);
+  expect(manager.leases()).toHaveLength(1);
+  expect(manager.tally.ended.get('released')).toBe(1);
+});
+
+test('killed at any step while three end: what the next daemon finds agrees', async () => {
+  const prepare = async (): Promise<World> => {
+    const world = await worldOf(4);
+    await askAll(world, [1, 2, 1]);
+    return world;
+  };
+  const endAll = async (world: World): Promise<void> => {
+    const manager = world.daemon?.manager;
+    await Promise.allSettled((manager?.leases() ?? []).map(({ pid, id }) => manager?.release(pid, id)));
+  };
+  const whole = await prepare();
+  const first = whole.fuse.steps;
+  await endAll(whole);
+  const steps = whole.fuse.steps - first;
+  whole.kill();
+  expect(steps).toBeGreaterThan(8);
+  for (let step = 0; step <= steps; step++) {
+    const world = await prepare();
+    world.fuse.left = step;
+    await endAll(world);
+    world.kill();
+    await world.start();
+    const { manager, ledger } = world.daemon as NonNullable<World['daemon']>;
+    const held = ledger.openLeases().flatMap(({ vfs }) => vfs.map(({ vf }) => vf.name)).sort();
+    expect([...world.given().keys()].sort()).toEqual(held);
+    expect(manager.pool.count('free')).toBe(4 - held.length);
+    // One commit says of all that they end.
+    expect([0, 3]).toContain(ledger.openLeases().length);
+    world.kill();
+  }
+});

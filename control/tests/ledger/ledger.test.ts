@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** The ledger on a real file: what it remembers, over restarts and damage. */
 import Database from 'better-sqlite3';
-import { chmodSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { isVfringError } from '../../src/errors.js';
@@ -183,5 +183,56 @@ describe('the file', () => {
     expect(db.prepare('SELECT name FROM sqlite_schema ORDER BY name').pluck().all()).toEqual(['one', 'three']);
     expect(db.pragma('user_version', { simple: true })).toBe(2);
     db.close();
+  });
+});
+
+describe('the log of the ledger', () => {
+  const busy = (ledger: Ledger, key: number, leases: number): void => {
+    for (let i = 0; i < leases; i++) {
+      const { id } = ledger.beginLease(lease(key, 'vf0'));
+      ledger.holdLease(id, -1, undefined, [reading(0)], 5);
+      ledger.endingLease(id, 'released');
+      ledger.endLease(id, 'released', 9, [reading(1)]);
+    }
+  };
+
+  test('is taken into the file when nothing is being written', async () => {
+    const file = join(tempDir(), 'ledger.db');
+    const ledger = new Ledger(file);
+    const key = job(ledger);
+    expect([ledger.untidy, ledger.dueToTidy()]).toEqual([false, false]);
+    busy(ledger, key, 60);
+    expect(ledger.untidy).toBe(true);
+    // Somebody wrote since it was last asked.
+    expect([ledger.dueToTidy(), ledger.dueToTidy()]).toEqual([false, true]);
+    await ledger.flush();
+    ledger.tidy();
+    expect([ledger.untidy, ledger.dueToTidy()]).toEqual([false, false]);
+    // The file alone has it now: a copy without the log knows all leases.
+    const copy = join(tempDir(), 'ledger.db');
+    copyFileSync(file, copy);
+    ledger.close();
+    const copied = new Ledger(copy);
+    expect(copied.sizes()).toEqual({ jobs: 1, leases: 60, leaseVfs: 60 });
+    copied.close();
+  });
+
+  test('does not grow for ever on a ledger that is never left alone', () => {
+    const file = join(tempDir(), 'ledger.db');
+    const ledger = new Ledger(file);
+    const key = job(ledger);
+    let tidied = 0;
+    let most = 0;
+    for (let round = 0; round < 120; round++) {
+      busy(ledger, key, 10);
+      most = Math.max(most, statSync(`${file}-wal`).size);
+      if (ledger.dueToTidy()) {
+        ledger.tidy();
+        tidied++;
+      }
+    }
+    expect(tidied).toBeGreaterThanOrEqual(4);
+    expect(most).toBeLessThan(40 << 20);
+    ledger.close();
   });
 });
