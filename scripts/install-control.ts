@@ -169,7 +169,7 @@ installWrapper('bin', 'vfring', 'cli/main.js');
 // Memory of an idle daemon (docs/performance/control.md): a small nursery, no compiled code
 // for what has run for a moment only, and no start-up snapshot, whose heap stays resident.
 installWrapper('sbin', 'vfringd', 'daemon/main.js', {
-  flags: ' --max-semi-space-size=8 --semi-space-growth-factor=1 --interrupt-budget=2000000 --no-node-snapshot',
+  flags: ' --max-semi-space-size=4 --semi-space-growth-factor=1 --interrupt-budget=2000000 --no-node-snapshot',
   confined: true,
 });
 installTexts();

@@ -146,7 +146,7 @@ const parts: Readonly<Record<string, Part>> = {
   'lab-applications': {
     title: 'applications over real VFs in the emulated machine', native: false, onlyWhenNamed: true, run: () => labE2e({}, ['applications']),
   },
-  'no-iommu': { title: 'a machine without IOMMU', native: false, run: () => labE2e({ iommu: false }, ['no-iommu']) },
+  'no-iommu': { title: 'a machine without IOMMU', native: false, run: () => labE2e({ iommu: false }, ['no-iommu'], [recordings('no-iommu')]) },
   'no-intremap': { title: 'a machine without interrupt remapping', native: false, run: () => labE2e({ intremap: false }, ['no-intremap']) },
   systemd: { title: 'the unit and the udev rule, in the emulated machine under systemd', native: false, onlyWhenNamed: true, run: () => labE2e({ append: 'lab.init=systemd' }, ['systemd']) },
 };

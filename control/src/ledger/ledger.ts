@@ -26,8 +26,8 @@ const BOOT_ID = '/proc/sys/kernel/random/boot_id';
 const PRUNE_EVERY = 256;
 /** Commits of some pages each: SQLite itself would take its log into the file after 1000 pages. */
 const TIDY_AFTER = 200;
-/** However busy: its log takes some 30 MiB by then. */
-const TIDY_AT_LAST = 1000;
+/** However busy: its log takes some 15 MiB by then. */
+const TIDY_AT_LAST = 500;
 
 type Statement = Database.Statement<unknown[]>;
 type Row = Readonly<Record<string, number | string | null>>;

@@ -57,6 +57,11 @@ describe('discovery', () => {
     expect(pf.vfs.every((vf) => vf.groupPeers.length === 0 && vf.admin.spoofchk === true && vf.admin.trust === false)).toBe(true);
   });
 
+  test('sees that VFs have no IOMMU group where there is no IOMMU', async () => {
+    const pf = await observe(machineOf('no-iommu'));
+    expect(pf.vfs.map(({ driver, isolation, iommuGroup }) => [driver, isolation, iommuGroup])).toEqual(Array(2).fill(['uio_vf', 'no-iommu', undefined]));
+  });
+
   test('knows where VFs will be', async () => {
     const before = machineOf('no-vfs');
     const made = await observe(machineOf('igbvf-7'));
@@ -118,6 +123,18 @@ describe('the doctor', () => {
     const found = (await look('igbvf-7', 7)).filter(({ check }) => check === 'groups');
     expect(found).toHaveLength(7);
     expect(found[0]?.cause).toMatch(/^VF 0000:01:10\.0 is bound to igbvf$/);
+  });
+
+  test('names the missing IOMMU, and what to do', async () => {
+    const found = await look('no-iommu', 2);
+    expect(found.map(({ check, cause }) => `${check}: ${cause}`)).toEqual([
+      'iommu: the kernel finds none',
+      'interrupt-remapping: no interrupt goes through it: a VF could raise any interrupt',
+      'pf: eth0 has MTU 1500, the configuration vouches for 9000',
+      'groups: VF 0000:01:10.0 is in no IOMMU group',
+      'groups: VF 0000:01:10.2 is in no IOMMU group',
+    ]);
+    expect(found[0]?.remedy).toMatch(/VT-d/);
   });
 });
 
