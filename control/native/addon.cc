@@ -11,6 +11,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports)
     exports.Set("pidfdSendSignal",
                 Napi::Function::New(env, PidfdSendSignal, "pidfdSendSignal"));
     exports.Set("sdNotify", Napi::Function::New(env, SdNotify, "sdNotify"));
+    exports.Set("prlimit", Napi::Function::New(env, Prlimit, "prlimit"));
     exports.Set("closeFd", Napi::Function::New(env, CloseFd, "closeFd"));
     exports.Set("setNodeOwner", Napi::Function::New(env, SetNodeOwner, "setNodeOwner"));
     exports.Set("readRegisters", Napi::Function::New(env, ReadRegisters, "readRegisters"));
@@ -18,7 +19,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports)
     exports.Set("softVfCreate", Napi::Function::New(env, SoftVfCreate, "softVfCreate"));
     exports.Set("softVfShow", Napi::Function::New(env, SoftVfShow, "softVfShow"));
     exports.Set("softVfDestroy", Napi::Function::New(env, SoftVfDestroy, "softVfDestroy"));
-    exports.Set("isLocked", Napi::Function::New(env, IsLocked, "isLocked"));
+    exports.Set("lookAtFile", Napi::Function::New(env, LookAtFile, "lookAtFile"));
     exports.Set("startTicks", Napi::Function::New(env, StartTicks, "startTicks"));
     DefineProcessWatch(env, exports);
     DefineLineListener(env, exports);

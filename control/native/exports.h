@@ -28,6 +28,7 @@ Napi::Value SdNotify(const Napi::CallbackInfo &info);
  * Linux 6.5), or it has ended: who needs it then asks again, and is told why.
  */
 void HoldPeer(int socket_fd, pid_t pid, int *pidfd, long long *start_ticks);
+Napi::Value Prlimit(const Napi::CallbackInfo &info);
 Napi::Value CloseFd(const Napi::CallbackInfo &info);
 
 /* node_owner.cc */
@@ -41,7 +42,7 @@ Napi::Object VfRegisterOffsets(Napi::Env env);
 Napi::Value SoftVfCreate(const Napi::CallbackInfo &info);
 Napi::Value SoftVfShow(const Napi::CallbackInfo &info);
 Napi::Value SoftVfDestroy(const Napi::CallbackInfo &info);
-Napi::Value IsLocked(const Napi::CallbackInfo &info);
+Napi::Value LookAtFile(const Napi::CallbackInfo &info);
 
 /* process_watch.cc: adds the class ProcessWatch. */
 void DefineProcessWatch(Napi::Env env, Napi::Object exports);

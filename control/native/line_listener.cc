@@ -45,7 +45,7 @@ using Millis = std::chrono::milliseconds;
 /* Between two tries when the process has no descriptor left. */
 constexpr Millis kNoDescriptorsPause{100};
 /* So many are accepted before those whose lines are whole are handed over. */
-constexpr int kAcceptsInARow = 16;
+constexpr int kAcceptsInARow = 8;
 
 struct Limits {
     size_t line_bytes; /* with the newline */

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
@@ -138,6 +139,38 @@ Napi::Value PidfdSendSignal(const Napi::CallbackInfo &info)
         throw SystemError(env, errno, "pidfd_send_signal");
     }
     return env.Undefined();
+}
+
+/**
+ * prlimit(pid, resource[, soft, hard]): [soft, hard] as they were before, in
+ * bytes; -1 is RLIM_INFINITY, both ways.
+ */
+Napi::Value Prlimit(const Napi::CallbackInfo &info)
+{
+    Napi::Env env = info.Env();
+    int64_t pid = IntArg(info, 0, "pid");
+    int64_t resource = IntArg(info, 1, "resource");
+    struct rlimit64 wanted = {};
+    struct rlimit64 before = {};
+    bool set = info.Length() > 2;
+
+    if (set) {
+        /* RLIM64_INFINITY is all ones. */
+        wanted.rlim_cur = static_cast<rlim64_t>(IntArg(info, 2, "soft"));
+        wanted.rlim_max = static_cast<rlim64_t>(IntArg(info, 3, "hard"));
+    }
+    if (prlimit64(static_cast<pid_t>(pid), static_cast<__rlimit_resource>(resource),
+                  set ? &wanted : nullptr, &before) != 0) {
+        throw SystemError(env, errno, "prlimit", std::to_string(pid));
+    }
+    Napi::Array out = Napi::Array::New(env, 2);
+    rlim64_t limits[] = {before.rlim_cur, before.rlim_max};
+    for (uint32_t i = 0; i < 2; i++) {
+        out.Set(i, Napi::Number::New(env, limits[i] == RLIM64_INFINITY
+                                              ? -1
+                                              : static_cast<double>(limits[i])));
+    }
+    return out;
 }
 
 /*

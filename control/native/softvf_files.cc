@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "softvf_admin.h"
@@ -96,8 +97,11 @@ Napi::Value SoftVfDestroy(const Napi::CallbackInfo &info)
     return env.Undefined();
 }
 
-/** isLocked(path): whether somebody holds flock(2) on the file. The own lock is held for an instant. */
-Napi::Value IsLocked(const Napi::CallbackInfo &info)
+/**
+ * lookAtFile(path): {uid, mode, locked}: whose it is, its permission bits, and
+ * whether somebody holds flock(2) on it. The own lock is held for an instant.
+ */
+Napi::Value LookAtFile(const Napi::CallbackInfo &info)
 {
     Napi::Env env = info.Env();
     std::string path = StringArg(info, 0, "path");
@@ -106,13 +110,19 @@ Napi::Value IsLocked(const Napi::CallbackInfo &info)
     if (fd.get() < 0) {
         throw SystemError(env, errno, "open", path);
     }
-    if (flock(fd.get(), LOCK_SH | LOCK_NB) == 0) {
-        return Napi::Boolean::New(env, false);
+    struct stat st = {};
+    if (fstat(fd.get(), &st) != 0) {
+        throw SystemError(env, errno, "fstat", path);
     }
-    if (errno != EWOULDBLOCK) {
+    bool locked = flock(fd.get(), LOCK_SH | LOCK_NB) != 0;
+    if (locked && errno != EWOULDBLOCK) {
         throw SystemError(env, errno, "flock", path);
     }
-    return Napi::Boolean::New(env, true);
+    Napi::Object out = Napi::Object::New(env);
+    out.Set("uid", Napi::Number::New(env, st.st_uid));
+    out.Set("mode", Napi::Number::New(env, st.st_mode & 07777));
+    out.Set("locked", Napi::Boolean::New(env, locked));
+    return out;
 }
 
 } // namespace vfring

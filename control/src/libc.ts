@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** Plain C library calls that node does not offer, through koffi. */
+/** Plain C library calls that node does not offer: through koffi, and by the addon what every lease needs. */
 import koffi from 'koffi';
 import os from 'node:os';
+import { native } from './native.js';
 
 export const RLIMIT_MEMLOCK = 8; // asm-generic/resource.h; the same on x86 and arm64
-const RLIM_INFINITY = 0xffff_ffff_ffff_ffffn;
+/** RLIM_INFINITY, as the addon has it. */
+const INFINITY = -1;
 const LOCK_EX = 2;
 const LOCK_NB = 4;
 
@@ -16,12 +18,7 @@ export interface Rlimit {
   readonly hard: LimitBytes;
 }
 
-const libc = koffi.load(null);
-koffi.struct('vfring_rlimit64', { rlim_cur: 'uint64_t', rlim_max: 'uint64_t' });
-const prlimit64 = libc.func(
-  'int prlimit64(int pid, int resource, const vfring_rlimit64 *new_limit, _Out_ vfring_rlimit64 *old_limit)',
-);
-const flockCall = libc.func('int flock(int fd, int operation)');
+const flockCall = koffi.load(null).func('int flock(int fd, int operation)');
 
 /**
  * prlimit(2) on another process. Returns the limit before the call.
@@ -29,12 +26,16 @@ const flockCall = libc.func('int flock(int fd, int operation)');
  * the process is of another user), ESRCH (it is gone).
  */
 export function prlimit(pid: number, resource: number, limit?: Rlimit): Rlimit {
-  const wanted = limit && { rlim_cur: toKernel(limit.soft), rlim_max: toKernel(limit.hard) };
-  const before: { rlim_cur?: number | bigint; rlim_max?: number | bigint } = {};
-  if (prlimit64(pid, resource, wanted ?? null, before) !== 0) {
-    throw systemError('prlimit', koffi.errno());
+  const depth = Error.stackTraceLimit;
+  // Where an unprivileged daemon is refused at every lease, the stack would cost more than the call.
+  Error.stackTraceLimit = 0;
+  try {
+    const { prlimit: call } = native();
+    const [soft, hard] = limit === undefined ? call(pid, resource) : call(pid, resource, toKernel(limit.soft), toKernel(limit.hard));
+    return { soft: fromKernel(soft), hard: fromKernel(hard) };
+  } finally {
+    Error.stackTraceLimit = depth;
   }
-  return { soft: fromKernel(before.rlim_cur), hard: fromKernel(before.rlim_max) };
 }
 
 /** flock(2) without waiting. False when another open file holds the lock. */
@@ -49,27 +50,12 @@ export function tryLock(fd: number): boolean {
   throw systemError('flock', errno);
 }
 
-function toKernel(limit: LimitBytes): bigint {
-  return limit === 'unlimited' ? RLIM_INFINITY : BigInt(limit);
-}
-
-function fromKernel(value: number | bigint | undefined): LimitBytes {
-  if (value === undefined) {
-    throw new TypeError('the C library returned no limit');
-  }
-  return BigInt(value) === RLIM_INFINITY ? 'unlimited' : Number(value);
-}
+const toKernel = (limit: LimitBytes): number => (limit === 'unlimited' ? INFINITY : limit);
+const fromKernel = (limit: number): LimitBytes => (limit === INFINITY ? 'unlimited' : limit);
 
 const ERRNO_NAMES = new Map(Object.entries(os.constants.errno).map(([name, value]) => [value, name]));
 
 function systemError(syscall: string, errno: number): NodeJS.ErrnoException {
   const code = ERRNO_NAMES.get(errno) ?? `E${errno}`;
-  // Where an unprivileged daemon is refused at every lease, the stack would cost more than the call.
-  const depth = Error.stackTraceLimit;
-  Error.stackTraceLimit = 0;
-  try {
-    return Object.assign(new Error(`${code}, ${syscall}`), { code, errno, syscall });
-  } finally {
-    Error.stackTraceLimit = depth;
-  }
+  return Object.assign(new Error(`${code}, ${syscall}`), { code, errno, syscall });
 }

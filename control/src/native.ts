@@ -82,6 +82,8 @@ export interface Native {
   pidfdSendSignal(pidfd: number, signal: number): void;
   /** One datagram to the socket of sd_notify(3); `path` as NOTIFY_SOCKET has it. */
   sdNotify(path: string, text: string): void;
+  /** prlimit(2). Returns [soft, hard] as they were before; -1 is RLIM_INFINITY, both ways. */
+  prlimit(pid: number, resource: number, soft?: number, hard?: number): [soft: number, hard: number];
   closeFd(fd: number): void;
   /**
    * Changes owner and mode of a VF's node without opening the device, and
@@ -103,8 +105,8 @@ export interface Native {
   /** EPROTO: the file is no soft VF. */
   softVfShow(path: string): SoftVfState;
   softVfDestroy(path: string): void;
-  /** True while somebody holds flock(2) on the file. */
-  isLocked(path: string): boolean;
+  /** Whose the file is, its permission bits, and whether somebody holds flock(2) on it now. Follows no symlink. */
+  lookAtFile(path: string): { readonly uid: number; readonly mode: number; readonly locked: boolean };
   /** 32-bit little-endian registers of a BAR (a resource<N> file of sysfs), read-only. */
   readRegisters(path: string, offsets: readonly number[]): number[];
   /** Offsets of the VF's counters, in bytes from BAR 0, from btl/regs. */

@@ -73,16 +73,17 @@ describe('a lock on a file', () => {
   test('is seen while another holds it, and not after', async () => {
     const file = join(tempDir(), 'vf0');
     writeFileSync(file, '');
-    expect(addon.isLocked(file)).toBe(false);
+    chmodSync(file, 0o640);
+    expect(addon.lookAtFile(file)).toEqual({ uid, mode: 0o640, locked: false });
     const holder = spawn('flock', ['--no-fork', file, 'sh', '-c', 'echo held; exec sleep 1000']);
     await new Promise((resolve) => holder.stdout.once('data', resolve));
-    expect(addon.isLocked(file)).toBe(true);
+    expect(addon.lookAtFile(file).locked).toBe(true);
     const over = new Promise((resolve) => holder.once('close', resolve));
     holder.kill('SIGKILL');
     await over;
-    expect(addon.isLocked(file)).toBe(false);
-    expect(() => addon.isLocked(join(file, 'x'))).toThrow(/ENOTDIR/);
-    expect(() => addon.isLocked(`${file}2`)).toThrow(/ENOENT/);
+    expect(addon.lookAtFile(file)).toEqual({ uid, mode: 0o640, locked: false });
+    expect(() => addon.lookAtFile(join(file, 'x'))).toThrow(/ENOTDIR/);
+    expect(() => addon.lookAtFile(`${file}2`)).toThrow(/ENOENT/);
   });
 });
 

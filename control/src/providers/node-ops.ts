@@ -18,8 +18,8 @@ export interface NodeOps {
   readonly gid: number;
   /** Rejects with ENOENT when there is none. */
   stat(path: string): Promise<NodeStat>;
-  /** True while somebody holds flock(2) on the file. Throws with `code`. */
-  isLocked(path: string): boolean;
+  /** As stat(), of a file, and whether somebody holds flock(2) on it. Rejects with `code`. */
+  look(path: string): Promise<NodeStat & { readonly locked: boolean }>;
   /** Mode 0600. Throws with `code`; EINVAL: the path is not what `kind` says. */
   setOwner(path: string, kind: NodeKind, uid: number, gid: number): void;
 }
@@ -34,7 +34,7 @@ export const nodeOps: NodeOps = {
     const { uid, mode } = lstatSync(path);
     return { uid, mode: mode & 0o7777 };
   },
-  isLocked: (path) => native().isLocked(path),
+  look: async (path) => native().lookAtFile(path),
   setOwner(path, kind, uid, gid) {
     const [major, minor] = kind.kind === 'char' ? [kind.major, kind.minor] : [0, 0];
     native().setNodeOwner(path, kind.kind, major, minor, uid, gid, PRIVATE);

@@ -46,7 +46,7 @@ describe('a node whose path is swapped all the time', () => {
         outcomes.add(errnoCode(error) ?? String(error));
       }
       try {
-        nodeOps.isLocked(path);
+        await nodeOps.look(path);
       } catch (error) {
         outcomes.add(errnoCode(error) ?? String(error));
       }

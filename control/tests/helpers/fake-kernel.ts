@@ -78,7 +78,7 @@ export class FakeKernel {
       uid: 0,
       gid: 0,
       stat: async (path) => this.#stat(path),
-      isLocked: () => false,
+      look: async (path) => ({ ...this.#stat(path), locked: false }),
       setOwner: (path, kind, uid) => this.#setOwner(path, kind, uid),
     };
   }

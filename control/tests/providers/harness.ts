@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { SoftProvider } from '../../src/providers/soft/soft-provider.js';
 import { SriovProvider, type SriovContext } from '../../src/providers/sriov/sriov-provider.js';
 import { ipLink } from '../../src/providers/sriov/ip-link.js';
-import { nodeOps, type NodeOps } from '../../src/providers/node-ops.js';
+import { nodeOps, type NodeOps, type NodeStat } from '../../src/providers/node-ops.js';
 import type { Provider, Vf, VfCounters } from '../../src/providers/provider.js';
 import { native } from '../../src/native.js';
 import { silentLog } from '../../src/log.js';
@@ -75,17 +75,18 @@ interface CounterSetter {
 }
 
 /** Owner changes on paper, so that the suite needs no root. */
-function paperOps(isLocked: NodeOps['isLocked']): NodeOps & { owners: Map<string, { uid: number; mode: number }> } {
+function paperOps(isLocked: (path: string) => boolean): NodeOps & { owners: Map<string, { uid: number; mode: number }> } {
   const owners = new Map<string, { uid: number; mode: number }>();
+  const stat = async (path: string): Promise<NodeStat> => {
+    const real = await nodeOps.stat(path);
+    return owners.get(path) ?? real;
+  };
   return {
     owners,
     uid: nodeOps.uid,
     gid: nodeOps.gid,
-    isLocked,
-    async stat(path) {
-      const real = await nodeOps.stat(path);
-      return owners.get(path) ?? real;
-    },
+    stat,
+    look: async (path) => ({ ...(await stat(path)), locked: isLocked(path) }),
     setOwner(path, _kind, uid) {
       owners.set(path, { uid, mode: 0o600 });
     },

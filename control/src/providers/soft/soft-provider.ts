@@ -78,8 +78,8 @@ export class SoftProvider implements Provider {
   /** Without reading the file: who drives a soft VF holds a lock on its file (docs/soft-vf.md). */
   async ready(vf: Vf): Promise<VfHealth> {
     try {
-      const owned = isOwn(await this.#ops.stat(vf.device), this.#ops);
-      return { device: this.#ops.isLocked(vf.device) ? 'open' : 'free', owned, linkUp: true };
+      const file = await this.#ops.look(vf.device);
+      return { device: file.locked ? 'open' : 'free', owned: isOwn(file, this.#ops), linkUp: true };
     } catch (error) {
       return { device: 'gone', owned: false, linkUp: false, detail: causeText(error) };
     }
