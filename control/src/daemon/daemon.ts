@@ -127,6 +127,8 @@ export class Daemon {
       await manager.stop(leases);
       await leaseServer.close();
       await api.close();
+      // Leases whose answers could not be delivered end before the ledger is closed.
+      await manager.exclusively(() => {});
       ledger.close();
     }
     this.#options.processes.close();

@@ -5,7 +5,6 @@
  * has its own time and size limits, and every uid its own number of them. The
  * addon's thread sees to that; here are the lines that are whole.
  */
-import { unlinkSync } from 'node:fs';
 import { VfringError, causeText } from '../errors.js';
 import type { LineFault as ReadFault, LineListener, LineRequest, Native, PeerCred } from '../native.js';
 import { clearSocket } from './run-dir.js';
@@ -78,7 +77,7 @@ export class LineServer {
     if (this.#listener === undefined) {
       return;
     }
-    unlinkSync(this.#path);
+    clearSocket(this.#path);
     this.#listener.close();
     this.#serve();
     await Promise.all(this.#pending);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { claimRunDir } from '../../src/daemon/run-dir.js';
@@ -49,6 +49,14 @@ describe('the run directory', () => {
     expect(spawnSync(process.execPath, ['-e', listen]).signal).toBe('SIGKILL');
     expect(existsSync(node.lease)).toBe(true);
     await expect(ask(node.lease, leaseRequest())).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+    await startNode({ dir: node.dir });
+    expect((await ask(node.lease, leaseRequest())).ok).toBe(true);
+  });
+
+  test('a socket that somebody removed keeps the daemon from nothing when it stops', async () => {
+    const node = await startNode();
+    unlinkSync(node.lease);
+    await node.daemon.stop('end');
     await startNode({ dir: node.dir });
     expect((await ask(node.lease, leaseRequest())).ok).toBe(true);
   });
