@@ -35,7 +35,12 @@ describe('a node whose path is swapped all the time', () => {
         fs.rmSync(path, { recursive: true, force: true }); fs.writeFileSync(next, ''); fs.renameSync(next, path);
         fs.rmSync(path, { recursive: true, force: true }); ${make[what]}; fs.renameSync(next, path);
       }`, path, victim], { stdio: ['ignore', 'pipe', 'inherit'] });
-    onTestFinished(() => void swapper.kill('SIGKILL'));
+    const over = new Promise<void>((resolve) => swapper.once('exit', () => resolve()));
+    // Until it has ended, it makes files in the folder that is to go.
+    onTestFinished(() => {
+      swapper.kill('SIGKILL');
+      return over;
+    });
     await new Promise((resolve) => swapper.stdout.once('data', resolve));
     const outcomes = new Set<string>();
     for (let i = 0; i < 20_000 && !(i > 3000 && outcomes.size > 2); i++) {
