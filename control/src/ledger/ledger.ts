@@ -40,7 +40,7 @@ export class Ledger {
   readonly #limits: LedgerLimits;
   readonly #statements = new Map<string, Statement>();
   #sincePrune = 0;
-  /** Since the log was last taken into the file. */
+  /** Since it was last due to take the log into the file. */
   #commits = 0;
   #commitsSeen = 0;
 
@@ -58,11 +58,19 @@ export class Ledger {
     return this.#commits >= TIDY_AFTER;
   }
 
-  /** True when nothing was written since the last time it was asked, or when tidying cannot be put off any longer. */
+  /**
+   * True when nothing was written since the last time it was asked, or when
+   * tidying cannot be put off any longer. Counts anew then: who cannot tidy, on
+   * a full disk, tries again after as many commits, not all the time.
+   */
   dueToTidy(): boolean {
     const quiet = this.#commits === this.#commitsSeen;
+    const due = this.untidy && (quiet || this.#commits >= TIDY_AT_LAST);
+    if (due) {
+      this.#commits = 0;
+    }
     this.#commitsSeen = this.#commits;
-    return this.untidy && (quiet || this.#commits >= TIDY_AT_LAST);
+    return due;
   }
 
   /** Has SQLite's log on the disk, off this thread, so that tidy() has little to wait for. */
@@ -83,7 +91,6 @@ export class Ledger {
     this.#look(() => this.#db.pragma('wal_checkpoint(PASSIVE)'));
     // The first commit of a new log waits for the disk, too. Better this one than a lease's.
     this.#work(() => this.#run(`INSERT INTO meta (key, value) VALUES ('tidied', '1') ON CONFLICT (key) DO UPDATE SET value = value + 1`, []));
-    this.#commits = this.#commitsSeen = 0;
   }
 
   /** No method may be called after. */
