@@ -5,7 +5,7 @@
  * control/src/native.ts; every failed system call throws a SystemError.
  *
  * All of them run on the thread of the node environment that loaded the
- * addon, and none of them waits: what does, in line_listener.cc, process_watch.cc and
+ * addon, and none of them waits: what does, in line_thread.cc, process_watch.cc and
  * uevent_watch.cc, has threads of its own.
  */
 #ifndef VFRING_EXPORTS_H

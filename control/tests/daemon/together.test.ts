@@ -28,6 +28,17 @@ function askAll(world: World, counts: readonly number[], uid = (_pid: number): n
 const granted = (results: readonly PromiseSettledResult<Lease>[]): string[][] =>
   results.map((result) => (result.status === 'fulfilled' ? result.value.vfs.map(({ vf }) => vf.name) : []));
 
+/** Kills the daemon and starts the next. VFs of its leases, after it is sure that ledger, nodes and pool agree. */
+async function heldAfterKill(world: World): Promise<string[]> {
+  world.kill();
+  await world.start();
+  const { manager, ledger } = world.daemon as NonNullable<World['daemon']>;
+  const held = ledger.openLeases().flatMap(({ vfs }) => vfs.map(({ vf }) => vf.name)).sort();
+  expect([...world.given().keys()].sort()).toEqual(held);
+  expect(manager.pool.count('free')).toBe(world.vfs.size - held.length);
+  return held;
+}
+
 const code = (result: PromiseSettledResult<Lease> | undefined): unknown =>
   result?.status === 'rejected' ? (result.reason as { code?: unknown }).code : undefined;
 
@@ -113,12 +124,7 @@ test('killed at any step while three are served: what the next daemon finds agre
     world.fuse.left = step;
     const results = await askAll(world, [1, 2, 1]);
     const told = granted(results).flat();
-    world.kill();
-    await world.start();
-    const { manager, ledger } = world.daemon as NonNullable<World['daemon']>;
-    const held = ledger.openLeases().flatMap(({ vfs }) => vfs.map(({ vf }) => vf.name)).sort();
-    expect([...world.given().keys()].sort()).toEqual(held);
-    expect(manager.pool.count('free')).toBe(4 - held.length);
+    const held = await heldAfterKill(world);
     // Who was told of a lease has it still.
     expect(held).toEqual(expect.arrayContaining(told));
     world.kill();
@@ -174,14 +180,9 @@ test('killed at any step while three end: what the next daemon finds agrees', as
     const world = await prepare();
     world.fuse.left = step;
     await endAll(world);
-    world.kill();
-    await world.start();
-    const { manager, ledger } = world.daemon as NonNullable<World['daemon']>;
-    const held = ledger.openLeases().flatMap(({ vfs }) => vfs.map(({ vf }) => vf.name)).sort();
-    expect([...world.given().keys()].sort()).toEqual(held);
-    expect(manager.pool.count('free')).toBe(4 - held.length);
+    await heldAfterKill(world);
     // One commit says of all that they end.
-    expect([0, 3]).toContain(ledger.openLeases().length);
+    expect([0, 3]).toContain(world.daemon?.ledger.openLeases().length);
     world.kill();
   }
 });

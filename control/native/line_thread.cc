@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "line_thread.h"
+#include "exports.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <iterator>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+namespace vfring {
+
+namespace {
+
+using Millis = std::chrono::milliseconds;
+
+/* Between two tries when the process has no descriptor left. */
+constexpr Millis kNoDescriptorsPause{100};
+/* So many are accepted before those whose lines are whole are handed over. */
+constexpr int kAcceptsInARow = 8;
+
+} // namespace
+
+LineThread::LineThread(int listen_fd, int epoll_fd, int wake_fd, const LineLimits &limits,
+                       std::function<void()> ready, std::function<void()> over)
+    : limits_(limits), listen_fd_(listen_fd), epoll_fd_(epoll_fd), wake_fd_(wake_fd),
+      ready_callback_(std::move(ready)), over_callback_(std::move(over)),
+      thread_([this]() { Run(); })
+{
+}
+
+void LineThread::Run()
+{
+    Listen(true);
+    for (;;) {
+        struct epoll_event events[64];
+        int count = epoll_wait(epoll_fd_, events, 64, TimeoutMs(Clock::now()));
+
+        if (count < 0 && errno != EINTR) {
+            break;
+        }
+        bool woken = false;
+        bool more = false;
+        for (int i = 0; i < count; i++) {
+            int fd = events[i].data.fd;
+
+            if (fd == wake_fd_) {
+                woken = true;
+            } else if (fd == listen_fd_) {
+                more = true;
+            } else {
+                auto found = reading_.find(fd);
+                if (found != reading_.end() && !Read(found->second)) {
+                    epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, fd, nullptr);
+                    deadline_.erase({found->second.deadline, fd});
+                    reading_.erase(found);
+                }
+            }
+        }
+        if (woken) {
+            uint64_t times;
+            ssize_t got = read(wake_fd_, &times, sizeof(times));
+            (void)got; /* EAGAIN: an earlier round has seen to it */
+            bool stopped;
+            {
+                std::lock_guard<std::mutex> guard(lock_);
+                stopped = stopped_;
+            }
+            /* In this order: who stops has given all answers before. */
+            SendAll();
+            if (stopped) {
+                break;
+            }
+        }
+        Clock::time_point now = Clock::now();
+        Expire(now);
+        if (!listening_ && now >= listen_again_) {
+            Listen(true);
+        }
+        if (more && !Accept()) {
+            Listen(false);
+            listen_again_ = now + kNoDescriptorsPause;
+        }
+        Tell();
+    }
+    for (const auto &[fd, connection] : reading_) {
+        /* Its client is in the middle of its line: it has nothing to wait for. */
+        close(fd);
+    }
+    reading_.clear();
+    deadline_.clear();
+    Tell();
+    over_callback_();
+}
+
+int LineThread::TimeoutMs(Clock::time_point now) const
+{
+    Clock::time_point next = Clock::time_point::max();
+
+    if (!deadline_.empty()) {
+        next = deadline_.begin()->first;
+    }
+    if (!listening_ && listen_again_ < next) {
+        next = listen_again_;
+    }
+    if (next == Clock::time_point::max()) {
+        return -1;
+    }
+    /* Rounded up: woken too early it would turn round and round until then. */
+    auto ms = std::chrono::ceil<Millis>(next - now).count();
+    return ms < 0 ? 0 : static_cast<int>(ms);
+}
+
+void LineThread::Listen(bool on)
+{
+    struct epoll_event event = {};
+
+    event.events = EPOLLIN;
+    event.data.fd = listen_fd_;
+    listening_ =
+        epoll_ctl(epoll_fd_, on ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, listen_fd_, &event) == 0 && on;
+}
+
+/* False: there are no descriptors or no memory for more at this time. Those who wait do so in the backlog. */
+bool LineThread::Accept()
+{
+    for (int i = 0; i < kAcceptsInARow; i++) {
+        int fd = accept4(listen_fd_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+        if (fd >= 0) {
+            Welcome(fd);
+        } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+            return false;
+        } else if (errno != EINTR && errno != ECONNABORTED) {
+            break;
+        }
+    }
+    return true;
+}
+
+void LineThread::Welcome(int fd)
+{
+    Connection connection = {};
+    socklen_t size = sizeof(connection.peer);
+
+    connection.fd = fd;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &connection.peer, &size) != 0) {
+        close(fd);
+        return;
+    }
+    uint32_t have;
+    {
+        std::lock_guard<std::mutex> guard(lock_);
+        have = ++connections_[connection.peer.uid];
+    }
+    if (have > limits_.per_uid) {
+        HandOver(connection, "too many connections", 0);
+        return;
+    }
+    connection.whole_by = Clock::now() + limits_.line;
+    connection.deadline = connection.whole_by;
+    /* Most have sent their line by now. */
+    if (Read(connection)) {
+        Watch(std::move(connection));
+    }
+}
+
+void LineThread::Watch(Connection &&connection)
+{
+    struct epoll_event event = {};
+    int fd = connection.fd;
+
+    event.events = EPOLLIN;
+    event.data.fd = fd;
+    if (epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, fd, &event) != 0) {
+        Forget(connection.peer);
+        close(fd);
+        return;
+    }
+    reading_.emplace(fd, std::move(connection));
+    SetDeadline(reading_.at(fd));
+}
+
+void LineThread::SetDeadline(Connection &connection)
+{
+    deadline_.erase({connection.deadline, connection.fd});
+    connection.deadline = std::min(Clock::now() + limits_.silence, connection.whole_by);
+    deadline_.insert({connection.deadline, connection.fd});
+}
+
+/* Reads what is there. True while the line is not whole and its client may go on. */
+bool LineThread::Read(Connection &connection)
+{
+    char chunk[4096];
+
+    for (;;) {
+        ssize_t got = recv(connection.fd, chunk, sizeof(chunk), 0);
+
+        if (got < 0 && errno == EINTR) {
+            continue;
+        }
+        if (got < 0 && errno == EAGAIN) {
+            if (reading_.count(connection.fd) != 0) {
+                SetDeadline(connection);
+            }
+            return true;
+        }
+        if (got < 0) {
+            Forget(connection.peer);
+            close(connection.fd);
+            return false;
+        }
+        if (got == 0) {
+            HandOver(connection, "ended early", 0);
+            return false;
+        }
+        const void *newline = memchr(chunk, '\n', static_cast<size_t>(got));
+        size_t before = connection.text.size();
+        connection.text.append(chunk, static_cast<size_t>(got));
+        if (newline == nullptr) {
+            if (connection.text.size() >= limits_.line_bytes) {
+                HandOver(connection, "too long", 0);
+                return false;
+            }
+            continue;
+        }
+        size_t length = before + static_cast<size_t>(static_cast<const char *>(newline) - chunk);
+        const char *fault = length >= limits_.line_bytes              ? "too long"
+                            : connection.text.size() > length + 1 ? "more than a line"
+                                                                      : nullptr;
+        HandOver(connection, fault, length);
+        return false;
+    }
+}
+
+void LineThread::Expire(Clock::time_point now)
+{
+    while (!deadline_.empty() && deadline_.begin()->first <= now) {
+        auto found = reading_.find(deadline_.begin()->second);
+
+        deadline_.erase(deadline_.begin());
+        epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, found->first, nullptr);
+        HandOver(found->second, "silent", 0);
+        reading_.erase(found);
+    }
+}
+
+void LineThread::HandOver(const Connection &connection, const char *fault, size_t line_length)
+{
+    LineTaken taken = {connection.peer, -1, 0};
+
+    if (fault == nullptr) {
+        HoldPeer(connection.fd, connection.peer.pid, &taken.pidfd, &taken.start_ticks);
+    }
+    whole_.push_back({connection.fd, taken, fault,
+                      fault == nullptr ? connection.text.substr(0, line_length) : ""});
+}
+
+/* JavaScript is called once for all that it has not taken yet. */
+void LineThread::Tell()
+{
+    bool tell;
+    {
+        std::lock_guard<std::mutex> guard(lock_);
+        if (whole_.empty() && undelivered_.empty()) {
+            return;
+        }
+        std::move(whole_.begin(), whole_.end(), std::back_inserter(ready_));
+        tell = !told_;
+        told_ = true;
+    }
+    whole_.clear();
+    if (tell) {
+        ready_callback_();
+    }
+}
+
+void LineThread::SendAll()
+{
+    std::vector<LineReply> replies;
+    {
+        std::lock_guard<std::mutex> guard(lock_);
+        replies.swap(replies_);
+    }
+    for (LineReply &reply : replies) {
+        Send(reply);
+    }
+}
+
+/*
+ * Sends and closes. An answer is far smaller than a socket's buffer: who has
+ * no room for it has not read what was sent before, or is gone.
+ */
+void LineThread::Send(LineReply &reply)
+{
+    ssize_t sent;
+
+    do {
+        sent = send(reply.fd, reply.text.data(), reply.text.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    } while (sent < 0 && errno == EINTR);
+    if (reply.taken.pidfd >= 0) {
+        close(reply.taken.pidfd);
+    }
+    Forget(reply.taken.peer);
+    close(reply.fd);
+    if (sent != static_cast<ssize_t>(reply.text.size()) && !reply.tag.empty()) {
+        std::lock_guard<std::mutex> guard(lock_);
+        undelivered_.push_back({reply.taken.peer.pid, std::move(reply.tag)});
+    }
+}
+
+void LineThread::Forget(const struct ucred &peer)
+{
+    std::lock_guard<std::mutex> guard(lock_);
+    auto found = connections_.find(peer.uid);
+
+    if (--found->second == 0) {
+        connections_.erase(found);
+    }
+}
+
+void LineThread::Take(std::vector<LineRequest> *requests,
+                      std::vector<LineUndelivered> *undelivered)
+{
+    std::lock_guard<std::mutex> guard(lock_);
+
+    requests->swap(ready_);
+    undelivered->swap(undelivered_);
+    told_ = false;
+}
+
+void LineThread::Answer(LineReply &&reply)
+{
+    if (!thread_.joinable()) {
+        Send(reply);
+        return;
+    }
+    bool first;
+    {
+        std::lock_guard<std::mutex> guard(lock_);
+        first = replies_.empty();
+        replies_.push_back(std::move(reply));
+    }
+    if (first) {
+        Wake();
+    }
+}
+
+void LineThread::Wake()
+{
+    uint64_t one = 1;
+    ssize_t written = write(wake_fd_, &one, sizeof(one));
+    (void)written; /* EAGAIN: it has been woken as often as it can be */
+}
+
+void LineThread::Stop()
+{
+    if (!thread_.joinable()) {
+        return;
+    }
+    {
+        std::lock_guard<std::mutex> guard(lock_);
+        stopped_ = true;
+    }
+    Wake();
+    thread_.join();
+    close(listen_fd_);
+    close(epoll_fd_);
+    close(wake_fd_);
+    listen_fd_ = epoll_fd_ = wake_fd_ = -1;
+}
+
+} // namespace vfring
