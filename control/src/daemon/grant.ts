@@ -8,7 +8,7 @@ import { VfringError, causeText } from '../errors.js';
 import type { Ledger } from '../ledger/ledger.js';
 import { RLIMIT_MEMLOCK } from '../libc.js';
 import type { Log } from '../log.js';
-import { NO_TRAFFIC, type Provider } from '../providers/provider.js';
+import { NO_TRAFFIC, type Provider, type VfCounters } from '../providers/provider.js';
 import { dmaLimit } from './claims.js';
 import type { Job } from './job-registry.js';
 import { leaseId, type Lease, type LeaseRequest, type LeasedVf } from './lease.js';
@@ -124,11 +124,15 @@ export async function pick(
  */
 export async function handOver(asks: readonly Picked[], context: GrantContext): Promise<(Granted | Failed)[]> {
   const { ledger } = context;
+  const readings: (VfCounters | null)[][] = [];
+  for (const { entries } of asks) {
+    readings.push(await readAll(entries, context));
+  }
   // Before anything is touched: whatever happens now, the next daemon knows.
-  const begun = ledger.together(() => asks.map((ask) => begin(ask, context)));
+  const begun = ledger.together(() => asks.map((ask, i) => begin(ask, readings[i] ?? [], context)));
   const results: (Granted | Failed)[] = [];
   for (const [i, ask] of asks.entries()) {
-    const { id, generations } = begun[i] as Begun;
+    const { id, vfs } = begun[i] as Begun;
     const given: PoolEntry[] = [];
     let barred: PoolEntry | undefined;
     try {
@@ -138,7 +142,7 @@ export async function handOver(asks: readonly Picked[], context: GrantContext): 
         given.push(entry);
       }
       barred = undefined;
-      results.push({ lease: await prepare(id, generations, ask, context), entries: ask.entries, nodes: ask.nodes });
+      results.push({ lease: prepare(id, vfs, ask, context), entries: ask.entries, nodes: ask.nodes });
     } catch (error) {
       await giveUp(id, given, context);
       results.push({ error, ...(barred && { barred }) });
@@ -148,7 +152,7 @@ export async function handOver(asks: readonly Picked[], context: GrantContext): 
   try {
     ledger.together(() => {
       for (const { lease } of granted) {
-        ledger.holdLease(lease.key, lease.memlockBytes, lease.memlockBefore, lease.vfs, Date.now());
+        ledger.holdLease(lease.key, lease.memlockBytes, lease.memlockBefore, Date.now());
       }
     });
   } catch (error) {
@@ -162,28 +166,37 @@ export async function handOver(asks: readonly Picked[], context: GrantContext): 
   return results;
 }
 
-type Begun = ReturnType<Ledger['beginLease']>;
+interface Begun {
+  readonly id: number;
+  readonly vfs: readonly LeasedVf[];
+}
 
-function begin(ask: Picked, context: GrantContext): Begun {
+function begin(ask: Picked, readings: readonly (VfCounters | null)[], context: GrantContext): Begun {
   const { job, uid, process, request, entries } = ask;
-  return context.ledger.beginLease({
+  const vfs = entries.map(({ vf }, i) => ({ vf, last: readings[i] ?? null }));
+  const { id, generations } = context.ledger.beginLease({
     jobKey: job.key, uid, pid: process.pid, startTicks: process.startTicks, rank: request.rank, ranks: request.ranks,
-    grantedAt: Date.now(), dmaLimitBytes: limitOf(ask, context), vfs: entries.map(({ vf }) => vf),
+    grantedAt: Date.now(), dmaLimitBytes: limitOf(ask, context), vfs,
   });
+  return { id, vfs: vfs.map(({ vf, last }, i) => ({ vf, generation: generations[i] ?? 0, last, traffic: last && NO_TRAFFIC, liveBytes: null, peakBytes: null })) };
+}
+
+/** Where the counters of free VFs stand. */
+async function readAll(entries: readonly PoolEntry[], { keeper }: GrantContext): Promise<(VfCounters | null)[]> {
+  const readings: (VfCounters | null)[] = [];
+  for (const { idle, vf } of entries) {
+    readings.push(idle ?? (await keeper.counters(vf)));
+  }
+  return readings;
 }
 
 const limitOf = ({ job }: Ask, { limits }: GrantContext): number => dmaLimit(job, limits.dma_per_vf);
 
-/** The nodes are the user's: notes where the counters stand, and raises the limit. */
-async function prepare(key: number, generations: readonly number[], ask: Picked, context: GrantContext): Promise<Lease> {
+/** The nodes are the user's: raises the limit. */
+function prepare(key: number, vfs: readonly LeasedVf[], ask: Picked, context: GrantContext): Lease {
   const { uid, process, request, job, entries } = ask;
-  const { keeper, limits, prlimit } = context;
+  const { limits, prlimit } = context;
   const dmaLimitBytes = limitOf(ask, context);
-  const vfs: LeasedVf[] = [];
-  for (const [i, entry] of entries.entries()) {
-    const last = entry.idle ?? (await keeper.counters(entry.vf));
-    vfs.push({ vf: entry.vf, generation: generations[i] ?? 0, last, traffic: last && NO_TRAFFIC, liveBytes: null, peakBytes: null });
-  }
   const policy = limits.memlock === 'unlimited' || job.memoryBytes === undefined ? limits.memlock : Math.min(limits.memlock, dmaLimitBytes * entries.length);
   const memlock = raiseMemlock(process.pid, policy, prlimit);
   // The limit was set by pid: only now is it sure that it was this process's.

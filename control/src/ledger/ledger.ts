@@ -7,11 +7,12 @@
 import { readFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import type Database from 'better-sqlite3';
-import type { LimitBytes, Rlimit } from '../libc.js';
+import type { Rlimit } from '../libc.js';
 import { NO_TRAFFIC, type Vf, type VfCounters } from '../providers/provider.js';
 import { IN_MEMORY, openDatabase, ledgerError, type Db } from './database.js';
 import { isVfringError } from '../errors.js';
-import type { JobRecord, JobState, LeaseRecord, LeaseState, NewJob, NewLease, VfReading } from './records.js';
+import type { JobRecord, LeaseRecord, NewJob, NewLease, VfReading } from './records.js';
+import { fromCounters, limitText, toCounters, toJob, toLease, type Row, type Value } from './rows.js';
 
 export interface LedgerLimits {
   /** Ended leases that are remembered one by one; beyond, only their job's totals are. */
@@ -29,8 +30,7 @@ const TIDY_AFTER = 200;
 /** However busy: its log takes some 15 MiB by then. */
 const TIDY_AT_LAST = 500;
 
-type Statement = Database.Statement<unknown[]>;
-type Row = Readonly<Record<string, number | string | null>>;
+type Statement = Database.Statement<[readonly Value[]]>;
 
 export class Ledger {
   /** The machine was started anew since the ledger was last open: no process of it lives. */
@@ -39,6 +39,10 @@ export class Ledger {
   readonly #db: Db;
   readonly #limits: LedgerLimits;
   readonly #statements = new Map<string, Statement>();
+  /** How often each VF has been given out. In the table it is written when a lease ends; while one goes on, its own row has it. */
+  readonly #generations = new Map<string, number>();
+  /** Keys of what was written of VFs as they are, which seldom change. */
+  #descriptions = new WeakMap<Vf, number>();
   #sincePrune = 0;
   /** Since it was last due to take the log into the file. */
   #commits = 0;
@@ -50,7 +54,14 @@ export class Ledger {
     this.#limits = options.limits ?? LEDGER_LIMITS;
     this.#db = openDatabase(file);
     this.rebooted = this.#work(() => this.#noteBoot(options.bootId ?? readFileSync(BOOT_ID, 'latin1').trim()));
-    this.#work(() => this.#prune());
+    this.#work(() => {
+      this.#prune();
+      this.#run('DELETE FROM vf_descriptions WHERE key NOT IN (SELECT description FROM lease_vfs)', []);
+    });
+    this.#look(() => {
+      const rows = this.#all(`SELECT name, max(generation) AS generation FROM (SELECT name, generation FROM vfs UNION ALL SELECT name, generation FROM lease_vfs) GROUP BY name`);
+      rows.forEach((row) => this.#generations.set(String(row['name']), Number(row['generation'])));
+    });
   }
 
   /** True when it may be time to tidy. */
@@ -105,7 +116,8 @@ export class Ledger {
         this.#run(
           `INSERT INTO jobs (uid, id, ranks, spread, vfs, memory_bytes, time_limit_s, wait_until, state, created_at, opened_at)
            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-          [job.uid, job.id, job.ranks, job.spread, job.vfs, job.memoryBytes, job.timeLimitS, job.waitUntil, job.state, job.createdAt, job.openedAt],
+          [job.uid, job.id, job.ranks ?? null, job.spread ?? null, job.vfs ?? null, job.memoryBytes ?? null, job.timeLimitS ?? null, job.waitUntil ?? null,
+            job.state, job.createdAt, job.openedAt ?? null],
         ).lastInsertRowid,
       ),
     );
@@ -162,9 +174,14 @@ export class Ledger {
         [lease.jobKey, lease.uid, lease.pid, lease.startTicks, lease.rank, lease.ranks, lease.grantedAt, lease.dmaLimitBytes],
       );
       const id = Number(lastInsertRowid);
-      const generations = lease.vfs.map((vf, place) => {
-        const generation = this.#nextGeneration(vf.name);
-        this.#run('INSERT INTO lease_vfs (lease, place, vf, name, generation) VALUES (?, ?, ?, ?, ?)', [id, place, JSON.stringify(vf), vf.name, generation]);
+      const generations = lease.vfs.map(({ vf, last }, place) => {
+        const generation = this.generation(vf.name) + 1;
+        this.#generations.set(vf.name, generation);
+        this.#run(
+          `INSERT INTO lease_vfs (lease, place, name, generation, description, last_tx_frames, last_tx_bytes, last_rx_frames, last_rx_bytes,
+             tx_frames, tx_bytes, rx_frames, rx_bytes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+          [id, place, vf.name, generation, this.#describe(vf), ...fromCounters(last), ...fromCounters(last && NO_TRAFFIC)],
+        );
         return generation;
       });
       return { id, generations };
@@ -172,18 +189,20 @@ export class Ledger {
   }
 
   /** Its VFs are handed over and its process may learn of it. */
-  holdLease(id: number, memlockBytes: number | null, memlockBefore: Rlimit | undefined, readings: readonly VfReading[], at: number): void {
+  holdLease(id: number, memlockBytes: number | null, memlockBefore: Rlimit | undefined, at: number): void {
     this.#work(() => {
       this.#run(`UPDATE leases SET state = 'held', memlock_bytes = ?, memlock_soft = ?, memlock_hard = ?, sampled_at = ? WHERE id = ?`, [
         memlockBytes, limitText(memlockBefore?.soft), limitText(memlockBefore?.hard), at, id,
       ]);
-      this.#read(id, readings);
     });
   }
 
   /** It did not come about. Its VFs' generations stay used up. */
   dropLease(id: number): void {
-    this.#work(() => this.#run('DELETE FROM leases WHERE id = ?', [id]));
+    this.#work(() => {
+      this.#settleVfs(id);
+      this.#run('DELETE FROM leases WHERE id = ?', [id]);
+    });
   }
 
   /** The limit to put back goes with the process to another of its leases. */
@@ -226,12 +245,7 @@ export class Ledger {
           readings.length - known.length, Math.max(0, ...readings.map(({ peakBytes }) => peakBytes ?? 0)), id,
         ],
       );
-      this.#run(
-        `UPDATE vfs SET tx_frames = vfs.tx_frames + coalesce(c.tx_frames, 0), tx_bytes = vfs.tx_bytes + coalesce(c.tx_bytes, 0),
-           rx_frames = vfs.rx_frames + coalesce(c.rx_frames, 0), rx_bytes = vfs.rx_bytes + coalesce(c.rx_bytes, 0)
-         FROM lease_vfs AS c WHERE c.lease = ? AND c.name = vfs.name`,
-        [id],
-      );
+      this.#settleVfs(id);
       if (++this.#sincePrune >= PRUNE_EVERY) {
         this.#prune();
       }
@@ -259,7 +273,7 @@ export class Ledger {
 
   /** Leases that had not ended when the ledger was last written, oldest first. */
   openLeases(): LeaseRecord[] {
-    return this.#look(() => this.#leases(`state <> 'ended'`, []));
+    return this.#look(() => this.#leases('ended_at IS NULL', []));
   }
 
   leasesOf(jobKey: number): LeaseRecord[] {
@@ -275,18 +289,19 @@ export class Ledger {
 
   /** How often the VF has been given out, 0 for one that never was. */
   generation(name: string): number {
-    return this.#look(() => Number(this.#all('SELECT generation FROM vfs WHERE name = ?', [name])[0]?.['generation'] ?? 0));
+    return this.#generations.get(name) ?? 0;
   }
 
   /** What each VF has carried under all its leases so far, by name. It never goes down. */
   vfTotals(): Map<string, VfCounters> {
     return this.#look(() => {
       const totals = new Map<string, VfCounters>();
+      const sums = ['tx_frames', 'tx_bytes', 'rx_frames', 'rx_bytes'].map((column) => `coalesce(sum(${column}), 0) AS ${column}`).join(', ');
       const rows = this.#all(
-        `SELECT vfs.name, vfs.tx_frames + coalesce(sum(h.tx_frames), 0) AS tx_frames, vfs.tx_bytes + coalesce(sum(h.tx_bytes), 0) AS tx_bytes,
-           vfs.rx_frames + coalesce(sum(h.rx_frames), 0) AS rx_frames, vfs.rx_bytes + coalesce(sum(h.rx_bytes), 0) AS rx_bytes
-         FROM vfs LEFT JOIN (SELECT lease_vfs.* FROM leases JOIN lease_vfs ON lease_vfs.lease = leases.id WHERE leases.state <> 'ended') AS h ON h.name = vfs.name
-         GROUP BY vfs.name`,
+        `SELECT name, ${sums} FROM (
+           SELECT name, tx_frames, tx_bytes, rx_frames, rx_bytes FROM vfs UNION ALL
+           SELECT name, tx_frames, tx_bytes, rx_frames, rx_bytes FROM leases JOIN lease_vfs ON lease_vfs.lease = leases.id WHERE leases.ended_at IS NULL)
+         GROUP BY name`,
       );
       for (const row of rows) {
         totals.set(String(row['name']), toCounters(row) ?? NO_TRAFFIC);
@@ -307,12 +322,26 @@ export class Ledger {
     return before !== undefined && before !== bootId;
   }
 
-  #nextGeneration(name: string): number {
-    return Number(
-      this.#all(
-        `INSERT INTO vfs (name, generation) VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET generation = generation + 1 RETURNING generation`,
-        [name],
-      )[0]?.['generation'],
+  /** Key of the VF as it is. */
+  #describe(vf: Vf): number {
+    let key = this.#descriptions.get(vf);
+    if (key === undefined) {
+      const text = JSON.stringify(vf);
+      this.#run('INSERT INTO vf_descriptions (vf) VALUES (?) ON CONFLICT (vf) DO NOTHING', [text]);
+      key = Number(this.#all('SELECT key FROM vf_descriptions WHERE vf = ?', [text])[0]?.['key']);
+      this.#descriptions.set(vf, key);
+    }
+    return key;
+  }
+
+  /** What outlives the rows of a lease: how often its VFs were given out, and what they carried. */
+  #settleVfs(id: number): void {
+    this.#run(
+      `INSERT INTO vfs (name, generation, tx_frames, tx_bytes, rx_frames, rx_bytes)
+         SELECT name, generation, coalesce(tx_frames, 0), coalesce(tx_bytes, 0), coalesce(rx_frames, 0), coalesce(rx_bytes, 0) FROM lease_vfs WHERE lease = ?
+       ON CONFLICT (name) DO UPDATE SET generation = max(generation, excluded.generation), tx_frames = tx_frames + excluded.tx_frames,
+         tx_bytes = tx_bytes + excluded.tx_bytes, rx_frames = rx_frames + excluded.rx_frames, rx_bytes = rx_bytes + excluded.rx_bytes`,
+      [id],
     );
   }
 
@@ -321,14 +350,16 @@ export class Ledger {
   }
 
   #writeReading(id: number, place: number, { last, traffic, peakBytes }: VfReading): void {
-    this.#run('UPDATE lease_vfs SET last = ?, tx_frames = ?, tx_bytes = ?, rx_frames = ?, rx_bytes = ?, peak_bytes = ? WHERE lease = ? AND place = ?', [
-      last && JSON.stringify(last), traffic?.txFrames, traffic?.txBytes, traffic?.rxFrames, traffic?.rxBytes, peakBytes, id, place,
-    ]);
+    this.#run(
+      `UPDATE lease_vfs SET last_tx_frames = ?, last_tx_bytes = ?, last_rx_frames = ?, last_rx_bytes = ?,
+         tx_frames = ?, tx_bytes = ?, rx_frames = ?, rx_bytes = ?, peak_bytes = ? WHERE lease = ? AND place = ?`,
+      [...fromCounters(last), ...fromCounters(traffic), peakBytes, id, place],
+    );
   }
 
-  #leases(where: string, params: readonly (string | number)[]): LeaseRecord[] {
+  #leases(where: string, params: readonly Value[]): LeaseRecord[] {
     return this.#all(`SELECT * FROM leases WHERE ${where} ORDER BY id`, params).map((row) =>
-      toLease(row, this.#all('SELECT * FROM lease_vfs WHERE lease = ? ORDER BY place', [Number(row['id'])])),
+      toLease(row, this.#all('SELECT * FROM lease_vfs JOIN vf_descriptions ON key = description WHERE lease = ? ORDER BY place', [Number(row['id'])])),
     );
   }
 
@@ -341,7 +372,7 @@ export class Ledger {
     );
     this.#run(
       `DELETE FROM jobs WHERE key <= (SELECT key FROM jobs ORDER BY key DESC LIMIT 1 OFFSET ?)
-         AND (state = 'ended' OR (state = 'open' AND vfs IS NULL AND time_limit_s IS NULL)) AND NOT EXISTS (SELECT 1 FROM leases WHERE job = jobs.key AND leases.state <> 'ended')`,
+         AND (state = 'ended' OR (state = 'open' AND vfs IS NULL AND time_limit_s IS NULL)) AND NOT EXISTS (SELECT 1 FROM leases WHERE job = jobs.key AND leases.ended_at IS NULL)`,
       [this.#limits.jobs],
     );
   }
@@ -364,16 +395,18 @@ export class Ledger {
       this.#commits++;
       return this.#db.transaction(task).immediate();
     } catch (error) {
+      // What was described meanwhile is not in the file.
+      this.#descriptions = new WeakMap();
       throw isVfringError(error) ? error : ledgerError(this.#file, error);
     }
   }
 
-  #run(sql: string, params: readonly unknown[]): { readonly lastInsertRowid: number | bigint; readonly changes: number } {
-    return this.#statement(sql).run(...params.map((value) => value ?? null));
+  #run(sql: string, params: readonly Value[]): { readonly lastInsertRowid: number | bigint; readonly changes: number } {
+    return this.#statement(sql).run(params);
   }
 
-  #all(sql: string, params: readonly (string | number)[] = []): Row[] {
-    return this.#statement(sql).all(...params) as Row[];
+  #all(sql: string, params: readonly Value[] = []): Row[] {
+    return this.#statement(sql).all(params) as Row[];
   }
 
   #statement(sql: string): Statement {
@@ -381,87 +414,8 @@ export class Ledger {
     if (known !== undefined) {
       return known;
     }
-    const statement = this.#db.prepare<unknown[]>(sql);
+    const statement = this.#db.prepare<[readonly Value[]]>(sql);
     this.#statements.set(sql, statement);
     return statement;
   }
-}
-
-const number = (value: Row[string] | undefined): number => Number(value);
-const maybe = (value: Row[string] | undefined): number | undefined => (value === null || value === undefined ? undefined : Number(value));
-const text = (value: Row[string] | undefined): string | undefined => (value === null || value === undefined ? undefined : String(value));
-
-function toJob(row: Row): JobRecord {
-  return {
-    key: number(row['key']),
-    uid: number(row['uid']),
-    id: String(row['id']),
-    ranks: maybe(row['ranks']),
-    spread: text(row['spread']) as JobRecord['spread'],
-    vfs: maybe(row['vfs']),
-    memoryBytes: maybe(row['memory_bytes']),
-    timeLimitS: maybe(row['time_limit_s']),
-    waitUntil: maybe(row['wait_until']),
-    state: String(row['state']) as JobState,
-    createdAt: number(row['created_at']),
-    openedAt: maybe(row['opened_at']),
-    endedAt: maybe(row['ended_at']),
-    how: text(row['how']),
-    totals: {
-      leases: number(row['leases']),
-      vfMs: number(row['vf_ms']),
-      traffic: toCounters(row) ?? NO_TRAFFIC,
-      uncounted: number(row['uncounted']),
-      peakBytes: number(row['peak_bytes']),
-    },
-  };
-}
-
-function toLease(row: Row, vfs: readonly Row[]): LeaseRecord {
-  const soft = text(row['memlock_soft']);
-  const hard = text(row['memlock_hard']);
-  return {
-    id: number(row['id']),
-    jobKey: number(row['job']),
-    uid: number(row['uid']),
-    pid: number(row['pid']),
-    startTicks: number(row['start_ticks']),
-    rank: number(row['rank']),
-    ranks: number(row['ranks']),
-    state: String(row['state']) as LeaseState,
-    how: text(row['how']),
-    grantedAt: number(row['granted_at']),
-    endedAt: maybe(row['ended_at']),
-    sampledAt: maybe(row['sampled_at']),
-    dmaLimitBytes: number(row['dma_limit_bytes']),
-    memlockBytes: maybe(row['memlock_bytes']) ?? null,
-    memlockBefore: soft === undefined || hard === undefined ? undefined : { soft: toLimit(soft), hard: toLimit(hard) },
-    vfs: vfs.map((vf) => ({
-      vf: JSON.parse(String(vf['vf'])) as Vf,
-      generation: number(vf['generation']),
-      last: vf['last'] === null ? null : (JSON.parse(String(vf['last'])) as VfCounters),
-      traffic: toCounters(vf),
-      peakBytes: maybe(vf['peak_bytes']) ?? null,
-    })),
-  };
-}
-
-function toCounters(row: Row): VfCounters | null {
-  if (row['tx_frames'] === null || row['tx_frames'] === undefined) {
-    return null;
-  }
-  return {
-    txFrames: number(row['tx_frames']),
-    rxFrames: number(row['rx_frames']),
-    txBytes: number(row['tx_bytes']),
-    rxBytes: number(row['rx_bytes']),
-  };
-}
-
-function limitText(limit: LimitBytes | undefined): string | null {
-  return limit === undefined ? null : String(limit);
-}
-
-function toLimit(limit: string): LimitBytes {
-  return limit === 'unlimited' ? limit : Number(limit);
 }

@@ -85,4 +85,41 @@ export const MIGRATIONS: readonly string[] = [
     rx_bytes   INTEGER NOT NULL DEFAULT 0
   ) STRICT, WITHOUT ROWID;
   `,
+  // 2: fewer pages to write while processes wait for their leases. What a VF is stands once for all its leases; readings are
+  // integers; who had a VF is found without an index; a lease moves in the index of those under way when it begins and ends only;
+  // how often a VF was given out is in the rows of its leases until they end.
+  `
+  CREATE TABLE vf_descriptions (
+    key INTEGER PRIMARY KEY,
+    vf  TEXT NOT NULL UNIQUE          -- a VF as it was, in JSON
+  ) STRICT;
+  INSERT INTO vf_descriptions (vf) SELECT DISTINCT vf FROM lease_vfs;
+
+  CREATE TABLE new_lease_vfs (
+    lease       INTEGER NOT NULL REFERENCES leases (id) ON DELETE CASCADE,
+    place       INTEGER NOT NULL,
+    name        TEXT    NOT NULL,
+    generation  INTEGER NOT NULL,
+    description INTEGER NOT NULL REFERENCES vf_descriptions (key),
+    last_tx_frames INTEGER,           -- registers at the last reading; null: not known
+    last_tx_bytes  INTEGER,
+    last_rx_frames INTEGER,
+    last_rx_bytes  INTEGER,
+    tx_frames   INTEGER,              -- carried under this lease; null: not known
+    tx_bytes    INTEGER,
+    rx_frames   INTEGER,
+    rx_bytes    INTEGER,
+    peak_bytes  INTEGER,
+    PRIMARY KEY (lease, place)
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO new_lease_vfs
+    SELECT lease, place, name, generation, key, last ->> 'txFrames', last ->> 'txBytes', last ->> 'rxFrames', last ->> 'rxBytes',
+      tx_frames, tx_bytes, rx_frames, rx_bytes, peak_bytes
+    FROM lease_vfs JOIN vf_descriptions USING (vf);
+  DROP TABLE lease_vfs;
+  ALTER TABLE new_lease_vfs RENAME TO lease_vfs;
+
+  DROP INDEX leases_open;
+  CREATE INDEX leases_open ON leases (id) WHERE ended_at IS NULL;
+  `,
 ];

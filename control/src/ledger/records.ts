@@ -65,7 +65,13 @@ export interface NewLease {
   readonly ranks: number;
   readonly grantedAt: number;
   readonly dmaLimitBytes: number;
-  readonly vfs: readonly Vf[];
+  readonly vfs: readonly NewLeaseVf[];
+}
+
+export interface NewLeaseVf {
+  readonly vf: Vf;
+  /** Its registers; null when they cannot be read. */
+  readonly last: VfCounters | null;
 }
 
 export interface LeaseVfRecord {

@@ -14,7 +14,7 @@ import { tempDir } from '../helpers/temp-dir.js';
 
 const vf = (name: string): Vf => ({ kind: 'soft', name, device: `/x/${name}`, mac: '02:00:00:00:00:00', mtu: 9000, pf: 'soft', numa: -1 });
 const lease = (jobKey: number, ...names: string[]): NewLease => ({
-  jobKey, uid: 7, pid: 99, startTicks: 1234, rank: 0, ranks: 1, grantedAt: 1000, dmaLimitBytes: 4096, vfs: names.map(vf),
+  jobKey, uid: 7, pid: 99, startTicks: 1234, rank: 0, ranks: 1, grantedAt: 1000, dmaLimitBytes: 4096, vfs: names.map((name) => ({ vf: vf(name), last: null })),
 });
 const reading = (txBytes: number | null): VfReading => ({
   last: { txFrames: 1, rxFrames: 1, txBytes: 1, rxBytes: 1 },
@@ -47,7 +47,7 @@ describe('a ledger', () => {
 
     ledger = new Ledger(file);
     expect(ledger.openLeases()).toMatchObject([{ id, state: 'granting', pid: 99, startTicks: 1234, vfs: [{ generation: 1, vf: vf('vf0') }, { vf: vf('vf1') }] }]);
-    ledger.holdLease(id, -1, { soft: 8192, hard: 'unlimited' }, [reading(0), reading(0)], 5);
+    ledger.holdLease(id, -1, { soft: 8192, hard: 'unlimited' }, 5);
     ledger.close();
 
     ledger = new Ledger(file);
@@ -190,7 +190,7 @@ describe('the log of the ledger', () => {
   const busy = (ledger: Ledger, key: number, leases: number): void => {
     for (let i = 0; i < leases; i++) {
       const { id } = ledger.beginLease(lease(key, 'vf0'));
-      ledger.holdLease(id, -1, undefined, [reading(0)], 5);
+      ledger.holdLease(id, -1, undefined, 5);
       ledger.endingLease(id, 'released');
       ledger.endLease(id, 'released', 9, [reading(1)]);
     }

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** Rows of the ledger's tables as records, and back. */
+import type { LimitBytes } from '../libc.js';
+import { NO_TRAFFIC, type Vf, type VfCounters } from '../providers/provider.js';
+import type { JobRecord, JobState, LeaseRecord, LeaseState } from './records.js';
+
+/** What a column holds, as SQLite gives it. */
+export type Value = number | string | null;
+export type Row = Readonly<Record<string, Value>>;
+
+const number = (value: Row[string] | undefined): number => Number(value);
+const maybe = (value: Row[string] | undefined): number | undefined => (value === null || value === undefined ? undefined : Number(value));
+const text = (value: Row[string] | undefined): string | undefined => (value === null || value === undefined ? undefined : String(value));
+
+export function toJob(row: Row): JobRecord {
+  return {
+    key: number(row['key']),
+    uid: number(row['uid']),
+    id: String(row['id']),
+    ranks: maybe(row['ranks']),
+    spread: text(row['spread']) as JobRecord['spread'],
+    vfs: maybe(row['vfs']),
+    memoryBytes: maybe(row['memory_bytes']),
+    timeLimitS: maybe(row['time_limit_s']),
+    waitUntil: maybe(row['wait_until']),
+    state: String(row['state']) as JobState,
+    createdAt: number(row['created_at']),
+    openedAt: maybe(row['opened_at']),
+    endedAt: maybe(row['ended_at']),
+    how: text(row['how']),
+    totals: {
+      leases: number(row['leases']),
+      vfMs: number(row['vf_ms']),
+      traffic: toCounters(row) ?? NO_TRAFFIC,
+      uncounted: number(row['uncounted']),
+      peakBytes: number(row['peak_bytes']),
+    },
+  };
+}
+
+export function toLease(row: Row, vfs: readonly Row[]): LeaseRecord {
+  const soft = text(row['memlock_soft']);
+  const hard = text(row['memlock_hard']);
+  return {
+    id: number(row['id']),
+    jobKey: number(row['job']),
+    uid: number(row['uid']),
+    pid: number(row['pid']),
+    startTicks: number(row['start_ticks']),
+    rank: number(row['rank']),
+    ranks: number(row['ranks']),
+    state: String(row['state']) as LeaseState,
+    how: text(row['how']),
+    grantedAt: number(row['granted_at']),
+    endedAt: maybe(row['ended_at']),
+    sampledAt: maybe(row['sampled_at']),
+    dmaLimitBytes: number(row['dma_limit_bytes']),
+    memlockBytes: maybe(row['memlock_bytes']) ?? null,
+    memlockBefore: soft === undefined || hard === undefined ? undefined : { soft: toLimit(soft), hard: toLimit(hard) },
+    vfs: vfs.map((vf) => ({
+      vf: JSON.parse(String(vf['vf'])) as Vf,
+      generation: number(vf['generation']),
+      last: toCounters(vf, 'last_'),
+      traffic: toCounters(vf),
+      peakBytes: maybe(vf['peak_bytes']) ?? null,
+    })),
+  };
+}
+
+export function toCounters(row: Row, prefix: '' | 'last_' = ''): VfCounters | null {
+  const frames = row[`${prefix}tx_frames`];
+  if (frames === null || frames === undefined) {
+    return null;
+  }
+  return {
+    txFrames: number(frames),
+    rxFrames: number(row[`${prefix}rx_frames`]),
+    txBytes: number(row[`${prefix}tx_bytes`]),
+    rxBytes: number(row[`${prefix}rx_bytes`]),
+  };
+}
+
+/** In the order of the columns: tx_frames, tx_bytes, rx_frames, rx_bytes. */
+export function fromCounters(counters: VfCounters | null): [Value, Value, Value, Value] {
+  return counters === null ? [null, null, null, null] : [counters.txFrames, counters.txBytes, counters.rxFrames, counters.rxBytes];
+}
+
+export function limitText(limit: LimitBytes | undefined): string | null {
+  return limit === undefined ? null : String(limit);
+}
+
+function toLimit(limit: string): LimitBytes {
+  return limit === 'unlimited' ? limit : Number(limit);
+}
