@@ -81,21 +81,35 @@ int ListenAt(Napi::Env env, const std::string &path)
     return fd.release();
 }
 
-/* new LineListener(path, lineBytes, silenceMs, lineMs, perUid, onReady) */
+/* The limit of that name. */
+int64_t Limit(const Napi::Object &limits, const char *name)
+{
+    Napi::Value value = limits.Get(name);
+
+    if (!value.IsNumber()) {
+        throw Napi::TypeError::New(limits.Env(), std::string(name) + " must be a number");
+    }
+    return value.As<Napi::Number>().Int64Value();
+}
+
+/* new LineListener(path, limits, onReady) */
 LineListener::LineListener(const Napi::CallbackInfo &info)
     : Napi::ObjectWrap<LineListener>(info)
 {
     Napi::Env env = info.Env();
     std::string path = StringArg(info, 0, "path");
 
-    LineLimits limits = {};
-    limits.line_bytes = static_cast<size_t>(IntArg(info, 1, "lineBytes"));
-    limits.silence = Millis(IntArg(info, 2, "silenceMs"));
-    limits.line = Millis(IntArg(info, 3, "lineMs"));
-    limits.per_uid = static_cast<uint32_t>(IntArg(info, 4, "perUid"));
-    if (info.Length() < 6 || !info[5].IsFunction()) {
-        throw Napi::TypeError::New(env, "onReady must be a function");
+    if (info.Length() < 3 || !info[1].IsObject() || !info[2].IsFunction()) {
+        throw Napi::TypeError::New(env, "limits must be an object and onReady a function");
     }
+    Napi::Object given = info[1].As<Napi::Object>();
+    LineLimits limits = {};
+    limits.line_bytes = static_cast<size_t>(Limit(given, "lineBytes"));
+    limits.silence = Millis(Limit(given, "silenceMs"));
+    limits.line = Millis(Limit(given, "lineMs"));
+    limits.per_uid = static_cast<uint32_t>(Limit(given, "perUid"));
+    limits.together = static_cast<size_t>(Limit(given, "together"));
+    limits.pause = std::chrono::microseconds(Limit(given, "pauseUs"));
     UniqueFd epoll(epoll_create1(EPOLL_CLOEXEC));
     if (epoll.get() < 0) {
         throw SystemError(env, errno, "epoll_create1");
@@ -112,7 +126,7 @@ LineListener::LineListener(const Napi::CallbackInfo &info)
     }
     UniqueFd listening(ListenAt(env, path));
     on_ready_ =
-        Napi::ThreadSafeFunction::New(env, info[5].As<Napi::Function>(), "vfring line", 0, 1);
+        Napi::ThreadSafeFunction::New(env, info[2].As<Napi::Function>(), "vfring line", 0, 1);
     on_ready_.Unref(env);
     /* Alive as long as its environment: the hook below holds a plain pointer. */
     Ref();

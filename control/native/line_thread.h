@@ -31,6 +31,8 @@ struct LineLimits {
     std::chrono::milliseconds silence;
     std::chrono::milliseconds line;
     uint32_t per_uid;
+    size_t together;                 /* lines that are worth telling at once */
+    std::chrono::microseconds pause; /* fewer are told when no other came for so long */
 };
 
 /** A connection whose line is whole. */
@@ -92,7 +94,7 @@ private:
     };
 
     void Run();
-    int TimeoutMs(Clock::time_point now) const;
+    const struct timespec *Timeout(Clock::time_point now, struct timespec *left) const;
     bool Accept();
     void Welcome(int fd);
     bool Read(Connection &connection);
@@ -100,6 +102,7 @@ private:
     void SetDeadline(Connection &connection);
     void Expire(Clock::time_point now);
     void HandOver(const Connection &connection, const char *fault, size_t line_length);
+    bool Gathered(Clock::time_point now) const;
     void Tell();
     void SendAll();
     void Send(LineReply &reply);
@@ -118,6 +121,7 @@ private:
     std::map<int, Connection> reading_;                    /* by descriptor */
     std::set<std::pair<Clock::time_point, int>> deadline_; /* of those, the next first */
     std::vector<LineRequest> whole_;
+    Clock::time_point last_whole_;
 
     std::mutex lock_;
     std::vector<LineRequest> ready_;

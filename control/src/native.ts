@@ -52,6 +52,21 @@ export interface LineRequest extends PeerCred {
   readonly fault?: LineFault;
 }
 
+export interface LineLimits {
+  /** Bytes of a request with its newline. */
+  readonly lineBytes: number;
+  /** A client that sends nothing for this long is cut off. */
+  readonly silenceMs: number;
+  /** A client that has not sent its whole line by then is cut off, however it trickles. */
+  readonly lineMs: number;
+  /** Connections of one uid at the same time. */
+  readonly perUid: number;
+  /** So many lines are handed over without waiting for others. */
+  readonly together: number;
+  /** Fewer are, when no other was whole for this long. */
+  readonly pauseUs: number;
+}
+
 export interface LineListener {
   /** What has come and was not taken before. Each request is to be answered, once. */
   take(): {
@@ -117,15 +132,8 @@ export interface Native {
     readonly VFGOTC: number;
   };
   readonly ProcessWatch: new (onEnd: (token: number) => void) => ProcessWatch;
-  /** Listens at a path where nothing is; every user may connect. Limits are those of LineLimits. `onReady`: there is something to take. */
-  readonly LineListener: new (
-    path: string,
-    lineBytes: number,
-    silenceMs: number,
-    lineMs: number,
-    perUid: number,
-    onReady: () => void,
-  ) => LineListener;
+  /** Listens at a path where nothing is; every user may connect. `onReady`: there is something to take. */
+  readonly LineListener: new (path: string, limits: LineLimits, onReady: () => void) => LineListener;
   /** Calls back with the subsystem ("pci", "net", "uio_vf") of each change that the kernel announces; "overflow": some were lost. */
   readonly UeventWatch: new (onEvent: (subsystem: string) => void) => { close(): void };
 }

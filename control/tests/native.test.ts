@@ -171,11 +171,13 @@ describe('registers', () => {
 });
 
 describe('the listener', () => {
+  const PATIENT = { lineBytes: 4096, silenceMs: 60_000, lineMs: 60_000, perUid: 10, together: 3, pauseUs: 100 };
+
   test('with more clients than descriptors, each has its answer in the end', async () => {
     const path = join(tempDir(), 's');
     const server = spawn('sh', ['-c', 'ulimit -n 40; exec "$0" "$@"', process.execPath, '-e', `
       const { LineListener } = require(${JSON.stringify(addonPath())});
-      const listener = new LineListener(${JSON.stringify(path)}, 4096, 60000, 60000, 1000, () => {
+      const listener = new LineListener(${JSON.stringify(path)}, ${JSON.stringify({ ...PATIENT, perUid: 1000 })}, () => {
         for (const { fd, line } of listener.take().requests) listener.answer(fd, line + '!', '');
       });
       console.log('ready');
@@ -198,7 +200,7 @@ describe('the listener', () => {
     const path = join(tempDir(), 's');
     let ready: () => void = () => {};
     const came = new Promise<void>((resolve) => (ready = resolve));
-    const listener = new addon.LineListener(path, 4096, 60_000, 60_000, 10, () => ready());
+    const listener = new addon.LineListener(path, PATIENT, () => ready());
     onTestFinished(() => listener.close());
     const client = connect(path);
     client.write('hello\n');
@@ -221,7 +223,7 @@ describe('the listener', () => {
 
   test('descriptors and processes of requests are not left open', async () => {
     const path = join(tempDir(), 's');
-    const listener = new addon.LineListener(path, 4096, 60_000, 60_000, 10, () => {
+    const listener = new addon.LineListener(path, PATIENT, () => {
       for (const { fd } of listener.take().requests) {
         listener.answer(fd, 'bye', '');
       }

@@ -1,29 +1,26 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Has what comes together done together. */
-import { performance } from 'node:perf_hooks';
-import { setImmediate as turn } from 'node:timers/promises';
 import type { SerialQueue } from './serial-queue.js';
 
-export interface BatchLimits {
-  /** Of one batch; the others are the next one's. */
-  readonly most: number;
-  /** As long as others come within so many milliseconds of the last, more are waited for. */
-  readonly idleMs: number;
-}
+/** More would share a commit that is cheap by then, and all wait until the last is done. One more than half of a node full of ranks. */
+export const MOST_TOGETHER = 33;
 
 /** Collects while the queue is busy, and serves when it is its turn. */
 export class Batches<T> {
   readonly #queue: SerialQueue;
   readonly #serve: (items: readonly T[]) => Promise<void>;
-  readonly #limits: BatchLimits;
+  readonly #most: number;
   /** In the order in which they came. */
   readonly #waiting: T[] = [];
 
-  /** @param serve must not throw */
-  constructor(queue: SerialQueue, serve: (items: readonly T[]) => Promise<void>, limits: BatchLimits) {
+  /**
+   * @param serve must not throw
+   * @param most of one batch; the others are the next one's
+   */
+  constructor(queue: SerialQueue, serve: (items: readonly T[]) => Promise<void>, most = Number.POSITIVE_INFINITY) {
     this.#queue = queue;
     this.#serve = serve;
-    this.#limits = limits;
+    this.#most = most;
   }
 
   add(item: T): void {
@@ -35,25 +32,11 @@ export class Batches<T> {
 
   #serveSoon(): void {
     void this.#queue.run(async () => {
-      await this.#gather();
-      const items = this.#waiting.splice(0, this.#limits.most);
+      const items = this.#waiting.splice(0, this.#most);
       if (this.#waiting.length > 0) {
         this.#serveSoon();
       }
       await this.#serve(items);
     });
-  }
-
-  /** A run of turns of the event loop: no timer is as short. */
-  async #gather(): Promise<void> {
-    const { most, idleMs } = this.#limits;
-    let seen = this.#waiting.length;
-    for (let last = performance.now(); seen < most && performance.now() - last < idleMs; ) {
-      await turn();
-      if (this.#waiting.length > seen) {
-        seen = this.#waiting.length;
-        last = performance.now();
-      }
-    }
   }
 }

@@ -12,11 +12,11 @@ import { JobControl } from './job-control.js';
 import { JobRegistry } from './job-registry.js';
 import { LeaseManager, type Settings } from './lease-manager.js';
 import { leaseServer } from './lease-server.js';
-import type { LineLimits, LineServer } from './line-server.js';
+import type { LineServer } from './line-server.js';
 import type { Prlimit } from './memlock.js';
 import type { Numa } from './numa.js';
 import type { Processes } from './processes.js';
-import type { Native } from '../native.js';
+import type { LineLimits, Native } from '../native.js';
 import { claimRunDir, type RunDir } from './run-dir.js';
 
 export interface DaemonOptions {

@@ -11,7 +11,7 @@ import type { Ledger } from '../ledger/ledger.js';
 import type { VfReading } from '../ledger/records.js';
 import type { Log } from '../log.js';
 import type { PlannedStep, Provider } from '../providers/provider.js';
-import { Batches } from './batches.js';
+import { Batches, MOST_TOGETHER } from './batches.js';
 import { checkVfQuota, leasable, queued, reserved } from './claims.js';
 import { grant, handOver, type GrantContext, type Granted } from './grant.js';
 import type { JobRegistry } from './job-registry.js';
@@ -61,11 +61,6 @@ interface Leaving {
   readonly reject: (error: unknown) => void;
 }
 
-/** More would share a commit that is cheap by then, and all wait until the last is done. One more than half of a node full of ranks. */
-const MOST_TOGETHER = 33;
-/** Ranks that a launcher starts together, or a barrier lets go, ask within some ten microseconds of each other. */
-const TOGETHER_MS = 0.1;
-
 /** Wrap-free readings: a gap of so many sampling periods is still sure to hold one wrap at most. */
 const SAFE_PERIODS = 3;
 
@@ -76,8 +71,8 @@ export class LeaseManager {
   readonly #keeper: VfKeeper;
   readonly #queue = new SerialQueue(() => this.#worked());
   readonly #leases = new Map<string, Lease>();
-  readonly #asks = new Batches<Waiting>(this.#queue, (wishes) => this.#serveAll(wishes), { most: MOST_TOGETHER, idleMs: TOGETHER_MS });
-  readonly #ends = new Batches<Leaving>(this.#queue, (leaving) => this.#endAll(leaving), { most: Number.POSITIVE_INFINITY, idleMs: 0 });
+  readonly #asks = new Batches<Waiting>(this.#queue, (wishes) => this.#serveAll(wishes), MOST_TOGETHER);
+  readonly #ends = new Batches<Leaving>(this.#queue, (leaving) => this.#endAll(leaving));
   #changed: () => void = () => {};
   #worked: () => void = () => {};
   #closing = false;

@@ -2,10 +2,10 @@
 /** The lease protocol on its socket (docs/lease-protocol.md). */
 import { asVfringError, causeText } from '../errors.js';
 import type { Log } from '../log.js';
-import type { Native } from '../native.js';
+import type { LineLimits, Native } from '../native.js';
 import type { LeaseManager } from './lease-manager.js';
 import { badRequest, errorReply, leaseReply, parseRequest, releaseReply } from './lease-messages.js';
-import { LINE_LIMITS, LineServer, type LineAnswer, type LineFault, type LineLimits, type LinePeer } from './line-server.js';
+import { LINE_LIMITS, LineServer, type LineAnswer, type LineFault, type LinePeer } from './line-server.js';
 import type { Processes } from './processes.js';
 import { RefusalLog } from './refusal-log.js';
 

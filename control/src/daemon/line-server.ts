@@ -6,21 +6,11 @@
  * addon's thread sees to that; here are the lines that are whole.
  */
 import { VfringError, causeText } from '../errors.js';
-import type { LineFault as ReadFault, LineListener, LineRequest, Native, PeerCred } from '../native.js';
+import type { LineFault as ReadFault, LineLimits, LineListener, LineRequest, Native, PeerCred } from '../native.js';
+import { MOST_TOGETHER } from './batches.js';
 import { clearSocket } from './run-dir.js';
 
-export interface LineLimits {
-  /** Bytes of a request with its newline. */
-  readonly lineBytes: number;
-  /** A client that sends nothing for this long is cut off. */
-  readonly silenceMs: number;
-  /** A client that has not sent its whole line by then is cut off, however it trickles. */
-  readonly lineMs: number;
-  /** Connections of one uid at the same time. */
-  readonly perUid: number;
-}
-
-export const LINE_LIMITS: LineLimits = { lineBytes: 4096, silenceMs: 5000, lineMs: 15_000, perUid: 1024 };
+export const LINE_LIMITS: LineLimits = { lineBytes: 4096, silenceMs: 5000, lineMs: 15_000, perUid: 1024, together: MOST_TOGETHER, pauseUs: 100 };
 
 export type LineFault = ReadFault | 'not UTF-8';
 
@@ -62,10 +52,9 @@ export class LineServer {
 
   /** A socket file that a dead daemon left is replaced. Throws VFRING_ERR_RUN_DIR. */
   listen(path: string): void {
-    const { lineBytes, silenceMs, lineMs, perUid } = this.#limits;
     try {
       clearSocket(path);
-      this.#listener = new this.#addon.LineListener(path, lineBytes, silenceMs, lineMs, perUid, () => this.#serve());
+      this.#listener = new this.#addon.LineListener(path, this.#limits, () => this.#serve());
     } catch (error) {
       throw new VfringError('VFRING_ERR_RUN_DIR', { dir: path, cause: causeText(error) }, { cause: error });
     }
