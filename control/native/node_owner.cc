@@ -96,7 +96,9 @@ Napi::Value SetNodeOwner(const Napi::CallbackInfo &info)
         fchownat(fd.get(), "", uid, gid, AT_EMPTY_PATH) != 0) {
         throw SystemError(env, errno, "chown", path);
     }
-    if (removexattr(self, "system.posix_acl_access") != 0 && errno != ENODATA &&
+    /* Nobody but this user can have left one on a node that was its own alone. */
+    bool was_private = st.st_uid == geteuid() && (st.st_mode & (S_IRWXG | S_IRWXO)) == 0;
+    if (!was_private && removexattr(self, "system.posix_acl_access") != 0 && errno != ENODATA &&
         errno != EOPNOTSUPP) {
         throw SystemError(env, errno, "removexattr", path);
     }
@@ -107,11 +109,7 @@ Napi::Value SetNodeOwner(const Napi::CallbackInfo &info)
     if ((after.st_mode & 07777) != mode && chmod(self, mode) != 0) {
         throw SystemError(env, errno, "chmod", path);
     }
-    Napi::Object before = Napi::Object::New(env);
-    before.Set("uid", Napi::Number::New(env, st.st_uid));
-    before.Set("gid", Napi::Number::New(env, st.st_gid));
-    before.Set("mode", Napi::Number::New(env, st.st_mode & 07777));
-    return before;
+    return env.Undefined();
 }
 
 } // namespace vfring

@@ -143,7 +143,8 @@ Napi::Value PidfdSendSignal(const Napi::CallbackInfo &info)
 
 /**
  * prlimit(pid, resource[, soft, hard]): [soft, hard] as they were before, in
- * bytes; -1 is RLIM_INFINITY, both ways.
+ * bytes; -1 is RLIM_INFINITY, both ways. Null: this process may not set them.
+ * No exception: where it may not, it is told so at every lease.
  */
 Napi::Value Prlimit(const Napi::CallbackInfo &info)
 {
@@ -161,6 +162,9 @@ Napi::Value Prlimit(const Napi::CallbackInfo &info)
     }
     if (prlimit64(static_cast<pid_t>(pid), static_cast<__rlimit_resource>(resource),
                   set ? &wanted : nullptr, &before) != 0) {
+        if (set && errno == EPERM) {
+            return env.Null();
+        }
         throw SystemError(env, errno, "prlimit", std::to_string(pid));
     }
     Napi::Array out = Napi::Array::New(env, 2);

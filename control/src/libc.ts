@@ -21,21 +21,17 @@ export interface Rlimit {
 const flockCall = koffi.load(null).func('int flock(int fd, int operation)');
 
 /**
- * prlimit(2) on another process. Returns the limit before the call.
- * Throws with `code`: EPERM (raising a hard limit needs CAP_SYS_RESOURCE, or
- * the process is of another user), ESRCH (it is gone).
+ * prlimit(2) on another process. Returns the limit before the call; undefined
+ * when this process may not set it (EPERM: raising a hard limit needs
+ * CAP_SYS_RESOURCE, or the process is of another user). Throws with `code`:
+ * ESRCH (it is gone), EPERM (it may not even be asked).
  */
-export function prlimit(pid: number, resource: number, limit?: Rlimit): Rlimit {
-  const depth = Error.stackTraceLimit;
-  // Where an unprivileged daemon is refused at every lease, the stack would cost more than the call.
-  Error.stackTraceLimit = 0;
-  try {
-    const { prlimit: call } = native();
-    const [soft, hard] = limit === undefined ? call(pid, resource) : call(pid, resource, toKernel(limit.soft), toKernel(limit.hard));
-    return { soft: fromKernel(soft), hard: fromKernel(hard) };
-  } finally {
-    Error.stackTraceLimit = depth;
-  }
+export function prlimit(pid: number, resource: number): Rlimit;
+export function prlimit(pid: number, resource: number, limit: Rlimit): Rlimit | undefined;
+export function prlimit(pid: number, resource: number, limit?: Rlimit): Rlimit | undefined {
+  const addon = native();
+  const before = limit === undefined ? addon.prlimit(pid, resource) : addon.prlimit(pid, resource, toKernel(limit.soft), toKernel(limit.hard));
+  return before === null ? undefined : { soft: fromKernel(before[0]), hard: fromKernel(before[1]) };
 }
 
 /** flock(2) without waiting. False when another open file holds the lock. */

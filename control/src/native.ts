@@ -14,12 +14,6 @@ export interface PeerCred {
   readonly gid: number;
 }
 
-export interface NodeOwner {
-  readonly uid: number;
-  readonly gid: number;
-  readonly mode: number;
-}
-
 /** A soft VF, by its file. */
 export interface SoftVfState {
   readonly mac: string;
@@ -97,14 +91,15 @@ export interface Native {
   pidfdSendSignal(pidfd: number, signal: number): void;
   /** One datagram to the socket of sd_notify(3); `path` as NOTIFY_SOCKET has it. */
   sdNotify(path: string, text: string): void;
-  /** prlimit(2). Returns [soft, hard] as they were before; -1 is RLIM_INFINITY, both ways. */
-  prlimit(pid: number, resource: number, soft?: number, hard?: number): [soft: number, hard: number];
+  /** prlimit(2). Returns [soft, hard] as they were before; -1 is RLIM_INFINITY, both ways. Null: they may not be set (EPERM). */
+  prlimit(pid: number, resource: number): readonly [soft: number, hard: number];
+  prlimit(pid: number, resource: number, soft: number, hard: number): readonly [soft: number, hard: number] | null;
   closeFd(fd: number): void;
   /**
    * Changes owner and mode of a VF's node without opening the device, and
    * removes access control lists. `kind` "char" demands a character device
    * with this major and minor number, "file" a regular file with one link.
-   * Returns who owned it before. EINVAL: it is something else.
+   * EINVAL: it is something else.
    */
   setNodeOwner(
     path: string,
@@ -114,7 +109,7 @@ export interface Native {
     uid: number,
     gid: number,
     mode: number,
-  ): NodeOwner;
+  ): void;
   /** Makes the soft VF DIR/vf<index> anew. The caller sees to it that MACs differ. ENOSPC and the like. */
   softVfCreate(dir: string, index: number, mac: string, mtu: number): void;
   /** EPROTO: the file is no soft VF. */

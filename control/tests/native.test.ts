@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** The real addon on the real kernel. */
+import koffi from 'koffi';
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { chmodSync, chownSync, linkSync, openSync, readdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { native } from '../src/native.js';
+import { native, type LineListener } from '../src/native.js';
 import { addonPath } from '../src/paths.js';
 import { tempDir } from './helpers/temp-dir.js';
 
@@ -24,11 +26,47 @@ function capabilities(): string {
   return (BigInt(`0x${effective}`) >> 27n) & 1n ? 'cap_mknod' : '';
 }
 
+/** An access control list as its attribute has it (linux/posix_acl_xattr.h): uid 4343 may read and write. */
+function giveAccess(file: string, mask: number): boolean {
+  const entries = [[1, 6, -1], [2, 6, 4343], [4, 0, -1], [16, mask, -1], [32, 0, -1]] as const;
+  const list = Buffer.alloc(4 + 8 * entries.length);
+  list.writeUInt32LE(2, 0);
+  entries.forEach(([tag, rights, id], i) => {
+    list.writeUInt16LE(tag, 4 + 8 * i);
+    list.writeUInt16LE(rights, 6 + 8 * i);
+    list.writeInt32LE(id, 8 + 8 * i);
+  });
+  const setxattr = koffi.load(null).func('int setxattr(const char *path, const char *name, const uint8_t *value, size_t size, int flags)');
+  return setxattr(file, 'system.posix_acl_access', list, list.length, 0) === 0;
+}
+
+function hasAccessList(file: string): boolean {
+  const getxattr = koffi.load(null).func('long getxattr(const char *path, const char *name, void *value, size_t size)');
+  return Number(getxattr(file, 'system.posix_acl_access', null, 0)) > 0;
+}
+
 describe('owner of a node', () => {
-  test('a file changes its mode; what it was before is returned', () => {
+  test.runIf(isRoot)('an access control list that the former owner left is gone (root only; where the file system has them)', () => {
+    const file = join(tempDir(), 'vf0');
+    writeFileSync(file, '');
+    chownSync(file, 4242, 4242);
+    if (!giveAccess(file, 6)) {
+      return;
+    }
+    expect(hasAccessList(file)).toBe(true);
+    addon.setNodeOwner(file, 'file', 0, 0, 4244, 0, 0o600);
+    expect(hasAccessList(file)).toBe(false);
+    // Its own, but not private: somebody had widened it.
+    addon.setNodeOwner(file, 'file', 0, 0, 0, 0, 0o600);
+    giveAccess(file, 6);
+    addon.setNodeOwner(file, 'file', 0, 0, 4244, 0, 0o600);
+    expect(hasAccessList(file)).toBe(false);
+  });
+
+  test('a file changes its mode', () => {
     const file = join(tempDir(), 'vf0');
     writeFileSync(file, '', { mode: 0o644 });
-    expect(addon.setNodeOwner(file, 'file', 0, 0, uid, gid, 0o600)).toEqual({ uid, gid, mode: 0o644 });
+    addon.setNodeOwner(file, 'file', 0, 0, uid, gid, 0o600);
     expect(statSync(file).mode & 0o7777).toBe(0o600);
   });
 
@@ -194,6 +232,38 @@ describe('the listener', () => {
     })));
     expect(answers).toEqual(clients.map((_socket, i) => `${i}!`));
     clients.forEach((socket) => socket.destroy());
+  });
+
+  const lines = (count: number, path: string): Socket[] => Array.from({ length: count }, (_unused, i) => {
+    const client = connect(path);
+    client.write(`${i}\n`);
+    onTestFinished(() => void client.destroy());
+    return client;
+  });
+
+  test('lines that come one after the other within the pause are handed over together', async () => {
+    const path = join(tempDir(), 's');
+    const taken: number[] = [];
+    const listener: LineListener = new addon.LineListener(path, { ...PATIENT, pauseUs: 300_000 }, () => {
+      const { requests } = listener.take();
+      taken.push(requests.length);
+      requests.forEach(({ fd }) => listener.answer(fd, 'bye', ''));
+    });
+    onTestFinished(() => listener.close());
+    const answered = lines(1, path).map((client) => new Promise((resolve) => client.once('data', resolve)));
+    await sleep(20);
+    answered.push(...lines(1, path).map((client) => new Promise((resolve) => client.once('data', resolve))));
+    await Promise.all(answered);
+    expect(taken).toEqual([2]);
+  });
+
+  test('as many as are served together wait for no other', async () => {
+    const path = join(tempDir(), 's');
+    const listener: LineListener = new addon.LineListener(path, { ...PATIENT, pauseUs: 3_600_000_000 }, () => {
+      listener.take().requests.forEach(({ fd }) => listener.answer(fd, 'bye', ''));
+    });
+    onTestFinished(() => listener.close());
+    await Promise.all(lines(PATIENT.together, path).map((client) => new Promise((resolve) => client.once('data', resolve))));
   });
 
   test('a request is answered once; the process of its client is given away once', async () => {

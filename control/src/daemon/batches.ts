@@ -8,16 +8,16 @@ export const MOST_TOGETHER = 33;
 /** Collects while the queue is busy, and serves when it is its turn. */
 export class Batches<T> {
   readonly #queue: SerialQueue;
-  readonly #serve: (items: readonly T[]) => Promise<void>;
+  readonly #serve: (items: readonly T[], more: boolean) => Promise<void>;
   readonly #most: number;
   /** In the order in which they came. */
   readonly #waiting: T[] = [];
 
   /**
-   * @param serve must not throw
+   * @param serve must not throw. `more`: others wait, who are served next
    * @param most of one batch; the others are the next one's
    */
-  constructor(queue: SerialQueue, serve: (items: readonly T[]) => Promise<void>, most = Number.POSITIVE_INFINITY) {
+  constructor(queue: SerialQueue, serve: (items: readonly T[], more: boolean) => Promise<void>, most = Number.POSITIVE_INFINITY) {
     this.#queue = queue;
     this.#serve = serve;
     this.#most = most;
@@ -33,10 +33,11 @@ export class Batches<T> {
   #serveSoon(): void {
     void this.#queue.run(async () => {
       const items = this.#waiting.splice(0, this.#most);
-      if (this.#waiting.length > 0) {
+      const more = this.#waiting.length > 0;
+      if (more) {
         this.#serveSoon();
       }
-      await this.#serve(items);
+      await this.#serve(items, more);
     });
   }
 }

@@ -75,8 +75,11 @@ export function vfsOf(uid: number, jobs: readonly Job[]): number {
 /** Throws VFRING_ERR_QUOTA. `more`: VFs that a new lease without a reservation, or a new reservation, adds. */
 export function checkVfQuota(uid: number, jobs: readonly Job[], more: number, quotas: Quotas): void {
   const limit = quotas.vfs_per_user;
+  if (limit === undefined) {
+    return;
+  }
   const have = vfsOf(uid, jobs);
-  if (limit !== undefined && more > 0 && have + more > limit) {
+  if (more > 0 && have + more > limit) {
     throw new VfringError('VFRING_ERR_QUOTA', { uid, limit, what: 'VFs', have, wanted: more, field: 'vfs_per_user' });
   }
 }

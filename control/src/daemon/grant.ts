@@ -6,13 +6,12 @@
 import type { Config, NumaPolicy } from '../config/schema.js';
 import { VfringError, causeText } from '../errors.js';
 import type { Ledger } from '../ledger/ledger.js';
-import { RLIMIT_MEMLOCK } from '../libc.js';
 import type { Log } from '../log.js';
 import { NO_TRAFFIC, type Provider, type VfCounters } from '../providers/provider.js';
 import { dmaLimit } from './claims.js';
 import type { Job } from './job-registry.js';
 import { leaseId, type Lease, type LeaseRequest, type LeasedVf } from './lease.js';
-import { raiseMemlock, type Prlimit } from './memlock.js';
+import { raiseMemlock, restoreMemlock, type Prlimit } from './memlock.js';
 import { numaView, type Numa } from './numa.js';
 import type { WatchedProcess } from './processes.js';
 import { farOnly, shortage } from './shortage.js';
@@ -64,7 +63,8 @@ export async function grant(ask: Ask, context: GrantContext): Promise<Granted> {
   const barred = new Set<PoolEntry>();
   let refused: unknown;
   for (;;) {
-    const [result] = await handOver([await pick(ask, context, barred, [], refused)], context);
+    const free = context.pool.in('free').filter((entry) => !barred.has(entry));
+    const [result] = await handOver([await pick(ask, context, free, [], refused)], context);
     if (result === undefined) {
       throw new Error('a wish has a result');
     }
@@ -83,32 +83,35 @@ export async function grant(ask: Ask, context: GrantContext): Promise<Granted> {
 /**
  * Picks free VFs with a link. Throws when there are too few.
  *
- * @param barred VFs that are not to be picked
+ * @param free what there is to pick from; what is picked, or found unfit, is taken out
  * @param siblings VFs that are about to go to the same job
  */
 export async function pick(
   ask: Ask,
   { pool, keeper, spread, numa, numaPolicy }: GrantContext,
-  barred: ReadonlySet<PoolEntry>,
+  free: PoolEntry[],
   siblings: readonly PoolEntry[] = [],
   refused?: unknown,
 ): Promise<Picked> {
   const { request, job, process: { pid } } = ask;
-  const free = pool.in('free').filter((entry) => !barred.has(entry));
   const view = numaView(numaPolicy, numa, pid, free);
-  const candidates = free.filter(({ vf }) => view.allows(vf));
+  const { distance, allows } = view;
+  const candidates = allows === undefined ? free : free.filter(({ vf }) => allows(vf));
   const picked: PoolEntry[] = [];
   const down: PoolEntry[] = [];
   while (picked.length < request.count) {
-    const entry = pool.choose(candidates, [...siblings, ...picked], job.spread ?? spread, { key: job.key, rank: request.rank }, view.distance);
+    const entry = pool.choose(candidates, [...siblings, ...picked], job.spread ?? spread, { key: job.key, rank: request.rank }, distance);
     if (entry === undefined) {
       const wanted = request.count;
-      const far = free.filter(({ vf }) => !view.allows(vf));
+      const far = allows === undefined ? [] : free.filter(({ vf }) => !allows(vf));
       throw refused ?? (far.length > 0 && picked.length + down.length < wanted
         ? farOnly({ pid, nodes: view.nodes, wanted, near: picked.length, far })
         : shortage(pool, { wanted, linked: picked.length, down, kept: 0 }));
     }
-    candidates.splice(candidates.indexOf(entry), 1);
+    free.splice(free.indexOf(entry), 1);
+    if (candidates !== free) {
+      candidates.splice(candidates.indexOf(entry), 1);
+    }
     if (await keeper.glance(entry)) {
       (entry.linkUp ? picked : down).push(entry);
     }
@@ -217,7 +220,7 @@ function restoreLimit(lease: Lease, { prlimit, log }: GrantContext): void {
     return;
   }
   try {
-    prlimit(lease.pid, RLIMIT_MEMLOCK, lease.memlockBefore);
+    restoreMemlock(lease.pid, lease.memlockBefore, prlimit);
   } catch (error) {
     log.warn('RLIMIT_MEMLOCK is not put back', { pid: lease.pid, cause: causeText(error) });
   }

@@ -6,10 +6,9 @@
  */
 import { causeText } from '../errors.js';
 import type { Ledger } from '../ledger/ledger.js';
-import { RLIMIT_MEMLOCK } from '../libc.js';
 import type { Log } from '../log.js';
 import type { Lease, LeaseEnd } from './lease.js';
-import type { Prlimit } from './memlock.js';
+import { restoreMemlock, type Prlimit } from './memlock.js';
 import type { VfKeeper } from './vf-keeper.js';
 import type { VfPool } from './vf-pool.js';
 
@@ -34,7 +33,7 @@ export async function endTogether(endings: readonly Ending[], held: ReadonlyMap<
   write(({ lease, how }) => ledger.endingLease(lease.key, how));
   for (const lease of leases) {
     await takeBack(lease, context);
-    restoreMemlock(lease, held, context);
+    restoreLimit(lease, held, context);
     lease.process.close();
     lease.job.held -= lease.vfs.length;
   }
@@ -73,7 +72,7 @@ async function takeBack(lease: Lease, { pool, keeper }: EndContext): Promise<voi
   }
 }
 
-function restoreMemlock(lease: Lease, held: ReadonlyMap<string, Lease>, { ledger, prlimit, log }: EndContext): void {
+function restoreLimit(lease: Lease, held: ReadonlyMap<string, Lease>, { ledger, prlimit, log }: EndContext): void {
   const before = lease.memlockBefore;
   if (before === undefined || lease.process.ended()) {
     return;
@@ -85,7 +84,7 @@ function restoreMemlock(lease: Lease, held: ReadonlyMap<string, Lease>, { ledger
     return;
   }
   try {
-    prlimit(lease.pid, RLIMIT_MEMLOCK, before);
+    restoreMemlock(lease.pid, before, prlimit);
   } catch (error) {
     log.warn('RLIMIT_MEMLOCK is not put back', { pid: lease.pid, cause: causeText(error) });
   }

@@ -71,7 +71,9 @@ export class LeaseManager {
   readonly #keeper: VfKeeper;
   readonly #queue = new SerialQueue(() => this.#worked());
   readonly #leases = new Map<string, Lease>();
-  readonly #asks = new Batches<Waiting>(this.#queue, (wishes) => this.#serveAll(wishes), MOST_TOGETHER);
+  /** Granted, but not yet in the log. */
+  readonly #unnoted: Granted[] = [];
+  readonly #asks = new Batches<Waiting>(this.#queue, (wishes, more) => this.#serveAll(wishes, more), MOST_TOGETHER);
   readonly #ends = new Batches<Leaving>(this.#queue, (leaving) => this.#endAll(leaving));
   #changed: () => void = () => {};
   #worked: () => void = () => {};
@@ -277,12 +279,17 @@ export class LeaseManager {
     }
   }
 
-  async #serveAll(wishes: readonly Waiting[]): Promise<void> {
+  async #serveAll(wishes: readonly Waiting[], more: boolean): Promise<void> {
     try {
       await this.#serve(wishes);
     } catch (error) {
       // Those that have their answer take no notice.
       wishes.forEach(({ reject }) => reject(error));
+    }
+    if (!more) {
+      // Answers go out first: nobody waits for the log.
+      await turn();
+      this.#noteAll();
     }
   }
 
@@ -291,7 +298,7 @@ export class LeaseManager {
     const rules = {
       context: this.#context,
       jobOf: (uid: number, request: LeaseRequest) => this.#jobOf(uid, request),
-      admit: (uid: number, job: Lease['job'], count: number, taken: number) => this.#admit(uid, job, count, taken),
+      admit: (uid: number, job: Lease['job'], count: number, free: number) => this.#admit(uid, job, count, free),
     };
     const picked = wishes.length > 1 ? await pickTogether(wishes, rules) : [];
     const results = picked.length > 0 ? await handOver(picked, rules.context) : [];
@@ -304,11 +311,6 @@ export class LeaseManager {
         resolve(result.lease);
       }
     });
-    if (granted.length > 0) {
-      // Their answers go out first: nobody waits for the log.
-      await turn();
-      granted.forEach((result) => this.#note(result));
-    }
     for (const [i, { uid, process, request, resolve, reject }] of wishes.entries()) {
       const result = results[i];
       if (result === undefined || !('lease' in result)) {
@@ -354,28 +356,29 @@ export class LeaseManager {
       granted = await attempt();
     }
     this.#take(granted);
-    this.#note(granted);
     return granted.lease;
   }
 
-  #take({ lease, entries }: Granted): void {
-    this.#register(lease, entries);
+  #take(granted: Granted): void {
+    this.#register(granted.lease, granted.entries);
     this.tally.granted++;
+    this.#unnoted.push(granted);
   }
 
-  #note({ lease, nodes }: Granted): void {
-    this.#options.log.info('lease granted', {
-      lease: lease.id, uid: lease.uid, pid: lease.pid, job: lease.job.id, rank: lease.rank,
-      vfs: lease.vfs.map(({ vf }) => vf.name).join(','), memlock_bytes: lease.memlockBytes,
-      ...(nodes && { numa: nodes.join(','), vf_numa: lease.vfs.map(({ vf }) => vf.numa).join(',') }),
-    });
+  #noteAll(): void {
+    for (const { lease, nodes } of this.#unnoted.splice(0)) {
+      this.#options.log.info('lease granted', {
+        lease: lease.id, uid: lease.uid, pid: lease.pid, job: lease.job.id, rank: lease.rank,
+        vfs: lease.vfs.map(({ vf }) => vf.name).join(','), memlock_bytes: lease.memlockBytes,
+        ...(nodes && { numa: nodes.join(','), vf_numa: lease.vfs.map(({ vf }) => vf.numa).join(',') }),
+      });
+    }
   }
 
   /** Throws when quotas, the job's reservation or those of others leave too few VFs. */
-  #admit(uid: number, job: Lease['job'], count: number, taken = 0): void {
+  #admit(uid: number, job: Lease['job'], count: number, free = this.pool.count('free')): void {
     const active = this.#options.jobs.active();
     checkVfQuota(uid, active, job.vfs === undefined ? count : 0, this.#options.settings.config.quotas);
-    const free = this.pool.count('free') - taken;
     if (leasable(job, active, count, free) < count) {
       const kept = job.vfs === undefined ? Math.min(free, reserved(active) + queued(active)) : 0;
       if (kept > 0) {
@@ -444,6 +447,7 @@ export class LeaseManager {
       return;
     }
     const { ledger, prlimit, log } = this.#options;
+    this.#noteAll();
     await endTogether(endings, this.#leases, { pool: this.pool, keeper: this.#keeper, ledger, prlimit, log });
     for (const { how } of endings) {
       this.tally.ended.set(how, (this.tally.ended.get(how) ?? 0) + 1);

@@ -5,7 +5,10 @@ import { VfringError, causeText, errnoCode } from '../errors.js';
 import { RLIMIT_MEMLOCK, type LimitBytes, type Rlimit } from '../libc.js';
 
 /** As libc.ts has it; an argument, so that tests need no other process. */
-export type Prlimit = (pid: number, resource: number, limit?: Rlimit) => Rlimit;
+export interface Prlimit {
+  (pid: number, resource: number): Rlimit;
+  (pid: number, resource: number, limit: Rlimit): Rlimit | undefined;
+}
 
 export interface MemlockGrant {
   /** For the lease protocol: bytes, -1 for unlimited, null when it was left as it was. */
@@ -18,8 +21,8 @@ const NOT_SET: MemlockGrant = { reported: null, before: undefined };
 
 /**
  * Raises the soft limit, and the hard one where it must be. Never lowers one.
- * Where the daemon may not (EPERM: it runs without CAP_SYS_RESOURCE) the limit
- * stays. Throws VFRING_ERR_LIMIT for any other failure.
+ * Where the daemon may not (it runs without CAP_SYS_RESOURCE) the limit stays.
+ * Throws VFRING_ERR_LIMIT for any other failure.
  */
 export function raiseMemlock(pid: number, policy: LimitBytes, prlimit: Prlimit): MemlockGrant {
   try {
@@ -28,7 +31,9 @@ export function raiseMemlock(pid: number, policy: LimitBytes, prlimit: Prlimit):
     if (wanted.soft === before.soft && wanted.hard === before.hard) {
       return NOT_SET;
     }
-    prlimit(pid, RLIMIT_MEMLOCK, wanted);
+    if (prlimit(pid, RLIMIT_MEMLOCK, wanted) === undefined) {
+      return NOT_SET;
+    }
     return { reported: wanted.soft === 'unlimited' ? -1 : wanted.soft, before };
   } catch (error) {
     if (errnoCode(error) === 'EPERM') {
@@ -41,4 +46,11 @@ export function raiseMemlock(pid: number, policy: LimitBytes, prlimit: Prlimit):
 
 function higher(a: LimitBytes, b: LimitBytes): LimitBytes {
   return a === 'unlimited' || b === 'unlimited' ? 'unlimited' : Math.max(a, b);
+}
+
+/** Puts a limit back. Throws when that cannot be done. */
+export function restoreMemlock(pid: number, before: Rlimit, prlimit: Prlimit): void {
+  if (prlimit(pid, RLIMIT_MEMLOCK, before) === undefined) {
+    throw Object.assign(new Error('EPERM, prlimit'), { code: 'EPERM' });
+  }
 }

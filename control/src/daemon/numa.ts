@@ -26,17 +26,17 @@ export interface Numa {
 export interface NumaView {
   /** Undefined where they did not have to be looked up. */
   readonly nodes: readonly number[] | undefined;
-  /** Of a VF from the process: less is nearer. */
-  distance(vf: Vf): number;
-  /** False: the policy forbids it. */
-  allows(vf: Vf): boolean;
+  /** Of a VF from the process: less is nearer. Undefined: all are as near. */
+  readonly distance: ((vf: Vf) => number) | undefined;
+  /** False: the policy forbids it. Undefined: it forbids none. */
+  readonly allows: ((vf: Vf) => boolean) | undefined;
 }
 
 /** Distances of Linux's include/linux/topology.h, for a machine whose firmware tells none. */
 const LOCAL = 10;
 const REMOTE = 20;
 
-const ANYWHERE: NumaView = { nodes: undefined, distance: () => 0, allows: () => true };
+const ANYWHERE: NumaView = { nodes: undefined, distance: undefined, allows: undefined };
 
 /** Reads /proc only where the free VFs differ in their node, so that it costs a lease next to nothing on most machines. */
 export function numaView(policy: NumaPolicy, numa: Numa, pid: number, free: readonly { readonly vf: Vf }[]): NumaView {

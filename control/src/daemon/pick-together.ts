@@ -17,8 +17,8 @@ export interface PickRules {
   readonly context: GrantContext;
   /** Throws when the job takes no leases. */
   jobOf(uid: number, request: LeaseRequest): Job;
-  /** Throws when quotas or reservations forbid it. `taken`: VFs of the pool that are free by the book only. */
-  admit(uid: number, job: Job, count: number, taken: number): void;
+  /** Throws when quotas or reservations forbid it. `free`: VFs that nobody has been promised yet. */
+  admit(uid: number, job: Job, count: number, free: number): void;
 }
 
 /**
@@ -28,18 +28,17 @@ export interface PickRules {
  */
 export async function pickTogether(wishes: readonly Wish[], rules: PickRules): Promise<Picked[]> {
   const picked: Picked[] = [];
-  const taken = new Set<PoolEntry>();
+  const free = rules.context.pool.in('free');
   const siblings = new Map<Job, PoolEntry[]>();
   try {
     for (const { uid, process, request } of wishes) {
       const ask: Ask = { uid, process, request, job: rules.jobOf(uid, request) };
-      rules.admit(uid, ask.job, request.count, taken.size);
+      rules.admit(uid, ask.job, request.count, free.length);
       const ofJob = siblings.get(ask.job) ?? [];
-      const mine = await pick(ask, rules.context, taken, ofJob);
+      const mine = await pick(ask, rules.context, free, ofJob);
       const { entries } = mine;
       ofJob.push(...entries);
       siblings.set(ask.job, ofJob);
-      entries.forEach((entry) => taken.add(entry));
       picked.push(mine);
       // Quotas and reservations of those who come after count these, too.
       ask.job.held += entries.length;

@@ -109,11 +109,11 @@ export class VfPool {
     picked: readonly PoolEntry[],
     spread: Spread,
     job: { readonly key: number; readonly rank: number },
-    distance: (vf: Vf) => number = () => 0,
+    distance?: (vf: Vf) => number,
   ): PoolEntry | undefined {
     const pfs = this.#pfs;
     if (spread === 'pack' || pfs.length < 2) {
-      return nearest(candidates, distance, () => 0);
+      return distance === undefined ? candidates[0] : nearest(candidates, distance, () => 0);
     }
     const load = new Map(pfs.map((pf) => [pf, 0]));
     for (const entry of this.#entries) {
@@ -122,7 +122,7 @@ export class VfPool {
       }
     }
     const place = new Map(pfs.map((pf, i) => [pf, (((i - job.rank) % pfs.length) + pfs.length) % pfs.length]));
-    return nearest(candidates, distance, ({ pf }) => (load.get(pf) ?? 0) * pfs.length + (place.get(pf) ?? 0));
+    return nearest(candidates, distance ?? (() => 0), ({ pf }) => (load.get(pf) ?? 0) * pfs.length + (place.get(pf) ?? 0));
   }
 }
 

@@ -37,6 +37,7 @@ export class Ledger {
   readonly rebooted: boolean;
   readonly #file: string;
   readonly #db: Db;
+  readonly #transaction: Database.Transaction<(task: () => unknown) => unknown>;
   readonly #limits: LedgerLimits;
   readonly #statements = new Map<string, Statement>();
   /** How often each VF has been given out. In the table it is written when a lease ends; while one goes on, its own row has it. */
@@ -53,6 +54,7 @@ export class Ledger {
     this.#file = file;
     this.#limits = options.limits ?? LEDGER_LIMITS;
     this.#db = openDatabase(file);
+    this.#transaction = this.#db.transaction((task: () => unknown) => task());
     this.rebooted = this.#work(() => this.#noteBoot(options.bootId ?? readFileSync(BOOT_ID, 'latin1').trim()));
     this.#work(() => {
       this.#prune();
@@ -393,7 +395,7 @@ export class Ledger {
         return task();
       }
       this.#commits++;
-      return this.#db.transaction(task).immediate();
+      return this.#transaction.immediate(task) as T;
     } catch (error) {
       // What was described meanwhile is not in the file.
       this.#descriptions = new WeakMap();

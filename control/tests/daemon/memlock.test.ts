@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { spawn } from 'node:child_process';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { raiseMemlock } from '../../src/daemon/memlock.js';
+import { raiseMemlock, restoreMemlock, type Prlimit } from '../../src/daemon/memlock.js';
 import { RLIMIT_MEMLOCK, prlimit, type Rlimit } from '../../src/libc.js';
 
 const MiB = 2 ** 20;
@@ -41,6 +41,13 @@ describe('RLIMIT_MEMLOCK', () => {
     prlimit(pid, RLIMIT_MEMLOCK, { soft: 0, hard: prlimit(pid, RLIMIT_MEMLOCK).hard });
     expect(raiseMemlock(pid, 4096, prlimit).reported).toBe(4096);
     expect(prlimit(pid, RLIMIT_MEMLOCK).soft).toBe(4096);
+  });
+
+  test('that may not be raised stays, and is not reported as raised', () => {
+    const before: Rlimit = { soft: 8, hard: 8 };
+    const forbidden: Prlimit = (_pid: number, _resource: number, limit?: Rlimit) => (limit === undefined ? before : (undefined as never));
+    expect(raiseMemlock(1, MiB, forbidden)).toEqual({ reported: null, before: undefined });
+    expect(() => restoreMemlock(1, before, forbidden)).toThrow('EPERM');
   });
 
   test('of a process that is gone cannot be set', () => {

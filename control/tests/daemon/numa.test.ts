@@ -108,7 +108,7 @@ test('whatever is free and wherever the process runs: prefer takes a nearest one
         const away = (on: number): number => (on === -1 ? 10 : Math.min(...nodes.map((from) => numa.distance(from, on))));
         const take = (policy: NumaPolicy): Vf | undefined => {
           const view = numaView(policy, numa, 1, free);
-          const allowed = free.filter((entry) => view.allows(entry.vf));
+          const allowed = free.filter((entry) => view.allows?.(entry.vf) ?? true);
           return pool.choose(allowed, [], spread, { key: 1, rank }, view.distance)?.vf;
         };
         const least = Math.min(...free.map((entry) => away(entry.vf.numa)));

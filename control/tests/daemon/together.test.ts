@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Leases that many ask for at once: they share the ledger's commits, and nothing else. */
 import { join } from 'node:path';
-import { setImmediate as turn } from 'node:timers/promises';
 import { expect, test, vi } from 'vitest';
 import type { Lease } from '../../src/daemon/lease.js';
 import { World } from '../helpers/lease-world.js';
@@ -50,19 +49,6 @@ test('they share two commits, and each has its own VFs', async () => {
   expect(new Set(vfs).size).toBe(7);
   expect(together).toHaveBeenCalledTimes(2);
   expect(world.daemon?.ledger.openLeases().every(({ state }) => state === 'held')).toBe(true);
-});
-
-test('so do those who come one in each turn of the event loop, as connections do', async () => {
-  const world = await worldOf(8);
-  const together = vi.spyOn(world.daemon?.ledger as never, 'together' as never);
-  const leases: Promise<Lease>[] = [];
-  for (let pid = 1; pid <= 6; pid++) {
-    world.spawn(pid, UID);
-    leases.push(world.daemon?.manager.lease(UID, world.handleOf(pid), request({ rank: pid - 1 })) as Promise<Lease>);
-    await turn();
-  }
-  expect(new Set((await Promise.all(leases)).flatMap(({ vfs }) => vfs.map(({ vf }) => vf.name))).size).toBe(6);
-  expect(together).toHaveBeenCalledTimes(2);
 });
 
 test('the first who cannot be served does not keep back who asked before, nor give its place away', async () => {

@@ -64,7 +64,7 @@ export function makeNode(options: FakeNodeOptions = {}): FakeNode {
   const log: string[] = [];
   const limitsSet: { pid: number; limit: Rlimit }[] = [];
   const kept = new Map<number, Rlimit>();
-  const recorder: Prlimit = (pid, _resource, limit) => {
+  const recorder: Prlimit = (pid: number, _resource: number, limit?: Rlimit) => {
     const before = kept.get(pid) ?? { soft: 8192, hard: 8192 };
     if (limit !== undefined) {
       kept.set(pid, limit);

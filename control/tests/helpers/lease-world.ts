@@ -85,7 +85,7 @@ export class World {
     const watched = stepping(ledger, fuse);
     const jobs = new JobRegistry(watched, () => this.now);
     const settings = { config: this.config, provider: this.#provider(fuse) };
-    const prlimit: Prlimit = (pid, _resource, limit) => {
+    const prlimit: Prlimit = (pid: number, _resource: number, limit?: Rlimit) => {
       fuse();
       return this.#prlimit(pid, limit);
     };
