@@ -3,24 +3,29 @@
 import type { SerialQueue } from './serial-queue.js';
 
 /** More would share a commit that is cheap by then, and all wait until the last is done. One more than half of a node full of ranks. */
-export const MOST_TOGETHER = 33;
+export const MOST_TOGETHER = 16;
 
 /** Collects while the queue is busy, and serves when it is its turn. */
 export class Batches<T> {
   readonly #queue: SerialQueue;
-  readonly #serve: (items: readonly T[], more: boolean) => Promise<void>;
+  readonly #serve: (items: readonly T[]) => Promise<void>;
   readonly #most: number;
   /** In the order in which they came. */
   readonly #waiting: T[] = [];
 
   /**
-   * @param serve must not throw. `more`: others wait, who are served next
+   * @param serve must not throw
    * @param most of one batch; the others are the next one's
    */
-  constructor(queue: SerialQueue, serve: (items: readonly T[], more: boolean) => Promise<void>, most = Number.POSITIVE_INFINITY) {
+  constructor(queue: SerialQueue, serve: (items: readonly T[]) => Promise<void>, most = Number.POSITIVE_INFINITY) {
     this.#queue = queue;
     this.#serve = serve;
     this.#most = most;
+  }
+
+  /** Nobody is left for the next batch. */
+  get empty(): boolean {
+    return this.#waiting.length === 0;
   }
 
   add(item: T): void {
@@ -33,11 +38,10 @@ export class Batches<T> {
   #serveSoon(): void {
     void this.#queue.run(async () => {
       const items = this.#waiting.splice(0, this.#most);
-      const more = this.#waiting.length > 0;
-      if (more) {
+      if (this.#waiting.length > 0) {
         this.#serveSoon();
       }
-      await this.#serve(items, more);
+      await this.#serve(items);
     });
   }
 }

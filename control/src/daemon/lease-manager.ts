@@ -73,7 +73,7 @@ export class LeaseManager {
   readonly #leases = new Map<string, Lease>();
   /** Granted, but not yet in the log. */
   readonly #unnoted: Granted[] = [];
-  readonly #asks = new Batches<Waiting>(this.#queue, (wishes, more) => this.#serveAll(wishes, more), MOST_TOGETHER);
+  readonly #asks = new Batches<Waiting>(this.#queue, (wishes) => this.#serveAll(wishes), MOST_TOGETHER);
   readonly #ends = new Batches<Leaving>(this.#queue, (leaving) => this.#endAll(leaving));
   #changed: () => void = () => {};
   #worked: () => void = () => {};
@@ -279,16 +279,18 @@ export class LeaseManager {
     }
   }
 
-  async #serveAll(wishes: readonly Waiting[], more: boolean): Promise<void> {
+  async #serveAll(wishes: readonly Waiting[]): Promise<void> {
     try {
       await this.#serve(wishes);
     } catch (error) {
       // Those that have their answer take no notice.
       wishes.forEach(({ reject }) => reject(error));
     }
-    if (!more) {
-      // Answers go out first: nobody waits for the log.
+    // Nobody waits for the log. In these turns answers go out, and who came meanwhile is let in.
+    for (let i = 0; i < 2 && this.#asks.empty; i++) {
       await turn();
+    }
+    if (this.#asks.empty) {
       this.#noteAll();
     }
   }

@@ -7,10 +7,9 @@
  */
 import { VfringError, causeText } from '../errors.js';
 import type { LineFault as ReadFault, LineLimits, LineListener, LineRequest, Native, PeerCred } from '../native.js';
-import { MOST_TOGETHER } from './batches.js';
 import { clearSocket } from './run-dir.js';
 
-export const LINE_LIMITS: LineLimits = { lineBytes: 4096, silenceMs: 5000, lineMs: 15_000, perUid: 1024, together: MOST_TOGETHER, pauseUs: 100 };
+export const LINE_LIMITS: LineLimits = { lineBytes: 4096, silenceMs: 5000, lineMs: 15_000, perUid: 1024, together: 8, pauseUs: 100 };
 
 export type LineFault = ReadFault | 'not UTF-8';
 
