@@ -14,6 +14,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports)
     exports.Set("prlimit", Napi::Function::New(env, Prlimit, "prlimit"));
     exports.Set("closeFd", Napi::Function::New(env, CloseFd, "closeFd"));
     exports.Set("setNodeOwner", Napi::Function::New(env, SetNodeOwner, "setNodeOwner"));
+    exports.Set("giveFile", Napi::Function::New(env, GiveFile, "giveFile"));
     exports.Set("readRegisters", Napi::Function::New(env, ReadRegisters, "readRegisters"));
     exports.Set("vfRegisters", VfRegisterOffsets(env));
     exports.Set("softVfCreate", Napi::Function::New(env, SoftVfCreate, "softVfCreate"));

@@ -33,6 +33,7 @@ Napi::Value CloseFd(const Napi::CallbackInfo &info);
 
 /* node_owner.cc */
 Napi::Value SetNodeOwner(const Napi::CallbackInfo &info);
+Napi::Value GiveFile(const Napi::CallbackInfo &info);
 
 /* vf_registers.cc */
 Napi::Value ReadRegisters(const Napi::CallbackInfo &info);

@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
@@ -13,19 +14,13 @@
 namespace vfring {
 
 /**
- * Opens @p path without opening what it names. A soft VF is a plain file, and
- * the number of its links says that it is no other file under a second name;
- * but that number says so only where nobody else can add and take away names.
- * So its folder must be this user's alone, and the name is looked up in the
- * folder that was checked.
+ * Opens a plain file, not through a symlink. That it is no other file under a
+ * second name, the number of its links says; but that number says so only
+ * where nobody else can add and take away names. So its folder must be this
+ * user's alone, and the name is looked up in the folder that was checked.
  */
-static int OpenNode(Napi::Env env, const std::string &path, bool plain_file)
+static int OpenInOwnFolder(Napi::Env env, const std::string &path, int flags)
 {
-    const int flags = O_PATH | O_NOFOLLOW | O_CLOEXEC;
-
-    if (!plain_file) {
-        return open(path.c_str(), flags);
-    }
     size_t slash = path.rfind('/');
     std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
     std::string name = slash == std::string::npos ? path : path.substr(slash + 1);
@@ -41,7 +36,12 @@ static int OpenNode(Napi::Env env, const std::string &path, bool plain_file)
     if (st.st_uid != geteuid() || (st.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
         throw SystemError(env, EINVAL, "check that nobody else can write to the folder", folder);
     }
-    return openat(dir.get(), name.c_str(), flags);
+    return openat(dir.get(), name.c_str(), flags | O_NOFOLLOW | O_CLOEXEC);
+}
+
+static bool IsPlainFile(const struct stat &st)
+{
+    return S_ISREG(st.st_mode) && st.st_nlink == 1;
 }
 
 /**
@@ -66,7 +66,8 @@ Napi::Value SetNodeOwner(const Napi::CallbackInfo &info)
     if (kind != "char" && kind != "file") {
         throw Napi::TypeError::New(env, "kind must be \"char\" or \"file\"");
     }
-    UniqueFd fd(OpenNode(env, path, kind == "file"));
+    UniqueFd fd(kind == "file" ? OpenInOwnFolder(env, path, O_PATH)
+                               : open(path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
     if (fd.get() < 0) {
         throw SystemError(env, errno, "open", path);
     }
@@ -74,7 +75,7 @@ Napi::Value SetNodeOwner(const Napi::CallbackInfo &info)
     if (fstat(fd.get(), &st) != 0) {
         throw SystemError(env, errno, "fstat", path);
     }
-    bool fits = kind == "file" ? S_ISREG(st.st_mode) && st.st_nlink == 1
+    bool fits = kind == "file" ? IsPlainFile(st)
                                : S_ISCHR(st.st_mode) &&
                                      major(st.st_rdev) == static_cast<unsigned>(major_wanted) &&
                                      minor(st.st_rdev) == static_cast<unsigned>(minor_wanted);
@@ -108,6 +109,41 @@ Napi::Value SetNodeOwner(const Napi::CallbackInfo &info)
     }
     if ((after.st_mode & 07777) != mode && chmod(self, mode) != 0) {
         throw SystemError(env, errno, "chmod", path);
+    }
+    return env.Undefined();
+}
+
+/**
+ * giveFile(path, uid, gid)
+ *
+ * For soft VFs, whose file has no driver that open() would wake. One look tells
+ * that the file is this user's alone, and that nobody drives the VF: who does
+ * holds flock(2) on it. What was looked at is changed.
+ */
+Napi::Value GiveFile(const Napi::CallbackInfo &info)
+{
+    Napi::Env env = info.Env();
+    std::string path = StringArg(info, 0, "path");
+    uid_t uid = static_cast<uid_t>(IntArg(info, 1, "uid"));
+    gid_t gid = static_cast<gid_t>(IntArg(info, 2, "gid"));
+    UniqueFd fd(OpenInOwnFolder(env, path, O_RDONLY | O_NONBLOCK));
+    struct stat st = {};
+
+    if (fd.get() < 0) {
+        throw SystemError(env, errno, "open", path);
+    }
+    if (fstat(fd.get(), &st) != 0) {
+        throw SystemError(env, errno, "fstat", path);
+    }
+    if (!IsPlainFile(st) || st.st_uid != geteuid() || (st.st_mode & 07777) != 0600) {
+        throw SystemError(env, EINVAL, "check that this is the VF's own file, and nobody else's",
+                          path);
+    }
+    if (flock(fd.get(), LOCK_SH | LOCK_NB) != 0) {
+        throw SystemError(env, errno == EWOULDBLOCK ? EBUSY : errno, "flock", path);
+    }
+    if (fchown(fd.get(), uid, gid) != 0) {
+        throw SystemError(env, errno, "chown", path);
     }
     return env.Undefined();
 }

@@ -110,6 +110,8 @@ export interface Native {
     gid: number,
     mode: number,
   ): void;
+  /** Gives a file that is this user's alone (mode 0600, one link) to another. EINVAL: it is something else. EBUSY: somebody holds flock(2) on it. */
+  giveFile(path: string, uid: number, gid: number): void;
   /** Makes the soft VF DIR/vf<index> anew. The caller sees to it that MACs differ. ENOSPC and the like. */
   softVfCreate(dir: string, index: number, mac: string, mtu: number): void;
   /** EPROTO: the file is no soft VF. */

@@ -2,11 +2,12 @@
 /** The real addon on the real kernel. */
 import koffi from 'koffi';
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
-import { chmodSync, chownSync, linkSync, openSync, readdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, closeSync, linkSync, openSync, readdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { tryLock } from '../src/libc.js';
 import { native, type LineListener } from '../src/native.js';
 import { addonPath } from '../src/paths.js';
 import { tempDir } from './helpers/temp-dir.js';
@@ -61,6 +62,44 @@ describe('owner of a node', () => {
     giveAccess(file, 6);
     addon.setNodeOwner(file, 'file', 0, 0, 4244, 0, 0o600);
     expect(hasAccessList(file)).toBe(false);
+  });
+
+  test.runIf(isRoot)('a private file is given away while nobody has it locked (root only)', () => {
+    const file = join(tempDir(), 'vf0');
+    writeFileSync(file, '', { mode: 0o600 });
+    const fd = openSync(file, 'r');
+    expect(tryLock(fd)).toBe(true);
+    expect(() => addon.giveFile(file, 4242, 0)).toThrow(expect.objectContaining({ code: 'EBUSY' }));
+    closeSync(fd);
+    addon.giveFile(file, 4242, 0);
+    expect(statSync(file)).toMatchObject({ uid: 4242, gid: 0, mode: 0o100600 });
+  });
+
+  test('no other file is given away: linked twice, widened, somebody else\'s, in an open folder, not a file', () => {
+    const dir = tempDir();
+    const make = (name: string): string => {
+      writeFileSync(join(dir, name), '', { mode: 0o600 });
+      return join(dir, name);
+    };
+    linkSync(make('linked'), join(dir, 'second'));
+    chmodSync(make('widened'), 0o640);
+    symlinkSync(make('target'), join(dir, 'link'));
+    const refusal = (path: string): unknown => {
+      try {
+        addon.giveFile(path, uid, gid);
+        return 'given';
+      } catch (error) {
+        return (error as { code?: unknown }).code;
+      }
+    };
+    if (isRoot) {
+      chownSync(make('foreign'), 4242, 0);
+      expect(refusal(join(dir, 'foreign'))).toBe('EINVAL');
+    }
+    expect(['linked', 'widened', 'link', 'none', '.'].map((name) => refusal(join(dir, name)))).toEqual(['EINVAL', 'EINVAL', 'ELOOP', 'ENOENT', 'EINVAL']);
+    expect(refusal(make('own'))).toBe('given');
+    chmodSync(dir, 0o777);
+    expect(refusal(join(dir, 'own'))).toBe('EINVAL');
   });
 
   test('a file changes its mode', () => {

@@ -88,7 +88,7 @@ export async function grant(ask: Ask, context: GrantContext): Promise<Granted> {
  */
 export async function pick(
   ask: Ask,
-  { pool, keeper, spread, numa, numaPolicy }: GrantContext,
+  { pool, keeper, provider, spread, numa, numaPolicy }: GrantContext,
   free: PoolEntry[],
   siblings: readonly PoolEntry[] = [],
   refused?: unknown,
@@ -112,7 +112,9 @@ export async function pick(
     if (candidates !== free) {
       candidates.splice(candidates.indexOf(entry), 1);
     }
-    if (await keeper.glance(entry)) {
+    if (provider.looksWhenGranting) {
+      picked.push(entry);
+    } else if (await keeper.glance(entry)) {
       (entry.linkUp ? picked : down).push(entry);
     }
   }
@@ -148,6 +150,10 @@ export async function handOver(asks: readonly Picked[], context: GrantContext): 
       results.push({ lease: prepare(id, vfs, ask, context), entries: ask.entries, nodes: ask.nodes });
     } catch (error) {
       await giveUp(id, given, context);
+      if (barred !== undefined) {
+        // The next one is not to come upon it.
+        await context.keeper.glance(barred);
+      }
       results.push({ error, ...(barred && { barred }) });
     }
   }

@@ -22,6 +22,11 @@ export interface NodeOps {
   look(path: string): Promise<NodeStat & { readonly locked: boolean }>;
   /** Mode 0600. Throws with `code`; EINVAL: the path is not what `kind` says. */
   setOwner(path: string, kind: NodeKind, uid: number, gid: number): void;
+  /**
+   * Gives a file that is the daemon's alone to a user. Throws with `code`;
+   * EBUSY: somebody holds flock(2) on it; EINVAL: it is not such a file.
+   */
+  giveFile(path: string, uid: number, gid: number): void;
 }
 
 const PRIVATE = 0o600;
@@ -39,6 +44,7 @@ export const nodeOps: NodeOps = {
     const [major, minor] = kind.kind === 'char' ? [kind.major, kind.minor] : [0, 0];
     native().setNodeOwner(path, kind.kind, major, minor, uid, gid, PRIVATE);
   },
+  giveFile: (path, uid, gid) => native().giveFile(path, uid, gid),
 };
 
 /** Gives the node to `uid` alone if it is not already; what it was then. */

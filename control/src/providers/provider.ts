@@ -66,6 +66,8 @@ export interface Provider {
   readonly kind: VfKind;
   /** Bits of a counter register: differences are taken modulo 2^bits. */
   readonly counterBits: number;
+  /** grant() refuses whatever a look by ready() would tell against: none is needed before. */
+  readonly looksWhenGranting: boolean;
   /** How often to read the counters during a lease, so that no wrap is missed. */
   readonly sampleEveryMs: number;
 
@@ -85,7 +87,8 @@ export interface Provider {
 
   /**
    * Hands the node over to `uid`, mode 0600, with the DMA limit set. On error
-   * the node is the daemon's again. Throws VFRING_ERR_VF_UNHEALTHY.
+   * the node is the daemon's again. Throws VFRING_ERR_VF_UNHEALTHY, also when
+   * the VF is not free.
    */
   grant(vf: Vf, uid: number, dmaLimitBytes: number): Promise<void>;
 

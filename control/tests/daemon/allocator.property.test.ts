@@ -212,8 +212,9 @@ test('no double lease, no leak, no starvation, in any order of events and crashe
   // The same run everywhere; others are asked for.
   const seed = Number(process.env['FAST_CHECK_SEED'] ?? 20_260_101);
   await fc.assert(
-    fc.asyncProperty(fc.array(event, { minLength: 1, maxLength: 40, size: 'max' }), async (events) => {
+    fc.asyncProperty(fc.array(event, { minLength: 1, maxLength: 40, size: 'max' }), fc.boolean(), async (events, looksWhenGranting) => {
       const run = new Run(join(dir, `${file++}.db`));
+      run.world.looksWhenGranting = looksWhenGranting;
       await run.world.start();
       for (const what of events) {
         await run.step(what);

@@ -51,6 +51,11 @@ describe('a node whose path is swapped all the time', () => {
         outcomes.add(errnoCode(error) ?? String(error));
       }
       try {
+        nodeOps.giveFile(path, uid, gid);
+      } catch (error) {
+        outcomes.add(errnoCode(error) ?? String(error));
+      }
+      try {
         await nodeOps.look(path);
       } catch (error) {
         outcomes.add(errnoCode(error) ?? String(error));

@@ -80,6 +80,9 @@ export class FakeKernel {
       stat: async (path) => this.#stat(path),
       look: async (path) => ({ ...this.#stat(path), locked: false }),
       setOwner: (path, kind, uid) => this.#setOwner(path, kind, uid),
+      giveFile: () => {
+        throw new Error('a node of a real VF is no file');
+      },
     };
   }
 

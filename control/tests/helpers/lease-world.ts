@@ -64,6 +64,8 @@ export class World {
   daemon: { manager: LeaseManager; jobs: JobRegistry; control: JobControl; ledger: Ledger } | undefined;
   bootId = 'boot-1';
   now = 1_000_000;
+  /** As with soft VFs. Without, as with real ones, each is looked at before it is granted. */
+  looksWhenGranting = true;
   readonly config;
   readonly ledgerPath: string;
   #ticks = 100;
@@ -211,6 +213,7 @@ export class World {
     const gone = (vf: Vf): VfringError => new VfringError('VFRING_ERR_VF_UNHEALTHY', { vf: vf.name, cause: 'gone', remedy: '-' });
     return {
       kind: 'soft',
+      looksWhenGranting: this.looksWhenGranting,
       counterBits: 32,
       sampleEveryMs: 1000,
       plan: async () => [],
@@ -222,7 +225,7 @@ export class World {
       ready: health,
       grant: async (vf, uid, limit) => {
         fuse();
-        if (!of(vf).present || of(vf).broken || of(vf).openBy !== undefined) {
+        if (!of(vf).present || of(vf).broken || of(vf).openBy !== undefined || of(vf).owner !== DAEMON) {
           throw gone(vf);
         }
         Object.assign(of(vf), { owner: uid, limit });

@@ -90,6 +90,14 @@ function paperOps(isLocked: (path: string) => boolean): NodeOps & { owners: Map<
     setOwner(path, _kind, uid) {
       owners.set(path, { uid, mode: 0o600 });
     },
+    giveFile(path, uid) {
+      const now = owners.get(path);
+      if (isLocked(path) || (now !== undefined && now.uid !== nodeOps.uid)) {
+        const code = isLocked(path) ? 'EBUSY' : 'EINVAL';
+        throw Object.assign(new Error(code), { code });
+      }
+      owners.set(path, { uid, mode: 0o600 });
+    },
   };
 }
 

@@ -67,6 +67,18 @@ export function providerSuite(kind: string, make: (dir: string) => Harness | Pro
       expect(await harness.ownerOf(vf)).toEqual(before);
     });
 
+    test('a VF that somebody drives is not granted', async () => {
+      const harness = await make(tempDir());
+      const provider = harness.provider();
+      const vf = first(await provider.provision(NONE));
+      const before = await harness.ownerOf(vf);
+      await harness.setOpen(vf, true);
+      await expect(provider.grant(vf, USER, 1 << 20)).rejects.toMatchObject({ code: 'VFRING_ERR_VF_UNHEALTHY' });
+      expect(await harness.ownerOf(vf)).toEqual(before);
+      await harness.setOpen(vf, false);
+      await provider.grant(vf, USER, 1 << 20);
+    });
+
     test('a user of before the start may finish', async () => {
       const harness = await make(tempDir());
       const provider = harness.provider();

@@ -17,6 +17,7 @@ const FILE: { readonly kind: 'file' } = { kind: 'file' };
 
 export class SoftProvider implements Provider {
   readonly kind = 'soft';
+  readonly looksWhenGranting = true;
   readonly counterBits = 32;
   /** 32 bits of octets last 2 s at 2 GB/s. */
   readonly sampleEveryMs = 2000;
@@ -87,7 +88,7 @@ export class SoftProvider implements Provider {
 
   async grant(vf: Vf, uid: number): Promise<void> {
     try {
-      this.#ops.setOwner(vf.device, FILE, uid, this.#ops.gid);
+      this.#ops.giveFile(vf.device, uid, this.#ops.gid);
     } catch (error) {
       throw unhealthy(vf, error, uid);
     }

@@ -38,6 +38,8 @@ const KNOWN_COUNTERS = new Set(['0x8086:0x10ca', '0x8086:0x1520']);
 
 export class SriovProvider implements Provider {
   readonly kind = 'sriov';
+  /** It does not ask for the link. */
+  readonly looksWhenGranting = false;
   readonly counterBits = 32;
   /** 32 bits of octets last 3.4 s at 10 Gb/s. */
   readonly sampleEveryMs = 1000;
