@@ -134,7 +134,7 @@ export async function handOver(asks: readonly Picked[], context: GrantContext): 
     readings.push(await readAll(entries, context));
   }
   // Before anything is touched: whatever happens now, the next daemon knows.
-  const begun = ledger.together(() => asks.map((ask, i) => begin(ask, readings[i] ?? [], context)));
+  const begun = begin(asks, readings, context);
   const results: (Granted | Failed)[] = [];
   for (const [i, ask] of asks.entries()) {
     const { id, vfs } = begun[i] as Begun;
@@ -159,11 +159,7 @@ export async function handOver(asks: readonly Picked[], context: GrantContext): 
   }
   const granted = results.flatMap((result) => ('lease' in result ? [result] : []));
   try {
-    ledger.together(() => {
-      for (const { lease } of granted) {
-        ledger.holdLease(lease.key, lease.memlockBytes, lease.memlockBefore, Date.now());
-      }
-    });
+    ledger.holdLeases(granted.map(({ lease: { key: id, memlockBytes, memlockBefore } }) => ({ id, memlockBytes, memlockBefore })), Date.now());
   } catch (error) {
     for (const { lease, entries } of granted) {
       // The last step is undone first: limits of one process that asked twice end where they began.
@@ -180,14 +176,19 @@ interface Begun {
   readonly vfs: readonly LeasedVf[];
 }
 
-function begin(ask: Picked, readings: readonly (VfCounters | null)[], context: GrantContext): Begun {
-  const { job, uid, process, request, entries } = ask;
-  const vfs = entries.map(({ vf }, i) => ({ vf, last: readings[i] ?? null }));
-  const { id, generations } = context.ledger.beginLease({
-    jobKey: job.key, uid, pid: process.pid, startTicks: process.startTicks, rank: request.rank, ranks: request.ranks,
-    grantedAt: Date.now(), dmaLimitBytes: limitOf(ask, context), vfs,
-  });
-  return { id, vfs: vfs.map(({ vf, last }, i) => ({ vf, generation: generations[i] ?? 0, last, traffic: last && NO_TRAFFIC, liveBytes: null, peakBytes: null })) };
+function begin(asks: readonly Picked[], readings: readonly (readonly (VfCounters | null)[])[], context: GrantContext): Begun[] {
+  const grantedAt = Date.now();
+  const leases = asks.map((ask, i) => ({
+    jobKey: ask.job.key, uid: ask.uid, pid: ask.process.pid, startTicks: ask.process.startTicks, rank: ask.request.rank, ranks: ask.request.ranks,
+    grantedAt, dmaLimitBytes: limitOf(ask, context),
+    vfs: ask.entries.map(({ vf }, place) => ({ vf, last: readings[i]?.[place] ?? null })),
+  }));
+  return context.ledger.beginLeases(leases).map(({ id, generations }, i) => ({
+    id,
+    vfs: (leases[i]?.vfs ?? []).map(({ vf, last }, place) => ({
+      vf, generation: generations[place] ?? 0, last, traffic: last && NO_TRAFFIC, liveBytes: null, peakBytes: null,
+    })),
+  }));
 }
 
 /** Where the counters of free VFs stand. */

@@ -11,8 +11,8 @@ import type { Rlimit } from '../libc.js';
 import { NO_TRAFFIC, type Vf, type VfCounters } from '../providers/provider.js';
 import { IN_MEMORY, openDatabase, ledgerError, type Db } from './database.js';
 import { isVfringError } from '../errors.js';
-import type { JobRecord, LeaseRecord, NewJob, NewLease, VfReading } from './records.js';
-import { fromCounters, limitText, toCounters, toJob, toLease, type Row, type Value } from './rows.js';
+import type { BegunLease, HeldLease, JobRecord, LeaseRecord, NewJob, NewLease, VfReading } from './records.js';
+import { limitText, pushCounters, toCounters, toJob, toLease, type Row, type Value } from './rows.js';
 
 export interface LedgerLimits {
   /** Ended leases that are remembered one by one; beyond, only their job's totals are. */
@@ -30,6 +30,21 @@ const TIDY_AFTER = 200;
 /** However busy: its log takes some 15 MiB by then. */
 const TIDY_AT_LAST = 500;
 
+/** An INSERT of many rows costs less than as many of one. Of so many rows, most first. */
+const ROWS_AT_ONCE = [16, 4, 1];
+
+interface Insert {
+  readonly columns: number;
+  /** A statement for each of ROWS_AT_ONCE. */
+  readonly sql: readonly string[];
+}
+
+const NEW_LEASES = insertInto('leases', ['id', 'job', 'uid', 'pid', 'start_ticks', 'rank', 'ranks', 'state', 'granted_at', 'dma_limit_bytes']);
+const NEW_LEASE_VFS = insertInto('lease_vfs', [
+  'lease', 'place', 'name', 'generation', 'description', 'last_tx_frames', 'last_tx_bytes', 'last_rx_frames', 'last_rx_bytes',
+  'tx_frames', 'tx_bytes', 'rx_frames', 'rx_bytes',
+]);
+
 type Statement = Database.Statement<[readonly Value[]]>;
 
 export class Ledger {
@@ -42,6 +57,8 @@ export class Ledger {
   readonly #statements = new Map<string, Statement>();
   /** How often each VF has been given out. In the table it is written when a lease ends; while one goes on, its own row has it. */
   readonly #generations = new Map<string, number>();
+  /** The newest lease that was ever begun. */
+  #lastLease: number;
   /** Keys of what was written of VFs as they are, which seldom change. */
   #descriptions = new WeakMap<Vf, number>();
   #sincePrune = 0;
@@ -60,6 +77,7 @@ export class Ledger {
       this.#prune();
       this.#run('DELETE FROM vf_descriptions WHERE key NOT IN (SELECT description FROM lease_vfs)', []);
     });
+    this.#lastLease = this.#look(() => Number(this.#all('SELECT max(id) AS id FROM leases')[0]?.['id'] ?? 0));
     this.#look(() => {
       const rows = this.#all(`SELECT name, max(generation) AS generation FROM (SELECT name, generation FROM vfs UNION ALL SELECT name, generation FROM lease_vfs) GROUP BY name`);
       rows.forEach((row) => this.#generations.set(String(row['name']), Number(row['generation'])));
@@ -168,34 +186,42 @@ export class Ledger {
     return this.#work(task);
   }
 
-  /** The step before a VF is touched. The generation of each VF grows. */
-  beginLease(lease: NewLease): { readonly id: number; readonly generations: readonly number[] } {
+  /** The step before VFs are touched, one for all. The generation of each VF grows. Results are in the order of the leases. */
+  beginLeases(leases: readonly NewLease[]): BegunLease[] {
     return this.#work(() => {
-      const { lastInsertRowid } = this.#run(
-        `INSERT INTO leases (job, uid, pid, start_ticks, rank, ranks, state, granted_at, dma_limit_bytes) VALUES (?, ?, ?, ?, ?, ?, 'granting', ?, ?)`,
-        [lease.jobKey, lease.uid, lease.pid, lease.startTicks, lease.rank, lease.ranks, lease.grantedAt, lease.dmaLimitBytes],
-      );
-      const id = Number(lastInsertRowid);
-      const generations = lease.vfs.map(({ vf, last }, place) => {
-        const generation = this.generation(vf.name) + 1;
-        this.#generations.set(vf.name, generation);
-        this.#run(
-          `INSERT INTO lease_vfs (lease, place, name, generation, description, last_tx_frames, last_tx_bytes, last_rx_frames, last_rx_bytes,
-             tx_frames, tx_bytes, rx_frames, rx_bytes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-          [id, place, vf.name, generation, this.#describe(vf), ...fromCounters(last), ...fromCounters(last && NO_TRAFFIC)],
-        );
-        return generation;
-      });
-      return { id, generations };
+      const begun: BegunLease[] = [];
+      const rows: Value[] = [];
+      const vfRows: Value[] = [];
+      for (const lease of leases) {
+        const id = ++this.#lastLease;
+        rows.push(id, lease.jobKey, lease.uid, lease.pid, lease.startTicks, lease.rank, lease.ranks, 'granting', lease.grantedAt, lease.dmaLimitBytes);
+        const generations = lease.vfs.map(({ vf, last }, place) => {
+          const generation = this.generation(vf.name) + 1;
+          this.#generations.set(vf.name, generation);
+          vfRows.push(id, place, vf.name, generation, this.#describe(vf));
+          pushCounters(vfRows, last);
+          pushCounters(vfRows, last && NO_TRAFFIC);
+          return generation;
+        });
+        begun.push({ id, generations });
+      }
+      this.#insert(NEW_LEASES, rows);
+      this.#insert(NEW_LEASE_VFS, vfRows);
+      return begun;
     });
   }
 
-  /** Its VFs are handed over and its process may learn of it. */
-  holdLease(id: number, memlockBytes: number | null, memlockBefore: Rlimit | undefined, at: number): void {
+  /** VFs are handed over and their processes may learn of it. */
+  holdLeases(leases: readonly HeldLease[], at: number): void {
     this.#work(() => {
-      this.#run(`UPDATE leases SET state = 'held', memlock_bytes = ?, memlock_soft = ?, memlock_hard = ?, sampled_at = ? WHERE id = ?`, [
-        memlockBytes, limitText(memlockBefore?.soft), limitText(memlockBefore?.hard), at, id,
-      ]);
+      for (let first = 0, next = 0; first < leases.length; first = next) {
+        const { id, memlockBytes, memlockBefore } = leases[first] as HeldLease;
+        // Most have ids in a row and the same limits: one statement serves all of them.
+        for (next = first + 1; sameButId(leases[next], leases[next - 1]); next++);
+        this.#run(`UPDATE leases SET state = 'held', memlock_bytes = ?, memlock_soft = ?, memlock_hard = ?, sampled_at = ? WHERE id BETWEEN ? AND ?`, [
+          memlockBytes, limitText(memlockBefore?.soft), limitText(memlockBefore?.hard), at, id, id + next - first - 1,
+        ]);
+      }
     });
   }
 
@@ -324,6 +350,16 @@ export class Ledger {
     return before !== undefined && before !== bootId;
   }
 
+  /** @param values of all rows, one after the other */
+  #insert({ columns, sql }: Insert, values: readonly Value[]): void {
+    let at = 0;
+    ROWS_AT_ONCE.forEach((rows, i) => {
+      for (const size = rows * columns; values.length - at >= size; at += size) {
+        this.#run(sql[i] as string, values.length === size ? values : values.slice(at, at + size));
+      }
+    });
+  }
+
   /** Key of the VF as it is. */
   #describe(vf: Vf): number {
     let key = this.#descriptions.get(vf);
@@ -355,7 +391,7 @@ export class Ledger {
     this.#run(
       `UPDATE lease_vfs SET last_tx_frames = ?, last_tx_bytes = ?, last_rx_frames = ?, last_rx_bytes = ?,
          tx_frames = ?, tx_bytes = ?, rx_frames = ?, rx_bytes = ?, peak_bytes = ? WHERE lease = ? AND place = ?`,
-      [...fromCounters(last), ...fromCounters(traffic), peakBytes, id, place],
+      pushCounters(pushCounters([], last), traffic).concat(peakBytes, id, place),
     );
   }
 
@@ -420,4 +456,18 @@ export class Ledger {
     this.#statements.set(sql, statement);
     return statement;
   }
+}
+
+function insertInto(table: string, columns: readonly string[]): Insert {
+  const row = `(${columns.map(() => '?').join(', ')})`;
+  const sql = ROWS_AT_ONCE.map((rows) => `INSERT INTO ${table} (${columns.join(', ')}) VALUES ${Array.from({ length: rows }, () => row).join(', ')}`);
+  return { columns: columns.length, sql };
+}
+
+/** True when it comes right after the other, and has the same limits. */
+function sameButId(lease: HeldLease | undefined, other: HeldLease | undefined): boolean {
+  return (
+    lease !== undefined && other !== undefined && lease.id === other.id + 1 && lease.memlockBytes === other.memlockBytes &&
+    lease.memlockBefore?.soft === other.memlockBefore?.soft && lease.memlockBefore?.hard === other.memlockBefore?.hard
+  );
 }

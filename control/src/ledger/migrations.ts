@@ -87,7 +87,7 @@ export const MIGRATIONS: readonly string[] = [
   `,
   // 2: fewer pages to write while processes wait for their leases. What a VF is stands once for all its leases; readings are
   // integers; who had a VF is found without an index; a lease moves in the index of those under way when it begins and ends only;
-  // how often a VF was given out is in the rows of its leases until they end.
+  // how often a VF was given out is in the rows of its leases until they end; the daemon counts the leases itself.
   `
   CREATE TABLE vf_descriptions (
     key INTEGER PRIMARY KEY,
@@ -95,8 +95,30 @@ export const MIGRATIONS: readonly string[] = [
   ) STRICT;
   INSERT INTO vf_descriptions (vf) SELECT DISTINCT vf FROM lease_vfs;
 
+  CREATE TABLE new_leases (
+    id            INTEGER PRIMARY KEY, -- grows; the oldest are forgotten first, so that none comes twice
+    job           INTEGER NOT NULL REFERENCES jobs (key) ON DELETE CASCADE,
+    uid           INTEGER NOT NULL,
+    pid           INTEGER NOT NULL,
+    start_ticks   INTEGER NOT NULL,
+    rank          INTEGER NOT NULL,
+    ranks         INTEGER NOT NULL,
+    state         TEXT    NOT NULL CHECK (state IN ('granting', 'held', 'ending', 'ended')),
+    how           TEXT,
+    granted_at    INTEGER NOT NULL,
+    ended_at      INTEGER,
+    sampled_at    INTEGER,
+    dma_limit_bytes INTEGER NOT NULL,
+    memlock_bytes INTEGER,
+    memlock_soft  TEXT,
+    memlock_hard  TEXT
+  ) STRICT;
+  INSERT INTO new_leases
+    SELECT id, job, uid, pid, start_ticks, rank, ranks, state, how, granted_at, ended_at, sampled_at, dma_limit_bytes, memlock_bytes, memlock_soft, memlock_hard
+    FROM leases;
+
   CREATE TABLE new_lease_vfs (
-    lease       INTEGER NOT NULL REFERENCES leases (id) ON DELETE CASCADE,
+    lease       INTEGER NOT NULL REFERENCES new_leases (id) ON DELETE CASCADE,
     place       INTEGER NOT NULL,
     name        TEXT    NOT NULL,
     generation  INTEGER NOT NULL,
@@ -116,10 +138,12 @@ export const MIGRATIONS: readonly string[] = [
     SELECT lease, place, name, generation, key, last ->> 'txFrames', last ->> 'txBytes', last ->> 'rxFrames', last ->> 'rxBytes',
       tx_frames, tx_bytes, rx_frames, rx_bytes, peak_bytes
     FROM lease_vfs JOIN vf_descriptions USING (vf);
-  DROP TABLE lease_vfs;
-  ALTER TABLE new_lease_vfs RENAME TO lease_vfs;
 
-  DROP INDEX leases_open;
+  DROP TABLE lease_vfs;
+  DROP TABLE leases;
+  ALTER TABLE new_leases RENAME TO leases;
+  ALTER TABLE new_lease_vfs RENAME TO lease_vfs;
+  CREATE INDEX leases_by_job ON leases (job);
   CREATE INDEX leases_open ON leases (id) WHERE ended_at IS NULL;
   `,
 ];

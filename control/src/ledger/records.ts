@@ -74,6 +74,20 @@ export interface NewLeaseVf {
   readonly last: VfCounters | null;
 }
 
+export interface BegunLease {
+  readonly id: number;
+  /** Of each VF: which of its leases this is. */
+  readonly generations: readonly number[];
+}
+
+export interface HeldLease {
+  readonly id: number;
+  /** As set for its process; -1 unlimited, null untouched. */
+  readonly memlockBytes: number | null;
+  /** What it was before. */
+  readonly memlockBefore: Rlimit | undefined;
+}
+
 export interface LeaseVfRecord {
   readonly vf: Vf;
   readonly generation: number;

@@ -80,9 +80,14 @@ export function toCounters(row: Row, prefix: '' | 'last_' = ''): VfCounters | nu
   };
 }
 
-/** In the order of the columns: tx_frames, tx_bytes, rx_frames, rx_bytes. */
-export function fromCounters(counters: VfCounters | null): [Value, Value, Value, Value] {
-  return counters === null ? [null, null, null, null] : [counters.txFrames, counters.txBytes, counters.rxFrames, counters.rxBytes];
+/** In the order of the columns: tx_frames, tx_bytes, rx_frames, rx_bytes. Returns `values`. */
+export function pushCounters(values: Value[], counters: VfCounters | null): Value[] {
+  if (counters === null) {
+    values.push(null, null, null, null);
+  } else {
+    values.push(counters.txFrames, counters.txBytes, counters.rxFrames, counters.rxBytes);
+  }
+  return values;
 }
 
 export function limitText(limit: LimitBytes | undefined): string | null {

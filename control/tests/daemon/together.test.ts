@@ -43,12 +43,13 @@ const code = (result: PromiseSettledResult<Lease> | undefined): unknown =>
 
 test('they share two commits, and each has its own VFs', async () => {
   const world = await worldOf(8);
-  const together = vi.spyOn(world.daemon?.ledger as never, 'together' as never);
+  const { ledger } = world.daemon as NonNullable<World['daemon']>;
+  const commits = [vi.spyOn(ledger, 'beginLeases'), vi.spyOn(ledger, 'holdLeases')];
   const vfs = granted(await askAll(world, [1, 2, 1, 3])).flat();
   expect(vfs).toHaveLength(7);
   expect(new Set(vfs).size).toBe(7);
-  expect(together).toHaveBeenCalledTimes(2);
-  expect(world.daemon?.ledger.openLeases().every(({ state }) => state === 'held')).toBe(true);
+  commits.forEach((commit) => expect(commit).toHaveBeenCalledOnce());
+  expect(ledger.openLeases().every(({ state }) => state === 'held')).toBe(true);
 });
 
 test('the first who cannot be served does not keep back who asked before, nor give its place away', async () => {
@@ -88,7 +89,7 @@ test('a process that ended meanwhile costs its neighbours nothing', async () => 
 test('a ledger that cannot be written gives nobody a VF, and the limits are as before', async () => {
   const world = await worldOf(4);
   const { ledger } = world.daemon as NonNullable<World['daemon']>;
-  vi.spyOn(ledger, 'holdLease').mockImplementation(() => {
+  vi.spyOn(ledger, 'holdLeases').mockImplementation(() => {
     throw new Error('disk full');
   });
   const results = await askAll(world, [1, 1, 1]);

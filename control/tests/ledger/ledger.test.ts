@@ -8,8 +8,8 @@ import { isVfringError } from '../../src/errors.js';
 import { IN_MEMORY, openDatabase } from '../../src/ledger/database.js';
 import { Ledger } from '../../src/ledger/ledger.js';
 import { MIGRATIONS } from '../../src/ledger/migrations.js';
-import type { NewLease, VfReading } from '../../src/ledger/records.js';
-import type { Vf } from '../../src/providers/provider.js';
+import type { BegunLease, NewLease, VfReading } from '../../src/ledger/records.js';
+import type { Vf, VfCounters } from '../../src/providers/provider.js';
 import { tempDir } from '../helpers/temp-dir.js';
 
 const vf = (name: string): Vf => ({ kind: 'soft', name, device: `/x/${name}`, mac: '02:00:00:00:00:00', mtu: 9000, pf: 'soft', numa: -1 });
@@ -21,6 +21,7 @@ const reading = (txBytes: number | null): VfReading => ({
   traffic: txBytes === null ? null : { txFrames: 1, rxFrames: 2, txBytes, rxBytes: 4 },
   peakBytes: 512,
 });
+const begin = (ledger: Ledger, what: NewLease): BegunLease => ledger.beginLeases([what])[0] as BegunLease;
 const job = (ledger: Ledger, id = 'a'): number =>
   ledger.addJob({ uid: 7, id, state: 'open', createdAt: 1, openedAt: 1, waitUntil: undefined, ranks: 2 });
 
@@ -41,13 +42,13 @@ describe('a ledger', () => {
     const file = join(tempDir(), 'state', 'ledger.db');
     let ledger = new Ledger(file);
     const key = job(ledger);
-    const { id, generations } = ledger.beginLease(lease(key, 'vf0', 'vf1'));
+    const { id, generations } = begin(ledger, lease(key, 'vf0', 'vf1'));
     expect(generations).toEqual([1, 1]);
     ledger.close();
 
     ledger = new Ledger(file);
     expect(ledger.openLeases()).toMatchObject([{ id, state: 'granting', pid: 99, startTicks: 1234, vfs: [{ generation: 1, vf: vf('vf0') }, { vf: vf('vf1') }] }]);
-    ledger.holdLease(id, -1, { soft: 8192, hard: 'unlimited' }, 5);
+    ledger.holdLeases([{ id, memlockBytes: -1, memlockBefore: { soft: 8192, hard: 'unlimited' } }], 5);
     ledger.close();
 
     ledger = new Ledger(file);
@@ -63,10 +64,46 @@ describe('a ledger', () => {
     ledger.close();
   });
 
+  test('keeps apart what begins together: jobs, VFs in their order, registers', () => {
+    const ledger = new Ledger(IN_MEMORY);
+    const keys = [job(ledger, 'a'), job(ledger, 'b')];
+    const last = (n: number): VfCounters | null => (n % 3 === 0 ? null : { txFrames: n, txBytes: 2 * n, rxFrames: 3 * n, rxBytes: 4 * n });
+    // More than one INSERT of each size.
+    const wanted = Array.from({ length: 43 }, (_unused, i): NewLease => ({
+      jobKey: keys[i % 2] ?? 0, uid: i, pid: 100 + i, startTicks: 200 + i, rank: i, ranks: 43, grantedAt: 300 + i, dmaLimitBytes: 400 + i,
+      vfs: Array.from({ length: (i % 3) + 1 }, (_none, place) => ({ vf: vf(`vf${i}.${place}`), last: last(i + place) })),
+    }));
+    const begun = ledger.beginLeases(wanted);
+    const records = ledger.openLeases();
+    expect(records.map(({ id }) => id)).toEqual(begun.map(({ id }) => id));
+    records.forEach((record, i) => {
+      const { vfs, ...rest } = wanted[i] as NewLease;
+      expect(record).toMatchObject({ ...rest, state: 'granting' });
+      expect(record.vfs.map((of) => [of.vf, of.last, of.traffic, of.generation])).toEqual(
+        vfs.map((of) => [of.vf, of.last, of.last && { txFrames: 0, rxFrames: 0, txBytes: 0, rxBytes: 0 }, 1]),
+      );
+    });
+  });
+
+  test('holds those that are named, each with its own limits, and no other between them', () => {
+    const ledger = new Ledger(IN_MEMORY);
+    const ids = ledger.beginLeases(Array.from({ length: 7 }, (_unused, i) => lease(job(ledger, `j${i}`), `vf${i}`))).map(({ id }) => id) as [number, number, number, number, number, number, number];
+    const before = { soft: 8192, hard: 'unlimited' } as const;
+    ledger.holdLeases([
+      { id: ids[0], memlockBytes: 5, memlockBefore: before }, { id: ids[1], memlockBytes: 5, memlockBefore: { ...before } },
+      { id: ids[2], memlockBytes: 5, memlockBefore: { ...before, soft: 9 } }, { id: ids[4], memlockBytes: null, memlockBefore: undefined },
+      { id: ids[6], memlockBytes: null, memlockBefore: undefined },
+    ], 77);
+    expect(ledger.openLeases().map(({ state, memlockBytes, memlockBefore, sampledAt }) => [state, memlockBytes, memlockBefore?.soft, sampledAt])).toEqual([
+      ['held', 5, 8192, 77], ['held', 5, 8192, 77], ['held', 5, 9, 77], ['granting', null, undefined, undefined],
+      ['held', null, undefined, 77], ['granting', null, undefined, undefined], ['held', null, undefined, 77],
+    ]);
+  });
+
   test('ends a lease once, however often it is said', () => {
     const ledger = new Ledger(IN_MEMORY);
     const key = job(ledger);
-    const { id } = ledger.beginLease(lease(key, 'vf0'));
+    const { id } = begin(ledger, lease(key, 'vf0'));
     ledger.endLease(id, 'released', 2, [reading(5)]);
     ledger.endLease(id, 'process ended', 3, [reading(5)]);
     expect(ledger.job(key)?.totals.leases).toBe(1);
@@ -76,15 +113,15 @@ describe('a ledger', () => {
   test('counts the generation of a VF up, also for leases that did not come about', () => {
     const ledger = new Ledger(IN_MEMORY);
     const key = job(ledger);
-    ledger.dropLease(ledger.beginLease(lease(key, 'vf0')).id);
-    expect(ledger.beginLease(lease(key, 'vf0')).generations).toEqual([2]);
+    ledger.dropLease(begin(ledger, lease(key, 'vf0')).id);
+    expect(begin(ledger, lease(key, 'vf0')).generations).toEqual([2]);
     expect([ledger.generation('vf0'), ledger.generation('vf9')]).toEqual([2, 0]);
   });
 
   test('adds what a VF carried after its lease to the job and to the VF', () => {
     const ledger = new Ledger(IN_MEMORY);
     const key = job(ledger);
-    const { id } = ledger.beginLease(lease(key, 'vf0'));
+    const { id } = begin(ledger, lease(key, 'vf0'));
     ledger.endLease(id, 'released', 2, [reading(100)]);
     ledger.addLate(id, 0, reading(150));
     expect(ledger.job(key)?.totals.traffic.txBytes).toBe(150);
@@ -94,19 +131,19 @@ describe('a ledger', () => {
   test('totals of a VF hold what a lease under way has carried so far, and never go down', () => {
     const ledger = new Ledger(IN_MEMORY);
     const key = job(ledger);
-    const first = ledger.beginLease(lease(key, 'vf0'));
+    const first = begin(ledger, lease(key, 'vf0'));
     ledger.sample([{ id: first.id, readings: [reading(10)] }], 2);
     expect(ledger.vfTotals().get('vf0')?.txBytes).toBe(10);
     ledger.endLease(first.id, 'released', 3, [reading(30)]);
-    ledger.beginLease(lease(key, 'vf0'));
+    begin(ledger, lease(key, 'vf0'));
     expect(ledger.vfTotals().get('vf0')?.txBytes).toBe(30);
   });
 
   test('says who had a VF, newest first', () => {
     const ledger = new Ledger(IN_MEMORY);
     const key = job(ledger);
-    const ids = [1, 2, 3].map(() => ledger.beginLease(lease(key, 'vf0')).id);
-    ledger.beginLease(lease(key, 'vf1'));
+    const ids = [1, 2, 3].map(() => begin(ledger, lease(key, 'vf0')).id);
+    begin(ledger, lease(key, 'vf1'));
     expect(ledger.leasesOfVf('vf0', 2).map(({ id }) => id)).toEqual([ids[2], ids[1]]);
   });
 
@@ -115,9 +152,9 @@ describe('a ledger', () => {
     const limits = { leases: 5, jobs: 3 };
     const ledger = new Ledger(file, { limits });
     const keys = ['a', 'b', 'c', 'd', 'e'].map((id) => job(ledger, id));
-    const held = ledger.beginLease(lease(keys[0] ?? 0, 'vf9')).id;
+    const held = begin(ledger, lease(keys[0] ?? 0, 'vf9')).id;
     for (let i = 0; i < 300; i++) {
-      ledger.endLease(ledger.beginLease(lease(keys[4] ?? 0, 'vf0')).id, 'released', 2, [reading(1)]);
+      ledger.endLease(begin(ledger, lease(keys[4] ?? 0, 'vf0')).id, 'released', 2, [reading(1)]);
     }
     ledger.close();
     const again = new Ledger(file, { limits });
@@ -175,6 +212,37 @@ describe('the file', () => {
     expect(refused(join(dir, 'x.db'))).toContain('others than this user can write');
   });
 
+  test('of the first version keeps all that it knew', () => {
+    const file = join(tempDir(), 'l.db');
+    const db = openDatabase(file, MIGRATIONS.slice(0, 1));
+    const json = (what: unknown): string => JSON.stringify(what).replaceAll(`'`, `''`);
+    const registers = json({ txFrames: 1, rxFrames: 2, txBytes: 3, rxBytes: 4 });
+    db.exec(`
+      INSERT INTO jobs (uid, id, state, created_at) VALUES (7, 'a', 'open', 1);
+      INSERT INTO leases (id, job, uid, pid, start_ticks, rank, ranks, state, how, granted_at, ended_at, dma_limit_bytes) VALUES
+        (3, 1, 7, 90, 1, 0, 2, 'ended', 'released', 10, 20, 4096), (5, 1, 7, 91, 2, 1, 2, 'held', NULL, 30, NULL, 4096);
+      INSERT INTO lease_vfs (lease, place, vf, name, generation, last, tx_frames, tx_bytes, rx_frames, rx_bytes, peak_bytes) VALUES
+        (3, 0, '${json(vf('vf0'))}', 'vf0', 1, '${registers}', 5, 6, 7, 8, 9), (5, 0, '${json(vf('vf0'))}', 'vf0', 2, NULL, NULL, NULL, NULL, NULL, NULL),
+        (5, 1, '${json(vf('vf1'))}', 'vf1', 1, '${registers}', 1, 2, 3, 4, NULL);
+      INSERT INTO vfs (name, generation, tx_frames, tx_bytes, rx_frames, rx_bytes) VALUES ('vf0', 2, 5, 6, 7, 8), ('vf1', 1, 0, 0, 0, 0);
+    `);
+    db.close();
+    const ledger = new Ledger(file);
+    expect(ledger.leasesOf(1)).toMatchObject([
+      { id: 3, state: 'ended', how: 'released', vfs: [{
+        vf: vf('vf0'), generation: 1, peakBytes: 9,
+        last: { txFrames: 1, rxFrames: 2, txBytes: 3, rxBytes: 4 }, traffic: { txFrames: 5, txBytes: 6, rxFrames: 7, rxBytes: 8 },
+      }] },
+      { id: 5, state: 'held', pid: 91, startTicks: 2, vfs: [{ vf: vf('vf0'), generation: 2, last: null, traffic: null }, { vf: vf('vf1') }] },
+    ]);
+    expect(ledger.openLeases().map(({ id }) => id)).toEqual([5]);
+    expect(['vf0', 'vf1'].map((name) => ledger.generation(name))).toEqual([2, 1]);
+    expect(ledger.vfTotals().get('vf1')).toEqual({ txFrames: 1, txBytes: 2, rxFrames: 3, rxBytes: 4 });
+    // What comes after is a new lease, of a later generation.
+    expect(begin(ledger, lease(1, 'vf0'))).toEqual({ id: 6, generations: [3] });
+    ledger.close();
+  });
+
   test('is brought to the version of this release, or left as it was when that fails', () => {
     const file = join(tempDir(), 'l.db');
     openDatabase(file, ['CREATE TABLE one (a)']).close();
@@ -189,8 +257,8 @@ describe('the file', () => {
 describe('the log of the ledger', () => {
   const busy = (ledger: Ledger, key: number, leases: number): void => {
     for (let i = 0; i < leases; i++) {
-      const { id } = ledger.beginLease(lease(key, 'vf0'));
-      ledger.holdLease(id, -1, undefined, 5);
+      const { id } = begin(ledger, lease(key, 'vf0'));
+      ledger.holdLeases([{ id, memlockBytes: -1, memlockBefore: undefined }], 5);
       ledger.endingLease(id, 'released');
       ledger.endLease(id, 'released', 9, [reading(1)]);
     }
