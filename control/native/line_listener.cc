@@ -148,16 +148,23 @@ Napi::Value LineListener::Take(const Napi::CallbackInfo &info)
 
     thread_->Take(&ready, &undelivered);
     Napi::Array requests = Napi::Array::New(env, ready.size());
+    /* Made once for all of them: making the name of a property costs more than setting it. */
+    Napi::String fd_key = Napi::String::New(env, "fd");
+    Napi::String pid_key = Napi::String::New(env, "pid");
+    Napi::String uid_key = Napi::String::New(env, "uid");
+    Napi::String gid_key = Napi::String::New(env, "gid");
+    Napi::String line_key = Napi::String::New(env, "line");
+    Napi::String fault_key = Napi::String::New(env, "fault");
     for (size_t i = 0; i < ready.size(); i++) {
         const LineRequest &request = ready[i];
         Napi::Object one = Napi::Object::New(env);
 
-        one.Set("fd", Napi::Number::New(env, request.fd));
-        one.Set("pid", Napi::Number::New(env, request.taken.peer.pid));
-        one.Set("uid", Napi::Number::New(env, request.taken.peer.uid));
-        one.Set("gid", Napi::Number::New(env, request.taken.peer.gid));
+        one.Set(fd_key, Napi::Number::New(env, request.fd));
+        one.Set(pid_key, Napi::Number::New(env, request.taken.peer.pid));
+        one.Set(uid_key, Napi::Number::New(env, request.taken.peer.uid));
+        one.Set(gid_key, Napi::Number::New(env, request.taken.peer.gid));
         if (request.fault != nullptr) {
-            one.Set("fault", Napi::String::New(env, request.fault));
+            one.Set(fault_key, Napi::String::New(env, request.fault));
         } else {
             /* A character for each byte: what they mean is seen to there. */
             napi_value line;
@@ -165,7 +172,7 @@ Napi::Value LineListener::Take(const Napi::CallbackInfo &info)
                 napi_ok) {
                 throw Napi::Error::New(env);
             }
-            one.Set("line", line);
+            one.Set(line_key, line);
         }
         requests.Set(static_cast<uint32_t>(i), one);
         unanswered_[request.fd] = request.taken;
