@@ -137,7 +137,7 @@ LineListener::LineListener(const Napi::CallbackInfo &info)
 }
 
 /*
- * take(): {requests: [{fd, pid, uid, gid, line or fault}], undelivered: [{pid, tag}]}.
+ * take(most): {requests: [{fd, pid, uid, gid, line or fault}], undelivered: [{pid, tag}]}.
  * Each request is the caller's to answer.
  */
 Napi::Value LineListener::Take(const Napi::CallbackInfo &info)
@@ -146,7 +146,7 @@ Napi::Value LineListener::Take(const Napi::CallbackInfo &info)
     std::vector<LineRequest> ready;
     std::vector<LineUndelivered> undelivered;
 
-    thread_->Take(&ready, &undelivered);
+    thread_->Take(static_cast<size_t>(IntArg(info, 0, "most")), &ready, &undelivered);
     Napi::Array requests = Napi::Array::New(env, ready.size());
     /* Made once for all of them: making the name of a property costs more than setting it. */
     Napi::String fd_key = Napi::String::New(env, "fd");

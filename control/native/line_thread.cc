@@ -342,14 +342,22 @@ void LineThread::Forget(const struct ucred &peer)
     }
 }
 
-void LineThread::Take(std::vector<LineRequest> *requests,
+void LineThread::Take(size_t most, std::vector<LineRequest> *requests,
                       std::vector<LineUndelivered> *undelivered)
 {
-    std::lock_guard<std::mutex> guard(lock_);
+    bool more;
+    {
+        std::lock_guard<std::mutex> guard(lock_);
+        auto end = ready_.begin() + static_cast<ptrdiff_t>(std::min(most, ready_.size()));
 
-    requests->swap(ready_);
-    undelivered->swap(undelivered_);
-    told_ = false;
+        requests->assign(std::make_move_iterator(ready_.begin()), std::make_move_iterator(end));
+        ready_.erase(ready_.begin(), end);
+        undelivered->swap(undelivered_);
+        more = told_ = !ready_.empty();
+    }
+    if (more) {
+        ready_callback_();
+    }
 }
 
 void LineThread::Answer(LineReply &&reply)

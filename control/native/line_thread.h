@@ -67,7 +67,7 @@ public:
      * Starts it. The descriptors are its own from now on: a listening socket, an
      * epoll, and an eventfd, all non-blocking, the last already in the epoll.
      *
-     * @param ready called by the thread when there is something to take
+     * @param ready called when there is something to take, by any thread
      * @param over called by the thread as its last deed
      */
     LineThread(int listen_fd, int epoll_fd, int wake_fd, const LineLimits &limits,
@@ -76,8 +76,11 @@ public:
     LineThread(const LineThread &) = delete;
     LineThread &operator=(const LineThread &) = delete;
 
-    /** What has come since the last call. Each request is to be answered, once. */
-    void Take(std::vector<LineRequest> *requests, std::vector<LineUndelivered> *undelivered);
+    /**
+     * What has come and was not taken before, @p most requests of it; when there are more, @p ready
+     * of the constructor is called again. Each request is to be answered, once.
+     */
+    void Take(size_t most, std::vector<LineRequest> *requests, std::vector<LineUndelivered> *undelivered);
     /** Sends and closes, soon; at once when the thread has been stopped. */
     void Answer(LineReply &&reply);
     /** Takes no more connections. What is whole can still be taken and answered. */

@@ -62,8 +62,8 @@ export interface LineLimits {
 }
 
 export interface LineListener {
-  /** What has come and was not taken before. Each request is to be answered, once. */
-  take(): {
+  /** What has come and was not taken before, so many requests of it; with more left, `onReady` comes again. Each is to be answered, once. */
+  take(most: number): {
     readonly requests: readonly LineRequest[];
     /** Tags of answers whose clients were gone, and who those were. */
     readonly undelivered: readonly { readonly pid: number; readonly tag: string }[];

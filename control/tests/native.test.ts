@@ -255,7 +255,7 @@ describe('the listener', () => {
     const server = spawn('sh', ['-c', 'ulimit -n 40; exec "$0" "$@"', process.execPath, '-e', `
       const { LineListener } = require(${JSON.stringify(addonPath())});
       const listener = new LineListener(${JSON.stringify(path)}, ${JSON.stringify({ ...PATIENT, perUid: 1000 })}, () => {
-        for (const { fd, line } of listener.take().requests) listener.answer(fd, line + '!', '');
+        for (const { fd, line } of listener.take(100).requests) listener.answer(fd, line + '!', '');
       });
       console.log('ready');
       process.stdin.resume();
@@ -284,7 +284,7 @@ describe('the listener', () => {
     const path = join(tempDir(), 's');
     const taken: number[] = [];
     const listener: LineListener = new addon.LineListener(path, { ...PATIENT, pauseUs: 300_000 }, () => {
-      const { requests } = listener.take();
+      const { requests } = listener.take(100);
       taken.push(requests.length);
       requests.forEach(({ fd }) => listener.answer(fd, 'bye', ''));
     });
@@ -299,7 +299,7 @@ describe('the listener', () => {
   test('as many as are served together wait for no other', async () => {
     const path = join(tempDir(), 's');
     const listener: LineListener = new addon.LineListener(path, { ...PATIENT, pauseUs: 3_600_000_000 }, () => {
-      listener.take().requests.forEach(({ fd }) => listener.answer(fd, 'bye', ''));
+      listener.take(100).requests.forEach(({ fd }) => listener.answer(fd, 'bye', ''));
     });
     onTestFinished(() => listener.close());
     await Promise.all(lines(PATIENT.together, path).map((client) => new Promise((resolve) => client.once('data', resolve))));
@@ -314,7 +314,7 @@ describe('the listener', () => {
     const client = connect(path);
     client.write('hello\n');
     await came;
-    const [request] = listener.take().requests;
+    const [request] = listener.take(100).requests;
     const fd = request?.fd ?? -1;
     expect(request).toMatchObject({ line: 'hello', pid: process.pid, uid });
     const held = listener.held(fd);
@@ -333,7 +333,7 @@ describe('the listener', () => {
   test('descriptors and processes of requests are not left open', async () => {
     const path = join(tempDir(), 's');
     const listener = new addon.LineListener(path, PATIENT, () => {
-      for (const { fd } of listener.take().requests) {
+      for (const { fd } of listener.take(100).requests) {
         listener.answer(fd, 'bye', '');
       }
     });

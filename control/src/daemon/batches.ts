@@ -3,7 +3,7 @@
 import type { SerialQueue } from './serial-queue.js';
 
 /** More would share a commit that is cheap by then, and all wait until the last is done. One more than half of a node full of ranks. */
-export const MOST_TOGETHER = 16;
+export const MOST_TOGETHER = 17;
 
 /** Collects while the queue is busy, and serves when it is its turn. */
 export class Batches<T> {

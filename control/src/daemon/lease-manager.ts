@@ -169,6 +169,7 @@ export class LeaseManager {
   stop(leases: 'keep' | 'end'): Promise<void> {
     this.#closing = true;
     return this.#queue.run(async () => {
+      this.#noteAll();
       await this.#reapEnded();
       await this.#count();
       if (leases === 'end') {
@@ -286,10 +287,13 @@ export class LeaseManager {
       // Those that have their answer take no notice.
       wishes.forEach(({ reject }) => reject(error));
     }
-    // Nobody waits for the log. In these turns answers go out, and who came meanwhile is let in.
-    for (let i = 0; i < 2 && this.#asks.empty; i++) {
-      await turn();
-    }
+    void this.#noteSoon();
+  }
+
+  /** Nobody waits for the log: in these turns answers go out, and who came meanwhile is let in. */
+  async #noteSoon(): Promise<void> {
+    await turn();
+    await turn();
     if (this.#asks.empty) {
       this.#noteAll();
     }

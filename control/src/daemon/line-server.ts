@@ -7,9 +7,12 @@
  */
 import { VfringError, causeText } from '../errors.js';
 import type { LineFault as ReadFault, LineLimits, LineListener, LineRequest, Native, PeerCred } from '../native.js';
+import { MOST_TOGETHER } from './batches.js';
 import { clearSocket } from './run-dir.js';
 
-export const LINE_LIMITS: LineLimits = { lineBytes: 4096, silenceMs: 5000, lineMs: 15_000, perUid: 1024, together: 8, pauseUs: 100 };
+export const LINE_LIMITS: LineLimits = { lineBytes: 4096, silenceMs: 5000, lineMs: 15_000, perUid: 1024, together: MOST_TOGETHER, pauseUs: 100 };
+
+const ALL = 2 ** 31 - 1;
 
 export type LineFault = ReadFault | 'not UTF-8';
 
@@ -67,18 +70,19 @@ export class LineServer {
     }
     clearSocket(this.#path);
     this.#listener.close();
-    this.#serve();
+    this.#serve(ALL);
     await Promise.all(this.#pending);
-    this.#serve();
+    this.#serve(ALL);
     this.#listener = undefined;
   }
 
-  #serve(): void {
+  /** @param most others wait: these are to be served first */
+  #serve(most = this.#limits.together): void {
     const listener = this.#listener;
     if (listener === undefined) {
       return;
     }
-    const { requests, undelivered } = listener.take();
+    const { requests, undelivered } = listener.take(most);
     for (const request of requests) {
       const done = this.#answer(listener, request).then(({ line, tag }) => {
         this.#pending.delete(done);
