@@ -36,6 +36,7 @@ public:
 private:
     Napi::Value Take(const Napi::CallbackInfo &info);
     Napi::Value Held(const Napi::CallbackInfo &info);
+    Napi::Value StartTicks(const Napi::CallbackInfo &info);
     Napi::Value Answer(const Napi::CallbackInfo &info);
     Napi::Value Close(const Napi::CallbackInfo &info);
     LineTaken &Find(const Napi::CallbackInfo &info, int *fd);
@@ -50,6 +51,7 @@ Napi::Function LineListener::Define(Napi::Env env)
     return DefineClass(env, "LineListener",
                        {InstanceMethod("take", &LineListener::Take),
                         InstanceMethod("held", &LineListener::Held),
+                        InstanceMethod("startTicks", &LineListener::StartTicks),
                         InstanceMethod("answer", &LineListener::Answer),
                         InstanceMethod("close", &LineListener::Close)});
 }
@@ -203,7 +205,7 @@ LineTaken &LineListener::Find(const Napi::CallbackInfo &info, int *fd)
     return found->second;
 }
 
-/* held(fd): {pidfd, startTicks} of the peer, the pidfd being the caller's from now on; null: not known. */
+/* held(fd): a pidfd of the peer, the caller's from now on; null: not known. */
 Napi::Value LineListener::Held(const Napi::CallbackInfo &info)
 {
     Napi::Env env = info.Env();
@@ -213,11 +215,20 @@ Napi::Value LineListener::Held(const Napi::CallbackInfo &info)
     if (taken.pidfd < 0) {
         return env.Null();
     }
-    Napi::Object out = Napi::Object::New(env);
-    out.Set("pidfd", Napi::Number::New(env, taken.pidfd));
-    out.Set("startTicks", Napi::Number::New(env, static_cast<double>(taken.start_ticks)));
+    int pidfd = taken.pidfd;
     taken.pidfd = -1;
-    return out;
+    return Napi::Number::New(env, pidfd);
+}
+
+/* startTicks(fd): when the peer started; null: not yet known. */
+Napi::Value LineListener::StartTicks(const Napi::CallbackInfo &info)
+{
+    Napi::Env env = info.Env();
+    int fd;
+
+    Find(info, &fd);
+    long long ticks = thread_->StartTicks(fd);
+    return ticks < 0 ? env.Null() : Napi::Number::New(env, static_cast<double>(ticks));
 }
 
 /* answer(fd, text, tag): the thread sends the text and closes. */

@@ -20,6 +20,8 @@ using Millis = std::chrono::milliseconds;
 constexpr Millis kNoDescriptorsPause{100};
 /* So many are accepted before those whose lines are whole are handed over. */
 constexpr int kAcceptsInARow = 8;
+/* So many processes' starts are read before those who come or are answered have their turn. */
+constexpr size_t kStartsInARow = 4;
 
 } // namespace
 
@@ -89,6 +91,7 @@ void LineThread::Run()
         if (Gathered(Clock::now())) {
             Tell();
         }
+        ReadStarts();
     }
     for (const auto &[fd, connection] : reading_) {
         /* Its client is in the middle of its line: it has nothing to wait for. */
@@ -105,7 +108,10 @@ const struct timespec *LineThread::Timeout(Clock::time_point now, struct timespe
 {
     Clock::time_point next = Clock::time_point::max();
 
-    if (!deadline_.empty()) {
+    if (!unread_.empty()) {
+        next = now;
+    }
+    if (!deadline_.empty() && deadline_.begin()->first < next) {
         next = deadline_.begin()->first;
     }
     if (!listening_ && listen_again_ < next) {
@@ -258,10 +264,10 @@ void LineThread::Expire(Clock::time_point now)
 
 void LineThread::HandOver(const Connection &connection, const char *fault, size_t line_length)
 {
-    LineTaken taken = {connection.peer, -1, 0};
+    LineTaken taken = {connection.peer, -1};
 
     if (fault == nullptr) {
-        HoldPeer(connection.fd, connection.peer.pid, &taken.pidfd, &taken.start_ticks);
+        taken.pidfd = HoldPeer(connection.fd, connection.peer.pid);
     }
     whole_.push_back({connection.fd, taken, fault,
                       fault == nullptr ? connection.text.substr(0, line_length) : ""});
@@ -288,7 +294,12 @@ void LineThread::Tell()
         if (whole_.empty() && undelivered_.empty()) {
             return;
         }
-        std::move(whole_.begin(), whole_.end(), std::back_inserter(ready_));
+        for (LineRequest &request : whole_) {
+            if (request.taken.pidfd >= 0) {
+                unread_.emplace_back(request.fd, request.taken.peer.pid);
+            }
+            ready_.push_back(std::move(request));
+        }
         tell = !told_;
         told_ = true;
     }
@@ -296,6 +307,30 @@ void LineThread::Tell()
     if (tell) {
         ready_callback_();
     }
+}
+
+/* While JavaScript looks for VFs: it takes half of a connection's time here, and is needed last. */
+void LineThread::ReadStarts()
+{
+    size_t count = std::min(unread_.size(), kStartsInARow);
+
+    for (size_t i = 0; i < count; i++) {
+        long long ticks = ReadStartTicks(unread_[i].second);
+
+        if (ticks >= 0) {
+            std::lock_guard<std::mutex> guard(lock_);
+            started_[unread_[i].first] = ticks;
+        }
+    }
+    unread_.erase(unread_.begin(), unread_.begin() + static_cast<ptrdiff_t>(count));
+}
+
+long long LineThread::StartTicks(int fd)
+{
+    std::lock_guard<std::mutex> guard(lock_);
+    auto found = started_.find(fd);
+
+    return found == started_.end() ? -1 : found->second;
 }
 
 void LineThread::SendAll()
@@ -323,6 +358,15 @@ void LineThread::Send(LineReply &reply)
     } while (sent < 0 && errno == EINTR);
     if (reply.taken.pidfd >= 0) {
         close(reply.taken.pidfd);
+    }
+    auto behind = std::find_if(unread_.begin(), unread_.end(),
+                               [&](const auto &one) { return one.first == reply.fd; });
+    if (behind != unread_.end()) {
+        unread_.erase(behind);
+    }
+    {
+        std::lock_guard<std::mutex> guard(lock_);
+        started_.erase(reply.fd);
     }
     Forget(reply.taken.peer);
     close(reply.fd);

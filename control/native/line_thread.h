@@ -38,8 +38,7 @@ struct LineLimits {
 /** A connection whose line is whole. */
 struct LineTaken {
     struct ucred peer;
-    int pidfd;             /* of the peer; -1: not known, or given away */
-    long long start_ticks; /* when the peer started */
+    int pidfd; /* of the peer; -1: not known, or given away */
 };
 
 struct LineRequest {
@@ -81,6 +80,8 @@ public:
      * of the constructor is called again. Each request is to be answered, once.
      */
     void Take(size_t most, std::vector<LineRequest> *requests, std::vector<LineUndelivered> *undelivered);
+    /** When the process behind a request that is not yet answered started; -1: that has not been read yet. */
+    long long StartTicks(int fd);
     /** Sends and closes, soon; at once when the thread has been stopped. */
     void Answer(LineReply &&reply);
     /** Takes no more connections. What is whole can still be taken and answered. */
@@ -107,6 +108,7 @@ private:
     void HandOver(const Connection &connection, const char *fault, size_t line_length);
     bool Gathered(Clock::time_point now) const;
     void Tell();
+    void ReadStarts();
     void SendAll();
     void Send(LineReply &reply);
     void Forget(const struct ucred &peer);
@@ -125,11 +127,13 @@ private:
     std::set<std::pair<Clock::time_point, int>> deadline_; /* of those, the next first */
     std::vector<LineRequest> whole_;
     Clock::time_point last_whole_;
+    std::vector<std::pair<int, pid_t>> unread_; /* told, without the start of their processes */
 
     std::mutex lock_;
     std::vector<LineRequest> ready_;
     std::vector<LineUndelivered> undelivered_;
     std::vector<LineReply> replies_;
+    std::map<int, long long> started_; /* by descriptor */
     bool told_ = false;
     bool stopped_ = false;
     std::map<uid_t, uint32_t> connections_;

@@ -8,7 +8,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
-#include <poll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -55,8 +54,7 @@ Napi::Value PeerPidfd(const Napi::CallbackInfo &info)
     return Napi::Number::New(env, pidfd);
 }
 
-/** As startTicks() below. -ENOENT: there is no such process. */
-static long long ReadStartTicks(pid_t pid)
+long long ReadStartTicks(pid_t pid)
 {
     char path[32];
     char text[1024]; /* 52 numbers of at most 20 digits, of which 22 are needed, and a name of at most 64 bytes */
@@ -79,22 +77,15 @@ static long long ReadStartTicks(pid_t pid)
     return field == nullptr || end == field + 1 || errno != 0 || ticks < 0 ? -EPROTO : ticks;
 }
 
-void HoldPeer(int socket_fd, pid_t pid, int *pidfd, long long *start_ticks)
+int HoldPeer(int socket_fd, pid_t pid)
 {
     int fd = -1;
     socklen_t length = sizeof(fd);
 
-    *pidfd = -1;
     if (pid == 0 || getsockopt(socket_fd, SOL_SOCKET, SO_PEERPIDFD, &fd, &length) != 0) {
-        return;
+        return -1;
     }
-    UniqueFd held(fd);
-    *start_ticks = ReadStartTicks(pid);
-    struct pollfd pfd = {fd, POLLIN, 0};
-    /* It lives on: so what was read is of it, and not of another that has its pid now. */
-    if (*start_ticks >= 0 && poll(&pfd, 1, 0) == 0) {
-        *pidfd = held.release();
-    }
+    return fd;
 }
 
 /**

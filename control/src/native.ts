@@ -68,8 +68,10 @@ export interface LineListener {
     /** Tags of answers whose clients were gone, and who those were. */
     readonly undelivered: readonly { readonly pid: number; readonly tag: string }[];
   };
-  /** The peer of a request, held: the pidfd is the caller's from now on. Null: it has ended, or the kernel does not tell. */
-  held(fd: number): { readonly pidfd: number; readonly startTicks: number } | null;
+  /** A pidfd of the peer of a request, the caller's from now on. Null: it has ended, or the kernel does not tell. */
+  held(fd: number): number | null;
+  /** When the process that had the peer's pid then started, in clock ticks since boot: the peer, if that still lives. Null: not read yet. */
+  startTicks(fd: number): number | null;
   /** Sends the text and closes, soon. When that cannot be done, the tag comes back, unless it is empty. EBADF: there is no such request. */
   answer(fd: number, text: string, tag: string): void;
   /** Takes no more connections, and closes those in the middle of their line. What is whole stays to be taken. */

@@ -10,6 +10,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { tryLock } from '../src/libc.js';
 import { native, type LineListener } from '../src/native.js';
 import { addonPath } from '../src/paths.js';
+import { eventually } from './helpers/eventually.js';
 import { tempDir } from './helpers/temp-dir.js';
 
 const addon = native();
@@ -319,12 +320,15 @@ describe('the listener', () => {
     expect(request).toMatchObject({ line: 'hello', pid: process.pid, uid });
     const held = listener.held(fd);
     if (held !== null) {
-      expect(held.startTicks).toBe(addon.startTicks(process.pid));
-      expect(addon.pidfdEnded(held.pidfd)).toBe(false);
-      addon.closeFd(held.pidfd);
+      expect(addon.pidfdEnded(held)).toBe(false);
+      addon.closeFd(held);
       expect(listener.held(fd)).toBeNull();
+      // Read after the line has been handed over.
+      await eventually(() => listener.startTicks(fd) !== null);
+      expect(listener.startTicks(fd)).toBe(addon.startTicks(process.pid));
     }
     listener.answer(fd, 'bye', '');
+    expect(() => listener.startTicks(fd)).toThrow(expect.objectContaining({ code: 'EBADF' }));
     expect(() => listener.answer(fd, 'bye', '')).toThrow(expect.objectContaining({ code: 'EBADF' }));
     expect(await new Promise((resolve) => client.once('data', (data) => resolve(data.toString())))).toBe('bye');
     client.destroy();

@@ -13,7 +13,7 @@ import type { Job } from './job-registry.js';
 import { leaseId, type Lease, type LeaseRequest, type LeasedVf } from './lease.js';
 import { raiseMemlock, restoreMemlock, type Prlimit } from './memlock.js';
 import { numaView, type Numa } from './numa.js';
-import type { WatchedProcess } from './processes.js';
+import { UNREADABLE, type WatchedProcess } from './processes.js';
 import { farOnly, shortage } from './shortage.js';
 import type { VfKeeper } from './vf-keeper.js';
 import type { PoolEntry, VfPool } from './vf-pool.js';
@@ -214,6 +214,12 @@ function prepare(key: number, vfs: readonly LeasedVf[], ask: Picked, context: Gr
     throw new VfringError('VFRING_ERR_BAD_REQUEST', {
       what: `process ${process.pid} ended before its lease was made`,
       remedy: 'nothing is left to do: the VFs are free again',
+    });
+  }
+  if (process.startTicks === UNREADABLE) {
+    throw new VfringError('VFRING_ERR_BAD_REQUEST', {
+      what: `vfringd cannot read in /proc when process ${process.pid} started`,
+      remedy: 'mount /proc without hidepid for vfringd, or run vfringd as root',
     });
   }
   return {

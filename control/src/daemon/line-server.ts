@@ -19,8 +19,10 @@ export type LineFault = ReadFault | 'not UTF-8';
 /** Who sent a line. Its connection is open until the line is answered. */
 export interface LinePeer extends PeerCred {
   readonly fd: number;
-  /** The process, held by the kernel's word; the pidfd is the caller's. Null: ask by `fd`. */
-  held(): { readonly pidfd: number; readonly startTicks: number } | null;
+  /** A pidfd of the process by the kernel's word, the caller's from now on. Null: ask by `fd`. */
+  held(): number | null;
+  /** When the process of that pid started; null: not read yet. */
+  startTicks(): number | null;
 }
 
 export interface LineHandler {
@@ -100,7 +102,7 @@ export class LineServer {
     if (line === undefined) {
       return this.#handler.fault(fault ?? 'not UTF-8');
     }
-    return this.#handler.answer(line, { fd, pid, uid, gid, held: () => listener.held(fd) });
+    return this.#handler.answer(line, { fd, pid, uid, gid, held: () => listener.held(fd), startTicks: () => listener.startTicks(fd) });
   }
 }
 

@@ -10,7 +10,10 @@ import type { Native, PeerCred, ProcessWatch } from '../native.js';
 /** A process that is held by its pidfd: its pid cannot be taken for another's. */
 export interface WatchedProcess {
   readonly pid: number;
-  /** When it started, in clock ticks since boot: with the pid, this names it for all time. */
+  /**
+   * When it started, in clock ticks since boot: with the pid, this names it for
+   * all time. UNREADABLE: it has ended, or this user may not know.
+   */
   readonly startTicks: number;
   ended(): boolean;
   /** Calls back once, also when it has ended already. */
@@ -20,6 +23,8 @@ export interface WatchedProcess {
   /** Ends the watch and frees the pidfd. */
   close(): void;
 }
+
+export const UNREADABLE = -1;
 
 export interface Processes {
   peerOf(socket: Socket): PeerCred;
@@ -38,10 +43,11 @@ export function realProcesses(addon: Native): Processes {
     hold: (peer) => {
       const held = peer.held();
       if (held !== null) {
-        return new Pidfd(addon, watch, callbacks, held.pidfd, peer.pid, held.startTicks);
+        return new Pidfd(addon, watch, callbacks, held, peer.pid, () => peer.startTicks() ?? ticksIfReadable(addon, peer.pid));
       }
       const fd = openPidfd(addon, peer.fd, peer);
-      return new Pidfd(addon, watch, callbacks, fd, peer.pid, ticksOf(addon, fd, peer.pid));
+      const ticks = ticksOf(addon, fd, peer.pid);
+      return new Pidfd(addon, watch, callbacks, fd, peer.pid, () => ticks);
     },
     adopt: (pid, startTicks) => {
       let fd: number;
@@ -58,7 +64,7 @@ export function realProcesses(addon: Native): Processes {
         addon.closeFd(fd);
         return undefined;
       }
-      return new Pidfd(addon, watch, callbacks, fd, pid, startTicks);
+      return new Pidfd(addon, watch, callbacks, fd, pid, () => startTicks);
     },
     close: () => watch.close(),
   };
@@ -66,20 +72,26 @@ export function realProcesses(addon: Native): Processes {
 
 class Pidfd implements WatchedProcess {
   readonly pid: number;
-  readonly startTicks: number;
+  readonly #ticks: () => number;
+  #startTicks: number | undefined;
   readonly #addon: Native;
   readonly #watch: ProcessWatch;
   readonly #callbacks: Map<number, () => void>;
   #fd: number | undefined;
   #token: number | undefined;
 
-  constructor(addon: Native, watch: ProcessWatch, callbacks: Map<number, () => void>, fd: number, pid: number, startTicks: number) {
+  constructor(addon: Native, watch: ProcessWatch, callbacks: Map<number, () => void>, fd: number, pid: number, ticks: () => number) {
     this.#addon = addon;
     this.#watch = watch;
     this.#callbacks = callbacks;
     this.#fd = fd;
     this.pid = pid;
-    this.startTicks = startTicks;
+    this.#ticks = ticks;
+  }
+
+  get startTicks(): number {
+    this.#startTicks ??= this.#ticks();
+    return this.#startTicks;
   }
 
   ended(): boolean {
@@ -179,6 +191,14 @@ function ticksOf(addon: Native, fd: number, pid: number): number {
     });
   }
   return ticks;
+}
+
+function ticksIfReadable(addon: Native, pid: number): number {
+  try {
+    return addon.startTicks(pid) ?? UNREADABLE;
+  } catch {
+    return UNREADABLE;
+  }
 }
 
 /** Node keeps the descriptor of a socket to itself; SO_PEERCRED needs it. */
