@@ -207,6 +207,12 @@ function prepare(key: number, vfs: readonly LeasedVf[], ask: Picked, context: Gr
   const { uid, process, request, job, entries } = ask;
   const { limits, prlimit } = context;
   const dmaLimitBytes = limitOf(ask, context);
+  if (process.startTicks === UNREADABLE && !process.ended()) {
+    throw new VfringError('VFRING_ERR_BAD_REQUEST', {
+      what: `vfringd cannot read in /proc when process ${process.pid} started`,
+      remedy: 'mount /proc without hidepid for vfringd, or run vfringd as root',
+    });
+  }
   const policy = limits.memlock === 'unlimited' || job.memoryBytes === undefined ? limits.memlock : Math.min(limits.memlock, dmaLimitBytes * entries.length);
   const memlock = raiseMemlock(process.pid, policy, prlimit);
   // The limit was set by pid: only now is it sure that it was this process's.
@@ -214,12 +220,6 @@ function prepare(key: number, vfs: readonly LeasedVf[], ask: Picked, context: Gr
     throw new VfringError('VFRING_ERR_BAD_REQUEST', {
       what: `process ${process.pid} ended before its lease was made`,
       remedy: 'nothing is left to do: the VFs are free again',
-    });
-  }
-  if (process.startTicks === UNREADABLE) {
-    throw new VfringError('VFRING_ERR_BAD_REQUEST', {
-      what: `vfringd cannot read in /proc when process ${process.pid} started`,
-      remedy: 'mount /proc without hidepid for vfringd, or run vfringd as root',
     });
   }
   return {
