@@ -30,6 +30,8 @@ export class JobRegistry {
   readonly #now: () => number;
   /** By uid, then label, oldest first. */
   readonly #jobs = new Map<number, Map<string, Job>>();
+  /** All of these, oldest first; made anew when it is asked for. */
+  #active: readonly Job[] | undefined;
   /** Sets this run of the daemon apart, so that ids of an earlier one do not come back. */
   readonly #run = Date.now().toString(36);
   #next = 1;
@@ -59,13 +61,18 @@ export class JobRegistry {
 
   /** The job of that label, made known by its first lease if nobody created it. */
   findOrAdopt(uid: number, id: string): Job {
+    const known = this.#jobs.get(uid)?.get(id);
+    if (known !== undefined && known.held > 0) {
+      return known;
+    }
     const job = this.find(uid, id);
     // The ledger forgets what has long been idle.
-    if (job !== undefined && (job.held > 0 || this.#ledger.job(job.key) !== undefined)) {
+    if (job !== undefined && this.#ledger.job(job.key) !== undefined) {
       this.#keep(job);
       return job;
     }
     this.#jobs.get(uid)?.delete(id);
+    this.#active = undefined;
     return this.#add(uid, id, {}, undefined);
   }
 
@@ -87,8 +94,9 @@ export class JobRegistry {
   }
 
   /** In memory: every job that is queued, holds VFs or has some reserved. Oldest first. */
-  active(): Job[] {
-    return [...this.#jobs.values()].flatMap((jobs) => [...jobs.values()]).sort((a, b) => a.key - b.key);
+  active(): readonly Job[] {
+    this.#active ??= [...this.#jobs.values()].flatMap((jobs) => [...jobs.values()]).sort((a, b) => a.key - b.key);
+    return this.#active;
   }
 
   /** True while a job waits, or has a time limit. */
@@ -129,6 +137,7 @@ export class JobRegistry {
     const jobs = this.#jobs.get(job.uid) ?? new Map<string, Job>();
     this.#jobs.set(job.uid, jobs);
     jobs.set(job.id, job);
+    this.#active = undefined;
     const idle = [...jobs.values()].filter((other) => other !== job && !isBusy(other));
     for (const other of idle.slice(0, Math.max(0, idle.length - MAX_IDLE_PER_UID))) {
       jobs.delete(other.id);
