@@ -45,6 +45,13 @@ const NEW_LEASE_VFS = insertInto('lease_vfs', [
   'tx_frames', 'tx_bytes', 'rx_frames', 'rx_bytes',
 ]);
 
+const HOLD_LEASES = `UPDATE leases SET state = 'held', memlock_bytes = ?, memlock_soft = ?, memlock_hard = ?, sampled_at = ? WHERE id BETWEEN ? AND ?`;
+const ADD_JOB = `INSERT INTO jobs (uid, id, ranks, spread, vfs, memory_bytes, time_limit_s, wait_until, state, created_at, opened_at)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+const FIND_JOB = 'SELECT * FROM jobs WHERE uid = ? AND id = ?';
+/** What the first lease needs is prepared before somebody waits for it. */
+const PREPARED = [FIND_JOB, ADD_JOB, ...NEW_LEASES.sql, ...NEW_LEASE_VFS.sql, HOLD_LEASES];
+
 type Statement = Database.Statement<[readonly Value[]]>;
 
 export class Ledger {
@@ -78,6 +85,7 @@ export class Ledger {
       this.#run('DELETE FROM vf_descriptions WHERE key NOT IN (SELECT description FROM lease_vfs)', []);
     });
     this.#lastLease = this.#look(() => Number(this.#all('SELECT max(id) AS id FROM leases')[0]?.['id'] ?? 0));
+    this.#look(() => PREPARED.forEach((sql) => this.#statement(sql)));
     this.#look(() => {
       const rows = this.#all(`SELECT name, max(generation) AS generation FROM (SELECT name, generation FROM vfs UNION ALL SELECT name, generation FROM lease_vfs) GROUP BY name`);
       rows.forEach((row) => this.#generations.set(String(row['name']), Number(row['generation'])));
@@ -134,8 +142,7 @@ export class Ledger {
     return this.#work(() =>
       Number(
         this.#run(
-          `INSERT INTO jobs (uid, id, ranks, spread, vfs, memory_bytes, time_limit_s, wait_until, state, created_at, opened_at)
-           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+          ADD_JOB,
           [job.uid, job.id, job.ranks ?? null, job.spread ?? null, job.vfs ?? null, job.memoryBytes ?? null, job.timeLimitS ?? null, job.waitUntil ?? null,
             job.state, job.createdAt, job.openedAt ?? null],
         ).lastInsertRowid,
@@ -169,7 +176,7 @@ export class Ledger {
   }
 
   findJob(uid: number, id: string): JobRecord | undefined {
-    return this.#look(() => this.#all('SELECT * FROM jobs WHERE uid = ? AND id = ?', [uid, id]).map(toJob)[0]);
+    return this.#look(() => this.#all(FIND_JOB, [uid, id]).map(toJob)[0]);
   }
 
   /** Jobs of that label, whoever's. */
@@ -218,7 +225,7 @@ export class Ledger {
         const { id, memlockBytes, memlockBefore } = leases[first] as HeldLease;
         // Most have ids in a row and the same limits: one statement serves all of them.
         for (next = first + 1; sameButId(leases[next], leases[next - 1]); next++);
-        this.#run(`UPDATE leases SET state = 'held', memlock_bytes = ?, memlock_soft = ?, memlock_hard = ?, sampled_at = ? WHERE id BETWEEN ? AND ?`, [
+        this.#run(HOLD_LEASES, [
           memlockBytes, limitText(memlockBefore?.soft), limitText(memlockBefore?.hard), at, id, id + next - first - 1,
         ]);
       }
