@@ -2,7 +2,7 @@
 /** Has what comes together done together. */
 import type { SerialQueue } from './serial-queue.js';
 
-/** More would share a commit that is cheap by then, and all wait until the last is done. One more than half of a node full of ranks. */
+/** More would share commits that cost each of them little by then, and all would wait until the last is done. */
 export const MOST_TOGETHER = 17;
 
 /** Collects while the queue is busy, and serves when it is its turn. */
