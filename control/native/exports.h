@@ -22,14 +22,6 @@ Napi::Value StartTicks(const Napi::CallbackInfo &info);
 Napi::Value PidfdOpen(const Napi::CallbackInfo &info);
 Napi::Value PidfdSendSignal(const Napi::CallbackInfo &info);
 Napi::Value SdNotify(const Napi::CallbackInfo &info);
-/**
- * A new pidfd of the process at the other end of a UNIX socket. For any thread.
- * -1: the kernel does not tell (before Linux 6.5), or it has ended: who needs
- * it then asks again, and is told why.
- */
-int HoldPeer(int socket_fd, pid_t pid);
-/** As startTicks() of native.ts, for any thread. Negative: an errno; ENOENT: there is no such process. */
-long long ReadStartTicks(pid_t pid);
 Napi::Value Prlimit(const Napi::CallbackInfo &info);
 Napi::Value CloseFd(const Napi::CallbackInfo &info);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "line_thread.h"
-#include "exports.h"
+#include "peer_process.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -35,7 +35,7 @@ LineThread::LineThread(int listen_fd, int epoll_fd, int wake_fd, const LineLimit
 
 void LineThread::Run()
 {
-    /* The pause after the last line is twice what the kernel would add to it. */
+    /* The pause after the last line is only twice as long as what the kernel would add to it. */
     prctl(PR_SET_TIMERSLACK, 1000UL);
     Listen(true);
     for (;;) {

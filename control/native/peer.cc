@@ -1,23 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "exports.h"
+#include "peer_process.h"
 #include "system_error.h"
 
 #include <cerrno>
 #include <cstddef>
-#include <cstdio>
-#include <cstdlib>
 #include <cstring>
-#include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
-
-/* Linux 6.5; older C libraries do not know the name. */
-#ifndef SO_PEERPIDFD
-#define SO_PEERPIDFD 77
-#endif
 
 namespace vfring {
 
@@ -52,40 +45,6 @@ Napi::Value PeerPidfd(const Napi::CallbackInfo &info)
         throw SystemError(env, errno, "getsockopt SO_PEERPIDFD");
     }
     return Napi::Number::New(env, pidfd);
-}
-
-long long ReadStartTicks(pid_t pid)
-{
-    char path[32];
-    char text[1024]; /* 52 numbers of at most 20 digits, of which 22 are needed, and a name of at most 64 bytes */
-
-    snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-    UniqueFd fd(open(path, O_RDONLY | O_CLOEXEC));
-    ssize_t got = fd.get() < 0 ? -1 : read(fd.get(), text, sizeof(text) - 1);
-    if (got < 0) {
-        return errno == ESRCH ? -ENOENT : -errno;
-    }
-    text[got] = '\0';
-    /* The name in parentheses may hold anything, a parenthesis too. */
-    const char *field = strrchr(text, ')');
-    for (int i = 2; field != nullptr && i < 22; i++) {
-        field = strchr(field + 1, ' ');
-    }
-    char *end = nullptr;
-    errno = 0;
-    long long ticks = field == nullptr ? 0 : strtoll(field + 1, &end, 10);
-    return field == nullptr || end == field + 1 || errno != 0 || ticks < 0 ? -EPROTO : ticks;
-}
-
-int HoldPeer(int socket_fd, pid_t pid)
-{
-    int fd = -1;
-    socklen_t length = sizeof(fd);
-
-    if (pid == 0 || getsockopt(socket_fd, SOL_SOCKET, SO_PEERPIDFD, &fd, &length) != 0) {
-        return -1;
-    }
-    return fd;
 }
 
 /**
