@@ -153,6 +153,8 @@ describe('a ledger', () => {
     const ledger = new Ledger(file, { limits });
     const keys = ['a', 'b', 'c', 'd', 'e'].map((id) => job(ledger, id));
     const held = begin(ledger, lease(keys[0] ?? 0, 'vf9')).id;
+    const once = { ...lease(keys[1] ?? 0), vfs: [{ vf: { ...vf('vf0'), mtu: 1500 }, last: null }] };
+    ledger.endLease(begin(ledger, once).id, 'released', 2, [reading(0)]);
     for (let i = 0; i < 300; i++) {
       ledger.endLease(begin(ledger, lease(keys[4] ?? 0, 'vf0')).id, 'released', 2, [reading(1)]);
     }
@@ -164,6 +166,10 @@ describe('a ledger', () => {
     expect(again.openLeases().map(({ id }) => id)).toEqual([held]);
     expect(again.job(keys[0] ?? 0)).toBeDefined();
     again.close();
+    // Nor is what only forgotten leases knew kept: vf0 with another MTU, as it was once.
+    const db = openDatabase(file);
+    expect(db.prepare('SELECT vf FROM vf_descriptions').pluck().all()).toEqual([JSON.stringify(vf('vf9')), JSON.stringify(vf('vf0'))]);
+    db.close();
   });
 
   test('knows that the machine was started anew', () => {
