@@ -45,12 +45,6 @@ export function parseRequest(line: string): LeaseMessage {
   return parsed.data;
 }
 
-/** zod compiles a schema when it is first used, for some milliseconds: not while somebody waits. */
-export function prepareToParse(): void {
-  parseRequest('{"v":1,"op":"lease","count":1,"job":"-","rank":0,"ranks":1}');
-  parseRequest('{"v":1,"op":"release","lease":"-"}');
-}
-
 export function badRequest(what: string, remedy: string = REMEDY): VfringError {
   return new VfringError('VFRING_ERR_BAD_REQUEST', { what, remedy });
 }

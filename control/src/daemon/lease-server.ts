@@ -4,7 +4,7 @@ import { asVfringError, causeText } from '../errors.js';
 import type { Log } from '../log.js';
 import type { LineLimits, Native } from '../native.js';
 import type { LeaseManager } from './lease-manager.js';
-import { badRequest, errorReply, leaseReply, parseRequest, prepareToParse, releaseReply } from './lease-messages.js';
+import { badRequest, errorReply, leaseReply, parseRequest, releaseReply } from './lease-messages.js';
 import { LINE_LIMITS, LineServer, type LineAnswer, type LineFault, type LinePeer } from './line-server.js';
 import type { Processes } from './processes.js';
 import { RefusalLog } from './refusal-log.js';
@@ -20,7 +20,6 @@ export interface LeaseServerOptions {
 export function leaseServer(options: LeaseServerOptions): LineServer {
   const { manager, addon, log, limits = LINE_LIMITS } = options;
   const refusals = new RefusalLog(log);
-  prepareToParse();
   return new LineServer(
     {
       async answer(line, peer) {
