@@ -68,6 +68,19 @@ struct uio_vf_dma;
 struct uio_vf_domain;
 struct uio_vf_space;
 
+/**
+ * struct uio_vf_family - what the module has to know about a kind of device
+ * @ids: its functions, ends with an empty entry
+ * @bar0_bytes: of registers that @scrub needs
+ * @scrub: clear what a reset leaves of the last owner; @regs is BAR 0, the
+ *	function was reset and is no bus master
+ */
+struct uio_vf_family {
+	const struct pci_device_id *ids;
+	unsigned int bar0_bytes;
+	void (*scrub)(void __iomem *regs);
+};
+
 /* Whether the hardware confines a device, or what is missing for that. */
 enum uio_vf_isolation {
 	UIO_VF_ISOLATED,
@@ -132,6 +145,7 @@ struct uio_vf_vector {
  * @gone: remove has begun; set under @map_sem and the device lock
  * @has_iommu: it has an IOMMU group
  * @group: that group; NULL without one, and once the device is gone
+ * @family: what is known about its kind, or NULL
  * @has_flr: the function advertises function-level reset
  * @bars: found at probe
  * @maps_kobj: sysfs folder "maps"
@@ -167,6 +181,7 @@ struct uio_vf_dev {
 	bool gone;
 	bool has_iommu;
 	struct uio_vf_group *group;
+	const struct uio_vf_family *family;
 	bool has_flr;
 	struct uio_vf_bar_info bars[UIO_VF_NUM_BARS];
 	struct kobject *maps_kobj;
@@ -241,6 +256,18 @@ struct uio_vf_space {
 	struct rb_root_cached by_iova;
 	struct rb_root_cached reserved;
 	struct list_head domains;
+};
+
+/**
+ * struct uio_vf_domain - an IOMMU domain
+ * @node: in space->domains
+ * @domain: the IOMMU layer's
+ * @users: devices attached; under map_mutex
+ */
+struct uio_vf_domain {
+	struct list_head node;
+	struct iommu_domain *domain;
+	unsigned int users;
 };
 
 /**
@@ -352,14 +379,15 @@ extern const struct file_operations uio_vf_fops;
 long uio_vf_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
 
 /* device */
+void uio_vf_device_probe(struct uio_vf_dev *vf);
 int uio_vf_device_start(struct uio_vf_dev *vf, struct uio_vf_space *space);
 void uio_vf_device_stop(struct uio_vf_dev *vf);
 int uio_vf_device_reset(struct uio_vf_dev *vf);
 void uio_vf_device_reset_done(struct uio_vf_dev *vf);
 bool uio_vf_device_end_dma(struct uio_vf_dev *vf);
 
-/* scrub */
-int uio_vf_device_scrub(struct uio_vf_dev *vf);
+/* igbvf */
+extern const struct uio_vf_family uio_vf_igbvf_family;
 
 /* bar */
 void uio_vf_bars_probe(struct uio_vf_dev *vf);
@@ -387,31 +415,24 @@ void uio_vf_space_detach(struct uio_vf_dev *vf);
 int uio_vf_space_join(struct uio_vf_file *file, struct uio_vf_file *with);
 
 /* iommu */
+void uio_vf_iova_exit(struct uio_vf_space *space);
 extern const struct uio_vf_backend uio_vf_iommu_backend;
 
 /* noiommu */
 extern const struct uio_vf_backend uio_vf_noiommu_backend;
 
-/* iova */
-int uio_vf_iova_reserve(struct uio_vf_space *space, struct list_head *resv);
-void uio_vf_iova_exit(struct uio_vf_space *space);
-unsigned long uio_vf_iova_start(unsigned long min, unsigned long max);
-int uio_vf_iova_alloc(struct uio_vf_space *space, struct uio_vf_dma *dma);
-int uio_vf_iova_fixed(struct uio_vf_space *space, struct uio_vf_dma *dma,
-		      u64 iova);
-void uio_vf_iova_free(struct uio_vf_space *space, struct uio_vf_dma *dma);
-
-/* account */
-int uio_vf_charge(struct uio_vf_space *space, struct uio_vf_dma *dma,
-		  struct uio_vf_dma_map *req);
-void uio_vf_uncharge_memory(struct uio_vf_space *space, struct uio_vf_dma *dma);
-void uio_vf_uncharge_region(struct uio_vf_space *space);
-void uio_vf_account_member(struct uio_vf_space *space, struct uio_vf_dev *vf);
+/* domain */
+int uio_vf_domains_map(struct uio_vf_space *space, struct uio_vf_dma *dma);
+bool uio_vf_domains_unmap(struct uio_vf_space *space, struct uio_vf_dma *dma);
+int uio_vf_domain_attach(struct uio_vf_space *space, struct uio_vf_dev *vf,
+			 struct list_head *resv);
+void uio_vf_domain_detach(struct uio_vf_space *space, struct uio_vf_dev *vf);
 
 /* dma */
 int uio_vf_dma_map(struct uio_vf_space *space, struct uio_vf_dma_map *req);
 int uio_vf_dma_unmap(struct uio_vf_space *space, struct uio_vf_dma_unmap *req);
 int uio_vf_dma_query(struct uio_vf_space *space, struct uio_vf_region *req);
+void uio_vf_account_member(struct uio_vf_space *space, struct uio_vf_dev *vf);
 unsigned long uio_vf_dma_run(const struct uio_vf_dma *dma, unsigned long first);
 void uio_vf_dma_kill(struct uio_vf_space *space, struct uio_vf_dma *dma);
 void uio_vf_dma_retire_all(struct uio_vf_space *space);
@@ -419,10 +440,9 @@ void uio_vf_dma_free_all(struct uio_vf_space *space);
 
 /* notifier */
 extern const struct mmu_notifier_ops uio_vf_notifier_ops;
-
-/* pagetable */
-bool uio_vf_range_in_place(struct mm_struct *mm, const struct uio_vf_dma *dma,
-			   unsigned long start, unsigned long end);
+bool uio_vf_range_in_place(struct uio_vf_space *space,
+			   const struct uio_vf_dma *dma, unsigned long start,
+			   unsigned long end);
 
 /* sysfs */
 extern const struct attribute_group *uio_vf_dev_groups[];

@@ -232,6 +232,7 @@ int uio_vf_status_mmap(struct uio_vf_dev *vf, struct vm_area_struct *vma)
  */
 void uio_vf_bars_revoke(struct uio_vf_dev *vf)
 {
+	device_lock_assert(&vf->pdev->dev);
 	if (vf->mapping)
 		unmap_mapping_range(vf->mapping, 0, 0, 1);
 }

@@ -49,6 +49,7 @@ bool uio_vf_device_end_dma(struct uio_vf_dev *vf)
  */
 void uio_vf_device_reset_done(struct uio_vf_dev *vf)
 {
+	device_lock_assert(&vf->pdev->dev);
 	if (!vf->space)
 		return;
 	mutex_lock(&vf->space->lock);
@@ -73,6 +74,7 @@ int uio_vf_device_reset(struct uio_vf_dev *vf)
 {
 	int ret;
 
+	device_lock_assert(&vf->pdev->dev);
 	down_write(&vf->map_sem);
 	uio_vf_bars_revoke(vf);
 	/* As pci_reset_function() would: keep user config accesses out. */
@@ -81,6 +83,46 @@ int uio_vf_device_reset(struct uio_vf_dev *vf)
 	pci_cfg_access_unlock(vf->pdev);
 	up_write(&vf->map_sem);
 	return ret;
+}
+
+static const struct uio_vf_family * const uio_vf_families[] = {
+	&uio_vf_igbvf_family,
+};
+
+/**
+ * uio_vf_device_probe - find out what kind of device this is
+ * @vf: the device; @vf->family is set
+ */
+void uio_vf_device_probe(struct uio_vf_dev *vf)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(uio_vf_families); i++)
+		if (pci_match_id(uio_vf_families[i]->ids, vf->pdev))
+			vf->family = uio_vf_families[i];
+}
+
+/*
+ * Device lock held, reset, bus mastering off. -ENODEV if the registers are not
+ * where the family has them, -ENOMEM if they cannot be mapped. A function of no
+ * known family is left as the reset left it.
+ */
+static int uio_vf_device_scrub(struct uio_vf_dev *vf)
+{
+	const struct uio_vf_family *family = vf->family;
+	void __iomem *regs;
+
+	device_lock_assert(&vf->pdev->dev);
+	if (!family)
+		return 0;
+	if (pci_resource_len(vf->pdev, 0) < family->bar0_bytes)
+		return -ENODEV;
+	regs = pci_iomap(vf->pdev, 0, family->bar0_bytes);
+	if (!regs)
+		return -ENOMEM;
+	family->scrub(regs);
+	pci_iounmap(vf->pdev, regs);
+	return 0;
 }
 
 /**
@@ -101,6 +143,7 @@ int uio_vf_device_start(struct uio_vf_dev *vf, struct uio_vf_space *space)
 	struct pci_dev *pdev = vf->pdev;
 	int ret;
 
+	device_lock_assert(&vf->pdev->dev);
 	ret = uio_vf_group_set_opener(vf);
 	if (ret)
 		return ret;
@@ -166,6 +209,7 @@ void uio_vf_device_stop(struct uio_vf_dev *vf)
 	struct pci_dev *pdev = vf->pdev;
 	int ret;
 
+	device_lock_assert(&vf->pdev->dev);
 	uio_vf_irq_stop(vf);
 	pci_clear_master(pdev);
 	if (pci_device_is_present(pdev)) {

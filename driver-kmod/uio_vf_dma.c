@@ -6,6 +6,7 @@
  * turns live under space->lock only if nothing touched its memory meanwhile:
  * there is no moment at which an munmap() could be missed.
  */
+#include <linux/capability.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
@@ -42,6 +43,124 @@ static int uio_vf_dma_check(struct uio_vf_space *space,
 	if (end > TASK_SIZE_MAX)
 		return -EFAULT;
 	return 0;
+}
+
+/*
+ * Three limits: regions of one space, bytes of each device as the administrator
+ * set them, and the process's RLIMIT_MEMLOCK. For the last the pages count in
+ * mm->pinned_vm (VmPin in /proc/PID/status), where other long-term pinning
+ * counts too, and are checked together with what mlock() holds.
+ */
+static int uio_vf_over(struct uio_vf_dma_map *req, u32 reason, u64 limit,
+		       u64 used)
+{
+	req->reason = reason;
+	req->limit_bytes = limit;
+	req->used_bytes = used;
+	return -ENOMEM;
+}
+
+/* Every member shows what the space has registered. */
+static void uio_vf_account_set(struct uio_vf_space *space, u64 live_bytes)
+{
+	struct uio_vf_dev *vf;
+
+	lockdep_assert_held(&space->lock);
+	space->live_bytes = live_bytes;
+	list_for_each_entry(vf, &space->members, member)
+		uio_vf_account_member(space, vf);
+}
+
+/**
+ * uio_vf_account_member - show a space's bytes as those of a device
+ * @space: its lock held
+ * @vf: a member
+ */
+void uio_vf_account_member(struct uio_vf_space *space, struct uio_vf_dev *vf)
+{
+	lockdep_assert_held(&space->lock);
+	WRITE_ONCE(vf->dma_live_bytes, space->live_bytes);
+	if (space->live_bytes > vf->dma_peak_bytes)
+		WRITE_ONCE(vf->dma_peak_bytes, space->live_bytes);
+}
+
+/* What one member reaches all reach, so the limit of each holds. */
+static int uio_vf_charge_device(struct uio_vf_space *space, u64 bytes,
+				struct uio_vf_dma_map *req)
+{
+	u64 used, limit = U64_MAX;
+	struct uio_vf_dev *vf;
+	int ret = 0;
+
+	mutex_lock(&space->lock);
+	used = space->live_bytes;
+	list_for_each_entry(vf, &space->members, member)
+		limit = min(limit, READ_ONCE(vf->dma_limit_bytes));
+	if (space->dead) {
+		ret = -ENODEV;
+	} else if (space->num_regions >= UIO_VF_MAX_REGIONS) {
+		ret = uio_vf_over(req, UIO_VF_NOMEM_REGIONS, limit, used);
+	} else if (used > limit || bytes > limit - used) {
+		ret = uio_vf_over(req, UIO_VF_NOMEM_DEVICE, limit, used);
+	} else {
+		space->num_regions++;
+		uio_vf_account_set(space, used + bytes);
+	}
+	mutex_unlock(&space->lock);
+	return ret;
+}
+
+static int uio_vf_charge_memlock(struct uio_vf_space *space, u64 pages,
+				 struct uio_vf_dma_map *req)
+{
+	struct mm_struct *mm = space->mm;
+	u64 limit = rlimit(RLIMIT_MEMLOCK);
+	u64 used = atomic64_add_return(pages, &mm->pinned_vm) - pages +
+		   READ_ONCE(mm->locked_vm);
+
+	if (used + pages <= limit >> PAGE_SHIFT || capable(CAP_IPC_LOCK))
+		return 0;
+	atomic64_sub(pages, &mm->pinned_vm);
+	return uio_vf_over(req, UIO_VF_NOMEM_MEMLOCK, limit,
+			   used << PAGE_SHIFT);
+}
+
+/* Its memory is pinned no more; it counts as a region until its id is free. */
+static void uio_vf_uncharge_memory(struct uio_vf_space *space,
+				   struct uio_vf_dma *dma)
+{
+	lockdep_assert_held(&space->lock);
+	atomic64_sub(dma->num_pages, &space->mm->pinned_vm);
+	uio_vf_account_set(space, space->live_bytes - uio_vf_dma_bytes(dma));
+}
+
+static void uio_vf_uncharge_region(struct uio_vf_space *space)
+{
+	lockdep_assert_held(&space->lock);
+	space->num_regions--;
+}
+
+/*
+ * Count a new region against every limit. @req is told which one was hit.
+ * -ENOMEM or -ENODEV with nothing counted.
+ */
+static int uio_vf_charge(struct uio_vf_space *space, struct uio_vf_dma *dma,
+			 struct uio_vf_dma_map *req)
+{
+	u64 bytes = uio_vf_dma_bytes(dma);
+	int ret;
+
+	ret = uio_vf_charge_device(space, bytes, req);
+	if (ret)
+		return ret;
+	ret = uio_vf_charge_memlock(space, dma->num_pages, req);
+	if (ret) {
+		mutex_lock(&space->lock);
+		uio_vf_account_set(space, space->live_bytes - bytes);
+		uio_vf_uncharge_region(space);
+		mutex_unlock(&space->lock);
+	}
+	return ret;
 }
 
 static int uio_vf_dma_pin(struct uio_vf_dma *dma)
@@ -110,20 +229,22 @@ unsigned long uio_vf_dma_run(const struct uio_vf_dma *dma, unsigned long first)
 }
 
 /*
- * space->lock held. Pages that might still be reached stay pinned for ever
- * rather than be written by the device once they belong to somebody else.
+ * Pages that might still be reached stay pinned for ever rather than be written
+ * by the device once they belong to somebody else.
  */
 static void uio_vf_dma_cut_off(struct uio_vf_space *space,
 			       struct uio_vf_dma *dma)
 {
+	lockdep_assert_held(&space->lock);
 	if (WARN_ON(!space->backend->unmap(space, dma)))
 		dma->num_pinned = 0;
 }
 
-/* space->lock held. Returns whether the region was live until now. */
+/* Returns whether the region was live until now. */
 static bool uio_vf_dma_take_out(struct uio_vf_space *space,
 				struct uio_vf_dma *dma)
 {
+	lockdep_assert_held(&space->lock);
 	if (dma->state != UIO_VF_DMA_LIVE)
 		return false;
 	uio_vf_dma_cut_off(space, dma);
@@ -132,13 +253,18 @@ static bool uio_vf_dma_take_out(struct uio_vf_space *space,
 	return true;
 }
 
-/* lock held, after the flush: who sees the new count finds no mapping. */
+/*
+ * After the flush: who sees the new count finds no mapping. Release, so that a
+ * load that acquires it also sees what came before.
+ */
 static void uio_vf_dma_invalidated(struct uio_vf_space *space)
 {
 	struct uio_vf_dev *vf;
 
+	lockdep_assert_held(&space->lock);
 	list_for_each_entry(vf, &space->members, member)
-		atomic64_inc((atomic64_t *)&vf->status->invalidation_count);
+		atomic64_inc_return_release((atomic64_t *)
+			&vf->status->invalidation_count);
 }
 
 /**
@@ -151,6 +277,7 @@ static void uio_vf_dma_invalidated(struct uio_vf_space *space)
  */
 void uio_vf_dma_kill(struct uio_vf_space *space, struct uio_vf_dma *dma)
 {
+	lockdep_assert_held(&space->lock);
 	if (dma->state != UIO_VF_DMA_LIVE)
 		return;
 	if (space->backend->memory_lost)
@@ -163,7 +290,7 @@ void uio_vf_dma_kill(struct uio_vf_space *space, struct uio_vf_dma *dma)
 	cond_resched();
 }
 
-/* Unpinned outside of space->lock, where page locks can be taken. */
+/* Outside of space->lock, since page locks are taken to mark pages dirty. */
 static void uio_vf_dma_retire(struct uio_vf_space *space,
 			      struct uio_vf_dma *dma)
 {
@@ -183,6 +310,7 @@ void uio_vf_dma_retire_all(struct uio_vf_space *space)
 	unsigned long id;
 	bool was_live;
 
+	lockdep_assert_held(&space->map_mutex);
 	xa_for_each(&space->regions, id, dma) {
 		mutex_lock(&space->lock);
 		was_live = uio_vf_dma_take_out(space, dma);
@@ -235,7 +363,7 @@ static int uio_vf_dma_commit(struct uio_vf_space *space,
 	mutex_lock(&space->lock);
 	if (dma->unmapped_while_pending ||
 	    (dma->touched_while_pending &&
-	     !uio_vf_range_in_place(space->mm, dma, dma->vaddr.start,
+	     !uio_vf_range_in_place(space, dma, dma->vaddr.start,
 				    dma->vaddr.last))) {
 		uio_vf_dma_cut_off(space, dma);
 		ret = -EFAULT;

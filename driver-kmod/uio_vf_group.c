@@ -164,6 +164,7 @@ int uio_vf_group_may_open(struct uio_vf_dev *vf)
 	};
 	enum uio_vf_isolation isolation = uio_vf_group_isolation(vf);
 
+	device_lock_assert(&vf->pdev->dev);
 	if (isolation == UIO_VF_ISOLATED)
 		return 0;
 	if (isolation != UIO_VF_NOT_COHERENT && capable(CAP_SYS_RAWIO))

@@ -1,87 +1,216 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * uio_vf: the backend for devices behind an IOMMU - domains of our own
+ * uio_vf: the backend for devices behind an IOMMU - which IOVAs a region gets
  *
- * A space has one domain as long as its members can share it, and one more for
- * each member that cannot, because it sits behind an IOMMU of another kind. A
- * region has the same IOVA in all of them.
+ * Next fit: the search goes on where the last one ended and wraps, so that an
+ * address is reused as late as possible. A descriptor that still names an
+ * unmapped region then faults instead of reaching a newer one.
  */
-#include <linux/moduleparam.h>
+#include <linux/bitops.h>
+#include <linux/random.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 
 #include "uio_vf.h"
-#include "uio_vf_compat.h"
 
-static bool separate_domains;
-module_param(separate_domains, bool, 0644);
-MODULE_PARM_DESC(separate_domains,
-		 "Give each joined device a domain of its own, as if it sat behind an IOMMU of its own (for tests)");
+static int uio_vf_iova_reserve_one(struct uio_vf_space *space,
+				   unsigned long start, unsigned long length)
+{
+	unsigned long last = start + length - 1;
+	struct interval_tree_node *node;
+
+	/* Devices come and go in a space, mostly with the same ranges. */
+	for (node = interval_tree_iter_first(&space->reserved, start, last);
+	     node; node = interval_tree_iter_next(node, start, last))
+		if (node->start <= start && node->last >= last)
+			return 0;
+
+	node = kzalloc(sizeof(*node), GFP_KERNEL_ACCOUNT);
+	if (!node)
+		return -ENOMEM;
+	node->start = start;
+	node->last = last;
+	interval_tree_insert(node, &space->reserved);
+	return 0;
+}
 
 /**
- * struct uio_vf_domain - an IOMMU domain
- * @node: in space->domains
- * @domain: the IOMMU layer's
- * @users: devices attached; under map_mutex
+ * uio_vf_iova_reserve - keep off what the platform has at fixed IOVAs
+ * @space: its map_mutex held
+ * @resv: list of struct iommu_resv_region of a device about to be attached
+ *
+ * What is reserved stays so for the life of the space.
+ *
+ * Return: 0, -ENOMEM, or -EOPNOTSUPP if a region lies there already.
  */
-struct uio_vf_domain {
-	struct list_head node;
-	struct iommu_domain *domain;
-	unsigned int users;
-};
-
-static int uio_vf_dma_prot(const struct uio_vf_dma *dma)
+static int uio_vf_iova_reserve(struct uio_vf_space *space,
+			       struct list_head *resv)
 {
-	int prot = IOMMU_CACHE;
-
-	if (dma->direction & UIO_VF_DMA_READ)
-		prot |= IOMMU_READ;
-	if (dma->direction & UIO_VF_DMA_WRITE)
-		prot |= IOMMU_WRITE;
-	return prot;
-}
-
-static int uio_vf_domain_map(struct iommu_domain *domain,
-			     struct uio_vf_dma *dma)
-{
-	int prot = uio_vf_dma_prot(dma);
-	unsigned long i, run;
+	struct iommu_resv_region *region;
+	unsigned long last;
 	int ret;
 
-	for (i = 0; i < dma->num_pages; i += run) {
-		run = uio_vf_dma_run(dma, i);
-		ret = uio_vf_iommu_map(domain,
-				       dma->iova.start + (i << PAGE_SHIFT),
-				       page_to_phys(dma->pages[i]),
-				       run << PAGE_SHIFT, prot);
-		if (ret) {
-			if (i)
-				iommu_unmap(domain, dma->iova.start,
-					    i << PAGE_SHIFT);
+	lockdep_assert_held(&space->map_mutex);
+	list_for_each_entry(region, resv, list) {
+		if (region->type == IOMMU_RESV_DIRECT_RELAXABLE ||
+		    !region->length)
+			continue;
+		last = region->start + region->length - 1;
+		if (interval_tree_iter_first(&space->by_iova, region->start,
+					     last))
+			return -EOPNOTSUPP;
+		ret = uio_vf_iova_reserve_one(space, region->start,
+					      region->length);
+		if (ret)
 			return ret;
-		}
+	}
+	return 0;
+}
+
+/**
+ * uio_vf_iova_exit - forget what is reserved
+ * @space: without regions
+ */
+void uio_vf_iova_exit(struct uio_vf_space *space)
+{
+	struct interval_tree_node *node;
+
+	while ((node = interval_tree_iter_first(&space->reserved, 0,
+						ULONG_MAX))) {
+		interval_tree_remove(node, &space->reserved);
+		kfree(node);
+	}
+}
+
+static struct interval_tree_node *uio_vf_iova_hit(struct uio_vf_space *space,
+						  unsigned long first,
+						  unsigned long last)
+{
+	struct interval_tree_node *node;
+
+	node = interval_tree_iter_first(&space->reserved, first, last);
+	return node ? node : interval_tree_iter_first(&space->by_iova, first,
+						      last);
+}
+
+/* Lowest free @iova >= @from with @iova % @align == @phase, or false. */
+static bool uio_vf_iova_search(struct uio_vf_space *space, unsigned long from,
+			       unsigned long length, unsigned long align,
+			       unsigned long phase, unsigned long *iova)
+{
+	struct interval_tree_node *hit;
+	unsigned long first, last;
+
+	for (;;) {
+		first = from + ((phase - from) & (align - 1));
+		last = first + length - 1;
+		if (first < from || last < first || last > space->iova_max)
+			return false;
+		hit = uio_vf_iova_hit(space, first, last);
+		if (!hit)
+			break;
+		if (hit->last >= space->iova_max)
+			return false;
+		from = hit->last + 1;
 		cond_resched();
 	}
+	*iova = first;
+	return true;
+}
+
+static void uio_vf_iova_take(struct uio_vf_space *space,
+			     struct uio_vf_dma *dma, unsigned long iova)
+{
+	dma->iova.start = iova;
+	dma->iova.last = iova + uio_vf_dma_bytes(dma) - 1;
+	interval_tree_insert(&dma->iova, &space->by_iova);
+}
+
+/**
+ * uio_vf_iova_start - where a space begins to look for IOVAs
+ * @min: lowest IOVA
+ * @max: highest IOVA, inclusive
+ *
+ * At random: an address that a device kept from its last owner then most
+ * likely means nothing to the next.
+ *
+ * Return: a page aligned IOVA of the range.
+ */
+static unsigned long uio_vf_iova_start(unsigned long min, unsigned long max)
+{
+	unsigned long pages = (max - min) >> PAGE_SHIFT;
+
+	return min + (pages ? get_random_long() % pages : 0) * PAGE_SIZE;
+}
+
+/**
+ * uio_vf_iova_alloc - find an IOVA for a pinned region
+ * @space: its map_mutex held
+ * @dma: the region; @dma->iova is set
+ *
+ * The IOVA lies to the largest page size of the IOMMU that fits into the
+ * region as the first physical page does, so that memory which is contiguous
+ * in such pages takes as few IOMMU entries as possible.
+ *
+ * Return: 0, or -ENOMEM if no range is long enough.
+ */
+static int uio_vf_iova_alloc(struct uio_vf_space *space,
+			     struct uio_vf_dma *dma)
+{
+	unsigned long length = uio_vf_dma_bytes(dma);
+	unsigned long phys = page_to_phys(dma->pages[0]);
+	unsigned long sizes = space->page_sizes & GENMASK(__fls(length), 0);
+	unsigned long align, phase, iova;
+
+	lockdep_assert_held(&space->map_mutex);
+	for (; sizes; sizes &= ~align) {
+		align = 1UL << __fls(sizes);
+		phase = phys & (align - 1);
+		if (uio_vf_iova_search(space, space->iova_next, length, align,
+				       phase, &iova) ||
+		    uio_vf_iova_search(space, space->iova_min, length, align,
+				       phase, &iova)) {
+			uio_vf_iova_take(space, dma, iova);
+			space->iova_next = dma->iova.last < space->iova_max ?
+				dma->iova.last + 1 : space->iova_min;
+			return 0;
+		}
+	}
+	return -ENOMEM;
+}
+
+/**
+ * uio_vf_iova_fixed - take the IOVA that the caller chose
+ * @space: its map_mutex held
+ * @dma: the region; @dma->iova is set
+ * @iova: page aligned
+ *
+ * Return: 0; -ERANGE outside the aperture or in a reserved range; -EEXIST if
+ * a region uses part of it, dead ones included until they are unmapped.
+ */
+static int uio_vf_iova_fixed(struct uio_vf_space *space,
+			     struct uio_vf_dma *dma, u64 iova)
+{
+	u64 last = iova + uio_vf_dma_bytes(dma) - 1;
+
+	lockdep_assert_held(&space->map_mutex);
+	if (last < iova || iova < space->iova_min || last > space->iova_max ||
+	    interval_tree_iter_first(&space->reserved, iova, last))
+		return -ERANGE;
+	if (interval_tree_iter_first(&space->by_iova, iova, last))
+		return -EEXIST;
+	uio_vf_iova_take(space, dma, iova);
 	return 0;
 }
 
-static int uio_vf_iommu_map_all(struct uio_vf_space *space,
-				struct uio_vf_dma *dma)
+/**
+ * uio_vf_iova_free - give an IOVA back
+ * @space: its map_mutex held, or the last user
+ * @dma: the region, unmapped from the IOMMU
+ */
+static void uio_vf_iova_free(struct uio_vf_space *space, struct uio_vf_dma *dma)
 {
-	struct uio_vf_domain *domain;
-	int ret;
-
-	list_for_each_entry(domain, &space->domains, node) {
-		ret = uio_vf_domain_map(domain->domain, dma);
-		if (ret)
-			goto err_unmap;
-	}
-	return 0;
-
-err_unmap:
-	list_for_each_entry_continue_reverse(domain, &space->domains, node)
-		iommu_unmap(domain->domain, dma->iova.start,
-			    uio_vf_dma_bytes(dma));
-	return ret;
+	interval_tree_remove(&dma->iova, &space->by_iova);
 }
 
 static int uio_vf_iommu_map_region(struct uio_vf_space *space,
@@ -95,7 +224,7 @@ static int uio_vf_iommu_map_region(struct uio_vf_space *space,
 		      uio_vf_iova_alloc(space, dma);
 	if (ret)
 		return ret;
-	ret = uio_vf_iommu_map_all(space, dma);
+	ret = uio_vf_domains_map(space, dma);
 	if (ret) {
 		uio_vf_iova_free(space, dma);
 		/* Some drivers report an aperture wider than they can map. */
@@ -103,89 +232,6 @@ static int uio_vf_iommu_map_region(struct uio_vf_space *space,
 			ret = fixed ? -ERANGE : -EIO;
 	}
 	return ret;
-}
-
-/* Strict: iommu_unmap() has flushed the IOTLB when it returns. */
-static bool uio_vf_iommu_unmap_region(struct uio_vf_space *space,
-				      struct uio_vf_dma *dma)
-{
-	size_t bytes = uio_vf_dma_bytes(dma);
-	struct uio_vf_domain *domain;
-	bool sure = true;
-
-	list_for_each_entry(domain, &space->domains, node)
-		sure &= iommu_unmap(domain->domain, dma->iova.start, bytes) ==
-			bytes;
-	return sure;
-}
-
-/* The next contiguous part of a region to replay; 0 bytes if it died. */
-static unsigned long uio_vf_replay_next(struct uio_vf_space *space,
-					struct uio_vf_dma *dma,
-					phys_addr_t *phys)
-{
-	unsigned long bytes = 0, first = dma->replayed >> PAGE_SHIFT;
-
-	mutex_lock(&space->lock);
-	if (dma->state == UIO_VF_DMA_LIVE) {
-		bytes = uio_vf_dma_run(dma, first) << PAGE_SHIFT;
-		*phys = page_to_phys(dma->pages[first]);
-	}
-	mutex_unlock(&space->lock);
-	return bytes;
-}
-
-/*
- * Bring a domain that no device uses yet to the state of the others. Only the
- * notifier runs beside us; it can end regions, whose pages may therefore be
- * looked at under its lock only. What it frees after that look gets mapped
- * here and is taken out again before the domain is used.
- */
-static int uio_vf_domain_replay(struct uio_vf_space *space,
-				struct uio_vf_dma *dma,
-				struct iommu_domain *to)
-{
-	unsigned long bytes;
-	phys_addr_t phys;
-	int ret;
-
-	dma->replayed = 0;
-	while (dma->replayed < uio_vf_dma_bytes(dma)) {
-		bytes = uio_vf_replay_next(space, dma, &phys);
-		if (!bytes)
-			break;
-		ret = uio_vf_iommu_map(to, dma->iova.start + dma->replayed,
-				       phys, bytes, uio_vf_dma_prot(dma));
-		if (ret)
-			return ret;
-		dma->replayed += bytes;
-		cond_resched();
-	}
-	return 0;
-}
-
-static int uio_vf_domain_replay_all(struct uio_vf_space *space,
-				    struct uio_vf_domain *added)
-{
-	struct uio_vf_dma *dma;
-	unsigned long id;
-	int ret;
-
-	xa_for_each(&space->regions, id, dma) {
-		ret = uio_vf_domain_replay(space, dma, added->domain);
-		if (ret)
-			return ret;
-	}
-
-	/* From here on the notifier knows the domain. */
-	mutex_lock(&space->lock);
-	xa_for_each(&space->regions, id, dma)
-		if (dma->state != UIO_VF_DMA_LIVE && dma->replayed)
-			iommu_unmap(added->domain, dma->iova.start,
-				    dma->replayed);
-	list_add_tail(&added->node, &space->domains);
-	mutex_unlock(&space->lock);
-	return 0;
 }
 
 /*
@@ -203,6 +249,7 @@ static int uio_vf_domain_limits(struct uio_vf_space *space,
 	unsigned long sizes = (domain->pgsize_bitmap & PAGE_MASK) | PAGE_SIZE;
 	struct interval_tree_node *node;
 
+	lockdep_assert_held(&space->map_mutex);
 	/* A page must be mappable by itself, for that is what gets pinned. */
 	if (!(domain->pgsize_bitmap & (PAGE_SIZE | (PAGE_SIZE - 1))))
 		return -EOPNOTSUPP;
@@ -227,122 +274,23 @@ static int uio_vf_domain_limits(struct uio_vf_space *space,
 	return 0;
 }
 
-/* Where MSIs are translated by the domain, it gets its window for them. */
-static int uio_vf_domain_msi(struct iommu_domain *domain,
-			     struct list_head *resv)
-{
-	struct iommu_resv_region *region;
-
-	list_for_each_entry(region, resv, list)
-		if (region->type == IOMMU_RESV_SW_MSI)
-			return iommu_get_msi_cookie(domain, region->start);
-	return 0;
-}
-
-static void uio_vf_domain_free(struct uio_vf_domain *domain)
-{
-	iommu_domain_free(domain->domain);
-	kfree(domain);
-}
-
-static void uio_vf_domain_drop(struct uio_vf_space *space,
-			       struct uio_vf_domain *domain)
-{
-	mutex_lock(&space->lock);
-	list_del(&domain->node);
-	mutex_unlock(&space->lock);
-	uio_vf_domain_free(domain);
-}
-
-/* A domain in space->domains that has what the others have, yet unused. */
-static struct uio_vf_domain *uio_vf_domain_new(struct uio_vf_space *space,
-					       struct uio_vf_dev *vf,
-					       struct list_head *resv)
-{
-	struct uio_vf_domain *domain;
-	int ret;
-
-	domain = kzalloc(sizeof(*domain), GFP_KERNEL_ACCOUNT);
-	if (!domain)
-		return ERR_PTR(-ENOMEM);
-	domain->domain = uio_vf_domain_alloc(&vf->pdev->dev);
-	if (IS_ERR(domain->domain)) {
-		ret = PTR_ERR(domain->domain);
-		kfree(domain);
-		return ERR_PTR(ret);
-	}
-
-	ret = uio_vf_domain_msi(domain->domain, resv);
-	if (!ret)
-		ret = uio_vf_domain_replay_all(space, domain);
-	if (ret) {
-		uio_vf_domain_free(domain);
-		return ERR_PTR(ret);
-	}
-	return domain;
-}
-
-/* The domain that the device is attached to on return, or an error. */
-static struct uio_vf_domain *uio_vf_domain_attach(struct uio_vf_space *space,
-						  struct uio_vf_dev *vf,
-						  struct list_head *resv)
-{
-	struct iommu_group *group = vf->group->iommu_group;
-	struct uio_vf_domain *domain;
-	int ret;
-
-	list_for_each_entry(domain, &space->domains, node)
-		if (!separate_domains &&
-		    !iommu_attach_group(domain->domain, group))
-			return domain;
-
-	domain = uio_vf_domain_new(space, vf, resv);
-	if (IS_ERR(domain))
-		return domain;
-	ret = iommu_attach_group(domain->domain, group);
-	if (ret) {
-		uio_vf_domain_drop(space, domain);
-		return ERR_PTR(ret);
-	}
-	return domain;
-}
-
-static void uio_vf_iommu_detach(struct uio_vf_space *space,
-				struct uio_vf_dev *vf)
-{
-	struct uio_vf_domain *domain = vf->domain;
-
-	/* The group is ours still, so this leaves it in a blocked domain. */
-	iommu_detach_group(domain->domain, vf->group->iommu_group);
-	vf->domain = NULL;
-	if (!--domain->users)
-		uio_vf_domain_drop(space, domain);
-}
-
 static int uio_vf_iommu_attach(struct uio_vf_space *space,
 			       struct uio_vf_dev *vf)
 {
 	struct iommu_resv_region *region, *next;
-	struct uio_vf_domain *domain;
 	LIST_HEAD(resv);
 	int ret;
 
 	ret = iommu_get_group_resv_regions(vf->group->iommu_group, &resv);
 	if (!ret)
 		ret = uio_vf_iova_reserve(space, &resv);
+	if (!ret)
+		ret = uio_vf_domain_attach(space, vf, &resv);
 	if (ret)
 		goto free_resv;
-
-	domain = uio_vf_domain_attach(space, vf, &resv);
-	if (IS_ERR(domain)) {
-		ret = PTR_ERR(domain);
-		goto free_resv;
-	}
-	domain->users++;
-	vf->domain = domain;
-	ret = uio_vf_domain_limits(space, domain->domain);
+	ret = uio_vf_domain_limits(space, vf->domain->domain);
 	if (ret)
-		uio_vf_iommu_detach(space, vf);
+		uio_vf_domain_detach(space, vf);
 
 free_resv:
 	list_for_each_entry_safe(region, next, &resv, list)
@@ -353,8 +301,8 @@ free_resv:
 const struct uio_vf_backend uio_vf_iommu_backend = {
 	.caps = UIO_VF_CAP_IOMMU | UIO_VF_CAP_JOIN,
 	.attach = uio_vf_iommu_attach,
-	.detach = uio_vf_iommu_detach,
+	.detach = uio_vf_domain_detach,
 	.map = uio_vf_iommu_map_region,
-	.unmap = uio_vf_iommu_unmap_region,
+	.unmap = uio_vf_domains_unmap,
 	.put_iova = uio_vf_iova_free,
 };

@@ -75,6 +75,7 @@ int uio_vf_irq_start(struct uio_vf_dev *vf)
 	struct uio_vf_vector *vector;
 	int i, num, ret;
 
+	device_lock_assert(&vf->pdev->dev);
 	if (!pdev->msix_cap && !pdev->msi_cap)
 		return 0;
 
@@ -119,6 +120,7 @@ void uio_vf_irq_stop(struct uio_vf_dev *vf)
 {
 	unsigned int i, num;
 
+	device_lock_assert(&vf->pdev->dev);
 	mutex_lock(&vf->irq_mutex);
 	num = vf->num_vectors;
 	WRITE_ONCE(vf->num_vectors, 0);
@@ -136,6 +138,7 @@ void uio_vf_irq_stop(struct uio_vf_dev *vf)
  */
 static void uio_vf_vector_mask(struct uio_vf_vector *vector, bool mask)
 {
+	lockdep_assert_held(&vector->vf->irq_mutex);
 	if (vector->masked == mask)
 		return;
 	vector->masked = mask;

@@ -124,6 +124,7 @@ static int uio_vf_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	if (ret)
 		goto err_disable;
 
+	uio_vf_device_probe(vf);
 	uio_vf_bars_probe(vf);
 	pci_set_drvdata(pdev, vf);
 

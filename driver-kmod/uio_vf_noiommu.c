@@ -64,6 +64,7 @@ static int uio_vf_noiommu_map(struct uio_vf_space *space,
 	size_t bytes = uio_vf_dma_bytes(dma);
 	dma_addr_t addr;
 
+	lockdep_assert_held(&space->map_mutex);
 	if ((req->flags & UIO_VF_DMA_FIXED_IOVA) ||
 	    uio_vf_dma_run(dma, 0) != dma->num_pages)
 		return -EOPNOTSUPP;
@@ -84,6 +85,7 @@ static int uio_vf_noiommu_map(struct uio_vf_space *space,
 static bool uio_vf_noiommu_unmap(struct uio_vf_space *space,
 				 struct uio_vf_dma *dma)
 {
+	lockdep_assert_held(&space->lock);
 	dma_unmap_page(&uio_vf_noiommu_vf(space)->pdev->dev, dma->iova.start,
 		       uio_vf_dma_bytes(dma), uio_vf_noiommu_dir(dma));
 	return true;
@@ -99,6 +101,7 @@ static void uio_vf_noiommu_memory_lost(struct uio_vf_space *space)
 	struct uio_vf_dev *vf = uio_vf_noiommu_vf(space);
 	struct pci_dev *pdev = vf->pdev;
 
+	lockdep_assert_held(&space->lock);
 	if (!uio_vf_device_end_dma(vf))
 		return;
 	pci_wait_for_pending_transaction(pdev);

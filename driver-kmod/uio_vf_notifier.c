@@ -8,9 +8,115 @@
  * pin defeats, memory merging that finds the page busy) leaves each page where
  * it was, and such a region has to live on.
  */
+#include <linux/irqflags.h>
+#include <linux/pgtable.h>
 #include <linux/sched.h>
 
 #include "uio_vf.h"
+#include "uio_vf_compat.h"
+
+/* Addresses looked up at one go with interrupts off */
+#define UIO_VF_WALK_BATCH	64
+
+/* A migration under way fails for a pinned page, and puts it back. */
+static bool uio_vf_pte_is(pte_t pte, unsigned long pfn)
+{
+	if (pte_none(pte))
+		return false;
+	return (pte_present(pte) ? pte_pfn(pte) :
+				   uio_vf_pte_migration_pfn(pte)) == pfn;
+}
+
+/* @pmd maps a huge page, or is not present. */
+static bool uio_vf_pmd_is(pmd_t pmd, unsigned long addr, unsigned long pfn)
+{
+	unsigned long first = pmd_present(pmd) ? pmd_pfn(pmd) :
+						 uio_vf_pmd_migration_pfn(pmd);
+
+	return first != ~0UL &&
+	       first + ((addr & ~PMD_MASK) >> PAGE_SHIFT) == pfn;
+}
+
+/*
+ * Is the page @pfn at @addr of @mm? Interrupts are off and space->lock is held.
+ *
+ * Walked without mmap_lock, because the notifier can be called for another
+ * process's memory and with locks held under which nothing that might fault
+ * may be called. Two rules keep the tables in place meanwhile:
+ *  - Who frees tables for good (munmap(), mremap(), exit) calls the notifier
+ *    first. That waits for space->lock, and leaves the region dead, or marked
+ *    as unmapped while pending; neither is walked any more. Interrupts off
+ *    would not do here: before 6.14 x86 on bare metal frees such tables once
+ *    the CPUs that use this mm were interrupted, and ours may use another.
+ *  - Who frees tables of memory that stays (a collapse into huge pages; from
+ *    6.13 on tables that became empty) waits for an RCU grace period or an
+ *    interrupt on every CPU, and so for interrupts to be on here.
+ */
+static bool uio_vf_addr_is(struct mm_struct *mm, unsigned long addr,
+			   unsigned long pfn)
+{
+	pgd_t *pgdp = pgd_offset(mm, addr);
+	pgd_t pgd = READ_ONCE(*pgdp);
+	p4d_t *p4dp, p4d;
+	pud_t *pudp, pud;
+	pmd_t *pmdp, pmd;
+
+	if (pgd_none(pgd) || pgd_bad(pgd))
+		return false;
+	p4dp = p4d_offset_lockless(pgdp, pgd, addr);
+	p4d = READ_ONCE(*p4dp);
+	if (p4d_none(p4d) || p4d_bad(p4d))
+		return false;
+	pudp = pud_offset_lockless(p4dp, p4d, addr);
+	pud = READ_ONCE(*pudp);
+	if (pud_none(pud) || !pud_present(pud))
+		return false;
+	if (pud_leaf(pud))
+		return pud_pfn(pud) + ((addr & ~PUD_MASK) >> PAGE_SHIFT) == pfn;
+	pmdp = pmd_offset_lockless(pudp, pud, addr);
+	pmd = READ_ONCE(*pmdp);
+	if (pmd_none(pmd))
+		return false;
+	if (!pmd_present(pmd) || pmd_leaf(pmd))
+		return uio_vf_pmd_is(pmd, addr, pfn);
+	return uio_vf_pte_is(ptep_get_lockless(pte_offset_kernel(&pmd, addr)),
+			     pfn);
+}
+
+/**
+ * uio_vf_range_in_place - are the pinned pages still what the process sees
+ * @space: the region's, its lock held
+ * @dma: the region, pinned, live or pending and not unmapped meanwhile
+ * @start: first byte to look at, within the region
+ * @end: last byte to look at, inclusive, within the region
+ *
+ * Return: whether every page of the range is mapped where it was when it was
+ * pinned, or is under migration there.
+ */
+bool uio_vf_range_in_place(struct uio_vf_space *space,
+			   const struct uio_vf_dma *dma, unsigned long start,
+			   unsigned long end)
+{
+	unsigned long first = (start - dma->vaddr.start) >> PAGE_SHIFT;
+	unsigned long last = (end - dma->vaddr.start) >> PAGE_SHIFT;
+	unsigned long page = first, flags;
+	bool same = true;
+	int i;
+
+	lockdep_assert_held(&space->lock);
+	while (same && page <= last) {
+		local_irq_save(flags);
+		for (i = 0; same && page <= last && i < UIO_VF_WALK_BATCH; i++) {
+			same = uio_vf_addr_is(space->mm, dma->vaddr.start +
+					      (page << PAGE_SHIFT),
+					      page_to_pfn(dma->pages[page]));
+			page++;
+		}
+		local_irq_restore(flags);
+		cond_resched();
+	}
+	return same;
+}
 
 /* Does an invalidation that is over leave a live region without its memory? */
 static bool uio_vf_lost(struct uio_vf_space *space, struct uio_vf_dma *dma,
@@ -18,7 +124,7 @@ static bool uio_vf_lost(struct uio_vf_space *space, struct uio_vf_dma *dma,
 {
 	if (range->event == MMU_NOTIFY_UNMAP)
 		return true;
-	return !uio_vf_range_in_place(space->mm, dma,
+	return !uio_vf_range_in_place(space, dma,
 				      max(range->start, dma->vaddr.start),
 				      min(range->end - 1, dma->vaddr.last));
 }

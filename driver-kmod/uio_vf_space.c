@@ -101,6 +101,7 @@ static int uio_vf_space_add(struct uio_vf_space *space, struct uio_vf_dev *vf,
 {
 	int ret;
 
+	lockdep_assert_held(&space->map_mutex);
 	/* Its last member left, or will have to be the first again. */
 	if (space->dead != first)
 		return -ENODEV;
@@ -134,6 +135,7 @@ int uio_vf_space_attach(struct uio_vf_space *space, struct uio_vf_dev *vf)
 {
 	int ret;
 
+	device_lock_assert(&vf->pdev->dev);
 	mutex_lock(&space->map_mutex);
 	ret = uio_vf_space_add(space, vf, true);
 	mutex_unlock(&space->map_mutex);
@@ -153,6 +155,7 @@ void uio_vf_space_detach(struct uio_vf_dev *vf)
 {
 	struct uio_vf_space *space = vf->space;
 
+	device_lock_assert(&vf->pdev->dev);
 	mutex_lock(&space->map_mutex);
 	if (list_is_singular(&space->members)) {
 		mutex_lock(&space->lock);
@@ -211,6 +214,7 @@ int uio_vf_space_join(struct uio_vf_file *file, struct uio_vf_file *with)
 	struct uio_vf_space *space = uio_vf_space_get(with);
 	int ret;
 
+	device_lock_assert(&vf->pdev->dev);
 	/* An earlier join failed, and the way back, too. */
 	ret = -ENODEV;
 	if (!old)
