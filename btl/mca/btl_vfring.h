@@ -10,7 +10,7 @@
  *
  * Files: component (life), params, module (the BTL's functions), hot (what every
  * message runs through), frag (slots), onesided, rdma, rdma_input and region (put and get), endpoint (peers, modex), contact
- * (first frames), help (messages), pvars (MPI_T), lease (daemon), clock.
+ * (first frames), help (messages), pvars (MPI_T), device (which VF, and its way back), lease (daemon), clock.
  */
 #ifndef BTL_VFRING_H
 #define BTL_VFRING_H
@@ -169,10 +169,14 @@ typedef struct mca_btl_vfring_component_t {
     mca_btl_base_component_t super; /* first; the version is set where it is defined */
     mca_btl_vfring_module_t *module;
 
-    /* MCA parameters, see btl_vfring_params.c. */
+    /*
+     * MCA parameters, see btl_vfring_params.c. Strings are copies of our own, valid from
+     * component_init to the component's close; "" where nothing is set.
+     */
     char *run_dir;
     char *devices;
     char *soft_faults;
+    bool asked_for; /* the user named this component in the MCA parameter btl */
     unsigned int mtu_bytes;
     unsigned int tx_entries;
     unsigned int rx_entries;
@@ -231,8 +235,20 @@ static inline void btl_vfring_unlock(mca_btl_vfring_module_t *module)
 
 /* btl_vfring_params.c */
 int btl_vfring_params_register(void);
-/** Did the user name this component in the MCA parameter btl? */
-bool btl_vfring_asked_for(void);
+/** Takes over what Open MPI frees before the end. OPAL_ERR_OUT_OF_RESOURCE: the user was told. */
+int btl_vfring_params_keep(void);
+void btl_vfring_params_forget(void);
+
+/* btl_vfring_device.c */
+/** Size of the job; the launcher tells. 0 when it does not (a singleton). */
+uint32_t btl_vfring_job_size(void);
+/**
+ * Fills @p lease with the VF for this process: named by hand (id stays empty), or
+ * leased from vfringd. OPAL_SUCCESS, or the user was told.
+ */
+int btl_vfring_device_get(struct vfring_lease *lease);
+/** The end of btl_vfring_device_get(), after the VF was closed; harmless without a lease. */
+void btl_vfring_device_give_back(struct vfring_lease *lease);
 
 static inline mca_btl_vfring_module_t *btl_vfring_to_module(struct mca_btl_base_module_t *btl)
 {

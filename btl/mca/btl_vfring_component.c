@@ -8,6 +8,7 @@
 #include <sys/random.h>
 
 static int component_register(void);
+static int component_close(void);
 static mca_btl_base_module_t **component_init(int *num_modules, bool enable_progress_threads,
                                               bool enable_mpi_threads);
 
@@ -15,6 +16,7 @@ mca_btl_vfring_component_t mca_btl_vfring_component = {
     .super = {
         .btl_version = {
             MCA_BTL_DEFAULT_VERSION("vfring"),
+            .mca_close_component = component_close,
             .mca_register_component_params = component_register,
         },
         .btl_data = {
@@ -36,90 +38,10 @@ static int component_register(void)
                                        &param_defaults.super);
 }
 
-/* --- which device ------------------------------------------------------------ */
-
-/* Entry @p index of a comma-separated list, or NULL. */
-static const char *list_entry(const char *list, unsigned index, size_t *length)
+static int component_close(void)
 {
-    for (;; list += *length + 1) {
-        *length = strcspn(list, ",");
-        if (index-- == 0) {
-            return list;
-        }
-        if (!list[*length]) {
-            return NULL;
-        }
-    }
-}
-
-/* The device at our local rank in btl_vfring_devices. */
-static int device_by_hand(mca_btl_vfring_module_t *module)
-{
-    const char *devices = mca_btl_vfring_component.devices;
-    const unsigned local_rank = (unsigned) opal_process_info.my_local_rank;
-    size_t length;
-    const char *entry = list_entry(devices, local_rank, &length);
-    char text[128];
-
-    if (!entry) {
-        (void) snprintf(text, sizeof(text),
-                        "btl_vfring_devices has no device for the process with local rank %u",
-                        local_rank);
-        btl_vfring_help_unusable(devices, text, "name a device for each process of the node");
-        return OPAL_ERR_NOT_AVAILABLE;
-    }
-    if (!length || length >= sizeof(module->lease.device)) {
-        btl_vfring_help_unusable(devices, "an entry of btl_vfring_devices is empty or too long",
-                                 "give a comma-separated list of paths");
-        return OPAL_ERR_BAD_PARAM;
-    }
-    memcpy(module->lease.device, entry, length);
-    module->lease.device[length] = '\0';
+    btl_vfring_params_forget();
     return OPAL_SUCCESS;
-}
-
-/* Size of the job; the launcher tells. 0 when it does not (a singleton). */
-static uint32_t job_size(void)
-{
-    const char *value = getenv("OMPI_COMM_WORLD_SIZE");
-
-    return value ? (uint32_t) strtoul(value, NULL, 10) : 0;
-}
-
-static int device_by_lease(mca_btl_vfring_module_t *module)
-{
-    const mca_btl_vfring_component_t *c = &mca_btl_vfring_component;
-    const char *job = getenv("VFRING_JOB");
-    const struct vfring_lease_request request = {
-        .run_dir = c->run_dir,
-        .job = job ? job : getenv("PMIX_NAMESPACE"),
-        .rank = opal_proc_local_get()->proc_name.vpid,
-        .ranks = job_size(),
-        .timeout_ms = (int) (c->lease_timeout_s < 86400 ? c->lease_timeout_s : 86400) * 1000,
-    };
-    struct vfring_lease_error error;
-    char text[640];
-
-    if (!vfring_lease_acquire(&request, &module->lease, &error)) {
-        return OPAL_SUCCESS;
-    }
-    (void) snprintf(text, sizeof(text), "%s (%s)", error.text, error.code);
-    btl_vfring_help_unusable("none leased", text, error.remedy);
-    return OPAL_ERR_NOT_AVAILABLE;
-}
-
-static void give_back_lease(mca_btl_vfring_module_t *module)
-{
-    struct vfring_lease_error error;
-
-    if (!module->lease.id[0]) {
-        return;
-    }
-    /* If this fails the daemon takes the VF back when the process ends. */
-    if (vfring_lease_release(mca_btl_vfring_component.run_dir, module->lease.id, 2000, &error)) {
-        BTL_VERBOSE(("lease %s not given back: %s", module->lease.id, error.text));
-    }
-    module->lease.id[0] = '\0';
 }
 
 /* --- a module ------------------------------------------------------------------ */
@@ -142,7 +64,7 @@ static void module_destroy(mca_btl_vfring_module_t *module)
     btl_vfring_frags_destroy(module);
     btl_vfring_messages_destroy(module);
     vfring_vf_close(module->vf);
-    give_back_lease(module);
+    btl_vfring_device_give_back(&module->lease);
     (void) pthread_mutex_destroy(&module->lock);
     free(module);
 }
@@ -155,7 +77,7 @@ static int open_vf(mca_btl_vfring_module_t *module)
         .mtu_bytes = c->mtu_bytes ? c->mtu_bytes : module->lease.mtu_bytes,
         .tx_entries = c->tx_entries,
         .rx_entries = c->rx_entries,
-        .soft_faults = c->soft_faults && *c->soft_faults ? c->soft_faults : NULL,
+        .soft_faults = *c->soft_faults ? c->soft_faults : NULL,
     };
     struct vfring_vf_error error = {0};
     int rc;
@@ -178,7 +100,7 @@ static int open_vf(mca_btl_vfring_module_t *module)
 static int start_wire(mca_btl_vfring_module_t *module)
 {
     const mca_btl_vfring_component_t *c = &mca_btl_vfring_component;
-    const uint32_t ranks = job_size();
+    const uint32_t ranks = btl_vfring_job_size();
     struct vfring_wire_config config = {
         .key = module->key,
         .id = opal_proc_local_get()->proc_name.vpid,
@@ -254,7 +176,7 @@ static mca_btl_vfring_module_t *module_create(void)
     (void) pthread_mutexattr_destroy(&recursive);
     module->num_frags = c->slots < 32 ? 32 : c->slots > 65536 ? 65536 : c->slots;
 
-    rc = c->devices && *c->devices ? device_by_hand(module) : device_by_lease(module);
+    rc = btl_vfring_device_get(&module->lease);
     if (rc == OPAL_SUCCESS) {
         rc = open_vf(module);
     }
@@ -303,12 +225,14 @@ static mca_btl_base_module_t **component_init(int *num_modules, bool enable_prog
     *num_modules = 0;
     btl_vfring_help_init();
     btl_vfring_clock_init();
+    if (btl_vfring_params_keep()) {
+        return NULL;
+    }
     /*
      * Where the component is installed it is offered to every MPI program.
      * Nobody who did not ask for it shall hear of a node without VFs.
      */
-    if (!btl_vfring_asked_for() && !(c->devices && *c->devices)
-        && !vfring_lease_daemon_present(c->run_dir)) {
+    if (!c->asked_for && !*c->devices && !vfring_lease_daemon_present(c->run_dir)) {
         BTL_VERBOSE(("not asked for, and no vfringd at %s", c->run_dir));
         return NULL;
     }

@@ -58,7 +58,7 @@ int btl_vfring_endpoint_get(mca_btl_vfring_module_t *module, const opal_process_
     }
     rc = modex_receive(name, &theirs);
     if (rc != OPAL_SUCCESS) {
-        if (btl_vfring_asked_for()) {
+        if (mca_btl_vfring_component.asked_for) {
             btl_vfring_help_peer_without_vf(module, name);
         }
         return rc;

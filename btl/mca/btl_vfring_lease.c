@@ -93,17 +93,39 @@ static int connect_until(int fd, const struct sockaddr_un *address, int64_t dead
     return 0;
 }
 
-static int connect_daemon(const char *run_dir, int64_t deadline_ms, struct vfring_lease_error *error)
+/*
+ * The lease socket of @p run_dir. A path that depends on the folder in which
+ * the process happens to be would lead to whoever has a socket of that name there.
+ */
+static int socket_address(const char *run_dir, struct sockaddr_un *address,
+                          struct vfring_lease_error *error)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int fd, rc;
-
-    if ((size_t) snprintf(address.sun_path, sizeof(address.sun_path), "%s/lease.sock", run_dir)
-        >= sizeof(address.sun_path)) {
+    address->sun_family = AF_UNIX;
+    if (!run_dir || run_dir[0] != '/') {
+        fail(error, 0, "VFRING_ERR_NO_DAEMON", "the run directory of vfringd is no absolute path: \"%s\"",
+             run_dir ? run_dir : "");
+        remedy(error, "set VFRING_RUN_DIR, or the MCA parameter btl_vfring_run_dir, to the absolute "
+                      "path of vfringd's run directory, or to neither for " VFRING_LEASE_DEFAULT_RUN_DIR);
+        return -EINVAL;
+    }
+    if ((size_t) snprintf(address->sun_path, sizeof(address->sun_path), "%s/lease.sock", run_dir)
+        >= sizeof(address->sun_path)) {
         fail(error, 0, "VFRING_ERR_NO_DAEMON", "the path of the lease socket in %s is too long",
              run_dir);
         remedy(error, "set VFRING_RUN_DIR to a shorter path, for vfringd and for the job");
         return -ENAMETOOLONG;
+    }
+    return 0;
+}
+
+static int connect_daemon(const char *run_dir, int64_t deadline_ms, struct vfring_lease_error *error)
+{
+    struct sockaddr_un address;
+    int fd, rc;
+
+    rc = socket_address(run_dir, &address, error);
+    if (rc) {
+        return rc;
     }
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0) {
@@ -292,6 +314,7 @@ int vfring_lease_acquire(const struct vfring_lease_request *request, struct vfri
 {
     char job[VFRING_LEASE_MAX_JOB_BYTES + 1];
     json_t *message;
+    int rc;
 
     (void) snprintf(job, sizeof(job), "%s", request->job && *request->job ? request->job : "none");
     for (char *c = job; *c; c++) {
@@ -301,22 +324,28 @@ int vfring_lease_acquire(const struct vfring_lease_request *request, struct vfri
     }
     message = json_pack("{s:i, s:s, s:i, s:s, s:i, s:i}", "v", 1, "op", "lease", "count", 1, "job",
                         job, "rank", (int) request->rank, "ranks", (int) request->ranks);
-    return exchange(request->run_dir, message, request->timeout_ms, lease, error);
+    rc = exchange(request->run_dir, message, request->timeout_ms, lease, error);
+    if (!rc) {
+        /* It is shorter than a socket's path, else nobody had answered. */
+        (void) copy_field(lease->run_dir, sizeof(lease->run_dir), request->run_dir);
+    }
+    return rc;
 }
 
-int vfring_lease_release(const char *run_dir, const char *lease_id, int timeout_ms,
+int vfring_lease_release(const struct vfring_lease *lease, int timeout_ms,
                          struct vfring_lease_error *error)
 {
-    json_t *message = json_pack("{s:i, s:s, s:s}", "v", 1, "op", "release", "lease", lease_id);
+    json_t *message = json_pack("{s:i, s:s, s:s}", "v", 1, "op", "release", "lease", lease->id);
 
-    return exchange(run_dir, message, timeout_ms, NULL, error);
+    return exchange(lease->run_dir, message, timeout_ms, NULL, error);
 }
 
 bool vfring_lease_daemon_present(const char *run_dir)
 {
-    char path[256];
+    struct vfring_lease_error unused;
+    struct sockaddr_un address;
     struct stat st;
 
-    return (size_t) snprintf(path, sizeof(path), "%s/lease.sock", run_dir) < sizeof(path)
-        && !stat(path, &st) && S_ISSOCK(st.st_mode);
+    return !socket_address(run_dir, &address, &unused) && !stat(address.sun_path, &st)
+        && S_ISSOCK(st.st_mode);
 }

@@ -17,14 +17,15 @@
 
 /** What a process asks for. */
 struct vfring_lease_request {
-    const char *run_dir;      /**< folder of lease.sock */
+    const char *run_dir;      /**< folder of lease.sock, absolute */
     const char *job;          /**< label; characters outside [A-Za-z0-9._@:+-] become '_' */
     uint32_t rank, ranks;
     int timeout_ms;           /**< for connecting, sending and receiving together */
 };
 
-/** What it got: one VF. */
+/** What it got: one VF. Depends on nothing else: what is asked for may be gone when it is given back. */
 struct vfring_lease {
+    char run_dir[108]; /**< of the daemon that gave it; as long as a socket's path */
     char id[64];
     char name[64];    /**< bdf, or name of the soft VF */
     char device[256]; /**< what to open */
@@ -44,8 +45,11 @@ struct vfring_lease_error {
 int vfring_lease_acquire(const struct vfring_lease_request *request, struct vfring_lease *lease,
                          struct vfring_lease_error *error);
 
-/** Gives it back; the device must be closed. 0, or a negative errno with @p error filled. */
-int vfring_lease_release(const char *run_dir, const char *lease_id, int timeout_ms,
+/**
+ * Gives @p lease back to the daemon that gave it; the device must be closed.
+ * 0: the VF is free. Else a negative errno with @p error filled.
+ */
+int vfring_lease_release(const struct vfring_lease *lease, int timeout_ms,
                          struct vfring_lease_error *error);
 
 /** Is there a lease socket at all? For processes that did not ask for vfring by name. */

@@ -5,6 +5,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+/*
+ * Open MPI's copies of the strings. It frees them when it deregisters the
+ * component's parameters, which it does before it calls btl_finalize: so nobody
+ * but btl_vfring_params_keep() looks at them.
+ */
+static struct {
+    char *run_dir;
+    char *devices;
+    char *soft_faults;
+} registered;
+
 static int add_string(const char *name, char **storage, mca_base_var_info_lvl_t level,
                       const char *help)
 {
@@ -43,12 +54,12 @@ int btl_vfring_params_register(void)
     const char *env_run_dir = getenv("VFRING_RUN_DIR");
 
     /* Open MPI keeps its own copy of the string. */
-    c->run_dir = (char *) (env_run_dir && *env_run_dir ? env_run_dir : VFRING_LEASE_DEFAULT_RUN_DIR);
-    (void) add_string("run_dir", &c->run_dir, OPAL_INFO_LVL_3,
+    registered.run_dir = (char *) (env_run_dir && *env_run_dir ? env_run_dir : VFRING_LEASE_DEFAULT_RUN_DIR);
+    (void) add_string("run_dir", &registered.run_dir, OPAL_INFO_LVL_3,
                       "Folder with the lease socket of vfringd (default: $VFRING_RUN_DIR, else "
                       VFRING_LEASE_DEFAULT_RUN_DIR ")");
-    c->devices = NULL;
-    (void) add_string("devices", &c->devices, OPAL_INFO_LVL_3,
+    registered.devices = NULL;
+    (void) add_string("devices", &registered.devices, OPAL_INFO_LVL_3,
                       "Devices to use without vfringd: a comma-separated list of /dev/uiovf<N> "
                       "nodes or soft VF files; a process takes the one at its local rank");
     c->mtu_bytes = 0;
@@ -109,8 +120,8 @@ int btl_vfring_params_register(void)
     (void) add_uint("connectivity_timeout", &c->connectivity_timeout_s, OPAL_INFO_LVL_5,
                     "Seconds after which a full-size frame counts as lost by the path, when a "
                     "short one has arrived");
-    c->soft_faults = NULL;
-    (void) add_string("soft_faults", &c->soft_faults, OPAL_INFO_LVL_9,
+    registered.soft_faults = NULL;
+    (void) add_string("soft_faults", &registered.soft_faults, OPAL_INFO_LVL_9,
                       "Faults of the soft wire, for tests: "
                       "drop=P,dup=P,reorder=P,corrupt=P,delay=P,flap=P,seed=N,burst=N,delay_frames=N,"
                       "flap_ms=N,maxlen=N,reset_after=N with P from 0 to 1");
@@ -120,7 +131,8 @@ int btl_vfring_params_register(void)
     return OPAL_SUCCESS;
 }
 
-bool btl_vfring_asked_for(void)
+/* Did the user name this component in the MCA parameter btl? */
+static bool asked_for(void)
 {
     const char *const *value = NULL;
     const int index = mca_base_var_find("opal", "btl", NULL, NULL);
@@ -138,4 +150,35 @@ bool btl_vfring_asked_for(void)
         }
     }
     return false;
+}
+
+static int keep(char **ours, const char *theirs)
+{
+    free(*ours);
+    *ours = strdup(theirs ? theirs : "");
+    return *ours ? OPAL_SUCCESS : OPAL_ERR_OUT_OF_RESOURCE;
+}
+
+int btl_vfring_params_keep(void)
+{
+    mca_btl_vfring_component_t *c = &mca_btl_vfring_component;
+
+    if (keep(&c->run_dir, registered.run_dir) || keep(&c->devices, registered.devices)
+        || keep(&c->soft_faults, registered.soft_faults)) {
+        btl_vfring_params_forget();
+        btl_vfring_help_unusable("none yet", "no memory for the MCA parameters", "free memory on the node");
+        return OPAL_ERR_OUT_OF_RESOURCE;
+    }
+    c->asked_for = asked_for();
+    return OPAL_SUCCESS;
+}
+
+void btl_vfring_params_forget(void)
+{
+    mca_btl_vfring_component_t *c = &mca_btl_vfring_component;
+
+    free(c->run_dir);
+    free(c->devices);
+    free(c->soft_faults);
+    c->run_dir = c->devices = c->soft_faults = NULL;
 }

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { allReturned, asUser, mpirun, vfringRun, type Daemon, type Site, type VfCounters } from './site.js';
+import { allReturned, asUser, leasesEnded, mpirun, vfringRun, type Daemon, type Site, type VfCounters } from './site.js';
 
 const FCS_BYTES = 4;
 const HEADER_BYTES = 56;
@@ -28,6 +28,8 @@ export function carryTests(site: Site): void {
       const result = await asUser(site, vfringRun(2, join(site.programs, 'pingpong'), '--quick'), { timeoutS: 900 });
       assert.equal(result.status, 0, result.stdout + result.stderr);
       await allReturned(site);
+      // In MPI_Finalize, not when vfringd noticed that the process was gone.
+      assert.deepEqual(await leasesEnded(site), { released: 2 });
     });
 
     test('plain mpirun with --mca btl self,vfring carries it as well', async () => {
@@ -100,6 +102,10 @@ export function carryTests(site: Site): void {
       const few = await calls(100);
       const many = await calls(2000);
       assert.ok(Math.abs(many - few) < 400, `${few} system calls with 100 round trips, ${many} with 2000`);
+    });
+
+    test('every process of all these jobs has given its lease back', async () => {
+      assert.deepEqual(Object.keys(await leasesEnded(site)), ['released']);
     });
   });
 }

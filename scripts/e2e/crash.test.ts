@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { allReturned, asUser, mpirun, vfringRun, type Daemon, type Site } from './site.js';
+import { allReturned, asUser, leasesEnded, mpirun, vfringRun, type Daemon, type Site } from './site.js';
 
 /** Processes of the job that run `program`, by pid. */
 async function ranks(program: string): Promise<number[]> {
@@ -77,6 +77,8 @@ export function crashTests(site: Site): void {
       await job.done;
       (await ranks(program)).forEach(kill);
       await nextJobRuns();
+      // The killed ones could not give theirs back; the job after them did.
+      assert.deepEqual(await leasesEnded(site), { 'process ended': 2, released: 2 });
     });
 
     test('kill -9 of a rank', async () => {

@@ -83,6 +83,14 @@ export async function allReturned(site: Site): Promise<void> {
   }
 }
 
+/** How many leases have ended in each way since vfringd started, by its own count. */
+export async function leasesEnded(site: Site): Promise<Readonly<Record<string, number>>> {
+  const { status, stdout, stderr } = await site.admin(['vfring', 'metrics']);
+  assert.equal(status, 0, stdout + stderr);
+  const lines = [...stdout.matchAll(/^vfring_leases_ended_total\{reason="([^"]+)"\} (\d+)$/gm)];
+  return Object.fromEntries(lines.map(([, reason, count]) => [reason, Number(count)]).filter(([, count]) => count !== 0));
+}
+
 /** A plain mpirun that asks for vfring and nothing else but loopback to itself. */
 export const mpirun = (ranks: number, ...program: string[]): string[] =>
   ['mpirun', '-n', String(ranks), '--oversubscribe', '--mca', 'pml', 'ob1', '--mca', 'btl', 'self,vfring', ...program];

@@ -66,6 +66,11 @@ faults="--mca btl_vfring_soft_faults"
 vfs 4 1500
 run exchange 0 'exchange: ok' 2 $only ./mpi_check exchange
 run ring4 0 'exchange: ok' 4 $only ./mpi_check exchange
+named=$devices devices= # by lease
+mkdir "$dir/life"
+run life 0 'life: ok' 1 $only ./life_check "$dir/life" "$dir/vf0"
+run relative-run-dir not0 'Cause: .*no absolute path: "run"' 2 $only --mca btl_vfring_run_dir run ./mpi_check exchange
+devices=$named
 run flood 0 'flood: ok' 3 $only --mca btl_vfring_slots 32 ./mpi_check flood
 run threads 0 'threads: ok' 2 $only ./mpi_check threads
 run rma 0 'rma: ok' 3 $only ./mpi_check rma

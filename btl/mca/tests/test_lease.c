@@ -146,6 +146,70 @@ static void refusal_is_passed_on(void)
     CHECK(acquire(&part, 5000, &lease, &error) == -EREMOTE);
 }
 
+/* Whatever has become of the parameters meanwhile: a lease goes back to the daemon that gave it. */
+static void lease_knows_its_daemon(void)
+{
+    static const char done[] = "{\"v\":1,\"ok\":true}\n";
+    char line[sizeof(good) + 1], asked_at[sizeof(run_dir)];
+    const struct vfring_lease_request request = {.run_dir = asked_at, .timeout_ms = 5000};
+    struct vfring_lease lease;
+    struct vfring_lease_error error;
+    struct part part;
+    pthread_t thread;
+
+    (void) snprintf(line, sizeof(line), "%s\n", good);
+    strcpy(asked_at, run_dir);
+    part = answers(line);
+    part.listener = listen_here();
+    CHECK(!pthread_create(&thread, NULL, play, &part));
+    CHECK(vfring_lease_acquire(&request, &lease, &error) == 0);
+    CHECK(!pthread_join(thread, NULL));
+    (void) close(part.listener);
+    memset(asked_at, 'x', sizeof(asked_at) - 1);
+    part = answers(done);
+    part.listener = listen_here();
+    CHECK(!pthread_create(&thread, NULL, play, &part));
+    CHECK(vfring_lease_release(&lease, 5000, &error) == 0);
+    CHECK(!pthread_join(thread, NULL));
+    CHECK_HAS(part.request, "\"op\":\"release\"");
+    CHECK_HAS(part.request, "\"lease\":\"l-17\"");
+    (void) close(part.listener);
+    (void) unlink(socket_path);
+}
+
+/* No socket is looked for relative to the folder in which the process happens to be. */
+static void run_dir_is_absolute(void)
+{
+    static const char *const relative[] = {NULL, "", "run", "./run", "(null)"};
+    struct vfring_lease lease = {.id = "l-17"};
+    struct vfring_lease_error error;
+    struct part part;
+    char *folder = getcwd(NULL, 0), *base = strrchr(run_dir, '/') + 1;
+
+    /* Here one would be found. */
+    CHECK(folder && !chdir("/tmp"));
+    part.listener = listen_here();
+    CHECK(vfring_lease_daemon_present(run_dir));
+    CHECK(!vfring_lease_daemon_present(base));
+    for (size_t i = 0; i <= sizeof(relative) / sizeof(relative[0]); i++) {
+        const char *dir = i < sizeof(relative) / sizeof(relative[0]) ? relative[i] : base;
+        const struct vfring_lease_request request = {.run_dir = dir, .timeout_ms = 1000};
+
+        CHECK(!vfring_lease_daemon_present(dir));
+        CHECK(vfring_lease_acquire(&request, &lease, &error) == -EINVAL);
+        CHECK(!strcmp(error.code, "VFRING_ERR_NO_DAEMON"));
+        CHECK_HAS(error.text, "no absolute path");
+        CHECK_HAS(error.remedy, "VFRING_RUN_DIR");
+        (void) snprintf(lease.run_dir, sizeof(lease.run_dir), "%s", dir ? dir : "");
+        CHECK(vfring_lease_release(&lease, 1000, &error) == -EINVAL);
+    }
+    CHECK(poll(&(struct pollfd){.fd = part.listener, .events = POLLIN}, 1, 0) == 0); /* nobody came */
+    (void) close(part.listener);
+    (void) unlink(socket_path);
+    CHECK(!chdir(folder));
+    free(folder);
+}
+
 static void missing_daemon_is_named(void)
 {
     const struct vfring_lease_request request = {.run_dir = run_dir, .timeout_ms = 1000};
@@ -192,17 +256,18 @@ static int fill_backlog(int fds[], int most)
 static void full_backlog_times_out(void)
 {
     const struct vfring_lease_request request = {.run_dir = run_dir, .timeout_ms = 100};
-    struct vfring_lease lease;
+    struct vfring_lease lease, held = {.id = "l-17"};
     struct vfring_lease_error error;
     int fds[16], last;
     const int listener = listen_here();
 
+    strcpy(held.run_dir, run_dir);
     last = fill_backlog(fds, 16);
     (void) alarm(30); /* what is wrong here waits for ever */
     CHECK(vfring_lease_acquire(&request, &lease, &error) == -ETIMEDOUT);
     CHECK(!strcmp(error.code, "VFRING_ERR_NO_DAEMON"));
     CHECK_HAS(error.remedy, "vfringd's log");
-    CHECK(vfring_lease_release(run_dir, "l-17", 100, &error) == -ETIMEDOUT);
+    CHECK(vfring_lease_release(&held, 100, &error) == -ETIMEDOUT);
     (void) alarm(0);
     for (int i = 0; i <= last; i++) {
         (void) close(fds[i]);
@@ -348,6 +413,8 @@ int main(void)
     (void) snprintf(socket_path, sizeof(socket_path), "%s/lease.sock", run_dir);
     lease_is_understood();
     refusal_is_passed_on();
+    lease_knows_its_daemon();
+    run_dir_is_absolute();
     missing_daemon_is_named();
     silent_daemon_times_out();
     full_backlog_times_out();

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Which VF this process drives, and its way back: the one place that asks
+ * vfringd for a lease and that gives it back.
+ */
+#include "btl_vfring.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* How long MPI_Finalize waits for vfringd to take the VF back. */
+#define GIVE_BACK_MS 2000
+#define DAY_S 86400u
+
+/* Entry @p index of a comma-separated list, or NULL. */
+static const char *list_entry(const char *list, unsigned index, size_t *length)
+{
+    for (;; list += *length + 1) {
+        *length = strcspn(list, ",");
+        if (index-- == 0) {
+            return list;
+        }
+        if (!list[*length]) {
+            return NULL;
+        }
+    }
+}
+
+/* The device at our local rank in btl_vfring_devices. */
+static int named_by_hand(const char *devices, struct vfring_lease *lease)
+{
+    const unsigned local_rank = (unsigned) opal_process_info.my_local_rank;
+    size_t length;
+    const char *entry = list_entry(devices, local_rank, &length);
+    char text[128];
+
+    if (!entry) {
+        (void) snprintf(text, sizeof(text),
+                        "btl_vfring_devices has no device for the process with local rank %u",
+                        local_rank);
+        btl_vfring_help_unusable(devices, text, "name a device for each process of the node");
+        return OPAL_ERR_NOT_AVAILABLE;
+    }
+    if (!length || length >= sizeof(lease->device)) {
+        btl_vfring_help_unusable(devices, "an entry of btl_vfring_devices is empty or too long",
+                                 "give a comma-separated list of paths");
+        return OPAL_ERR_BAD_PARAM;
+    }
+    memcpy(lease->device, entry, length);
+    lease->device[length] = '\0';
+    return OPAL_SUCCESS;
+}
+
+uint32_t btl_vfring_job_size(void)
+{
+    const char *value = getenv("OMPI_COMM_WORLD_SIZE");
+
+    return value ? (uint32_t) strtoul(value, NULL, 10) : 0;
+}
+
+static int leased(const mca_btl_vfring_component_t *c, struct vfring_lease *lease)
+{
+    const char *job = getenv("VFRING_JOB");
+    const struct vfring_lease_request request = {
+        .run_dir = c->run_dir,
+        .job = job ? job : getenv("PMIX_NAMESPACE"),
+        .rank = opal_proc_local_get()->proc_name.vpid,
+        .ranks = btl_vfring_job_size(),
+        .timeout_ms = (int) (c->lease_timeout_s < DAY_S ? c->lease_timeout_s : DAY_S) * 1000,
+    };
+    struct vfring_lease_error error;
+    char text[640];
+
+    if (!vfring_lease_acquire(&request, lease, &error)) {
+        return OPAL_SUCCESS;
+    }
+    (void) snprintf(text, sizeof(text), "%s (%s)", error.text, error.code);
+    btl_vfring_help_unusable("none leased", text, error.remedy);
+    return OPAL_ERR_NOT_AVAILABLE;
+}
+
+int btl_vfring_device_get(struct vfring_lease *lease)
+{
+    const mca_btl_vfring_component_t *c = &mca_btl_vfring_component;
+
+    memset(lease, 0, sizeof(*lease));
+    return *c->devices ? named_by_hand(c->devices, lease) : leased(c, lease);
+}
+
+void btl_vfring_device_give_back(struct vfring_lease *lease)
+{
+    struct vfring_lease_error error;
+
+    if (!lease->id[0]) {
+        return;
+    }
+    /* If this fails the daemon takes the VF back when the process ends. */
+    if (vfring_lease_release(lease, GIVE_BACK_MS, &error)) {
+        BTL_VERBOSE(("lease %s not given back: %s", lease->id, error.text));
+    }
+    lease->id[0] = '\0';
+}
