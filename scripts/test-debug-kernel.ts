@@ -17,7 +17,8 @@ import { execa } from 'execa';
 import { cpSync, createReadStream, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { Guest } from '../lab/src/guest.js';
+import { withGuest } from '../lab/src/guest.js';
+import { restarts } from '../lab/src/restarts.js';
 import { kernelFaults } from '../lab/src/kernel-log.js';
 import type { Machine } from '../lab/src/qemu.js';
 import { buildDir, root, runMain, step } from './lib/steps.js';
@@ -64,15 +65,14 @@ function withoutProcReports(log: string): string {
 
 /** @param dir where the kernel and the module are, as build.sh makes them */
 async function runGroup({ tests, machine }: Group, long: boolean, dir: string): Promise<Tally> {
-  const guest = await Guest.boot({
+  return await withGuest({
     kernel: join(dir, 'bzImage'),
     // The file's name does not tell whether a saved machine is of this kernel.
     cold: true,
     parts: ['kmod'],
     machine: { ...machine, append },
     timeoutS: long ? timeoutS.long : timeoutS.short,
-  });
-  try {
+  }, async (guest) => {
     const environment = Object.entries(amounts).flatMap(([name, short]) => {
       const value = process.env[name] ?? (long ? undefined : short);
       return value === undefined ? [] : [`${name}=${value}`];
@@ -94,9 +94,7 @@ async function runGroup({ tests, machine }: Group, long: boolean, dir: string): 
     check('the kernel reported nothing', kernelFaults(withoutProcReports(guest.consoleLog)).filter((line) => !provoked.test(line)));
     check('the scan for leaks was made', /^(not )?ok - no memory was leaked$/m.test(result.stdout) ? [] : ['no result of kmemleak']);
     return tally;
-  } finally {
-    await guest.close();
-  }
+  });
 }
 
 /** @param kmod the module's sources */
@@ -147,6 +145,7 @@ await runMain(async () => {
       add(one.name, Date.now(), await runGroup(one, long, output));
     }
   }
+  summary.push(...restarts().map((cause) => `# a guest was started anew: ${cause}`));
   process.stdout.write(`${summary.join('\n')}\n${total.passed} passed, ${total.failed} failed\n`);
   return total.failed === 0 ? 0 : 1;
 });

@@ -9,6 +9,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Scenario } from '../control/tests/helpers/recording.js';
 import type { BootOptions, Guest, Output } from '../lab/src/guest.js';
+import { restarts } from '../lab/src/restarts.js';
 import { buildNative, makeCheck } from './lib/native.js';
 import { buildDir, root, runMain, step } from './lib/steps.js';
 import { judged, tallyOfAutomake, tallyOfPlain, tallyOfTap, type Tally } from './lib/tally.js';
@@ -41,10 +42,10 @@ async function check(build: 'native' | 'sanitizers'): Promise<Tally> {
   return tally;
 }
 
-async function softE2e(): Promise<Tally> {
-  const child = execa(process.execPath, [
-    '--import', 'tsx', '--test-reporter=tap', join(root, 'scripts', 'e2e', 'main.ts'), 'soft',
-  ], { cwd: root, reject: false, stdin: 'ignore' });
+/** @param argv a file with tests of node:test, below scripts/, and its arguments */
+async function nodeTests(...[file, ...args]: readonly [string, ...string[]]): Promise<Tally> {
+  const child = execa(process.execPath, ['--import', 'tsx', '--test-reporter=tap', join(root, 'scripts', file), ...args],
+    { cwd: root, reject: false, stdin: 'ignore' });
   child.stdout.pipe(process.stdout);
   child.stderr.pipe(process.stderr);
   const result = await child;
@@ -52,23 +53,20 @@ async function softE2e(): Promise<Tally> {
 }
 
 /**
- * Boots a guest, does `work` in it, and ends it. A fault in the kernel's log
+ * Does `work` in a guest; in another one, once, if that stood still. A fault in the kernel's log
  * is a failure, but for those that the work provokes (`expected`).
  */
 async function inGuest(options: BootOptions, expected: RegExp | undefined, work: (guest: Guest) => Promise<Tally>): Promise<Tally> {
-  const { Guest } = await import('../lab/src/guest.js');
+  const { withGuest } = await import('../lab/src/guest.js');
   const { kernelFaults } = await import('../lab/src/kernel-log.js');
-  const guest = await Guest.boot({ ...options, timeoutS: 1200 });
-  try {
+  return await withGuest({ ...options, timeoutS: 1200 }, async (guest) => {
     const tally = await work(guest);
     const trouble = kernelFaults(guest.consoleLog).filter((line) => !expected?.test(line));
     if (trouble.length > 0) {
       process.stdout.write(`not ok - the kernel log has no warning:\n${trouble.join('\n')}\n`);
     }
     return { passed: tally.passed + (trouble.length === 0 ? 1 : 0), failed: tally.failed + (trouble.length > 0 ? 1 : 0) };
-  } finally {
-    await guest.close();
-  }
+  });
 }
 
 /** @param more is done in the same guest after it */
@@ -133,7 +131,10 @@ const parts: Readonly<Record<string, Part>> = {
   sanitizers: { title: 'C unit tests under AddressSanitizer and UBSan', native: true, run: () => check('sanitizers') },
   ompi: { title: 'the component compiles with Open MPI 5.0 and 6.0', native: true, run: otherOpenMpi },
   vitest: { title: 'vitest: control, lab', native: true, run: vitest },
-  soft: { title: 'end to end over soft VFs', native: true, run: softE2e },
+  soft: { title: 'end to end over soft VFs', native: true, run: () => nodeTests('e2e/main.ts', 'soft') },
+  'lab-standstill': {
+    title: 'a guest that stands still is found and started anew', native: false, run: () => nodeTests('lab-tests/standstill.test.ts'),
+  },
   kmod: { title: 'kernel module in the emulated machine', native: false, run: kmod },
   lab: { title: 'end to end over real VFs in the emulated machine', native: false, run: () => labE2e({}, ['provision', 'carry', 'crash', 'input', 'programs']) },
   'lab-conformance': {
@@ -180,6 +181,9 @@ await runMain(async () => {
     lines.push(`  ${part.title}: ${tally.passed} passed, ${tally.failed} failed (${((Date.now() - start) / 1000).toFixed(0)} s)`);
     total.passed += tally.passed;
     total.failed += tally.failed;
+  }
+  if (restarts().length > 0) {
+    lines.push(`  guests started anew because of the emulator: ${restarts().length}`, ...restarts().map((cause) => `    ${cause}`));
   }
   process.stdout.write(`\n${lines.join('\n')}\n${total.passed} passed, ${total.failed} failed\n`);
   return total.failed === 0 ? 0 : 1;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // One QEMU process, the sockets to it, and how it can be lost.
 import {type ChildProcess, spawn} from 'node:child_process';
-import {createWriteStream, existsSync, mkdirSync, readdirSync, renameSync, rmSync, type WriteStream} from 'node:fs';
+import {createWriteStream, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, type WriteStream} from 'node:fs';
 import path from 'node:path';
 import {setTimeout as sleep} from 'node:timers/promises';
 import type {Duplex} from 'node:stream';
@@ -14,6 +14,22 @@ import {Qmp} from './qmp.js';
 /** Command line of QEMU for a machine; also what says which machine a saved state belongs to. */
 export function machineArguments(prepared: Prepared, machine: Machine): string[] {
   return qemuArguments(machine, prepared.images, path.join(prepared.rootfs.root, 'usr/share'));
+}
+
+/** Interrupt controllers and registers of every processor: enough to see which interrupt a halted guest misses. */
+const monitorQuestions = ['info status', 'info cpus', 'info lapic 0', 'info lapic 1', 'info pic', 'info irq', 'info registers -a'];
+const monitorLimitMs = 2000;
+
+function describeThreads(pid: number | undefined): string {
+  const tasks = `/proc/${pid}/task`;
+  try {
+    return readdirSync(tasks).map((thread) => {
+      const [name, wchan, stat] = ['comm', 'wchan', 'schedstat'].map((file) => readFileSync(`${tasks}/${thread}/${file}`, 'latin1').trim());
+      return `thread ${thread} (${name}): waits in ${wchan}; ns run, ns waited for a processor, times run: ${stat}`;
+    }).join('\n');
+  } catch (error) {
+    return `QEMU's threads cannot be read: ${(error as Error).message}`;
+  }
 }
 
 const liveLog = (pid: number | undefined): string => path.join(buildDir, `console-${pid}.log`);
@@ -89,8 +105,27 @@ export class Emulator {
     });
   }
 
+  /** Undefined when QEMU could not be started. */
+  get pid(): number | undefined {
+    return this.qemu.pid;
+  }
+
   port(name: Port): Duplex {
     return this.qemu.stdio[fds[name] as 3] as unknown as Duplex;
+  }
+
+  /** What QEMU knows of the machine, and this machine of QEMU's threads, as text. Never fails. */
+  async describe(): Promise<string> {
+    const threads = describeThreads(this.pid);
+    const ask = async (line: string): Promise<string> => {
+      const answer = this.monitor.execute('human-monitor-command', {'command-line': line}).catch((error: Error) => error.message);
+      return `(qemu) ${line}\n${await Promise.race([answer, sleep(monitorLimitMs, 'no answer')])}`;
+    };
+    const answers: string[] = [];
+    for (const line of monitorQuestions) {
+      answers.push(await ask(line));
+    }
+    return [threads, ...answers].map((text) => `${String(text).replaceAll('\r', '').trimEnd()}\n`).join('\n');
   }
 
   /** Has the guest's kernel log the stack of every task, by a magic SysRq on its serial line. Never fails. */

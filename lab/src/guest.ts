@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // A running guest: boot, jobs, results, end. Test drivers import this.
 import {randomBytes} from 'node:crypto';
-import {mkdirSync, mkdtempSync, renameSync, rmSync} from 'node:fs';
+import {mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync} from 'node:fs';
 import path from 'node:path';
 import type {Duplex, Readable} from 'node:stream';
 import {execa} from 'execa';
 import {Emulator} from './emulator.js';
 import {LabError, exitStatus} from './errors.js';
+import {watchHeart} from './heartbeat.js';
 import {LineReader} from './line-reader.js';
 import {MarkerStream} from './marker-stream.js';
-import {consoleLog} from './paths.js';
+import {buildDir, consoleLog} from './paths.js';
 import {prepare} from './prepare.js';
 import {say} from './progress.js';
 import type {PartName} from './project.js';
+import {noteRestart} from './restarts.js';
 import {type Machine, defaultMachine} from './qemu.js';
 import {shellQuote} from './shell-quote.js';
 import {Snapshot} from './snapshot.js';
@@ -27,7 +29,9 @@ const resumeLimitMs = 60_000;
 const lostTimer = /kthread timer wakeup didn't happen|rcu_preempt detected stalls/;
 /** Each fault of QEMU itself was seen about once in 100 boots, at 5 runnable threads a core. */
 const bootAttempts = 3;
-const bootFaults = new Set<string>(['VFRING_ERR_LAB_BOOT', 'VFRING_ERR_LAB_EMULATOR']);
+const bootFaults = new Set<string>(['VFRING_ERR_LAB_BOOT', 'VFRING_ERR_LAB_EMULATOR', 'VFRING_ERR_LAB_STANDSTILL']);
+/** With the time that it takes to record what QEMU knows, a stand-still is told within 30 seconds. */
+const standstillMs = 20_000;
 export const defaultTimeoutS = 1800;
 
 export interface BootOptions {
@@ -40,6 +44,8 @@ export interface BootOptions {
   cold?: boolean;
   /** Wall-clock limit for boot and all jobs together. */
   timeoutS?: number;
+  /** How long a guest that sends no heartbeat may stand still; for the test of that. */
+  standstillMs?: number;
   signal?: AbortSignal;
 }
 
@@ -68,6 +74,7 @@ export class Guest {
   private readonly streams = {stdout: new MarkerStream(), stderr: new MarkerStream()};
   private timer: NodeJS.Timeout | undefined;
   private stopListening: () => void = () => undefined;
+  private heart: {stop: () => void} | undefined;
   private hasResults = false;
 
   private constructor(private readonly emulator: Emulator) {
@@ -87,6 +94,7 @@ export class Guest {
       const resume = snapshot.exists && options.cold !== true;
       const guest = new Guest(Emulator.start(prepared, machine, resume ? snapshot.incoming : []));
       guest.limit(deadline, options);
+      guest.watchHeart(options.standstillMs ?? standstillMs);
       try {
         await guest.untilReady(snapshot, resume);
         return guest;
@@ -97,12 +105,42 @@ export class Guest {
         }
         if (resume) {
           snapshot.remove();
-        } else if (error.code !== 'VFRING_ERR_LAB_EMULATOR') {
+        } else if (error.code === 'VFRING_ERR_LAB_BOOT') {
           throw error;
         }
-        say(`${resume ? 'the saved machine cannot be resumed' : error.message.split('\n')[0]}: booting again`);
+        noteRestart(`${resume ? 'the saved machine was not resumed: ' : ''}${error.message.split('\n')[0]}`);
       }
     }
+  }
+
+  /** Ends the guest when it stands still, with all that can be known about it in a log of its own. */
+  private watchHeart(limitMs: number): void {
+    const {emulator} = this;
+    if (emulator.pid === undefined) {
+      return;
+    }
+    this.heart = watchHeart(emulator.port('beat'), emulator.pid, limitMs, () => {
+      void this.recordStandstill(limitMs).then(({file, woke}) => {
+        emulator.lose(new LabError('VFRING_ERR_LAB_STANDSTILL',
+          `the guest stood still: no heartbeat, and no work for QEMU, for ${limitMs / 1000} s (an interrupt ${woke ? 'woke it' : 'did not wake it'})`,
+          `run it again: this is a fault of QEMU, not of what it runs; what QEMU knew is in ${file}`, exitStatus.lab, this.consoleLog));
+      });
+    });
+  }
+
+  private async recordStandstill(limitMs: number): Promise<{file: string; woke: boolean}> {
+    const {emulator} = this;
+    const file = path.join(buildDir, `standstill-${new Date().toISOString()}.log`);
+    say(`the guest has stood still for ${limitMs / 1000} s; recording what QEMU knows in ${file}`);
+    const facts = await emulator.describe();
+    let woke = false;
+    emulator.port('beat').once('data', () => {
+      woke = true;
+    });
+    // Interrupts it by its serial line: shows what each task waits for, and whether an interrupt that is not the timer's still comes through.
+    await emulator.logTasks();
+    writeFileSync(file, `${facts}\nafter an interrupt of the serial line the guest ${woke ? 'sent a heartbeat' : 'still sent no heartbeat'}\n\n${this.consoleLog}`);
+    return {file, woke};
   }
 
   /** Ends the guest at `deadline` (of performance.now()) or when the caller's signal says so. */
@@ -252,8 +290,29 @@ export class Guest {
   /** Ends the guest at once: nothing in it is meant to last. */
   async close(): Promise<void> {
     clearTimeout(this.timer);
+    this.heart?.stop();
     this.stopListening();
     await this.emulator.end();
+  }
+}
+
+/**
+ * Boots a guest, does `work` in it, and ends it. When the guest stood still, all of that is done once more in
+ * another guest, and noted (restarts.ts): only for work that can be repeated, such as tests.
+ */
+export async function withGuest<T>(options: BootOptions, work: (guest: Guest) => Promise<T>): Promise<T> {
+  for (let again = false; ; again = true) {
+    const guest = await Guest.boot(options);
+    try {
+      return await work(guest);
+    } catch (error) {
+      if (again || !(error instanceof LabError) || error.code !== 'VFRING_ERR_LAB_STANDSTILL') {
+        throw error;
+      }
+      noteRestart(`${error.message} (${error.remedy})`);
+    } finally {
+      await guest.close();
+    }
   }
 }
 

@@ -23,11 +23,11 @@ export const defaultMachine: Machine = {
 };
 
 /** Inherited file descriptors of QEMU that are sockets to us. */
-export const fds = {control: 3, stdout: 4, stderr: 5, stdin: 6, results: 7, tty: 8, console: 9, monitor: 10} as const;
+export const fds = {control: 3, stdout: 4, stderr: 5, stdin: 6, results: 7, tty: 8, console: 9, monitor: 10, beat: 11} as const;
 export type Port = keyof typeof fds;
 
 /** What the guest sees as virtio-serial ports 1, 2, ...; its session knows them by these numbers. */
-const serialPorts: readonly Port[] = ['control', 'stdout', 'stderr', 'stdin', 'results'];
+const serialPorts: readonly Port[] = ['control', 'stdout', 'stderr', 'stdin', 'results', 'beat'];
 
 /** No PF may sit on the root bus: SR-IOV needs bus numbers of its own, and a port each gives groups of their own. */
 const maxPfs = 8;

@@ -11,16 +11,23 @@ interface Message {
 export class Qmp {
   private readonly lines: LineReader;
   private ready: Promise<unknown> | undefined;
+  private before: Promise<unknown> = Promise.resolve();
 
   constructor(private readonly stream: Duplex) {
     this.lines = new LineReader(stream);
   }
 
   /**
-   * One command at a time.
+   * Commands are sent one after the other.
    * @throws Error with QEMU's description when it refuses
    */
   async execute(command: string, args: Record<string, unknown> = {}): Promise<unknown> {
+    const result = this.before.then(() => this.executeNow(command, args));
+    this.before = result.catch(() => undefined);
+    return await result;
+  }
+
+  private async executeNow(command: string, args: Record<string, unknown>): Promise<unknown> {
     // QEMU greets first and accepts nothing before the capabilities were negotiated.
     this.ready ??= this.lines.next().then(() => this.send('qmp_capabilities', {}));
     await this.ready;

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Guests that were started anew because the emulator failed: each is told at once, and again in the summary of a test run.
+import {say} from './progress.js';
+
+const causes: string[] = [];
+
+export function noteRestart(cause: string): void {
+  causes.push(cause);
+  say(`${cause}: starting the guest anew`);
+}
+
+/** Why guests of this process were started anew so far, one entry each. */
+export function restarts(): readonly string[] {
+  return causes;
+}

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** A guest that stands still is found, recorded, and started anew once. Runs real guests: npm test -- lab-standstill. */
+import assert from 'node:assert/strict';
+import { readFileSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { LabError } from '../../lab/src/errors.js';
+import { type Guest, withGuest } from '../../lab/src/guest.js';
+import { buildDir } from '../../lab/src/paths.js';
+import { restarts } from '../../lab/src/restarts.js';
+
+/** Longer than the two seconds between beats, shorter than what the lab waits for otherwise. */
+const options = { parts: [], standstillMs: 5000 } as const;
+
+/**
+ * Ends the guest's heartbeat and leaves it idle: to this machine the same as processors that no timer wakes.
+ * The brackets keep the script from finding itself.
+ */
+const STAND_STILL = `
+for p in /proc/[0-9]*; do
+    if grep -q 'echo [b]eat' $p/cmdline 2>/dev/null; then kill -9 \${p#/proc/}; fi
+done
+exec sleep 1000
+`;
+const standStill = async (guest: Guest): Promise<unknown> => await guest.exec({ argv: ['sh', '-c', STAND_STILL] });
+
+const logs = (): string[] => readdirSync(buildDir).filter((name) => name.startsWith('standstill-'));
+const logsBefore = new Set(logs());
+after(() => logs().filter((name) => !logsBefore.has(name)).forEach((name) => rmSync(join(buildDir, name))));
+
+await test('an idle guest beats on and is left alone', async () => {
+  const before = restarts().length;
+  assert.equal(await withGuest(options, async (guest) => (await guest.exec({ argv: ['sleep', '10'] })).status), 0);
+  assert.equal(restarts().length, before);
+});
+
+await test('work is done again in another guest when the first stood still, which is counted', async () => {
+  const before = restarts().length;
+  let attempts = 0;
+  const status = await withGuest(options, async (guest) => {
+    attempts += 1;
+    if (attempts === 1) {
+      await standStill(guest);
+    }
+    return (await guest.exec({ argv: ['true'] })).status;
+  });
+  assert.equal(status, 0);
+  assert.equal(attempts, 2);
+  assert.equal(restarts().length, before + 1);
+});
+
+await test('a second stand-still is an error, with what QEMU knew in a log', async () => {
+  let attempts = 0;
+  const error = await withGuest(options, async (guest) => {
+    attempts += 1;
+    await standStill(guest);
+  }).then(() => undefined, (reason: unknown) => reason);
+  assert.ok(error instanceof LabError);
+  assert.equal(error.code, 'VFRING_ERR_LAB_STANDSTILL');
+  assert.equal(attempts, 2);
+  const log = readFileSync(/is in (\S+)$/.exec(error.remedy)?.[1] ?? '', 'utf8');
+  for (const part of [/VM status: running/, /dumping local APIC state for CPU 0/, /dumping local APIC state for CPU 1/, /^RIP=/m, /^pic0: /m, /thread \d+ \(.*\): waits in/]) {
+    assert.match(log, part);
+  }
+});
