@@ -124,7 +124,7 @@ struct vfring_wire_config {
     uint64_t ack_delay_ns;  /**< 0: 100 us */
     uint64_t rto_initial_ns;/**< 0: 20 ms */
     uint64_t rto_min_ns;    /**< 0: 2 ms */
-    uint64_t rto_max_ns;    /**< 0: 500 ms */
+    uint64_t rto_max_ns;    /**< 0: 500 ms; never below rto_min_ns */
     uint64_t silence_warn_ns; /**< 0: 30 s */
     uint64_t peer_timeout_ns; /**< 0: 600 s */
     /** Frames for acknowledgements: header memory of 60 bytes each. */

@@ -56,6 +56,9 @@ int vfring_wire_create(const struct vfring_wire_config *config, const struct vfr
     w->cfg.rto_initial_ns = or_default(config->rto_initial_ns, 20 * ms);
     w->cfg.rto_min_ns = or_default(config->rto_min_ns, 2 * ms);
     w->cfg.rto_max_ns = or_default(config->rto_max_ns, 500 * ms);
+    if (w->cfg.rto_max_ns < w->cfg.rto_min_ns) {
+        w->cfg.rto_max_ns = w->cfg.rto_min_ns;
+    }
     w->cfg.silence_warn_ns = or_default(config->silence_warn_ns, 30000 * ms);
     w->cfg.peer_timeout_ns = or_default(config->peer_timeout_ns, 600000 * ms);
     if (!config->max_payload_bytes) {

@@ -252,6 +252,21 @@ static void test_rto_follows_rtt(void)
     rig_free(rig);
 }
 
+/* Who asks for a longer rto_min than the default rto_max gets it. */
+static void test_rto_min_above_rto_max(void)
+{
+    struct vfring_wire_config config = rig_config();
+    struct rig *rig;
+
+    config.rto_min_ns = 3600u * 1000 * RIG_MS;
+    rig = rig_make(2, &config);
+    warm_up(rig);
+    (void) rig_send(rig, 0, 1, 8);
+    CHECK_INT(rig->nodes[0].peers[1]->deadline_ns - rig->now_ns, config.rto_min_ns);
+    rig_settle(rig);
+    rig_free(rig);
+}
+
 /*
  * The peer computes and does not look at its ring; nothing is lost. While it
  * is away one frame is repeated a timeout; when it comes back, by bursts of
@@ -308,6 +323,7 @@ int main(int argc, char **argv)
         {"back-off", test_backoff},
         {"timeout while sending", test_timeout_while_sending},
         {"RTO follows RTT", test_rto_follows_rtt},
+        {"an rto_min above rto_max holds", test_rto_min_above_rto_max},
         {"computing peer", test_computing_peer},
         {NULL, NULL},
     };
