@@ -5,12 +5,20 @@
  *
  * Names are Open MPI's: the component exists once a process, a module once a
  * VF, an endpoint once a peer and module, a fragment is what the PML gets to
- * fill. All fragments of a module live in one array; each owns one slot of
- * registered memory for its header and payload.
+ * fill. Fragments with a slot of registered memory, for the header and payload
+ * of one frame, live in one array; those with a buffer of ordinary memory are
+ * made when they are needed.
+ *
+ * Order: all messages to a peer leave in the order in which btl_send and
+ * btl_sendi got them. What finds no slot waits in the peer's queue, and what
+ * comes behind it too. Nothing is refused: Open MPI tries refused messages again
+ * in one line for all peers, so that one peer would stop the others.
  *
  * Files: component (life), params, module (the BTL's functions), hot (what every
- * message runs through), frag (slots), onesided, rdma, rdma_input and region (put and get), endpoint (peers, modex), contact
- * (first frames), help (messages), pvars (MPI_T), device (which VF, and its way back), lease (daemon), clock.
+ * message runs through), frag and slots (registered memory), queue (what waits for a slot), message
+ * (of several frames), onesided, rdma, rdma_input and region (put and get), endpoint (peers, modex), contact
+ * (first frames), help (messages), pvars (MPI_T), device (which VF, and its way
+ * back), lease (daemon), clock.
  */
 #ifndef BTL_VFRING_H
 #define BTL_VFRING_H
@@ -33,10 +41,12 @@ BEGIN_C_DECLS
 /** Acknowledgement frames under way at most; each has a slot of 64 bytes. */
 #define BTL_VFRING_CONTROL_FRAMES 64u
 #define BTL_VFRING_CONTROL_SLOT_BYTES 64u
-/** One slot in so many is kept for eager and control messages, half of these for the latter alone. */
+/** One slot in so many is not for first frames to a peer (btl_vfring_contact.c) and requests of gets. */
 #define BTL_VFRING_PRIORITY_SHARE 8u
-/** Messages of more than one frame that the PML may fill at a time before it sends them. */
-#define BTL_VFRING_STAGING_BUFFERS 8u
+/** Slots, at least: a peer, its first frames and some bulk. */
+#define BTL_VFRING_SLOTS_MIN 16u
+/** Kinds of buffers: each holds four times as much as the one before, the last the longest message. */
+#define BTL_VFRING_BUFFER_KINDS 5u
 /** The longest message that is cut into frames; longer ones are the PML's to cut. */
 #define BTL_VFRING_MESSAGE_MAX_BYTES 65536u
 /** Frames taken from the RX ring in one call of progress. */
@@ -69,19 +79,19 @@ typedef struct mca_btl_vfring_op_t {
     mca_btl_base_registration_handle_t *local_handle;
 } mca_btl_vfring_op_t;
 
-/** A send descriptor with its frame and its slot. */
+/** A send descriptor: with its frame and slot, or with a buffer for a message. */
 typedef struct mca_btl_vfring_frag_t {
     mca_btl_base_descriptor_t base; /* first: the PML's view */
     mca_btl_base_segment_t segment;
     struct vfring_wire_frame frame;
     struct mca_btl_base_endpoint_t *endpoint;
     struct mca_btl_vfring_frag_t *next; /* free list, or list of due callbacks */
-    bool in_flight;   /* the wire has it */
+    bool in_flight;   /* the wire or the peer's queue has it */
     bool upper_owns;  /* the PML has not freed it yet */
-    bool callback_due; /* its owner is to be told when the wire is done with it */
+    bool callback_due; /* its owner is to be told when wire and queue are done with it */
     bool failed;      /* what it is told then: the peer is lost */
-    bool is_staged;   /* has a buffer for a message of several frames, and no slot */
-    bool waiting;     /* such a message that waits for slots */
+    uint8_t buffer_kind; /* 0: it has a slot; else a buffer, see btl_vfring_queue.c */
+    uint32_t left;    /* in a queue, with a buffer: bytes that have not got a slot yet */
     mca_btl_vfring_op_t *op; /* it carries a part of this one; NULL: a message */
     struct vfring_reg *reg;  /* memory that the VF may read for it */
 } mca_btl_vfring_frag_t;
@@ -93,16 +103,21 @@ typedef struct mca_btl_base_endpoint_t {
     opal_process_name_t name;
     opal_proc_t *proc; /* NULL until add_procs: the peer may be heard first */
     struct mca_btl_base_endpoint_t *next;
+    uint32_t threshold; /* a message gets a slot while more are free, see btl_vfring_slots.h */
+    struct mca_btl_vfring_frag_t *queue_tail; /* its next is the head; NULL: no message waits */
+    size_t queue_bytes; /* of buffers there */
+    struct mca_btl_base_endpoint_t *sender_next;
     mca_btl_vfring_op_t *ops_head, *ops_tail; /* first come, first served */
     struct mca_btl_base_endpoint_t *pump_next;
     struct btl_vfring_assembly *assembly; /* a message of which a part has come */
     uint32_t gets_served; /* gets of this peer under way */
     bool pumping;         /* in the module's pump list */
+    bool sending;         /* in the module's list of senders */
     uint8_t contact;      /* see btl_vfring_contact.c; 0: nothing was sent yet */
     uint64_t contact_ns;  /* when the first frames went */
 } mca_btl_base_endpoint_t;
 typedef struct mca_btl_base_endpoint_t mca_btl_vfring_endpoint_t;
-_Static_assert(sizeof(mca_btl_vfring_endpoint_t) <= 96, "thousands of idle peers");
+_Static_assert(sizeof(mca_btl_vfring_endpoint_t) <= 128, "thousands of idle peers");
 
 /** Put and get; the counters only grow. */
 struct btl_vfring_rdma_stats {
@@ -124,7 +139,6 @@ typedef struct mca_btl_vfring_module_t {
     struct vfring_wire *wire;
     mca_btl_vfring_frag_t *free_frags;
     uint32_t num_free;
-    uint32_t num_reserved; /* of the free ones, for control messages */
     uint32_t max_payload;  /* bytes of one frame, the PML's headers included */
     uint32_t max_message;  /* and of what we cut into frames */
     uint32_t idle_polls;
@@ -138,16 +152,14 @@ typedef struct mca_btl_vfring_module_t {
     struct vfring_reg_cache *reg_cache; /* NULL: everything is copied */
     struct btl_vfring_regions regions;
     struct btl_vfring_assemblies assemblies;
-    mca_btl_vfring_frag_t *free_staged;
-    mca_btl_vfring_frag_t *waiting_head; /* messages of several frames that found no slots */
-    mca_btl_vfring_frag_t *waiting_tail;
+    struct mca_btl_base_endpoint_t *senders, **senders_tail; /* peers whose messages wait for slots */
+    mca_btl_vfring_frag_t *free_buffers[BTL_VFRING_BUFFER_KINDS];
+    uint32_t num_free_buffers[BTL_VFRING_BUFFER_KINDS];
     struct btl_vfring_rdma_stats rdma_stats;
 
     /* Set up once. */
     mca_btl_vfring_frag_t *frags;
     uint32_t num_frags;
-    mca_btl_vfring_frag_t *staged;
-    char *staging;
     mca_btl_vfring_op_t *all_ops;
     struct vfring_dma slots;
     struct vfring_dma control_slots;
@@ -181,6 +193,7 @@ typedef struct mca_btl_vfring_component_t {
     unsigned int tx_entries;
     unsigned int rx_entries;
     unsigned int slots;
+    size_t queue_bytes;
     unsigned int assembly_buffers;
     unsigned int window;
     size_t rcache_bytes;
@@ -276,88 +289,8 @@ int btl_vfring_frags_create(mca_btl_vfring_module_t *module, struct vfring_vf_er
 /** After the VF was stopped; their memory goes with the VF. */
 void btl_vfring_frags_destroy(mca_btl_vfring_module_t *module);
 
-/** A slot for a put's frame, or NULL if less than one in @p share is free. */
-static inline mca_btl_vfring_frag_t *btl_vfring_frag_get_bulk(mca_btl_vfring_module_t *module,
-                                                              uint32_t share)
-{
-    mca_btl_vfring_frag_t *frag = module->free_frags;
-
-    if (module->num_free <= module->num_frags / share) {
-        return NULL;
-    }
-    module->free_frags = frag->next;
-    module->num_free--;
-    frag->base.des_flags = 0;
-    frag->upper_owns = false;
-    return frag;
-}
-
-static inline void btl_vfring_frag_put(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag)
-{
-    frag->in_flight = false;
-    frag->next = module->free_frags;
-    module->free_frags = frag;
-    module->num_free++;
-}
-
-/** A slot for the PML, or NULL: none that @p flags give a right to. */
-static inline mca_btl_vfring_frag_t *btl_vfring_frag_get(mca_btl_vfring_module_t *module,
-                                                         mca_btl_vfring_endpoint_t *endpoint,
-                                                         uint32_t flags)
-{
-    mca_btl_vfring_frag_t *frag = module->free_frags;
-
-    /*
-     * ob1 looks again at a control message that found no slot only when another
-     * one completes, and then it may be the last: so eager messages (PRIORITY
-     * without SIGNAL) leave slots to control messages, and the rest to both.
-     */
-    if (OPAL_UNLIKELY(module->num_free <= module->num_reserved)) {
-        const uint32_t reserved = flags & MCA_BTL_DES_FLAGS_SIGNAL     ? 0
-                                  : flags & MCA_BTL_DES_FLAGS_PRIORITY ? module->num_reserved / 2
-                                                                       : module->num_reserved;
-
-        if (module->num_free <= reserved) {
-            return NULL;
-        }
-    }
-    module->free_frags = frag->next;
-    module->num_free--;
-    frag->endpoint = endpoint;
-    frag->base.des_flags = flags;
-    frag->in_flight = false;
-    frag->upper_owns = true;
-    return frag;
-}
-
-/** A fragment is free once neither the PML nor the wire holds it. */
-static inline void btl_vfring_frag_put_if_unused(mca_btl_vfring_module_t *module,
-                                                 mca_btl_vfring_frag_t *frag)
-{
-    if (!frag->in_flight && !frag->upper_owns) {
-        frag->next = module->free_frags;
-        module->free_frags = frag;
-        module->num_free++;
-    }
-}
-
-/** Gives a message's buffer back (btl_vfring_message.c). */
-void btl_vfring_staged_put(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag);
-
-/** The PML is done with the fragment. */
-static inline void btl_vfring_frag_disown(mca_btl_vfring_module_t *module,
-                                          mca_btl_vfring_frag_t *frag)
-{
-    if (OPAL_UNLIKELY(frag->is_staged)) {
-        btl_vfring_staged_put(module, frag);
-        return;
-    }
-    frag->upper_owns = false;
-    btl_vfring_frag_put_if_unused(module, frag);
-}
-
 /* btl_vfring_hot.c */
-/** Sends what is in the slot; the lock is held. OPAL_SUCCESS, or the fragment is the caller's. */
+/** Gives what is in the slot to the wire; the lock is held. OPAL_SUCCESS, or the fragment is the caller's. */
 int btl_vfring_frag_send(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag,
                          mca_btl_base_tag_t tag, uint32_t msg);
 int btl_vfring_send(struct mca_btl_base_module_t *btl, struct mca_btl_base_endpoint_t *endpoint,
@@ -376,28 +309,43 @@ int btl_vfring_frag_post(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t 
 void btl_vfring_deliver(mca_btl_vfring_module_t *module, struct mca_btl_base_endpoint_t *endpoint,
                         uint8_t tag, const void *data, uint32_t bytes);
 
+/** The PML is told of the send in the next progress. */
+void btl_vfring_callback_queue(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag);
+
+/* btl_vfring_queue.c; the lock is held in all of these */
+void btl_vfring_queues_destroy(mca_btl_vfring_module_t *module);
+/** A descriptor with a buffer for a message of @p bytes; NULL: no memory. The caller's, as one with a slot. */
+mca_btl_vfring_frag_t *btl_vfring_buffer_get(mca_btl_vfring_module_t *module,
+                                             struct mca_btl_base_endpoint_t *endpoint, size_t bytes,
+                                             uint32_t flags);
+void btl_vfring_buffer_put(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag);
+/**
+ * Sends the message in slot or buffer behind all that wait for its peer, at once
+ * as far as there are slots. OPAL_SUCCESS, and it is in_flight if it waits; or the peer is lost.
+ */
+int btl_vfring_queue_send(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag,
+                          mca_btl_base_tag_t tag);
+/** Do so many bytes wait for the peer that a sender has to? Then it is told when its message has left the queue. */
+static inline bool btl_vfring_queue_is_long(const struct mca_btl_base_endpoint_t *endpoint)
+{
+    return endpoint->queue_bytes > mca_btl_vfring_component.queue_bytes;
+}
+/** In progress: sends what waits, as far as there are slots. */
+void btl_vfring_queues_run(mca_btl_vfring_module_t *module);
+/** What waits for this peer never goes; with @p tell the callers hear of it. */
+void btl_vfring_queue_drop(mca_btl_vfring_module_t *module, struct mca_btl_base_endpoint_t *endpoint,
+                           bool tell);
+
 /* btl_vfring_message.c; the lock is held in all of these */
 /** 0, or -ENOMEM. After max_message is known. */
 int btl_vfring_messages_create(mca_btl_vfring_module_t *module);
 void btl_vfring_messages_destroy(mca_btl_vfring_module_t *module);
-/** A buffer for a message of more than one frame; NULL: none free. */
-mca_btl_vfring_frag_t *btl_vfring_staged_get(mca_btl_vfring_module_t *module,
-                                             struct mca_btl_base_endpoint_t *endpoint,
-                                             uint32_t flags);
-/** Sends what is in the buffer, which is free again then. */
-int btl_vfring_staged_send(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag,
-                           mca_btl_base_tag_t tag);
-/** In progress: sends what waits, as far as there are slots. */
-void btl_vfring_staged_retry(mca_btl_vfring_module_t *module);
-/** What waits for this peer never goes. */
-void btl_vfring_staged_drop(mca_btl_vfring_module_t *module, const mca_btl_vfring_endpoint_t *endpoint);
-/** The PML is told of the send in the next progress. */
-void btl_vfring_callback_queue(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag);
-/** btl_sendi of more than one frame. */
-int btl_vfring_sendi_long(mca_btl_vfring_module_t *module, struct mca_btl_base_endpoint_t *endpoint,
-                          struct opal_convertor_t *convertor, const void *header,
-                          size_t header_size, size_t payload_size, uint32_t flags,
-                          mca_btl_base_tag_t tag);
+/** btl_sendi of what is longer than a frame, or finds no slot. */
+int btl_vfring_message_sendi(mca_btl_vfring_module_t *module, struct mca_btl_base_endpoint_t *endpoint,
+                             struct opal_convertor_t *convertor, const void *header,
+                             size_t header_size, size_t payload_size, mca_btl_base_tag_t tag);
+/** Sends a buffer's message as far as there are slots; what has not gone is in frag->left. */
+int btl_vfring_message_send_more(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag);
 /** A part of a message came in. */
 void btl_vfring_part_input(mca_btl_vfring_module_t *module, struct mca_btl_base_endpoint_t *endpoint,
                            const struct vfring_wire_hdr *hdr, const void *payload, uint32_t bytes);
@@ -495,6 +443,8 @@ void btl_vfring_help_silent(mca_btl_vfring_module_t *module,
 void btl_vfring_report_failure(mca_btl_vfring_module_t *module,
                                const mca_btl_vfring_endpoint_t *endpoint, const char *cause);
 void btl_vfring_print_stats(const mca_btl_vfring_module_t *module);
+
+#include "btl_vfring_slots.h"
 
 END_C_DECLS
 

@@ -58,6 +58,7 @@ static void module_destroy(mca_btl_vfring_module_t *module)
         mca_btl_vfring_endpoint_t *endpoint = module->endpoints;
 
         module->endpoints = endpoint->next;
+        btl_vfring_queue_drop(module, endpoint, false);
         btl_vfring_assembly_drop(&module->assemblies, &endpoint->assembly);
         free(endpoint);
     }
@@ -133,19 +134,12 @@ static size_t at_most(size_t bytes, size_t most)
     return bytes < most ? bytes : most;
 }
 
-/*
- * The PML cuts messages by these. Up to max_message we cut them into frames
- * ourselves; one message takes a quarter of the slots at most.
- */
+/* The PML cuts messages by these. Up to max_message we cut them into frames ourselves. */
 static void set_limits(mca_btl_vfring_module_t *module)
 {
     mca_btl_base_module_t *btl = &module->super;
-    size_t most = at_most(BTL_VFRING_MESSAGE_MAX_BYTES,
-                          (size_t) (module->num_frags / 4) * (module->max_payload - 64));
+    const size_t most = BTL_VFRING_MESSAGE_MAX_BYTES;
 
-    if (most < module->max_payload) {
-        most = module->max_payload;
-    }
     btl->btl_eager_limit = at_most(btl->btl_eager_limit, most);
     btl->btl_max_send_size = at_most(btl->btl_max_send_size, most);
     module->max_message = module->max_payload;
@@ -174,7 +168,9 @@ static mca_btl_vfring_module_t *module_create(void)
     (void) pthread_mutexattr_settype(&recursive, PTHREAD_MUTEX_RECURSIVE);
     (void) pthread_mutex_init(&module->lock, &recursive);
     (void) pthread_mutexattr_destroy(&recursive);
-    module->num_frags = c->slots < 32 ? 32 : c->slots > 65536 ? 65536 : c->slots;
+    module->num_frags = c->slots < BTL_VFRING_SLOTS_MIN ? BTL_VFRING_SLOTS_MIN
+                        : c->slots > 65536              ? 65536
+                                                        : c->slots;
 
     rc = btl_vfring_device_get(&module->lease);
     if (rc == OPAL_SUCCESS) {

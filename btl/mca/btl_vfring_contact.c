@@ -27,17 +27,16 @@ mca_btl_vfring_op_t btl_vfring_contact_op;
 static bool send_probe(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t *endpoint,
                        uint32_t bytes, uint8_t which)
 {
-    mca_btl_vfring_frag_t *frag = btl_vfring_frag_get_bulk(module, BTL_VFRING_PRIORITY_SHARE);
+    mca_btl_vfring_frag_t *frag = btl_vfring_frag_get_bulk(module, endpoint,
+                                                           BTL_VFRING_PRIORITY_SHARE);
 
     if (!frag) {
         return false;
     }
     memset(frag->segment.seg_addr.pval, 0, bytes);
-    frag->endpoint = endpoint;
     frag->op = &btl_vfring_contact_op;
     frag->frame.tag = which;
     frag->frame.msg = BTL_VFRING_MSG_PROBE;
-    frag->frame.urgent = false;
     frag->frame.unordered = true;
     frag->frame.inline_bytes = bytes;
     frag->frame.gather_bytes = 0;

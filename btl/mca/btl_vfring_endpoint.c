@@ -91,7 +91,7 @@ void btl_vfring_endpoint_release(mca_btl_vfring_module_t *module,
         return; /* was released before */
     }
     btl_vfring_rdma_drop(module, endpoint, false);
-    btl_vfring_staged_drop(module, endpoint);
+    btl_vfring_queue_drop(module, endpoint, false);
     btl_vfring_assembly_drop(&module->assemblies, &endpoint->assembly);
     vfring_wire_peer_remove(module->wire, endpoint->peer);
     endpoint->peer = NULL;

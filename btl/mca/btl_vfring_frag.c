@@ -65,13 +65,13 @@ int btl_vfring_frags_create(mca_btl_vfring_module_t *module, struct vfring_vf_er
         return -ENOMEM;
     }
     module->num_free = module->num_frags;
-    module->num_reserved = module->num_frags / BTL_VFRING_PRIORITY_SHARE;
     return 0;
 }
 
 void btl_vfring_frags_destroy(mca_btl_vfring_module_t *module)
 {
     btl_vfring_rdma_destroy(module);
+    btl_vfring_queues_destroy(module);
     for (uint32_t i = 0; module->frags && i < module->num_frags; i++) {
         OBJ_DESTRUCT(&module->frags[i].base);
     }

@@ -175,7 +175,9 @@ static inline void wire_complete(void *ctx, struct vfring_wire_frame *frame, int
         }
         frag->upper_owns &= !(frag->base.des_flags & MCA_BTL_DES_FLAGS_BTL_OWNERSHIP);
     }
-    btl_vfring_frag_put_if_unused(module, frag);
+    if (!frag->upper_owns) {
+        btl_vfring_frag_put(module, frag);
+    }
 }
 
 #define WIRE_OPS(deliver_)                          \
@@ -197,8 +199,8 @@ static const struct vfring_wire_ops ops_alone = WIRE_OPS(wire_deliver_alone);
 
 /* The lock is held. 0, or OPAL_ERR_UNREACH: the peer is lost. */
 static inline __attribute__((always_inline)) int frag_post(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag,
-                            mca_btl_vfring_endpoint_t *endpoint, mca_btl_base_tag_t tag,
-                            uint32_t flags, uint32_t msg, uint32_t bytes)
+                            mca_btl_vfring_endpoint_t *endpoint, mca_btl_base_tag_t tag, uint32_t msg,
+                            uint32_t bytes)
 {
     int rc;
 
@@ -206,8 +208,6 @@ static inline __attribute__((always_inline)) int frag_post(mca_btl_vfring_module
     frag->frame.msg = msg;
     /* Open MPI unpacks fragments of a nested datatype wrongly when they are out of order. */
     frag->frame.unordered = msg == BTL_VFRING_MSG_GET;
-    /* Of messages that ob1 has to match all are urgent or none: they keep their order. */
-    frag->frame.urgent = flags & MCA_BTL_DES_FLAGS_PRIORITY;
     frag->frame.inline_bytes = bytes;
     frag->frame.gather_bytes = 0;
     frag->in_flight = true;
@@ -234,8 +234,7 @@ static inline __attribute__((always_inline)) void doorbell(mca_btl_vfring_module
 int btl_vfring_frag_post(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag,
                          mca_btl_base_tag_t tag, uint32_t msg)
 {
-    return frag_post(module, frag, frag->endpoint, tag, frag->base.des_flags, msg,
-                     (uint32_t) frag->segment.seg_len);
+    return frag_post(module, frag, frag->endpoint, tag, msg, (uint32_t) frag->segment.seg_len);
 }
 
 int btl_vfring_frag_send(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag,
@@ -250,21 +249,25 @@ int btl_vfring_frag_send(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t 
 }
 
 /*
- * Is the PML told of the send only when the peer has confirmed it? Who keeps
- * the descriptor may fill it anew when told (one-sided operations of Open MPI 5
- * in several pieces do). And when the slots run out, it has to be told once
- * there are some again: ob1 looks at a control message that found none only in
- * a callback. The last slots are for control messages, so these are what is told late.
+ * Is the PML told of the send only later? Who keeps the descriptor may fill it
+ * anew when told (one-sided operations of Open MPI 5 in several pieces do): a
+ * slot when the peer has confirmed it, a buffer when it has been copied to
+ * slots. And what waits in a long queue is told of when it leaves, so that its
+ * sender waits; so are fragments of a long message, the next of which the PML
+ * packs when it is told.
  */
-static inline bool told_late(const mca_btl_vfring_module_t *module, const mca_btl_vfring_frag_t *frag)
+static inline bool told_late(const mca_btl_vfring_frag_t *frag)
 {
-    if (frag->is_staged || !frag->in_flight) {
-        return frag->waiting; /* else its buffer is free already: the frames have slots of their own */
+    const uint32_t flags = frag->base.des_flags;
+
+    if (!frag->in_flight) {
+        return false; /* a buffer whose frames have slots of their own */
     }
-    return module->num_free < module->num_reserved / 2
-           || (frag->base.des_flags
-               & (MCA_BTL_DES_SEND_ALWAYS_CALLBACK | MCA_BTL_DES_FLAGS_BTL_OWNERSHIP))
-                  == MCA_BTL_DES_SEND_ALWAYS_CALLBACK;
+    if (OPAL_UNLIKELY(frag->endpoint->queue_tail)) {
+        return (flags & MCA_BTL_DES_SEND_ALWAYS_CALLBACK) || btl_vfring_queue_is_long(frag->endpoint);
+    }
+    return (flags & (MCA_BTL_DES_SEND_ALWAYS_CALLBACK | MCA_BTL_DES_FLAGS_BTL_OWNERSHIP))
+           == MCA_BTL_DES_SEND_ALWAYS_CALLBACK;
 }
 
 int btl_vfring_send(struct mca_btl_base_module_t *btl, struct mca_btl_base_endpoint_t *endpoint,
@@ -275,15 +278,15 @@ int btl_vfring_send(struct mca_btl_base_module_t *btl, struct mca_btl_base_endpo
     int rc;
 
     btl_vfring_lock(module);
-    frag->endpoint = endpoint;
-    rc = OPAL_LIKELY(!frag->is_staged) ? btl_vfring_frag_send(module, frag, tag, BTL_VFRING_MSG_ACTIVE)
-                                       : btl_vfring_staged_send(module, frag, tag);
+    rc = OPAL_LIKELY(!frag->buffer_kind && endpoint->threshold < BTL_VFRING_QUEUE_GATE)
+             ? btl_vfring_frag_send(module, frag, tag, BTL_VFRING_MSG_ACTIVE)
+             : btl_vfring_queue_send(module, frag, tag);
     if (OPAL_LIKELY(rc == OPAL_SUCCESS)) {
         /*
-         * The data is in our slot and will arrive: for the PML the send is
+         * The data is in our memory and will arrive: for the PML the send is
          * complete. The slot stays taken until the peer has confirmed it.
          */
-        if (OPAL_UNLIKELY(told_late(module, frag))) {
+        if (OPAL_UNLIKELY(told_late(frag))) {
             frag->callback_due = true;
         } else if (frag->base.des_flags & MCA_BTL_DES_SEND_ALWAYS_CALLBACK) {
             btl_vfring_callback_queue(module, frag);
@@ -298,19 +301,16 @@ int btl_vfring_send(struct mca_btl_base_module_t *btl, struct mca_btl_base_endpo
     return rc;
 }
 
-/* The lock is held, or there is but one thread. */
+/* There is a slot, and the lock is held, or there is but one thread. */
 static inline __attribute__((always_inline)) int
 sendi(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t *endpoint,
       struct opal_convertor_t *convertor, const void *header, size_t header_size,
-      size_t payload_size, uint32_t flags, mca_btl_base_tag_t tag)
+      size_t payload_size, mca_btl_base_tag_t tag)
 {
-    mca_btl_vfring_frag_t *frag = btl_vfring_frag_get(module, endpoint, flags);
+    mca_btl_vfring_frag_t *frag = btl_vfring_slot_take(module, endpoint);
     char *to;
     int rc;
 
-    if (OPAL_UNLIKELY(NULL == frag)) {
-        return OPAL_ERR_OUT_OF_RESOURCE;
-    }
     frag->upper_owns = false; /* the wire's alone */
     to = (char *) (frag->frame.hdr + 1);
     copy_small(to, header, header_size);
@@ -326,7 +326,7 @@ sendi(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t *endpoint,
         rc = btl_vfring_pack_all(convertor, to + header_size, payload_size);
     }
     if (OPAL_LIKELY(rc == OPAL_SUCCESS)) {
-        rc = frag_post(module, frag, endpoint, tag, flags, BTL_VFRING_MSG_ACTIVE,
+        rc = frag_post(module, frag, endpoint, tag, BTL_VFRING_MSG_ACTIVE,
                        (uint32_t) (header_size + payload_size));
     }
     if (OPAL_UNLIKELY(rc != OPAL_SUCCESS)) {
@@ -341,16 +341,15 @@ sendi(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t *endpoint,
 static __attribute__((noinline)) int
 sendi_otherwise(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t *endpoint,
                 struct opal_convertor_t *convertor, const void *header, size_t header_size,
-                size_t payload_size, uint32_t flags, mca_btl_base_tag_t tag)
+                size_t payload_size, mca_btl_base_tag_t tag)
 {
-    int rc = OPAL_ERR_OUT_OF_RESOURCE;
+    int rc;
 
     btl_vfring_lock(module);
-    if (header_size + payload_size <= module->max_payload) {
-        rc = sendi(module, endpoint, convertor, header, header_size, payload_size, flags, tag);
-    } else if (header_size + payload_size <= module->max_message) {
-        rc = btl_vfring_sendi_long(module, endpoint, convertor, header, header_size, payload_size,
-                                   flags, tag);
+    if (header_size + payload_size <= module->max_payload && module->num_free > endpoint->threshold) {
+        rc = sendi(module, endpoint, convertor, header, header_size, payload_size, tag);
+    } else {
+        rc = btl_vfring_message_sendi(module, endpoint, convertor, header, header_size, payload_size, tag);
     }
     btl_vfring_unlock(module);
     return rc;
@@ -364,13 +363,16 @@ int btl_vfring_sendi(struct mca_btl_base_module_t *btl, struct mca_btl_base_endp
     mca_btl_vfring_module_t *module = btl_vfring_to_module(btl);
     int rc;
 
-    if (OPAL_UNLIKELY(opal_using_threads() || header_size + payload_size > module->max_payload)) {
-        rc = sendi_otherwise(module, endpoint, convertor, header, header_size, payload_size, flags, tag);
+    if (OPAL_UNLIKELY(opal_using_threads() || header_size + payload_size > module->max_payload
+                      || module->num_free <= endpoint->threshold)) {
+        rc = sendi_otherwise(module, endpoint, convertor, header, header_size, payload_size, tag);
     } else {
-        rc = sendi(module, endpoint, convertor, header, header_size, payload_size, flags, tag);
+        rc = sendi(module, endpoint, convertor, header, header_size, payload_size, tag);
     }
     if (OPAL_UNLIKELY(rc != OPAL_SUCCESS && descriptor)) {
-        *descriptor = NULL;
+        *descriptor = rc == OPAL_ERR_OUT_OF_RESOURCE
+                          ? btl->btl_alloc(btl, endpoint, order, header_size + payload_size, flags)
+                          : NULL;
     }
     return rc;
 }
@@ -429,8 +431,8 @@ module_progress(mca_btl_vfring_module_t *module, void (*rx_input)(void *, const 
             btl_vfring_look_after_vf(module);
         }
     }
-    if (OPAL_UNLIKELY(module->waiting_head)) {
-        btl_vfring_staged_retry(module);
+    if (OPAL_UNLIKELY(module->senders)) {
+        btl_vfring_queues_run(module);
     }
     if (OPAL_UNLIKELY(module->pump_list)) {
         btl_vfring_rdma_pump(module);

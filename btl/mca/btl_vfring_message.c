@@ -4,8 +4,8 @@
  * and put together by btl_vfring_assembly.c at the other side. To Open MPI such
  * a message is like any other, so it need not ask the receiver first.
  *
- * All parts are urgent: so nothing comes between the parts of one message but
- * messages of one frame, whatever waits in the wire.
+ * To one peer messages leave one after the other (btl_vfring_queue.c), so nothing
+ * comes between the parts of one.
  */
 #include "btl_vfring.h"
 
@@ -18,65 +18,28 @@
 
 int btl_vfring_messages_create(mca_btl_vfring_module_t *module)
 {
-    const uint32_t bytes = module->max_message;
-
-    if (bytes <= module->max_payload) {
+    module->senders_tail = &module->senders;
+    if (module->max_message <= module->max_payload) {
         return 0;
     }
-    module->staging = calloc(BTL_VFRING_STAGING_BUFFERS, bytes);
-    module->staged = calloc(BTL_VFRING_STAGING_BUFFERS, sizeof(*module->staged));
-    if (!module->staging || !module->staged) {
-        return -ENOMEM;
-    }
-    for (uint32_t i = 0; i < BTL_VFRING_STAGING_BUFFERS; i++) {
-        mca_btl_vfring_frag_t *frag = &module->staged[i];
-
-        OBJ_CONSTRUCT(&frag->base, mca_btl_base_descriptor_t);
-        frag->segment.seg_addr.pval = module->staging + (size_t) i * bytes;
-        frag->base.des_segments = &frag->segment;
-        frag->base.des_segment_count = 1;
-        frag->base.order = MCA_BTL_NO_ORDER;
-        frag->is_staged = true;
-        frag->in_flight = true; /* never among the slots */
-        frag->next = module->free_staged;
-        module->free_staged = frag;
-    }
     return btl_vfring_assemblies_create(&module->assemblies,
-                                        mca_btl_vfring_component.assembly_buffers, bytes);
+                                        mca_btl_vfring_component.assembly_buffers,
+                                        module->max_message);
 }
 
 void btl_vfring_messages_destroy(mca_btl_vfring_module_t *module)
 {
-    for (uint32_t i = 0; module->staged && i < BTL_VFRING_STAGING_BUFFERS; i++) {
-        OBJ_DESTRUCT(&module->staged[i].base);
-    }
-    free(module->staged);
-    free(module->staging);
-    module->staged = module->free_staged = NULL;
-    module->staging = NULL;
     btl_vfring_assemblies_destroy(&module->assemblies);
 }
 
-mca_btl_vfring_frag_t *btl_vfring_staged_get(mca_btl_vfring_module_t *module,
-                                             mca_btl_vfring_endpoint_t *endpoint, uint32_t flags)
-{
-    mca_btl_vfring_frag_t *frag = module->free_staged;
-
-    if (frag) {
-        module->free_staged = frag->next;
-        frag->endpoint = endpoint;
-        frag->base.des_flags = flags;
-    }
-    return frag;
-}
-
-void btl_vfring_staged_put(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag)
-{
-    frag->next = module->free_staged;
-    module->free_staged = frag;
-}
-
 /* --- sending ------------------------------------------------------------------ */
+
+/* `msg` of the part before whose bytes @p left of @p total are still to go. */
+static uint32_t kind_of_part(size_t left, size_t total)
+{
+    return (left == total ? BTL_VFRING_MSG_FIRST : BTL_VFRING_MSG_MORE)
+           | (uint32_t) left << BTL_VFRING_MSG_LEFT_SHIFT;
+}
 
 /* Where the bytes of a message come from: first the header, then either of the two. */
 struct source {
@@ -86,6 +49,23 @@ struct source {
     struct opal_convertor_t *convertor; /* if bytes is NULL */
     size_t left;
 };
+
+static struct source source_of(struct opal_convertor_t *convertor, const void *header,
+                               size_t header_size, size_t payload_size)
+{
+    struct source source = {.header = header,
+                            .header_left = header_size,
+                            .convertor = convertor,
+                            .left = payload_size};
+
+    if (payload_size && !opal_convertor_need_buffers(convertor)) {
+        void *from;
+
+        opal_convertor_get_current_pointer(convertor, &from);
+        source.bytes = from;
+    }
+    return source;
+}
 
 /* Fills up to @p room bytes at @p to. @return how many; 0: that did not work. */
 static size_t take(struct source *source, char *to, size_t room)
@@ -109,57 +89,37 @@ static size_t take(struct source *source, char *to, size_t room)
     return done + bytes;
 }
 
-/* The lock is held. On failure nothing was sent. */
+/* Packs all parts into slots, then sends them: there are slots for all. On failure nothing was sent. */
 static int send_parts(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t *endpoint,
-                      struct source *source, uint32_t flags, mca_btl_base_tag_t tag)
+                      struct source *source, mca_btl_base_tag_t tag)
 {
     const size_t total = source->header_left + source->left;
-    const size_t least = source->bytes ? module->max_payload
-                                       : module->max_payload - PACK_SLACK_BYTES;
-    const uint32_t num = (uint32_t) ((total + least - 1) / least);
-    mca_btl_vfring_frag_t *first = NULL, *frag;
+    mca_btl_vfring_frag_t *first = NULL, **last = &first, *frag;
     size_t left = total;
     int rc = OPAL_SUCCESS;
 
-    /* The last slots are not for us: see told_late() in btl_vfring_hot.c. */
-    flags = (flags & ~(uint32_t) MCA_BTL_DES_FLAGS_SIGNAL) | MCA_BTL_DES_FLAGS_PRIORITY;
-    /*
-     * All slots first, or nothing: half a message would keep its slots for
-     * ever, and a convertor that has moved is not set back when the PML tries again.
-     */
-    for (uint32_t i = 0; i < num; i++) {
-        frag = btl_vfring_frag_get(module, endpoint, flags);
-        if (!frag) {
-            rc = OPAL_ERR_OUT_OF_RESOURCE;
-            break;
-        }
+    while (left) {
+        frag = btl_vfring_slot_take(module, endpoint);
         frag->upper_owns = false;
-        frag->next = first;
-        first = frag;
-    }
-    for (frag = first; frag && left && rc == OPAL_SUCCESS; frag = frag->next) {
+        frag->next = NULL;
+        *last = frag;
+        last = &frag->next;
         frag->segment.seg_len = take(source, (char *) (frag->frame.hdr + 1),
                                      left < module->max_payload ? left : module->max_payload);
-        left -= frag->segment.seg_len;
         if (!frag->segment.seg_len) {
             rc = OPAL_ERROR;
+            break;
         }
-    }
-    if (rc == OPAL_SUCCESS && left) {
-        rc = OPAL_ERROR; /* a convertor that stops short more than it ever should */
+        left -= frag->segment.seg_len;
     }
     left = total;
-    while ((frag = first) && left && rc == OPAL_SUCCESS) {
-        const uint32_t kind = left == total ? BTL_VFRING_MSG_FIRST : BTL_VFRING_MSG_MORE;
-        const size_t bytes = frag->segment.seg_len;
-
+    while ((frag = first) && rc == OPAL_SUCCESS) {
         first = frag->next;
-        rc = btl_vfring_frag_post(module, frag, tag,
-                                  kind | (uint32_t) left << BTL_VFRING_MSG_LEFT_SHIFT);
+        rc = btl_vfring_frag_post(module, frag, tag, kind_of_part(left, total));
         if (rc != OPAL_SUCCESS) {
             btl_vfring_frag_put(module, frag); /* the peer is lost: so is the rest */
         }
-        left -= bytes;
+        left -= frag->segment.seg_len;
     }
     while ((frag = first)) {
         first = frag->next;
@@ -171,98 +131,73 @@ static int send_parts(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t
     return rc;
 }
 
-int btl_vfring_sendi_long(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t *endpoint,
-                          struct opal_convertor_t *convertor, const void *header,
-                          size_t header_size, size_t payload_size, uint32_t flags,
-                          mca_btl_base_tag_t tag)
+/* The convertor is packed once, whatever becomes of the message: it is not set back well. */
+static int send_buffered(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t *endpoint,
+                         struct source *source, mca_btl_base_tag_t tag)
 {
-    struct source source = {.header = header,
-                            .header_left = header_size,
-                            .convertor = convertor,
-                            .left = payload_size};
+    const size_t total = source->header_left + source->left;
+    mca_btl_vfring_frag_t *frag = btl_vfring_buffer_get(module, endpoint, total, 0);
+    int rc;
 
-    if (payload_size && !opal_convertor_need_buffers(convertor)) {
-        void *from;
-
-        opal_convertor_get_current_pointer(convertor, &from);
-        source.bytes = from;
+    if (!frag) {
+        return OPAL_ERR_OUT_OF_RESOURCE;
     }
-    return send_parts(module, endpoint, &source, flags, tag);
+    frag->upper_owns = false;
+    frag->segment.seg_len = take(source, frag->segment.seg_addr.pval, total);
+    rc = frag->segment.seg_len == total ? btl_vfring_queue_send(module, frag, tag) : OPAL_ERROR;
+    btl_vfring_frag_put_if_unused(module, frag);
+    return rc;
 }
 
-static int send_staged(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag, mca_btl_base_tag_t tag)
+int btl_vfring_message_sendi(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t *endpoint,
+                             struct opal_convertor_t *convertor, const void *header,
+                             size_t header_size, size_t payload_size, mca_btl_base_tag_t tag)
 {
-    struct source source = {.header = frag->segment.seg_addr.pval,
-                            .bytes = frag->segment.seg_addr.pval,
-                            .left = frag->segment.seg_len};
+    struct source source = source_of(convertor, header, header_size, payload_size);
+    const size_t total = header_size + payload_size;
+    const size_t least = source.bytes ? module->max_payload : module->max_payload - PACK_SLACK_BYTES;
 
-    return send_parts(module, frag->endpoint, &source, frag->base.des_flags, tag);
+    if (total > module->max_message) {
+        return OPAL_ERR_OUT_OF_RESOURCE; /* the PML's to cut */
+    }
+    if (total > module->max_payload
+        && btl_vfring_slots_allow(module, endpoint->threshold, (uint32_t) ((total + least - 1) / least))) {
+        return send_parts(module, endpoint, &source, tag);
+    }
+    /* A long queue: the PML is to come with a descriptor, and to be told late. */
+    return btl_vfring_queue_is_long(endpoint) ? OPAL_ERR_OUT_OF_RESOURCE
+                                              : send_buffered(module, endpoint, &source, tag);
 }
 
-static void wait_for_slots(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag)
+int btl_vfring_message_send_more(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag)
 {
-    frag->waiting = true;
-    frag->next = NULL;
-    if (module->waiting_head) {
-        module->waiting_tail->next = frag;
-    } else {
-        module->waiting_head = frag;
-    }
-    module->waiting_tail = frag;
-}
+    mca_btl_vfring_endpoint_t *endpoint = frag->endpoint;
+    const size_t total = frag->segment.seg_len;
+    const char *bytes = frag->segment.seg_addr.pval;
 
-/*
- * One-sided operations of Open MPI 5 take it that what could be allocated can
- * be sent, and lose the descriptor otherwise: so it waits here when slots are short.
- */
-int btl_vfring_staged_send(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag,
-                           mca_btl_base_tag_t tag)
-{
-    const int rc = module->waiting_head ? OPAL_ERR_OUT_OF_RESOURCE : send_staged(module, frag, tag);
+    do { /* an empty message is a frame, too */
+        const uint32_t part = frag->left < module->max_payload ? frag->left : module->max_payload;
+        mca_btl_vfring_frag_t *slot;
+        int rc;
 
-    if (rc != OPAL_ERR_OUT_OF_RESOURCE) {
-        return rc;
-    }
-    frag->frame.tag = tag;
-    wait_for_slots(module, frag);
+        /* This one is the queue's head: the gate is for others. */
+        if (!btl_vfring_slots_allow(module, endpoint->threshold & (BTL_VFRING_QUEUE_GATE - 1), 1)) {
+            return OPAL_ERR_OUT_OF_RESOURCE;
+        }
+        slot = btl_vfring_slot_take(module, endpoint);
+        slot->upper_owns = false;
+        slot->segment.seg_len = part;
+        memcpy(slot->frame.hdr + 1, bytes + (total - frag->left), part);
+        rc = btl_vfring_frag_post(module, slot, (mca_btl_base_tag_t) frag->frame.tag,
+                                  total <= module->max_payload ? BTL_VFRING_MSG_ACTIVE
+                                                               : kind_of_part(frag->left, total));
+        if (OPAL_UNLIKELY(rc != OPAL_SUCCESS)) {
+            btl_vfring_frag_put(module, slot);
+            return rc;
+        }
+        frag->left -= part;
+    } while (frag->left);
     return OPAL_SUCCESS;
-}
-
-void btl_vfring_staged_retry(mca_btl_vfring_module_t *module)
-{
-    mca_btl_vfring_frag_t *frag;
-
-    while ((frag = module->waiting_head)) {
-        const int rc = send_staged(module, frag, (mca_btl_base_tag_t) frag->frame.tag);
-
-        if (rc == OPAL_ERR_OUT_OF_RESOURCE) {
-            return;
-        }
-        module->waiting_head = frag->next;
-        frag->waiting = frag->callback_due = false;
-        frag->failed = rc != OPAL_SUCCESS;
-        btl_vfring_callback_queue(module, frag);
-    }
-}
-
-void btl_vfring_staged_drop(mca_btl_vfring_module_t *module, const mca_btl_vfring_endpoint_t *endpoint)
-{
-    mca_btl_vfring_frag_t *frag = module->waiting_head;
-
-    module->waiting_head = module->waiting_tail = NULL;
-    while (frag) {
-        mca_btl_vfring_frag_t *const next = frag->next;
-
-        if (frag->endpoint != endpoint) {
-            wait_for_slots(module, frag);
-        } else {
-            frag->waiting = frag->callback_due = false;
-            if (frag->base.des_flags & MCA_BTL_DES_FLAGS_BTL_OWNERSHIP) {
-                btl_vfring_staged_put(module, frag);
-            }
-        }
-        frag = next;
-    }
 }
 
 /* --- receiving ---------------------------------------------------------------- */

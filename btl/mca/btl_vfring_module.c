@@ -18,8 +18,13 @@ static mca_btl_base_descriptor_t *btl_alloc(struct mca_btl_base_module_t *btl,
         return NULL;
     }
     btl_vfring_lock(module);
-    frag = size <= module->max_payload ? btl_vfring_frag_get(module, endpoint, flags)
-                                       : btl_vfring_staged_get(module, endpoint, flags);
+    if (size <= module->max_payload && module->num_free > endpoint->threshold) {
+        frag = btl_vfring_slot_take(module, endpoint);
+        frag->base.des_flags = flags;
+        frag->upper_owns = true;
+    } else {
+        frag = btl_vfring_buffer_get(module, endpoint, size, flags);
+    }
     btl_vfring_unlock(module);
     if (!frag) {
         return NULL;
@@ -138,6 +143,7 @@ void btl_vfring_peer_failed(void *ctx, struct vfring_wire_peer *peer, uint64_t s
     (void) snprintf(cause, sizeof(cause), "it has acknowledged nothing for %llu s",
                     (unsigned long long) (silent_ns / 1000000000u));
     btl_vfring_report_failure(ctx, vfring_wire_peer_upper(peer), cause);
+    btl_vfring_queue_drop(ctx, vfring_wire_peer_upper(peer), true);
     btl_vfring_rdma_drop(ctx, vfring_wire_peer_upper(peer), true);
 }
 

@@ -84,7 +84,8 @@ int btl_vfring_put(struct mca_btl_base_module_t *btl, struct mca_btl_base_endpoi
 
 int btl_vfring_send_request(mca_btl_vfring_module_t *module, mca_btl_vfring_op_t *op)
 {
-    mca_btl_vfring_frag_t *frag = btl_vfring_frag_get_bulk(module, BTL_VFRING_PRIORITY_SHARE * 2);
+    mca_btl_vfring_frag_t *frag = btl_vfring_frag_get_bulk(module, op->endpoint,
+                                                           BTL_VFRING_PRIORITY_SHARE * 2);
     int rc;
 
     if (!frag) {
@@ -100,8 +101,6 @@ int btl_vfring_send_request(mca_btl_vfring_module_t *module, mca_btl_vfring_op_t
         .bytes = op->left,
     };
     frag->segment.seg_len = sizeof(struct btl_vfring_get);
-    frag->endpoint = op->endpoint;
-    frag->base.des_flags = MCA_BTL_DES_FLAGS_PRIORITY;
     rc = btl_vfring_frag_send(module, frag, 0, BTL_VFRING_MSG_GET);
     if (rc != OPAL_SUCCESS) {
         btl_vfring_frag_put(module, frag);

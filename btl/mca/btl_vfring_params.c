@@ -73,7 +73,10 @@ int btl_vfring_params_register(void)
                     "Descriptors of the RX ring, 32 to 4096; 0: chosen by the driver");
     c->slots = 512;
     (void) add_uint("slots", &c->slots, OPAL_INFO_LVL_5,
-                    "Registered send buffers of one frame each, 32 to 65536");
+                    "Registered send buffers of one frame each, 16 to 65536");
+    c->queue_bytes = (size_t) 16 << 20;
+    (void) add_size("queue_bytes", &c->queue_bytes, OPAL_INFO_LVL_5,
+                    "Memory for messages that wait for one peer before their senders wait, too");
     c->assembly_buffers = 16;
     (void) add_uint("assembly_buffers", &c->assembly_buffers, OPAL_INFO_LVL_5,
                     "Buffers in which messages longer than a frame, up to btl_vfring_eager_limit or "

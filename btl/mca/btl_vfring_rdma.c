@@ -179,7 +179,7 @@ static struct vfring_reg *piece_for(mca_btl_vfring_module_t *module, mca_btl_vfr
 /* Sends the next frame of @p op. False: no slot, or the peer is lost (then op->status says so). */
 static bool send_frame(mca_btl_vfring_module_t *module, mca_btl_vfring_op_t *op, uint64_t now_ns)
 {
-    mca_btl_vfring_frag_t *frag = btl_vfring_frag_get_bulk(module, BULK_RESERVE_SHARE);
+    mca_btl_vfring_frag_t *frag = btl_vfring_frag_get_bulk(module, op->endpoint, BULK_RESERVE_SHARE);
     struct btl_vfring_place *place;
     struct vfring_reg *reg;
     uint64_t iova;
@@ -200,10 +200,8 @@ static bool send_frame(mca_btl_vfring_module_t *module, mca_btl_vfring_op_t *op,
     *place = (struct btl_vfring_place){.index = op->handle.index,
                                        .nonce = op->handle.nonce,
                                        .address = op->to};
-    frag->endpoint = op->endpoint;
     frag->op = op;
     frag->frame.tag = 0;
-    frag->frame.urgent = false;
     frag->frame.unordered = true;
     frag->frame.msg = BTL_VFRING_MSG_PLACE;
     frag->frame.inline_bytes = sizeof(*place);

@@ -5,7 +5,7 @@
  * wire that may lose, duplicate, reorder and corrupt them.
  *
  * Each frame is delivered exactly once, and those of one peer in the order in
- * which they were transmitted first, except frames that their sender calls
+ * which they were given to vfring_wire_send(), except frames that their sender calls
  * unordered: those are delivered when they arrive. (Open MPI's matching has
  * sequence numbers of its own, but its unpacking of nested datatypes does not
  * bear fragments of a message out of order, seen with 4.1.4.)
@@ -44,7 +44,6 @@ struct vfring_wire_frame {
     const void *gather_vaddr; /**< the same memory, for the checksum */
     uint32_t msg;           /**< goes out in the header */
     uint8_t tag;            /**< goes out in the header */
-    bool urgent;            /**< waits before all that are not */
     bool unordered;         /**< the receiver need not keep it until its turn */
 
     /* The wire's own. */
@@ -166,7 +165,7 @@ uint32_t vfring_wire_peer_outstanding(const struct vfring_wire_peer *peer);
 
 /**
  * Hot. How many new frames to @p peer would leave at once, as far as window and
- * credit go, less what is kept for urgent frames; 0 if others wait already.
+ * credit go, less what is kept for messages; 0 if others wait already.
  * For senders of bulk, who hold frames back rather than have them queued.
  */
 uint32_t vfring_wire_peer_room(const struct vfring_wire *wire, const struct vfring_wire_peer *peer);

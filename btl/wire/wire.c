@@ -239,7 +239,7 @@ void wire_peer_flush(struct vfring_wire *wire, struct vfring_wire_peer *peer, in
         return;
     }
     queued = peer->tx->queue_head;
-    peer->tx->queue_head = peer->tx->queue_tail = peer->tx->urgent_tail = NULL;
+    peer->tx->queue_head = peer->tx->queue_tail = NULL;
     peer->tx->num_queued = 0;
     for (; wire_has_in_flight(peer); peer->snd_una++) {
         frame = peer->tx->in_flight[WIRE_SLOT(peer->snd_una)];

@@ -30,7 +30,7 @@
 /** Every peer may always have this many frames under way. */
 #define WIRE_CREDIT_MIN 2u
 /** Held-back bulk leaves one frame in so many of the window to others. */
-#define WIRE_URGENT_SHARE 8u
+#define WIRE_MESSAGE_SHARE 8u
 /** The congestion window is never below this. */
 #define WIRE_CWND_MIN 2u
 /** Senders are counted anew each time the RX ring was filled this often. */
@@ -49,9 +49,8 @@ struct wire_sender {
     uint32_t num_lost;
     uint32_t rexmit_budget; /* retransmissions allowed before the next ack */
     uint32_t num_queued;
-    struct vfring_wire_frame *queue_head; /* no sequence number yet; the urgent ones first */
+    struct vfring_wire_frame *queue_head; /* no sequence number yet; first come, first sent */
     struct vfring_wire_frame *queue_tail;
-    struct vfring_wire_frame *urgent_tail; /* the last urgent one; NULL: none waits */
 
     /* Congestion: frames that may be under way, besides window and credit. */
     uint32_t cwnd;

@@ -79,7 +79,7 @@ uint32_t vfring_wire_peer_room(const struct vfring_wire *wire, const struct vfri
     if (peer->tx && most > peer->tx->cwnd) {
         most = peer->tx->cwnd;
     }
-    most -= most / WIRE_URGENT_SHARE;
+    most -= most / WIRE_MESSAGE_SHARE;
     return in_flight < most ? most - in_flight : 0;
 }
 
@@ -129,9 +129,6 @@ static int peer_output(struct vfring_wire *wire, struct vfring_wire_peer *peer, 
         rc = wire_send_new(wire, peer, frame, now_ns, &wire->ops);
         if (!rc) {
             peer->tx->queue_head = frame->next;
-            if (peer->tx->urgent_tail == frame) {
-                peer->tx->urgent_tail = NULL;
-            }
             peer->tx->num_queued--;
         }
     }
@@ -172,28 +169,15 @@ void wire_stalled_run(struct vfring_wire *wire, uint64_t now_ns)
     wire->stalled_tail = served ? served_tail : at;
 }
 
-/* Behind its equals, urgent ones before all others. */
 static void enqueue(struct wire_sender *tx, struct vfring_wire_frame *frame)
 {
-    if (frame->urgent) {
-        struct vfring_wire_frame **after = tx->urgent_tail ? &tx->urgent_tail->next
-                                                           : &tx->queue_head;
-
-        frame->next = *after;
-        *after = frame;
-        tx->urgent_tail = frame;
-        if (!frame->next) {
-            tx->queue_tail = frame;
-        }
+    frame->next = NULL;
+    if (tx->queue_head) {
+        tx->queue_tail->next = frame;
     } else {
-        frame->next = NULL;
-        if (tx->queue_head) {
-            tx->queue_tail->next = frame;
-        } else {
-            tx->queue_head = frame;
-        }
-        tx->queue_tail = frame;
+        tx->queue_head = frame;
     }
+    tx->queue_tail = frame;
     tx->num_queued++;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * btl_check staged|waits|starved|locks|lost|contact, with two processes: calls the component's
+ * btl_check staged|order|waits|slow|locks|lost|contact, with two processes: calls the component's
  * functions as the layers above do, for what these do seldom, or in another
  * version of Open MPI. Exit status 0 only if all was right; `lost` and `contact`
  * end by MPI_Abort(), after an "ok". Run by mpi.sh.
@@ -46,9 +46,14 @@ static int bad;
     } while (0)
 
 static void (*on_arrival)(void);
+static int misplaced; /* messages that came before or behind their turn; each begins with its number */
 
-static void came(void)
+static void came(const mca_btl_base_segment_t *segment)
 {
+    int number;
+
+    memcpy(&number, segment->seg_addr.pval, sizeof(number));
+    misplaced += number != arrived;
     arrived++;
     if (on_arrival) {
         on_arrival();
@@ -58,13 +63,13 @@ static void came(void)
 #if VFRING_OMPI_MAJOR >= 5
 static void input(struct mca_btl_base_module_t *module, const mca_btl_base_receive_descriptor_t *descriptor)
 {
-    came();
+    came(descriptor->des_segments);
 }
 #else
 static void input(struct mca_btl_base_module_t *module, mca_btl_base_tag_t tag,
                   mca_btl_base_descriptor_t *descriptor, void *cbdata)
 {
-    came();
+    came(descriptor->des_segments);
 }
 #endif
 
@@ -93,18 +98,11 @@ static void find(void)
 /* --- descriptors ---------------------------------------------------------------- */
 
 static int told, told_status;     /* callbacks so far, and what the last one said */
-static int found_slot;            /* a descriptor could be had in a callback */
+static int num_sent;
 
 static void sent(struct mca_btl_base_module_t *module, struct mca_btl_base_endpoint_t *peer,
                  struct mca_btl_base_descriptor_t *descriptor, int status)
 {
-    mca_btl_base_descriptor_t *another = btl->btl_alloc(btl, endpoint, MCA_BTL_NO_ORDER, 8,
-                                                        MCA_BTL_DES_FLAGS_SIGNAL);
-
-    if (another) {
-        found_slot++;
-        btl->btl_free(btl, another);
-    }
     told++;
     told_status = status;
 }
@@ -116,6 +114,8 @@ static mca_btl_base_descriptor_t *send_one(size_t bytes, uint32_t flags, int *rc
 
     if (descriptor) {
         memset(descriptor->des_segments->seg_addr.pval, 7, bytes);
+        memcpy(descriptor->des_segments->seg_addr.pval, &num_sent, sizeof(num_sent));
+        num_sent++;
         descriptor->des_cbfunc = sent;
         *rc = btl->btl_send(btl, endpoint, descriptor, TAG);
     }
@@ -143,64 +143,119 @@ static void staged(void)
     }
 }
 
-/*
- * A long message that was allocated can be sent, though there is no slot left
- * for its parts: it goes when there are some, and then its sender is told.
- */
-static void waits(void)
+/* The flags that ob1 gives to fragments of a long message, to eager messages, and to control messages. */
+static uint32_t flags_of(int number)
 {
-    mca_btl_base_descriptor_t *descriptor = NULL;
-    int num = 0, rc = -1;
+    static const uint32_t flags[] = {MCA_BTL_DES_SEND_ALWAYS_CALLBACK | MCA_BTL_DES_FLAGS_SIGNAL,
+                                     MCA_BTL_DES_FLAGS_PRIORITY,
+                                     MCA_BTL_DES_FLAGS_PRIORITY | MCA_BTL_DES_FLAGS_SIGNAL};
 
-    if (rank == 0) {
-        descriptor = btl->btl_alloc(btl, endpoint, MCA_BTL_NO_ORDER, LONG_BYTES,
-                                    MCA_BTL_DES_SEND_ALWAYS_CALLBACK);
-        CHECK(descriptor != NULL);
-        while (num < 100000 && send_one(8, MCA_BTL_DES_FLAGS_BTL_OWNERSHIP, &rc)) {
-            num++;
+    return flags[number % 3] | MCA_BTL_DES_FLAGS_BTL_OWNERSHIP;
+}
+
+/*
+ * Whatever their length, their flags, and the number of slots: messages arrive in
+ * the order in which they were sent, none is refused, and who is to be told is told.
+ */
+static void order(void)
+{
+    enum { NUM = 3000 };
+    static const size_t bytes[] = {LONG_BYTES, 8, 1400, 8, LONG_BYTES / 2, 1400, 8};
+    int rc = -1, to_tell = 0;
+
+    for (int i = 0; i < NUM && !bad && rank == 0; i++) {
+        CHECK(send_one(bytes[i % 7], flags_of(i), &rc) && rc >= 0);
+        to_tell += i % 3 == 0; /* told in any case; others are if rc is 0 */
+        to_tell += i % 3 != 0 && rc == 0;
+        if (i % 1000 == 999) {
+            AWAIT(told == to_tell);
         }
-        CHECK(num < 100000);
-        descriptor->des_cbfunc = sent;
-        CHECK(btl->btl_send(btl, endpoint, descriptor, TAG) == OPAL_SUCCESS);
-        CHECK(told == 0);
-        AWAIT(told == 1);
-        CHECK(told_status == OPAL_SUCCESS);
-        btl->btl_free(btl, descriptor);
-    } else {
-        (void) usleep(300000);
     }
-    MPI_Bcast(&num, 1, MPI_INT, 0, MPI_COMM_WORLD);
     if (rank == 1) {
-        AWAIT(arrived == num + 1);
+        (void) usleep(200000); /* meanwhile the slots run out */
+        AWAIT(arrived == NUM);
+        CHECK(misplaced == 0);
     }
 }
 
 /*
- * The other process does not answer for a while, and the slots run out: ob1
- * looks again at a control message that found none only in a callback, so one
- * has to come once there is a slot again.
+ * Descriptors may be filled long before they are sent, and sent in another order;
+ * and then the slots are gone, or others are in the queue.
  */
-static void starved(uint32_t more_flags)
+static void waits(void)
 {
-    const uint32_t flags = MCA_BTL_DES_FLAGS_SIGNAL | MCA_BTL_DES_FLAGS_PRIORITY
-                           | MCA_BTL_DES_FLAGS_BTL_OWNERSHIP | more_flags;
-    int num = 0, rc;
+    enum { NUM = 40, MORE = 2000 };
+    mca_btl_base_descriptor_t *early[NUM];
+    int rc = -1;
 
-    arrived = told = found_slot = 0;
+    for (int i = 0; i < NUM && rank == 0; i++) {
+        early[i] = btl->btl_alloc(btl, endpoint, MCA_BTL_NO_ORDER, i % 2 ? 8 : LONG_BYTES,
+                                  MCA_BTL_DES_SEND_ALWAYS_CALLBACK);
+        CHECK(early[i] != NULL);
+    }
+    for (int i = 0; i < MORE && rank == 0; i++) {
+        CHECK(send_one(8, MCA_BTL_DES_FLAGS_BTL_OWNERSHIP, &rc) && rc == 1);
+    }
+    for (int i = NUM; i-- > 0 && !bad && rank == 0;) {
+        memcpy(early[i]->des_segments->seg_addr.pval, &num_sent, sizeof(num_sent));
+        num_sent++;
+        early[i]->des_cbfunc = sent;
+        CHECK(btl->btl_send(btl, endpoint, early[i], TAG) == OPAL_SUCCESS);
+    }
+    CHECK(told == 0);
+    if (rank == 0) {
+        AWAIT(told == NUM);
+        CHECK(told_status == OPAL_SUCCESS);
+        for (int i = 0; i < NUM; i++) {
+            btl->btl_free(btl, early[i]);
+        }
+    } else {
+        (void) usleep(200000);
+        AWAIT(arrived == NUM + MORE);
+        CHECK(misplaced == 0);
+    }
+}
+
+/*
+ * Of a peer that takes nothing for a while a process is not to keep any number of
+ * messages: with more than btl_vfring_queue_bytes of them waiting the next is told
+ * of when it has left, and sendi is not for it. Nothing is refused.
+ */
+static void slow(void)
+{
+    mca_btl_base_descriptor_t *descriptor = NULL;
+    int rc = 1, num = 0, header = 0, held_back = 0;
+
     MPI_Barrier(MPI_COMM_WORLD);
     if (rank == 0) {
-        while (num < 100000 && send_one(8, flags, &rc)) {
-            CHECK(rc >= 0);
+        while (rc == 1 && num < 100000) {
+            CHECK(send_one(8, MCA_BTL_DES_FLAGS_BTL_OWNERSHIP, &rc) && rc >= 0);
             num++;
         }
-        CHECK(num < 100000);
-        AWAIT(found_slot > 0);
+        CHECK(rc == 0 && told == 0);
+        held_back = told + 1;
+        header = num_sent++;
+        CHECK(btl->btl_sendi(btl, endpoint, NULL, &header, sizeof(header), 0, MCA_BTL_NO_ORDER,
+                             MCA_BTL_DES_FLAGS_BTL_OWNERSHIP, TAG, &descriptor) == OPAL_ERR_OUT_OF_RESOURCE);
+        CHECK(descriptor != NULL);
+        if (descriptor) {
+            memcpy(descriptor->des_segments->seg_addr.pval, &header, sizeof(header));
+            descriptor->des_cbfunc = sent;
+            CHECK(btl->btl_send(btl, endpoint, descriptor, TAG) == 0);
+            held_back++;
+            num++;
+        }
+        AWAIT(told == held_back);
+        CHECK(told_status == OPAL_SUCCESS);
+        CHECK(send_one(8, MCA_BTL_DES_FLAGS_BTL_OWNERSHIP, &rc) && rc == 1); /* and on it goes */
+        num++;
     } else {
         (void) usleep(300000);
     }
     MPI_Bcast(&num, 1, MPI_INT, 0, MPI_COMM_WORLD);
     if (rank == 1) {
         AWAIT(arrived == num);
+        CHECK(misplaced == 0);
     }
 }
 
@@ -373,9 +428,10 @@ int main(int argc, char **argv)
         staged();
     } else if (!strcmp(what, "waits")) {
         waits();
-    } else if (!strcmp(what, "starved")) {
-        starved(0);
-        starved(MCA_BTL_DES_SEND_ALWAYS_CALLBACK);
+    } else if (!strcmp(what, "order")) {
+        order();
+    } else if (!strcmp(what, "slow")) {
+        slow();
     } else if (!strcmp(what, "locks")) {
         locks();
     } else if (!strcmp(what, "lost")) {

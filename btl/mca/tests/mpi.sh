@@ -79,8 +79,12 @@ run counts 0 'counts: ok' 2 $only --mca btl_vfring_ack_delay 3600000000 --mca bt
 run alloc 0 'alloc: ok' 2 $only ./mpi_check alloc
 # The component called as the layers above do at times, see btl_check.c.
 run staged 0 'staged: ok' 2 $only ./btl_check staged
-run waits 0 'waits: ok' 2 $only --mca btl_vfring_slots 64 ./btl_check waits
-run starved 0 'starved: ok' 2 $only --mca btl_vfring_slots 32 ./btl_check starved
+for slots in 16 48 512; do
+    run order-$slots 0 'order: ok' 2 $only --mca btl_vfring_slots $slots ./btl_check order
+    run waits-$slots 0 'waits: ok' 2 $only --mca btl_vfring_slots $slots ./btl_check waits
+done
+run order-lossy 0 'order: ok' 2 $only $faults drop=0.03,reorder=0.02,seed=11 ./btl_check order
+run slow 0 'slow: ok' 2 $only --mca btl_vfring_slots 32 --mca btl_vfring_queue_bytes 100000 ./btl_check slow
 run locks 0 'locks: ok' 2 $only ./btl_check locks
 run lost not0 'lost: ok' 2 $only --mca btl_vfring_peer_timeout 2 ./btl_check lost
 run contact not0 'contact: ok' 2 $only --mca btl_vfring_connectivity_timeout 1 $faults maxlen=1200 ./btl_check contact

@@ -126,7 +126,6 @@ static void send_one(uint64_t now_ns)
     }
     frame->hdr = (void *) s.memory[s.num_sent];
     frame->inline_bytes = s.num_sent % 64;
-    frame->urgent = s.num_sent % 3 == 0;
     s.num_sent++;
     if (vfring_wire_send(s.wire, s.peer, frame, now_ns)) {
         s.num_sent--;

@@ -249,7 +249,6 @@ struct rig_message *rig_send(struct rig *rig, int from, int to, uint32_t bytes)
     m->frame.inline_bytes = bytes;
     m->frame.msg = ++rig->next_msg;
     m->frame.tag = (uint8_t) m->frame.msg;
-    m->frame.urgent = node->urgent;
     m->frame.unordered = node->unordered;
     for (uint32_t i = 0; i < bytes; i++) {
         m->memory[VFRING_WIRE_HDR_BYTES + i] = (uint8_t) (m->frame.msg + i);

@@ -61,7 +61,6 @@ struct rig_node {
     uint32_t num_completed;
     int num_silent, num_failed, num_unknown;
     uint64_t silent_ns, failed_ns;
-    bool urgent;       /**< rig_send() sends urgent frames */
     bool unordered;    /**< rig_send() sends frames that need no order */
     bool remove_all;   /**< peer_failed() removes every peer of the node */
     bool add_unknown;  /**< unknown_peer() makes the peer, else it says NULL */

@@ -53,7 +53,6 @@ static struct sim_message *message_make(struct sim *sim, int src, int dst)
     m->frame.msg = m->id;
     m->frame.unordered = m->id % 4 == 3;
     m->frame.tag = (uint8_t) (m->id * 7 + 1);
-    m->frame.urgent = sim_random(sim, 4) == 0;
     return m;
 }
 

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Messages that wait for a slot: one queue for each peer, in the order in which
+ * they were sent. What is behind them goes into the queue, too, until it is
+ * empty (BTL_VFRING_QUEUE_GATE): so no number of slots, and no loss, changes the
+ * order of messages or of the fragments of one. Open MPI's convertor depends on
+ * it: it unpacks nested datatypes wrongly when they come in another.
+ *
+ * They wait in ordinary memory, so that a peer that does not answer holds no
+ * slots for them. A message of several frames leaves part by part, as slots
+ * come free. Nothing is refused for want of room: its sender is told late
+ * instead, when btl_vfring_queue_bytes of its peer wait already.
+ */
+#include "btl_vfring.h"
+
+#include <stdlib.h>
+
+/** Free buffers of one kind that are kept for the next. */
+#define KEPT 32u
+
+/* --- buffers -------------------------------------------------------------------- */
+
+/* Powers of four, and Open MPI's headers: kind 5 holds BTL_VFRING_MESSAGE_MAX_BYTES. */
+static size_t capacity(unsigned kind)
+{
+    return ((size_t) 256 << 2 * (kind - 1)) + 64;
+}
+
+static size_t memory_of(const mca_btl_vfring_frag_t *frag)
+{
+    return sizeof(*frag) + capacity(frag->buffer_kind);
+}
+
+static mca_btl_vfring_frag_t *buffer_make(unsigned kind)
+{
+    mca_btl_vfring_frag_t *frag = malloc(sizeof(*frag) + capacity(kind));
+
+    if (frag) {
+        *frag = (mca_btl_vfring_frag_t){.buffer_kind = (uint8_t) kind};
+        OBJ_CONSTRUCT(&frag->base, mca_btl_base_descriptor_t);
+        frag->segment.seg_addr.pval = frag + 1;
+        frag->base.des_segments = &frag->segment;
+        frag->base.des_segment_count = 1;
+        frag->base.order = MCA_BTL_NO_ORDER;
+    }
+    return frag;
+}
+
+static void buffer_free(mca_btl_vfring_frag_t *frag)
+{
+    OBJ_DESTRUCT(&frag->base);
+    free(frag);
+}
+
+mca_btl_vfring_frag_t *btl_vfring_buffer_get(mca_btl_vfring_module_t *module,
+                                             mca_btl_vfring_endpoint_t *endpoint, size_t bytes,
+                                             uint32_t flags)
+{
+    mca_btl_vfring_frag_t *frag;
+    unsigned kind = 1;
+
+    while (capacity(kind) < bytes) {
+        kind++;
+    }
+    frag = module->free_buffers[kind - 1];
+    if (frag) {
+        module->free_buffers[kind - 1] = frag->next;
+        module->num_free_buffers[kind - 1]--;
+    } else {
+        frag = buffer_make(kind);
+        if (!frag) {
+            return NULL;
+        }
+    }
+    frag->endpoint = endpoint;
+    frag->base.des_flags = flags;
+    frag->upper_owns = true;
+    return frag;
+}
+
+void btl_vfring_buffer_put(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag)
+{
+    const unsigned i = frag->buffer_kind - 1u;
+
+    if (module->num_free_buffers[i] == KEPT) {
+        buffer_free(frag);
+        return;
+    }
+    frag->next = module->free_buffers[i];
+    module->free_buffers[i] = frag;
+    module->num_free_buffers[i]++;
+}
+
+void btl_vfring_queues_destroy(mca_btl_vfring_module_t *module)
+{
+    mca_btl_vfring_frag_t *frag;
+
+    while ((frag = module->callbacks_head)) { /* nobody is told any more */
+        module->callbacks_head = frag->next;
+        if (frag->buffer_kind) {
+            buffer_free(frag);
+        }
+    }
+    for (unsigned i = 0; i < BTL_VFRING_BUFFER_KINDS; i++) {
+        while ((frag = module->free_buffers[i])) {
+            module->free_buffers[i] = frag->next;
+            buffer_free(frag);
+        }
+    }
+}
+
+/* --- a queue: the tail's next is the head ------------------------------------------ */
+
+static void append(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag)
+{
+    mca_btl_vfring_endpoint_t *endpoint = frag->endpoint;
+
+    if (endpoint->queue_tail) {
+        frag->next = endpoint->queue_tail->next;
+        endpoint->queue_tail->next = frag;
+    } else {
+        frag->next = frag;
+        endpoint->threshold += BTL_VFRING_QUEUE_GATE;
+    }
+    endpoint->queue_tail = frag;
+    endpoint->queue_bytes += frag->buffer_kind ? memory_of(frag) : 0;
+    frag->in_flight = true;
+    if (!endpoint->sending) {
+        endpoint->sending = true;
+        endpoint->sender_next = NULL;
+        *module->senders_tail = endpoint;
+        module->senders_tail = &endpoint->sender_next;
+    }
+}
+
+static void remove_head(mca_btl_vfring_endpoint_t *endpoint)
+{
+    mca_btl_vfring_frag_t *frag = endpoint->queue_tail->next;
+
+    endpoint->queue_bytes -= frag->buffer_kind ? memory_of(frag) : 0;
+    if (frag == endpoint->queue_tail) {
+        endpoint->queue_tail = NULL;
+        endpoint->threshold -= BTL_VFRING_QUEUE_GATE;
+    } else {
+        endpoint->queue_tail->next = frag->next;
+    }
+}
+
+/* The queue is done with what the wire has not got, or has got a copy of. */
+static void over(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag, bool tell, bool failed)
+{
+    frag->in_flight = false;
+    if (frag->callback_due && tell) {
+        frag->callback_due = false;
+        frag->failed = failed;
+        btl_vfring_callback_queue(module, frag);
+        return;
+    }
+    if (frag->callback_due) {
+        frag->callback_due = false;
+        frag->upper_owns &= !(frag->base.des_flags & MCA_BTL_DES_FLAGS_BTL_OWNERSHIP);
+    }
+    btl_vfring_frag_put_if_unused(module, frag);
+}
+
+void btl_vfring_queue_drop(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t *endpoint, bool tell)
+{
+    while (endpoint->queue_tail) {
+        mca_btl_vfring_frag_t *frag = endpoint->queue_tail->next;
+
+        remove_head(endpoint);
+        over(module, frag, tell, true);
+    }
+}
+
+/* --- sending ------------------------------------------------------------------------ */
+
+static int send_now(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag)
+{
+    return frag->buffer_kind ? btl_vfring_message_send_more(module, frag)
+                             : btl_vfring_frag_post(module, frag, frag->frame.tag, BTL_VFRING_MSG_ACTIVE);
+}
+
+int btl_vfring_queue_send(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag,
+                          mca_btl_base_tag_t tag)
+{
+    mca_btl_vfring_endpoint_t *endpoint = frag->endpoint;
+
+    if (!endpoint->peer || vfring_wire_peer_lost(endpoint->peer)) {
+        return OPAL_ERR_UNREACH;
+    }
+    frag->frame.tag = tag;
+    frag->left = (uint32_t) frag->segment.seg_len;
+    if (!endpoint->queue_tail) {
+        const int rc = send_now(module, frag);
+
+        if (!module->in_progress) {
+            vfring_vf_tx_doorbell(module->vf);
+        }
+        if (rc != OPAL_ERR_OUT_OF_RESOURCE) {
+            return rc;
+        }
+    }
+    append(module, frag);
+    return OPAL_SUCCESS;
+}
+
+/* True: there is more, and no slot for it. */
+static bool run(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t *endpoint)
+{
+    while (endpoint->queue_tail) {
+        mca_btl_vfring_frag_t *frag = endpoint->queue_tail->next;
+        const int rc = send_now(module, frag);
+
+        if (rc == OPAL_ERR_OUT_OF_RESOURCE) {
+            frag->in_flight = true;
+            return true;
+        }
+        if (rc != OPAL_SUCCESS) {
+            btl_vfring_queue_drop(module, endpoint, true);
+            return false;
+        }
+        remove_head(endpoint);
+        if (frag->buffer_kind) { /* else the wire has it now */
+            over(module, frag, true, false);
+        }
+    }
+    return false;
+}
+
+void btl_vfring_queues_run(mca_btl_vfring_module_t *module)
+{
+    mca_btl_vfring_endpoint_t *endpoint, *list = module->senders;
+
+    module->senders = NULL;
+    module->senders_tail = &module->senders;
+    while ((endpoint = list)) {
+        list = endpoint->sender_next;
+        endpoint->sending = false;
+        if (run(module, endpoint)) {
+            endpoint->sending = true;
+            endpoint->sender_next = NULL;
+            *module->senders_tail = endpoint;
+            module->senders_tail = &endpoint->sender_next;
+        }
+    }
+}
