@@ -88,6 +88,12 @@ run slow 0 'slow: ok' 2 $only --mca btl_vfring_slots 32 --mca btl_vfring_queue_b
 run locks 0 'locks: ok' 2 $only ./btl_check locks
 run lost not0 'lost: ok' 2 $only --mca btl_vfring_peer_timeout 2 ./btl_check lost
 run contact not0 'contact: ok' 2 $only --mca btl_vfring_connectivity_timeout 1 $faults maxlen=1200 ./btl_check contact
+# Peers that sleep hold nobody up: this hangs, and is killed, if they do.
+for slots in 32 512; do
+    run sleepers-$slots 0 'sleepers: ok' 4 $only --mca btl_vfring_slots $slots --mca btl_vfring_tx_entries 32 \
+        ./mpi_check sleepers "$dir/awake-$slots"
+done
+run sleepers-lossy 0 'sleepers: ok' 3 $only $faults drop=0.02,seed=12 ./mpi_check sleepers "$dir/awake"
 run parts 0 'parts: ok' 2 $only ./mpi_check parts 1458
 run parts-one-buffer 0 'parts: ok' 4 $only --mca btl_vfring_assembly_buffers 1 ./mpi_check parts 1458
 run parts-no-buffer 0 'parts: ok' 2 $only --mca btl_vfring_assembly_buffers 0 ./mpi_check parts 1458

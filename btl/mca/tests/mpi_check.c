@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * mpi_check exchange|flood|threads|rma|pvars|counts|parts FRAME|parts-flood|alloc|freeze|pause: small MPI
+ * mpi_check exchange|flood|threads|rma|pvars|counts|parts FRAME|parts-flood|alloc|freeze|pause|sleepers FILE: small MPI
  * programs for mpi.sh. Every byte that comes is compared; exit status 0 only if all
  * were right.
  */
@@ -306,6 +306,103 @@ static void stop(int for_good)
     }
 }
 
+/* --- peers that sleep, and others that do not ------------------------------------------- */
+
+enum { SMALL_MESSAGES = 2000, MIDDLE = 40, MIDDLE_BYTES = 15000, LARGE_BYTES = 4 << 20 };
+
+/* Without MPI, so that nothing is acknowledged, until @p file is there. */
+static void sleep_until(const char *file)
+{
+    while (access(file, F_OK)) {
+        (void) usleep(2000);
+    }
+}
+
+static void sleeper(const char *file, char *large)
+{
+    MPI_Request requests[2];
+    char *in = malloc(MIDDLE_BYTES), *out = malloc(LARGE_BYTES);
+    int number, flag;
+
+    /* Bytes of a large message are on their way when this process falls asleep, and it has asked for none. */
+    fill(out, LARGE_BYTES, (unsigned) rank);
+    MPI_Irecv(large, LARGE_BYTES, MPI_BYTE, 0, 1, MPI_COMM_WORLD, &requests[0]);
+    MPI_Isend(out, LARGE_BYTES, MPI_BYTE, 0, 5, MPI_COMM_WORLD, &requests[1]);
+    MPI_Recv(&number, 1, MPI_INT, 0, 2, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+    MPI_Test(&requests[0], &flag, MPI_STATUS_IGNORE);
+    MPI_Ssend(&number, 1, MPI_INT, 0, 2, MPI_COMM_WORLD); /* has left when that is over */
+    sleep_until(file);
+    for (int i = 0; i < SMALL_MESSAGES; i++) {
+        long long wanted = i, got;
+
+        MPI_Recv(&got, 8, MPI_BYTE, 0, 3, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+        bad |= got != wanted;
+    }
+    for (int i = 0; i < MIDDLE; i++) {
+        MPI_Recv(in, MIDDLE_BYTES, MPI_BYTE, 0, 4, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+        bad |= differs(in, MIDDLE_BYTES, (unsigned) (rank + i));
+    }
+    MPI_Waitall(2, requests, MPI_STATUSES_IGNORE);
+    bad |= differs(large, LARGE_BYTES, 0);
+    free(in);
+    free(out);
+}
+
+/*
+ * Rank 0 has messages of every kind for ranks that sleep, and then talks to the
+ * last one, which is awake. They wake up when that is over: if what is queued for
+ * them held up the others, nobody would ever go on.
+ */
+static void sleepers(const char *file)
+{
+    const int awake = size - 1;
+    char *large = malloc(LARGE_BYTES), *in = malloc(LARGE_BYTES), *back = malloc(LARGE_BYTES);
+    static MPI_Request requests[64][2 + MIDDLE];
+    char *middle[MIDDLE];
+
+    if (rank != 0 && rank != awake) {
+        sleeper(file, in);
+    }
+    fill(large, LARGE_BYTES, 0);
+    for (int to = 1; to < awake && rank == 0; to++) {
+        MPI_Irecv(back, LARGE_BYTES, MPI_BYTE, to, 5, MPI_COMM_WORLD, &requests[to][0]);
+        MPI_Isend(large, LARGE_BYTES, MPI_BYTE, to, 1, MPI_COMM_WORLD, &requests[to][1]);
+        MPI_Send(&to, 1, MPI_INT, to, 2, MPI_COMM_WORLD);
+        MPI_Recv(in, 1, MPI_INT, to, 2, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+        for (long long i = 0; i < SMALL_MESSAGES; i++) {
+            MPI_Send(&i, 8, MPI_BYTE, to, 3, MPI_COMM_WORLD);
+        }
+        for (int i = 0; i < MIDDLE; i++) {
+            middle[i] = malloc(MIDDLE_BYTES);
+            fill(middle[i], MIDDLE_BYTES, (unsigned) (to + i));
+            MPI_Isend(middle[i], MIDDLE_BYTES, MPI_BYTE, to, 4, MPI_COMM_WORLD, &requests[to][2 + i]);
+        }
+    }
+    for (int i = 0; i < 200 && (rank == 0 || rank == awake); i++) {
+        const int bytes = i % 50 == 49 ? LARGE_BYTES : i % 10 == 9 ? MIDDLE_BYTES : 8;
+
+        for (int turn = 0; turn < 2; turn++) {
+            if ((rank == 0) == (turn == 0)) {
+                MPI_Send(large, bytes, MPI_BYTE, awake - rank, 6, MPI_COMM_WORLD);
+            } else {
+                MPI_Recv(in, bytes, MPI_BYTE, awake - rank, 6, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+                bad |= differs(in, (size_t) bytes, 0);
+            }
+        }
+    }
+    if (rank == awake) {
+        FILE *f = fopen(file, "w");
+
+        bad |= !f || fclose(f);
+    }
+    for (int to = 1; to < awake && rank == 0; to++) {
+        MPI_Waitall(2 + MIDDLE, requests[to], MPI_STATUSES_IGNORE);
+    }
+    free(large);
+    free(in);
+    free(back);
+}
+
 int main(int argc, char **argv)
 {
     const char *what = argc >= 2 ? argv[1] : "";
@@ -340,6 +437,8 @@ int main(int argc, char **argv)
         parts_flood();
     } else if (!strcmp(what, "freeze") || !strcmp(what, "pause")) {
         stop(*what == 'f');
+    } else if (!strcmp(what, "sleepers") && argc >= 3) {
+        sleepers(argv[2]);
     } else if (!strcmp(what, "alloc")) {
         alloc();
     } else {
