@@ -29,6 +29,7 @@
 #include "btl_vfring_clock.h"
 #include "btl_vfring_lease.h"
 #include "btl_vfring_region.h"
+#include "btl_vfring_turns.h"
 #include "vfring_reg_cache.h"
 #include "vfring_vf.h"
 #include "vfring_vf_hot.h"
@@ -65,8 +66,7 @@ typedef struct mca_btl_vfring_op_t {
     struct btl_vfring_handle handle; /**< of the peer's memory */
     uint32_t num_at_wire;
     bool queued;        /**< in the endpoint's queue */
-    bool is_get;        /**< a get whose request has not gone out yet */
-    struct btl_vfring_handle target; /**< of a get: where its bytes go */
+    struct btl_vfring_region *region; /**< of a get that is under way: where its bytes go */
     bool by_peer;       /**< a peer's get */
     bool zero_copy;     /**< worth registering */
     bool cancelled;     /**< the caller is not told of its end */
@@ -103,15 +103,16 @@ typedef struct mca_btl_base_endpoint_t {
     opal_process_name_t name;
     opal_proc_t *proc; /* NULL until add_procs: the peer may be heard first */
     struct mca_btl_base_endpoint_t *next;
-    uint32_t threshold; /* a message gets a slot while more are free, see btl_vfring_slots.h */
     struct mca_btl_vfring_frag_t *queue_tail; /* its next is the head; NULL: no message waits */
     size_t queue_bytes; /* of buffers there */
     struct mca_btl_base_endpoint_t *sender_next;
-    mca_btl_vfring_op_t *ops_head, *ops_tail; /* first come, first served */
-    struct mca_btl_base_endpoint_t *pump_next;
+    mca_btl_vfring_op_t *ops_tail;  /* to send for, first come first served; its next is the head */
+    mca_btl_vfring_op_t *gets_tail; /* gets of ours that wait for others to end, the same way */
+    struct btl_vfring_turn turn;    /* in the pump's line, while there are such */
     struct btl_vfring_assembly *assembly; /* a message of which a part has come */
+    uint32_t threshold;   /* a message gets a slot while more are free, see btl_vfring_slots.h */
     uint32_t gets_served; /* gets of this peer under way */
-    bool pumping;         /* in the module's pump list */
+    uint32_t gets_asked;  /* gets of ours under way at this peer */
     bool sending;         /* in the module's list of senders */
     uint8_t contact;      /* see btl_vfring_contact.c; 0: nothing was sent yet */
     uint64_t contact_ns;  /* when the first frames went */
@@ -147,7 +148,7 @@ typedef struct mca_btl_vfring_module_t {
     mca_btl_vfring_frag_t *callbacks_head; /* sent, the PML does not know yet */
     mca_btl_vfring_frag_t *callbacks_tail;
     pthread_mutex_t lock; /* recursive: the PML sends from inside callbacks */
-    struct mca_btl_base_endpoint_t *pump_list; /* peers with operations to send for */
+    struct btl_vfring_turns pump; /* peers with operations to send for */
     mca_btl_vfring_op_t *free_ops;
     struct vfring_reg_cache *reg_cache; /* NULL: everything is copied */
     struct btl_vfring_regions regions;
@@ -369,16 +370,49 @@ int btl_vfring_get(struct mca_btl_base_module_t *btl, struct mca_btl_base_endpoi
                    mca_btl_base_registration_handle_t *remote_handle, size_t size, int flags,
                    int order, mca_btl_base_rdma_completion_fn_t cbfunc, void *cbcontext,
                    void *cbdata);
-/** Asks for the bytes of a get. OPAL_ERR_OUT_OF_RESOURCE: no slot now; OPAL_ERR_UNREACH: the peer is lost. */
+/**
+ * Asks for the bytes of a get. OPAL_ERR_OUT_OF_RESOURCE: no slot or no memory now;
+ * OPAL_ERR_UNREACH: the peer is lost.
+ */
 int btl_vfring_send_request(mca_btl_vfring_module_t *module, mca_btl_vfring_op_t *op);
+/** Asks for the gets that wait, in their order, as many as may be under way. False: slots or memory are short. */
+bool btl_vfring_gets_run(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t *endpoint);
+/** A get that is under way is over; others may begin. */
+void btl_vfring_get_over(mca_btl_vfring_module_t *module, struct btl_vfring_region *region, int status);
+
+/** The first in a queue that is known by its last; NULL: it is empty. */
+static inline mca_btl_vfring_op_t *btl_vfring_ops_head(const mca_btl_vfring_op_t *tail)
+{
+    return tail ? tail->next : NULL;
+}
+
+static inline void btl_vfring_ops_append(mca_btl_vfring_op_t **tail, mca_btl_vfring_op_t *op)
+{
+    op->next = *tail ? (*tail)->next : op;
+    if (*tail) {
+        (*tail)->next = op;
+    }
+    *tail = op;
+}
+
+/** The queue is not empty. */
+static inline void btl_vfring_ops_pop(mca_btl_vfring_op_t **tail)
+{
+    mca_btl_vfring_op_t *head = (*tail)->next;
+
+    (*tail)->next = head->next;
+    if (head == *tail) {
+        *tail = NULL;
+    }
+}
 
 /* btl_vfring_rdma.c */
 /** An operation to fill in, or NULL without memory. Given back by its end, or to free_ops. */
 mca_btl_vfring_op_t *btl_vfring_op_get(mca_btl_vfring_module_t *module);
 /** Sends of @p op what can go at once; the rest, and every callback, comes with progress. */
 void btl_vfring_op_start(mca_btl_vfring_module_t *module, mca_btl_vfring_op_t *op);
-/** Puts @p op into the endpoint's queue, @p first or last. */
-void btl_vfring_op_enqueue(mca_btl_vfring_module_t *module, mca_btl_vfring_op_t *op, bool first);
+/** Puts @p op behind what there is to send to its peer. */
+void btl_vfring_op_enqueue(mca_btl_vfring_module_t *module, mca_btl_vfring_op_t *op);
 /** The operation is over: the upper layer hears of it, unless it is being shut down. */
 void btl_vfring_op_finish(mca_btl_vfring_module_t *module, mca_btl_vfring_op_t *op);
 /** 0, or negative errno. */

@@ -434,7 +434,7 @@ module_progress(mca_btl_vfring_module_t *module, void (*rx_input)(void *, const 
     if (OPAL_UNLIKELY(module->senders)) {
         btl_vfring_queues_run(module);
     }
-    if (OPAL_UNLIKELY(module->pump_list)) {
+    if (OPAL_UNLIKELY(module->pump.head)) {
         btl_vfring_rdma_pump(module);
     }
     vfring_hot_tx_doorbell(module->hot.tx, module->hot.mmio);

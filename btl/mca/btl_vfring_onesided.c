@@ -86,17 +86,26 @@ int btl_vfring_send_request(mca_btl_vfring_module_t *module, mca_btl_vfring_op_t
 {
     mca_btl_vfring_frag_t *frag = btl_vfring_frag_get_bulk(module, op->endpoint,
                                                            BTL_VFRING_PRIORITY_SHARE * 2);
+    mca_btl_vfring_endpoint_t *endpoint = op->endpoint;
+    struct btl_vfring_region *region;
     int rc;
 
     if (!frag) {
+        return OPAL_ERR_OUT_OF_RESOURCE;
+    }
+    /* Open to this peer, for this get alone; what the caller registered is not needed. */
+    region = btl_vfring_region_add(&module->regions, op->local_address, op->left, endpoint->name.vpid,
+                                   BTL_VFRING_REMOTE_WRITE);
+    if (!region) {
+        btl_vfring_frag_put(module, frag);
         return OPAL_ERR_OUT_OF_RESOURCE;
     }
     *(struct btl_vfring_get *) frag->segment.seg_addr.pval = (struct btl_vfring_get){
         .source_index = op->handle.index,
         .source_nonce = op->handle.nonce,
         .source_address = op->to,
-        .target_index = op->target.index,
-        .target_nonce = op->target.nonce,
+        .target_index = region->handle.index,
+        .target_nonce = region->handle.nonce,
         .target_address = (uintptr_t) op->local_address,
         .bytes = op->left,
     };
@@ -104,23 +113,42 @@ int btl_vfring_send_request(mca_btl_vfring_module_t *module, mca_btl_vfring_op_t
     rc = btl_vfring_frag_send(module, frag, 0, BTL_VFRING_MSG_GET);
     if (rc != OPAL_SUCCESS) {
         btl_vfring_frag_put(module, frag);
+        btl_vfring_region_remove(&module->regions, region);
+        return rc;
     }
-    return rc;
+    region->op = op;
+    region->left = op->left;
+    op->region = region;
+    endpoint->gets_asked++;
+    return OPAL_SUCCESS;
 }
 
-/*
- * At once, or as soon as there is a slot: a get that failed for want of one
- * might never be tried again.
- */
-static void request(mca_btl_vfring_module_t *module, mca_btl_vfring_op_t *op)
+bool btl_vfring_gets_run(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t *endpoint)
 {
-    if (btl_vfring_send_request(module, op) == OPAL_SUCCESS) {
-        op->left = 0; /* the rest is in its region */
-        return;
+    while (endpoint->gets_tail && endpoint->gets_asked < BTL_VFRING_GETS_AT_PEER) {
+        const int rc = btl_vfring_send_request(module, btl_vfring_ops_head(endpoint->gets_tail));
+
+        if (rc != OPAL_SUCCESS) {
+            return rc != OPAL_ERR_OUT_OF_RESOURCE; /* else the peer is lost, and what waits ends with it */
+        }
+        btl_vfring_ops_pop(&endpoint->gets_tail);
     }
-    /* Before the bulk: it is short, and others may wait for what it brings. */
-    op->is_get = true;
-    btl_vfring_op_enqueue(module, op, true);
+    return true;
+}
+
+void btl_vfring_get_over(mca_btl_vfring_module_t *module, struct btl_vfring_region *region, int status)
+{
+    mca_btl_vfring_op_t *op = region->op;
+    mca_btl_vfring_endpoint_t *endpoint = op->endpoint;
+
+    btl_vfring_region_remove(&module->regions, region);
+    endpoint->gets_asked--;
+    op->region = NULL;
+    op->status = status;
+    if (endpoint->gets_tail) {
+        btl_vfring_turns_join(&module->pump, &endpoint->turn);
+    }
+    btl_vfring_op_finish(module, op);
 }
 
 int btl_vfring_get(struct mca_btl_base_module_t *btl, struct mca_btl_base_endpoint_t *endpoint,
@@ -131,7 +159,6 @@ int btl_vfring_get(struct mca_btl_base_module_t *btl, struct mca_btl_base_endpoi
                    void *cbdata)
 {
     mca_btl_vfring_module_t *module = (mca_btl_vfring_module_t *) btl;
-    struct btl_vfring_region *region = NULL;
     mca_btl_vfring_op_t *op;
     int rc;
 
@@ -141,32 +168,27 @@ int btl_vfring_get(struct mca_btl_base_module_t *btl, struct mca_btl_base_endpoi
     btl_vfring_lock(module);
     op = begin(module, endpoint, &rc);
     if (op) {
-        /* Open to this peer, for this get alone; what the caller registered is not needed. */
-        region = btl_vfring_region_add(&module->regions, local_address, size, endpoint->name.vpid,
-                                       BTL_VFRING_REMOTE_WRITE);
-    }
-    if (OPAL_LIKELY(region)) {
         *op = (mca_btl_vfring_op_t){
             .all_next = op->all_next,
             .endpoint = endpoint,
             .to = remote_address,
             .left = size,
             .handle = *(const struct btl_vfring_handle *) remote_handle,
-            .target = region->handle,
             .cbfunc = cbfunc,
             .context = cbcontext,
             .cbdata = cbdata,
             .local_address = local_address,
             .local_handle = local_handle,
         };
-        region->op = op;
-        region->left = size;
         module->rdma_stats.gets++;
-        request(module, op);
-    } else if (op) {
-        op->next = module->free_ops;
-        module->free_ops = op;
-        rc = OPAL_ERR_OUT_OF_RESOURCE;
+        /*
+         * At once, or as soon as it may: a get that failed for want of a slot, or
+         * because there are so many, might never be tried again.
+         */
+        btl_vfring_ops_append(&endpoint->gets_tail, op);
+        if (!btl_vfring_gets_run(module, endpoint)) {
+            btl_vfring_turns_join(&module->pump, &endpoint->turn);
+        }
     }
     btl_vfring_unlock(module);
     return rc;

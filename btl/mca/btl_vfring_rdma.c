@@ -36,7 +36,8 @@
 #define BULK_RING_MIN_FRAMES 8u
 /* Operations that are there from the start; more are made when more are under way than ever before. */
 #define OPS_AT_START 32u
-#define MAX_REGIONS (1u << 20)
+/** As many as have a number: what is open is what the layers above asked for. */
+#define MAX_REGIONS (UINT32_MAX - 255u)
 
 static mca_btl_vfring_op_t *op_make(mca_btl_vfring_module_t *module)
 {
@@ -127,29 +128,11 @@ void btl_vfring_op_finish(mca_btl_vfring_module_t *module, mca_btl_vfring_op_t *
     }
 }
 
-void btl_vfring_op_enqueue(mca_btl_vfring_module_t *module, mca_btl_vfring_op_t *op, bool first)
+void btl_vfring_op_enqueue(mca_btl_vfring_module_t *module, mca_btl_vfring_op_t *op)
 {
-    mca_btl_vfring_endpoint_t *endpoint = op->endpoint;
-
     op->queued = true;
-    if (first) {
-        op->next = endpoint->ops_head;
-        endpoint->ops_tail = endpoint->ops_head ? endpoint->ops_tail : op;
-        endpoint->ops_head = op;
-    } else {
-        op->next = NULL;
-        if (endpoint->ops_head) {
-            endpoint->ops_tail->next = op;
-        } else {
-            endpoint->ops_head = op;
-        }
-        endpoint->ops_tail = op;
-    }
-    if (!endpoint->pumping) {
-        endpoint->pumping = true;
-        endpoint->pump_next = module->pump_list;
-        module->pump_list = endpoint;
-    }
+    btl_vfring_ops_append(&op->endpoint->ops_tail, op);
+    btl_vfring_turns_join(&module->pump, &op->endpoint->turn);
 }
 
 /* --- frames -------------------------------------------------------------------- */
@@ -203,7 +186,8 @@ static bool send_frame(mca_btl_vfring_module_t *module, mca_btl_vfring_op_t *op,
     frag->op = op;
     frag->frame.tag = 0;
     frag->frame.unordered = true;
-    frag->frame.msg = BTL_VFRING_MSG_PLACE;
+    /* Whoever waits for a put waits for its acknowledgement: that is not to wait as well. */
+    frag->frame.msg = bytes == op->left && op->cbfunc ? BTL_VFRING_MSG_LAST : BTL_VFRING_MSG_PLACE;
     frag->frame.inline_bytes = sizeof(*place);
     if (reg && bytes >= GATHER_MIN_BYTES) {
         frag->frame.gather_bytes = bytes;
@@ -258,55 +242,49 @@ void btl_vfring_place_done(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_
     }
 }
 
-/* Frames that may go out now: what the peer takes, and what the TX ring should hold. */
-static uint32_t bulk_room(mca_btl_vfring_module_t *module, const mca_btl_vfring_endpoint_t *endpoint)
+/* Frames of bulk that the TX ring should take now. */
+static uint32_t ring_room(mca_btl_vfring_module_t *module)
 {
     const uint32_t limit = BULK_RING_BYTES / module->max_payload;
     const uint32_t most = limit < BULK_RING_MIN_FRAMES ? BULK_RING_MIN_FRAMES : limit;
     const uint32_t waiting = module->hot.tx->seq - vfring_vf_tx_done(module->vf);
-    const uint32_t room = vfring_wire_peer_room(module->wire, endpoint->peer);
 
-    if (waiting >= most) {
-        return 0;
-    }
-    return room < most - waiting ? room : most - waiting;
+    return waiting < most ? most - waiting : 0;
 }
 
-/* Gives the wire what it has room for; true: the peer has more to send. */
-static bool pump_endpoint(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t *endpoint)
+/* Gives the wire what it has room for. */
+static enum btl_vfring_served pump_endpoint(void *ctx, struct btl_vfring_turn *turn)
 {
+    mca_btl_vfring_module_t *module = ctx;
+    mca_btl_vfring_endpoint_t *endpoint
+        = (mca_btl_vfring_endpoint_t *) ((char *) turn - offsetof(mca_btl_vfring_endpoint_t, turn));
     const uint64_t now_ns = btl_vfring_now_ns();
     mca_btl_vfring_op_t *op;
-    uint32_t room;
+    uint32_t room, ring;
 
-    if (!endpoint->ops_head) {
-        return false; /* dropped meanwhile, and so may be the peer */
+    if (endpoint->gets_tail && !btl_vfring_gets_run(module, endpoint)) {
+        return BTL_VFRING_SERVED_FULL;
     }
-    room = bulk_room(module, endpoint);
-    if (room > PUMP_BURST) {
-        room = PUMP_BURST;
+    if (!endpoint->ops_tail) {
+        return BTL_VFRING_SERVED_ALL; /* or dropped meanwhile, and so may be the peer */
     }
-    while ((op = endpoint->ops_head)) {
-        if (op->is_get) {
-            if (btl_vfring_send_request(module, op) == OPAL_ERR_OUT_OF_RESOURCE) {
-                return true;
-            }
-            endpoint->ops_head = op->next;
-            op->queued = op->is_get = false; /* its region ends it */
-            op->left = 0;
-            continue;
-        }
-        while (op->left && room) {
+    room = vfring_wire_peer_room(module->wire, endpoint->peer);
+    room = room < PUMP_BURST ? room : PUMP_BURST;
+    ring = ring_room(module);
+    while ((op = btl_vfring_ops_head(endpoint->ops_tail))) {
+        while (op->left && room && ring) {
             if (!send_frame(module, op, now_ns)) {
-                room = 0;
+                ring = op->left ? 0 : ring; /* no slot */
+                room = op->left ? room : 0; /* the peer is lost */
                 break;
             }
             room--;
+            ring--;
         }
         if (op->left) {
-            return true;
+            return room && !ring ? BTL_VFRING_SERVED_FULL : BTL_VFRING_SERVED_PART;
         }
-        endpoint->ops_head = op->next;
+        btl_vfring_ops_pop(&endpoint->ops_tail);
         op->queued = false;
         if (op->num_at_wire == 0) {
             btl_vfring_op_finish(module, op);
@@ -314,17 +292,18 @@ static bool pump_endpoint(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoi
             piece_drop(module, op); /* its frames hold what they need */
         }
     }
-    return false;
+    return BTL_VFRING_SERVED_ALL;
 }
 
 /* What can go at once of the only operation; its end is left to progress. */
 static void start(mca_btl_vfring_module_t *module, mca_btl_vfring_op_t *op)
 {
-    uint32_t room = bulk_room(module, op->endpoint);
     const uint64_t now_ns = btl_vfring_now_ns();
+    uint32_t room = vfring_wire_peer_room(module->wire, op->endpoint->peer);
+    const uint32_t ring = ring_room(module);
 
-    if (op->endpoint->ops_head != op) {
-        return;
+    if (room > ring) {
+        room = ring;
     }
     while (op->left && room-- && send_frame(module, op, now_ns)) {
         /* the next */
@@ -333,8 +312,9 @@ static void start(mca_btl_vfring_module_t *module, mca_btl_vfring_op_t *op)
 
 void btl_vfring_op_start(mca_btl_vfring_module_t *module, mca_btl_vfring_op_t *op)
 {
-    btl_vfring_op_enqueue(module, op, false);
-    if (!module->in_progress) { /* else the pump is about to run */
+    btl_vfring_op_enqueue(module, op);
+    /* In progress the pump is about to run; and nobody goes before others. */
+    if (!module->in_progress && module->pump.num == 1 && op->next == op) {
         start(module, op);
         vfring_vf_tx_doorbell(module->vf);
     }
@@ -342,57 +322,40 @@ void btl_vfring_op_start(mca_btl_vfring_module_t *module, mca_btl_vfring_op_t *o
 
 void btl_vfring_rdma_pump(mca_btl_vfring_module_t *module)
 {
-    mca_btl_vfring_endpoint_t *endpoint, *list = module->pump_list;
-
-    /* Callbacks may start operations: those wait for the next turn. */
-    module->pump_list = NULL;
-    while ((endpoint = list)) {
-        list = endpoint->pump_next;
-        endpoint->pumping = false;
-        if (pump_endpoint(module, endpoint) && !endpoint->pumping) {
-            endpoint->pumping = true;
-            endpoint->pump_next = module->pump_list;
-            module->pump_list = endpoint;
-        }
-    }
+    /* Callbacks may start operations: those wait for the next time. */
+    btl_vfring_turns_run(&module->pump, pump_endpoint, module);
 }
 
 /* Gets of ours whose bytes will not come any more. */
-static void drop_gets(mca_btl_vfring_module_t *module, const mca_btl_vfring_endpoint_t *endpoint,
-                      bool tell)
+static void drop_gets(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t *endpoint, bool tell)
 {
     struct btl_vfring_region *region;
+    mca_btl_vfring_op_t *op;
     uint32_t at = 0;
 
-    while ((region = btl_vfring_region_next_get(&module->regions, endpoint->name.vpid, &at))) {
-        mca_btl_vfring_op_t *op = region->op;
-
-        btl_vfring_region_remove(&module->regions, region);
+    while ((op = btl_vfring_ops_head(endpoint->gets_tail))) {
+        btl_vfring_ops_pop(&endpoint->gets_tail);
         op->cancelled |= !tell;
         op->status = OPAL_ERR_UNREACH;
         btl_vfring_op_finish(module, op);
+    }
+    while (endpoint->gets_asked
+           && (region = btl_vfring_region_next_get(&module->regions, endpoint->name.vpid, &at))) {
+        op = region->op;
+        op->cancelled |= !tell;
+        btl_vfring_get_over(module, region, OPAL_ERR_UNREACH);
     }
 }
 
 void btl_vfring_rdma_drop(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t *endpoint,
                           bool tell)
 {
-    mca_btl_vfring_endpoint_t **at = &module->pump_list;
     mca_btl_vfring_op_t *op;
 
-    while (*at && *at != endpoint) {
-        at = &(*at)->pump_next;
-    }
-    if (*at) {
-        *at = endpoint->pump_next;
-        endpoint->pumping = false;
-    } /* else it is in nobody's list, or in that of a pump that is at work */
-    while ((op = endpoint->ops_head)) {
-        endpoint->ops_head = op->next;
+    btl_vfring_turns_leave(&module->pump, &endpoint->turn);
+    while ((op = btl_vfring_ops_head(endpoint->ops_tail))) {
+        btl_vfring_ops_pop(&endpoint->ops_tail);
         op->queued = false;
-        if (op->is_get) {
-            continue; /* belongs to its region */
-        }
         op->left = 0;
         op->cancelled |= !tell;
         op->status = OPAL_ERR_UNREACH;

@@ -4,9 +4,6 @@
 
 #include <string.h>
 
-/** Gets one peer may have under way; more can be no honest one. */
-#define MAX_GETS_OF_PEER 65536u
-
 /*
  * A peer that names memory it was never given, or that was taken back, is
  * wrong in a way that only a fault can explain, its or ours. Data is missing
@@ -45,10 +42,7 @@ static void place_input(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint
     if (region->op) {
         region->left -= bytes;
         if (!region->left) {
-            mca_btl_vfring_op_t *op = region->op;
-
-            btl_vfring_region_remove(&module->regions, region);
-            btl_vfring_op_finish(module, op);
+            btl_vfring_get_over(module, region, OPAL_SUCCESS);
         }
     }
 }
@@ -62,9 +56,16 @@ static void get_input(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t
     if (bytes != sizeof(*get)
         || !btl_vfring_region_check(&module->regions, get->source_index, get->source_nonce,
                                     endpoint->name.vpid, BTL_VFRING_REMOTE_READ,
-                                    get->source_address, get->bytes)
-        || endpoint->gets_served >= MAX_GETS_OF_PEER) {
+                                    get->source_address, get->bytes)) {
         rejected(module, endpoint, "it asked for memory that is not open to it");
+        return;
+    }
+    /*
+     * A get is over for the peer when all its bytes are there, and for us when
+     * that was acknowledged: until then it has at least one of our slots.
+     */
+    if (endpoint->gets_served >= BTL_VFRING_GETS_AT_PEER + module->num_frags) {
+        rejected(module, endpoint, "it asked for more memory at a time than a process may");
         return;
     }
     op = btl_vfring_op_get(module);
@@ -83,13 +84,17 @@ static void get_input(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t
         .handle = {.index = get->target_index, .nonce = get->target_nonce},
         .zero_copy = module->reg_cache && get->bytes >= mca_btl_vfring_component.zero_copy_min,
     };
-    btl_vfring_op_enqueue(module, op, false);
+    btl_vfring_op_enqueue(module, op);
 }
 
 void btl_vfring_rdma_input(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t *endpoint,
                            uint32_t msg, const void *payload, uint32_t bytes)
 {
     switch (msg) {
+    case BTL_VFRING_MSG_LAST:
+        vfring_wire_ack_now(module->wire, endpoint->peer);
+        place_input(module, endpoint, payload, bytes);
+        return;
     case BTL_VFRING_MSG_PLACE:
         place_input(module, endpoint, payload, bytes);
         return;

@@ -21,6 +21,13 @@
 #define BTL_VFRING_MSG_PLACE 1u  /**< struct btl_vfring_place, then bytes to put there */
 #define BTL_VFRING_MSG_GET 2u    /**< struct btl_vfring_get: place these bytes here */
 #define BTL_VFRING_MSG_PROBE 3u  /**< zeros: do frames of this length arrive? */
+#define BTL_VFRING_MSG_LAST 6u   /**< as PLACE, the last of a put: the sender waits for the acknowledgement */
+
+/**
+ * Gets that a process has under way at another at a time; it keeps more to
+ * itself until these are over. So what a peer's gets take here is bounded.
+ */
+#define BTL_VFRING_GETS_AT_PEER 256u
 
 /** Head of a PLACE payload. Little endian, as all of the wire. */
 struct btl_vfring_place {

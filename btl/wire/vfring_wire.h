@@ -185,6 +185,12 @@ int vfring_wire_send(struct vfring_wire *wire, struct vfring_wire_peer *peer,
 void vfring_wire_input(struct vfring_wire *wire, const void *data, uint32_t bytes, uint64_t now_ns);
 
 /**
+ * For deliver(): the sender waits for the acknowledgement of what just came from
+ * @p peer. It goes with the next progress or flush, without the usual delay.
+ */
+void vfring_wire_ack_now(struct vfring_wire *wire, struct vfring_wire_peer *peer);
+
+/**
  * Hot. Acknowledgements that are due, frames that wait for the ring, and
  * timeouts. Call after the RX ring was emptied: else a timeout may fire for a
  * frame whose acknowledgement is already there.

@@ -304,6 +304,11 @@ void wire_input_unusual(struct vfring_wire *wire, struct vfring_wire_peer *peer,
     }
 }
 
+void vfring_wire_ack_now(struct vfring_wire *wire, struct vfring_wire_peer *peer)
+{
+    wire_ack_owed(wire, peer, true);
+}
+
 void vfring_wire_input(struct vfring_wire *wire, const void *data, uint32_t bytes, uint64_t now_ns)
 {
     vfring_wire_hot_input(wire, data, bytes, now_ns, &wire->ops);

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * rdma_check gets|greedy|lost NUMBER, with two processes: put and get called as the
+ * layers above do, more of them at a time than there is room for. `greedy` and
+ * `lost` end by an abort of the job, `lost` after an "ok". Run by mpi.sh.
+ */
+#include "btl_vfring.h"
+
+#include "opal/runtime/opal_progress.h"
+
+#include <mpi.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LIMIT_S 60.0
+
+static mca_btl_base_module_t *btl;
+static struct mca_btl_base_endpoint_t *endpoint; /* the other process */
+static int rank, bad;
+
+#define CHECK(cond)                                                        \
+    do {                                                                   \
+        if (!(cond)) {                                                     \
+            bad = 1;                                                       \
+            printf("%s:%d: rank %d: %s\n", __FILE__, __LINE__, rank, #cond); \
+        }                                                                  \
+    } while (0)
+
+/* Progress until @p cond, or for so long that it will not come. */
+#define AWAIT(cond)                                                         \
+    do {                                                                    \
+        const double start_ = MPI_Wtime();                                  \
+        while (!(cond) && MPI_Wtime() - start_ < LIMIT_S) {                 \
+            opal_progress();                                                \
+        }                                                                   \
+        CHECK(cond);                                                        \
+    } while (0)
+
+static void find(void)
+{
+    opal_process_name_t name = opal_proc_local_get()->proc_name;
+    mca_btl_base_selected_module_t *selected;
+    opal_proc_t *proc;
+
+    OPAL_LIST_FOREACH(selected, &mca_btl_base_modules_initialized, mca_btl_base_selected_module_t)
+    {
+        if (!strcmp(selected->btl_component->btl_version.mca_component_name, "vfring")) {
+            btl = selected->btl_module;
+        }
+    }
+    name.vpid = (opal_vpid_t) (1 - rank);
+    proc = opal_proc_for_name(name);
+    if (!btl || !proc || btl->btl_add_procs(btl, 1, &proc, &endpoint, NULL) || !endpoint) {
+        printf("rank %d: no vfring to the other process\n", rank);
+        MPI_Abort(MPI_COMM_WORLD, 1);
+    }
+}
+
+/* --- memory that the other process may reach ------------------------------------------ */
+
+#define MEMORY_BYTES 300000
+static unsigned char memory[MEMORY_BYTES], copy[MEMORY_BYTES];
+static struct btl_vfring_handle own_handle, theirs;
+static uint64_t address = (uint64_t) 0; /* of the other one's memory */
+static mca_btl_base_registration_handle_t *own;
+
+static void open_memory(void)
+{
+    for (int i = 0; i < MEMORY_BYTES; i++) {
+        memory[i] = (unsigned char) (i * 7 + (i >> 8) + rank);
+    }
+    own = btl->btl_register_mem(btl, endpoint, memory, MEMORY_BYTES,
+                                MCA_BTL_REG_FLAG_REMOTE_READ | MCA_BTL_REG_FLAG_REMOTE_WRITE);
+    CHECK(own);
+    memcpy(&own_handle, own, sizeof(own_handle));
+    MPI_Sendrecv(&own_handle, sizeof(theirs), MPI_BYTE, 1 - rank, 0, &theirs, sizeof(theirs), MPI_BYTE,
+                 1 - rank, 0, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+    address = (uintptr_t) memory;
+    MPI_Sendrecv_replace(&address, 8, MPI_BYTE, 1 - rank, 1, 1 - rank, 1, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+}
+
+/* --- operations ------------------------------------------------------------------------- */
+
+static int over, failed, twice;
+static unsigned char *ended; /* by number */
+
+static void ends(struct mca_btl_base_module_t *module, struct mca_btl_base_endpoint_t *peer,
+                 void *local_address, mca_btl_base_registration_handle_t *handle, void *context,
+                 void *cbdata, int status)
+{
+    twice += ended[(uintptr_t) cbdata]++ != 0;
+    failed += status != OPAL_SUCCESS;
+    over++;
+}
+
+static int get(int number, size_t bytes)
+{
+    return btl->btl_get(btl, endpoint, copy + MEMORY_BYTES - bytes, address + MEMORY_BYTES - bytes, NULL,
+                        (void *) &theirs, bytes, 0, MCA_BTL_NO_ORDER, ends, NULL, (void *) (uintptr_t) number);
+}
+
+static int put(int number, size_t bytes)
+{
+    return btl->btl_put(btl, endpoint, memory, address, NULL, (void *) &theirs, bytes, 0, MCA_BTL_NO_ORDER,
+                        ends, NULL, (void *) (uintptr_t) number);
+}
+
+/*
+ * Any number of gets may be begun. No more than may be under way are, on either
+ * side, so neither the table of open memory nor the other side's work grows with them.
+ */
+static void gets(int num)
+{
+    const mca_btl_vfring_module_t *module = btl_vfring_to_module(btl);
+    const uint32_t open_before = module->regions.num_live;
+    uint32_t most_open = 0, most_served = 0;
+    int done = 0;
+
+    open_memory();
+    MPI_Barrier(MPI_COMM_WORLD);
+    for (int i = 0; i < num && rank == 0; i++) {
+        CHECK(get(i, i % 3 ? 1 + (size_t) i % 5000 : 40000) == OPAL_SUCCESS);
+    }
+    if (rank == 0) {
+        const double start = MPI_Wtime();
+
+        while (over < num && MPI_Wtime() - start < LIMIT_S) {
+            if (module->regions.num_live - open_before > most_open) {
+                most_open = module->regions.num_live - open_before;
+            }
+            opal_progress();
+        }
+        CHECK(over == num && !failed && !twice);
+        CHECK(most_open <= BTL_VFRING_GETS_AT_PEER + 1);
+        CHECK(endpoint->gets_asked == 0 && !endpoint->gets_tail);
+        for (int i = MEMORY_BYTES - 40000; i < MEMORY_BYTES; i++) {
+            CHECK(copy[i] == (unsigned char) (i * 7 + (i >> 8) + 1) || bad);
+        }
+        MPI_Send(&done, 1, MPI_INT, 1, 2, MPI_COMM_WORLD);
+    } else {
+        MPI_Request request;
+
+        MPI_Irecv(&done, 1, MPI_INT, 0, 2, MPI_COMM_WORLD, &request);
+        for (int flag = 0; !flag;) {
+            MPI_Test(&request, &flag, MPI_STATUS_IGNORE);
+            most_served = endpoint->gets_served > most_served ? endpoint->gets_served : most_served;
+        }
+        CHECK(most_served <= BTL_VFRING_GETS_AT_PEER + module->num_frags);
+        AWAIT(endpoint->gets_served == 0);
+    }
+    btl->btl_deregister_mem(btl, own);
+}
+
+/* A process that begins more gets than it may is given up, and the reason is the true one. */
+static void greedy(int num)
+{
+    open_memory();
+    MPI_Barrier(MPI_COMM_WORLD);
+    for (int i = 0; rank == 0 && i < num; i++) {
+        (void) get(i, MEMORY_BYTES);
+    }
+    for (const double start = MPI_Wtime(); over < num && MPI_Wtime() - start < LIMIT_S;) {
+        endpoint->gets_asked = 0; /* we do not count */
+        opal_progress();
+    }
+    CHECK(over < num);
+}
+
+/*
+ * The other process is lost with very many operations under way: each ends once,
+ * and says so. (Open MPI ends the job then.)
+ */
+static volatile int num_lost;
+
+static void lost_cb(struct mca_btl_base_module_t *module, int32_t flags, struct opal_proc_t *proc, char *info)
+{
+    num_lost++;
+}
+
+static void lost(int num)
+{
+    open_memory();
+    MPI_Barrier(MPI_COMM_WORLD);
+    if (rank == 1) {
+        (void) sleep(60); /* the other one ends us */
+        return;
+    }
+    (void) usleep(100000);
+    btl->btl_register_error(btl, lost_cb);
+    for (int i = 0; i < num; i++) {
+        CHECK((i % 2 ? get(i, MEMORY_BYTES) : put(i, MEMORY_BYTES)) == OPAL_SUCCESS);
+    }
+    AWAIT(num_lost == 1);
+    AWAIT(over == num);
+    CHECK(failed == num && !twice);
+    CHECK(get(0, 8) != OPAL_SUCCESS && put(0, 8) != OPAL_SUCCESS);
+    printf("rdma_check lost: %s\n", bad ? "FAILED" : "ok");
+    (void) fflush(stdout);
+    MPI_Abort(MPI_COMM_WORLD, 1);
+}
+
+int main(int argc, char **argv)
+{
+    const char *what = argc >= 3 ? argv[1] : "";
+    const int num = argc >= 3 ? atoi(argv[2]) : 0;
+    int any;
+
+    MPI_Init(&argc, &argv);
+    MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+    find();
+    ended = calloc((size_t) num + 1, 1);
+    CHECK(ended);
+    if (!strcmp(what, "gets")) {
+        gets(num);
+    } else if (!strcmp(what, "greedy")) {
+        greedy(num);
+    } else if (!strcmp(what, "lost")) {
+        lost(num);
+    } else {
+        bad = 1;
+    }
+    any = bad;
+    MPI_Allreduce(MPI_IN_PLACE, &any, 1, MPI_INT, MPI_LOR, MPI_COMM_WORLD);
+    if (rank == 0) {
+        printf("rdma_check %s: %s\n", what, any ? "FAILED" : "ok");
+    }
+    free(ended);
+    MPI_Finalize();
+    return any;
+}
