@@ -200,6 +200,7 @@ typedef struct mca_btl_vfring_component_t {
     size_t rcache_bytes;
     unsigned int rcache_entries;
     size_t zero_copy_min;
+    bool fetch;
     bool checksum;
     unsigned int ack_delay_us;
     unsigned int rto_min_us;

@@ -13,6 +13,16 @@ mca_btl_base_registration_handle_t *btl_vfring_register_mem(struct mca_btl_base_
     struct btl_vfring_region *region;
     uint32_t access = BTL_VFRING_LOCAL;
 
+    /*
+     * Open for reading and no more, that is pml/ob1 about to let the receiver of a
+     * message fetch it: all of it, also into a receive that is shorter, and over what
+     * lies behind that. With no for an answer it asks the receiver to open as much
+     * as the receive holds, and puts.
+     */
+    if (flags == MCA_BTL_REG_FLAG_REMOTE_READ && (btl->btl_flags & MCA_BTL_FLAGS_PUT)
+        && !mca_btl_vfring_component.fetch) {
+        return NULL;
+    }
     access |= flags & MCA_BTL_REG_FLAG_REMOTE_READ ? BTL_VFRING_REMOTE_READ : 0;
     access |= flags & MCA_BTL_REG_FLAG_REMOTE_WRITE ? BTL_VFRING_REMOTE_WRITE : 0;
     btl_vfring_lock(module);

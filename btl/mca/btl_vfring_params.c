@@ -95,6 +95,10 @@ int btl_vfring_params_register(void)
     c->zero_copy_min = 32 * 1024;
     (void) add_size("zero_copy_min", &c->zero_copy_min, OPAL_INFO_LVL_5,
                     "Messages below so many bytes are copied instead of registered");
+    c->fetch = false;
+    (void) add_bool("fetch", &c->fetch, OPAL_INFO_LVL_5,
+                    "Let receivers fetch large messages (get) instead of having them put: less to wait "
+                    "for, but a message into a receive that is too short is written past its end");
     c->checksum = false;
     (void) add_bool("checksum", &c->checksum, OPAL_INFO_LVL_5,
                     "Protect the payload end to end with CRC32C (headers always are)");

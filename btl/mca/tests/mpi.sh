@@ -109,6 +109,10 @@ run parts-long 0 'parts: ok' 2 $only --mca btl_vfring_eager_limit 65536 --mca bt
 run parts-sent 0 'parts: ok' 2 $only --mca btl_vfring_flags 1 ./mpi_check parts 1458
 run parts-lossy 0 'parts: ok' 2 $only --mca btl_vfring_checksum 1 \
     $faults drop=0.05,dup=0.01,reorder=0.02,corrupt=0.01,seed=8 ./mpi_check parts 1458
+run short 0 'short: ok' 2 $only ./mpi_check short
+run short-sent 0 'short: ok' 2 $only --mca btl_vfring_flags send ./mpi_check short
+run short-lossy 0 'short: ok' 3 $only $faults drop=0.02,reorder=0.02,seed=12 ./mpi_check short
+run fetch 0 'exchange: ok' 2 $only --mca btl_vfring_fetch 1 ./mpi_check exchange
 run pipeline 0 'exchange: ok' 2 $only --mca mpi_leave_pinned 0 ./mpi_check exchange
 run copied 0 'exchange: ok' 2 $only --mca btl_vfring_rcache_bytes 0 ./mpi_check exchange
 run thrash 0 'exchange: ok' 2 $only --mca btl_vfring_rcache_bytes 65536 --mca btl_vfring_rcache_entries 1 ./mpi_check exchange

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * mpi_check exchange|flood|threads|rma|pvars|counts|parts FRAME|parts-flood|alloc|freeze|pause|sleepers FILE: small MPI
+ * mpi_check exchange|flood|threads|rma|pvars|counts|parts FRAME|parts-flood|alloc|freeze|pause|sleepers FILE|
+ * many KIND NUMBER BYTES|short: small MPI
  * programs for mpi.sh. Every byte that comes is compared; exit status 0 only if all
  * were right.
  */
@@ -433,6 +434,10 @@ int main(int argc, char **argv)
         counts();
     } else if (!strcmp(what, "parts")) {
         parts(frame);
+    } else if (!strcmp(what, "many") && argc == 5) {
+        many(argv[2], atoi(argv[3]), (size_t) atol(argv[4]));
+    } else if (!strcmp(what, "short")) {
+        short_receives();
     } else if (!strcmp(what, "parts-flood")) {
         parts_flood();
     } else if (!strcmp(what, "freeze") || !strcmp(what, "pause")) {

@@ -4,6 +4,7 @@
 #define MPI_CHECK_H
 
 #include <mpi.h>
+#include <stddef.h>
 
 extern int rank, size;
 extern volatile int bad; /* something was not right */
@@ -18,5 +19,10 @@ void alloc_begin(void);
 void alloc(void);
 void counts(void);
 void pvars(void);
+
+/* mpi_check_many.c */
+/** @p num operations at a time: "sends", "late" (sends to a receiver that comes later), "gets" or "puts". */
+void many(const char *kind, int num, size_t bytes);
+void short_receives(void);
 
 #endif /* MPI_CHECK_H */

@@ -6,7 +6,7 @@
 local vfring = Proto("vfring", "vfring")
 
 local types = { [1] = "DATA", [2] = "ACK" }
-local kinds = { [0] = "active message", [1] = "PLACE", [2] = "GET", [3] = "probe", [4] = "FIRST", [5] = "MORE" }
+local kinds = { [0] = "active message", [1] = "PLACE", [2] = "GET", [3] = "probe", [4] = "FIRST", [5] = "MORE", [6] = "LAST" }
 local f = {
     version = ProtoField.uint8("vfring.version", "Version"),
     type = ProtoField.uint8("vfring.type", "Type", base.DEC, types),
@@ -60,7 +60,7 @@ local function sacked(ack, sack)
 end
 
 local function body(kind, range, tree)
-    if kind == 1 and range:len() >= 24 then
+    if (kind == 1 or kind == 6) and range:len() >= 24 then
         tree:add_le(f.place_index, range(0, 4))
         tree:add_le(f.place_nonce, range(8, 8))
         tree:add_le(f.place_address, range(16, 8))
