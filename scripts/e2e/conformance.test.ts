@@ -12,34 +12,11 @@ type Program = (typeof PROGRAMS)[number];
 
 /** Header of a frame behind the Ethernet header; docs/wire-protocol.md. */
 const HEADER_BYTES = 42;
-/** A case with a known fault may hang. */
-const KNOWN_FAULT_TIMEOUT_S = 10;
 /** Limits against hanging only: of a case and of a program, for an emulated machine on a busy computer. */
 const CASE_TIMEOUT_S = 600;
 const PROGRAM_TIMEOUT_S = 1800;
 /** Below this a parameter counts something else; above, a message takes too long. */
 const BOUNDARY_BYTES = { least: 64, most: 1024 * 1024 } as const;
-
-/**
- * Cases that fail for a reason that is known and not mended yet. They run as
- * well, but do not fail the suite: who mends one takes it out of here.
- */
-interface KnownFault {
-  readonly program: Program;
-  readonly cases: readonly string[];
-  readonly why: string;
-}
-
-/**
- * ob1 of Open MPI 4.1 writes all of a message that it fetches by get into a
- * receive buffer that is too short, and reports the truncation afterwards. Seen
- * over vader with CMA and over tcp as well; docs/decisions/rdma-emulated.md says why the BTL cannot prevent it.
- */
-const TRUNCATION: KnownFault = {
-  program: 'sizes',
-  cases: ['too_short_receive_buffer_is_an_error_and_is_not_overrun'],
-  why: "Open MPI's pml/ob1 writes past a receive buffer that is too short when the BTL has put or get",
-};
 
 interface Wire {
   readonly title: string;
@@ -49,7 +26,6 @@ interface Wire {
   readonly mca: Readonly<Record<string, string>>;
   /** Frames get lost: the run must show retransmissions. */
   readonly lossy: boolean;
-  readonly knownFaults: readonly KnownFault[];
 }
 
 const mcaArgs = (mca: Readonly<Record<string, string>>): string[] =>
@@ -110,18 +86,9 @@ function suite(site: Site, mtu: number, wires: readonly Wire[]): void {
       });
 
       for (const program of PROGRAMS) {
-        const faults = wire.knownFaults.filter((fault) => fault.program === program);
-        const skipped = faults.flatMap((fault) => fault.cases);
         test(`${program}, ${wire.ranks} ranks`, async () => {
-          await conforms(site, wire, program, ['--boundaries', sizes, ...(skipped.length > 0 ? ['--skip', skipped.join(',')] : [])]);
+          await conforms(site, wire, program, ['--boundaries', sizes]);
         });
-        for (const { cases, why } of faults) {
-          for (const name of cases) {
-            test(`${program}: ${name}, ${wire.ranks} ranks`, { todo: why }, async () => {
-              await conforms(site, wire, program, ['--boundaries', sizes, '--timeout', String(KNOWN_FAULT_TIMEOUT_S), '--case', name]);
-            });
-          }
-        }
       }
     });
   }
@@ -134,7 +101,7 @@ function suite(site: Site, mtu: number, wires: readonly Wire[]): void {
  */
 export function conformanceTests(site: Site): void {
   const emulated = site.kind !== 'soft';
-  const good = { quick: emulated, lossy: false, knownFaults: [TRUNCATION] } as const;
+  const good = { quick: emulated, lossy: false } as const;
   suite(site, 9000, [
     { ...good, title: 'MTU 9000', ranks: 2, mca: {} },
     ...(emulated ? [] : [{ ...good, title: 'MTU 9000', ranks: 4, mca: {} }]),
@@ -144,7 +111,7 @@ export function conformanceTests(site: Site): void {
 
 /** On a wire that loses frames; soft VFs can do that. */
 export function lossTests(site: Site): void {
-  const bad = { quick: false, lossy: true, knownFaults: [TRUNCATION] } as const;
+  const bad = { quick: false, lossy: true } as const;
   suite(site, 9000, [
     { ...bad, title: '1 % of the frames lost', ranks: 3, mca: { btl_vfring_soft_faults: 'drop=0.01,seed=1' } },
     { ...bad, title: '5 % of the frames lost', ranks: 4, quick: true, mca: { btl_vfring_soft_faults: 'drop=0.05,seed=2' } },
