@@ -282,6 +282,28 @@ static void test_ack_delay(void)
     rig_free(rig);
 }
 
+/* A frame whose sender waits is acknowledged without the delay, once, and those before it with it. */
+static void test_ack_now(void)
+{
+    struct rig *rig = pair_with_window(0, 1024);
+
+    (void) rig_send(rig, 0, 1, 8);
+    (void) rig_send(rig, 0, 1, 8);
+    (void) rig_pass(rig, 0);
+    rig_progress(rig, 1);
+    CHECK_INT(rig->nodes[1].num_out, 0);
+    vfring_wire_ack_now(rig->nodes[1].wire, rig->nodes[1].peers[0]);
+    CHECK_INT(rig->nodes[1].num_out, 0);
+    rig_progress(rig, 1);
+    CHECK_INT(rig->nodes[1].num_out, 1);
+    rig_progress(rig, 1);
+    CHECK_INT(rig->nodes[1].num_out, 1);
+    (void) rig_pass(rig, 1);
+    CHECK_INT(rig->nodes[0].num_completed, 2);
+    CHECK(vfring_wire_idle(rig->nodes[1].wire));
+    rig_free(rig);
+}
+
 /* Replies within ack_delay, from inside deliver() or soon after: no ack frames at all. */
 static void test_piggyback(void)
 {
@@ -370,6 +392,7 @@ int main(int argc, char **argv)
         {"credit comes back", test_credit_comes_back},
         {"ack ratio", test_ack_ratio},
         {"ack delay", test_ack_delay},
+        {"ack now", test_ack_now},
         {"piggyback", test_piggyback},
         {"a hole is told", test_hole_is_told},
         {"no ack of acks", test_no_ack_of_acks},
