@@ -228,8 +228,12 @@ struct uio_vf_dev {
  * @page_sizes: bitmap of page sizes, none below PAGE_SIZE
  * @iova_min: lowest IOVA
  * @iova_max: highest IOVA, inclusive
- * @iova_next: where the search for a free IOVA starts; under @map_mutex
- * @by_iova: regions, dead ones too; under @map_mutex
+ * @iova_base: from where the lowest free IOVA is looked for; under @map_mutex
+ * @by_iova: struct uio_vf_iova; under @map_mutex
+ * @late: regions that are gone, whose IOVAs are kept back, oldest first; under
+ *	@map_mutex
+ * @num_late: how many; under @map_mutex
+ * @late_bytes: their IOVAs; under @map_mutex
  * @reserved: IOVAs that the platform keeps; under @map_mutex
  * @domains: struct uio_vf_domain, one for each kind of IOMMU that the members
  *	sit behind; changed under both locks
@@ -252,8 +256,11 @@ struct uio_vf_space {
 	unsigned long page_sizes;
 	unsigned long iova_min;
 	unsigned long iova_max;
-	unsigned long iova_next;
-	struct rb_root_cached by_iova;
+	unsigned long iova_base;
+	struct rb_root by_iova;
+	struct list_head late;
+	unsigned int num_late;
+	u64 late_bytes;
 	struct rb_root_cached reserved;
 	struct list_head domains;
 };
@@ -280,7 +287,9 @@ struct uio_vf_domain {
  *	On error nothing is reachable and no IOVA taken
  * @unmap: make it unreachable; space->lock held. On return no DMA to it is in
  *	flight or possible. Returns whether that is sure
- * @put_iova: the region's IOVA may be used again; map_mutex held
+ * @free_iova: the region's IOVA may be used again; map_mutex held
+ * @retire_iova: the same for a region that the process knew, at once or later.
+ *	The backend frees @dma; map_mutex held
  * @memory_lost: a live region is about to be unmapped because its memory went
  *	away, without the process having stopped the device; space->lock held
  */
@@ -291,7 +300,8 @@ struct uio_vf_backend {
 	int (*map)(struct uio_vf_space *space, struct uio_vf_dma *dma,
 		   const struct uio_vf_dma_map *req);
 	bool (*unmap)(struct uio_vf_space *space, struct uio_vf_dma *dma);
-	void (*put_iova)(struct uio_vf_space *space, struct uio_vf_dma *dma);
+	void (*free_iova)(struct uio_vf_space *space, struct uio_vf_dma *dma);
+	void (*retire_iova)(struct uio_vf_space *space, struct uio_vf_dma *dma);
 	void (*memory_lost)(struct uio_vf_space *space);
 };
 
@@ -308,9 +318,27 @@ enum uio_vf_dma_state {
 };
 
 /**
+ * struct uio_vf_iova - a range of IOVAs that is taken
+ * @node: in space->by_iova, in order of @start
+ * @start: first
+ * @last: last, inclusive
+ * @gap: free bytes right below @start
+ * @max_gap: highest @gap of the subtree
+ */
+struct uio_vf_iova {
+	struct rb_node node;
+	unsigned long start;
+	unsigned long last;
+	unsigned long gap;
+	unsigned long max_gap;
+};
+
+/**
  * struct uio_vf_dma - one DMA region
  * @vaddr: node in space->by_vaddr
- * @iova: node in space->by_iova, where IOVAs are ours to choose
+ * @iova: its IOVAs; in space->by_iova where they are ours to choose
+ * @late: in space->late once it is gone, else empty
+ * @fixed: the process chose the IOVA
  * @id: as the process knows it
  * @direction: UIO_VF_DMA_READ, UIO_VF_DMA_WRITE
  * @state: under space->lock
@@ -323,7 +351,9 @@ enum uio_vf_dma_state {
  */
 struct uio_vf_dma {
 	struct interval_tree_node vaddr;
-	struct interval_tree_node iova;
+	struct uio_vf_iova iova;
+	struct list_head late;
+	bool fixed;
 	u64 id;
 	u32 direction;
 	enum uio_vf_dma_state state;
@@ -424,6 +454,8 @@ extern const struct uio_vf_backend uio_vf_noiommu_backend;
 /* domain */
 int uio_vf_domains_map(struct uio_vf_space *space, struct uio_vf_dma *dma);
 bool uio_vf_domains_unmap(struct uio_vf_space *space, struct uio_vf_dma *dma);
+void uio_vf_domains_trim(struct uio_vf_space *space, unsigned long iova,
+			 size_t bytes);
 int uio_vf_domain_attach(struct uio_vf_space *space, struct uio_vf_dev *vf,
 			 struct list_head *resv);
 void uio_vf_domain_detach(struct uio_vf_space *space, struct uio_vf_dev *vf);

@@ -334,7 +334,7 @@ void uio_vf_dma_free_all(struct uio_vf_space *space)
 
 	xa_for_each(&space->regions, id, dma) {
 		xa_erase(&space->regions, id);
-		space->backend->put_iova(space, dma);
+		space->backend->free_iova(space, dma);
 		kfree(dma);
 		cond_resched();
 	}
@@ -347,6 +347,7 @@ static struct uio_vf_dma *uio_vf_dma_alloc(const struct uio_vf_dma_map *req)
 	if (!dma)
 		return NULL;
 	dma->state = UIO_VF_DMA_PENDING;
+	INIT_LIST_HEAD(&dma->late);
 	dma->direction = req->flags & (UIO_VF_DMA_READ | UIO_VF_DMA_WRITE);
 	dma->num_pages = req->length >> PAGE_SHIFT;
 	dma->vaddr.start = req->vaddr;
@@ -403,7 +404,7 @@ static int uio_vf_dma_publish(struct uio_vf_space *space,
 	goto unlock;
 
 err_iova:
-	space->backend->put_iova(space, dma);
+	space->backend->free_iova(space, dma);
 err_id:
 	xa_erase(&space->regions, dma->id);
 unlock:
@@ -495,7 +496,6 @@ int uio_vf_dma_unmap(struct uio_vf_space *space, struct uio_vf_dma_unmap *req)
 	was_live = uio_vf_dma_take_out(space, dma);
 	uio_vf_uncharge_region(space);
 	mutex_unlock(&space->lock);
-	space->backend->put_iova(space, dma);
 	mutex_unlock(&space->map_mutex);
 
 	req->unmapped_bytes = 0;
@@ -503,7 +503,9 @@ int uio_vf_dma_unmap(struct uio_vf_space *space, struct uio_vf_dma_unmap *req)
 		req->unmapped_bytes = uio_vf_dma_bytes(dma);
 		uio_vf_dma_retire(space, dma);
 	}
-	kfree(dma);
+	mutex_lock(&space->map_mutex);
+	space->backend->retire_iova(space, dma);
+	mutex_unlock(&space->map_mutex);
 	return 0;
 }
 

@@ -101,6 +101,21 @@ bool uio_vf_domains_unmap(struct uio_vf_space *space, struct uio_vf_dma *dma)
 	return sure;
 }
 
+/**
+ * uio_vf_domains_trim - have tables freed that translate nothing any more
+ * @space: its map_mutex held
+ * @iova: start of a range without regions
+ * @bytes: its length
+ */
+void uio_vf_domains_trim(struct uio_vf_space *space, unsigned long iova,
+			 size_t bytes)
+{
+	struct uio_vf_domain *domain;
+
+	list_for_each_entry(domain, &space->domains, node)
+		iommu_unmap(domain->domain, iova, bytes);
+}
+
 /* The next contiguous part of a region to replay; 0 bytes if it died. */
 static unsigned long uio_vf_replay_next(struct uio_vf_space *space,
 					struct uio_vf_dma *dma,

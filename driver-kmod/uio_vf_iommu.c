@@ -2,16 +2,288 @@
 /*
  * uio_vf: the backend for devices behind an IOMMU - which IOVAs a region gets
  *
- * Next fit: the search goes on where the last one ended and wraps, so that an
- * address is reused as late as possible. A descriptor that still names an
- * unmapped region then faults instead of reaching a newer one.
+ * Lowest fit above a base that is random for each space. An IOMMU keeps a table
+ * for each 2 MiB in which something was mapped once, until the domain goes; so
+ * IOVAs have to come from a range that does not grow with the number of regions
+ * that ever were.
+ *
+ * Late reuse: the IOVAs of the last regions that were unmapped are kept back. A
+ * descriptor that still names one then faults instead of reaching a newer one.
  */
 #include <linux/bitops.h>
 #include <linux/random.h>
+#include <linux/rbtree_augmented.h>
 #include <linux/sched.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 
 #include "uio_vf.h"
+
+/* IOVAs kept back: the newest, as long as both hold */
+#define UIO_VF_LATE_REGIONS	1024
+#define UIO_VF_LATE_BYTES	(64ULL << 20)
+/* Gaps looked at for one that fits as it lies, before one is asked for that
+ * leaves room for any alignment
+ */
+#define UIO_VF_GAP_TRIES	16
+/* A base lies below this, within reach of each device with 64-bit addresses */
+#define UIO_VF_BASE_BITS	39
+
+/* Both inclusive */
+struct uio_vf_gap {
+	unsigned long start;
+	unsigned long last;
+};
+
+static unsigned long uio_vf_iova_gap(const struct uio_vf_iova *iova)
+{
+	return iova->gap;
+}
+
+RB_DECLARE_CALLBACKS_MAX(static, uio_vf_iova_callbacks, struct uio_vf_iova,
+			 node, unsigned long, max_gap, uio_vf_iova_gap)
+
+static struct uio_vf_iova *uio_vf_iova_entry(struct rb_node *node)
+{
+	return rb_entry_safe(node, struct uio_vf_iova, node);
+}
+
+static void uio_vf_iova_set_gap(struct uio_vf_iova *iova)
+{
+	struct uio_vf_iova *below = uio_vf_iova_entry(rb_prev(&iova->node));
+
+	iova->gap = below ? iova->start - below->last - 1 : iova->start;
+	uio_vf_iova_callbacks_propagate(&iova->node, NULL);
+}
+
+static void uio_vf_iova_take(struct uio_vf_space *space,
+			     struct uio_vf_dma *dma, unsigned long start)
+{
+	struct rb_node **link = &space->by_iova.rb_node, *parent = NULL;
+	struct uio_vf_iova *iova = &dma->iova, *above;
+
+	iova->start = start;
+	iova->last = start + uio_vf_dma_bytes(dma) - 1;
+	iova->max_gap = 0;
+	while (*link) {
+		parent = *link;
+		link = start < uio_vf_iova_entry(parent)->start ?
+			&parent->rb_left : &parent->rb_right;
+	}
+	rb_link_node(&iova->node, parent, link);
+	uio_vf_iova_set_gap(iova);
+	above = uio_vf_iova_entry(rb_next(&iova->node));
+	if (above)
+		uio_vf_iova_set_gap(above);
+	rb_insert_augmented(&iova->node, &space->by_iova,
+			    &uio_vf_iova_callbacks);
+}
+
+static void uio_vf_iova_free(struct uio_vf_space *space,
+			     struct uio_vf_dma *dma)
+{
+	struct uio_vf_iova *above =
+		uio_vf_iova_entry(rb_next(&dma->iova.node));
+
+	rb_erase_augmented(&dma->iova.node, &space->by_iova,
+			   &uio_vf_iova_callbacks);
+	if (above)
+		uio_vf_iova_set_gap(above);
+}
+
+/* The lowest range that ends at or above @addr, or NULL. */
+static struct uio_vf_iova *uio_vf_iova_from(struct uio_vf_space *space,
+					    unsigned long addr)
+{
+	struct rb_node *node = space->by_iova.rb_node;
+	struct uio_vf_iova *iova, *found = NULL;
+
+	while (node) {
+		iova = uio_vf_iova_entry(node);
+		if (iova->last >= addr) {
+			found = iova;
+			node = node->rb_left;
+		} else {
+			node = node->rb_right;
+		}
+	}
+	return found;
+}
+
+/* The lowest range of a subtree that has a gap as long, or NULL. */
+static struct uio_vf_iova *uio_vf_iova_lowest_gap(struct rb_node *node,
+						  unsigned long length)
+{
+	struct uio_vf_iova *iova, *left;
+
+	if (!node || uio_vf_iova_entry(node)->max_gap < length)
+		return NULL;
+	for (;;) {
+		iova = uio_vf_iova_entry(node);
+		left = uio_vf_iova_entry(node->rb_left);
+		if (left && left->max_gap >= length)
+			node = node->rb_left;
+		else if (iova->gap >= length)
+			return iova;
+		else
+			node = node->rb_right;
+	}
+}
+
+/* The lowest range above @iova that has a gap as long, or NULL. */
+static struct uio_vf_iova *uio_vf_iova_next_gap(struct uio_vf_iova *iova,
+						unsigned long length)
+{
+	struct rb_node *node = &iova->node, *child;
+
+	iova = uio_vf_iova_lowest_gap(node->rb_right, length);
+	while (!iova) {
+		do {
+			child = node;
+			node = rb_parent(node);
+			if (!node)
+				return NULL;
+		} while (child == node->rb_right);
+		iova = uio_vf_iova_entry(node);
+		if (iova->gap < length)
+			iova = uio_vf_iova_lowest_gap(node->rb_right, length);
+	}
+	return iova;
+}
+
+/* The lowest gap at or above @from, cut off there, that is @length long. */
+static bool uio_vf_iova_find_gap(struct uio_vf_space *space,
+				 unsigned long from, unsigned long length,
+				 struct uio_vf_gap *gap)
+{
+	struct uio_vf_iova *iova = uio_vf_iova_from(space, from);
+
+	gap->start = from;
+	gap->last = space->iova_max;
+	if (iova) {
+		if (iova->start > from && iova->start - from >= length) {
+			gap->last = iova->start - 1;
+			return true;
+		}
+		iova = uio_vf_iova_next_gap(iova, length);
+		if (iova) {
+			gap->start = iova->start - iova->gap;
+			gap->last = iova->start - 1;
+			return true;
+		}
+		iova = uio_vf_iova_entry(rb_last(&space->by_iova));
+		if (iova->last >= space->iova_max)
+			return false;
+		gap->start = iova->last + 1;
+	}
+	return gap->start <= gap->last && gap->last - gap->start >= length - 1;
+}
+
+/* Lowest free @iova >= @from with @iova % @align == @phase, or false. */
+static bool uio_vf_iova_search(struct uio_vf_space *space, unsigned long from,
+			       unsigned long length, unsigned long align,
+			       unsigned long phase, unsigned long *iova)
+{
+	unsigned long first, last, next, need = length;
+	struct interval_tree_node *hit;
+	struct uio_vf_gap gap;
+	unsigned int tries = 0;
+
+	while (uio_vf_iova_find_gap(space, from, need, &gap)) {
+		first = gap.start + ((phase - gap.start) & (align - 1));
+		last = first + length - 1;
+		next = gap.last + 1;
+		if (first >= gap.start && last >= first && last <= gap.last) {
+			hit = interval_tree_iter_first(&space->reserved, first,
+						       last);
+			if (!hit) {
+				*iova = first;
+				return true;
+			}
+			next = hit->last + 1;
+		}
+		if (!next || next > space->iova_max)
+			return false;
+		from = next;
+		if (++tries == UIO_VF_GAP_TRIES)
+			need += align - PAGE_SIZE;
+		cond_resched();
+	}
+	return false;
+}
+
+/*
+ * Regions at IOVAs that the process chose can lie anywhere, and leave a table
+ * behind wherever they were. VT-d frees a table when all that it covers is
+ * unmapped at one go (before 6.19), so that is done once nothing else is there.
+ * Other IOMMUs keep theirs until the domain goes; ARM's warn about unmapping
+ * what is not mapped.
+ */
+static void uio_vf_iommu_trim(struct uio_vf_space *space,
+			      const struct uio_vf_iova *iova)
+{
+	static const unsigned long covered[] = { BIT(39), SZ_1G, SZ_2M };
+	unsigned long start, last;
+	struct uio_vf_iova *used;
+	unsigned int i;
+
+	if (!IS_ENABLED(CONFIG_X86))
+		return;
+	for (i = 0; i < ARRAY_SIZE(covered); i++) {
+		start = round_down(iova->start, covered[i]);
+		last = iova->last | (covered[i] - 1);
+		used = uio_vf_iova_from(space, start);
+		if (last <= space->iova_max && !(used && used->start <= last) &&
+		    !interval_tree_iter_first(&space->reserved, start, last)) {
+			uio_vf_domains_trim(space, start, last - start + 1);
+			return;
+		}
+	}
+}
+
+/* At an IOVA that the process chose a region may keep a whole table. */
+static u64 uio_vf_late_bytes(const struct uio_vf_dma *dma)
+{
+	u64 bytes = uio_vf_dma_bytes(dma);
+
+	return dma->fixed ? max_t(u64, bytes, SZ_2M) : bytes;
+}
+
+/* What is kept back, given free. */
+static void uio_vf_iova_release(struct uio_vf_space *space,
+				struct uio_vf_dma *dma)
+{
+	list_del(&dma->late);
+	space->num_late--;
+	space->late_bytes -= uio_vf_late_bytes(dma);
+	uio_vf_iova_free(space, dma);
+	if (dma->fixed)
+		uio_vf_iommu_trim(space, &dma->iova);
+	kfree(dma);
+}
+
+static void uio_vf_iova_release_all(struct uio_vf_space *space)
+{
+	struct uio_vf_dma *dma, *next;
+
+	list_for_each_entry_safe(dma, next, &space->late, late)
+		uio_vf_iova_release(space, dma);
+}
+
+/* map_mutex held; the region was unmapped, and nobody else knows it. */
+static void uio_vf_iova_retire(struct uio_vf_space *space,
+			       struct uio_vf_dma *dma)
+{
+	lockdep_assert_held(&space->map_mutex);
+	list_add_tail(&dma->late, &space->late);
+	space->num_late++;
+	space->late_bytes += uio_vf_late_bytes(dma);
+	while (space->num_late > UIO_VF_LATE_REGIONS ||
+	       (space->num_late > 1 && space->late_bytes > UIO_VF_LATE_BYTES))
+		uio_vf_iova_release(space,
+				    list_first_entry(&space->late,
+						     struct uio_vf_dma, late));
+}
 
 static int uio_vf_iova_reserve_one(struct uio_vf_space *space,
 				   unsigned long start, unsigned long length)
@@ -34,19 +306,15 @@ static int uio_vf_iova_reserve_one(struct uio_vf_space *space,
 	return 0;
 }
 
-/**
- * uio_vf_iova_reserve - keep off what the platform has at fixed IOVAs
- * @space: its map_mutex held
- * @resv: list of struct iommu_resv_region of a device about to be attached
- *
- * What is reserved stays so for the life of the space.
- *
- * Return: 0, -ENOMEM, or -EOPNOTSUPP if a region lies there already.
+/*
+ * Keep off what the platform has at fixed IOVAs for a device about to be
+ * attached, for the life of the space. -EOPNOTSUPP if a region lies there.
  */
 static int uio_vf_iova_reserve(struct uio_vf_space *space,
 			       struct list_head *resv)
 {
 	struct iommu_resv_region *region;
+	struct uio_vf_iova *used;
 	unsigned long last;
 	int ret;
 
@@ -56,8 +324,8 @@ static int uio_vf_iova_reserve(struct uio_vf_space *space,
 		    !region->length)
 			continue;
 		last = region->start + region->length - 1;
-		if (interval_tree_iter_first(&space->by_iova, region->start,
-					     last))
+		used = uio_vf_iova_from(space, region->start);
+		if (used && used->start <= last)
 			return -EOPNOTSUPP;
 		ret = uio_vf_iova_reserve_one(space, region->start,
 					      region->length);
@@ -68,13 +336,14 @@ static int uio_vf_iova_reserve(struct uio_vf_space *space,
 }
 
 /**
- * uio_vf_iova_exit - forget what is reserved
- * @space: without regions
+ * uio_vf_iova_exit - forget what is kept back and what is reserved
+ * @space: without regions and members
  */
 void uio_vf_iova_exit(struct uio_vf_space *space)
 {
 	struct interval_tree_node *node;
 
+	uio_vf_iova_release_all(space);
 	while ((node = interval_tree_iter_first(&space->reserved, 0,
 						ULONG_MAX))) {
 		interval_tree_remove(node, &space->reserved);
@@ -82,135 +351,79 @@ void uio_vf_iova_exit(struct uio_vf_space *space)
 	}
 }
 
-static struct interval_tree_node *uio_vf_iova_hit(struct uio_vf_space *space,
-						  unsigned long first,
-						  unsigned long last)
+/*
+ * The largest page of the IOMMU that the region's memory begins with, so that
+ * memory which is contiguous in such pages takes as few entries as possible.
+ */
+static unsigned long uio_vf_iova_align(struct uio_vf_space *space,
+				       struct uio_vf_dma *dma)
 {
-	struct interval_tree_node *node;
+	unsigned long bytes = uio_vf_dma_run(dma, 0) << PAGE_SHIFT;
+	unsigned long phys = page_to_phys(dma->pages[0]);
+	unsigned long sizes = space->page_sizes & GENMASK(__fls(bytes), 0);
+	unsigned long align;
 
-	node = interval_tree_iter_first(&space->reserved, first, last);
-	return node ? node : interval_tree_iter_first(&space->by_iova, first,
-						      last);
-}
-
-/* Lowest free @iova >= @from with @iova % @align == @phase, or false. */
-static bool uio_vf_iova_search(struct uio_vf_space *space, unsigned long from,
-			       unsigned long length, unsigned long align,
-			       unsigned long phase, unsigned long *iova)
-{
-	struct interval_tree_node *hit;
-	unsigned long first, last;
-
-	for (;;) {
-		first = from + ((phase - from) & (align - 1));
-		last = first + length - 1;
-		if (first < from || last < first || last > space->iova_max)
-			return false;
-		hit = uio_vf_iova_hit(space, first, last);
-		if (!hit)
-			break;
-		if (hit->last >= space->iova_max)
-			return false;
-		from = hit->last + 1;
-		cond_resched();
+	for (; sizes; sizes &= ~align) {
+		align = 1UL << __fls(sizes);
+		if (round_up(phys, align) - phys + align <= bytes)
+			return align;
 	}
-	*iova = first;
-	return true;
+	return PAGE_SIZE;
 }
 
-static void uio_vf_iova_take(struct uio_vf_space *space,
-			     struct uio_vf_dma *dma, unsigned long iova)
-{
-	dma->iova.start = iova;
-	dma->iova.last = iova + uio_vf_dma_bytes(dma) - 1;
-	interval_tree_insert(&dma->iova, &space->by_iova);
-}
-
-/**
- * uio_vf_iova_start - where a space begins to look for IOVAs
- * @min: lowest IOVA
- * @max: highest IOVA, inclusive
- *
- * At random: an address that a device kept from its last owner then most
- * likely means nothing to the next.
- *
- * Return: a page aligned IOVA of the range.
- */
-static unsigned long uio_vf_iova_start(unsigned long min, unsigned long max)
-{
-	unsigned long pages = (max - min) >> PAGE_SHIFT;
-
-	return min + (pages ? get_random_long() % pages : 0) * PAGE_SIZE;
-}
-
-/**
- * uio_vf_iova_alloc - find an IOVA for a pinned region
- * @space: its map_mutex held
- * @dma: the region; @dma->iova is set
- *
- * The IOVA lies to the largest page size of the IOMMU that fits into the
- * region as the first physical page does, so that memory which is contiguous
- * in such pages takes as few IOMMU entries as possible.
- *
- * Return: 0, or -ENOMEM if no range is long enough.
- */
+/* Find an IOVA for a pinned region; -ENOMEM if no range is long enough. */
 static int uio_vf_iova_alloc(struct uio_vf_space *space,
 			     struct uio_vf_dma *dma)
 {
 	unsigned long length = uio_vf_dma_bytes(dma);
 	unsigned long phys = page_to_phys(dma->pages[0]);
-	unsigned long sizes = space->page_sizes & GENMASK(__fls(length), 0);
-	unsigned long align, phase, iova;
+	unsigned long align = uio_vf_iova_align(space, dma);
+	unsigned long phase, iova;
 
 	lockdep_assert_held(&space->map_mutex);
-	for (; sizes; sizes &= ~align) {
-		align = 1UL << __fls(sizes);
+	for (;;) {
 		phase = phys & (align - 1);
-		if (uio_vf_iova_search(space, space->iova_next, length, align,
+		if (uio_vf_iova_search(space, space->iova_base, length, align,
 				       phase, &iova) ||
 		    uio_vf_iova_search(space, space->iova_min, length, align,
 				       phase, &iova)) {
 			uio_vf_iova_take(space, dma, iova);
-			space->iova_next = dma->iova.last < space->iova_max ?
-				dma->iova.last + 1 : space->iova_min;
 			return 0;
 		}
+		if (!list_empty(&space->late))
+			uio_vf_iova_release_all(space);
+		else if (align > PAGE_SIZE)
+			align = PAGE_SIZE;
+		else
+			return -ENOMEM;
 	}
-	return -ENOMEM;
 }
 
-/**
- * uio_vf_iova_fixed - take the IOVA that the caller chose
- * @space: its map_mutex held
- * @dma: the region; @dma->iova is set
- * @iova: page aligned
- *
- * Return: 0; -ERANGE outside the aperture or in a reserved range; -EEXIST if
- * a region uses part of it, dead ones included until they are unmapped.
+/*
+ * Take the IOVA that the caller chose, which is page aligned. -ERANGE outside
+ * the aperture or in a reserved range; -EEXIST if a region uses part of it, dead
+ * ones included until they are unmapped.
  */
 static int uio_vf_iova_fixed(struct uio_vf_space *space,
 			     struct uio_vf_dma *dma, u64 iova)
 {
 	u64 last = iova + uio_vf_dma_bytes(dma) - 1;
+	struct uio_vf_iova *used;
+	struct uio_vf_dma *user;
 
 	lockdep_assert_held(&space->map_mutex);
 	if (last < iova || iova < space->iova_min || last > space->iova_max ||
 	    interval_tree_iter_first(&space->reserved, iova, last))
 		return -ERANGE;
-	if (interval_tree_iter_first(&space->by_iova, iova, last))
-		return -EEXIST;
+	while ((used = uio_vf_iova_from(space, iova)) && used->start <= last) {
+		user = container_of(used, struct uio_vf_dma, iova);
+		if (list_empty(&user->late))
+			return -EEXIST;
+		uio_vf_iova_release(space, user);
+	}
 	uio_vf_iova_take(space, dma, iova);
+	dma->fixed = true;
 	return 0;
-}
-
-/**
- * uio_vf_iova_free - give an IOVA back
- * @space: its map_mutex held, or the last user
- * @dma: the region, unmapped from the IOMMU
- */
-static void uio_vf_iova_free(struct uio_vf_space *space, struct uio_vf_dma *dma)
-{
-	interval_tree_remove(&dma->iova, &space->by_iova);
 }
 
 static int uio_vf_iommu_map_region(struct uio_vf_space *space,
@@ -235,6 +448,20 @@ static int uio_vf_iommu_map_region(struct uio_vf_space *space,
 }
 
 /*
+ * At random: an address that a device kept from its last owner then most likely
+ * means nothing to the next.
+ */
+static unsigned long uio_vf_iova_base(unsigned long min, unsigned long max)
+{
+	unsigned long pages;
+
+	if (min < BIT(UIO_VF_BASE_BITS))
+		max = min(max, BIT(UIO_VF_BASE_BITS) - 1);
+	pages = (max - min) >> PAGE_SHIFT;
+	return min + (pages ? get_random_long() % pages : 0) * PAGE_SIZE;
+}
+
+/*
  * What all domains of the space can do; nothing registered may fall out. Asked
  * once a device is attached: some drivers know page sizes and aperture of a
  * domain only then.
@@ -247,7 +474,7 @@ static int uio_vf_domain_limits(struct uio_vf_space *space,
 	unsigned long max = min_t(u64, domain->geometry.aperture_end,
 				  ULONG_MAX);
 	unsigned long sizes = (domain->pgsize_bitmap & PAGE_MASK) | PAGE_SIZE;
-	struct interval_tree_node *node;
+	struct uio_vf_iova *lowest, *highest;
 
 	lockdep_assert_held(&space->map_mutex);
 	/* A page must be mappable by itself, for that is what gets pinned. */
@@ -258,18 +485,18 @@ static int uio_vf_domain_limits(struct uio_vf_space *space,
 		space->page_sizes = sizes;
 		space->iova_min = min;
 		space->iova_max = max;
-		space->iova_next = uio_vf_iova_start(min, max);
+		space->iova_base = uio_vf_iova_base(min, max);
 		return 0;
 	}
 
-	node = interval_tree_iter_first(&space->by_iova, 0, ULONG_MAX);
-	for (; node; node = interval_tree_iter_next(node, 0, ULONG_MAX))
-		if (node->start < min || node->last > max)
-			return -EOPNOTSUPP;
+	lowest = uio_vf_iova_entry(rb_first(&space->by_iova));
+	highest = uio_vf_iova_entry(rb_last(&space->by_iova));
+	if (lowest && (lowest->start < min || highest->last > max))
+		return -EOPNOTSUPP;
 	space->page_sizes &= sizes;
 	space->iova_min = max(space->iova_min, min);
 	space->iova_max = min(space->iova_max, max);
-	space->iova_next = clamp(space->iova_next, space->iova_min,
+	space->iova_base = clamp(space->iova_base, space->iova_min,
 				 space->iova_max);
 	return 0;
 }
@@ -281,6 +508,8 @@ static int uio_vf_iommu_attach(struct uio_vf_space *space,
 	LIST_HEAD(resv);
 	int ret;
 
+	/* Only what is registered may keep the device out. */
+	uio_vf_iova_release_all(space);
 	ret = iommu_get_group_resv_regions(vf->group->iommu_group, &resv);
 	if (!ret)
 		ret = uio_vf_iova_reserve(space, &resv);
@@ -304,5 +533,6 @@ const struct uio_vf_backend uio_vf_iommu_backend = {
 	.detach = uio_vf_domain_detach,
 	.map = uio_vf_iommu_map_region,
 	.unmap = uio_vf_domains_unmap,
-	.put_iova = uio_vf_iova_free,
+	.free_iova = uio_vf_iova_free,
+	.retire_iova = uio_vf_iova_retire,
 };

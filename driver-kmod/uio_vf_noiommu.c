@@ -9,6 +9,7 @@
  * the device's bus mastering with it.
  */
 #include <linux/dma-mapping.h>
+#include <linux/slab.h>
 
 #include "uio_vf.h"
 
@@ -91,9 +92,16 @@ static bool uio_vf_noiommu_unmap(struct uio_vf_space *space,
 	return true;
 }
 
-static void uio_vf_noiommu_put_iova(struct uio_vf_space *space,
-				    struct uio_vf_dma *dma)
+/* A bus address is the memory's own: nothing to give back. */
+static void uio_vf_noiommu_free_iova(struct uio_vf_space *space,
+				     struct uio_vf_dma *dma)
 {
+}
+
+static void uio_vf_noiommu_retire_iova(struct uio_vf_space *space,
+				       struct uio_vf_dma *dma)
+{
+	kfree(dma);
 }
 
 static void uio_vf_noiommu_memory_lost(struct uio_vf_space *space)
@@ -115,6 +123,7 @@ const struct uio_vf_backend uio_vf_noiommu_backend = {
 	.detach = uio_vf_noiommu_detach,
 	.map = uio_vf_noiommu_map,
 	.unmap = uio_vf_noiommu_unmap,
-	.put_iova = uio_vf_noiommu_put_iova,
+	.free_iova = uio_vf_noiommu_free_iova,
+	.retire_iova = uio_vf_noiommu_retire_iova,
 	.memory_lost = uio_vf_noiommu_memory_lost,
 };

@@ -43,7 +43,8 @@ struct uio_vf_space *uio_vf_space_create(const struct uio_vf_backend *backend)
 	INIT_LIST_HEAD(&space->domains);
 	xa_init(&space->regions);
 	space->by_vaddr = RB_ROOT_CACHED;
-	space->by_iova = RB_ROOT_CACHED;
+	space->by_iova = RB_ROOT;
+	INIT_LIST_HEAD(&space->late);
 	space->reserved = RB_ROOT_CACHED;
 
 	/* The registration keeps the mm's structure, not its memory. */

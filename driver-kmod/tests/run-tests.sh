@@ -10,7 +10,8 @@
 # that PF is gone afterwards, as before. Ends with "N passed, N failed".
 #
 # --long does what takes minutes in an emulated machine: 1,000 ends of memory
-# under traffic, 1,000,000 fuzzed operations, as many regions as there can be.
+# under traffic, 1,000,000 fuzzed operations, as many regions as there can be,
+# 1,000,000 that come and go.
 #
 # On a machine without IOMMU, or without interrupt remapping, the tests are
 # those of what is refused there.
@@ -22,7 +23,7 @@ while [ $# -gt 0 ]; do
 	case $1 in
 	--module) module=$2; shift 2 ;;
 	--long)
-		export UIO_VF_LONG=1 UIO_VF_ROUNDS="${UIO_VF_ROUNDS:-1000}" UIO_VF_OPERATIONS="${UIO_VF_OPERATIONS:-1000000}"
+		export UIO_VF_LONG=1 UIO_VF_ROUNDS="${UIO_VF_ROUNDS:-1000}" UIO_VF_OPERATIONS="${UIO_VF_OPERATIONS:-1000000}" UIO_VF_COME_AND_GO="${UIO_VF_COME_AND_GO:-1000000}"
 		shift ;;
 	-*) echo "usage: run-tests.sh [--module FILE] [--long] [TEST...]" >&2; exit 64 ;;
 	*) break ;;

@@ -203,6 +203,31 @@ static void test_many(void)
 	munmap(mem, PAGE);
 }
 
+/* A descriptor that names what was unmapped must fault, not reach what came next. */
+static void test_late_reuse(void)
+{
+	struct uio_vf_dma_map map = {}, next = {};
+	char *mem = memory(PAGE);
+	int ret, i, same = 0;
+	uint64_t gone;
+
+	ERROR(vf_map(fd, mem, PAGE, RW, &map), 0, "a region");
+	gone = map.iova;
+	vf_unmap(fd, map.region_id, NULL);
+	for (i = 0; i < 500; i++) {
+		ret = vf_map(fd, mem, PAGE, RW, &next);
+		same += ret || next.iova == gone;
+		vf_unmap(fd, next.region_id, NULL);
+	}
+	EQUAL(same, 0, "the next 500 get other IOVAs than the one unmapped");
+	map = (struct uio_vf_dma_map){ .iova = gone };
+	ERROR(vf_map(fd, mem, PAGE, RW | UIO_VF_DMA_FIXED_IOVA, &map), 0,
+	      "who asks for it gets it");
+	EQUAL(map.iova, gone, "just that");
+	vf_unmap(fd, map.region_id, NULL);
+	munmap(mem, PAGE);
+}
+
 static void test_large(void)
 {
 	struct uio_vf_dma_map map = {};
@@ -302,6 +327,7 @@ int main(void)
 	test_device_limit();
 	test_memlock();
 	test_many();
+	test_late_reuse();
 	test_large();
 	test_other_process();
 	test_start();
