@@ -213,9 +213,29 @@ static void uio_vf_domain_drop(struct uio_vf_space *space,
 	uio_vf_domain_free(domain);
 }
 
-/* A domain in space->domains that has what the others have, yet unused. */
-static struct uio_vf_domain *uio_vf_domain_new(struct uio_vf_space *space,
-					       struct uio_vf_dev *vf,
+/*
+ * Before anything is mapped: some IOMMUs keep the promise in each entry of the
+ * page table. Without it a request that is marked as no-snoop reads memory past
+ * the caches, and so what a page held before it was cleared for its owner.
+ */
+static void uio_vf_domain_coherency(struct iommu_domain *domain,
+				    struct pci_dev *pdev)
+{
+	if (domain->ops->enforce_cache_coherency &&
+	    domain->ops->enforce_cache_coherency(domain))
+		return;
+	/* Where the function has the bit itself. A VF does as its PF does. */
+	pcie_capability_clear_word(pdev, PCI_EXP_DEVCTL,
+				   PCI_EXP_DEVCTL_NOSNOOP_EN);
+	dev_info_once(&pdev->dev,
+		      "the IOMMU cannot force its DMA to be coherent with caches: no-snoop requests are turned off in the function, for a VF they are as its PF has them\n");
+}
+
+/*
+ * A domain with nothing mapped that the device is attached to. Some drivers know
+ * what a domain can do only once a device is attached, and map nothing before.
+ */
+static struct uio_vf_domain *uio_vf_domain_new(struct uio_vf_dev *vf,
 					       struct list_head *resv)
 {
 	struct uio_vf_domain *domain;
@@ -233,12 +253,43 @@ static struct uio_vf_domain *uio_vf_domain_new(struct uio_vf_space *space,
 
 	ret = uio_vf_domain_msi(domain->domain, resv);
 	if (!ret)
-		ret = uio_vf_domain_replay_all(space, domain);
+		ret = iommu_attach_group(domain->domain,
+					 vf->group->iommu_group);
 	if (ret) {
 		uio_vf_domain_free(domain);
 		return ERR_PTR(ret);
 	}
+	uio_vf_domain_coherency(domain->domain, vf->pdev);
 	return domain;
+}
+
+/*
+ * Give a new domain what the others have. Regions that end meanwhile stay
+ * mapped in it for a moment, so the device waits outside: its group is ours,
+ * and without a domain in a blocked one.
+ */
+static int uio_vf_domain_fill(struct uio_vf_space *space,
+			      struct uio_vf_domain *domain,
+			      struct iommu_group *group)
+{
+	bool outside = !xa_empty(&space->regions);
+	int ret;
+
+	if (outside)
+		iommu_detach_group(domain->domain, group);
+	ret = uio_vf_domain_replay_all(space, domain);
+	if (ret) {
+		if (!outside)
+			iommu_detach_group(domain->domain, group);
+		uio_vf_domain_free(domain);
+		return ret;
+	}
+	if (!outside)
+		return 0;
+	ret = iommu_attach_group(domain->domain, group);
+	if (ret)
+		uio_vf_domain_drop(space, domain);
+	return ret;
 }
 
 /**
@@ -265,14 +316,12 @@ int uio_vf_domain_attach(struct uio_vf_space *space, struct uio_vf_dev *vf,
 		    !iommu_attach_group(domain->domain, group))
 			goto attached;
 
-	domain = uio_vf_domain_new(space, vf, resv);
+	domain = uio_vf_domain_new(vf, resv);
 	if (IS_ERR(domain))
 		return PTR_ERR(domain);
-	ret = iommu_attach_group(domain->domain, group);
-	if (ret) {
-		uio_vf_domain_drop(space, domain);
+	ret = uio_vf_domain_fill(space, domain, group);
+	if (ret)
 		return ret;
-	}
 attached:
 	domain->users++;
 	vf->domain = domain;

@@ -439,6 +439,100 @@ static void test_reserved(void)
 	as_user();
 }
 
+#define TRACER	TRACING "current_tracer"
+
+/* Number of the trace's first line that names @function, called by the module. */
+static int traced(const char *function)
+{
+	FILE *trace = fopen(TRACING "trace", "r");
+	char line[512], call[96];
+	int number = 0, found = 0;
+
+	NEED(trace, "order: trace");
+	snprintf(call, sizeof(call), "%s <-uio_vf_", function);
+	while (!found && fgets(line, sizeof(line), trace)) {
+		number++;
+		if (strstr(line, call))
+			found = number;
+	}
+	fclose(trace);
+	return found;
+}
+
+static bool trace_start(void)
+{
+	static const char * const functions[] = {
+		"*enforce_cache_coherency*", "iommu_map", "iommu_attach_group",
+		"free_irq", "request_threaded_irq",
+	};
+
+	mount("tracefs", TRACING, "tracefs", 0, NULL);
+	write_file(TRACER, "nop");
+	write_file(TRACING "set_ftrace_filter", "");
+	for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++) {
+		FILE *filter = fopen(TRACING "set_ftrace_filter", "a");
+
+		if (!filter)
+			return false;
+		fprintf(filter, "%s\n", functions[i]);
+		fclose(filter);
+	}
+	return !write_file(TRACER, "function") && !write_file(TRACING "trace", "");
+}
+
+static int enforced(void)
+{
+	static const char * const names[] = {
+		"intel_iommu_enforce_cache_coherency",
+		"intel_iommu_enforce_cache_coherency_ss",
+		"intel_iommu_enforce_cache_coherency_fs",
+	};
+	int line = 0;
+
+	for (size_t i = 0; !line && i < sizeof(names) / sizeof(names[0]); i++)
+		line = traced(names[i]);
+	return line;
+}
+
+/*
+ * Coherency is promised per domain and can be kept only for what is mapped after
+ * that; some IOMMU drivers map nothing before a device is attached.
+ */
+static void test_order(void)
+{
+	struct uio_vf_dma_map map = {};
+	char separate[8];
+	void *mem;
+
+	as_root();
+	close(first);
+	if (!trace_start()) {
+		printf("# no function tracer in this kernel: nobody tells the order of calls\n");
+		first = vf_open(O_RDWR);
+		return;
+	}
+	mem = memory(PAGE);
+	first = vf_open(O_RDWR);
+	NEED(first >= 0, "order: open");
+	ERROR(vf_map(first, mem, PAGE, RW, &map), 0, "order: map");
+	OK(traced("iommu_attach_group") && traced("iommu_attach_group") < enforced(),
+	   "order: an open attaches the device, then asks for coherency");
+	OK(enforced() < traced("iommu_map"), "order: before the first map");
+
+	write_file(TRACING "trace", "");
+	ERROR(join(second, first), 0, "order: join");
+	read_file("/sys/module/uio_vf/parameters/separate_domains", separate, sizeof(separate));
+	OK(traced("iommu_attach_group"), "order: a join attaches the device");
+	if (separate[0] == 'Y') {
+		OK(traced("iommu_attach_group") < enforced(),
+		   "order: to the new domain, then asks it for coherency");
+		OK(enforced() < traced("iommu_map"), "order: before it is filled");
+	}
+	write_file(TRACER, "nop");
+	munmap(mem, PAGE);
+	as_user();
+}
+
 int main(void)
 {
 	set_memlock(64UL << 20);
@@ -456,6 +550,8 @@ int main(void)
 	test_dma();
 	reopen();
 	test_reserved();
+	reopen();
+	test_order();
 	reopen();
 	test_blocked();
 	close(first);
