@@ -32,9 +32,13 @@ check() { # SUITE
 	cp "$deb" "$tree/tmp/uio-vf-dkms.deb"
 	log=$base.deb.log
 
+	# A kernel that DKMS is told to pass over (BUILD_EXCLUSIVE_KERNEL) beside it.
+	kernel=$(basename "$(echo "$tree"/lib/modules/*-amd64)")
+	cp -a "$tree/lib/modules/$kernel" "$tree/lib/modules/5.10.0-old-amd64"
 	in_tree dpkg -i /tmp/uio-vf-dkms.deb >"$log" 2>&1 || { tail -30 "$log"; fail "it can be installed"; }
 	echo "ok - $suite: it can be installed"
-	kernel=$(basename "$(echo "$tree"/lib/modules/*-amd64)")
+	grep -q 'not for kernel 5.10.0-old-amd64: passed over' "$log" || fail "a kernel that is too old is passed over"
+	echo "ok - $suite: a kernel that is too old is passed over"
 	in_tree modinfo -k "$kernel" uio_vf >"$log.modinfo" 2>&1 || fail "the module is where modprobe finds it"
 	for field in filename license version author description vermagic depends parm signer; do
 		grep -q "^$field:" "$log.modinfo" || fail "modinfo has $field"
