@@ -127,6 +127,27 @@ static void test_overflow(void)
 	munmap(mem, PAGE);
 }
 
+/*
+ * mlock() looks at what is locked, a registration at what is locked and what is
+ * registered; the documents say so.
+ */
+static void test_mlock(void)
+{
+	char *mem = memory(2 * LIMIT_PAGES * PAGE), *other = mem + LIMIT_PAGES * PAGE;
+	struct uio_vf_dma_map map = {}, more = {};
+
+	NEED(!mlock(other, LIMIT_PAGES * PAGE / 2), "half of the limit is locked");
+	ERROR(vf_map(fd, mem, LIMIT_PAGES * PAGE, RW, &map), -ENOMEM,
+	      "a registration counts what is locked");
+	EQUAL(map.used_bytes, LIMIT_PAGES * PAGE / 2, "and says how much that is");
+	ERROR(vf_map(fd, mem, LIMIT_PAGES * PAGE / 2, RW, &map), 0, "there is room for half");
+	OK(!mlock(other, LIMIT_PAGES * PAGE), "mlock() does not count what is registered");
+	ERROR(vf_map(fd, mem, PAGE, RW, &more), -ENOMEM, "but then no registration finds room");
+	munlock(other, LIMIT_PAGES * PAGE);
+	vf_unmap(fd, map.region_id, NULL);
+	munmap(mem, 2 * LIMIT_PAGES * PAGE);
+}
+
 int main(void)
 {
 	uint64_t before;
@@ -140,6 +161,7 @@ int main(void)
 	set_memlock(LIMIT_PAGES * PAGE);
 	test_boundary("RLIMIT_MEMLOCK", UIO_VF_NOMEM_MEMLOCK);
 	test_threads("RLIMIT_MEMLOCK");
+	test_mlock();
 	/* What is no whole page gives no page. */
 	set_memlock((LIMIT_PAGES + 1) * PAGE - 1);
 	test_boundary("RLIMIT_MEMLOCK and most of a page",
