@@ -11,17 +11,23 @@
 #include "uio_vf.h"
 
 /*
- * Not pci_clear_master(), which also writes a bit field of @pdev that the PCI
- * core shares with what it keeps under the device lock.
+ * Others write the command register meanwhile: a handler masks the interrupt
+ * line, a reset restores all of it. The bit for the line is in the upper byte;
+ * only the lower one is read and written here, so that neither change undoes the
+ * other. Who puts back the lower byte, as it was some time ago, has to look at
+ * dma_ended afterwards.
+ *
+ * Not pci_clear_master(), which writes both bytes, and a bit field of @pdev that
+ * the PCI core shares with what it keeps under the device lock.
  */
 static void uio_vf_master_off(struct pci_dev *pdev)
 {
-	u16 command;
+	u8 command;
 
-	pci_read_config_word(pdev, PCI_COMMAND, &command);
+	pci_read_config_byte(pdev, PCI_COMMAND, &command);
 	/* All ones: in reset, or not there any more. */
-	if (!PCI_POSSIBLE_ERROR(command) && (command & PCI_COMMAND_MASTER))
-		pci_write_config_word(pdev, PCI_COMMAND,
+	if (command != 0xff && (command & PCI_COMMAND_MASTER))
+		pci_write_config_byte(pdev, PCI_COMMAND,
 				      command & ~PCI_COMMAND_MASTER);
 }
 
