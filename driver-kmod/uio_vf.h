@@ -71,12 +71,14 @@ struct uio_vf_space;
 /**
  * struct uio_vf_family - what the module has to know about a kind of device
  * @ids: its functions, ends with an empty entry
+ * @dma_bits: width of its addresses
  * @bar0_bytes: of registers that @scrub needs
  * @scrub: clear what a reset leaves of the last owner; @regs is BAR 0, the
  *	function was reset and is no bus master
  */
 struct uio_vf_family {
 	const struct pci_device_id *ids;
+	unsigned int dma_bits;
 	unsigned int bar0_bytes;
 	void (*scrub)(void __iomem *regs);
 };
@@ -160,6 +162,7 @@ struct uio_vf_vector {
  * @dma_ended: its memory went away, and bus mastering is off until the next
  *	open; under @space's lock
  * @owner_pid: thread group of the opener in the initial namespace
+ * @confined: the hardware confined it when it was opened; under the device lock
  * @generation: opens so far
  * @dma_limit_bytes: set by the administrator
  * @dma_live_bytes: registered in @space; under its lock
@@ -196,6 +199,7 @@ struct uio_vf_dev {
 	struct uio_vf_domain *domain;
 	bool dma_ended;
 	pid_t owner_pid;
+	bool confined;
 	u64 generation;
 	u64 dma_limit_bytes;
 	u64 dma_live_bytes;
@@ -399,6 +403,7 @@ int uio_vf_group_claim(struct uio_vf_dev *vf);
 void uio_vf_group_release(struct uio_vf_dev *vf);
 enum uio_vf_isolation uio_vf_group_isolation(struct uio_vf_dev *vf);
 int uio_vf_group_may_open(struct uio_vf_dev *vf);
+void uio_vf_group_opened(struct uio_vf_dev *vf);
 int uio_vf_group_set_opener(struct uio_vf_dev *vf);
 void uio_vf_group_clear_opener(struct uio_vf_dev *vf);
 

@@ -85,6 +85,9 @@ static void uio_vf_bar_probe(struct uio_vf_dev *vf, int bar)
 		return;
 
 	end = round_down(info->length, PAGE_SIZE);
+	/* Beyond, an mmap() offset of either kind would mean something else. */
+	end = min(end, BIT_ULL(UIO_VF_MMAP_BAR_SHIFT) -
+		       UIO_VF_NUM_BARS * PAGE_SIZE);
 	num = uio_vf_msix_holes(vf->pdev, bar, holes);
 	for (i = 0; i < num; i++) {
 		uio_vf_area_add(info, at, min(holes[i].start, end));
@@ -113,14 +116,30 @@ void uio_vf_bars_probe(struct uio_vf_dev *vf)
 		vf->has_flr = devcap & PCI_EXP_DEVCAP_FLR;
 }
 
+/* Of the start of BAR @bar, for mmap() offsets of UIO_VF_MMAP_BAR(). */
+static unsigned long uio_vf_bar_pgoff(unsigned int bar)
+{
+	return UIO_VF_MMAP_BAR((unsigned long)bar, 0) >> PAGE_SHIFT;
+}
+
+/*
+ * The page of BAR @bar that an mmap() offset means: that of UIO, which is the
+ * BAR's number and means its start, or that of UIO_VF_MMAP_BAR(). A mapping has
+ * offsets of one kind only, for no area is that long.
+ */
+static unsigned long uio_vf_bar_page(unsigned int bar, unsigned long pgoff)
+{
+	return pgoff - (pgoff < uio_vf_bar_pgoff(0) ? bar :
+						      uio_vf_bar_pgoff(bar));
+}
+
 static vm_fault_t uio_vf_bar_fault(struct vm_fault *vmf)
 {
 	struct vm_area_struct *vma = vmf->vma;
 	struct uio_vf_file *file = vma->vm_file->private_data;
 	struct uio_vf_dev *vf = file->vf;
 	const struct uio_vf_bar_info *info = vma->vm_private_data;
-	/* The mapping began at page offset "BAR number", also after a split. */
-	unsigned long page = vmf->pgoff - (info - vf->bars);
+	unsigned long page = uio_vf_bar_page(info - vf->bars, vmf->pgoff);
 	unsigned long addr = vmf->address & PAGE_MASK;
 	unsigned long pfn = PHYS_PFN(info->start) + page;
 	unsigned long num = min(vma_pages(vma), UIO_VF_FAULT_PAGES);
@@ -148,29 +167,49 @@ static const struct vm_operations_struct uio_vf_bar_vm_ops = {
 	.fault = uio_vf_bar_fault,
 };
 
+/* Does one of the BAR's areas hold all of [start, start + length)? */
+static bool uio_vf_bar_has(const struct uio_vf_bar_info *info, u64 start,
+			   u64 length)
+{
+	const struct uio_vf_area *area = info->areas;
+	unsigned int i;
+
+	for (i = 0; i < info->num_areas; i++, area++)
+		if (start >= area->offset &&
+		    start - area->offset < area->length &&
+		    length <= area->length - (start - area->offset))
+			return true;
+	return false;
+}
+
 /**
- * uio_vf_bar_mmap - map a BAR, uncached, from its start
+ * uio_vf_bar_mmap - map a part of a BAR, uncached
  * @vf: the device
- * @vma: shared, its page offset is the BAR number
+ * @vma: shared; its page offset is the BAR number, or as UIO_VF_MMAP_BAR() has
+ *	it
  *
- * Return: 0; -EINVAL if the BAR has no mappable area at its start that is
- * long enough, or the mapping is private; -EACCES if execution is asked for;
- * -ENODEV if the device is gone.
+ * Return: 0; -EINVAL if it is no part of one mappable area, or the mapping is
+ * private; -EACCES if execution is asked for; -ENODEV if the device is gone.
  */
 int uio_vf_bar_mmap(struct uio_vf_dev *vf, struct vm_area_struct *vma)
 {
+	unsigned long bar = vma->vm_pgoff;
 	struct uio_vf_bar_info *info;
 
+	if (bar >= uio_vf_bar_pgoff(0))
+		bar = (bar >> (UIO_VF_MMAP_BAR_SHIFT - PAGE_SHIFT)) - 1;
 	/* A private mapping would copy registers on the first write. */
-	if (vma->vm_pgoff >= UIO_VF_NUM_BARS || !(vma->vm_flags & VM_SHARED))
+	if (bar >= UIO_VF_NUM_BARS || !(vma->vm_flags & VM_SHARED))
 		return -EINVAL;
 
 	if (vma->vm_flags & VM_EXEC)
 		return -EACCES;
 
-	info = &vf->bars[array_index_nospec(vma->vm_pgoff, UIO_VF_NUM_BARS)];
-	if (!info->num_areas || info->areas[0].offset ||
-	    vma->vm_end - vma->vm_start > info->areas[0].length)
+	bar = array_index_nospec(bar, UIO_VF_NUM_BARS);
+	info = &vf->bars[bar];
+	if (!uio_vf_bar_has(info,
+			    (u64)uio_vf_bar_page(bar, vma->vm_pgoff) << PAGE_SHIFT,
+			    vma->vm_end - vma->vm_start))
 		return -EINVAL;
 	if (uio_vf_is_gone(vf))
 		return -ENODEV;

@@ -54,6 +54,7 @@ static int uio_vf_open(struct inode *inode, struct file *filp)
 	if (ret)
 		goto err_unlock;
 
+	uio_vf_group_opened(vf);
 	vf->mapping = filp->f_mapping;
 	vf->generation++;
 	WRITE_ONCE(vf->owner_pid, task_tgid_nr(current));

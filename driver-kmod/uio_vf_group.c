@@ -8,6 +8,8 @@
  */
 #include <linux/capability.h>
 #include <linux/list.h>
+#include <linux/panic.h>
+#include <linux/security.h>
 #include <linux/slab.h>
 
 #include "uio_vf.h"
@@ -145,9 +147,10 @@ enum uio_vf_isolation uio_vf_group_isolation(struct uio_vf_dev *vf)
  * @vf: the device, its device lock held, not gone
  *
  * A caller without CAP_SYS_RAWIO gets a device only where the hardware
- * confines it. Each refusal is logged.
+ * confines it, and nobody gets one that reaches all memory of a kernel that is
+ * locked down. Each refusal is logged.
  *
- * Return: 0; -EPERM if CAP_SYS_RAWIO is needed; -EOPNOTSUPP if DMA is not
+ * Return: 0; -EPERM if CAP_SYS_RAWIO is needed, or no help; -EOPNOTSUPP if DMA is not
  * cache coherent.
  */
 int uio_vf_group_may_open(struct uio_vf_dev *vf)
@@ -165,12 +168,31 @@ int uio_vf_group_may_open(struct uio_vf_dev *vf)
 	enum uio_vf_isolation isolation = uio_vf_group_isolation(vf);
 
 	device_lock_assert(&vf->pdev->dev);
-	if (isolation == UIO_VF_ISOLATED)
+	vf->confined = isolation == UIO_VF_ISOLATED;
+	if (vf->confined)
 		return 0;
-	if (isolation != UIO_VF_NOT_COHERENT && capable(CAP_SYS_RAWIO))
-		return 0;
+	if (isolation != UIO_VF_NOT_COHERENT && capable(CAP_SYS_RAWIO)) {
+		if (isolation != UIO_VF_NO_IOMMU ||
+		    !security_locked_down(LOCKDOWN_PCI_ACCESS))
+			return 0;
+		dev_warn_ratelimited(&vf->pdev->dev,
+				     "refused: the kernel is locked down, and no IOMMU keeps this device from changing it; enable the IOMMU\n");
+		return -EPERM;
+	}
 	dev_warn_ratelimited(&vf->pdev->dev, "refused: %s\n", why[isolation]);
 	return isolation == UIO_VF_NOT_COHERENT ? -EOPNOTSUPP : -EPERM;
+}
+
+/**
+ * uio_vf_group_opened - mark a kernel whose memory is open to a process
+ * @vf: the device, open
+ *
+ * As vfio does without an IOMMU: a report of a fault shows it.
+ */
+void uio_vf_group_opened(struct uio_vf_dev *vf)
+{
+	if (!vf->has_iommu)
+		add_taint(TAINT_USER, LOCKDEP_STILL_OK);
 }
 
 /**

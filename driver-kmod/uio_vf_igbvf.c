@@ -89,6 +89,7 @@ static const struct pci_device_id uio_vf_igbvf_ids[] = {
 
 const struct uio_vf_family uio_vf_igbvf_family = {
 	.ids = uio_vf_igbvf_ids,
+	.dma_bits = 64,
 	.bar0_bytes = IGBVF_BAR0_BYTES,
 	.scrub = uio_vf_igbvf_scrub,
 };

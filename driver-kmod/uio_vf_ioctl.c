@@ -43,7 +43,7 @@ static int uio_vf_do_info(struct uio_vf_file *file, union uio_vf_arg *arg)
 	info->abi_major = UIO_VF_ABI_MAJOR;
 	info->abi_minor = UIO_VF_ABI_MINOR;
 	info->caps = UIO_VF_CAP_EVENTFD | UIO_VF_CAP_NOTIFIER |
-		     UIO_VF_CAP_STATUS_PAGE;
+		     UIO_VF_CAP_STATUS_PAGE | UIO_VF_CAP_BAR_OFFSETS;
 	mutex_lock(&vf->irq_mutex);
 	info->num_vectors = vf->num_vectors;
 	if (vf->num_vectors)
@@ -58,6 +58,8 @@ static int uio_vf_do_info(struct uio_vf_file *file, union uio_vf_arg *arg)
 	info->max_regions = UIO_VF_MAX_REGIONS;
 	space = uio_vf_space_get(file);
 	info->caps |= space->backend->caps;
+	if (!vf->confined)
+		info->caps &= ~UIO_VF_CAP_IOMMU;
 	info->iova_page_sizes = space->page_sizes;
 	info->iova_min = space->iova_min;
 	info->iova_max = space->iova_max;

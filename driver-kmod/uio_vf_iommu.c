@@ -11,6 +11,7 @@
  * descriptor that still names one then faults instead of reaching a newer one.
  */
 #include <linux/bitops.h>
+#include <linux/dma-mapping.h>
 #include <linux/random.h>
 #include <linux/rbtree_augmented.h>
 #include <linux/sched.h>
@@ -22,9 +23,7 @@
 /* IOVAs kept back: the newest, as long as both hold */
 #define UIO_VF_LATE_REGIONS	1024
 #define UIO_VF_LATE_BYTES	(64ULL << 20)
-/* Gaps looked at for one that fits as it lies, before one is asked for that
- * leaves room for any alignment
- */
+/* Gaps tried as they lie, before one has to have room for any alignment */
 #define UIO_VF_GAP_TRIES	16
 /* A base lies below this, within reach of each device with 64-bit addresses */
 #define UIO_VF_BASE_BITS	39
@@ -121,12 +120,13 @@ static struct uio_vf_iova *uio_vf_iova_lowest_gap(struct rb_node *node,
 	for (;;) {
 		iova = uio_vf_iova_entry(node);
 		left = uio_vf_iova_entry(node->rb_left);
-		if (left && left->max_gap >= length)
+		if (left && left->max_gap >= length) {
 			node = node->rb_left;
-		else if (iova->gap >= length)
+			continue;
+		}
+		if (iova->gap >= length)
 			return iova;
-		else
-			node = node->rb_right;
+		node = node->rb_right;
 	}
 }
 
@@ -448,6 +448,22 @@ static int uio_vf_iommu_map_region(struct uio_vf_space *space,
 }
 
 /*
+ * The highest address that the device itself can send, as far as it is known:
+ * the IOMMU may translate more bits.
+ */
+static unsigned long uio_vf_dma_max(struct uio_vf_dev *vf)
+{
+	unsigned long max = ULONG_MAX;
+	struct device *dev = &vf->pdev->dev;
+
+	if (vf->family)
+		max = DMA_BIT_MASK(vf->family->dma_bits);
+	if (dev->bus_dma_limit)
+		max = min_t(u64, max, dev->bus_dma_limit);
+	return max;
+}
+
+/*
  * At random: an address that a device kept from its last owner then most likely
  * means nothing to the next.
  */
@@ -467,12 +483,13 @@ static unsigned long uio_vf_iova_base(unsigned long min, unsigned long max)
  * domain only then.
  */
 static int uio_vf_domain_limits(struct uio_vf_space *space,
-				const struct iommu_domain *domain)
+				struct uio_vf_dev *vf)
 {
+	const struct iommu_domain *domain = vf->domain->domain;
 	unsigned long min = max_t(u64, domain->geometry.aperture_start,
 				  UIO_VF_IOVA_MIN);
 	unsigned long max = min_t(u64, domain->geometry.aperture_end,
-				  ULONG_MAX);
+				  uio_vf_dma_max(vf));
 	unsigned long sizes = (domain->pgsize_bitmap & PAGE_MASK) | PAGE_SIZE;
 	struct uio_vf_iova *lowest, *highest;
 
@@ -517,7 +534,7 @@ static int uio_vf_iommu_attach(struct uio_vf_space *space,
 		ret = uio_vf_domain_attach(space, vf, &resv);
 	if (ret)
 		goto free_resv;
-	ret = uio_vf_domain_limits(space, vf->domain->domain);
+	ret = uio_vf_domain_limits(space, vf);
 	if (ret)
 		uio_vf_domain_detach(space, vf);
 

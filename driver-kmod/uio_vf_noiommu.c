@@ -33,10 +33,11 @@ static enum dma_data_direction uio_vf_noiommu_dir(const struct uio_vf_dma *dma)
 static int uio_vf_noiommu_attach(struct uio_vf_space *space,
 				 struct uio_vf_dev *vf)
 {
+	unsigned int bits = vf->family ? vf->family->dma_bits : 64;
 	struct device *dev = &vf->pdev->dev;
 	int ret;
 
-	ret = dma_set_mask_and_coherent(dev, DMA_BIT_MASK(64));
+	ret = dma_set_mask_and_coherent(dev, DMA_BIT_MASK(bits));
 	if (ret)
 		ret = dma_set_mask_and_coherent(dev, DMA_BIT_MASK(32));
 	if (ret)

@@ -181,7 +181,7 @@ static int uio_open(struct vfring_vf *vf, const struct vfring_vf_params *params,
         vf->vendor = info.vendor;
         vf->device = info.device;
         vf->numa_node = info.numa_node;
-        vf->contiguous = !(info.caps & UIO_VF_CAP_IOMMU);
+        vf->contiguous = info.caps & UIO_VF_CAP_NOIOMMU;
         vf->emulated = is_emulated(vf->path);
         vf->granule_bytes = state->page_bytes;
         if (info.iova_page_sizes != 0) {

@@ -202,6 +202,12 @@ done
 echo 0 >"$pf/sriov_numvfs"
 check "the module can be unloaded" rmmod uio_vf
 check "and loaded again" ${module:+insmod} ${module:-modprobe uio_vf}
+# Last of all, for a kernel that is locked down loads no module of ours.
+if [ "$unconfined" = iommu ]; then
+	bind_vfs
+	run_test refuse lockdown
+	echo 0 >"$pf/sriov_numvfs"
+fi
 check "and unloaded" rmmod uio_vf
 
 # A debug kernel looks for memory that nothing points to any more. The first scan

@@ -49,6 +49,47 @@ static void test_bars(void)
 	      "a page far away");
 }
 
+/* What lies behind the MSI-X table is listed, so it can be mapped. */
+static void test_areas(void)
+{
+	struct uio_vf_bar bar = { .size = sizeof(bar), .index = 3 };
+	const int rw = PROT_READ | PROT_WRITE;
+	uint64_t end;
+	char name[100];
+
+	OK(vf_info(fd).caps & UIO_VF_CAP_BAR_OFFSETS, "parts of BARs can be mapped");
+	ERROR(try_mmap(PAGE, rw, MAP_SHARED, UIO_VF_MMAP_BAR(0, PAGE) / PAGE), 0,
+	      "BAR 0, its second page");
+	ERROR(try_mmap(PAGE, rw, MAP_SHARED, UIO_VF_MMAP_BAR(6, 0) / PAGE), -EINVAL,
+	      "BAR 6, which is nothing");
+	if (!igbvf_known(fd)) {
+		printf("# no 82576 VF: its BAR 3 is not looked at\n");
+		return;
+	}
+	ERROR(vf_ioctl(fd, UIO_VF_IOCTL_GET_BAR, &bar), 0, "BAR 3");
+	NEED(bar.num_areas && bar.areas[0].offset, "has areas, and none at its start");
+	ERROR(try_mmap(PAGE, rw, MAP_SHARED, UIO_VF_MMAP_BAR(3, 0) / PAGE), -EINVAL,
+	      "BAR 3, the MSI-X table");
+	for (unsigned int i = 0; i < bar.num_areas; i++) {
+		struct uio_vf_area *area = &bar.areas[i];
+		volatile uint32_t *regs = mmap(NULL, area->length, rw, MAP_SHARED, fd,
+					       UIO_VF_MMAP_BAR(3, area->offset));
+
+		snprintf(name, sizeof(name), "BAR 3, area %u, can be mapped and read", i);
+		if (!OK(regs != MAP_FAILED, name))
+			continue;
+		(void)*regs;
+		munmap((void *)regs, area->length);
+		end = area->offset + area->length;
+		snprintf(name, sizeof(name), "BAR 3, area %u, a page too much", i);
+		ERROR(try_mmap(area->length + PAGE, rw, MAP_SHARED,
+			       UIO_VF_MMAP_BAR(3, area->offset) / PAGE), -EINVAL, name);
+		snprintf(name, sizeof(name), "BAR 3, the page after area %u", i);
+		ERROR(try_mmap(PAGE, rw, MAP_SHARED, UIO_VF_MMAP_BAR(3, end) / PAGE),
+		      -EINVAL, name);
+	}
+}
+
 static void test_registers(void)
 {
 	struct igbvf vf = {};
@@ -152,6 +193,7 @@ int main(void)
 	fd = vf_open(O_RDWR);
 	NEED(fd >= 0, "open");
 	test_bars();
+	test_areas();
 	test_registers();
 	test_status();
 	test_fork();

@@ -2,12 +2,13 @@
 /*
  * A machine that does not confine the device, because it has no interrupt
  * remapping ("intremap") or no IOMMU ("iommu"): an ordinary user is refused
- * and told why, CAP_SYS_RAWIO is not.
+ * and told why, CAP_SYS_RAWIO is not. "lockdown" locks the kernel down, for good.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <pthread.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
 #include "igbvf.h"
@@ -125,12 +126,38 @@ static void test_noiommu(int fd)
 	munmap((void *)vf.regs, VFRING_82576_BAR0_BYTES);
 }
 
+/* Bit 6: the memory of this kernel was open to a process. */
+static bool tainted(void)
+{
+	char value[32];
+
+	read_file("/proc/sys/kernel/tainted", value, sizeof(value));
+	return strtoul(value, NULL, 10) & 1UL << 6;
+}
+
+/* Once it is locked down, root cannot change the kernel, through no device either. */
+static void test_lockdown(void)
+{
+	mount("securityfs", "/sys/kernel/security", "securityfs", 0, NULL);
+	if (write_file("/sys/kernel/security/lockdown", "integrity")) {
+		printf("# this kernel cannot be locked down\n");
+		return;
+	}
+	ERROR(vf_open(O_RDWR), -EPERM, "a kernel that is locked down refuses CAP_SYS_RAWIO");
+	OK(logged("locked down"), "and its log says why");
+}
+
 int main(int argc, char **argv)
 {
+	bool was_tainted = tainted();
 	int fd;
 
 	if (argc != 2)
 		return 2;
+	if (!strcmp(argv[1], "lockdown")) {
+		test_lockdown();
+		return tap_end();
+	}
 	as_user();
 	ERROR(vf_open(O_RDWR), -EPERM, "an ordinary user is refused");
 	as_root();
@@ -139,6 +166,10 @@ int main(int argc, char **argv)
 	   "and the kernel's log says why");
 	fd = vf_open(O_RDWR);
 	NEED(fd >= 0, "CAP_SYS_RAWIO is let in");
+	OK(!(vf_info(fd).caps & UIO_VF_CAP_IOMMU), "info does not call it isolated");
+	if (!was_tainted)
+		EQUAL(tainted(), !strcmp(argv[1], "iommu"),
+		      "the kernel is tainted if the process can change it");
 	if (!strcmp(argv[1], "iommu")) {
 		test_noiommu(fd);
 		close(fd);

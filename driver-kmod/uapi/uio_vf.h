@@ -43,8 +43,17 @@
  */
 #define UIO_VF_MMAP_STATUS_PAGE	8
 
+/*
+ * mmap() offset, in bytes, of byte @offset of BAR @bar. @offset is page aligned,
+ * and the mapping lies in one area of struct uio_vf_bar.
+ */
+#define UIO_VF_MMAP_BAR_SHIFT	40
+#define UIO_VF_MMAP_BAR(bar, offset) \
+	((((__u64)(bar) + 1) << UIO_VF_MMAP_BAR_SHIFT) + (offset))
+
 /* Capabilities, in uio_vf_info.caps: what this kernel and device offer. */
-#define UIO_VF_CAP_IOMMU	(1ULL << 0)	/* DMA is translated and isolated */
+/* DMA is translated and isolated; not set where it took a trusted opener. */
+#define UIO_VF_CAP_IOMMU	(1ULL << 0)
 #define UIO_VF_CAP_NOIOMMU	(1ULL << 1)	/* DMA API, trusted opener only */
 #define UIO_VF_CAP_MSIX		(1ULL << 2)
 #define UIO_VF_CAP_MSI		(1ULL << 3)
@@ -53,6 +62,7 @@
 #define UIO_VF_CAP_STATUS_PAGE	(1ULL << 6)
 #define UIO_VF_CAP_JOIN		(1ULL << 7)	/* UIO_VF_IOCTL_JOIN */
 #define UIO_VF_CAP_FLR		(1ULL << 8)	/* function-level reset works */
+#define UIO_VF_CAP_BAR_OFFSETS	(1ULL << 12)	/* UIO_VF_MMAP_BAR() */
 
 /**
  * struct uio_vf_info - what the opener got
@@ -117,8 +127,9 @@ struct uio_vf_area {
  * @num_areas: out: entries of @areas in use; 0 if nothing of it can be mapped
  * @length: out: bytes of the BAR, 0 if the device does not have it
  * @areas: out: what mmap() allows. The MSI-X table and PBA pages are never
- *	part of it. mmap() of BAR i takes page offset i and maps from the
- *	start of the BAR, so only an area with offset 0 can be reached.
+ *	part of it. mmap() of BAR i at page offset i maps from the start of the
+ *	BAR, and so reaches only an area with offset 0. With
+ *	UIO_VF_CAP_BAR_OFFSETS, UIO_VF_MMAP_BAR() reaches all of them.
  */
 struct uio_vf_bar {
 	__u32 size;
