@@ -1,24 +1,32 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * turns BYTES ITERATIONS: two ranks on one node take turns through a shared
+ * turns BYTES WARM_UP ITERATIONS: two ranks on one node take turns through a shared
  * page, outside of MPI, so that each message has already arrived when MPI_Recv
  * is entered: what is counted inside do_send() and do_recv() has no polling in
- * it. Run under callgrind by instructions.sh.
+ * it. Who waits for its turn sleeps, and is there at once on a busy machine, too.
+ * Run under callgrind by instructions.sh, which counts from counting_begins() to
+ * counting_ends().
  */
 #include <fcntl.h>
+#include <limits.h>
+#include <linux/futex.h>
 #include <mpi.h>
-#include <sched.h>
+#include <stdatomic.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static char *buffer;
 static int bytes;
-static volatile unsigned *page; /* [0]: messages sent so far by both */
+static _Atomic uint32_t *turn; /* messages sent so far by both */
 
 __attribute__((noinline)) void do_send(int to);
 __attribute__((noinline)) void do_recv(int from);
+__attribute__((noinline)) void counting_begins(void);
+__attribute__((noinline)) void counting_ends(void);
 
 void do_send(int to)
 {
@@ -30,25 +38,44 @@ void do_recv(int from)
     MPI_Recv(buffer, bytes, MPI_BYTE, from, 1, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
 }
 
-static void wait_for(unsigned value)
+void counting_begins(void)
 {
-    while (page[0] != value) {
-        sched_yield();
+    __asm__ volatile("");
+}
+
+void counting_ends(void)
+{
+    __asm__ volatile("");
+}
+
+static void wait_for(uint32_t value)
+{
+    uint32_t now;
+
+    while ((now = atomic_load(turn)) != value) {
+        (void) syscall(SYS_futex, turn, FUTEX_WAIT, now, NULL, NULL, 0);
     }
+}
+
+static void pass_on(uint32_t value)
+{
+    atomic_store(turn, value);
+    (void) syscall(SYS_futex, turn, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
 }
 
 int main(int argc, char **argv)
 {
     const char *path = getenv("TURNS_PAGE");
-    unsigned iterations, done = 0;
+    uint32_t warm_up, iterations, done = 0;
     int rank, fd;
 
-    if (argc != 3 || !path) {
-        fprintf(stderr, "usage: TURNS_PAGE=FILE turns BYTES ITERATIONS\n");
+    if (argc != 4 || !path) {
+        fprintf(stderr, "usage: TURNS_PAGE=FILE turns BYTES WARM_UP ITERATIONS\n");
         return 64;
     }
     bytes = atoi(argv[1]);
-    iterations = (unsigned) atoi(argv[2]);
+    warm_up = (uint32_t) atoi(argv[2]);
+    iterations = (uint32_t) atoi(argv[3]);
     buffer = calloc(1, (size_t) bytes + 1);
     MPI_Init(&argc, &argv);
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
@@ -57,23 +84,31 @@ int main(int argc, char **argv)
         perror(path);
         MPI_Abort(MPI_COMM_WORLD, 1);
     }
-    page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    turn = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (turn == MAP_FAILED) {
+        perror(path);
+        MPI_Abort(MPI_COMM_WORLD, 1);
+    }
     MPI_Barrier(MPI_COMM_WORLD);
-    for (unsigned i = 0; i < iterations; i++) {
+    for (uint32_t i = 0; i < warm_up + iterations; i++) {
+        if (i == warm_up) {
+            counting_begins();
+        }
         if (rank == 0) {
             wait_for(done);
             do_send(1);
-            page[0] = done + 1;
+            pass_on(done + 1);
             wait_for(done + 2);
             do_recv(1);
         } else {
             wait_for(done + 1);
             do_recv(0);
             do_send(0);
-            page[0] = done + 2;
+            pass_on(done + 2);
         }
         done += 2;
     }
+    counting_ends();
     MPI_Barrier(MPI_COMM_WORLD);
     MPI_Finalize();
     return 0;
