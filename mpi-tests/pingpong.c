@@ -3,6 +3,9 @@
  * @file
  * Ping-pong between pairs of ranks: half the round-trip time by message size.
  *
+ * The first messages of a program cost more: connections are made, and rings and
+ * buffers are touched for the first time. They are played before the first size and not measured.
+ *
  * For each size there are two phases. In the checked one every message has
  * contents of its own and all its bytes are compared, in both directions, for
  * receives that are posted before the message and for messages that come
@@ -16,6 +19,9 @@
 #include <stdlib.h>
 
 enum { TAG_DATA = 1, TAG_GO };
+
+/** Round trips before the first measurement: more than a transport has slots in its rings. */
+#define FIRST_ROUND_TRIPS 600
 
 static const struct mt_program program = {
     .name = "pingpong",
@@ -43,7 +49,7 @@ static unsigned iters_for(size_t bytes)
     if (mt.options.iters != 0) {
         return mt.options.iters;
     }
-    return mt.options.quick ? (iters + 39) / 40 : iters;
+    return mt.options.quick ? (iters + 9) / 10 : iters;
 }
 
 static void send_empty(int tag)
@@ -167,6 +173,14 @@ static void round_trips(size_t bytes, unsigned first, unsigned count)
     }
 }
 
+static void warm_up(void)
+{
+    if (partner >= 0) {
+        mt_buffer_fill(&send_buffer, 0, 0);
+        round_trips(0, 0, FIRST_ROUND_TRIPS);
+    }
+}
+
 /** One sample: half a round trip in microseconds. */
 static double timed_sample(size_t bytes, unsigned iters, unsigned sample)
 {
@@ -260,6 +274,7 @@ int main(int argc, char **argv)
     if (mt.rank == 0) {
         mt_report_columns(&mt.report, columns, NUM_COLUMNS);
     }
+    warm_up();
     for (size_t i = 0; i < num_sizes; i++) {
         checked += test_size(sizes[i]);
     }

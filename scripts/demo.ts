@@ -2,13 +2,14 @@
 /**
  * npm run demo [-- [--lab] [-- CMD...]]
  *
- * Runs ping-pong and bandwidth over vfring and shows the result: over soft VFs
- * on this machine, or with --lab over real VFs in the emulated machine. With a
- * command, runs that instead and exits with its status.
+ * Runs ping-pong and bandwidth and shows the result: over soft VFs on this
+ * machine, with btl/tcp and shared memory beside it, or with --lab over real VFs in the
+ * emulated machine. With a command, runs that instead and exits with its status.
  */
 import { Command } from 'commander';
 import { execa } from 'execa';
-import { benchmarks } from './lib/benchmarks.js';
+import { measure } from './lib/demo-run.js';
+import { demoTable, meaning } from './lib/demo-table.js';
 import { buildNative, openMpiVersion } from './lib/native.js';
 import { SoftSite } from './lib/soft-site.js';
 import { runMain } from './lib/steps.js';
@@ -35,14 +36,10 @@ async function softDemo(command: readonly string[]): Promise<number> {
       if (file !== undefined) {
         return await run(file, args);
       }
-      process.stdout.write(`\nvfring over soft VFs, ${await openMpiVersion()}, 2 ranks on this machine\n`);
-      for (const [program, ...args] of benchmarks) {
-        process.stdout.write('\n');
-        const status = await run('vfring', ['run', '--local', 'vf', '-n', '2', '--', program, ...args]);
-        if (status !== 0) {
-          return status;
-        }
-      }
+      const say = (line: string): boolean => process.stdout.write(`${line}\n`);
+      say(`\nvfring over soft VFs and its peers, ${await openMpiVersion()}, 2 ranks on this machine\n`);
+      const columns = await measure(site.scratch, site.env, say);
+      say(`\n${demoTable(columns).join('\n')}\n\n${meaning(columns).join('\n')}`);
       return 0;
     } finally {
       await daemon.stop();

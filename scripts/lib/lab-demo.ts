@@ -76,6 +76,8 @@ export async function runLabDemo(command: readonly string[]): Promise<number> {
       }
     }
     await counters('after');
+    process.stdout.write('\nThese times are those of an emulated machine and say nothing about hardware. Ratios between figures of one such machine do:\n'
+      + 'npm run bench:lab measures vfring against btl/tcp and DPDK on the same VFs, see docs/performance/lab.md.\n');
     return 0;
   } finally {
     await guest.close();
