@@ -6,6 +6,7 @@ import path from 'node:path';
 import {setTimeout as sleep} from 'node:timers/promises';
 import type {Duplex} from 'node:stream';
 import {LabError, exitStatus} from './errors.js';
+import {tscKhz} from './host-clock.js';
 import {buildDir, consoleLog} from './paths.js';
 import type {Prepared} from './prepare.js';
 import {type Machine, type Port, fds, qemuArguments} from './qemu.js';
@@ -13,7 +14,7 @@ import {Qmp} from './qmp.js';
 
 /** Command line of QEMU for a machine; also what says which machine a saved state belongs to. */
 export function machineArguments(prepared: Prepared, machine: Machine): string[] {
-  return qemuArguments(machine, prepared.images, path.join(prepared.rootfs.root, 'usr/share'));
+  return qemuArguments(machine, prepared.images, path.join(prepared.rootfs.root, 'usr/share'), tscKhz(readFileSync('/proc/cpuinfo', 'latin1')));
 }
 
 /** Interrupt controllers and registers of every processor: enough to see which interrupt a halted guest misses. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import {describe, expect, it} from 'vitest';
 import {bzImagePayload} from '../src/boot-files.js';
+import {tscKhz} from '../src/host-clock.js';
 import {kernelFaults} from '../src/kernel-log.js';
 import {moduleLoadOrder} from '../src/modules-dep.js';
 import {defaultMachine, qemuArguments} from '../src/qemu.js';
@@ -28,6 +29,15 @@ describe('qemuArguments', () => {
     const args = qemu({append: 'x=1 y'});
     expect(args[args.indexOf('-append') + 1]).toMatch(/ x=1 y$/);
     expect(args.find((arg) => arg.includes('id=base'))).toContain('file=/b,,with,,comma,');
+  });
+
+  it('tells the guest the frequency of its time stamp counter, where that is known', () => {
+    const append = (khz?: number): string => {
+      const args = qemuArguments(defaultMachine, images, '/share', khz);
+      return args[args.indexOf('-append') + 1]!;
+    };
+    expect(append(2596144)).toContain(' tsc_early_khz=2596144');
+    expect(append()).not.toContain('tsc_early_khz');
   });
 
   it.each([-1, 9, 1.5])('refuses %d PFs', (pfs) => {
@@ -71,6 +81,19 @@ describe('bzImagePayload', () => {
     const broken = image();
     broken.writeUInt32LE(5000, 0x24c);
     expect(() => bzImagePayload(broken)).toThrow(/outside/);
+  });
+});
+
+describe('tscKhz', () => {
+  const cpuinfo = (flags: string): string => `processor\t: 0\ncpu MHz\t\t: 1200.000\nflags\t\t: ${flags}\nbogomips\t: 5192.28\nclflush size\t: 64\n`;
+
+  it('is half of the BogoMIPS where the counter runs evenly', () => {
+    expect(tscKhz(cpuinfo('fpu tsc constant_tsc rep_good nonstop_tsc cpuid'))).toBe(2596140);
+  });
+
+  it('is not known elsewhere', () => {
+    expect(tscKhz(cpuinfo('fpu tsc constant_tsc cpuid'))).toBeUndefined();
+    expect(tscKhz('processor\t: 0\n')).toBeUndefined();
   });
 });
 

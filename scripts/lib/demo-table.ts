@@ -85,8 +85,9 @@ export function meaning(columns: readonly Column[]): string[] {
   }
   const launches = ([, measured]: Figures): readonly number[] => measured.latency.get(bytes) ?? [];
   const ours = median(launches(us));
-  const peers = others.map((other) => compared(ours, median(launches(other)), other[0].name));
   const spread = Math.max(...all.map((one) => Math.max(...launches(one)) / Math.min(...launches(one))));
+  // A ratio between figures that chance has made would only mislead.
+  const peers = spread > QUIET_SPREAD ? [] : others.map((other) => compared(ours, median(launches(other)), other[0].name));
   return [
     `A message of ${size(bytes)} takes ${number(ours)} µs over vfring${peers.length > 0 ? `: ${peers.join(', ')}` : ''}. No kernel is on its way; each process drives a VF itself.`,
     'A soft VF is a file in memory, and the processes themselves play the card: these times are those of the software, and say nothing about hardware.',

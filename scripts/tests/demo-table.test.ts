@@ -40,6 +40,7 @@ describe('the demo', () => {
   it('says when other work disturbed it, and only then', () => {
     const disturbed: Column = { name: 'btl/tcp', measured: measured([10, 10, 500], [1, 1, 1]) };
     expect(meaning([vfring, disturbed]).join('\n')).toContain('50-fold');
+    expect(meaning([vfring, disturbed])[0]).not.toContain('times faster');
     expect(meaning([vfring, tcp, shared]).join('\n')).not.toContain('-fold');
   });
 
