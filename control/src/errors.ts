@@ -14,6 +14,7 @@ export const EXIT = {
   INTERNAL: 70,
   OS: 71,
   CANT_CREATE: 73,
+  IO: 74,
   NOT_CARRIED: 76,
   NO_PERMISSION: 77,
   CONFIG: 78,
@@ -237,6 +238,11 @@ export const CATALOGUE = {
     exit: EXIT.USAGE,
     message: '{what}',
     remedy: '{remedy}',
+  },
+  VFRING_ERR_OUTPUT: {
+    exit: EXIT.IO,
+    message: 'standard output cannot be written: {cause}',
+    remedy: 'what was printed is not all of it: make room, or print to another place, and repeat the command',
   },
   VFRING_ERR_NO_MPIRUN: {
     exit: EXIT.UNAVAILABLE,

@@ -5,7 +5,7 @@
  * Installed, this file is PREFIX/lib/vfring/control/src/paths.js; in the
  * source tree it is control/src/paths.ts, run through tsx.
  */
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 
 /** The folder that holds control/src: PREFIX/lib/vfring, or the repository. */
@@ -16,6 +16,12 @@ const installed = existsSync(installedAddon);
 
 /** PREFIX of the installation; in the source tree, the one that builds install to. */
 export const prefix = installed ? resolve(codeRoot, '../..') : join(codeRoot, 'build', 'prefix');
+
+/** Of this release. */
+export function version(): string {
+  const manifest = JSON.parse(readFileSync(join(codeRoot, 'package.json'), 'utf8')) as { version: string };
+  return manifest.version;
+}
 
 /** Path of the native addon. */
 export function addonPath(): string {

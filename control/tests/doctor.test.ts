@@ -51,11 +51,12 @@ async function healthy(): Promise<Machine> {
     release: '6.12.0-test',
     config: sriovConfig({ ens1: 2 }),
     configTrouble: undefined,
+    configUnread: false,
     status,
     statusTrouble: undefined,
     memlock: () => 8 << 20,
     stat: async (path) => harness.kernel.ops.stat(path),
-    openMpi: async () => 'Open MPI 5.0.7',
+    openMpi: async () => ({ found: 'Open MPI 5.0.7', oneSided: undefined }),
     softTool: '/x/vfring-softvf',
   };
   return { harness, files, patient, read, list };
@@ -127,6 +128,14 @@ describe('one thing broken', () => {
     ['no BTL', 'open-mpi', /mca_btl_vfring\.so is neither in/, /make install/, (m) => {
       m.patient.openMpi = () => Promise.reject(new VfringError('VFRING_ERR_NO_BTL', { folders: '/a nor in /b' }));
     }],
+    ['one-sided operations switched off', 'open-mpi', /^\/etc\/o\.conf keeps one-sided operations .*osc = \^ucx,pt2pt/, /^with a plain mpirun: --mca osc '\^ucx'$/, (m) => {
+      m.patient.openMpi = async () => ({ found: 'Open MPI 4.1.4', oneSided: { value: '^ucx,pt2pt', file: '/etc/o.conf', mended: '^ucx' } });
+    }],
+    ['no configuration that can be read, and a vfringd that has one', 'config', /cannot read .*vfringd runs/, /doctor --config FILE/, (m) => {
+      m.patient.config = undefined;
+      m.patient.configTrouble = 'cannot read the configuration /etc/x';
+      m.patient.configUnread = true;
+    }],
   ])('%s', async (_name, check, cause, remedy, breakIt) => {
     const machine = await healthy();
     await breakIt(machine);
@@ -158,5 +167,19 @@ describe('one thing broken', () => {
     const reports = await examine(CHECKS, patient);
     expect(reports.map(({ check }) => check)).not.toContain('iommu');
     expect(reports.find(({ check }) => check === 'soft')).toMatchObject({ verdict: 'fail' });
+  });
+
+  test('soft VFs by the word of vfringd alone, on a machine that has nothing of real ones', async () => {
+    const { patient, list, files } = await healthy();
+    Object.assign(list, { 'class/iommu': [], 'bus/pci/drivers': [] });
+    files['/proc/interrupts'] = 'PCI-MSI eth0';
+    files[patient.softTool] = 'ELF';
+    patient.config = undefined;
+    patient.configTrouble = 'cannot read the configuration /etc/vfring/vfringd.yaml';
+    patient.configUnread = true;
+    patient.status = { ...patient.status, provider: 'soft', policy: { memlock_bytes: -1 } } as unknown as StatusView;
+    const reports = await examine(CHECKS, patient);
+    expect(reports.filter(({ verdict }) => verdict === 'fail')).toEqual([]);
+    expect(reports.find(({ check }) => check === 'soft')).toMatchObject({ verdict: 'ok', cause: '2, says vfringd' });
   });
 });

@@ -84,6 +84,7 @@ export const newJobSchema = z.strictObject({
   time_limit_s: z.int().min(1).max(315_360_000).optional(),
   wait_s: z.int().min(0).max(604_800).optional().describe('wait so long when the VFs are not free; 0: be refused'),
   uid: z.int().min(0).max(2 ** 32 - 2).optional().describe('for administrators: whose job it is'),
+  one_run: z.boolean().optional().describe('it is of one run of a program, and ends when its last process has'),
 });
 
 export const vfSchema = z.object({

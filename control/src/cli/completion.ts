@@ -71,6 +71,11 @@ _${name}() {
     local current="\${COMP_WORDS[COMP_CWORD]}" at="" words="" i
     COMPREPLY=()
     for ((i = 1; i < COMP_CWORD; i++)); do
+        if [[ "$at" == run && "\${COMP_WORDS[i]}" == -- ]]; then
+            # The program's own: its name, then files (-o default).
+            ((i == COMP_CWORD - 1)) && COMPREPLY=($(compgen -c -- "$current"))
+            return
+        fi
         ${pathFinder(all, '${COMP_WORDS[i]}')}
     done
     case "$at" in
@@ -98,6 +103,13 @@ _${name}() {
     local at="" files="" i
     local -a found
     for ((i = 2; i < CURRENT; i++)); do
+        if [[ "$at" == run && "\${words[i]}" == -- ]]; then
+            # The program's own, whatever it offers.
+            shift $i words
+            (( CURRENT -= i ))
+            _normal
+            return
+        fi
         ${pathFinder(all, '${words[i]}')}
     done
     case "$at" in
@@ -138,6 +150,10 @@ function fish(name: string, all: readonly Words[]): string {
 function __${name}_at --description 'true when the commands typed so far are these'
     set -l at
     for word in (commandline -opc)[2..-1]
+        # The program's own: files.
+        if test "$at" = run; and test "x$word" = x--
+            return 1
+        end
         set -l longer (string join ' ' -- $at $word)
         contains -- $longer ${known.map(quoted).join(' ')}
         and set at $longer

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** vfring: the command line. */
+import '../signals.js';
 import { CommanderError } from 'commander';
-import { EXIT, asVfringError } from '../errors.js';
-import { outliveReaders } from '../stdio.js';
+import { EXIT, asVfringError, type VfringError } from '../errors.js';
+import { endWithStdout, outliveStderr } from '../stdio.js';
 import { ReportedError } from './api-client.js';
 import { say } from './output.js';
 import { buildProgram } from './program.js';
+import { splitCommandLine } from './run-args.js';
 
 async function main(): Promise<number> {
   try {
-    await buildProgram().parseAsync();
+    const { ours, commandLine } = splitCommandLine(process.argv.slice(2));
+    await buildProgram(commandLine).parseAsync(ours, { from: 'user' });
     return typeof process.exitCode === 'number' ? process.exitCode : EXIT.OK;
   } catch (error) {
     if (error instanceof CommanderError) {
@@ -17,11 +20,16 @@ async function main(): Promise<number> {
       return error.exitCode === 0 ? EXIT.OK : EXIT.USAGE;
     }
     const known = error instanceof ReportedError ? error : asVfringError(error);
-    say(`${known.code}: ${known.message}`);
-    say(`remedy: ${known.remedy}`);
+    complain(known);
     return known.exitStatus;
   }
 }
 
-outliveReaders();
+function complain({ code, message, remedy }: VfringError | ReportedError): void {
+  say(`${code}: ${message}`);
+  say(`remedy: ${remedy}`);
+}
+
+outliveStderr();
+endWithStdout(complain);
 process.exitCode = await main();

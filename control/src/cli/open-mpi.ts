@@ -105,6 +105,53 @@ export function componentPath(mpi: OpenMpi, prefix: string, env: NodeJS.ProcessE
   return { [variable]: [ownFolder, ...searched].join(':') };
 }
 
+/** MCA parameter by which Open MPI chooses who does one-sided operations. */
+export const ONE_SIDED = 'OMPI_MCA_osc';
+/** Options by which a user has a say in MCA parameters that cannot be seen here. */
+const PARAMETER_FILES = /^--?(tune|am|amca|gomca-params)$/;
+
+export interface OneSidedTrouble {
+  /** What the installation sets. */
+  readonly value: string;
+  /** The file that sets it. */
+  readonly file: string;
+  /** The same without the trouble. */
+  readonly mended: string;
+}
+
+/**
+ * Open MPI 4.1 does one-sided operations over a BTL without atomics, such as
+ * this one, by osc/pt2pt alone, which some installations (Debian 12's) switch
+ * off. Undefined where that is not so, or the user has chosen.
+ */
+export async function oneSidedTrouble(mpi: OpenMpi, env: NodeJS.ProcessEnv, exec: Exec): Promise<OneSidedTrouble | undefined> {
+  if (mpi.major !== 4) {
+    return undefined;
+  }
+  const result = await exec(ompiInfo(mpi.mpirun), ['--parsable', '--param', 'osc', 'base', '--level', '9']).catch(() => undefined);
+  const value = /^mca:osc:base:param:osc:value:(.*)$/m.exec(result?.stdout ?? '')?.[1] ?? '';
+  const file = /^mca:osc:base:param:osc:source:file \((.*?)(?::\d+)?\)$/m.exec(result?.stdout ?? '')?.[1];
+  const home = env['HOME'];
+  const names = value.replace(/^\^/, '').split(',');
+  if (file === undefined || (home && file.startsWith(`${home}/`)) || !value.startsWith('^') || !names.includes('pt2pt')) {
+    return undefined;
+  }
+  const left = names.filter((name) => name !== 'pt2pt');
+  // An empty list would be none at all; osc/ucx has nothing to do without pml/ucx.
+  return { value, file, mended: `^${left.length === 0 ? 'ucx' : left.join(',')}` };
+}
+
+/** What mpirun needs in its environment so that one-sided operations find a way between nodes. */
+export async function oneSided(mpi: OpenMpi, mpirunOptions: readonly string[], env: NodeJS.ProcessEnv, exec: Exec): Promise<NodeJS.ProcessEnv> {
+  const chosen = mpirunOptions.some((option, i) => PARAMETER_FILES.test(option.split('=', 1)[0] ?? '') ||
+    (/^--?(g|o)?mca$/.test(option) && mpirunOptions[i + 1] === 'osc'));
+  if (chosen || env[ONE_SIDED] !== undefined) {
+    return {};
+  }
+  const trouble = await oneSidedTrouble(mpi, env, exec);
+  return trouble === undefined ? {} : { [ONE_SIDED]: trouble.mended };
+}
+
 function resolveProgram(program: string): string {
   if (program.includes('/')) {
     return program;

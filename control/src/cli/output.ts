@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** What commands print: results on standard output, everything else on standard error. */
+import { writeOut } from '../stdio.js';
 
-export const out = (text: string): void => void process.stdout.write(`${text}\n`);
+export const out = (text: string): void => writeOut(`${text}\n`);
 export const say = (line: string): void => void process.stderr.write(`vfring: ${line}\n`);
 
 export interface JsonOption {

@@ -5,7 +5,8 @@
  * the others.
  */
 import { Command, Option } from 'commander';
-import { DEFAULT_CONFIG, defaultRunDir, prefix } from '../paths.js';
+import { DEFAULT_CONFIG, defaultRunDir, prefix, version } from '../paths.js';
+import { writeOut } from '../stdio.js';
 import { apiClient } from './api-client.js';
 import { say } from './output.js';
 import { RUN_USAGE, parseRunArgs } from './run-args.js';
@@ -25,13 +26,18 @@ The exit status is mpirun's; 76 if it is 0 but not every process took a VF.`;
 export const EXIT_HELP = `
 Exit statuses: 0 done; 64 wrong usage; 65 wrong input, no such job; 69 daemon or VF not available, a check
 failed; 70 a defect of vfring; 71 the operating system refused; 73 cannot create; 76 a run that vfring did not
-carry; 77 not permitted; 78 wrong configuration. vfring run has mpirun's own status.
+carry; 74 output cannot be written; 77 not permitted; 78 wrong configuration. vfring run has mpirun's own status.
 
-VFRING_RUN_DIR names another run directory than /run/vfring.`;
+VFRING_RUN_DIR names another run directory than /run/vfring.
 
-export function buildProgram(): Command {
+Manual page: man vfring.`;
+
+/** @param commandLine what stood behind "--" of `vfring run`: the user's program and its arguments, none of which is ours to read */
+export function buildProgram(commandLine: readonly string[] = []): Command {
   const program = new Command('vfring')
     .description('MPI over SR-IOV VFs: jobs and VFs of this node')
+    .version(`vfring ${version()}`, '-V, --version', 'print the version')
+    .configureOutput({ writeOut })
     .enablePositionalOptions()
     .addHelpText('after', EXIT_HELP)
     .exitOverride();
@@ -68,7 +74,7 @@ export function buildProgram(): Command {
     .allowUnknownOption()
     .addHelpText('after', RUN_HELP)
     .action(async (_arguments: string[], _options: object, command: Command) => {
-      const args = parseRunArgs(command.args);
+      const args = parseRunArgs(command.args, commandLine);
       const [{ run }, { exec }] = await Promise.all([import('./run.js'), import('../exec.js')]);
       process.exitCode = await run(args, { api: api(), exec, prefix, env: process.env, say });
     });

@@ -29,19 +29,34 @@ export const RUN_OPTIONS = [
 const RANKS_OPTIONS = new Set(['-n', '--n', '-np', '--np', '-c']);
 const HOST_OPTIONS = /^--?(H|host|hostfile|machinefile|default-hostfile|add-host|add-hostfile)$/;
 
-/** Throws VFRING_ERR_USAGE. */
-export function parseRunArgs(args: readonly string[]): RunArgs {
-  const split = args.indexOf('--');
-  const program = split < 0 ? [] : args.slice(split + 1);
+/**
+ * Takes the user's program off the command line before anybody looks for
+ * options in it: what follows the first "--" of `vfring run` is the program's,
+ * whole.
+ */
+export function splitCommandLine(args: readonly string[]): { readonly ours: readonly string[]; readonly commandLine: readonly string[] } {
+  const dash = args[0] === 'run' ? args.indexOf('--') : -1;
+  return dash < 0 ? { ours: args, commandLine: [] } : { ours: args.slice(0, dash), commandLine: args.slice(dash + 1) };
+}
+
+/**
+ * Throws VFRING_ERR_USAGE.
+ *
+ * @param ours what stood before "--"
+ * @param program what stood behind it
+ */
+export function parseRunArgs(ours: readonly string[], program: readonly string[]): RunArgs {
   if (program.length === 0) {
     throw usage('the program is missing: it comes after a double dash');
+  }
+  if (program[0]?.startsWith('-')) {
+    throw usage(`${program[0]} behind the double dash is no program, and mpirun would take it for an option of its own; a program of that name is ./${program[0]}`);
   }
   let local: Local = 'sm';
   let ranks: number | undefined;
   let mpirun = 'mpirun';
   const mpirunOptions: string[] = [];
 
-  const ours = args.slice(0, split);
   for (let i = 0; i < ours.length; i++) {
     const [option = '', attached] = splitOption(ours[i] ?? '');
     const value = (): string => {

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** `vfring run`: an mpirun whose messages go over VFs, and the proof that they did. */
 import { spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import os from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { JobView } from '../api/views.js';
-import { EXIT, VfringError, causeText } from '../errors.js';
+import { EXIT, VfringError, causeText, isVfringError } from '../errors.js';
 import type { Exec } from '../exec.js';
 import type { ApiClient } from './api-client.js';
 import { jobLines, jobTotals } from './job-report.js';
-import { btlList, componentPath, findOpenMpi } from './open-mpi.js';
+import { ONE_SIDED, btlList, componentPath, findOpenMpi, oneSided } from './open-mpi.js';
+import { SignalRelay } from './relay.js';
 import type { RunArgs } from './run-args.js';
 
 export interface RunContext {
@@ -23,18 +23,29 @@ export interface RunContext {
 
 /** Leases end as soon as the kernel reports that their processes did. */
 const LEASES_END_MS = 5000;
+/** A vfringd that is started anew, with the leases of its predecessor, answers within this. */
+const RESTART_MS = 2000;
 const POLL_MS = 50;
-const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** Returns the exit status: mpirun's own, or 76 when vfring did not carry the run. */
 export async function run(args: RunArgs, context: RunContext): Promise<number> {
-  const { api, env, say } = context;
-  const mpi = await findOpenMpi(args.mpirun, context.exec);
-  const extra = componentPath(mpi, context.prefix, env);
+  const relay = new SignalRelay();
+  try {
+    return await relayed(args, context, relay);
+  } finally {
+    relay.close();
+  }
+}
+
+async function relayed(args: RunArgs, context: RunContext, relay: SignalRelay): Promise<number> {
+  const { api, env, say, exec } = context;
+  const mpi = await findOpenMpi(args.mpirun, exec);
+  const extra = { ...componentPath(mpi, context.prefix, env), ...(await oneSided(mpi, args.mpirunOptions, env, exec)) };
   const btl = btlList(args.local, mpi.major);
-  const job = await api.createJob({ ranks: args.ranks });
+  const job = await api.createJob({ ranks: args.ranks, one_run: true });
   const way = args.local === 'vf' ? 'every message over VFs' : 'shared memory within a node, VFs between nodes';
-  say(`job ${job.id}: ${args.ranks} ranks, --local ${args.local}: ${way} (Open MPI ${mpi.version}, btl ${btl})`);
+  const osc = extra[ONE_SIDED] === undefined ? '' : `, osc ${extra[ONE_SIDED]}`;
+  say(`job ${job.id}: ${args.ranks} ranks, --local ${args.local}: ${way} (Open MPI ${mpi.version}, btl ${btl}${osc})`);
 
   const mpirunArgs = [
     ...['-n', String(args.ranks), '--mca', 'pml', 'ob1', '--mca', 'btl', btl, '-x', 'VFRING_JOB'],
@@ -42,54 +53,64 @@ export async function run(args: RunArgs, context: RunContext): Promise<number> {
     ...args.mpirunOptions,
     ...args.program,
   ];
-  const status = await runMpirun(mpi.mpirun, mpirunArgs, { ...env, ...extra, VFRING_JOB: job.id });
-  const report = await finishJob(api, job.id);
+  let status: number;
+  try {
+    status = relay.asked === undefined ? await runMpirun(mpi.mpirun, mpirunArgs, { ...env, ...extra, VFRING_JOB: job.id }, relay) : statusOf(relay.asked);
+  } catch (error) {
+    await finishJob(api, job.id).catch(() => undefined);
+    throw error;
+  }
+  let report: JobView;
+  try {
+    report = await finishJob(api, job.id);
+  } catch (error) {
+    // The run has been, whatever became of vfringd: its status is mpirun's.
+    say(`what the VFs of job ${job.id} carried is not known: ${causeText(error)}`);
+    return status;
+  }
   for (const line of jobLines(report)) {
     say(line);
   }
   return status === EXIT.OK ? judge(args, report, say) : status;
 }
 
-function runMpirun(mpirun: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
+function runMpirun(mpirun: string, args: readonly string[], env: NodeJS.ProcessEnv, relay: SignalRelay): Promise<number> {
   return new Promise((resolve, reject) => {
     const child = spawn(mpirun, args, { stdio: 'inherit', env });
-    const forward = (signal: NodeJS.Signals): void => {
-      // The terminal has sent it to mpirun already; a second one would abort it hard.
-      if (signal === 'SIGTERM' || !inForeground()) {
-        child.kill(signal);
-      }
-    };
-    FORWARDED.forEach((signal) => process.on(signal, forward));
-    const done = (): void => FORWARDED.forEach((signal) => void process.off(signal, forward));
+    relay.child = child;
     child.once('error', (error) => {
-      done();
+      relay.child = undefined;
       reject(new VfringError('VFRING_ERR_NO_MPIRUN', { mpirun, cause: causeText(error) }, { cause: error }));
     });
     child.once('exit', (code, signal) => {
-      done();
-      resolve(code ?? 128 + (signal === null ? 0 : os.constants.signals[signal]));
+      relay.child = undefined;
+      resolve(code ?? statusOf(signal));
     });
   });
 }
 
-/** True when this process group is the one that the keys of a terminal reach. */
-function inForeground(): boolean {
-  // Fields after the name: state, ppid, pgrp, session, tty_nr, tpgid (proc(5)).
-  const stat = readFileSync('/proc/self/stat', 'latin1');
-  const [, , group, , , foreground] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return group !== undefined && group === foreground;
+/** As a shell has it of a program that a signal ended. */
+function statusOf(signal: NodeJS.Signals | null): number {
+  return 128 + (signal === null ? 0 : os.constants.signals[signal]);
 }
 
-/** Waits for the job's leases to end, so that its figures are final, and ends it. */
+/** Waits for the job's leases to end, so that its figures are final, and ends it. Throws when vfringd does not come back. */
 async function finishJob(api: ApiClient, id: string): Promise<JobView> {
-  for (let waited = 0; waited < LEASES_END_MS; waited += POLL_MS) {
-    const job = await api.job(id);
-    if (job.leases.every((lease) => lease.state === 'ended')) {
-      break;
+  const start = performance.now();
+  for (;;) {
+    const waited = performance.now() - start;
+    try {
+      const job = await api.job(id);
+      if (waited >= LEASES_END_MS || job.leases.every((lease) => lease.state === 'ended')) {
+        return await api.endJob(id);
+      }
+    } catch (error) {
+      if (!isVfringError(error, 'VFRING_ERR_NO_DAEMON') || waited >= RESTART_MS) {
+        throw error;
+      }
     }
     await sleep(POLL_MS);
   }
-  return api.endJob(id);
 }
 
 function judge(args: RunArgs, report: JobView, say: (line: string) => void): number {

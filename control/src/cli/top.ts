@@ -2,6 +2,7 @@
 /** vfring top: the VFs and what they carry, again and again. */
 import type { StatusView, VfView } from '../api/views.js';
 import { formatSize } from '../config/units.js';
+import { writeOut } from '../stdio.js';
 import type { ApiClient } from './api-client.js';
 import { table } from './output.js';
 
@@ -10,6 +11,7 @@ const ENTER = '\x1b[?1049h\x1b[?25l';
 const LEAVE = '\x1b[?25h\x1b[?1049l';
 
 export interface Look {
+  /** In ms, by a clock that nobody sets. */
   readonly at: number;
   readonly status: StatusView;
 }
@@ -64,7 +66,7 @@ export async function top(api: ApiClient, options: { intervalMs: number; times: 
     }
   };
   if (live) {
-    stdout.write(ENTER);
+    writeOut(ENTER);
     if (stdin.isTTY) {
       stdin.setRawMode(true).resume().on('data', onKey);
     }
@@ -72,9 +74,9 @@ export async function top(api: ApiClient, options: { intervalMs: number; times: 
   }
   try {
     while (!stopped && left-- > 0) {
-      const look = { at: Date.now(), status: await api.status() };
+      const look = { at: performance.now(), status: await api.status() };
       const text = topText(look, before, live ? stdout.rows : Number.POSITIVE_INFINITY);
-      stdout.write(live ? `${CLEAR}${text.split('\n').map((line) => line.slice(0, stdout.columns)).join('\n')}` : `${text}\n`);
+      writeOut(live ? `${CLEAR}${text.split('\n').map((line) => line.slice(0, stdout.columns)).join('\n')}` : `${text}\n`);
       before = look;
       if (left > 0 && !stopped) {
         await new Promise<void>((resolve) => {
@@ -88,7 +90,7 @@ export async function top(api: ApiClient, options: { intervalMs: number; times: 
     }
   } finally {
     if (live) {
-      stdout.write(LEAVE);
+      writeOut(LEAVE);
       if (stdin.isTTY) {
         stdin.off('data', onKey).setRawMode(false).pause();
       }

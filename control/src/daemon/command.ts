@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** The options of vfringd: for itself, its help and its manual page. */
 import { Command } from 'commander';
-import { DEFAULT_CONFIG, defaultRunDir } from '../paths.js';
+import { DEFAULT_CONFIG, defaultRunDir, version } from '../paths.js';
 
 export interface DaemonArguments {
   readonly config: string;
@@ -12,14 +12,17 @@ export interface DaemonArguments {
 
 const NOTES = `
 SIGTERM and SIGINT end it; leases of living processes go on, and the next vfringd takes them over. SIGHUP makes it
-take its configuration file over, unless that would disturb a running process.
+take its configuration file over, unless that would disturb a running process. SIGUSR1 and SIGUSR2 mean nothing to it.
 
 When both sockets take requests it prints a line that begins with "vfringd ready" on standard output, and tells
 systemd (NOTIFY_SOCKET). Exit statuses: 0 ended by a signal; 64 wrong usage; 69 PF, VF or module not available, or
-another vfringd runs; 70 a defect; 71 the operating system refused; 73 run directory or ledger; 78 wrong configuration.`;
+another vfringd runs; 70 a defect; 71 the operating system refused; 73 run directory or ledger; 78 wrong configuration.
+
+Manual page: man 8 vfringd.`;
 
 export function daemonCommand(): Command {
   return new Command('vfringd')
+    .version(`vfringd ${version()}`, '-V, --version', 'print the version')
     .description('gives the VFs of this node to MPI processes and takes them back')
     .option('--config <file>', 'configuration', DEFAULT_CONFIG)
     .option('--run-dir <dir>', 'where the sockets are (VFRING_RUN_DIR)', defaultRunDir())

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** vfringd: the daemon's command line. */
+import '../signals.js';
 import { setFlagsFromString } from 'node:v8';
 import { CommanderError } from 'commander';
 import { loadConfig } from '../config/load.js';
@@ -10,7 +11,7 @@ import { createLog, type Log } from '../log.js';
 import { native } from '../native.js';
 import { defaultStateDir, ledgerFile, leaseSocket } from '../paths.js';
 import { createProvider } from '../providers/index.js';
-import { outliveReaders } from '../stdio.js';
+import { outliveStderr, outliveStdout } from '../stdio.js';
 import { surplusCapabilities } from './capabilities.js';
 import { daemonCommand, type DaemonArguments } from './command.js';
 import { Daemon } from './daemon.js';
@@ -109,5 +110,6 @@ function notify(log: Log, text: string): void {
   }
 }
 
-outliveReaders();
+outliveStderr();
+outliveStdout();
 process.exitCode = await main();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** What a check of the doctor is, and how all are run. */
 import type { StatusView } from '../api/views.js';
+import type { OneSidedTrouble } from '../cli/open-mpi.js';
 import type { Config } from '../config/schema.js';
 import { causeText, isVfringError } from '../errors.js';
 import type { Exec } from '../exec.js';
@@ -29,13 +30,15 @@ export interface Patient {
   readonly config: Config | undefined;
   /** Why there is no configuration. */
   readonly configTrouble: string | undefined;
+  /** There is no file to read, or not for this user. */
+  readonly configUnread: boolean;
   readonly status: StatusView | undefined;
   /** Why the daemon did not answer. */
   readonly statusTrouble: string | undefined;
   readonly memlock: () => LimitBytes;
   readonly stat: (path: string) => Promise<NodeStat>;
-  /** Throws, with message and remedy, when Open MPI or the BTL is missing. Returns what was found. */
-  readonly openMpi: () => Promise<string>;
+  /** Throws, with message and remedy, when Open MPI or the BTL is missing. Returns what was found, and what its installation keeps from one-sided operations. */
+  readonly openMpi: () => Promise<{ readonly found: string; readonly oneSided: OneSidedTrouble | undefined }>;
   readonly softTool: string;
 }
 
@@ -59,7 +62,9 @@ export const unknown = (cause: string, remedy = ''): Finding => ({ verdict: 'unk
 
 /** In order. A check that breaks down is itself a finding. */
 export async function examine(checks: readonly Check[], patient: Patient): Promise<Report[]> {
-  const kind = patient.config?.provider.soft === undefined ? 'sriov' : 'soft';
+  const { config, status } = patient;
+  // What vfringd says counts where its configuration is another than the one that was looked at.
+  const kind = config === undefined ? (status?.provider ?? 'sriov') : config.provider.soft === undefined ? 'sriov' : 'soft';
   const reports: Report[] = [];
   for (const { id, title, only, run } of checks) {
     if (only !== undefined && only !== kind) {

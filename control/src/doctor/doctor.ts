@@ -3,9 +3,9 @@
 import { readFileSync } from 'node:fs';
 import os from 'node:os';
 import type { ApiClient } from '../cli/api-client.js';
-import { checkLoads, componentPath, findOpenMpi } from '../cli/open-mpi.js';
+import { checkLoads, componentPath, findOpenMpi, oneSidedTrouble } from '../cli/open-mpi.js';
 import { loadConfig } from '../config/load.js';
-import { causeText } from '../errors.js';
+import { causeText, isVfringError } from '../errors.js';
 import { exec } from '../exec.js';
 import { RLIMIT_MEMLOCK, prlimit } from '../libc.js';
 import { libexecDir, prefix } from '../paths.js';
@@ -19,17 +19,18 @@ export const CHECKS = [...MACHINE_CHECKS, ...NODE_CHECKS];
 const SELF = 0;
 
 export async function doctor(api: ApiClient, configFile: string, mpirun: string): Promise<Report[]> {
-  const [config, configTrouble] = await settle(loadConfig(configFile));
-  const [status, statusTrouble] = await settle(api.status());
+  const [config, configError] = await settle(loadConfig(configFile));
+  const [status, statusError] = await settle(api.status());
   return examine(CHECKS, {
     sysfs: realSysfs(),
     file: readText,
     exec,
     release: os.release(),
     config,
-    configTrouble,
+    configTrouble: configError === undefined ? undefined : causeText(configError),
+    configUnread: isVfringError(configError, 'VFRING_ERR_CONFIG_READ'),
     status,
-    statusTrouble,
+    statusTrouble: statusError === undefined ? undefined : causeText(statusError),
     memlock: () => prlimit(SELF, RLIMIT_MEMLOCK).soft,
     stat: (path) => nodeOps.stat(path),
     openMpi: async () => {
@@ -39,17 +40,17 @@ export async function doctor(api: ApiClient, configFile: string, mpirun: string)
       await checkLoads(mpi, path, exec);
       const searched = Object.values(path).join(':').split(':');
       const where = searched[0] !== own ? searched[0] : `${own} (vfring run adds it; for a plain mpirun set OMPI_MCA_opal_mca_base_component_path)`;
-      return `Open MPI ${mpi.version}, the BTL is in ${where}`;
+      return { found: `Open MPI ${mpi.version}, the BTL is in ${where}`, oneSided: await oneSidedTrouble(mpi, process.env, exec) };
     },
     softTool: `${libexecDir()}/vfring-softvf`,
   });
 }
 
-async function settle<T>(work: Promise<T>): Promise<[T | undefined, string | undefined]> {
+async function settle<T>(work: Promise<T>): Promise<[value: T | undefined, error: unknown]> {
   try {
     return [await work, undefined];
   } catch (error) {
-    return [undefined, causeText(error)];
+    return [undefined, error];
   }
 }
 

@@ -3,7 +3,9 @@
 import { pinnedPerRank } from '../cli/preflight.js';
 import type { PfConfig } from '../config/schema.js';
 import { formatSize } from '../config/units.js';
+import { shellWord } from '../shell.js';
 import { isVfringError, causeText } from '../errors.js';
+import type { LimitBytes } from '../libc.js';
 import { DRIVER, deviceDir } from '../providers/sriov/observe.js';
 import { selectPfs } from '../providers/sriov/select.js';
 import { fail, ok, unknown, warn, type Check, type Finding, type Patient } from './check.js';
@@ -17,9 +19,15 @@ export const NODE_CHECKS: readonly Check[] = [
   {
     id: 'config',
     title: 'configuration',
-    run: ({ config, configTrouble }) => [
-      config === undefined ? fail(configTrouble ?? 'there is none', 'mend it: vfring config check FILE; docs/configuration.md has the fields') : ok('good'),
-    ],
+    run({ config, configTrouble, configUnread, status }) {
+      if (config !== undefined) {
+        return [ok('good')];
+      }
+      const trouble = configTrouble ?? 'there is none';
+      return [configUnread && status !== undefined
+        ? unknown(`${trouble}; vfringd runs, so it has another`, 'name the one that vfringd has: vfring doctor --config FILE')
+        : fail(trouble, 'mend it: vfring config check FILE; docs/configuration.md has the fields')];
+    },
   },
   {
     id: 'pf',
@@ -37,11 +45,13 @@ export const NODE_CHECKS: readonly Check[] = [
     id: 'soft',
     title: 'soft VFs',
     only: 'soft',
-    run: ({ file, softTool, config }) => [
-      file(softTool) === undefined
-        ? fail(`the tool ${softTool} is not there`, 'install vfring whole, or say where the tool is: VFRING_LIBEXEC=DIR')
-        : ok(`${config?.provider.soft?.vfs ?? 0} in ${config?.provider.soft?.dir ?? ''}`),
-    ],
+    run({ file, softTool, config, status }) {
+      if (file(softTool) === undefined) {
+        return [fail(`the tool ${softTool} is not there`, 'install vfring whole, or say where the tool is: VFRING_LIBEXEC=DIR')];
+      }
+      const soft = config?.provider.soft;
+      return [ok(soft === undefined ? `${status?.vfs.length ?? 0}, says vfringd` : `${soft.vfs} in ${soft.dir}`)];
+    },
   },
   {
     id: 'daemon',
@@ -103,7 +113,10 @@ export const NODE_CHECKS: readonly Check[] = [
     title: 'Open MPI and the BTL',
     async run({ openMpi }) {
       try {
-        return [ok(await openMpi())];
+        const { found, oneSided } = await openMpi();
+        return oneSided === undefined ? [ok(found)] : [ok(found), warn(
+          `${oneSided.file} keeps one-sided operations between nodes from running (osc = ${oneSided.value}): Open MPI 4.1 needs osc/pt2pt for them; vfring run sets that`,
+          `with a plain mpirun: --mca osc ${shellWord(oneSided.mended)}`)];
       } catch (error) {
         return [isVfringError(error) ? fail(error.message, error.remedy) : fail(causeText(error), 'see vfring run --help')];
       }
@@ -208,8 +221,10 @@ async function checkGroups(config: PfConfig, patient: Patient): Promise<Finding[
 }
 
 function checkMemlock({ memlock, config, status }: Patient): Finding[] {
-  const need = pinnedPerRank(Math.max(1500, ...(config?.provider.sriov?.pf.map((pf) => pf.mtu) ?? []), config?.provider.soft?.mtu ?? 0));
-  const policy = config?.limits.memlock;
+  const mtus = config === undefined ? status?.vfs.map(({ mtu }) => mtu) : [...(config.provider.sriov?.pf.map((pf) => pf.mtu) ?? []), config.provider.soft?.mtu ?? 0];
+  const need = pinnedPerRank(Math.max(1500, ...(mtus ?? [])));
+  const told = (): LimitBytes | undefined => (status?.policy.memlock_bytes === -1 ? 'unlimited' : status?.policy.memlock_bytes);
+  const policy = config === undefined ? told() : config.limits.memlock;
   const found: Finding[] = [];
   if (policy !== undefined && policy !== 'unlimited' && policy < need) {
     found.push(fail(`limits: memlock: ${formatSize(policy)} is less than a process needs, about ${formatSize(need)}`, `set it to ${formatSize(need * 4)} or more`));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Both programs as users start them. */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { existsSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { native } from '../../src/native.js';
@@ -29,6 +29,19 @@ describe('exit statuses and messages', () => {
     for (const program of ['vfring', 'vfringd'] as const) {
       expect(command(program, '--help')).toMatchObject({ status: 0, err: '' });
     }
+  });
+
+  test('a version is no error, and is the release\'s', () => {
+    const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
+    for (const program of ['vfring', 'vfringd'] as const) {
+      expect(command(program, '--version')).toEqual({ status: 0, out: `${program} ${version}\n`, err: '' });
+    }
+  });
+
+  test.each(['-h 0.01', '--help', '--version', '-- -h'])('what follows the program is its own: p %s', (text) => {
+    // Asked for a run, vfring says that there is no daemon, or no Open MPI.
+    const { status, out } = command('vfring', 'run', '-n', '2', '--', './p', ...text.split(' '));
+    expect({ status, out }).toEqual({ status: 69, out: '' });
   });
 
   test.each<[keyof typeof main, string[], number]>([

@@ -25,6 +25,9 @@ const EXPECTED = new Map([
   // A number, which nothing here can know.
   ['vfring job create --vfs ', []],
   ['vfring man', []],
+  // What follows the double dash is the program's: none of it is vfring's.
+  ['vfring run -n 2 -- ./p --lo', []],
+  ['vfring run -- ./p job e', []],
 ]);
 
 /** bash is everywhere; the others are tested where they are installed. */

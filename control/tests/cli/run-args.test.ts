@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { describe, expect, test } from 'vitest';
-import { parseRunArgs } from '../../src/cli/run-args.js';
+import { parseRunArgs, splitCommandLine } from '../../src/cli/run-args.js';
 
-const parse = (text: string) => parseRunArgs(text.split(' '));
+const parseWords = (words: readonly string[]) => {
+  const { ours, commandLine } = splitCommandLine(['run', ...words]);
+  return parseRunArgs(ours.slice(1), commandLine);
+};
+const parse = (text: string) => parseWords(text.split(' '));
 
 describe('vfring run', () => {
   test('takes its own options, passes on the rest', () => {
@@ -23,11 +27,20 @@ describe('vfring run', () => {
   test('shared memory within a node is the default', () => expect(parse('-n 1 -- p').local).toBe('sm'));
 
   test('an empty argument stays one', () => {
-    expect(parseRunArgs(['-n', '1', '-x', '', '--', 'p', '']).mpirunOptions).toEqual(['-x', '']);
+    expect(parseWords(['-n', '1', '-x', '', '--', 'p', ''])).toMatchObject({ mpirunOptions: ['-x', ''], program: ['p', ''] });
   });
 
   test('a double dash of the program is the program\'s', () => {
     expect(parse('-n 1 -- p -- q').program).toEqual(['p', '--', 'q']);
+    expect(parse('-n 1 -- p --').program).toEqual(['p', '--']);
+  });
+
+  test.each(['-h 0.01', '--help', '--version', '-n 3 --local vf', '-- -h', 'run -- x'])('%s of the program is the program\'s', (text) => {
+    expect(parse(`-n 1 -- p ${text}`)).toMatchObject({ ranks: 1, local: 'sm', mpirunOptions: [], program: ['p', ...text.split(' ')] });
+  });
+
+  test('a double dash of another command is left to it', () => {
+    expect(splitCommandLine(['job', '--', 'x'])).toEqual({ ours: ['job', '--', 'x'], commandLine: [] });
   });
 
   test.each(['-H a,b', '--host a:2', '--hostfile f', '--machinefile f', '-host a'])('%s: ranks may be elsewhere', (option) =>
@@ -37,6 +50,7 @@ describe('vfring run', () => {
   test.each([
     ['-n 2 p', /program is missing/],
     ['-n 2 --', /program is missing/],
+    ['-n 2 -- -h', /-h behind the double dash is no program.*\.\/-h/],
     ['--local vf -- p', /number of processes is missing/],
     ['-n 0 -- p', /whole number/],
     ['-n x -- p', /whole number/],

@@ -1,53 +1,30 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** `vfring run` against a real daemon, with an mpirun that only looks like one. */
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { apiClient } from '../../src/cli/api-client.js';
-import { btlList, checkLoads, componentPath, findOpenMpi } from '../../src/cli/open-mpi.js';
-import { parseRunArgs } from '../../src/cli/run-args.js';
+import { btlList, checkLoads, componentPath, findOpenMpi, oneSided } from '../../src/cli/open-mpi.js';
+import { parseRunArgs, splitCommandLine } from '../../src/cli/run-args.js';
 import { run } from '../../src/cli/run.js';
 import { exec } from '../../src/exec.js';
+import { fakeOpenMpi, script } from '../helpers/fake-mpi.js';
 import { startNode } from '../helpers/fake-node.js';
 import { tempDir } from '../helpers/temp-dir.js';
 
 const HOLDER = join(import.meta.dirname, '../helpers/lease-holder.mjs');
 
-function script(path: string, body: string): void {
-  writeFileSync(path, `#!/bin/sh\n${body}\n`);
-  chmodSync(path, 0o755);
-}
-
-/** A folder with an mpirun that notes its arguments and then does `body`. */
-function fakeOpenMpi(dir: string, body: string, version = '5.0.7', btlIn: 'components' | 'prefix' | 'nowhere' = 'components') {
-  const bin = join(dir, 'bin');
-  const components = join(dir, 'components');
-  const prefix = join(dir, 'prefix');
-  [bin, components, join(prefix, 'lib', 'openmpi')].forEach((folder) => mkdirSync(folder, { recursive: true }));
-  script(
-    join(bin, 'mpirun'),
-    `if [ "$1" = --version ]; then echo "mpirun (Open MPI) ${version}"; exit 0; fi
-printf '%s\\n' "$@" > ${dir}/arguments
-env > ${dir}/environment
-${body}`,
-  );
-  script(join(bin, 'ompi_info'), `echo path:pkglibdir:${components}`);
-  if (btlIn !== 'nowhere') {
-    writeFileSync(join(btlIn === 'components' ? components : join(prefix, 'lib', 'openmpi'), 'mca_btl_vfring.so'), '');
-  }
-  return { mpirun: join(bin, 'mpirun'), components, prefix };
-}
-
 /** Shell text of a rank that leases a VF, waits for the answer, and ends. */
 const rank = (lease: string, index: number): string =>
   `${process.execPath} ${HOLDER} ${lease} '{"v":1,"op":"lease","count":1,"job":"'$VFRING_JOB'","rank":${index},"ranks":2}' </dev/null >/dev/null`;
 
-async function runIt(body: (lease: string) => string, args: string, version?: string, btlIn?: 'components' | 'prefix' | 'nowhere') {
+async function runIt(body: (lease: string) => string, args: string, version?: string, btlIn?: 'components' | 'prefix' | 'nowhere', info?: string) {
   const node = await startNode();
   const dir = tempDir();
-  const mpi = fakeOpenMpi(dir, body(node.lease), version, btlIn);
+  const mpi = fakeOpenMpi(dir, body(node.lease), version, btlIn, info);
   const said: string[] = [];
-  const status = await run(parseRunArgs(['--mpirun', mpi.mpirun, ...args.split(' ')]), {
+  const { ours, commandLine } = splitCommandLine(['run', '--mpirun', mpi.mpirun, ...args.split(' ')]);
+  const status = await run(parseRunArgs(ours.slice(1), commandLine), {
     api: apiClient(node.runDir),
     exec,
     prefix: mpi.prefix,
@@ -145,6 +122,39 @@ describe('Open MPI', () => {
     });
   });
 
+  describe('whose installation switches one-sided operations off', () => {
+    const FILE = '/etc/openmpi/openmpi-mca-params.conf';
+    const says = (value: string, source: string) => async () => ({
+      status: 0, stderr: '', stdout: `mca:osc:base:param:osc:value:${value}\nmca:osc:base:param:osc:source:${source}\n`,
+    });
+    const mpi = { mpirun: '/usr/bin/mpirun', components: '/c', version: '4.1.4', major: 4 };
+    const debian = says('^ucx,pt2pt', `file (${FILE}:70)`);
+    const env = { HOME: '/home/x' };
+
+    test('has osc/pt2pt again, and nothing else of it changes', async () => {
+      expect(await oneSided(mpi, [], env, debian)).toEqual({ OMPI_MCA_osc: '^ucx' });
+      expect(await oneSided(mpi, [], env, says('^pt2pt', `file (${FILE}:1)`))).toEqual({ OMPI_MCA_osc: '^ucx' });
+    });
+
+    test.each<[string, Parameters<typeof oneSided>]>([
+      ['an Open MPI that needs none', [{ ...mpi, version: '5.0.7', major: 5 }, [], env, debian]],
+      ['one that switches nothing off', [mpi, [], env, says('', 'default')]],
+      ['one that has chosen pt2pt', [mpi, [], env, says('pt2pt', `file (${FILE}:70)`)]],
+      ['an environment that says otherwise', [mpi, [], { ...env, OMPI_MCA_osc: '^pt2pt' }, debian]],
+      ['a file of the user that does', [mpi, [], env, says('^pt2pt', 'file (/home/x/.openmpi/mca-params.conf:3)')]],
+      ['an option that does', [mpi, ['--mca', 'osc', 'rdma'], env, debian]],
+      ['a file of options', [mpi, ['--tune', 'mine.conf'], env, debian]],
+      ['no ompi_info', [mpi, [], env, () => Promise.reject(new Error('ENOENT'))]],
+    ])('%s: nothing is set', async (_name, args) => expect(await oneSided(...args)).toEqual({}));
+
+    test('and vfring run says what it sets', async () => {
+      const { said, environment } = await runIt(() => 'exit 1', '-n 1 -- p', '4.1.4', 'components',
+        `mca:osc:base:param:osc:value:^ucx,pt2pt\nmca:osc:base:param:osc:source:file (${FILE}:70)`);
+      expect(said[0]).toMatch(/btl self,vader,vfring, osc \^ucx\)$/);
+      expect(environment()).toContain('OMPI_MCA_osc=^ucx\n');
+    });
+  });
+
   test('without the BTL is refused before anything runs', async () => {
     await expect(runIt(() => 'exit 0', '-n 1 -- p', '5.0.7', 'nowhere')).rejects.toMatchObject({
       code: 'VFRING_ERR_NO_BTL',
@@ -172,7 +182,7 @@ describe('Open MPI', () => {
 test('without a daemon nothing is run: status 69, with the socket named', async () => {
   const dir = tempDir();
   const mpi = fakeOpenMpi(dir, 'exit 0');
-  const work = run(parseRunArgs(['--mpirun', mpi.mpirun, '-n', '1', '--', 'p']), {
+  const work = run(parseRunArgs(['--mpirun', mpi.mpirun, '-n', '1'], ['p']), {
     api: apiClient(join(dir, 'run')),
     exec,
     prefix: mpi.prefix,

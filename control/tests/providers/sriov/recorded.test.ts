@@ -102,8 +102,8 @@ describe('the doctor', () => {
     const status = { pid: 7, provider: 'sriov', vfs: [] } as unknown as StatusView;
     const reports = await examine(CHECKS, {
       sysfs: machine.sysfs, file: machine.file, exec: machine.exec, release: machine.recording.release,
-      config: sriovConfig({ [PF]: vfs }), configTrouble: undefined, status, statusTrouble: undefined,
-      memlock: () => 'unlimited', stat: async () => ({ uid: 0, mode: 0o600 }), openMpi: async () => 'Open MPI', softTool: '',
+      config: sriovConfig({ [PF]: vfs }), configTrouble: undefined, configUnread: false, status, statusTrouble: undefined,
+      memlock: () => 'unlimited', stat: async () => ({ uid: 0, mode: 0o600 }), openMpi: async () => ({ found: 'Open MPI', oneSided: undefined }), softTool: '',
     });
     return reports.filter(({ verdict }) => verdict === 'fail');
   };
