@@ -30,6 +30,7 @@ const PROVIDER: Provider = {
   counterBits: 32,
   sampleEveryMs: 1000,
   looksWhenGranting: true,
+  countersStandStill: true,
   plan: async () => [],
   provision: async () => VFS,
   health: async () => FREE,

@@ -101,7 +101,7 @@ export class VfKeeper {
 
   async #setFree(entry: PoolEntry): Promise<void> {
     this.#pool.setFree(entry);
-    entry.idle = (await this.counters(entry.vf)) ?? undefined;
+    entry.idle = this.#provider.countersStandStill ? ((await this.counters(entry.vf)) ?? undefined) : undefined;
   }
 
   #sick(entry: PoolEntry, reason: string): void {

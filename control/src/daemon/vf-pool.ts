@@ -21,7 +21,7 @@ export interface PoolEntry {
   /** A draining VF whose lease is over may be cut off; one found so at the start may finish. */
   force: boolean;
   linkUp: boolean;
-  /** The registers of a free VF, read when it fell free: nobody drives it, so they stand still. */
+  /** The registers of a free VF, read when it fell free, where they stand still until somebody drives it. */
   idle: VfCounters | undefined;
 }
 

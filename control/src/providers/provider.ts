@@ -68,6 +68,8 @@ export interface Provider {
   readonly counterBits: number;
   /** grant() refuses whatever a look by ready() would tell against: none is needed before. */
   readonly looksWhenGranting: boolean;
+  /** Counters of a VF that nobody drives stand still. Those of a real one do not: a reset of its PF, or a new MTU of it, clears them. */
+  readonly countersStandStill: boolean;
   /** How often to read the counters during a lease, so that no wrap is missed. */
   readonly sampleEveryMs: number;
 
@@ -116,16 +118,27 @@ export interface Provider {
   counters(vf: Vf): Promise<VfCounters>;
 }
 
-/** What two readings have between them, with one wrap at most. */
+/** No frame is longer: the largest frame of an 82576 has 9.5 KiB, and no Ethernet's has more than this. */
+const MAX_FRAME_BYTES = 65_536;
+
+/**
+ * What two readings have between them, with one wrap at most; or, if the
+ * counters were reset in between, as by a reset of the PF or a new MTU of it,
+ * what they have come to since. (What they had come to before that is lost.)
+ *
+ * Readings are seconds apart at most while the VF is driven. Half the range of
+ * frames does not pass in that time (2^31 frames of 64 bytes are 144 s at
+ * 10 Gb/s), so frames that seem to have come so far went back. Bytes may wrap,
+ * but not without frames.
+ */
 export function countersBetween(before: VfCounters, after: VfCounters, bits: number): VfCounters {
   const modulus = 2 ** bits;
   const between = (key: keyof VfCounters): number => (((after[key] - before[key]) % modulus) + modulus) % modulus;
-  return {
-    txFrames: between('txFrames'),
-    rxFrames: between('rxFrames'),
-    txBytes: between('txBytes'),
-    rxBytes: between('rxBytes'),
-  };
+  const [txFrames, rxFrames, txBytes, rxBytes] = [between('txFrames'), between('rxFrames'), between('txBytes'), between('rxBytes')];
+  const half = modulus / 2;
+  // Half a range of bytes for what comes between the readings of two registers.
+  const wentBack = (frames: number, bytes: number): boolean => frames >= half || bytes - half > frames * MAX_FRAME_BYTES;
+  return wentBack(txFrames, txBytes) || wentBack(rxFrames, rxBytes) ? after : { txFrames, rxFrames, txBytes, rxBytes };
 }
 
 export function addCounters(a: VfCounters, b: VfCounters): VfCounters {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Leases over the socket: given, given back, and taken back when a process ends. */
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { leaseReply } from '../../src/daemon/lease-messages.js';
 import type { Lease } from '../../src/daemon/lease.js';
@@ -9,8 +10,19 @@ import { eventually } from '../helpers/eventually.js';
 import { leasesOf, makeNode, startNode } from '../helpers/fake-node.js';
 import { vfBdf } from '../helpers/fake-kernel.js';
 import { ask, ended, leaseHolder, leaseRequest } from '../helpers/lease-client.js';
+import { World } from '../helpers/lease-world.js';
 import { tempDir } from '../helpers/temp-dir.js';
 import { PF_A, PF_B, softHarness, sriovHarness } from '../providers/harness.js';
+
+/** In memory, with one VF that is looked at as real ones are. */
+async function playedNode() {
+  const world = new World(join(tempDir(), 'l.db'), 1);
+  world.looksWhenGranting = false;
+  await world.start();
+  let pid = 0;
+  const lease = () => (world.daemon as NonNullable<World['daemon']>).manager.lease(1000, world.spawn(++pid, 1000), { count: 1, job: 'job', rank: 0, ranks: 1 });
+  return { world, lease };
+}
 
 const states = (node: Awaited<ReturnType<typeof startNode>>): string[] =>
   node.daemon.manager.pool.entries.map((entry) => entry.state);
@@ -288,14 +300,36 @@ describe('counters', () => {
     const node = await startNode({ vfs: 1 });
     const { child, reply } = await leaseHolder(node.lease, leaseRequest());
     const vf = reply.vfs[0] as unknown as Vf;
-    for (const txBytes of [3_000_000_000, 1_705_032_704, 410_065_408]) {
+    for (const [i, txBytes] of [3_000_000_000, 1_705_032_704, 410_065_408].entries()) {
       // 3e9, 6e9, 9e9... modulo 2^32
-      node.soft.setCounters(vf, { txFrames: 1, rxFrames: 0, txBytes, rxBytes: 0 });
+      node.soft.setCounters(vf, { txFrames: (i + 1) * 2_000_000, rxFrames: 0, txBytes, rxBytes: 0 });
       await node.daemon.manager.sample();
     }
     child.kill('SIGKILL');
     await eventually(() => states(node)[0] === 'free');
     expect(leasesOf(node, 'job')[0]?.vfs[0]?.traffic?.txBytes).toBe(3_000_000_000 + 3_000_000_000 + 3_000_000_000);
+  });
+
+  describe.each([['in a lease', true], ['between two leases', false]])('of a PF that was reset %s', (_when, within) => {
+    test('count what was carried, in the job and in the metrics', async () => {
+      const { world, lease } = await playedNode();
+      const frames = (n: number) => ({ txFrames: n, rxFrames: n, txBytes: n * 1000, rxBytes: n * 1000 });
+      const { manager, ledger } = world.daemon as NonNullable<World['daemon']>;
+      const carry = async (...readings: number[]): Promise<void> => {
+        const held = await lease();
+        for (const reading of readings) {
+          world.vf('vf0').counters = frames(reading);
+          await manager.sample();
+        }
+        await manager.release(held.pid, held.id);
+      };
+      await carry(91_701, ...(within ? [50] : []));
+      world.vf('vf0').counters = within ? frames(50) : frames(0);
+      await carry(within ? 350 : 300);
+      const total = ledger.leasesOf(1).reduce((sum, { vfs }) => sum + (vfs[0]?.traffic?.txFrames ?? 0), 0);
+      expect(total).toBe(91_701 + (within ? 50 : 0) + 300);
+      expect(ledger.vfTotals().get('vf0')).toEqual(frames(total));
+    });
   });
 
   test('that cannot be read at the end are unknown, not zero', async () => {

@@ -214,6 +214,7 @@ export class World {
     return {
       kind: 'soft',
       looksWhenGranting: this.looksWhenGranting,
+      countersStandStill: this.looksWhenGranting,
       counterBits: 32,
       sampleEveryMs: 1000,
       plan: async () => [],

@@ -18,6 +18,7 @@ const FILE: { readonly kind: 'file' } = { kind: 'file' };
 export class SoftProvider implements Provider {
   readonly kind = 'soft';
   readonly looksWhenGranting = true;
+  readonly countersStandStill = true;
   readonly counterBits = 32;
   /** 32 bits of octets last 2 s at 2 GB/s. */
   readonly sampleEveryMs = 2000;

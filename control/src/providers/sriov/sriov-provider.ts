@@ -40,6 +40,7 @@ export class SriovProvider implements Provider {
   readonly kind = 'sriov';
   /** It does not ask for the link. */
   readonly looksWhenGranting = false;
+  readonly countersStandStill = false;
   readonly counterBits = 32;
   /** 32 bits of octets last 3.4 s at 10 Gb/s. */
   readonly sampleEveryMs = 1000;
