@@ -10,8 +10,8 @@ type Sample = readonly [labels: Labels, value: number];
 
 const STATES: readonly PoolState[] = ['free', 'leased', 'draining', 'unhealthy'];
 
-export function metricsText(context: Pick<ApiContext, 'manager' | 'jobs' | 'ledger' | 'startedAt'>): string {
-  const { manager, jobs, ledger, startedAt } = context;
+export function metricsText(context: Pick<ApiContext, 'manager' | 'jobs' | 'ledger'>): string {
+  const { manager, jobs, ledger } = context;
   const { entries } = manager.pool;
   const active = jobs.active();
   const leased = entries.filter((entry) => entry.lease !== undefined && entry.leased !== undefined);
@@ -20,7 +20,7 @@ export function metricsText(context: Pick<ApiContext, 'manager' | 'jobs' | 'ledg
   const carried = (key: keyof VfCounters): Sample[] =>
     entries.map((entry) => [vfLabels(entry), (totals.get(entry.vf.name)?.[key] ?? 0)]);
   return [
-    metric('vfring_up_seconds', 'gauge', 'Time since vfringd started', [[{}, (Date.now() - startedAt) / 1000]]),
+    metric('vfring_up_seconds', 'gauge', 'Time since vfringd started', [[{}, process.uptime()]]),
     metric('vfring_vfs', 'gauge', 'VFs by state', STATES.map((state) => [{ state }, manager.pool.count(state)])),
     metric('vfring_vf_state', 'gauge', '1 for the state that a VF is in', entries.map((entry) => [{ ...vfLabels(entry), state: entry.state }, 1])),
     metric('vfring_vf_link_up', 'gauge', '1 when the VF had its link when last looked at', entries.map((entry) => [vfLabels(entry), entry.linkUp ? 1 : 0])),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** vfringd put together: provider, leases, sockets, and the rounds that keep them right. */
 import { apiServer, type ApiServer } from '../api/server.js';
+import type { Clock } from '../clock.js';
 import type { Config } from '../config/schema.js';
 import { causeText } from '../errors.js';
 import type { Log } from '../log.js';
@@ -30,6 +31,8 @@ export interface DaemonOptions {
   readonly prlimit: Prlimit;
   readonly numa: Numa;
   readonly log: Log;
+  /** For tests. */
+  readonly clock?: Clock;
   /** Reads the configuration again. Throws VFRING_ERR_CONFIG and the like. */
   readonly reload: () => Promise<Settings>;
   /** Announcements of the kernel that PFs or VFs have changed; without, the rounds find it. */
@@ -192,11 +195,12 @@ interface Parts {
 /** Everything that needs the run directory to be ours. Throws VFRING_ERR_LEDGER. */
 function assemble(options: DaemonOptions): Parts {
   const { config, provider, processes, addon, prlimit, numa, log } = options;
-  const ledger = new Ledger(options.ledgerFile);
-  const jobs = new JobRegistry(ledger);
+  const timed = options.clock && { clock: options.clock };
+  const ledger = new Ledger(options.ledgerFile, { ...timed });
+  const jobs = new JobRegistry(ledger, options.clock);
   const settings: Settings = { config, provider };
-  const manager = new LeaseManager({ settings, jobs, ledger, prlimit, numa, log });
-  const control = new JobControl({ manager, jobs, settings, log });
+  const manager = new LeaseManager({ settings, jobs, ledger, prlimit, numa, log, ...timed });
+  const control = new JobControl({ manager, jobs, ledger, settings, log, ...timed });
   const reload = async (force: boolean): Promise<readonly PlannedStep[]> => manager.reprovision(await options.reload(), force);
   return {
     ledger,

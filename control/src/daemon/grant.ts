@@ -3,6 +3,7 @@
  * How a lease comes about: VFs are picked, written down, handed over, and the
  * process's limit is raised. Whatever fails, all of it is undone.
  */
+import type { Clock } from '../clock.js';
 import type { Config, NumaPolicy } from '../config/schema.js';
 import { VfringError, causeText } from '../errors.js';
 import type { Ledger } from '../ledger/ledger.js';
@@ -29,6 +30,7 @@ export interface GrantContext {
   readonly numa: Numa;
   readonly numaPolicy: NumaPolicy;
   readonly log: Log;
+  readonly clock: Clock;
 }
 
 /** One process's wish, with the job that it belongs to. */
@@ -159,7 +161,7 @@ export async function handOver(asks: readonly Picked[], context: GrantContext): 
   }
   const granted = results.flatMap((result) => ('lease' in result ? [result] : []));
   try {
-    ledger.holdLeases(granted.map(({ lease: { key: id, memlockBytes, memlockBefore } }) => ({ id, memlockBytes, memlockBefore })), Date.now());
+    ledger.holdLeases(granted.map(({ lease: { key: id, memlockBytes, memlockBefore } }) => ({ id, memlockBytes, memlockBefore })), context.clock());
   } catch (error) {
     for (const { lease, entries } of granted) {
       // The last step is undone first: limits of one process that asked twice end where they began.
@@ -177,7 +179,7 @@ interface Begun {
 }
 
 function begin(asks: readonly Picked[], readings: readonly (readonly (VfCounters | null)[])[], context: GrantContext): Begun[] {
-  const grantedAt = Date.now();
+  const grantedAt = context.clock();
   const leases = asks.map((ask, i) => ({
     jobKey: ask.job.key, uid: ask.uid, pid: ask.process.pid, startTicks: ask.process.startTicks, rank: ask.request.rank, ranks: ask.request.ranks,
     grantedAt, dmaLimitBytes: limitOf(ask, context),
@@ -224,7 +226,7 @@ function prepare(key: number, vfs: readonly LeasedVf[], ask: Picked, context: Gr
   }
   return {
     key, id: leaseId(key), uid, pid: process.pid, job, rank: request.rank, ranks: request.ranks, vfs,
-    grantedAt: Date.now(), process, dmaLimitBytes, memlockBytes: memlock.reported, memlockBefore: memlock.before,
+    process, dmaLimitBytes, memlockBytes: memlock.reported, memlockBefore: memlock.before,
   };
 }
 

@@ -21,7 +21,7 @@ export class Hotplug {
   readonly #apartMs: number;
   #timer: NodeJS.Timeout | undefined;
   #looking = false;
-  #lastEnd = 0;
+  #lastEnd = Number.NEGATIVE_INFINITY;
   #closed = false;
 
   constructor({ look, quietMs = QUIET_MS, apartMs = APART_MS }: HotplugOptions) {
@@ -37,7 +37,7 @@ export class Hotplug {
       return;
     }
     clearTimeout(this.#timer);
-    const wait = Math.max(this.#quietMs, this.#lastEnd + this.#apartMs - Date.now());
+    const wait = Math.max(this.#quietMs, this.#lastEnd + this.#apartMs - performance.now());
     this.#timer = setTimeout(() => void this.#run(), wait);
   }
 
@@ -52,7 +52,7 @@ export class Hotplug {
       await this.#look();
     } finally {
       this.#looking = false;
-      this.#lastEnd = Date.now();
+      this.#lastEnd = performance.now();
     }
   }
 }

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Jobs: made at once or when their VFs are free, ended on request or when their time is over. */
+import { systemClock, type Clock } from '../clock.js';
 import type { Config } from '../config/schema.js';
 import { formatDuration } from '../config/units.js';
 import { VfringError } from '../errors.js';
+import type { Ledger } from '../ledger/ledger.js';
 import type { JobWish } from '../ledger/records.js';
 import type { Log } from '../log.js';
 import { admissible, checkJobQuota, checkVfQuota, fitsNow, queued, reserved } from './claims.js';
-import type { Job, JobRegistry } from './job-registry.js';
+import { ENDED_BY_ITSELF, isAdopted, type Job, type JobRegistry } from './job-registry.js';
 import type { LeaseManager } from './lease-manager.js';
 import { badRequest } from './lease-messages.js';
 import { shortage } from './shortage.js';
@@ -14,25 +16,31 @@ import { shortage } from './shortage.js';
 export interface JobControlOptions {
   readonly manager: LeaseManager;
   readonly jobs: JobRegistry;
+  readonly ledger: Ledger;
   readonly settings: { readonly config: Config };
   readonly log: Log;
-  /** Of the tests. */
-  readonly now?: () => number;
+  readonly clock?: Clock;
 }
 
 /** Less than this holds no ring. */
 const SMALLEST_SHARE_BYTES = 4096;
 const ROOT = 0;
+/** A process may give its lease back and take another, as one with several MPI sessions does. */
+const IDLE_MS = 30_000;
+/** Of a job that vfring run has made and whose processes have not asked yet: who knows what they do first. */
+const UNUSED_MS = 24 * 3600 * 1000;
 
 export class JobControl {
   readonly #options: JobControlOptions;
+  /** Ms since boot: limits do not move when somebody sets the clock. */
   readonly #now: () => number;
   /** When a job whose time is over was first told so, by its key. */
   readonly #told = new Map<number, number>();
 
   constructor(options: JobControlOptions) {
     this.#options = options;
-    this.#now = options.now ?? Date.now;
+    const clock = options.clock ?? systemClock;
+    this.#now = () => clock().boot;
     options.manager.onChange(() => this.#admit());
   }
 
@@ -64,7 +72,7 @@ export class JobControl {
         const kept = Math.min(free, reserved(active) + queued(active));
         throw shortage(manager.pool, { wanted: vfs, linked: free - kept, down: [], kept });
       }
-      const job = jobs.create(uid, checked, fits ? undefined : this.#now() + waitS * 1000);
+      const job = jobs.create(uid, checked, fits ? undefined : waitS * 1000);
       log.info('job created', { job: job.id, uid, ranks: job.ranks, vfs: job.vfs, state: job.state });
       return job;
     });
@@ -88,8 +96,9 @@ export class JobControl {
     return this.#told.size > 0 || this.#options.jobs.timed();
   }
 
-  /** Ends what is over: waits in vain, and jobs past their time. Called every second or so. */
+  /** Ends what is over: waits in vain, jobs past their time, runs whose processes are gone. Called every second or so. */
   tick(): Promise<void> {
+    this.#noteIdle();
     const due = this.#options.jobs.active().some((job) => this.#isOver(job)) || this.#told.size > 0;
     return due ? this.#options.manager.exclusively(() => this.#expire()) : Promise.resolve();
   }
@@ -126,21 +135,46 @@ export class JobControl {
     }
   }
 
+  #noteIdle(): void {
+    for (const job of this.#options.jobs.active()) {
+      job.idleSince = job.held > 0 ? undefined : (job.idleSince ?? this.#now());
+    }
+  }
+
   #isOver(job: Job): boolean {
+    return this.#howOver(job) !== undefined;
+  }
+
+  #howOver(job: Job): string | undefined {
     const now = this.#now();
     if (job.state === 'queued') {
-      return job.waitUntil !== undefined && now >= job.waitUntil;
+      return job.waitUntil !== undefined && now >= job.waitUntil.boot ? 'no VFs in time' : undefined;
     }
-    return job.state === 'open' && job.timeLimitS !== undefined && now >= (job.openedAt ?? job.createdAt) + job.timeLimitS * 1000;
+    if (job.state !== 'open') {
+      return undefined;
+    }
+    if (job.timeLimitS !== undefined && job.openedAt !== undefined && now >= job.openedAt.boot + job.timeLimitS * 1000) {
+      return 'time limit';
+    }
+    const idleMs = job.oneRun === true && job.held === 0 && job.idleSince !== undefined ? now - job.idleSince : 0;
+    return idleMs >= IDLE_MS && (idleMs >= UNUSED_MS || this.#wasUsed(job)) ? ENDED_BY_ITSELF : undefined;
+  }
+
+  /** Asked for where nothing but a refusal of its leases can have kept it idle, too. */
+  #wasUsed(job: Job): boolean {
+    return isAdopted(job) || (this.#options.ledger.job(job.key)?.totals.leases ?? 0) > 0;
   }
 
   #expire(): void {
     const { jobs, log, manager, settings } = this.#options;
-    for (const job of jobs.active().filter((other) => this.#isOver(other))) {
-      const waited = job.state === 'queued';
-      jobs.end(job, waited ? 'no VFs in time' : 'time limit');
-      log.info('job ended', { job: job.id, uid: job.uid, how: waited ? 'no VFs in time' : 'time limit', processes: job.held });
-      if (!waited && job.held > 0) {
+    for (const job of jobs.active()) {
+      const how = this.#howOver(job);
+      if (how === undefined) {
+        continue;
+      }
+      jobs.end(job, how);
+      log.info('job ended', { job: job.id, uid: job.uid, how, processes: job.held });
+      if (job.held > 0) {
         this.#told.set(job.key, this.#now());
         this.#signal(job.key, 'SIGTERM');
       }

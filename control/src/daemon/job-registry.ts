@@ -3,9 +3,11 @@
  * The jobs that leases are taken for. What is under way is held in memory,
  * everything is in the ledger: a job that is not in memory is found there.
  */
+import { later, systemClock, type Clock, type Instant } from '../clock.js';
 import type { Spread } from '../config/schema.js';
 import type { Ledger } from '../ledger/ledger.js';
 import type { JobRecord, JobState, JobWish } from '../ledger/records.js';
+import type { WatchedProcess } from './processes.js';
 
 export interface Job extends JobWish {
   /** Its key in the ledger. */
@@ -16,19 +18,31 @@ export interface Job extends JobWish {
   readonly spread: Spread | undefined;
   readonly createdAt: number;
   state: JobState;
-  openedAt: number | undefined;
-  waitUntil: number | undefined;
+  openedAt: Instant | undefined;
+  waitUntil: Instant | undefined;
   /** VFs that its leases hold now. */
   held: number;
+  /** Since when it was seen without a process, in ms since boot; undefined while it has one. */
+  idleSince: number | undefined;
 }
+
+/** How a job of one run ended by itself. */
+export const ENDED_BY_ITSELF = 'its processes have ended';
+const OWN_ID = /^job-[0-9a-z]+-\d+(#|$)/;
+
+/** By its first lease, not by create(). */
+export const isAdopted = ({ id }: Pick<Job, 'id'>): boolean => !OWN_ID.test(id);
+
+/** What a job's processes name. Its runs are LABEL, LABEL#2 and so on: no label has a "#". */
+const labelOf = (id: string): string => id.split('#', 1)[0] as string;
 
 /** Jobs of one user that are held in memory without a VF or a reservation. */
 const MAX_IDLE_PER_UID = 256;
 
 export class JobRegistry {
   readonly #ledger: Ledger;
-  readonly #now: () => number;
-  /** By uid, then label, oldest first. */
+  readonly #clock: Clock;
+  /** The newest run of each label, by uid, then label, oldest first. */
   readonly #jobs = new Map<number, Map<string, Job>>();
   /** All of these, oldest first; made anew when it is asked for. */
   #active: readonly Job[] | undefined;
@@ -37,43 +51,65 @@ export class JobRegistry {
   #next = 1;
 
   /** Takes up the jobs that an earlier daemon left under way. */
-  constructor(ledger: Ledger, now: () => number = Date.now) {
+  constructor(ledger: Ledger, clock: Clock = systemClock) {
     this.#ledger = ledger;
-    this.#now = now;
+    this.#clock = clock;
     for (const record of ledger.jobsUnderWay()) {
       this.#keep(toJob(record));
     }
   }
 
-  /** @param waitUntil the job waits for its VFs until then, in ms since 1970; undefined: it is open at once */
-  create(uid: number, wish: JobWish = {}, waitUntil?: number): Job {
-    return this.#add(uid, `job-${this.#run}-${this.#next++}`, wish, waitUntil);
+  /** @param waitMs the job waits for its VFs for so long; undefined: it is open at once */
+  create(uid: number, wish: JobWish = {}, waitMs?: number): Job {
+    return this.#add(uid, `job-${this.#run}-${this.#next++}`, wish, waitMs);
   }
 
-  find(uid: number, id: string): Job | undefined {
-    const known = this.#jobs.get(uid)?.get(id);
+  /** The newest run of a label. */
+  find(uid: number, label: string): Job | undefined {
+    const known = this.#jobs.get(uid)?.get(label);
     if (known !== undefined) {
       return known;
     }
-    const record = this.#ledger.findJob(uid, id);
+    const record = this.#ledger.findJob(uid, label);
     return record && toJob(record);
   }
 
-  /** The job of that label, made known by its first lease if nobody created it. */
-  findOrAdopt(uid: number, id: string): Job {
-    const known = this.#jobs.get(uid)?.get(id);
+  /**
+   * The job that a process which names this label belongs to, made known by its
+   * first lease if nobody created it. A label comes again: launchers use theirs
+   * anew, and users export one. What comes when the processes of its last run
+   * are gone is a new run, and a job of its own.
+   */
+  findOrAdopt(uid: number, label: string, process: Pick<WatchedProcess, 'pid' | 'startTicks'>): Job {
+    const known = this.#jobs.get(uid)?.get(label);
     if (known !== undefined && known.held > 0) {
       return known;
     }
-    const job = this.find(uid, id);
+    const job = this.find(uid, label);
     // The ledger forgets what has long been idle.
-    if (job !== undefined && this.#ledger.job(job.key) !== undefined) {
+    if (job === undefined || this.#ledger.job(job.key) === undefined) {
+      return this.#add(uid, label, { oneRun: true }, undefined);
+    }
+    if (!this.#isPast(job, process)) {
       this.#keep(job);
       return job;
     }
-    this.#jobs.get(uid)?.delete(id);
-    this.#active = undefined;
-    return this.#add(uid, id, {}, undefined);
+    this.end(job, ENDED_BY_ITSELF);
+    const run = Number(job.id.split('#')[1] ?? 1) + 1;
+    return this.#add(uid, `${label}#${run}`, { oneRun: true, ranks: job.ranks, spread: job.spread, memoryBytes: job.memoryBytes }, undefined);
+  }
+
+  /** A job without processes: true if who asks now cannot be of it. */
+  #isPast(job: Job, { pid, startTicks }: Pick<WatchedProcess, 'pid' | 'startTicks'>): boolean {
+    if (job.oneRun !== true) {
+      return false;
+    }
+    if (job.state === 'ended') {
+      // One that somebody has made and ended is not to come to life again.
+      return isAdopted(job) || this.#ledger.job(job.key)?.how === ENDED_BY_ITSELF;
+    }
+    // Processes of one run meet in MPI_Init: they have their leases at the same time. One may begin anew.
+    return this.#ledger.tookPart(job.key, pid, startTicks) === false;
   }
 
   byKey(key: number): Job | undefined {
@@ -99,11 +135,11 @@ export class JobRegistry {
     return this.#active;
   }
 
-  /** True while a job waits, or has a time limit. */
+  /** True while a job waits, has a time limit, or is about to end by itself. */
   timed(): boolean {
     for (const jobs of this.#jobs.values()) {
-      for (const { state, timeLimitS } of jobs.values()) {
-        if (state === 'queued' || (state === 'open' && timeLimitS !== undefined)) {
+      for (const { state, timeLimitS, oneRun, held } of jobs.values()) {
+        if (state === 'queued' || (state === 'open' && (timeLimitS !== undefined || (oneRun === true && held === 0)))) {
           return true;
         }
       }
@@ -112,23 +148,25 @@ export class JobRegistry {
   }
 
   open(job: Job): void {
-    const now = this.#now();
+    const now = this.#clock();
     this.#ledger.openJob(job.key, now);
     Object.assign(job, { state: 'open', openedAt: now, waitUntil: undefined });
   }
 
   end(job: Job, how: string): void {
     if (job.state !== 'ended') {
-      this.#ledger.endJob(job.key, this.#now(), how);
+      this.#ledger.endJob(job.key, this.#clock().wall, how);
       job.state = 'ended';
     }
   }
 
-  #add(uid: number, id: string, wish: JobWish, waitUntil: number | undefined): Job {
-    const now = this.#now();
-    const state = waitUntil === undefined ? ('open' as const) : ('queued' as const);
-    const record = { ...wish, uid, id, state, createdAt: now, openedAt: state === 'open' ? now : undefined, waitUntil };
-    const job: Job = { ...record, spread: wish.spread, key: this.#ledger.addJob(record), held: 0 };
+  #add(uid: number, id: string, wish: JobWish, waitMs: number | undefined): Job {
+    const now = this.#clock();
+    const state = waitMs === undefined ? ('open' as const) : ('queued' as const);
+    const record = {
+      ...wish, uid, id, state, createdAt: now.wall, openedAt: state === 'open' ? now : undefined, waitUntil: waitMs === undefined ? undefined : later(now, waitMs),
+    };
+    const job: Job = { ...record, spread: wish.spread, key: this.#ledger.addJob(record), held: 0, idleSince: undefined };
     this.#keep(job);
     return job;
   }
@@ -136,11 +174,20 @@ export class JobRegistry {
   #keep(job: Job): void {
     const jobs = this.#jobs.get(job.uid) ?? new Map<string, Job>();
     this.#jobs.set(job.uid, jobs);
-    jobs.set(job.id, job);
+    const label = labelOf(job.id);
+    if ((jobs.get(label)?.key ?? 0) > job.key) {
+      return; // An earlier run, which is over.
+    }
+    jobs.delete(label);
+    jobs.set(label, job);
     this.#active = undefined;
     const idle = [...jobs.values()].filter((other) => other !== job && !isBusy(other));
     for (const other of idle.slice(0, Math.max(0, idle.length - MAX_IDLE_PER_UID))) {
-      jobs.delete(other.id);
+      if (other.oneRun === true) {
+        // Nobody would see to it any more.
+        this.end(other, ENDED_BY_ITSELF);
+      }
+      jobs.delete(labelOf(other.id));
     }
   }
 }
@@ -151,6 +198,6 @@ function isBusy(job: Job): boolean {
 }
 
 function toJob(record: JobRecord): Job {
-  const { key, id, uid, ranks, spread, vfs, memoryBytes, timeLimitS, createdAt, state, openedAt, waitUntil } = record;
-  return { key, id, uid, ranks, spread, vfs, memoryBytes, timeLimitS, createdAt, state, openedAt, waitUntil, held: 0 };
+  const { key, id, uid, ranks, spread, vfs, memoryBytes, timeLimitS, oneRun, createdAt, state, openedAt, waitUntil } = record;
+  return { key, id, uid, ranks, spread, vfs, memoryBytes, timeLimitS, oneRun, createdAt, state, openedAt, waitUntil, held: 0, idleSince: undefined };
 }

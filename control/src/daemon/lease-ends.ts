@@ -4,6 +4,7 @@
  * the limits of their processes are put back, and what they carried is written
  * down. Leases that end together, as those of a job do, share the commits.
  */
+import type { Clock } from '../clock.js';
 import { causeText } from '../errors.js';
 import type { Ledger } from '../ledger/ledger.js';
 import type { Log } from '../log.js';
@@ -23,11 +24,12 @@ export interface EndContext {
   readonly ledger: Ledger;
   readonly prlimit: Prlimit;
   readonly log: Log;
+  readonly clock: Clock;
 }
 
 /** @param held the leases that go on */
 export async function endTogether(endings: readonly Ending[], held: ReadonlyMap<string, Lease>, context: EndContext): Promise<void> {
-  const { ledger, log } = context;
+  const { ledger, log, clock } = context;
   const leases = endings.map(({ lease }) => lease);
   const write = (step: (ending: Ending) => void): void => writeEnd(leases, log, () => ledger.together(() => endings.forEach(step)));
   write(({ lease, how }) => ledger.endingLease(lease.key, how));
@@ -37,7 +39,7 @@ export async function endTogether(endings: readonly Ending[], held: ReadonlyMap<
     lease.process.close();
     lease.job.held -= lease.vfs.length;
   }
-  const now = Date.now();
+  const now = clock();
   write(({ lease, how }) => ledger.endLease(lease.key, how, now, lease.vfs));
   for (const { lease, how } of endings) {
     log.info('lease ended', {

@@ -5,6 +5,7 @@
  * and no two changes meet.
  */
 import { setImmediate as turn } from 'node:timers/promises';
+import { systemClock, type Clock } from '../clock.js';
 import type { Config } from '../config/schema.js';
 import { VfringError, causeText } from '../errors.js';
 import type { Ledger } from '../ledger/ledger.js';
@@ -40,7 +41,9 @@ export interface LeaseManagerOptions {
   readonly prlimit: Prlimit;
   readonly numa: Numa;
   readonly log: Log;
+  readonly clock?: Clock;
 }
+
 /** Of what was counted, for the metrics. */
 export interface LeaseTally {
   granted: number;
@@ -68,6 +71,7 @@ export class LeaseManager {
   readonly pool = new VfPool();
   readonly tally: LeaseTally = { granted: 0, refused: 0, ended: new Map() };
   readonly #options: LeaseManagerOptions;
+  readonly #clock: Clock;
   readonly #keeper: VfKeeper;
   readonly #queue = new SerialQueue(() => this.#worked());
   readonly #leases = new Map<string, Lease>();
@@ -81,6 +85,7 @@ export class LeaseManager {
 
   constructor(options: LeaseManagerOptions) {
     this.#options = options;
+    this.#clock = options.clock ?? systemClock;
     this.#keeper = new VfKeeper(this.pool, options.settings, options.log);
   }
 
@@ -102,10 +107,10 @@ export class LeaseManager {
       const inUse = new Set(survivors.flatMap(({ record }) => record.vfs.map(({ vf }) => vf.name)));
       this.pool.update(await provider.provision({ leased: inUse }));
       for (const survivor of survivors) {
-        const revived = revive(survivor, this.pool, jobs, provider.sampleEveryMs * SAFE_PERIODS, log);
+        const revived = revive(survivor, this.pool, jobs, this.#clock(), provider.sampleEveryMs * SAFE_PERIODS, log);
         if (revived === undefined) {
           survivor.process.close();
-          ledger.endLease(survivor.record.id, 'VF lost', Date.now(), unknown(survivor.record.vfs));
+          ledger.endLease(survivor.record.id, 'VF lost', this.#clock(), unknown(survivor.record.vfs));
           log.error('a lease is lost: its VF is no more what it was', { lease: survivor.record.id, pid: survivor.record.pid });
           continue;
         }
@@ -122,7 +127,7 @@ export class LeaseManager {
       }
       // Their nodes are back now, whoever had them.
       for (const { record, how } of over) {
-        ledger.endLease(record.id, how, Date.now(), unknown(record.vfs));
+        ledger.endLease(record.id, how, this.#clock(), unknown(record.vfs));
         log.info('lease of an earlier vfringd ended', { lease: record.id, how, uid: record.uid, pid: record.pid });
       }
     });
@@ -303,7 +308,7 @@ export class LeaseManager {
   async #serve(wishes: readonly Waiting[]): Promise<void> {
     const rules = {
       context: this.#context,
-      jobOf: (uid: number, request: LeaseRequest) => this.#jobOf(uid, request),
+      jobOf: (wish: Wish) => this.#jobOf(wish),
       admit: (uid: number, job: Lease['job'], count: number, free: number) => this.#admit(uid, job, count, free),
     };
     const picked = wishes.length > 1 ? await pickTogether(wishes, rules) : [];
@@ -327,15 +332,15 @@ export class LeaseManager {
 
   get #context(): GrantContext {
     const { ledger, prlimit, numa, log, settings: { provider, config: { limits, spread, numa: numaPolicy } } } = this.#options;
-    return { ledger, prlimit, numa, log, provider, limits, spread, numaPolicy, pool: this.pool, keeper: this.#keeper };
+    return { ledger, prlimit, numa, log, provider, limits, spread, numaPolicy, pool: this.pool, keeper: this.#keeper, clock: this.#clock };
   }
 
   /** Throws when the job takes no leases. */
-  #jobOf(uid: number, request: LeaseRequest): Lease['job'] {
+  #jobOf({ uid, process, request }: Wish): Lease['job'] {
     if (this.#closing) {
       throw new VfringError('VFRING_ERR_SHUTTING_DOWN', {});
     }
-    const job = this.#options.jobs.findOrAdopt(uid, request.job);
+    const job = this.#options.jobs.findOrAdopt(uid, request.job, process);
     if (job.state !== 'open') {
       const [what, remedy] = job.state === 'ended'
         ? [`job ${job.id} has ended and takes no more leases`, 'start a new job (vfring run makes one), or unset VFRING_JOB']
@@ -346,7 +351,7 @@ export class LeaseManager {
   }
 
   async #grant(uid: number, process: WatchedProcess, request: LeaseRequest): Promise<Lease> {
-    const job = this.#jobOf(uid, request);
+    const job = this.#jobOf({ uid, process, request });
     const attempt = async (): Promise<Granted> => {
       this.#admit(uid, job, request.count);
       return await grant({ uid, process, request, job }, this.#context);
@@ -400,6 +405,7 @@ export class LeaseManager {
     });
     this.#leases.set(lease.id, lease);
     lease.job.held += lease.vfs.length;
+    lease.job.idleSince = undefined;
     entries.forEach((entry, i) => this.pool.setLeased(entry, lease, lease.vfs[i] as LeasedVf));
   }
 
@@ -454,7 +460,7 @@ export class LeaseManager {
     }
     const { ledger, prlimit, log } = this.#options;
     this.#noteAll();
-    await endTogether(endings, this.#leases, { pool: this.pool, keeper: this.#keeper, ledger, prlimit, log });
+    await endTogether(endings, this.#leases, { pool: this.pool, keeper: this.#keeper, ledger, prlimit, log, clock: this.#clock });
     for (const { how } of endings) {
       this.tally.ended.set(how, (this.tally.ended.get(how) ?? 0) + 1);
     }
@@ -469,7 +475,7 @@ export class LeaseManager {
       }
     }
     try {
-      ledger.sample(this.leases().map((lease) => ({ id: lease.key, readings: lease.vfs })), Date.now());
+      ledger.sample(this.leases().map((lease) => ({ id: lease.key, readings: lease.vfs })), this.#clock());
     } catch (error) {
       log.error('readings of the counters are not in the ledger', { cause: causeText(error) });
     }

@@ -39,7 +39,6 @@ export interface Lease {
   readonly rank: number;
   readonly ranks: number;
   readonly vfs: readonly LeasedVf[];
-  readonly grantedAt: number;
   readonly process: WatchedProcess;
   readonly dmaLimitBytes: number;
   /** Bytes, -1 unlimited, null: left as it was. */

@@ -16,7 +16,7 @@ export interface Wish {
 export interface PickRules {
   readonly context: GrantContext;
   /** Throws when the job takes no leases. */
-  jobOf(uid: number, request: LeaseRequest): Job;
+  jobOf(wish: Wish): Job;
   /** Throws when quotas or reservations forbid it. `free`: VFs that nobody has been promised yet. */
   admit(uid: number, job: Job, count: number, free: number): void;
 }
@@ -32,7 +32,7 @@ export async function pickTogether(wishes: readonly Wish[], rules: PickRules): P
   const siblings = new Map<Job, PoolEntry[]>();
   try {
     for (const { uid, process, request } of wishes) {
-      const ask: Ask = { uid, process, request, job: rules.jobOf(uid, request) };
+      const ask: Ask = { uid, process, request, job: rules.jobOf({ uid, process, request }) };
       rules.admit(uid, ask.job, request.count, free.length);
       const ofJob = siblings.get(ask.job) ?? [];
       const mine = await pick(ask, rules.context, free, ofJob);

@@ -3,6 +3,7 @@
  * What an earlier daemon left under way, by its ledger: leases whose processes
  * live on are taken over, everything else is brought to its end.
  */
+import type { Instant } from '../clock.js';
 import type { Ledger } from '../ledger/ledger.js';
 import type { LeaseRecord } from '../ledger/records.js';
 import type { Log } from '../log.js';
@@ -55,14 +56,14 @@ export function sortRemains(ledger: Ledger, processes: Processes): Remains {
  *
  * @param wrapMs a gap in the readings that no wrap fits into twice
  */
-export function revive({ record, process }: Survivor, pool: VfPool, jobs: JobRegistry, wrapMs: number, log: Log): { lease: Lease; entries: PoolEntry[] } | undefined {
+export function revive({ record, process }: Survivor, pool: VfPool, jobs: JobRegistry, now: Instant, wrapMs: number, log: Log): { lease: Lease; entries: PoolEntry[] } | undefined {
   const job = jobs.byKey(record.jobKey);
   const entries = record.vfs.flatMap(({ vf }) => pool.entries.filter((entry) => entry.vf.name === vf.name && entry.vf.device === vf.device));
   if (job === undefined || entries.length !== record.vfs.length) {
     return undefined;
   }
-  const gapMs = Date.now() - (record.sampledAt ?? 0);
-  const counted = gapMs >= 0 && gapMs <= wrapMs;
+  const gapMs = now.boot - (record.sampledAt?.boot ?? Number.NEGATIVE_INFINITY);
+  const counted = gapMs <= wrapMs;
   if (!counted) {
     log.warn('the traffic of a lease is not known: its counters were not read in between', { lease: leaseId(record.id), gap_ms: gapMs });
   }
@@ -71,7 +72,7 @@ export function revive({ record, process }: Survivor, pool: VfPool, jobs: JobReg
     vfs: record.vfs.map(({ vf, generation, last, traffic, peakBytes }) => ({
       vf, generation, last: counted ? last : null, traffic: counted ? traffic : null, liveBytes: null, peakBytes,
     })),
-    grantedAt: record.grantedAt, process, dmaLimitBytes: record.dmaLimitBytes,
+    process, dmaLimitBytes: record.dmaLimitBytes,
     memlockBytes: record.memlockBytes, memlockBefore: record.memlockBefore,
   };
   return { lease, entries };

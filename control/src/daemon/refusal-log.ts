@@ -11,7 +11,7 @@ export class RefusalLog {
   /** By uid; a user is forgotten with its period. */
   readonly #users = new Map<number, { since: number; count: number }>();
 
-  constructor(log: Log, now: () => number = Date.now) {
+  constructor(log: Log, now: () => number = () => performance.now()) {
     this.#log = log;
     this.#now = now;
   }

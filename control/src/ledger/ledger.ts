@@ -7,6 +7,7 @@
 import { readFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import type Database from 'better-sqlite3';
+import { systemClock, type Clock, type Instant } from '../clock.js';
 import type { Rlimit } from '../libc.js';
 import { NO_TRAFFIC, type Vf, type VfCounters } from '../providers/provider.js';
 import { IN_MEMORY, openDatabase, ledgerError, type Db } from './database.js';
@@ -39,16 +40,17 @@ interface Insert {
   readonly sql: readonly string[];
 }
 
-const NEW_LEASES = insertInto('leases', ['id', 'job', 'uid', 'pid', 'start_ticks', 'rank', 'ranks', 'state', 'granted_at', 'dma_limit_bytes']);
+const NEW_LEASES = insertInto('leases', ['id', 'job', 'uid', 'pid', 'start_ticks', 'rank', 'ranks', 'state', 'granted_at', 'granted_boot', 'dma_limit_bytes']);
 const NEW_LEASE_VFS = insertInto('lease_vfs', [
   'lease', 'place', 'name', 'generation', 'description', 'last_tx_frames', 'last_tx_bytes', 'last_rx_frames', 'last_rx_bytes',
   'tx_frames', 'tx_bytes', 'rx_frames', 'rx_bytes',
 ]);
 
-const HOLD_LEASES = `UPDATE leases SET state = 'held', memlock_bytes = ?, memlock_soft = ?, memlock_hard = ?, sampled_at = ? WHERE id BETWEEN ? AND ?`;
-const ADD_JOB = `INSERT INTO jobs (uid, id, ranks, spread, vfs, memory_bytes, time_limit_s, wait_until, state, created_at, opened_at)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
-const FIND_JOB = 'SELECT * FROM jobs WHERE uid = ? AND id = ?';
+const HOLD_LEASES = `UPDATE leases SET state = 'held', memlock_bytes = ?, memlock_soft = ?, memlock_hard = ?, sampled_at = ?, sampled_boot = ? WHERE id BETWEEN ? AND ?`;
+const ADD_JOB = `INSERT INTO jobs (uid, id, ranks, spread, vfs, memory_bytes, time_limit_s, wait_until, wait_boot, state, created_at, opened_at, opened_boot, one_run)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+/** A label's runs are called LABEL, LABEL#2 and so on; "$" comes after "#". */
+const FIND_JOB = `SELECT * FROM jobs WHERE uid = ? AND (id = ? OR (id > ? || '#' AND id < ? || '$')) ORDER BY key DESC LIMIT 1`;
 /** What the first lease needs is prepared before somebody waits for it. */
 const PREPARED = [FIND_JOB, ADD_JOB, ...NEW_LEASES.sql, ...NEW_LEASE_VFS.sql, HOLD_LEASES];
 
@@ -74,13 +76,14 @@ export class Ledger {
   #commitsSeen = 0;
 
   /** Throws VFRING_ERR_LEDGER; so do all methods, with nothing half written. */
-  constructor(file: string, options: { limits?: LedgerLimits; bootId?: string } = {}) {
+  constructor(file: string, options: { limits?: LedgerLimits; bootId?: string; clock?: Clock } = {}) {
     this.#file = file;
     this.#limits = options.limits ?? LEDGER_LIMITS;
     this.#db = openDatabase(file);
     this.#transaction = this.#db.transaction((task: () => unknown) => task());
     this.rebooted = this.#work(() => this.#noteBoot(options.bootId ?? readFileSync(BOOT_ID, 'latin1').trim()));
     this.#work(() => {
+      this.#rebase((options.clock ?? systemClock)());
       this.#prune();
       this.#run('DELETE FROM vf_descriptions WHERE key NOT IN (SELECT description FROM lease_vfs)', []);
     });
@@ -143,15 +146,15 @@ export class Ledger {
       Number(
         this.#run(
           ADD_JOB,
-          [job.uid, job.id, job.ranks ?? null, job.spread ?? null, job.vfs ?? null, job.memoryBytes ?? null, job.timeLimitS ?? null, job.waitUntil ?? null,
-            job.state, job.createdAt, job.openedAt ?? null],
+          [job.uid, job.id, job.ranks ?? null, job.spread ?? null, job.vfs ?? null, job.memoryBytes ?? null, job.timeLimitS ?? null, job.waitUntil?.wall ?? null,
+            job.waitUntil?.boot ?? null, job.state, job.createdAt, job.openedAt?.wall ?? null, job.openedAt?.boot ?? null, job.oneRun === true ? 1 : 0],
         ).lastInsertRowid,
       ),
     );
   }
 
-  openJob(key: number, at: number): void {
-    this.#work(() => this.#run(`UPDATE jobs SET state = 'open', opened_at = ?, wait_until = NULL WHERE key = ?`, [at, key]));
+  openJob(key: number, at: Instant): void {
+    this.#work(() => this.#run(`UPDATE jobs SET state = 'open', opened_at = ?, opened_boot = ?, wait_until = NULL, wait_boot = NULL WHERE key = ?`, [at.wall, at.boot, key]));
   }
 
   endJob(key: number, at: number, how: string): void {
@@ -168,20 +171,29 @@ export class Ledger {
     );
   }
 
-  /** Jobs that count when VFs are given out: queued ones, and open ones with a reservation or a time limit. */
+  /** Jobs that count when VFs are given out, or that end by themselves: queued ones, and open ones with a reservation, a time limit or of one run. */
   jobsUnderWay(): JobRecord[] {
     return this.#look(() =>
-      this.#all(`SELECT * FROM jobs WHERE state = 'queued' OR (state = 'open' AND (vfs IS NOT NULL OR time_limit_s IS NOT NULL)) ORDER BY key`).map(toJob),
+      this.#all(`SELECT * FROM jobs WHERE state = 'queued' OR (state = 'open' AND (vfs IS NOT NULL OR time_limit_s IS NOT NULL OR one_run = 1)) ORDER BY key`).map(toJob),
     );
   }
 
+  /** By its id, or the newest run of a label. LABEL#1 is the first. */
   findJob(uid: number, id: string): JobRecord | undefined {
-    return this.#look(() => this.#all(FIND_JOB, [uid, id]).map(toJob)[0]);
+    const first = /^(.+)#1$/.exec(id)?.[1];
+    return this.#look(() => (first === undefined ? this.#all(FIND_JOB, [uid, id, id, id]) : this.#all('SELECT * FROM jobs WHERE uid = ? AND id = ?', [uid, first])).map(toJob)[0]);
   }
 
-  /** Jobs of that label, whoever's. */
+  /** Jobs of that id or label, one of each user's. */
   findJobs(id: string): JobRecord[] {
-    return this.#look(() => this.#all('SELECT * FROM jobs WHERE id = ? ORDER BY key', [id]).map(toJob));
+    const uids = this.#look(() => this.#all('SELECT DISTINCT uid FROM jobs ORDER BY uid').map((row) => Number(row['uid'])));
+    return uids.flatMap((uid) => this.findJob(uid, id) ?? []);
+  }
+
+  /** Whether the process is one of those that had a lease in the job; undefined: none had, as far as is remembered. */
+  tookPart(jobKey: number, pid: number, startTicks: number): boolean | undefined {
+    const found = this.#look(() => this.#all('SELECT max(pid = ? AND start_ticks = ?) AS found FROM leases WHERE job = ?', [pid, startTicks, jobKey])[0]?.['found']);
+    return found === null || found === undefined ? undefined : found === 1;
   }
 
   job(key: number): JobRecord | undefined {
@@ -201,7 +213,7 @@ export class Ledger {
       const vfRows: Value[] = [];
       for (const lease of leases) {
         const id = ++this.#lastLease;
-        rows.push(id, lease.jobKey, lease.uid, lease.pid, lease.startTicks, lease.rank, lease.ranks, 'granting', lease.grantedAt, lease.dmaLimitBytes);
+        rows.push(id, lease.jobKey, lease.uid, lease.pid, lease.startTicks, lease.rank, lease.ranks, 'granting', lease.grantedAt.wall, lease.grantedAt.boot, lease.dmaLimitBytes);
         const generations = lease.vfs.map(({ vf, last }, place) => {
           const generation = this.generation(vf.name) + 1;
           this.#generations.set(vf.name, generation);
@@ -219,14 +231,14 @@ export class Ledger {
   }
 
   /** VFs are handed over and their processes may learn of it. */
-  holdLeases(leases: readonly HeldLease[], at: number): void {
+  holdLeases(leases: readonly HeldLease[], at: Instant): void {
     this.#work(() => {
       for (let first = 0, next = 0; first < leases.length; first = next) {
         const { id, memlockBytes, memlockBefore } = leases[first] as HeldLease;
         // Most have ids in a row and the same limits: one statement serves all of them.
         for (next = first + 1; sameButId(leases[next], leases[next - 1]); next++);
         this.#run(HOLD_LEASES, [
-          memlockBytes, limitText(memlockBefore?.soft), limitText(memlockBefore?.hard), at, id, id + next - first - 1,
+          memlockBytes, limitText(memlockBefore?.soft), limitText(memlockBefore?.hard), at.wall, at.boot, id, id + next - first - 1,
         ]);
       }
     });
@@ -246,10 +258,10 @@ export class Ledger {
   }
 
   /** New readings of the counters, all in one commit. */
-  sample(leases: readonly { readonly id: number; readonly readings: readonly VfReading[] }[], at: number): void {
+  sample(leases: readonly { readonly id: number; readonly readings: readonly VfReading[] }[], at: Instant): void {
     this.#work(() => {
       for (const { id, readings } of leases) {
-        this.#run('UPDATE leases SET sampled_at = ? WHERE id = ?', [at, id]);
+        this.#run('UPDATE leases SET sampled_at = ?, sampled_boot = ? WHERE id = ?', [at.wall, at.boot, id]);
         this.#read(id, readings);
       }
     });
@@ -261,9 +273,9 @@ export class Ledger {
   }
 
   /** Its VFs are back. What they carried goes to the job's totals. */
-  endLease(id: number, how: string, at: number, readings: readonly VfReading[]): void {
+  endLease(id: number, how: string, at: Instant, readings: readonly VfReading[]): void {
     this.#work(() => {
-      const { changes } = this.#run(`UPDATE leases SET state = 'ended', how = ?, ended_at = ? WHERE id = ? AND state <> 'ended'`, [how, at, id]);
+      const { changes } = this.#run(`UPDATE leases SET state = 'ended', how = ?, ended_at = ? WHERE id = ? AND state <> 'ended'`, [how, at.wall, id]);
       if (changes === 0) {
         return;
       }
@@ -271,12 +283,12 @@ export class Ledger {
       const known = readings.flatMap(({ traffic }) => (traffic === null ? [] : [traffic]));
       const sum = (key: keyof VfCounters): number => known.reduce((total, traffic) => total + traffic[key], 0);
       this.#run(
-        `UPDATE jobs SET leases = leases + 1, vf_ms = vf_ms + ? * max(0, ? - (SELECT granted_at FROM leases WHERE id = ?)),
+        `UPDATE jobs SET leases = leases + 1, vf_ms = vf_ms + ? * max(0, ? - (SELECT granted_boot FROM leases WHERE id = ?)),
            tx_frames = tx_frames + ?, tx_bytes = tx_bytes + ?, rx_frames = rx_frames + ?, rx_bytes = rx_bytes + ?,
            uncounted = uncounted + ?, peak_bytes = max(peak_bytes, ?)
          WHERE key = (SELECT job FROM leases WHERE id = ?)`,
         [
-          readings.length, at, id, sum('txFrames'), sum('txBytes'), sum('rxFrames'), sum('rxBytes'),
+          readings.length, at.boot, id, sum('txFrames'), sum('txBytes'), sum('rxFrames'), sum('rxBytes'),
           readings.length - known.length, Math.max(0, ...readings.map(({ peakBytes }) => peakBytes ?? 0)), id,
         ],
       );
@@ -355,6 +367,25 @@ export class Ledger {
     const before = this.#all(`SELECT value FROM meta WHERE key = 'boot_id'`)[0]?.['value'];
     this.#run(`INSERT INTO meta (key, value) VALUES ('boot_id', ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value`, [bootId]);
     return before !== undefined && before !== bootId;
+  }
+
+  /**
+   * Brings what is under way to this boot's clock. Of leases from an earlier
+   * boot, which ended with it, it is known how long they were seen to last; of
+   * a job's limits, and of what an earlier release wrote, only what the other
+   * clock says.
+   */
+  #rebase({ wall, boot }: Instant): void {
+    if (this.rebooted) {
+      this.#run(`UPDATE leases SET granted_boot = ? - max(0, coalesce(sampled_boot - granted_boot, sampled_at - granted_at, 0)) WHERE ended_at IS NULL`, [boot]);
+    } else {
+      this.#run(
+        `UPDATE leases SET granted_boot = ? - max(0, ? - granted_at), sampled_boot = ? - max(0, ? - coalesce(sampled_at, granted_at))
+         WHERE ended_at IS NULL AND granted_boot IS NULL`, [boot, wall, boot, wall]);
+    }
+    for (const [time, column] of [['opened_at', 'opened_boot'], ['wait_until', 'wait_boot']]) {
+      this.#run(`UPDATE jobs SET ${column} = ? + ${time} - ? WHERE state <> 'ended' AND ${time} IS NOT NULL ${this.rebooted ? '' : `AND ${column} IS NULL`}`, [boot, wall]);
+    }
   }
 
   /** @param values of all rows, one after the other */

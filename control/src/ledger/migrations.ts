@@ -146,4 +146,14 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX leases_by_job ON leases (job);
   CREATE INDEX leases_open ON leases (id) WHERE ended_at IS NULL;
   `,
+  // 3: what lasts is timed by a clock that nobody sets: ms since the machine was started (CLOCK_BOOTTIME), which mean something
+  // as long as boot_id in meta is the machine's. A job may be of one run of a program; those that plain mpirun made are.
+  `
+  ALTER TABLE jobs ADD COLUMN wait_boot INTEGER;
+  ALTER TABLE jobs ADD COLUMN opened_boot INTEGER;
+  ALTER TABLE jobs ADD COLUMN one_run INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE leases ADD COLUMN granted_boot INTEGER;
+  ALTER TABLE leases ADD COLUMN sampled_boot INTEGER;
+  UPDATE jobs SET one_run = 1 WHERE state = 'open' AND vfs IS NULL AND memory_bytes IS NULL AND time_limit_s IS NULL AND id NOT GLOB 'job-*-*';
+  `,
 ];

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** What the ledger keeps. Times are ms since 1970, sizes bytes. */
+/** What the ledger keeps. Times without a clock of their own are ms since 1970, sizes bytes. */
+import type { Instant } from '../clock.js';
 import type { Spread } from '../config/schema.js';
 import type { Rlimit } from '../libc.js';
 import type { Vf, VfCounters } from '../providers/provider.js';
@@ -18,6 +19,8 @@ export interface JobWish {
   readonly memoryBytes?: number | undefined;
   /** From the moment that it may take leases. */
   readonly timeLimitS?: number | undefined;
+  /** It is of one run of a program, and ends when its last process has. */
+  readonly oneRun?: boolean | undefined;
 }
 
 export interface NewJob extends JobWish {
@@ -25,9 +28,9 @@ export interface NewJob extends JobWish {
   readonly id: string;
   readonly state: JobState;
   readonly createdAt: number;
-  readonly openedAt: number | undefined;
+  readonly openedAt: Instant | undefined;
   /** Of a queued job: when it is refused. */
-  readonly waitUntil: number | undefined;
+  readonly waitUntil: Instant | undefined;
 }
 
 /** What a job's ended leases had, together. */
@@ -63,7 +66,7 @@ export interface NewLease {
   readonly startTicks: number;
   readonly rank: number;
   readonly ranks: number;
-  readonly grantedAt: number;
+  readonly grantedAt: Instant;
   readonly dmaLimitBytes: number;
   readonly vfs: readonly NewLeaseVf[];
 }
@@ -101,7 +104,7 @@ export interface LeaseRecord extends Omit<NewLease, 'vfs'> {
   readonly state: LeaseState;
   readonly how: string | undefined;
   readonly endedAt: number | undefined;
-  readonly sampledAt: number | undefined;
+  readonly sampledAt: Instant | undefined;
   readonly memlockBytes: number | null;
   readonly memlockBefore: Rlimit | undefined;
   readonly vfs: readonly LeaseVfRecord[];

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Rows of the ledger's tables as records, and back. */
+import type { Instant } from '../clock.js';
 import type { LimitBytes } from '../libc.js';
 import { NO_TRAFFIC, type Vf, type VfCounters } from '../providers/provider.js';
 import type { JobRecord, JobState, LeaseRecord, LeaseState } from './records.js';
@@ -12,6 +13,12 @@ const number = (value: Row[string] | undefined): number => Number(value);
 const maybe = (value: Row[string] | undefined): number | undefined => (value === null || value === undefined ? undefined : Number(value));
 const text = (value: Row[string] | undefined): string | undefined => (value === null || value === undefined ? undefined : String(value));
 
+/** What has ended before there was the second clock has nothing to be timed. */
+function instant(row: Row, wall: string, boot: string): Instant | undefined {
+  const at = maybe(row[wall]);
+  return at === undefined ? undefined : { wall: at, boot: number(row[boot]) };
+}
+
 export function toJob(row: Row): JobRecord {
   return {
     key: number(row['key']),
@@ -22,10 +29,11 @@ export function toJob(row: Row): JobRecord {
     vfs: maybe(row['vfs']),
     memoryBytes: maybe(row['memory_bytes']),
     timeLimitS: maybe(row['time_limit_s']),
-    waitUntil: maybe(row['wait_until']),
+    oneRun: number(row['one_run']) === 1,
+    waitUntil: instant(row, 'wait_until', 'wait_boot'),
     state: String(row['state']) as JobState,
     createdAt: number(row['created_at']),
-    openedAt: maybe(row['opened_at']),
+    openedAt: instant(row, 'opened_at', 'opened_boot'),
     endedAt: maybe(row['ended_at']),
     how: text(row['how']),
     totals: {
@@ -51,9 +59,9 @@ export function toLease(row: Row, vfs: readonly Row[]): LeaseRecord {
     ranks: number(row['ranks']),
     state: String(row['state']) as LeaseState,
     how: text(row['how']),
-    grantedAt: number(row['granted_at']),
+    grantedAt: { wall: number(row['granted_at']), boot: number(row['granted_boot']) },
     endedAt: maybe(row['ended_at']),
-    sampledAt: maybe(row['sampled_at']),
+    sampledAt: instant(row, 'sampled_at', 'sampled_boot'),
     dmaLimitBytes: number(row['dma_limit_bytes']),
     memlockBytes: maybe(row['memlock_bytes']) ?? null,
     memlockBefore: soft === undefined || hard === undefined ? undefined : { soft: toLimit(soft), hard: toLimit(hard) },

@@ -134,7 +134,7 @@ describe('over a restart', () => {
     await manager.release(1, 'l-1');
     world.spawn(2, UID + 1);
     await manager.lease(UID + 1, world.handleOf(2), request({ job: 'next' }));
-    const job = ledger.addJob({ uid: UID, id: 'ghost', state: 'open', createdAt: 0, openedAt: 0, waitUntil: undefined });
+    const job = ledger.addJob({ uid: UID, id: 'ghost', state: 'open', createdAt: 0, openedAt: { wall: 0, boot: 0 }, waitUntil: undefined });
     expect(job).toBeGreaterThan(0);
     world.kill();
     // As a damaged or restored ledger would have it.

@@ -4,6 +4,8 @@ import { JobRegistry } from '../../src/daemon/job-registry.js';
 import { IN_MEMORY } from '../../src/ledger/database.js';
 import { Ledger } from '../../src/ledger/ledger.js';
 
+const SOMEBODY = { pid: 9, startTicks: 99 };
+
 const registry = (): { jobs: JobRegistry; ledger: Ledger } => {
   const ledger = new Ledger(IN_MEMORY);
   return { ledger, jobs: new JobRegistry(ledger) };
@@ -17,7 +19,7 @@ test('what one user can make the daemon hold in memory is bounded; jobs that cou
   const idle = jobs.create(1);
   const other = jobs.create(2);
   for (let i = 0; i < 300; i++) {
-    jobs.findOrAdopt(1, `label-${i}`);
+    jobs.findOrAdopt(1, `label-${i}`, SOMEBODY);
   }
   expect(jobs.active().length).toBeLessThanOrEqual(256 + 4);
   expect(jobs.find(1, held.id)).toBe(held);
@@ -30,9 +32,19 @@ test('what one user can make the daemon hold in memory is bounded; jobs that cou
 
 test('a label names the same job again, and another user\'s another one', () => {
   const { jobs } = registry();
-  const mine = jobs.findOrAdopt(1, 'same');
-  expect(jobs.findOrAdopt(1, 'same')).toBe(mine);
-  expect(jobs.findOrAdopt(2, 'same').key).not.toBe(mine.key);
+  const mine = jobs.findOrAdopt(1, 'same', SOMEBODY);
+  expect(jobs.findOrAdopt(1, 'same', SOMEBODY)).toBe(mine);
+  expect(jobs.findOrAdopt(2, 'same', SOMEBODY).key).not.toBe(mine.key);
+});
+
+test('an earlier run that somebody looks up does not become the label\'s again', () => {
+  const { jobs } = registry();
+  const first = jobs.findOrAdopt(1, 'same', SOMEBODY);
+  jobs.end(first, 'on request');
+  const second = jobs.findOrAdopt(1, 'same', SOMEBODY);
+  expect([second.id, second.key === first.key]).toEqual(['same#2', false]);
+  expect(jobs.byKey(first.key)?.id).toBe('same');
+  expect(jobs.findOrAdopt(1, 'same', SOMEBODY)).toBe(second);
 });
 
 test('jobs with a reservation or in the queue are there after a restart', () => {

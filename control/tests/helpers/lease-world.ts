@@ -3,6 +3,7 @@
  * A node in miniature: VFs, processes and a vfringd that can be killed between
  * any two of its steps and started anew. Everything is in memory but the ledger.
  */
+import type { Clock } from '../../src/clock.js';
 import { JobControl } from '../../src/daemon/job-control.js';
 import { JobRegistry } from '../../src/daemon/job-registry.js';
 import { LeaseManager } from '../../src/daemon/lease-manager.js';
@@ -63,7 +64,11 @@ export class World {
   readonly processes = new Map<number, FakeProcess>();
   daemon: { manager: LeaseManager; jobs: JobRegistry; control: JobControl; ledger: Ledger } | undefined;
   bootId = 'boot-1';
+  /** Ms since boot. */
   now = 1_000_000;
+  /** By how much somebody has set the clock that people read. */
+  clockStep = 0;
+  readonly clock: Clock = () => ({ wall: 1_700_000_000_000 + this.now + this.clockStep, boot: this.now });
   /** As with soft VFs. Without, as with real ones, each is looked at before it is granted. */
   looksWhenGranting = true;
   readonly config;
@@ -83,16 +88,16 @@ export class World {
   async start(): Promise<void> {
     const life = ++this.#life;
     const fuse = this.#fuseOf(life);
-    const ledger = new Ledger(this.ledgerPath, { bootId: this.bootId });
+    const ledger = new Ledger(this.ledgerPath, { bootId: this.bootId, clock: this.clock });
     const watched = stepping(ledger, fuse);
-    const jobs = new JobRegistry(watched, () => this.now);
+    const jobs = new JobRegistry(watched, this.clock);
     const settings = { config: this.config, provider: this.#provider(fuse) };
     const prlimit: Prlimit = (pid: number, _resource: number, limit?: Rlimit) => {
       fuse();
       return this.#prlimit(pid, limit);
     };
-    const manager = new LeaseManager({ settings, jobs, ledger: watched, prlimit, numa: NO_NUMA, log: silentLog });
-    const control = new JobControl({ manager, jobs, settings, log: silentLog, now: () => this.now });
+    const manager = new LeaseManager({ settings, jobs, ledger: watched, prlimit, numa: NO_NUMA, log: silentLog, clock: this.clock });
+    const control = new JobControl({ manager, jobs, ledger: watched, settings, log: silentLog, clock: this.clock });
     this.daemon = { manager, jobs, control, ledger };
     await manager.start(this.#processes());
   }

@@ -4,6 +4,7 @@ import Database from 'better-sqlite3';
 import { chmodSync, copyFileSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import type { Instant } from '../../src/clock.js';
 import { isVfringError } from '../../src/errors.js';
 import { IN_MEMORY, openDatabase } from '../../src/ledger/database.js';
 import { Ledger } from '../../src/ledger/ledger.js';
@@ -12,9 +13,10 @@ import type { BegunLease, NewLease, VfReading } from '../../src/ledger/records.j
 import type { Vf, VfCounters } from '../../src/providers/provider.js';
 import { tempDir } from '../helpers/temp-dir.js';
 
+const at = (ms: number): Instant => ({ wall: ms, boot: ms });
 const vf = (name: string): Vf => ({ kind: 'soft', name, device: `/x/${name}`, mac: '02:00:00:00:00:00', mtu: 9000, pf: 'soft', numa: -1 });
 const lease = (jobKey: number, ...names: string[]): NewLease => ({
-  jobKey, uid: 7, pid: 99, startTicks: 1234, rank: 0, ranks: 1, grantedAt: 1000, dmaLimitBytes: 4096, vfs: names.map((name) => ({ vf: vf(name), last: null })),
+  jobKey, uid: 7, pid: 99, startTicks: 1234, rank: 0, ranks: 1, grantedAt: at(1000), dmaLimitBytes: 4096, vfs: names.map((name) => ({ vf: vf(name), last: null })),
 });
 const reading = (txBytes: number | null): VfReading => ({
   last: { txFrames: 1, rxFrames: 1, txBytes: 1, rxBytes: 1 },
@@ -23,7 +25,7 @@ const reading = (txBytes: number | null): VfReading => ({
 });
 const begin = (ledger: Ledger, what: NewLease): BegunLease => ledger.beginLeases([what])[0] as BegunLease;
 const job = (ledger: Ledger, id = 'a'): number =>
-  ledger.addJob({ uid: 7, id, state: 'open', createdAt: 1, openedAt: 1, waitUntil: undefined, ranks: 2 });
+  ledger.addJob({ uid: 7, id, state: 'open', createdAt: 1, openedAt: at(1), waitUntil: undefined, ranks: 2 });
 
 function refused(file: string): string {
   try {
@@ -48,14 +50,14 @@ describe('a ledger', () => {
 
     ledger = new Ledger(file);
     expect(ledger.openLeases()).toMatchObject([{ id, state: 'granting', pid: 99, startTicks: 1234, vfs: [{ generation: 1, vf: vf('vf0') }, { vf: vf('vf1') }] }]);
-    ledger.holdLeases([{ id, memlockBytes: -1, memlockBefore: { soft: 8192, hard: 'unlimited' } }], 5);
+    ledger.holdLeases([{ id, memlockBytes: -1, memlockBefore: { soft: 8192, hard: 'unlimited' } }], at(5));
     ledger.close();
 
     ledger = new Ledger(file);
-    expect(ledger.openLeases()).toMatchObject([{ state: 'held', memlockBytes: -1, memlockBefore: { soft: 8192, hard: 'unlimited' }, sampledAt: 5 }]);
+    expect(ledger.openLeases()).toMatchObject([{ state: 'held', memlockBytes: -1, memlockBefore: { soft: 8192, hard: 'unlimited' }, sampledAt: at(5) }]);
     ledger.endingLease(id, 'released');
     expect(ledger.openLeases()).toMatchObject([{ state: 'ending', how: 'released' }]);
-    ledger.endLease(id, 'released', 3000, [reading(100), reading(null)]);
+    ledger.endLease(id, 'released', at(3000), [reading(100), reading(null)]);
     expect(ledger.openLeases()).toEqual([]);
     expect(ledger.leasesOf(key)[0]?.vfs.map(({ traffic }) => traffic?.txBytes)).toEqual([100, undefined]);
     expect(ledger.job(key)?.totals).toEqual({
@@ -70,7 +72,7 @@ describe('a ledger', () => {
     const last = (n: number): VfCounters | null => (n % 3 === 0 ? null : { txFrames: n, txBytes: 2 * n, rxFrames: 3 * n, rxBytes: 4 * n });
     // More than one INSERT of each size.
     const wanted = Array.from({ length: 43 }, (_unused, i): NewLease => ({
-      jobKey: keys[i % 2] ?? 0, uid: i, pid: 100 + i, startTicks: 200 + i, rank: i, ranks: 43, grantedAt: 300 + i, dmaLimitBytes: 400 + i,
+      jobKey: keys[i % 2] ?? 0, uid: i, pid: 100 + i, startTicks: 200 + i, rank: i, ranks: 43, grantedAt: at(300 + i), dmaLimitBytes: 400 + i,
       vfs: Array.from({ length: (i % 3) + 1 }, (_none, place) => ({ vf: vf(`vf${i}.${place}`), last: last(i + place) })),
     }));
     const begun = ledger.beginLeases(wanted);
@@ -93,8 +95,8 @@ describe('a ledger', () => {
       { id: ids[0], memlockBytes: 5, memlockBefore: before }, { id: ids[1], memlockBytes: 5, memlockBefore: { ...before } },
       { id: ids[2], memlockBytes: 5, memlockBefore: { ...before, soft: 9 } }, { id: ids[4], memlockBytes: null, memlockBefore: undefined },
       { id: ids[6], memlockBytes: null, memlockBefore: undefined },
-    ], 77);
-    expect(ledger.openLeases().map(({ state, memlockBytes, memlockBefore, sampledAt }) => [state, memlockBytes, memlockBefore?.soft, sampledAt])).toEqual([
+    ], at(77));
+    expect(ledger.openLeases().map(({ state, memlockBytes, memlockBefore, sampledAt }) => [state, memlockBytes, memlockBefore?.soft, sampledAt?.boot])).toEqual([
       ['held', 5, 8192, 77], ['held', 5, 8192, 77], ['held', 5, 9, 77], ['granting', null, undefined, undefined],
       ['held', null, undefined, 77], ['granting', null, undefined, undefined], ['held', null, undefined, 77],
     ]);
@@ -104,8 +106,8 @@ describe('a ledger', () => {
     const ledger = new Ledger(IN_MEMORY);
     const key = job(ledger);
     const { id } = begin(ledger, lease(key, 'vf0'));
-    ledger.endLease(id, 'released', 2, [reading(5)]);
-    ledger.endLease(id, 'process ended', 3, [reading(5)]);
+    ledger.endLease(id, 'released', at(2), [reading(5)]);
+    ledger.endLease(id, 'process ended', at(3), [reading(5)]);
     expect(ledger.job(key)?.totals.leases).toBe(1);
     expect(ledger.leasesOf(key)[0]?.how).toBe('released');
   });
@@ -122,7 +124,7 @@ describe('a ledger', () => {
     const ledger = new Ledger(IN_MEMORY);
     const key = job(ledger);
     const { id } = begin(ledger, lease(key, 'vf0'));
-    ledger.endLease(id, 'released', 2, [reading(100)]);
+    ledger.endLease(id, 'released', at(2), [reading(100)]);
     ledger.addLate(id, 0, reading(150));
     expect(ledger.job(key)?.totals.traffic.txBytes).toBe(150);
     expect(ledger.vfTotals().get('vf0')?.txBytes).toBe(150);
@@ -132,9 +134,9 @@ describe('a ledger', () => {
     const ledger = new Ledger(IN_MEMORY);
     const key = job(ledger);
     const first = begin(ledger, lease(key, 'vf0'));
-    ledger.sample([{ id: first.id, readings: [reading(10)] }], 2);
+    ledger.sample([{ id: first.id, readings: [reading(10)] }], at(2));
     expect(ledger.vfTotals().get('vf0')?.txBytes).toBe(10);
-    ledger.endLease(first.id, 'released', 3, [reading(30)]);
+    ledger.endLease(first.id, 'released', at(3), [reading(30)]);
     begin(ledger, lease(key, 'vf0'));
     expect(ledger.vfTotals().get('vf0')?.txBytes).toBe(30);
   });
@@ -154,9 +156,9 @@ describe('a ledger', () => {
     const keys = ['a', 'b', 'c', 'd', 'e'].map((id) => job(ledger, id));
     const held = begin(ledger, lease(keys[0] ?? 0, 'vf9')).id;
     const once = { ...lease(keys[1] ?? 0), vfs: [{ vf: { ...vf('vf0'), mtu: 1500 }, last: null }] };
-    ledger.endLease(begin(ledger, once).id, 'released', 2, [reading(0)]);
+    ledger.endLease(begin(ledger, once).id, 'released', at(2), [reading(0)]);
     for (let i = 0; i < 300; i++) {
-      ledger.endLease(begin(ledger, lease(keys[4] ?? 0, 'vf0')).id, 'released', 2, [reading(1)]);
+      ledger.endLease(begin(ledger, lease(keys[4] ?? 0, 'vf0')).id, 'released', at(2), [reading(1)]);
     }
     ledger.close();
     const again = new Ledger(file, { limits });
@@ -249,6 +251,48 @@ describe('the file', () => {
     ledger.close();
   });
 
+  test('of the second version is timed from where its own clock says that it began, and its jobs of plain mpirun are of one run', () => {
+    const file = join(tempDir(), 'l.db');
+    const db = openDatabase(file, MIGRATIONS.slice(0, 2));
+    db.exec(`
+      INSERT INTO meta VALUES ('boot_id', 'boot-1');
+      INSERT INTO jobs (uid, id, state, created_at, opened_at, wait_until, vfs, time_limit_s) VALUES
+        (7, '1234567', 'open', 1000, 1000, NULL, NULL, NULL), (7, 'job-a-1', 'open', 1000, 1000, NULL, NULL, NULL),
+        (7, 'job-a-2', 'open', 1000, 4000, NULL, 2, 60), (7, 'job-a-3', 'queued', 1000, NULL, 9000, 2, NULL);
+      INSERT INTO leases (id, job, uid, pid, start_ticks, rank, ranks, state, granted_at, sampled_at, dma_limit_bytes) VALUES (5, 1, 7, 91, 2, 0, 1, 'held', 3000, 5500, 4096);
+    `);
+    db.close();
+    const ledger = new Ledger(file, { bootId: 'boot-1', clock: () => ({ wall: 6000, boot: 100 }) });
+    expect(ledger.jobsUnderWay().map(({ id, oneRun, openedAt, waitUntil }) => [id, oneRun, openedAt?.boot, waitUntil?.boot])).toEqual([
+      ['1234567', true, -4900, undefined], ['job-a-2', false, -1900, undefined], ['job-a-3', false, undefined, 3100],
+    ]);
+    expect(ledger.openLeases()).toMatchObject([{ grantedAt: { wall: 3000, boot: -2900 }, sampledAt: { boot: -400 } }]);
+    ledger.endLease(5, 'released', { wall: 0, boot: 1100 }, []);
+    ledger.close();
+  });
+
+  test('counts of a lease that a restart of the machine ended as long as it was seen, whatever the clocks say after', () => {
+    const file = join(tempDir(), 'l.db');
+    const first = new Ledger(file, { bootId: 'boot-1', clock: () => ({ wall: 0, boot: 1_000_000 }) });
+    const key = job(first);
+    const { id } = begin(first, { ...lease(key, 'vf0'), grantedAt: { wall: 5, boot: 1_000_000 } });
+    first.holdLeases([{ id, memlockBytes: null, memlockBefore: undefined }], { wall: 5, boot: 1_000_000 });
+    first.sample([{ id, readings: [reading(1)] }], { wall: 7_200_000, boot: 1_060_000 });
+    first.close();
+    const next = new Ledger(file, { bootId: 'boot-2', clock: () => ({ wall: 99_000_000, boot: 20_000 }) });
+    next.endLease(id, 'machine restarted', { wall: 99_000_000, boot: 20_000 }, [reading(1)]);
+    expect(next.job(key)?.totals.vfMs).toBe(60_000);
+    next.close();
+  });
+
+  test('finds a label\'s newest run, and each by its own id', () => {
+    const ledger = new Ledger(IN_MEMORY);
+    const keys = ['a', 'b', 'a#2', 'a#10', 'a$', 'aa'].map((id) => job(ledger, id));
+    expect(['a', 'a#1', 'a#2', 'a#10', 'b', 'aa', 'a$', 'c'].map((id) => ledger.findJob(7, id)?.key)).toEqual(
+      [keys[3], keys[0], keys[2], keys[3], keys[1], keys[5], keys[4], undefined]);
+    expect(ledger.findJobs('a').map(({ key }) => key)).toEqual([keys[3]]);
+  });
+
   test('is brought to the version of this release, or left as it was when that fails', () => {
     const file = join(tempDir(), 'l.db');
     openDatabase(file, ['CREATE TABLE one (a)']).close();
@@ -264,9 +308,9 @@ describe('the log of the ledger', () => {
   const busy = (ledger: Ledger, key: number, leases: number): void => {
     for (let i = 0; i < leases; i++) {
       const { id } = begin(ledger, lease(key, 'vf0'));
-      ledger.holdLeases([{ id, memlockBytes: -1, memlockBefore: undefined }], 5);
+      ledger.holdLeases([{ id, memlockBytes: -1, memlockBefore: undefined }], at(5));
       ledger.endingLease(id, 'released');
-      ledger.endLease(id, 'released', 9, [reading(1)]);
+      ledger.endLease(id, 'released', at(9), [reading(1)]);
     }
   };
 
