@@ -5,6 +5,8 @@
  * and the compiler demands every name.
  */
 
+import { shellWord } from './shell.js';
+
 /** Exit statuses, after <sysexits.h>. */
 export const EXIT = {
   OK: 0,
@@ -40,8 +42,8 @@ export const CATALOGUE = {
   },
   VFRING_ERR_PF_DOWN: {
     exit: EXIT.UNAVAILABLE,
-    message: '{free} VFs are free, but the link of {pfs} is down',
-    remedy: 'check the cable and the switch port, then: ip link set {first} up',
+    message: '{free} VFs are free, but without a link: {what}',
+    remedy: '{remedy}',
   },
   VFRING_ERR_NO_NEAR_VF: {
     exit: EXIT.UNAVAILABLE,
@@ -129,6 +131,11 @@ export const CATALOGUE = {
     exit: EXIT.CONFIG,
     message: 'there is no network interface {pf} on this machine (SR-IOV capable here: {known})',
     remedy: 'correct name: or bdf: in the configuration; ip link shows the names',
+  },
+  VFRING_ERR_PF_ELSEWHERE: {
+    exit: EXIT.CONFIG,
+    message: 'PF {pf} has its network interface in another network namespace than vfringd',
+    remedy: '{remedy}',
   },
   VFRING_ERR_NO_SRIOV: {
     exit: EXIT.CONFIG,
@@ -234,6 +241,11 @@ export const CATALOGUE = {
     message: 'vfringd cannot be reached at {socket}: {cause}',
     remedy: 'start it (systemctl start vfringd, or vfringd --config FILE), or point VFRING_RUN_DIR to its run directory',
   },
+  VFRING_ERR_NO_ANSWER: {
+    exit: EXIT.UNAVAILABLE,
+    message: 'vfringd at {socket} runs and gives no answer: {cause}',
+    remedy: 'see its log (journalctl -u vfringd); where it is out of file descriptors (ls /proc/PID/fd), raise LimitNOFILE= of its service or end leases',
+  },
   VFRING_ERR_USAGE: {
     exit: EXIT.USAGE,
     message: '{what}',
@@ -297,13 +309,18 @@ export class VfringError<C extends ErrorCode = ErrorCode> extends Error {
   constructor(code: C, params: ErrorParams<C>, options?: { cause?: unknown }) {
     super(fill(CATALOGUE[code].message, params), options);
     this.code = code;
-    this.remedy = fill(CATALOGUE[code].remedy, params);
+    this.remedy = fill(CATALOGUE[code].remedy, asWords(params));
     this.exitStatus = CATALOGUE[code].exit;
   }
 
   report(): ErrorReport {
     return { code: this.code, message: this.message, remedy: this.remedy };
   }
+}
+
+/** A remedy has commands to be typed: what comes from outside is a word there, and no more. `{remedy}` is a whole one already. */
+function asWords(params: Readonly<Record<string, string | number>>): Readonly<Record<string, string | number>> {
+  return Object.fromEntries(Object.entries(params).map(([name, value]) => [name, name === 'remedy' ? value : shellWord(String(value))]));
 }
 
 function fill(text: string, params: Readonly<Record<string, string | number>>): string {

@@ -11,3 +11,6 @@ export function shellWord(text: string): string {
   }
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replace(/'/g, `'\\''`)}'`;
 }
+
+/** Text of somebody else's for a line on a terminal: it neither ends the line nor moves the cursor. */
+export const printable = (text: string): string => text.replace(/[\x00-\x1f\x7f]/g, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`);

@@ -54,6 +54,7 @@ async function healthy(): Promise<Machine> {
     configUnread: false,
     status,
     statusTrouble: undefined,
+    statusRemedy: undefined,
     memlock: () => 8 << 20,
     stat: async (path) => harness.kernel.ops.stat(path),
     openMpi: async () => ({ found: 'Open MPI 5.0.7', oneSided: undefined }),
@@ -100,6 +101,12 @@ describe('one thing broken', () => {
     ['lockdown', 'lockdown', /locked down \(integrity\)/, /signed/, (m) => { m.files['/sys/kernel/security/lockdown'] = 'none [integrity] confidentiality'; }],
     ['a wrong configuration', 'config', /f\.yaml:3:1: vfs/, /config check/, (m) => { m.patient.config = undefined; m.patient.configTrouble = 'f.yaml:3:1: vfs: wrong'; }],
     ['a PF that is not there', 'pf', /no interface ens7/, /ip link/, (m) => { m.patient.config = sriovConfig({ ens7: 2 }); }],
+    ['a PF that another network namespace has, by its name', 'pf', /^there is no interface ens7 here, and 0000:04:00\.0 has its own in another/, /ip -n NAMESPACE link set dev ens7 netns 1/, (m) => {
+      m.patient.config = sriovConfig({ ens7: 2 });
+      m.list['bus/pci/devices'] = ['0000:04:00.0'];
+      m.list['bus/pci/devices/0000:04:00.0'] = ['net', 'driver'];
+      m.read['bus/pci/devices/0000:04:00.0/sriov_totalvfs'] = '7';
+    }],
     ['a PF without its driver', 'pf', /no interface ens7, and no driver has the network cards 0000:04:00\.0$/, /^modprobe -a pci:v00008086d000010C9$/, (m) => {
       m.patient.config = sriovConfig({ ens7: 2 });
       m.list['bus/pci/devices'] = ['0000:04:00.0', PF_A.bdf, VF0];
@@ -111,7 +118,7 @@ describe('one thing broken', () => {
     ['too many VFs asked for', 'pf', /at most 7 VFs, the configuration asks for 9/, /vfs: 7/, (m) => { m.patient.config = sriovConfig({ ens1: 9 }); }],
     ['other VFs than configured', 'pf', /has 2 VFs, the configuration asks for 3/, /vfring provision/, (m) => { m.patient.config = sriovConfig({ ens1: 3 }); }],
     ['no cable', 'pf', /has no link/, /cable/, (m) => m.harness.kernel.setCarrier('ens1', false)],
-    ['PF down', 'pf', /ens1 is down/, /ip link set ens1 up/, (m) => { m.harness.kernel.setCarrier('ens1', false); m.read['class/net/ens1/flags'] = '0x1002'; }],
+    ['PF down', 'pf', /ens1 is down/, /ip link set dev ens1 up/, (m) => { m.harness.kernel.setCarrier('ens1', false); m.read['class/net/ens1/flags'] = '0x1002'; }],
     ['MTU too small', 'pf', /MTU 1500, the configuration vouches for 9000/, /mtu 9000/, (m) => { m.read['class/net/ens1/mtu'] = '1500'; }],
     ['a shared group', 'groups', /shares its group \d+ with 0000:00:1c\.0/, /ACS/, async (m) => {
       const group = await m.harness.kernel.sysfs.link(`bus/pci/devices/${VF0}/iommu_group`);
@@ -119,6 +126,7 @@ describe('one thing broken', () => {
     }],
     ['a VF of another driver', 'groups', /bound to vfio-pci/, /virtual machine/, (m) => m.harness.kernel.bindTo(VF0, 'vfio-pci')],
     ['no daemon', 'daemon', /nobody listens/, /systemctl start vfringd/, (m) => { m.patient.status = undefined; m.patient.statusTrouble = 'nobody listens'; }],
+    ['a daemon that does not answer', 'daemon', /closed the connection/, /LimitNOFILE/, (m) => { m.patient.status = undefined; m.patient.statusTrouble = 'it closed the connection'; m.patient.statusRemedy = 'raise LimitNOFILE='; }],
     ['a sick VF', 'daemon', /is unhealthy: it is not bound/, /dmesg/, (m) => { Object.assign(m.patient.status?.vfs[0] ?? {}, { state: 'unhealthy', reason: 'it is not bound' }); }],
     ['a node that everybody may open', 'permissions', /mode 0666/, /chmod 0600/, (m) => { Object.assign([...m.harness.kernel.nodes.values()][0] ?? {}, { mode: 0o666 }); }],
     ['a free node of somebody', 'permissions', /free and belongs to uid 4242/, /takes it back/, (m) => { Object.assign([...m.harness.kernel.nodes.values()][0] ?? {}, { uid: 4242 }); }],

@@ -140,7 +140,7 @@ function realHardwareTests(site: Site, pingpong: string[], withDaemon: WithDaemo
       const { stdout } = await site.admin(['vfring', 'status', '--json']);
       const pf = (JSON.parse(stdout) as { vfs: { pf: string }[] }).vfs[0]?.pf as string;
       await site.admin(['ip', 'link', 'set', pf, 'down']);
-      assertRefused(await asUser(site, vfringRun(2, ...pingpong)), /VFRING_ERR_PF_DOWN/, new RegExp(`ip link set ${pf} up`));
+      assertRefused(await asUser(site, vfringRun(2, ...pingpong)), /VFRING_ERR_PF_DOWN/, new RegExp(`ip link set dev ${pf} up`));
       await site.admin(['ip', 'link', 'set', pf, 'up']);
     });
   });

@@ -23,7 +23,7 @@ export function metricsText(context: Pick<ApiContext, 'manager' | 'jobs' | 'ledg
     metric('vfring_up_seconds', 'gauge', 'Time since vfringd started', [[{}, process.uptime()]]),
     metric('vfring_vfs', 'gauge', 'VFs by state', STATES.map((state) => [{ state }, manager.pool.count(state)])),
     metric('vfring_vf_state', 'gauge', '1 for the state that a VF is in', entries.map((entry) => [{ ...vfLabels(entry), state: entry.state }, 1])),
-    metric('vfring_vf_link_up', 'gauge', '1 when the VF had its link when last looked at', entries.map((entry) => [vfLabels(entry), entry.linkUp ? 1 : 0])),
+    metric('vfring_vf_link_up', 'gauge', '1 when the VF had its link when last looked at', entries.map((entry) => [vfLabels(entry), entry.linkDown === undefined ? 1 : 0])),
     metric('vfring_vf_transmit_frames_total', 'counter', 'Frames sent under leases', carried('txFrames')),
     metric('vfring_vf_transmit_bytes_total', 'counter', 'Bytes sent under leases', carried('txBytes')),
     metric('vfring_vf_receive_frames_total', 'counter', 'Frames received under leases', carried('rxFrames')),

@@ -32,8 +32,8 @@ export function vfView(entry: PoolEntry, seesAll: boolean, viewer: number): VfVi
     mtu: vf.mtu,
     numa: vf.numa,
     state,
-    link_up: entry.linkUp,
-    reason: entry.reason ?? null,
+    link_up: entry.linkDown === undefined,
+    reason: entry.reason ?? entry.linkDown?.cause ?? null,
     lease:
       lease !== undefined && (seesAll || viewer === lease.uid)
         ? {

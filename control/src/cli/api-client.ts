@@ -38,19 +38,19 @@ export interface ApiClient {
   metrics(): Promise<string>;
 }
 
-/** Every call throws VFRING_ERR_NO_DAEMON when nobody answers, else ReportedError. */
+/** Every call throws VFRING_ERR_NO_DAEMON when nobody is there, VFRING_ERR_NO_ANSWER when somebody is and does not answer, else ReportedError. */
 export function apiClient(runDir: string): ApiClient {
   const socket = apiSocket(runDir);
 
   async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
     const { status, text } = await exchange(socket, method, path, body).catch((error: unknown) => {
-      throw new VfringError('VFRING_ERR_NO_DAEMON', { socket, cause: connectCause(error) }, { cause: error });
+      throw unreachable(socket, error);
     });
     let value: unknown;
     try {
       value = status < 400 && path === METRICS ? text : JSON.parse(text);
     } catch {
-      throw new VfringError('VFRING_ERR_NO_DAEMON', { socket, cause: `its answer is not understood (HTTP ${status})` });
+      throw new VfringError('VFRING_ERR_NO_ANSWER', { socket, cause: `what it says is not understood (HTTP ${status})` });
     }
     if (status >= 400) {
       throw new ReportedError(value as ErrorReport);
@@ -100,15 +100,20 @@ function exchange(
   });
 }
 
-function connectCause(error: unknown): string {
+function unreachable(socket: string, error: unknown): VfringError {
+  const missing = (cause: string): VfringError => new VfringError('VFRING_ERR_NO_DAEMON', { socket, cause }, { cause: error });
   switch (errnoCode(error)) {
     case 'ENOENT':
-      return 'there is no such socket; the daemon does not run';
+      return missing('there is no such socket; the daemon does not run');
     case 'ECONNREFUSED':
-      return 'nobody listens; the daemon has ended';
+      return missing('nobody listens; the daemon has ended');
     case 'EACCES':
-      return 'permission denied';
+      return missing('permission denied');
+    case 'ECONNRESET':
+    case 'EPIPE':
+      // What a process does with a connection for which it has no descriptor left.
+      return new VfringError('VFRING_ERR_NO_ANSWER', { socket, cause: 'it closed the connection at once' }, { cause: error });
     default:
-      return causeText(error);
+      return new VfringError('VFRING_ERR_NO_ANSWER', { socket, cause: causeText(error) }, { cause: error });
   }
 }

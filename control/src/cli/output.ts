@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** What commands print: results on standard output, everything else on standard error. */
+import { printable } from '../shell.js';
 import { writeOut } from '../stdio.js';
 
 export const out = (text: string): void => writeOut(`${text}\n`);
-export const say = (line: string): void => void process.stderr.write(`vfring: ${line}\n`);
+export const say = (line: string): void => void process.stderr.write(`vfring: ${printable(line)}\n`);
 
 export interface JsonOption {
   readonly json?: boolean;
@@ -15,7 +16,8 @@ export function show<T>(options: JsonOption, value: T, text: (value: T) => strin
 }
 
 /** Columns as wide as they must be. */
-export function table(rows: readonly (readonly string[])[]): string[] {
+export function table(raw: readonly (readonly string[])[]): string[] {
+  const rows = raw.map((row) => row.map(printable));
   const widths = (rows[0] ?? []).map((_unused, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
   return rows.map((row) => row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join('  ').trimEnd());
 }

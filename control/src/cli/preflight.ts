@@ -2,6 +2,7 @@
 /** vfring preflight -n RANKS: will a job of that size get what it needs on this node? */
 import type { StatusView } from '../api/views.js';
 import { formatSize } from '../config/units.js';
+import { printable, shellWord } from '../shell.js';
 import { UNKNOWN_NODE } from '../numa-nodes.js';
 
 export interface PreflightCheck {
@@ -50,7 +51,7 @@ export function preflight(ranks: number, status: StatusView, availableBytes: num
     check('free VFs, not reserved', Math.max(0, usable.length - kept), ranks, String,
       'wait for a job to end (vfring status), or raise vfs: in the configuration'),
     check('of these with a link', Math.max(0, linked.length - kept), ranks, String,
-      down.length > 0 ? `bring ${down.join(', ')} up: ip link set ${down[0]} up` : 'wait for a job to end (vfring status)'),
+      down.length > 0 ? `see why (vfring status); bring ${down.map(printable).join(', ')} up: ip link set dev ${shellWord(down[0] ?? '')} up` : 'wait for a job to end (vfring status)'),
     check('registered memory of a process with its VF', policy.dma_per_vf_bytes, pinned, size, 'raise limits: dma_per_vf: in the configuration'),
     check('RLIMIT_MEMLOCK that vfringd sets', policy.memlock_bytes, pinned, size, 'raise limits: memlock: in the configuration'),
     check('memory of the node for all ranks', availableBytes, ranks * pinned, size, 'run fewer ranks here, or free memory'),

@@ -105,7 +105,8 @@ async function finishJob(api: ApiClient, id: string): Promise<JobView> {
         return await api.endJob(id);
       }
     } catch (error) {
-      if (!isVfringError(error, 'VFRING_ERR_NO_DAEMON') || waited >= RESTART_MS) {
+      const away = isVfringError(error, 'VFRING_ERR_NO_DAEMON') || isVfringError(error, 'VFRING_ERR_NO_ANSWER');
+      if (!away || waited >= RESTART_MS) {
         throw error;
       }
     }

@@ -117,7 +117,7 @@ export async function pick(
     if (provider.looksWhenGranting) {
       picked.push(entry);
     } else if (await keeper.glance(entry)) {
-      (entry.linkUp ? picked : down).push(entry);
+      (entry.linkDown === undefined ? picked : down).push(entry);
     }
   }
   return { ...ask, entries: picked, nodes: view.nodes };

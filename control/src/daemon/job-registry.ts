@@ -108,8 +108,9 @@ export class JobRegistry {
       // One that somebody has made and ended is not to come to life again.
       return isAdopted(job) || this.#ledger.job(job.key)?.how === ENDED_BY_ITSELF;
     }
-    // Processes of one run meet in MPI_Init: they have their leases at the same time. One may begin anew.
-    return this.#ledger.tookPart(job.key, pid, startTicks) === false;
+    // Nobody comes by the id of a job that was made for one run by accident. As to labels: processes of
+    // one run meet in MPI_Init, and so have their leases at the same time; one of them may begin anew.
+    return isAdopted(job) && this.#ledger.tookPart(job.key, pid, startTicks) === false;
   }
 
   byKey(key: number): Job | undefined {

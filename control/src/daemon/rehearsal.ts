@@ -19,7 +19,7 @@ import type { Processes, WatchedProcess } from './processes.js';
 const ROUNDS = 4;
 
 const UID = 0;
-const FREE: VfHealth = { device: 'free', owned: true, linkUp: true };
+const FREE: VfHealth = { device: 'free', owned: true, linkDown: undefined };
 
 const VFS = Array.from({ length: MOST_TOGETHER }, (_unused, i): Vf => ({
   kind: 'soft', name: `vf${i}`, device: `/nowhere/vf${i}`, mac: '02:00:00:00:00:00', mtu: 1500, pf: 'none', numa: -1,

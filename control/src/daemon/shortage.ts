@@ -15,11 +15,12 @@ export interface Shortage {
 
 export function shortage(pool: VfPool, { wanted, linked, down, kept }: Shortage): VfringError {
   if (kept === 0 && linked + down.length >= wanted) {
-    const pfs = [...new Set(down.map((entry) => entry.vf.pf))];
+    // One line a PF, however many VFs it has.
+    const reasons = new Map(down.flatMap(({ linkDown }) => (linkDown === undefined ? [] : [[linkDown.cause, linkDown.remedy] as const])));
     return new VfringError('VFRING_ERR_PF_DOWN', {
       free: linked + down.length,
-      pfs: pfs.join(', '),
-      first: pfs[0] ?? '',
+      what: [...reasons.keys()].join('; '),
+      remedy: [...new Set(reasons.values())].join('; '),
     });
   }
   const total = pool.entries.length;

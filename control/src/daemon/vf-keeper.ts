@@ -63,7 +63,7 @@ export class VfKeeper {
   /** Brings the state of a VF that is not leased up to date; true if it can be leased. */
   async look(entry: PoolEntry): Promise<boolean> {
     const health = await this.#provider.health(entry.vf);
-    entry.linkUp = health.linkUp;
+    entry.linkDown = health.linkDown;
     if (health.device === 'gone') {
       this.#sick(entry, health.detail ?? 'the device is gone');
       return false;
@@ -95,7 +95,7 @@ export class VfKeeper {
     if (health.device !== 'free' || !health.owned) {
       return this.look(entry);
     }
-    entry.linkUp = health.linkUp;
+    entry.linkDown = health.linkDown;
     return true;
   }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** The VFs of this node, what state each is in, and which one is next. */
 import type { Spread } from '../config/schema.js';
-import type { Vf, VfCounters } from '../providers/provider.js';
+import type { LinkDown, Vf, VfCounters } from '../providers/provider.js';
 import type { Lease, LeasedVf } from './lease.js';
 
 /**
@@ -20,7 +20,8 @@ export interface PoolEntry {
   leased: LeasedVf | undefined;
   /** A draining VF whose lease is over may be cut off; one found so at the start may finish. */
   force: boolean;
-  linkUp: boolean;
+  /** Undefined: it had its link when it was last looked at. */
+  linkDown: LinkDown | undefined;
   /** The registers of a free VF, read when it fell free, where they stand still until somebody drives it. */
   idle: VfCounters | undefined;
 }
@@ -152,7 +153,7 @@ function newEntry(vf: Vf): PoolEntry {
     lease: undefined,
     leased: undefined,
     force: false,
-    linkUp: false,
+    linkDown: { cause: 'it has not been looked at yet', remedy: 'wait a moment' },
     idle: undefined,
   };
 }

@@ -35,6 +35,8 @@ export interface Patient {
   readonly status: StatusView | undefined;
   /** Why the daemon did not answer. */
   readonly statusTrouble: string | undefined;
+  /** What to do about that, where it is known. */
+  readonly statusRemedy: string | undefined;
   readonly memlock: () => LimitBytes;
   readonly stat: (path: string) => Promise<NodeStat>;
   /** Throws, with message and remedy, when Open MPI or the BTL is missing. Returns what was found, and what its installation keeps from one-sided operations. */

@@ -31,6 +31,7 @@ export async function doctor(api: ApiClient, configFile: string, mpirun: string)
     configUnread: isVfringError(configError, 'VFRING_ERR_CONFIG_READ'),
     status,
     statusTrouble: statusError === undefined ? undefined : causeText(statusError),
+    statusRemedy: isVfringError(statusError, 'VFRING_ERR_NO_ANSWER') ? statusError.remedy : undefined,
     memlock: () => prlimit(SELF, RLIMIT_MEMLOCK).soft,
     stat: (path) => nodeOps.stat(path),
     openMpi: async () => {

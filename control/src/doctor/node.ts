@@ -6,7 +6,7 @@ import { formatSize } from '../config/units.js';
 import { shellWord } from '../shell.js';
 import { isVfringError, causeText } from '../errors.js';
 import type { LimitBytes } from '../libc.js';
-import { DRIVER, deviceDir } from '../providers/sriov/observe.js';
+import { DRIVER, bringBack, deviceDir, noCarrier, pfsElsewhere } from '../providers/sriov/observe.js';
 import { selectPfs } from '../providers/sriov/select.js';
 import { fail, ok, unknown, warn, type Check, type Finding, type Patient } from './check.js';
 import { eachOf } from './machine.js';
@@ -56,9 +56,9 @@ export const NODE_CHECKS: readonly Check[] = [
   {
     id: 'daemon',
     title: 'vfringd',
-    run({ status, statusTrouble }) {
+    run({ status, statusTrouble, statusRemedy }) {
       if (status === undefined) {
-        return [fail(statusTrouble ?? 'it does not answer', 'start it (systemctl start vfringd); its log says why it ends: journalctl -u vfringd')];
+        return [fail(statusTrouble ?? 'it does not answer', statusRemedy ?? 'start it (systemctl start vfringd); its log says why it ends: journalctl -u vfringd')];
       }
       const sick = status.vfs.filter((vf) => vf.state === 'unhealthy');
       return [
@@ -78,7 +78,7 @@ export const NODE_CHECKS: readonly Check[] = [
       const findings = await eachOf(status.vfs.filter((vf) => vf.state !== 'unhealthy'), async (vf) => {
         const { uid, mode } = await stat(vf.device);
         if (mode !== PRIVATE) {
-          return [fail(`${vf.device} has mode 0${mode.toString(8)}: others than its owner may open it`, `chmod 0600 ${vf.device} (vfringd does it within 15 s); find out who changed it: a udev rule?`)];
+          return [fail(`${vf.device} has mode 0${mode.toString(8)}: others than its owner may open it`, `chmod 0600 ${shellWord(vf.device)} (vfringd does it within 15 s); find out who changed it: a udev rule?`)];
         }
         if (vf.state === 'free' && uid !== 0 && uid !== process.getuid?.()) {
           return [fail(`${vf.device} is free and belongs to uid ${uid}`, 'vfringd takes it back within 15 s; if it does not, restart it')];
@@ -159,20 +159,23 @@ async function checkPf(config: PfConfig, patient: Patient): Promise<Finding[]> {
     found.push(fail(`${pf.name} has ${made} VFs, the configuration asks for ${config.vfs}`, 'start vfringd, or let it take its configuration over: vfring provision'));
   }
   if ((await sysfs.read(`class/net/${pf.name}/carrier`)) !== '1') {
-    const up = Number.parseInt((await sysfs.read(`class/net/${pf.name}/flags`)) ?? '0', 16) & 1;
-    found.push(up === 1
-      ? fail(`${pf.name} has no link`, 'check the cable and the switch port')
-      : fail(`${pf.name} is down`, `ip link set ${pf.name} up`));
+    const { cause, remedy } = await noCarrier(pf.name, sysfs);
+    found.push(fail(cause, remedy));
   }
   const mtu = Number((await sysfs.read(`class/net/${pf.name}/mtu`)) ?? Number.NaN);
   if (mtu < config.mtu) {
-    found.push(fail(`${pf.name} has MTU ${mtu}, the configuration vouches for ${config.mtu}`, `let vfringd set it (vfring provision), or: ip link set ${pf.name} mtu ${config.mtu}; switches between the nodes must carry it, too`));
+    found.push(fail(`${pf.name} has MTU ${mtu}, the configuration vouches for ${config.mtu}`, `let vfringd set it (vfring provision), or: ip link set dev ${shellWord(pf.name)} mtu ${config.mtu}; switches between the nodes must carry it, too`));
   }
   return found.length > 0 ? found : [ok(`${pf.name}: ${made} of ${total} VFs, link up, MTU ${mtu}`)];
 }
 
 /** A card without a driver has no interface: that is told apart from a wrong name. */
 async function noInterface(label: string, sysfs: Patient['sysfs']): Promise<Finding> {
+  const elsewhere = await pfsElsewhere(sysfs);
+  const isBdf = /^[0-9a-f]+:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]$/.test(label);
+  if (isBdf ? elsewhere.includes(label) : elsewhere.length > 0) {
+    return fail(`there is no interface ${label} here, and ${elsewhere.join(', ')} has its own in another network namespace`, bringBack(isBdf ? undefined : label));
+  }
   const idle: { bdf: string; modalias: string }[] = [];
   for (const bdf of await sysfs.list('bus/pci/devices')) {
     const dir = deviceDir(bdf);
@@ -183,7 +186,7 @@ async function noInterface(label: string, sysfs: Patient['sysfs']): Promise<Find
     }
   }
   if (idle.length > 0) {
-    const aliases = [...new Set(idle.map(({ modalias }) => modalias))].join(' ');
+    const aliases = [...new Set(idle.map(({ modalias }) => shellWord(modalias)))].join(' ');
     return fail(`there is no interface ${label}, and no driver has the network cards ${idle.map(({ bdf }) => bdf).sort().join(', ')}`, `modprobe -a ${aliases}`);
   }
   return fail(`there is no interface ${label}`, 'correct name: or bdf: in the configuration (ip link shows the names); if the card is not there at all, look for it with lspci');

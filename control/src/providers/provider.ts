@@ -31,13 +31,20 @@ export interface VfCounters {
   readonly rxBytes: number;
 }
 
+/** Why a VF has no link, and what to do. */
+export interface LinkDown {
+  readonly cause: string;
+  readonly remedy: string;
+}
+
 /** What a look at the VF shows now. */
 export interface VfHealth {
   /** `gone`: not there, or not bound; it cannot be leased until it is provisioned anew. */
   readonly device: 'free' | 'open' | 'gone';
   /** The node belongs to the daemon alone. */
   readonly owned: boolean;
-  readonly linkUp: boolean;
+  /** Undefined: it has its link. */
+  readonly linkDown: LinkDown | undefined;
   /** Says what is wrong, when something is. */
   readonly detail?: string;
 }

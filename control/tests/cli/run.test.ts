@@ -2,7 +2,8 @@
 /** `vfring run` against a real daemon, with an mpirun that only looks like one. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { createServer } from 'node:net';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { apiClient } from '../../src/cli/api-client.js';
 import { btlList, checkLoads, componentPath, findOpenMpi, oneSided } from '../../src/cli/open-mpi.js';
 import { parseRunArgs, splitCommandLine } from '../../src/cli/run-args.js';
@@ -176,6 +177,15 @@ describe('Open MPI', () => {
       code: 'VFRING_ERR_NO_MPIRUN',
       message: 'cannot run /nowhere/mpirun: it was not found',
     });
+  });
+});
+
+test('a daemon that is there and closes every connection, as one without descriptors does, is not to be started', async () => {
+  const dir = tempDir();
+  const server = createServer((socket) => socket.destroy()).listen(join(dir, 'api.sock'));
+  onTestFinished(() => void server.close());
+  await expect(apiClient(dir).status()).rejects.toMatchObject({
+    code: 'VFRING_ERR_NO_ANSWER', exitStatus: 69, message: expect.stringMatching(/runs and gives no answer/) as string, remedy: expect.stringMatching(/LimitNOFILE/) as string,
   });
 });
 

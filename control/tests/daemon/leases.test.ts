@@ -2,6 +2,7 @@
 /** Leases over the socket: given, given back, and taken back when a process ends. */
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { apiClient } from '../../src/cli/api-client.js';
 import { leaseReply } from '../../src/daemon/lease-messages.js';
 import type { Lease } from '../../src/daemon/lease.js';
 import type { Vf } from '../../src/providers/provider.js';
@@ -287,11 +288,28 @@ describe('which VFs', () => {
     expect(reply.vfs.map((vf) => vf.pf)).toEqual(['ens2', 'ens2']);
     expect(await ask(node.lease, leaseRequest())).toMatchObject({
       code: 'VFRING_ERR_PF_DOWN',
-      message: '2 VFs are free, but the link of ens1 is down',
-      remedy: expect.stringContaining('ip link set ens1 up') as string,
+      message: '2 VFs are free, but without a link: its PF ens1 is down',
+      remedy: 'ip link set dev ens1 up',
     });
     harness.kernel.setCarrier('ens1', true);
     expect(await ask(node.lease, leaseRequest())).toMatchObject({ ok: true });
+  });
+});
+
+test('a PF that another network namespace has is the reason at its VFs, and in what a lease is told', async () => {
+  const dir = tempDir();
+  const harness = sriovHarness(dir, { ens1: 2 });
+  const node = await startNode({ dir, provider: harness.provider(), config: sriovConfig({ ens1: 2 }) });
+  harness.kernel.toOtherNamespace('ens1');
+  expect(await ask(node.lease, leaseRequest())).toMatchObject({
+    code: 'VFRING_ERR_PF_DOWN',
+    message: `2 VFs are free, but without a link: its PF ${PF_A.bdf} has its network interface in another network namespace than vfringd`,
+    remedy: expect.stringContaining('ip -n NAMESPACE link set dev PF netns 1') as string,
+  });
+  const { vfs } = await apiClient(node.runDir).status();
+  expect(vfs[0]).toMatchObject({ state: 'free', link_up: false, reason: expect.stringContaining('another network namespace') as string });
+  await expect(harness.provider().provision({ leased: new Set() })).rejects.toMatchObject({
+    code: 'VFRING_ERR_PF_ELSEWHERE', message: expect.stringContaining(PF_A.bdf) as string, remedy: expect.stringContaining('link set dev ens1 netns 1') as string,
   });
 });
 

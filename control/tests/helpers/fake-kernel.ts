@@ -136,6 +136,12 @@ export class FakeKernel {
     this.#put(`class/net/${name}/carrier`, up ? '1' : '0');
   }
 
+  /** As when a container is given the interface: nobody here sees it, its function is as it was. */
+  toOtherNamespace(name: string): void {
+    rmSync(join(this.#root, `bus/pci/devices/${this.pf(name).bdf}/net/${name}`), { recursive: true });
+    rmSync(join(this.#root, `class/net/${name}`), { recursive: true });
+  }
+
   /** Attribute of the class device of a bound VF. */
   setNodeAttribute(bdf: string, attribute: string, value: string): void {
     this.#put(this.#nodePath(bdf, attribute), value);

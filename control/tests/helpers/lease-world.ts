@@ -213,7 +213,7 @@ export class World {
     const of = (vf: Vf): FakeVf => this.vf(vf.name);
     const health = async (vf: Vf): Promise<VfHealth> => {
       const { present, openBy, owner } = of(vf);
-      return { device: !present ? 'gone' : openBy === undefined ? 'free' : 'open', owned: owner === DAEMON, linkUp: true };
+      return { device: !present ? 'gone' : openBy === undefined ? 'free' : 'open', owned: owner === DAEMON, linkDown: undefined };
     };
     const gone = (vf: Vf): VfringError => new VfringError('VFRING_ERR_VF_UNHEALTHY', { vf: vf.name, cause: 'gone', remedy: '-' });
     return {

@@ -13,6 +13,7 @@ import type { Around, PlannedStep, Provider, Vf, VfCounters, VfHealth, VfMemory 
 import type { SoftVfState, SoftVfTool } from './softvf-tool.js';
 
 const NOBODY: Around = { leased: new Set() };
+const GONE = { cause: 'its file is gone', remedy: 'vfringd makes it anew within 15 s' };
 const FILE: { readonly kind: 'file' } = { kind: 'file' };
 
 export class SoftProvider implements Provider {
@@ -71,9 +72,9 @@ export class SoftProvider implements Provider {
   async health(vf: Vf): Promise<VfHealth> {
     try {
       const { open } = this.#tool.show(vf.device);
-      return { device: open ? 'open' : 'free', owned: isOwn(await this.#ops.stat(vf.device), this.#ops), linkUp: true };
+      return { device: open ? 'open' : 'free', owned: isOwn(await this.#ops.stat(vf.device), this.#ops), linkDown: undefined };
     } catch (error) {
-      return { device: 'gone', owned: false, linkUp: false, detail: causeText(error) };
+      return { device: 'gone', owned: false, linkDown: GONE, detail: causeText(error) };
     }
   }
 
@@ -81,9 +82,9 @@ export class SoftProvider implements Provider {
   async ready(vf: Vf): Promise<VfHealth> {
     try {
       const file = await this.#ops.look(vf.device);
-      return { device: file.locked ? 'open' : 'free', owned: isOwn(file, this.#ops), linkUp: true };
+      return { device: file.locked ? 'open' : 'free', owned: isOwn(file, this.#ops), linkDown: undefined };
     } catch (error) {
-      return { device: 'gone', owned: false, linkUp: false, detail: causeText(error) };
+      return { device: 'gone', owned: false, linkDown: GONE, detail: causeText(error) };
     }
   }
 

@@ -3,6 +3,7 @@
 import * as z from 'zod';
 import { VfringError, causeText, errnoCode } from '../../errors.js';
 import { failureText, searchPath, type Exec } from '../../exec.js';
+import { shellWord } from '../../shell.js';
 
 /** Fields that a driver does not report are undefined. */
 export interface VfAdmin {
@@ -102,5 +103,5 @@ export function ipLink(exec: Exec): IpLink {
 }
 
 function ipFailed(args: readonly string[], cause: unknown): VfringError {
-  return new VfringError('VFRING_ERR_IP_FAILED', { command: ['ip', ...args].join(' '), cause: causeText(cause) });
+  return new VfringError('VFRING_ERR_IP_FAILED', { command: ['ip', ...args].map(shellWord).join(' '), cause: causeText(cause) });
 }

@@ -3,6 +3,8 @@
 import type { PfConfig } from '../../config/schema.js';
 import { VfringError } from '../../errors.js';
 import type { IpLink, VfAdmin } from './ip-link.js';
+import { shellWord } from '../../shell.js';
+import type { LinkDown } from '../provider.js';
 import type { Sysfs } from './sysfs.js';
 
 export const DRIVER = 'uio_vf';
@@ -85,19 +87,27 @@ async function resolvePf(config: PfConfig, sysfs: Sysfs): Promise<{ name: string
   if (config.name !== undefined) {
     const bdf = await sysfs.link(`class/net/${config.name}/device`);
     if (bdf === undefined || (await sysfs.list(deviceDir(bdf))).length === 0) {
-      throw await pfUnknown(config.name, sysfs);
+      throw await pfUnknown(config.name, config.name, sysfs);
     }
     return { name: config.name, bdf };
   }
   const bdf = config.bdf ?? '';
   const [name] = await sysfs.list(`${deviceDir(bdf)}/net`);
   if (name === undefined) {
-    throw await pfUnknown(bdf, sysfs);
+    throw await pfUnknown(bdf, undefined, sysfs);
   }
   return { name, bdf };
 }
 
-async function pfUnknown(pf: string, sysfs: Sysfs): Promise<VfringError> {
+async function pfUnknown(pf: string, name: string | undefined, sysfs: Sysfs): Promise<VfringError> {
+  const elsewhere = await pfsElsewhere(sysfs);
+  // By its name alone it cannot be told which of several it is, or whether it is one of them.
+  if (name === undefined ? elsewhere.includes(pf) : elsewhere.length > 0) {
+    return new VfringError('VFRING_ERR_PF_ELSEWHERE', {
+      pf: name === undefined ? pf : `${name} is not here, and ${elsewhere.join(', ')}`,
+      remedy: `${bringBack(name)}${name === undefined ? '' : '; if it is none of these, correct name: in the configuration'}`,
+    });
+  }
   const capable: string[] = [];
   for (const name of await sysfs.list('class/net')) {
     if ((await sysfs.read(`class/net/${name}/device/sriov_totalvfs`)) !== undefined) {
@@ -140,10 +150,45 @@ export async function uioNode(sysfs: Sysfs, bdf: string): Promise<UioNode | unde
   return dev === null ? undefined : { name, major: Number(dev[1]), minor: Number(dev[2]) };
 }
 
-/** True when the PF of a VF has its link. */
-export async function pfCarrier(sysfs: Sysfs, vfBdf: string): Promise<boolean> {
-  const [name] = await sysfs.list(`${deviceDir(vfBdf)}/physfn/net`);
-  return name !== undefined && (await sysfs.read(`class/net/${name}/carrier`)) === '1';
+/** Undefined when the PF of a VF has its link; else why not, as far as it can be seen. */
+export async function pfLinkDown(sysfs: Sysfs, vfBdf: string): Promise<LinkDown | undefined> {
+  const dir = `${deviceDir(vfBdf)}/physfn`;
+  const [name] = await sysfs.list(`${dir}/net`);
+  if (name === undefined) {
+    const pf = (await sysfs.link(dir)) ?? 'of the VF';
+    return (await sysfs.list(dir)).includes('net')
+      ? { cause: `its PF ${pf} has its network interface in another network namespace than vfringd`, remedy: bringBack(undefined) }
+      : { cause: `its PF ${pf} has no network interface`, remedy: `bind the PF to its driver: echo ${pf} > /sys/bus/pci/drivers_probe` };
+  }
+  return (await sysfs.read(`class/net/${name}/carrier`)) === '1' ? undefined : noCarrier(name, sysfs);
+}
+
+const IFF_UP = 1; // linux/if.h
+
+export async function noCarrier(name: string, sysfs: Sysfs): Promise<LinkDown> {
+  const up = (Number.parseInt((await sysfs.read(`class/net/${name}/flags`)) ?? '0', 16) & IFF_UP) !== 0;
+  return up
+    ? { cause: `its PF ${name} has no link`, remedy: 'check the cable and the switch port' }
+    : { cause: `its PF ${name} is down`, remedy: `ip link set dev ${shellWord(name)} up` };
+}
+
+/** PCI functions that can have VFs and whose network interface this network namespace does not see. */
+export async function pfsElsewhere(sysfs: Sysfs): Promise<string[]> {
+  const found: string[] = [];
+  for (const bdf of await sysfs.list('bus/pci/devices')) {
+    const dir = deviceDir(bdf);
+    // The folder is there with the interface, whoever sees what is in it.
+    if (Number(await sysfs.read(`${dir}/sriov_totalvfs`)) > 0 && (await sysfs.list(dir)).includes('net') && (await sysfs.list(`${dir}/net`)).length === 0) {
+      found.push(bdf);
+    }
+  }
+  return found.sort();
+}
+
+/** @param name of the interface, where it is known */
+export function bringBack(name: string | undefined): string {
+  const which = name === undefined ? 'PF' : shellWord(name);
+  return `find its namespace (ip netns list; lsns -t net), and move it back: ip -n NAMESPACE link set dev ${which} netns 1 (of a container: nsenter -t PID -n ip link set dev ${which} netns 1)`;
 }
 
 /** Where the VFs of a PF will be, by its SR-IOV capability; for plans only. */

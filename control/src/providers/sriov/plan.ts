@@ -6,6 +6,7 @@
  */
 import type { PfConfig } from '../../config/schema.js';
 import { VfringError } from '../../errors.js';
+import { shellWord } from '../../shell.js';
 import { vfMac } from './mac.js';
 import { DRIVER, deviceDir, type PfState, type VfState } from './observe.js';
 
@@ -205,9 +206,9 @@ export function describe(action: Action): string {
     case 'load-module':
       return `modprobe ${DRIVER}`;
     case 'ip':
-      return `ip link set dev ${action.pf} ${action.args.join(' ')}`;
+      return `ip link set dev ${[action.pf, ...action.args].map(shellWord).join(' ')}`;
     case 'write':
-      return `echo ${action.value.trim()} > /sys/${action.path}`;
+      return `echo ${shellWord(action.value.trim())} > ${shellWord(`/sys/${action.path}`)}`;
     case 'wait-link':
       return `wait for the link of ${action.pf}`;
     case 'wait-node':

@@ -13,7 +13,7 @@ import {
   DRIVER,
   deviceDir,
   observePf,
-  pfCarrier,
+  pfLinkDown,
   predictVfBdfs,
   uioNode,
   type PfState,
@@ -171,14 +171,14 @@ export class SriovProvider implements Provider {
 
   async health(vf: Vf): Promise<VfHealth> {
     const { sysfs, ops } = this.#context;
-    const linkUp = await pfCarrier(sysfs, vf.name);
+    const linkDown = await pfLinkDown(sysfs, vf.name);
     try {
       const node = await this.#node(vf);
       const owned = isOwn(await ops.stat(vf.device), ops);
       const device = await this.#deviceState(vf, node);
-      return { device, owned, linkUp };
+      return { device, owned, linkDown };
     } catch (error) {
-      return { device: 'gone', owned: false, linkUp, detail: causeText(error) };
+      return { device: 'gone', owned: false, linkDown, detail: causeText(error) };
     }
   }
 

@@ -102,7 +102,7 @@ describe('the doctor', () => {
     const status = { pid: 7, provider: 'sriov', vfs: [] } as unknown as StatusView;
     const reports = await examine(CHECKS, {
       sysfs: machine.sysfs, file: machine.file, exec: machine.exec, release: machine.recording.release,
-      config: sriovConfig({ [PF]: vfs }), configTrouble: undefined, configUnread: false, status, statusTrouble: undefined,
+      config: sriovConfig({ [PF]: vfs }), configTrouble: undefined, configUnread: false, status, statusTrouble: undefined, statusRemedy: undefined,
       memlock: () => 'unlimited', stat: async () => ({ uid: 0, mode: 0o600 }), openMpi: async () => ({ found: 'Open MPI', oneSided: undefined }), softTool: '',
     });
     return reports.filter(({ verdict }) => verdict === 'fail');
