@@ -44,7 +44,8 @@ void softvf_write32(struct softvf *dev, uint32_t offset, uint32_t value);
 
 /**
  * Memory that the device can also write: part of the shared file, zeroed,
- * page aligned. NULL when the arena is used up. It is not yet mapped for DMA.
+ * page aligned. It is not yet mapped for DMA. NULL with errno: ENOMEM the arena
+ * has no such piece left; ENOSPC and the like, the file system has no room.
  */
 void *softvf_arena_alloc(struct softvf *dev, size_t bytes);
 void softvf_arena_free(struct softvf *dev, void *vaddr, size_t bytes);
@@ -55,8 +56,9 @@ void softvf_arena_free(struct softvf *dev, void *vaddr, size_t bytes);
  * elsewhere), because the sender's process does the writing. An IOVA is never
  * used twice and is no virtual address. READ regions are read through their
  * vaddr during a TDT write, so the memory must stay mapped in the process.
+ * All pages are faulted in, as pinning does.
  * Errors: -EINVAL alignment or direction, -EFAULT not all of it is readable
- * memory (or allocated arena), -ENOSPC table full.
+ * memory (or allocated arena), -ENOSPC table full, -ENOMEM no memory for its pages.
  */
 int softvf_dma_map(struct softvf *dev, void *vaddr, size_t bytes, unsigned direction,
                    uint64_t *iova, uint64_t *region_id);

@@ -62,6 +62,7 @@ struct softvf_port {
     dev_t device;
     ino_t inode;
     bool seen;
+    bool populated; /* its ring and buffers are mapped to the last page */
     /* Where the last look-ups ended; only hints. */
     uint32_t ring_hint;
     uint32_t buffer_hint;
@@ -292,6 +293,16 @@ bool softvf_interrupt_write(struct softvf *dev, uint32_t offset, uint32_t value)
 void softvf_interrupt_reset(struct softvf *dev);
 /** Works out anew what IVAR0 says, for senders and the transmit queues. */
 void softvf_interrupt_refresh(struct softvf *dev);
+
+/* --- softvf_populate.c --- */
+
+/** Faults whole pages in for writing; they keep what is in them. 0 or -errno of madvise(). */
+int softvf_populate(void *vaddr, size_t bytes);
+/** The same for what frames to this port will touch. Takes no lock; best effort. */
+void softvf_populate_port(struct softvf_port *port);
+#ifdef SOFTVF_TEST_HOOKS
+extern bool softvf_test_old_kernel; /* as on a kernel before 5.14 */
+#endif
 
 /* --- softvf_iommu.c --- */
 

@@ -138,17 +138,21 @@ static bool in_arena(const struct softvf *dev, const void *vaddr, uint64_t bytes
 void *softvf_arena_alloc(struct softvf *dev, size_t bytes)
 {
     if (bytes == 0 || bytes > SOFTVF_ARENA_BYTES) {
+        errno = ENOMEM;
         return NULL;
     }
     uint32_t count = (uint32_t)((bytes + PAGE - 1) / PAGE);
     uint32_t first = find_pages(dev, count);
     if (first == ARENA_PAGES) {
+        errno = ENOMEM;
         return NULL;
     }
     /* Blocks now, so that a full file system is NULL here and not SIGBUS in a
      * sender. The range is a hole, hence zero: close and free punch holes. */
-    if (posix_fallocate(dev->fd, (off_t)(SOFTVF_ARENA_OFFSET + first * PAGE),
-                        (off_t)(count * PAGE)) != 0) {
+    int rc = posix_fallocate(dev->fd, (off_t)(SOFTVF_ARENA_OFFSET + first * PAGE),
+                             (off_t)(count * PAGE));
+    if (rc != 0) {
+        errno = rc;
         return NULL;
     }
     mark_pages(dev, first, count, true);
@@ -196,7 +200,7 @@ void softvf_arena_free(struct softvf *dev, void *vaddr, size_t bytes)
 
 /* --- mapping --- */
 
-/** As pinning would: every page must be there and readable. */
+/** As pinning would: every page must be there, and faulted in. */
 static int check_memory(struct softvf *dev, void *vaddr, size_t bytes)
 {
     uint32_t first;
@@ -208,7 +212,7 @@ static int check_memory(struct softvf *dev, void *vaddr, size_t bytes)
                 return -EFAULT;
             }
         }
-        return 0;
+        return softvf_populate(vaddr, bytes);
     }
     if (madvise(vaddr, bytes, MADV_POPULATE_READ) == 0) {
         return 0;

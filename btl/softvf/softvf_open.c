@@ -76,6 +76,9 @@ static int set_up(struct softvf *dev, const char *path)
         rc = -ESTALE;
     }
     if (rc == 0) {
+        rc = softvf_populate(dev->file, SOFTVF_ARENA_OFFSET);
+    }
+    if (rc == 0) {
         rc = softvf_iommu_init(dev);
     }
     if (rc == 0) {

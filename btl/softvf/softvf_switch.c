@@ -211,6 +211,9 @@ void softvf_switch_forward(struct softvf *dev, const struct softvf_frame *frame)
             softvf_count(dev->file, SOFTVF_TX_NO_RECEIVER);
             return;
         }
+        if (SOFTVF_UNLIKELY(!port->populated)) {
+            softvf_populate_port(port);
+        }
         sw->last = port;
     }
     softvf_rx_deliver(port, frame);

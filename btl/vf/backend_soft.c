@@ -125,7 +125,12 @@ static void *soft_mem_alloc(struct vfring_vf *vf, size_t bytes, unsigned directi
     }
     /* Other processes deliver into it, so it must be part of the shared file. */
     vaddr = softvf_arena_alloc(vf->backend_state, bytes);
-    if (vaddr == NULL) {
+    if (vaddr == NULL && errno != ENOMEM) {
+        vfring_vf_error_set(error, -errno, "soft VF %s: no room for %zu bytes in its file system: %s",
+                            vf->path, bytes, strerror(errno));
+        vfring_vf_error_remedy(error, "free space there (df %s), give that file system more, or keep "
+                                      "the soft VFs elsewhere", vf->path);
+    } else if (vaddr == NULL) {
         vfring_vf_error_set(error, -ENOMEM, "soft VF %s: its arena has no room for %zu bytes, %zu are used",
                             vf->path, bytes, vf->dma_bytes);
         vfring_vf_error_remedy(error, "use smaller receive rings");
@@ -150,6 +155,10 @@ static int soft_dma_map(struct vfring_vf *vf, void *vaddr, size_t bytes, unsigne
 
     if (ret == 0) {
         return 0;
+    }
+    if (ret == -ENOMEM) {
+        vfring_vf_error_set(error, ret, "soft VF %s: no memory for %zu bytes", vf->path, bytes);
+        return vfring_vf_error_remedy(error, "free memory on the node");
     }
     vfring_vf_error_set(error, ret, "soft VF %s: cannot register %zu bytes at %p: %s", vf->path, bytes,
                         vaddr, ret == -ENOSPC ? "its region table is full" : strerror(-ret));

@@ -11,6 +11,10 @@
 
 #include "vf_internal.h"
 
+#ifndef MADV_POPULATE_WRITE /* Linux 5.14 */
+#    define MADV_POPULATE_WRITE 23
+#endif
+
 /* Huge page of x86-64, and of aarch64 with 4 KiB pages. */
 #define HUGE_BYTES ((size_t) 2 << 20)
 
@@ -57,15 +61,32 @@ static void *map_aligned(size_t bytes)
 
 /*
  * By writing: a page only read from may be the shared page of zeros, which a
- * device would go on reading after the process has got one of its own.
+ * device would go on reading after the process has got one of its own. By hand
+ * where the kernel does not know the advice.
  */
-static void populate(void *vaddr, size_t bytes)
+static int populate(void *vaddr, size_t bytes)
 {
     volatile uint8_t *at = vaddr;
 
+    if (madvise(vaddr, bytes, MADV_POPULATE_WRITE) == 0) {
+        return 0;
+    }
+    if (errno == ENOMEM) {
+        return -1;
+    }
     for (size_t i = 0; i < bytes; i += 4096) {
         at[i] = 0;
     }
+    return 0;
+}
+
+static void *no_memory(const struct vfring_vf *vf, size_t bytes, struct vfring_vf_error *error)
+{
+    vfring_vf_error_set(error, -errno, "VF %s: no memory for a buffer of %zu bytes: %s", vf->name,
+                        bytes, strerror(errno));
+    vfring_vf_error_remedy(error, "free memory on the node, or raise the process's limits of "
+                                  "memory (ulimit -v) and locked memory (ulimit -l)");
+    return NULL;
 }
 
 void *vfring_anon_alloc(const struct vfring_vf *vf, size_t bytes, struct vfring_vf_error *error)
@@ -76,11 +97,7 @@ void *vfring_anon_alloc(const struct vfring_vf *vf, size_t bytes, struct vfring_
                       : mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
     if (vaddr == MAP_FAILED) {
-        vfring_vf_error_set(error, -errno, "VF %s: no memory for a buffer of %zu bytes: %s",
-                            vf->name, bytes, strerror(errno));
-        vfring_vf_error_remedy(error, "free memory on the node, or raise the process's limits of "
-                                      "memory (ulimit -v) and locked memory (ulimit -l)");
-        return NULL;
+        return no_memory(vf, bytes, error);
     }
     /* After fork() the device would go on writing to the parent's pages alone. */
     if (madvise(vaddr, length, MADV_DONTFORK) != 0) {
@@ -89,7 +106,11 @@ void *vfring_anon_alloc(const struct vfring_vf *vf, size_t bytes, struct vfring_
         munmap(vaddr, length);
         return NULL;
     }
-    populate(vaddr, length);
+    if (populate(vaddr, length) != 0) {
+        (void) no_memory(vf, bytes, error);
+        munmap(vaddr, length);
+        return NULL;
+    }
     return vaddr;
 }
 

@@ -99,6 +99,7 @@ static void arena_is_zeroed_and_finite(void)
     uint8_t *all = softvf_arena_alloc(dev, 32u << 20);
     CHECK(all != NULL);
     CHECK(softvf_arena_alloc(dev, PAGE) == NULL);
+    CHECK_EQ(errno, ENOMEM);
     memset(all, 0x5a, 32u << 20);
     CHECK_EQ(stat(path, &used), 0);
     CHECK(used.st_blocks * 512 >= 32 << 20);
@@ -205,7 +206,9 @@ static void full_file_system(void)
         CHECK_EQ(mount("tmpfs", folder, "tmpfs", MS_REMOUNT, "size=1m"), 0);
         CHECK_EQ(softvf_admin_create(folder, &spec), 0);
         CHECK_EQ(softvf_open(file, &dev), 0);
+        errno = 0;
         CHECK(softvf_arena_alloc(dev, 4u << 20) == NULL);
+        CHECK_EQ(errno, ENOSPC); /* the file system, not the arena */
         uint8_t *half = softvf_arena_alloc(dev, 512u << 10);
         CHECK(half != NULL);
         memset(half, 1, 512u << 10);
