@@ -62,6 +62,17 @@ static void wr(const struct vfring_vf *vf, uint32_t offset, uint32_t value)
     vfring_write32(&vf->mmio, offset, value);
 }
 
+/*
+ * Time for the function and its PF to finish what they were told. A soft VF's
+ * model has done it when the register access returns, the PF's part included.
+ */
+static void settle(const struct vfring_vf *vf)
+{
+    if (!vf->soft) {
+        vfring_sleep_us(SETTLE_US);
+    }
+}
+
 /* A read brings posted writes to the device (PCIe ordering). */
 static void flush(const struct vfring_vf *vf)
 {
@@ -156,7 +167,7 @@ static int say_hello(struct vfring_vf *vf, struct vfring_vf_error *error)
     if (ret != 0) {
         return fail_pf(vf, ret, "the PF does not answer the mailbox", error);
     }
-    vfring_sleep_us(SETTLE_US);
+    settle(vf);
     if (words[0] & VFRING_82576_MSG_ACK) {
         memcpy(vf->mac, &words[1], sizeof(vf->mac));
         if (mac_usable(vf->mac)) {
@@ -204,16 +215,24 @@ static int set_frame_limit(struct vfring_vf *vf, struct vfring_vf_error *error)
     return 0;
 }
 
-/* Step: queues off. 4.5: a queue is configured while disabled. */
+/*
+ * Step: queues off. 4.5: a queue is configured while disabled. The reset has
+ * disabled them (8.26, RXDCTL and TXDCTL), and what was off has nothing to settle.
+ */
 static int disable_queues(struct vfring_vf *vf, struct vfring_vf_error *error)
 {
+    uint32_t before = 0;
+
     (void) error;
     for (uint32_t q = 0; q < VFRING_82576_NUM_QUEUES; q++) {
+        before |= rd(vf, VFRING_82576_RXDCTL(q)) | rd(vf, VFRING_82576_TXDCTL(q));
         wr(vf, VFRING_82576_RXDCTL(q), 0);
         wr(vf, VFRING_82576_TXDCTL(q), 0);
     }
     flush(vf);
-    vfring_sleep_us(SETTLE_US);
+    if (before & VFRING_82576_XDCTL_ENABLE) {
+        settle(vf);
+    }
     return 0;
 }
 
@@ -373,7 +392,7 @@ static void stop(struct vfring_vf *vf)
         /* ENABLE reads 0 once the queue has stopped */
     }
     /* Writes of a frame that was arriving may still be on their way. */
-    vfring_sleep_us(SETTLE_US);
+    settle(vf);
 
     wr(vf, VFRING_82576_EIMC, VFRING_82576_EI_MASK);
     wr(vf, VFRING_82576_EIAC, 0);

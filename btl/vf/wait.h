@@ -31,26 +31,38 @@ static inline void vfring_sleep_us(uint32_t us)
     }
 }
 
-/** Polls a condition with pauses that grow from 10 us to 500 us. */
+/**
+ * Looks at a condition that need no pause between them: a register read is a
+ * microsecond over PCIe, and a PF takes three looks for an answer at best.
+ */
+#define VFRING_QUICK_LOOKS 3u
+
+/** Polls a condition: quick looks first, then with pauses that grow from 10 us to 500 us. */
 struct vfring_wait {
     uint64_t deadline_ns;
     uint32_t pause_us;
+    uint32_t quick_looks;
 };
 
 static inline struct vfring_wait vfring_wait_start(uint32_t limit_us)
 {
-    struct vfring_wait wait = { vfring_clock_ns() + (uint64_t) limit_us * VFRING_NS_PER_US, 10 };
+    struct vfring_wait wait = { vfring_clock_ns() + (uint64_t) limit_us * VFRING_NS_PER_US, 10,
+                                VFRING_QUICK_LOOKS };
     return wait;
 }
 
 /**
- * Pauses. False once the limit was over before the last look at the
+ * Pauses, but for the first few times. False once the limit was over before the last look at the
  * condition: so it is looked at once more after a late wake-up.
  */
 static inline bool vfring_wait_more(struct vfring_wait *wait)
 {
     if (wait->pause_us == 0) {
         return false;
+    }
+    if (wait->quick_looks > 0) {
+        wait->quick_looks--;
+        return true;
     }
     vfring_sleep_us(wait->pause_us);
     wait->pause_us = wait->pause_us < 250 ? wait->pause_us * 2 : 500;
