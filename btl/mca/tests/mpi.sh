@@ -76,6 +76,7 @@ run threads 0 'threads: ok' 2 $only ./mpi_check threads
 run rma 0 'rma: ok' 3 $only ./mpi_check rma
 run pvars 0 'pvars: ok' 2 $only ./mpi_check pvars
 run counts 0 'counts: ok' 2 $only --mca btl_vfring_ack_delay 3600000000 --mca btl_vfring_rto_min 3600000000 ./mpi_check counts
+run faults 0 'faults: ok' 2 $only ./mpi_check faults
 run alloc 0 'alloc: ok' 2 $only ./mpi_check alloc
 # The component called as the layers above do at times, see btl_check.c.
 run staged 0 'staged: ok' 2 $only ./btl_check staged

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * mpi_check exchange|flood|threads|rma|pvars|counts|parts FRAME|parts-flood|alloc|freeze|pause|sleepers FILE|
+ * mpi_check exchange|flood|threads|rma|pvars|counts|parts FRAME|parts-flood|alloc|faults|freeze|pause|sleepers FILE|
  * many KIND NUMBER BYTES|short: small MPI
  * programs for mpi.sh. Every byte that comes is compared; exit status 0 only if all
  * were right.
@@ -446,6 +446,8 @@ int main(int argc, char **argv)
         sleepers(argv[2]);
     } else if (!strcmp(what, "alloc")) {
         alloc();
+    } else if (!strcmp(what, "faults")) {
+        faults();
     } else {
         bad = 1;
     }

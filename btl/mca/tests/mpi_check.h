@@ -18,6 +18,7 @@ unsigned long long read_pvar(const char *name);
 void alloc_begin(void);
 void alloc(void);
 void counts(void);
+void faults(void);
 void pvars(void);
 
 /* mpi_check_many.c */
