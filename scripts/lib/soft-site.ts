@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** A node with soft VFs and a vfringd of its own, in a temporary folder. */
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, statfsSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Running, run, type RunOptions, type RunResult } from '../e2e/run.js';
@@ -9,6 +9,23 @@ import { nativeEnv, prefix, programs } from './native.js';
 
 /** How long vfringd may take to say that it is ready; generous, for slow machines. */
 const READY_S = 60;
+
+/** What four VFs take at most, their arenas full. */
+const SOFT_BYTES = 4 * (32 << 20) + (1 << 20);
+
+/** Where soft VFs belong: in memory, for on a disk each page that a frame touches is the file system's business, too. */
+function memoryDir(): string {
+  try {
+    const { bavail, bsize } = statfsSync('/dev/shm');
+    accessSync('/dev/shm', constants.W_OK);
+    if (bavail * bsize >= SOFT_BYTES) {
+      return '/dev/shm';
+    }
+  } catch {
+    // not every container has one
+  }
+  return tmpdir();
+}
 
 interface SoftVfShow {
   readonly state: 'free' | 'open';
@@ -25,9 +42,9 @@ export class SoftSite implements Site {
   readonly #softDir: string;
   readonly #runDir: string;
 
-  private constructor(readonly dir: string, readonly env: NodeJS.ProcessEnv) {
+  private constructor(readonly dir: string, softDir: string, readonly env: NodeJS.ProcessEnv) {
     this.scratch = join(dir, 'scratch');
-    this.#softDir = join(dir, 'soft');
+    this.#softDir = softDir;
     this.#runDir = join(dir, 'run');
     mkdirSync(this.scratch);
   }
@@ -35,10 +52,11 @@ export class SoftSite implements Site {
   static async create(): Promise<SoftSite> {
     // Short: a socket's path has to fit into 107 bytes.
     const dir = mkdtempSync(join(tmpdir(), 'vfring-'));
-    return new SoftSite(dir, await nativeEnv(join(dir, 'run')));
+    return new SoftSite(dir, mkdtempSync(join(memoryDir(), 'vfring-soft-')), await nativeEnv(join(dir, 'run')));
   }
 
   remove(): void {
+    rmSync(this.#softDir, { recursive: true, force: true });
     rmSync(this.dir, { recursive: true, force: true });
   }
 
