@@ -27,15 +27,23 @@ static int counter_is_trusted(void)
     return strcmp(name, "tsc\n") == 0;
 }
 
-void btl_vfring_clock_init(void)
-{
-    uint64_t ns, ticks, first_ns, first_ticks;
+static uint64_t first_ns, first_ticks; /* 0: not to be measured */
 
-    if (btl_vfring_clock.mult || !counter_is_trusted()) {
+void btl_vfring_clock_begin(void)
+{
+    if (!btl_vfring_clock.mult && counter_is_trusted()) {
+        first_ns = btl_vfring_kernel_ns();
+        first_ticks = __builtin_ia32_rdtsc();
+    }
+}
+
+void btl_vfring_clock_end(void)
+{
+    uint64_t ns, ticks;
+
+    if (btl_vfring_clock.mult || !first_ticks) {
         return;
     }
-    first_ns = btl_vfring_kernel_ns();
-    first_ticks = __builtin_ia32_rdtsc();
     do {
         ns = btl_vfring_kernel_ns();
         ticks = __builtin_ia32_rdtsc();
@@ -50,7 +58,11 @@ void btl_vfring_clock_init(void)
 
 #else
 
-void btl_vfring_clock_init(void)
+void btl_vfring_clock_begin(void)
+{
+}
+
+void btl_vfring_clock_end(void)
 {
 }
 

@@ -17,11 +17,13 @@ struct btl_vfring_clock {
 extern struct btl_vfring_clock btl_vfring_clock;
 
 /**
- * Measures the counter against the kernel's clock (1 ms). The counter is used
- * only where the kernel itself takes it for the time: it has checked that it
- * runs evenly, and alike on all processors.
+ * Measures the counter against the kernel's clock, from begin to end. What lies
+ * between has to be done anyway; if it took less than 1 ms, end waits. The counter
+ * is used only where the kernel itself takes it for the time: it has checked that
+ * it runs evenly, and alike on all processors.
  */
-void btl_vfring_clock_init(void);
+void btl_vfring_clock_begin(void);
+void btl_vfring_clock_end(void);
 
 static inline uint64_t btl_vfring_kernel_ns(void)
 {
@@ -31,7 +33,7 @@ static inline uint64_t btl_vfring_kernel_ns(void)
     return (uint64_t) ts.tv_sec * 1000000000u + (uint64_t) ts.tv_nsec;
 }
 
-/** Monotonic; its zero means nothing. Before btl_vfring_clock_init() the kernel's clock. */
+/** Monotonic; its zero means nothing. Before btl_vfring_clock_end() the kernel's clock. */
 static inline uint64_t btl_vfring_now_ns(void)
 {
 #if defined(__x86_64__)

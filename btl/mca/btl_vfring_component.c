@@ -220,7 +220,7 @@ static mca_btl_base_module_t **component_init(int *num_modules, bool enable_prog
     (void) enable_mpi_threads;
     *num_modules = 0;
     btl_vfring_help_init();
-    btl_vfring_clock_init();
+    btl_vfring_clock_begin();
     if (btl_vfring_params_keep()) {
         return NULL;
     }
@@ -241,6 +241,7 @@ static mca_btl_base_module_t **component_init(int *num_modules, bool enable_prog
         free(modules);
         return NULL;
     }
+    btl_vfring_clock_end();
     modules[0] = &c->module->super;
     *num_modules = 1;
     return modules;
