@@ -470,6 +470,8 @@ void btl_vfring_help_mtu(const mca_btl_vfring_module_t *module, const opal_proce
                          const struct btl_vfring_modex *theirs);
 void btl_vfring_help_peer_without_vf(const mca_btl_vfring_module_t *module,
                                      const opal_process_name_t *peer);
+/** @p peer is of another job, which vfring does not reach. */
+void btl_vfring_help_other_job(const mca_btl_vfring_module_t *module, const opal_process_name_t *peer);
 void btl_vfring_help_full_frames_lost(mca_btl_vfring_module_t *module,
                                       const mca_btl_vfring_endpoint_t *endpoint);
 void btl_vfring_help_silent(mca_btl_vfring_module_t *module,

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static const char help_file[] = "help-mca-btl-vfring.txt";
@@ -23,9 +24,8 @@ void btl_vfring_help_init(void)
  * cause in common as a rule: texts count as the same if they differ in digits
  * only. The mark is a file in the job's own folder, which ends with the job.
  */
-static bool first_on_node(const char *text)
+static bool first_on_node(const char *dir, const char *text)
 {
-    const char *dir = opal_process_info.job_session_dir;
     uint32_t hash = 2166136261u; /* FNV-1a */
     char path[512];
     int fd;
@@ -48,27 +48,76 @@ static bool first_on_node(const char *text)
 }
 
 /*
+ * The folder that jobs of one mpirun, a job and those that it spawns, have in
+ * common; it too ends with them. Launchers differ in where they have folders: one
+ * that others may write to is the system's, and the job's own is taken instead.
+ */
+static const char *family_dir(char *path, size_t room)
+{
+    const char *dir = opal_process_info.job_session_dir;
+    struct stat st;
+    char *slash;
+
+    if (!dir || (size_t) snprintf(path, room, "%s", dir) >= room) {
+        return dir;
+    }
+    slash = strrchr(path, '/');
+    if (!slash || slash == path) {
+        return dir;
+    }
+    *slash = '\0';
+    return !stat(path, &st) && st.st_uid == geteuid() && !(st.st_mode & (S_IWGRP | S_IWOTH)) ? path : dir;
+}
+
+static void print(const char *text)
+{
+    (void) fputs(text, stderr);
+    (void) fflush(stderr);
+}
+
+/*
  * The text goes straight to standard error. opal_show_help() would send it to
  * mpirun to be merged there; Open MPI 4.1 loses messages on that way when
  * several come at once ("Data unpack would read past end of buffer"), and a
  * process that cannot start has but this one to give.
  */
+static char *text_of(const char *topic, va_list args)
+{
+    char *text = opal_show_help_vstring(help_file, topic, true, args);
+
+    if (!text) {
+        opal_output(0, "btl:vfring: %s (its text is not installed: %s/%s)", topic, VFRING_HELP_DIR,
+                    help_file);
+    }
+    return text;
+}
+
 static void say(const char *topic, ...)
 {
     va_list args;
     char *text;
 
     va_start(args, topic);
-    text = opal_show_help_vstring(help_file, topic, true, args);
+    text = text_of(topic, args);
     va_end(args);
-    if (!text) {
-        opal_output(0, "btl:vfring: %s (its text is not installed: %s/%s)", topic, VFRING_HELP_DIR,
-                    help_file);
-        return;
+    if (text && first_on_node(opal_process_info.job_session_dir, text)) {
+        print(text);
     }
-    if (first_on_node(text)) {
-        (void) fputs(text, stderr);
-        (void) fflush(stderr);
+    free(text);
+}
+
+/* Of what concerns several jobs: whatever the details are, once for all of them. */
+static void say_once(const char *topic, ...)
+{
+    char path[512];
+    va_list args;
+    char *text;
+
+    va_start(args, topic);
+    text = text_of(topic, args);
+    va_end(args);
+    if (text && first_on_node(family_dir(path, sizeof(path)), topic)) {
+        print(text);
     }
     free(text);
 }
@@ -151,6 +200,18 @@ void btl_vfring_help_peer_without_vf(const mca_btl_vfring_module_t *module,
         told = true;
         other_transports(others, sizeof(others));
         say("peer-without-vf", host(), module->info.name, (unsigned) peer->vpid, others);
+    }
+}
+
+void btl_vfring_help_other_job(const mca_btl_vfring_module_t *module, const opal_process_name_t *peer)
+{
+    static bool told; /* one text for all such peers */
+    char others[128];
+
+    if (!told) {
+        told = true;
+        other_transports(others, sizeof(others));
+        say_once("other-job", host(), module->info.name, (unsigned) peer->vpid, others);
     }
 }
 

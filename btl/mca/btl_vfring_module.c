@@ -162,9 +162,15 @@ static int btl_add_procs(struct mca_btl_base_module_t *btl, size_t nprocs,
         const opal_process_name_t *name = &procs[i]->proc_name;
         int found;
 
-        /* btl/self serves ourselves; other jobs (spawn) have other frame keys. */
-        if (name->jobid != ours.jobid || name->vpid == ours.vpid) {
+        if (name->jobid != ours.jobid) {
+            /* Spawned or connected: the wire's ids are the ranks of one job. */
+            if (mca_btl_vfring_component.asked_for) {
+                btl_vfring_help_other_job(module, name);
+            }
             continue;
+        }
+        if (name->vpid == ours.vpid) {
+            continue; /* btl/self serves ourselves */
         }
         found = btl_vfring_endpoint_get(module, name, &endpoints[i]);
         if (found == OPAL_SUCCESS) {

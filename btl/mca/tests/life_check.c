@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * life_check FOLDER FILE: what a process leaves behind when MPI_Finalize returns.
+ * life_check FOLDER FILE [FILE]: what a process leaves behind when MPI_Finalize returns.
  * Plays vfringd in FOLDER for itself: it leases the soft VF FILE to whoever asks,
  * and wants it back. Several rounds where Open MPI can begin anew (sessions, 5.0).
+ * With a second VF: spawns a process, which gets that one.
  * Exit status 0 only if all was right. Run by mpi.sh.
  */
 #include <dirent.h>
@@ -19,7 +20,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-static const char *vf_file;
+static const char *vf_file, *second_file;
 static volatile int num_leased, num_released;
 static volatile int num_strangers; /* who came to a socket that is not vfringd's */
 static volatile int bad;
@@ -65,14 +66,13 @@ static void answer(int fd, const char *request)
         length = snprintf(reply, sizeof(reply),
                           "{\"v\":1,\"ok\":true,\"lease\":\"l-%d\",\"vfs\":[{\"kind\":\"soft\","
                           "\"name\":\"vf0\",\"device\":\"%s\",\"mtu\":1500}]}\n",
-                          num_leased, vf_file);
+                          num_leased, num_leased == 2 && second_file ? second_file : vf_file);
     } else {
         char id[32];
 
         (void) snprintf(id, sizeof(id), "\"lease\":\"l-%d\"", num_leased);
         CHECK(strstr(request, "\"op\":\"release\""));
-        CHECK(strstr(request, id));
-        CHECK(vf_is_free()); /* closed before it is given back */
+        CHECK(second_file || (strstr(request, id) && vf_is_free())); /* closed before it is given back */
         num_released++;
     }
     CHECK(write(fd, reply, (size_t) length) == length);
@@ -201,14 +201,52 @@ static int rounds(const char *folder)
 }
 #endif
 
+/* Parent and child; a message each way if they reach each other. */
+static int spawn(char *program)
+{
+    char *argv[] = {(char *) "child", NULL};
+    MPI_Comm child;
+    int value = 1;
+
+    MPI_Init(NULL, NULL);
+    MPI_Comm_spawn(program, argv, 1, MPI_INFO_NULL, 0, MPI_COMM_SELF, &child, MPI_ERRCODES_IGNORE);
+    MPI_Send(&value, 1, MPI_INT, 0, 1, child);
+    MPI_Recv(&value, 1, MPI_INT, 0, 1, child, MPI_STATUS_IGNORE);
+    CHECK(value == 2);
+    MPI_Comm_disconnect(&child);
+    MPI_Finalize();
+    CHECK(num_leased == 2);
+    return 1;
+}
+
+static int spawned(void)
+{
+    MPI_Comm parent;
+    int value;
+
+    MPI_Init(NULL, NULL);
+    MPI_Comm_get_parent(&parent);
+    MPI_Recv(&value, 1, MPI_INT, 0, 1, parent, MPI_STATUS_IGNORE);
+    value++;
+    MPI_Send(&value, 1, MPI_INT, 0, 1, parent);
+    MPI_Comm_disconnect(&parent);
+    MPI_Finalize();
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
+    char *program = realpath(argv[0], NULL);
     static int listener, trap;
     pthread_t thread;
     char run_dir[64], *folder;
     int done;
 
-    if (argc != 3 || chdir(argv[1]) || !(vf_file = realpath(argv[2], NULL))) {
+    if (argc == 2) {
+        return spawned();
+    }
+    second_file = argc == 4 ? realpath(argv[3], NULL) : NULL;
+    if (argc < 3 || !program || chdir(argv[1]) || !(vf_file = realpath(argv[2], NULL))) {
         return 64;
     }
     folder = strdup(vf_file);
@@ -221,7 +259,7 @@ int main(int argc, char **argv)
         || setenv("VFRING_RUN_DIR", run_dir, 1)) {
         return 71;
     }
-    done = rounds(folder);
+    done = second_file ? spawn(program) : rounds(folder);
     printf("life: %s, %d rounds\n", bad ? "FAILED" : "ok", done);
     return bad;
 }
