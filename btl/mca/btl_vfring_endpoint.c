@@ -78,6 +78,7 @@ int btl_vfring_endpoint_get(mca_btl_vfring_module_t *module, const opal_process_
         free(endpoint);
         return OPAL_ERR_OUT_OF_RESOURCE;
     }
+    vfring_vf_expect_peer(module->vf, theirs.mac);
     endpoint->next = module->endpoints;
     module->endpoints = endpoint;
     *out = endpoint;

@@ -65,6 +65,13 @@ int softvf_dma_map(struct softvf *dev, void *vaddr, size_t bytes, unsigned direc
 /** After return no device touches the region. -ENOENT: unknown id. */
 int softvf_dma_unmap(struct softvf *dev, uint64_t region_id);
 
+/**
+ * Frames to @p mac will follow: a good moment to fault the receiver's ring and
+ * buffers in. Done for the first few receivers only; for the others, and without
+ * this call, the first frame does it.
+ */
+void softvf_expect(struct softvf *dev, const uint8_t mac[6]);
+
 /** What the file says about itself. */
 struct softvf_identity {
     uint8_t mac[6];

@@ -81,6 +81,7 @@ struct softvf_switch {
     uint64_t last_scan_ns;
     uint64_t folder_time; /* of change, as the last scan found it */
     uint32_t num_ports;
+    uint32_t num_expected; /* ports populated before their first frame */
     struct softvf_port **ports;
     struct softvf_port **hash; /* open addressing, SOFTVF_HASH_SLOTS */
     struct softvf_port *last;  /* of the last look-up, or NULL */

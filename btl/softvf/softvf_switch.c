@@ -22,6 +22,8 @@
 #include "softvf_internal.h"
 
 #define RESCAN_NS 10000000u
+/** A receiver takes half a millisecond: a node full of ranks must not pay that for every pair. */
+#define EXPECTED_PORTS 8u
 
 static uint32_t slot_of(uint64_t mac)
 {
@@ -217,6 +219,16 @@ void softvf_switch_forward(struct softvf *dev, const struct softvf_frame *frame)
         sw->last = port;
     }
     softvf_rx_deliver(port, frame);
+}
+
+void softvf_expect(struct softvf *dev, const uint8_t mac[6])
+{
+    struct softvf_port *port = resolve(&dev->sw, softvf_mac_key(mac));
+
+    if (port != NULL && !port->populated && dev->sw.num_expected < EXPECTED_PORTS) {
+        dev->sw.num_expected++;
+        softvf_populate_port(port);
+    }
 }
 
 int softvf_switch_open(struct softvf_switch *sw, const char *path, int own_fd)

@@ -44,6 +44,9 @@ struct vfring_backend {
     /** Guarantees: afterwards no DMA to the region is in flight or possible. */
     void (*dma_unmap)(struct vfring_vf *vf, uint64_t region_id);
 
+    /** As vfring_vf_expect_peer(); NULL where there is nothing to prepare. */
+    void (*expect_peer)(struct vfring_vf *vf, const uint8_t mac[6]);
+
     /** Is the region's memory still the one that was mapped? */
     bool (*dma_live)(const struct vfring_vf *vf, uint64_t region_id);
 };

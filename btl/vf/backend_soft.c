@@ -172,6 +172,11 @@ static void soft_dma_unmap(struct vfring_vf *vf, uint64_t region_id)
     (void) softvf_dma_unmap(vf->backend_state, region_id);
 }
 
+static void soft_expect_peer(struct vfring_vf *vf, const uint8_t mac[6])
+{
+    softvf_expect(vf->backend_state, mac);
+}
+
 static bool soft_dma_live(const struct vfring_vf *vf, uint64_t region_id)
 {
     (void) vf;
@@ -187,5 +192,6 @@ const struct vfring_backend vfring_backend_soft = {
     .mem_free = soft_mem_free,
     .dma_map = soft_dma_map,
     .dma_unmap = soft_dma_unmap,
+    .expect_peer = soft_expect_peer,
     .dma_live = soft_dma_live,
 };

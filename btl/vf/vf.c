@@ -179,6 +179,13 @@ void vfring_vf_counters(const struct vfring_vf *vf, struct vfring_vf_counters *o
     vf->family->counters(vf, out);
 }
 
+void vfring_vf_expect_peer(struct vfring_vf *vf, const uint8_t mac[6])
+{
+    if (vf->backend->expect_peer != NULL) {
+        vf->backend->expect_peer(vf, mac);
+    }
+}
+
 int vfring_vf_check(struct vfring_vf *vf)
 {
     return vf->backend->gone(vf) ? -ENODEV : vf->family->check(vf);

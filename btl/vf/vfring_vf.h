@@ -100,6 +100,12 @@ void vfring_vf_query(const struct vfring_vf *vf, struct vfring_vf_info *info);
 void vfring_vf_counters(const struct vfring_vf *vf, struct vfring_vf_counters *counters);
 
 /**
+ * Frames to @p mac will follow. Only a soft VF has something to prepare for that, and
+ * prepares it for the first few peers. Not hot; nothing depends on it.
+ */
+void vfring_vf_expect_peer(struct vfring_vf *vf, const uint8_t mac[6]);
+
+/**
  * Looks at link and mailbox (MMIO reads: not hot).
  * 0 all well; -ENETDOWN no link; -ENETRESET the PF was reset or took the
  * VF's configuration away; -ENODEV the function is gone.

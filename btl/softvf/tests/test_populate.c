@@ -88,6 +88,34 @@ static void receivers_buffers_are_faulted_in(void)
     testdrv_close(&b);
 }
 
+/* Who is expected costs nothing at the first frame either; but not for hundreds of receivers. */
+static void expected_receivers(void)
+{
+    enum { RECEIVERS = 10, EXPECTED = 8 };
+    const struct testdrv_params params = {.rx_entries = BUFFERS, .rx_buffer_kib = 16};
+    struct testdrv a, b[RECEIVERS];
+    long before;
+
+    testdrv_open(&a, testdir_vf(0, 1500), NULL);
+    for (uint32_t i = 0; i < RECEIVERS; i++) {
+        testdrv_open(&b[i], testdir_vf(i + 1, 1500), &params);
+        softvf_expect(a.dev, b[i].mac);
+        softvf_expect(a.dev, b[i].mac); /* one peer, however often it is told */
+    }
+    softvf_expect(a.dev, (const uint8_t[6]){0x02, 1, 2, 3, 4, 5}); /* nobody */
+    for (uint32_t i = 0; i < RECEIVERS; i++) {
+        before = faults();
+        send_frame(&a, b[i].mac, 1000, (uint8_t)i);
+        before = faults() - before;
+        if (i > 0) { /* the program's own pages come with the first one */
+            CHECK(i < EXPECTED ? before <= FEW : before > FEW);
+        }
+        expect_frame(&b[i], 1000, (uint8_t)i);
+        testdrv_close(&b[i]);
+    }
+    testdrv_close(&a);
+}
+
 /* A receiver that starts after its sender has looked at it is faulted in, too. */
 static void late_receiver(void)
 {
@@ -148,6 +176,7 @@ int main(void)
         RUN(registered_memory_is_faulted_in);
         RUN(contents_stay);
         RUN(receivers_buffers_are_faulted_in);
+        RUN(expected_receivers);
         RUN(late_receiver);
         RUN(hostile_regions);
     }
