@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * rdma_check gets|greedy|lost NUMBER, with two processes: put and get called as the
- * layers above do, more of them at a time than there is room for. `greedy` and
- * `lost` end by an abort of the job, `lost` after an "ok". Run by mpi.sh.
+ * rdma_check gets|greedy|lost|calls NUMBER, with two processes: put and get called as
+ * the layers above do, more of them at a time than there is room for, and how often
+ * these layers call. `greedy` and `lost` end by an abort of the job, `lost` after an
+ * "ok". Run by mpi.sh.
  */
 #include "btl_vfring.h"
 
@@ -121,7 +122,7 @@ static void gets(int num)
     open_memory();
     MPI_Barrier(MPI_COMM_WORLD);
     for (int i = 0; i < num && rank == 0; i++) {
-        CHECK(get(i, i % 3 ? 1 + (size_t) i % 5000 : 40000) == OPAL_SUCCESS);
+        CHECK(get(i, i % 8 ? 1 + (size_t) i % 3000 : 40000) == OPAL_SUCCESS);
     }
     if (rank == 0) {
         const double start = MPI_Wtime();
@@ -201,6 +202,102 @@ static void lost(int num)
     MPI_Abort(MPI_COMM_WORLD, 1);
 }
 
+/* --- how often Open MPI calls ------------------------------------------------------------ */
+
+static mca_btl_base_module_t theirs_was; /* the component's own functions */
+static unsigned long calls, refusals;
+
+static int count(int rc)
+{
+    calls++;
+    refusals += rc == OPAL_ERR_OUT_OF_RESOURCE || rc == OPAL_ERR_RESOURCE_BUSY;
+    return rc;
+}
+
+static mca_btl_base_descriptor_t *count_alloc(mca_btl_base_module_t *module, struct mca_btl_base_endpoint_t *peer,
+                                              uint8_t order, size_t bytes, uint32_t flags)
+{
+    mca_btl_base_descriptor_t *descriptor = theirs_was.btl_alloc(module, peer, order, bytes, flags);
+
+    (void) count(descriptor ? OPAL_SUCCESS : OPAL_ERR_OUT_OF_RESOURCE);
+    return descriptor;
+}
+
+static mca_btl_base_descriptor_t *count_prepare(mca_btl_base_module_t *module, struct mca_btl_base_endpoint_t *peer,
+                                                struct opal_convertor_t *convertor, uint8_t order, size_t reserve,
+                                                size_t *bytes, uint32_t flags)
+{
+    mca_btl_base_descriptor_t *descriptor = theirs_was.btl_prepare_src(module, peer, convertor, order, reserve,
+                                                                       bytes, flags);
+
+    (void) count(descriptor ? OPAL_SUCCESS : OPAL_ERR_OUT_OF_RESOURCE);
+    return descriptor;
+}
+
+static int count_send(mca_btl_base_module_t *module, struct mca_btl_base_endpoint_t *peer,
+                      mca_btl_base_descriptor_t *descriptor, mca_btl_base_tag_t tag)
+{
+    return count(theirs_was.btl_send(module, peer, descriptor, tag));
+}
+
+static int count_put(mca_btl_base_module_t *module, struct mca_btl_base_endpoint_t *peer, void *from, uint64_t to,
+                     mca_btl_base_registration_handle_t *handle, mca_btl_base_registration_handle_t *other,
+                     size_t bytes, int flags, int order, mca_btl_base_rdma_completion_fn_t done, void *context,
+                     void *data)
+{
+    return count(theirs_was.btl_put(module, peer, from, to, handle, other, bytes, flags, order, done, context, data));
+}
+
+static int count_get(mca_btl_base_module_t *module, struct mca_btl_base_endpoint_t *peer, void *to, uint64_t from,
+                     mca_btl_base_registration_handle_t *handle, mca_btl_base_registration_handle_t *other,
+                     size_t bytes, int flags, int order, mca_btl_base_rdma_completion_fn_t done, void *context,
+                     void *data)
+{
+    return count(theirs_was.btl_get(module, peer, to, from, handle, other, bytes, flags, order, done, context, data));
+}
+
+/*
+ * What a BTL refuses, Open MPI tries again: all that waits, in every progress. So
+ * nothing may be refused, or the work grows with the square of what is under way.
+ * A call of sendi is none: whoever calls it has another way at once.
+ */
+static void refused_nothing(int num)
+{
+    static char large[40000], small[4096];
+    MPI_Request *requests = malloc(2 * (size_t) num * sizeof(*requests));
+
+    theirs_was = *btl;
+    btl->btl_alloc = count_alloc;
+    btl->btl_prepare_src = count_prepare;
+    btl->btl_send = count_send;
+    btl->btl_put = count_put;
+    btl->btl_get = count_get;
+    MPI_Barrier(MPI_COMM_WORLD);
+    if (rank == 1) {
+        (void) usleep(200000);
+    }
+    for (int i = 0; i < num; i++) {
+        if (rank == 0) {
+            MPI_Isend(large, sizeof(large), MPI_BYTE, 1, 0, MPI_COMM_WORLD, &requests[2 * i]);
+            MPI_Isend(small, sizeof(small), MPI_BYTE, 1, 1, MPI_COMM_WORLD, &requests[2 * i + 1]);
+        } else {
+            MPI_Irecv(large, sizeof(large), MPI_BYTE, 0, 0, MPI_COMM_WORLD, &requests[2 * i]);
+            MPI_Irecv(small, sizeof(small), MPI_BYTE, 0, 1, MPI_COMM_WORLD, &requests[2 * i + 1]);
+        }
+    }
+    MPI_Waitall(2 * num, requests, MPI_STATUSES_IGNORE);
+    MPI_Barrier(MPI_COMM_WORLD);
+    CHECK(refusals == 0);
+    CHECK(calls <= 10 * (unsigned long) num + 100);
+    printf("rank %d: %lu calls for %d messages\n", rank, calls, 2 * num);
+    btl->btl_alloc = theirs_was.btl_alloc;
+    btl->btl_prepare_src = theirs_was.btl_prepare_src;
+    btl->btl_send = theirs_was.btl_send;
+    btl->btl_put = theirs_was.btl_put;
+    btl->btl_get = theirs_was.btl_get;
+    free(requests);
+}
+
 int main(int argc, char **argv)
 {
     const char *what = argc >= 3 ? argv[1] : "";
@@ -218,6 +315,8 @@ int main(int argc, char **argv)
         greedy(num);
     } else if (!strcmp(what, "lost")) {
         lost(num);
+    } else if (!strcmp(what, "calls")) {
+        refused_nothing(num);
     } else {
         bad = 1;
     }
