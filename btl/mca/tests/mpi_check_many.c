@@ -102,6 +102,7 @@ void many(const char *kind, int num, size_t bytes)
         bad = 1;
     }
     MPI_Barrier(MPI_COMM_WORLD);
+    bad |= read_pvar("btl_vfring_reg_peak_bytes") > (4u << 20); /* btl_vfring_rcache_bytes */
     if (rank == 0) {
         printf("%d %s of %zu bytes: %.3f s\n", num, kind, bytes, MPI_Wtime() - start);
     }
