@@ -66,6 +66,9 @@ describe('a lease', () => {
     expect(await ask(node.lease, { v: 1, op: 'release', lease: own.lease })).toMatchObject({
       code: 'VFRING_ERR_NO_SUCH_LEASE',
     });
+    // It is known how it ended: the daemon was told, and did not find out.
+    expect([...node.daemon.manager.tally.ended]).toEqual([['released', 1]]);
+    expect(node.log.some((line) => line.includes('lease ended') && line.includes('released'))).toBe(true);
   });
 
   test('ends with its process, killed with SIGKILL', async () => {
@@ -77,6 +80,7 @@ describe('a lease', () => {
     await eventually(() => states(node).every((state) => state === 'free'));
     expect(node.soft.fake.file(reply.vfs[0]?.device ?? '')).toMatchObject({ made: 2, state: 'free' });
     expect(node.log.some((line) => line.includes('lease ended') && line.includes('process ended'))).toBe(true);
+    expect([...node.daemon.manager.tally.ended]).toEqual([['process ended', 1]]);
   });
 
   test('outlives its connection', async () => {
