@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** A guest that stands still is found, recorded, and started anew once. Runs real guests: npm test -- lab-standstill. */
 import assert from 'node:assert/strict';
-import { readFileSync, readdirSync, rmSync } from 'node:fs';
+import { mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { LabError } from '../../lab/src/errors.js';
@@ -25,6 +25,7 @@ exec sleep 1000
 const standStill = async (guest: Guest): Promise<unknown> => await guest.exec({ argv: ['sh', '-c', STAND_STILL] });
 
 const logs = (): string[] => readdirSync(buildDir).filter((name) => name.startsWith('standstill-'));
+mkdirSync(buildDir, { recursive: true }); // a fresh checkout has none
 const logsBefore = new Set(logs());
 after(() => logs().filter((name) => !logsBefore.has(name)).forEach((name) => rmSync(join(buildDir, name))));
 
