@@ -57,6 +57,14 @@ in_root() { # COMMAND...
         DEBIAN_FRONTEND=noninteractive DEBCONF_NOWARNINGS=yes INITRD=No "$@"
 }
 
+# lab/src/image-progress.ts reads these lines.
+steps=5
+step=0
+begin() { # WHAT
+    step=$((step + 1))
+    echo "step $step of $steps: $*"
+}
+
 make_rootfs() { # DIR OWNER SUITE MIRROR KEYRING INPUTS
     dir=$1 owner=$2 suite=$3 mirror=$4 keyring=$5 inputs=$6
     root=$dir/root
@@ -65,11 +73,11 @@ make_rootfs() { # DIR OWNER SUITE MIRROR KEYRING INPUTS
     made=no
     trap 'status=$?; kill $lifeline 2>/dev/null || :; [ $made = yes ] || remove_tree "$dir"; exit $status' EXIT
 
-    echo "step: debootstrap"
+    begin "Debian's base system"
     debootstrap --variant=minbase --include=ca-certificates --keyring="$keyring" \
         "$suite" "$root" "$mirror"
 
-    echo "step: configuring apt"
+    begin "fetching packages"
     cp "$inputs/apt.conf" "$root/etc/apt/apt.conf.d/99lab-host"
     cp /etc/resolv.conf /etc/hosts "$root/etc/"
     case $mirror in
@@ -86,13 +94,16 @@ make_rootfs() { # DIR OWNER SUITE MIRROR KEYRING INPUTS
     mount -t proc proc "$root/proc"
     mount --bind /dev "$root/dev"
 
-    echo "step: installing packages"
     in_root apt-get -q update
     # shellcheck disable=SC2046 # one word a package is meant
-    in_root apt-get -q -y --no-install-recommends install $(cat "$inputs/packages")
+    set -- $(cat "$inputs/packages")
+    in_root apt-get -q -y --no-install-recommends --download-only install "$@"
+
+    begin "installing packages"
+    in_root apt-get -q -y --no-install-recommends install "$@"
     in_root apt-get clean
 
-    echo "step: preparing the tree"
+    begin "preparing the tree"
     version=$(ls "$root/usr/lib/modules")
     [ "$(echo "$version" | wc -l)" = 1 ] || die "one kernel expected, found: $version"
     modules=$root/usr/lib/modules/$version
@@ -111,7 +122,7 @@ make_rootfs() { # DIR OWNER SUITE MIRROR KEYRING INPUTS
         "$root/etc/apt/lab-ca.crt" "$root/usr/sbin/policy-rc.d"
     unmount_below "$root"
 
-    echo "step: making the image"
+    begin "making the guest's image"
     # The tree's own mkfs, by the tree's own loader: nothing of it is mounted.
     set --
     while read -r pattern; do

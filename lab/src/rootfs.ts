@@ -6,6 +6,7 @@ import {ensurePackages} from '../../scripts/lib/packages.js';
 import {hashParts} from './content-hash.js';
 import {LabError} from './errors.js';
 import {hostAptOptions, hostMirror, proxyEnvironment} from './host-apt.js';
+import {ImageProgress} from './image-progress.js';
 import {withLock} from './lock.js';
 import {droppedModules, notInGuest, packages, suite} from './packages.js';
 import {buildDir, cacheBase, labDir} from './paths.js';
@@ -77,14 +78,22 @@ async function makeRootfs(dir: string, signal: AbortSignal | undefined): Promise
 
   // A cache under its final name is complete: this rename is the last step.
   const unfinished = `${dir}.unfinished`;
-  await step(`making Debian ${suite} from ${mirror.uri} (once, about two minutes)`, async (progress) => {
+  const done = new ImageProgress();
+  await step(`making Debian ${suite} from ${mirror.uri} (once)`, async (progress) => {
     await runPrivileged({
       args: ['make-rootfs', unfinished, `${process.getuid!()}:${process.getgid!()}`, suite, mirror.uri, mirror.keyring, inputs],
       env: proxyEnvironment(aptOptions),
       logName: 'rootfs.log',
       what: 'making the root file system',
       code: 'VFRING_ERR_LAB_ROOTFS',
-      step: progress,
+      step: {
+        note: (line) => {
+          if (done.add(line)) {
+            say(done.toString());
+          }
+          progress.note(done.toString());
+        },
+      },
       signal,
     });
   });

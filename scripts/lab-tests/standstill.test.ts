@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
 import { LabError } from '../../lab/src/errors.js';
 import { type Guest, withGuest } from '../../lab/src/guest.js';
 import { buildDir } from '../../lab/src/paths.js';
@@ -27,7 +27,7 @@ const standStill = async (guest: Guest): Promise<unknown> => await guest.exec({ 
 const logs = (): string[] => readdirSync(buildDir).filter((name) => name.startsWith('standstill-'));
 mkdirSync(buildDir, { recursive: true }); // a fresh checkout has none
 const logsBefore = new Set(logs());
-after(() => logs().filter((name) => !logsBefore.has(name)).forEach((name) => rmSync(join(buildDir, name))));
+process.on('exit', () => logs().filter((name) => !logsBefore.has(name)).forEach((name) => rmSync(join(buildDir, name))));
 
 await test('an idle guest beats on, is left alone, and has a clock that is not too fast', async () => {
   const before = restarts().length;
