@@ -431,7 +431,8 @@ module_progress(mca_btl_vfring_module_t *module, void (*rx_input)(void *, const 
             btl_vfring_look_after_vf(module);
         }
     }
-    if (OPAL_UNLIKELY(module->senders)) {
+    /* Slots come free by acknowledgements, and now and then by the VF: peers that sleep may be many. */
+    if (OPAL_UNLIKELY(module->senders) && (count || module->idle_polls % CLOCK_EVERY_IDLE_POLLS == 0)) {
         btl_vfring_queues_run(module);
     }
     if (OPAL_UNLIKELY(module->pump.head)) {

@@ -272,6 +272,28 @@ struct layout *layouts_of_mixed(size_t *count)
     return l;
 }
 
+struct layout *layouts_of_nested(size_t *count)
+{
+    const struct layout i = basic(MPI_INT, sizeof(int), "int");
+    const struct layout d = basic(MPI_DOUBLE, sizeof(double), "double");
+    struct layout *l = mt_calloc(4, sizeof(l[0]));
+
+    l[0] = structure("", 2, (const int[]) {1, 1}, (const MPI_Aint[]) {0, 8},
+                     (const struct layout *const[]) {&i, &d});
+    l[0] = resized("struct of int and double", l[0], 0, 16);
+    l[1] = structure("", 3, (const int[]) {3, 1, 2}, (const MPI_Aint[]) {0, 48, 56},
+                     (const struct layout *const[]) {&l[0], &i, &l[0]});
+    l[1] = resized("struct of structs and an int", l[1], 0, 96);
+    l[2] = vector("vector of structs", &l[0], 5, 1, 2);
+    l[3] = structure("", 3, (const int[]) {2, 1, 3}, (const MPI_Aint[]) {0, 400, 416},
+                     (const struct layout *const[]) {&l[2], &i, &l[0]});
+    l[3] = resized("struct of vectors of structs, an int and structs", l[3], 0, 480);
+    free(i.offsets);
+    free(d.offsets);
+    *count = 4;
+    return l;
+}
+
 void layouts_free(struct layout *layouts, size_t count)
 {
     for (size_t i = 0; i < count; i++) {

@@ -25,6 +25,9 @@ struct layout *layouts_of_bytes(size_t *count);
 /** Layouts of one and the same sequence of char, int and double, placed differently. */
 struct layout *layouts_of_mixed(size_t *count);
 
+/** Structs of int and double inside one another, with gaps: what a convertor gets wrong first. */
+struct layout *layouts_of_nested(size_t *count);
+
 /** MPI_BYTE itself. */
 struct layout layout_byte(void);
 

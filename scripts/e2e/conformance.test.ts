@@ -24,6 +24,8 @@ interface Wire {
   readonly quick: boolean;
   /** MCA parameters. */
   readonly mca: Readonly<Record<string, string>>;
+  /** Only these programs; of those with a list, only these cases. */
+  readonly programs?: readonly (Program | readonly [Program, string])[];
   /** Frames get lost: the run must show retransmissions. */
   readonly lossy: boolean;
 }
@@ -85,9 +87,10 @@ function suite(site: Site, mtu: number, wires: readonly Wire[]): void {
         await daemon.stop();
       });
 
-      for (const program of PROGRAMS) {
+      for (const entry of wire.programs ?? PROGRAMS) {
+        const [program, cases] = typeof entry === 'string' ? [entry] : entry;
         test(`${program}, ${wire.ranks} ranks`, async () => {
-          await conforms(site, wire, program, ['--boundaries', sizes]);
+          await conforms(site, wire, program, ['--boundaries', sizes, ...(cases !== undefined ? ['--case', cases] : [])]);
         });
       }
     });
@@ -115,5 +118,26 @@ export function lossTests(site: Site): void {
   suite(site, 9000, [
     { ...bad, title: '1 % of the frames lost', ranks: 3, mca: { btl_vfring_soft_faults: 'drop=0.01,seed=1' } },
     { ...bad, title: '5 % of the frames lost', ranks: 4, quick: true, mca: { btl_vfring_soft_faults: 'drop=0.05,seed=2' } },
+  ]);
+}
+
+/** Fragments that overtake one another show here first. */
+const NESTED = ['datatypes', 'nested_structs_arrive_whole_when_many_are_under_way'] as const;
+
+/**
+ * With few send slots, and with small rings: nothing that the standard promises,
+ * order least of all, depends on their number. A part of the programs in each setting.
+ */
+export function fewSlotsTests(site: Site): void {
+  const few = { quick: true, ranks: 4 } as const;
+  const rings = { btl_vfring_tx_entries: '32', btl_vfring_rx_entries: '64' } as const;
+  const mca = { btl_vfring_mtu: '1500' } as const;
+  const lossy = { btl_vfring_soft_faults: 'drop=0.01,seed=3' } as const;
+  suite(site, 9000, [
+    { ...few, title: '16 slots, small rings', lossy: false, mca: { ...mca, ...rings, btl_vfring_slots: '16' }, programs: [NESTED, 'collectives'] },
+    { ...few, title: '32 slots, 1 % of the frames lost', ranks: 3, lossy: true, mca: { ...mca, ...lossy, btl_vfring_slots: '32' }, programs: ['datatypes', 'threads'] },
+    { ...few, title: '48 slots, small rings', lossy: false, mca: { ...mca, ...rings, btl_vfring_slots: '48' }, programs: [NESTED, 'requests'] },
+    { ...few, title: '96 slots, small rings, 1 % of the frames lost', lossy: true, mca: { ...mca, ...rings, ...lossy, btl_vfring_slots: '96' }, programs: [NESTED, 'onesided'] },
+    { ...few, title: '96 slots, messages by frames only', lossy: false, mca: { ...mca, btl_vfring_slots: '96', btl_vfring_flags: '1' }, programs: [NESTED, 'matching'] },
   ]);
 }

@@ -2,14 +2,14 @@
 /**
  * The end-to-end tests: `node --test-reporter=tap main.js soft|lab [PART...]`.
  * PART limits the run to provision, carry, crash, disturb, doctor, input, programs,
- * conformance, loss, applications or valgrind; the last three run by themselves over
+ * conformance, loss, slots, applications or valgrind; the last four run by themselves over
  * soft VFs only, and applications in the emulated machine when named. no-iommu,
  * no-intremap and systemd are for machines booted so, and run only when named.
  */
 import { applicationTests } from './applications.test.js';
 import { badInputTests, noIommuTests } from './bad-input.test.js';
 import { carryTests } from './carry.test.js';
-import { conformanceTests, lossTests } from './conformance.test.js';
+import { conformanceTests, fewSlotsTests, lossTests } from './conformance.test.js';
 import { crashTests } from './crash.test.js';
 import { disturbTests } from './disturb.test.js';
 import { doctorTests, noIntremapDoctorTests, noIommuDoctorTests } from './doctor.test.js';
@@ -44,6 +44,7 @@ const suites: Readonly<Record<string, (site: Site) => void>> = {
 /** Long in the emulated machine, or in need of what only soft VFs can do. */
 const softByDefault: typeof suites = {
   loss: lossTests,
+  slots: fewSlotsTests,
   applications: applicationTests,
   valgrind: valgrindTests,
 };

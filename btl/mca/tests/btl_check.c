@@ -344,6 +344,7 @@ static void lost(void)
     mca_btl_base_registration_handle_t *own, *remote = (void *) other;
     uint64_t address = (uintptr_t) theirs;
     mca_btl_base_descriptor_t *kept = NULL;
+    const int num_queued = 700; /* more than there are slots */
     int rc = -1;
 
     own = btl->btl_register_mem(btl, endpoint, theirs, sizeof(theirs),
@@ -368,8 +369,11 @@ static void lost(void)
         CHECK(!btl->btl_put(btl, endpoint, mine, address, NULL, remote, sizeof(mine), 0, MCA_BTL_NO_ORDER,
                             over, NULL, &puts_over));
     }
+    for (int i = 0; i < num_queued; i++) { /* so do these */
+        CHECK(send_one(8, MCA_BTL_DES_SEND_ALWAYS_CALLBACK | MCA_BTL_DES_FLAGS_BTL_OWNERSHIP, &rc) && rc >= 0);
+    }
     AWAIT(num_lost == 1);
-    AWAIT(told == 1);
+    AWAIT(told == 1 + num_queued);
     CHECK(told_status != OPAL_SUCCESS);
     AWAIT(gets_over == 100 && puts_over == 100);
     CHECK(btl->btl_get(btl, endpoint, mine, address, NULL, remote, 8, 0, MCA_BTL_NO_ORDER, over, NULL,

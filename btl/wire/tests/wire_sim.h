@@ -150,7 +150,7 @@ struct sim_node {
     struct sim_stream streams[SIM_MAX_NODES];
     int num_streams, next_stream;
     uint32_t num_open;
-    uint32_t last_seq[SIM_MAX_NODES]; /* of the ordered frames delivered */
+    uint32_t last_id[SIM_MAX_NODES]; /* of the ordered frames delivered */
     bool has_heard[SIM_MAX_NODES];
 };
 
