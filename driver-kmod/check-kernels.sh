@@ -21,7 +21,7 @@ build() { # SUITE
 	mkdir -p "$tree/mnt/uio_vf"
 	mount --bind "$out" "$tree/mnt/uio_vf"
 	mount -t proc proc "$tree/proc"
-	make -s -C "$here" sources | while read -r file; do
+	make -s --no-print-directory -C "$here" sources | while read -r file; do
 		install -D -m 644 "$here/$file" "$out/$file"
 	done
 	kernel=$(echo "$tree"/usr/src/linux-headers-*-amd64)

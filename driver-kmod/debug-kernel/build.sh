@@ -48,7 +48,7 @@ fi
 out=$(mktemp -d)
 mkdir -p "$tree/mnt/uio_vf" "$output"
 mount --bind "$out" "$tree/mnt/uio_vf"
-make -s -C "$kmod" sources | while read -r file; do
+make -s --no-print-directory -C "$kmod" sources | while read -r file; do
 	install -D -m 644 "$kmod/$file" "$out/$file"
 done
 in_tree make -s -j2 -C "$dir" M=/mnt/uio_vf modules >&2

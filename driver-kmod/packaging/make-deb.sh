@@ -22,7 +22,7 @@ fill_in() { # MODE SOURCE DESTINATION
 }
 
 src=usr/src/uio_vf-$version
-make -s -C "$kmod" sources | while read -r file; do
+make -s --no-print-directory -C "$kmod" sources | while read -r file; do
 	put 644 "$kmod/$file" "$src/$file"
 done
 put 644 "$kmod/Makefile" "$src/Makefile"
