@@ -9,11 +9,14 @@
 
 #include "opal/runtime/opal_progress.h"
 
+#include <fcntl.h>
 #include <mpi.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define TAG 0xf0
@@ -44,6 +47,38 @@ static int bad;
         }                                                                   \
         CHECK(cond);                                                        \
     } while (0)
+
+/*
+ * Outside of MPI: a peer that takes nothing sleeps until the other one has seen what
+ * there is to see, however long that takes on a busy machine.
+ */
+static sem_t *alarm_clock;
+static char alarm_name[64];
+
+/* Before MPI_Init(). Both processes are children of one mpirun. */
+static void alarm_open(void)
+{
+    (void) snprintf(alarm_name, sizeof(alarm_name), "/btl_check-%ld", (long) getppid());
+    alarm_clock = sem_open(alarm_name, O_CREAT, 0600, 0);
+    if (alarm_clock == SEM_FAILED) {
+        perror(alarm_name);
+        exit(1);
+    }
+}
+
+static void sleep_until_woken(void)
+{
+    struct timespec limit;
+
+    (void) clock_gettime(CLOCK_REALTIME, &limit);
+    limit.tv_sec += (time_t) LIMIT_S;
+    CHECK(!sem_timedwait(alarm_clock, &limit));
+}
+
+static void wake_other(void)
+{
+    CHECK(!sem_post(alarm_clock));
+}
 
 static void (*on_arrival)(void);
 static int misplaced; /* messages that came before or behind their turn; each begins with its number */
@@ -167,12 +202,15 @@ static void order(void)
         CHECK(send_one(bytes[i % 7], flags_of(i), &rc) && rc >= 0);
         to_tell += i % 3 == 0; /* told in any case; others are if rc is 0 */
         to_tell += i % 3 != 0 && rc == 0;
+        if (i == 299) { /* long since the slots have run out */
+            wake_other();
+        }
         if (i % 300 == 299) {
             AWAIT(told == to_tell);
         }
     }
     if (rank == 1) {
-        (void) usleep(200000); /* meanwhile the slots run out */
+        sleep_until_woken();
         AWAIT(arrived == NUM);
         CHECK(misplaced == 0);
     }
@@ -204,13 +242,14 @@ static void waits(void)
     }
     CHECK(told == 0);
     if (rank == 0) {
+        wake_other();
         AWAIT(told == NUM);
         CHECK(told_status == OPAL_SUCCESS);
         for (int i = 0; i < NUM; i++) {
             btl->btl_free(btl, early[i]);
         }
     } else {
-        (void) usleep(200000);
+        sleep_until_woken();
         AWAIT(arrived == NUM + MORE);
         CHECK(misplaced == 0);
     }
@@ -245,12 +284,13 @@ static void slow(void)
             held_back++;
             num++;
         }
+        wake_other();
         AWAIT(told == held_back);
         CHECK(told_status == OPAL_SUCCESS);
         CHECK(send_one(8, MCA_BTL_DES_FLAGS_BTL_OWNERSHIP, &rc) && rc == 1); /* and on it goes */
         num++;
     } else {
-        (void) usleep(300000);
+        sleep_until_woken();
     }
     MPI_Bcast(&num, 1, MPI_INT, 0, MPI_COMM_WORLD);
     if (rank == 1) {
@@ -400,7 +440,7 @@ static void contact(void)
         while (MPI_Wtime() - start < 0.5) { /* what is behind the lost frame does not arrive */
             opal_progress();
         }
-        (void) sleep(8);
+        sleep_until_woken();
         for (;;) { /* the other one ends us */
             opal_progress();
         }
@@ -410,6 +450,7 @@ static void contact(void)
         opal_progress();
     }
     CHECK(num_lost == 0);
+    wake_other();
     AWAIT(num_lost == 1); /* it is back, and still no full frame has come */
     printf("btl_check contact: %s\n", bad ? "FAILED" : "ok");
     (void) fflush(stdout);
@@ -421,9 +462,11 @@ int main(int argc, char **argv)
     const char *what = argc >= 2 ? argv[1] : "";
     int level, any;
 
+    alarm_open();
     MPI_Init_thread(&argc, &argv, strcmp(what, "locks") ? MPI_THREAD_SINGLE : MPI_THREAD_MULTIPLE, &level);
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
     find();
+    (void) sem_unlink(alarm_name); /* both have it */
     if (!strcmp(what, "contact")) {
         contact(); /* before any other message */
     }
