@@ -284,6 +284,7 @@ void btl_vfring_look_after_vf(mca_btl_vfring_module_t *module)
         btl_vfring_report_failure(module, NULL,
                                   state == -ENODEV
                                       ? "the VF was unbound from uio_vf or removed"
-                                      : "the PF was reset or set down while the job ran");
+                                      : "the PF was reset or set down while the job ran; a new MTU or "
+                                        "number of ring entries of the PF is a reset of it, too");
     }
 }

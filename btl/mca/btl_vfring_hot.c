@@ -13,6 +13,9 @@
 
 /* An idle poll looks at the clock (a few tens of ns) once in so many times. */
 #define CLOCK_EVERY_IDLE_POLLS 8u
+/* Whoever only receives learns from no timeout that its VF was reset: it looks
+ * now and then, by a few reads of registers in some milliseconds. */
+#define LOOK_EVERY_IDLE_POLLS (1u << 16)
 
 static inline mca_btl_vfring_frag_t *frag_of_frame(struct vfring_wire_frame *frame)
 {
@@ -427,7 +430,8 @@ module_progress(mca_btl_vfring_module_t *module, void (*rx_input)(void *, const 
         }
     } else if (++module->idle_polls % CLOCK_EVERY_IDLE_POLLS == 0) {
         vfring_wire_hot_progress(module->wire, btl_vfring_now_ns());
-        if (OPAL_UNLIKELY(module->timeouts_seen != vfring_wire_stats(module->wire)->timeouts)) {
+        if (OPAL_UNLIKELY(module->timeouts_seen != vfring_wire_stats(module->wire)->timeouts ||
+                          module->idle_polls % LOOK_EVERY_IDLE_POLLS == 0)) {
             btl_vfring_look_after_vf(module);
         }
     }

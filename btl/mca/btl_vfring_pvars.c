@@ -8,6 +8,8 @@
 
 #include "opal/mca/base/mca_base_pvar.h"
 
+#include <errno.h>
+
 /** Everything that is counted, side by side. */
 struct counters {
     struct vfring_wire_stats wire;
@@ -87,12 +89,19 @@ static const struct pvar pvars[] = {
      "Bytes registered with the VF now: rings, buffers, slots and user memory"},
 };
 
-/* The VF's counters have 32 bits and no zero: what counts is by how much they moved. */
+/* The VF's counters have 32 bits and no zero: what counts is by how much they moved. A reset
+ * clears them, which is no wrap: what came before it and since the last look is not known. */
 static void hw_update(mca_btl_vfring_module_t *module)
 {
     struct vfring_vf_counters now;
 
     vfring_vf_counters(module->vf, &now);
+    /* Asked after: what the counters show was not reset, then. */
+    const int state = vfring_vf_check(module->vf);
+
+    if (state == -ENETRESET || state == -ENODEV) {
+        return;
+    }
     module->hw_tx_frames += now.tx_frames - module->hw_last.tx_frames;
     module->hw_rx_frames += now.rx_frames - module->hw_last.rx_frames;
     module->hw_last = now;

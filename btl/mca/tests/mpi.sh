@@ -153,6 +153,9 @@ run lossy-rma 0 'rma: ok' 2 $only $faults drop=0.02,dup=0.01,reorder=0.02,seed=4
 run lossy-threads 0 'threads: ok' 2 $only $faults drop=0.01,reorder=0.01,seed=5 ./mpi_check threads
 run flap 0 'exchange: ok' 2 $only $faults flap=0.0003,flap_ms=20,seed=6 ./mpi_check exchange
 run reset not0 'the PF was reset' 2 $only $faults reset_after=300 ./mpi_check exchange
+# So is a rank that only receives: its peers could say no more than that it is silent.
+run reset-receiver not0 'the PF was reset' 1 $only ./mpi_check receive : \
+    -n 1 $only --mca btl_vfring_devices "$devices" -x OMPI_MCA_btl_vfring_soft_faults=reset_after=100 ./mpi_check receive
 run full-frames not0 'loses full ones' 2 $only --mca btl_vfring_connectivity_timeout 1 $faults maxlen=1200 ./mpi_check exchange
 run dead-path not0 'has acknowledged nothing' 2 $only --mca btl_vfring_peer_timeout 2 $faults drop=1 ./mpi_check exchange
 # A peer is given up: host, VF, peer and cause are named, and the job ends.

@@ -106,6 +106,21 @@ static void flood(void)
     free(in);
 }
 
+/* Rank 0 sends to the others, which send nothing but acknowledgements. */
+static void receive(void)
+{
+    char buffer[1000] = {0};
+
+    for (int i = 0; i < 20000; i++) {
+        for (int to = 1; to < size && rank == 0; to++) {
+            MPI_Send(buffer, sizeof(buffer), MPI_BYTE, to, 0, MPI_COMM_WORLD);
+        }
+        if (rank > 0) {
+            MPI_Recv(buffer, sizeof(buffer), MPI_BYTE, 0, 0, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+        }
+    }
+}
+
 static void threads(void)
 {
     pthread_t thread[THREADS];
@@ -423,6 +438,8 @@ int main(int argc, char **argv)
         exchange(NULL);
     } else if (!strcmp(what, "flood")) {
         flood();
+    } else if (!strcmp(what, "receive")) {
+        receive();
     } else if (!strcmp(what, "threads")) {
         bad |= level != MPI_THREAD_MULTIPLE;
         threads();
