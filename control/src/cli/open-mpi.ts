@@ -110,6 +110,9 @@ export const ONE_SIDED = 'OMPI_MCA_osc';
 /** Options by which a user has a say in MCA parameters that cannot be seen here. */
 const PARAMETER_FILES = /^--?(tune|am|amca|gomca-params)$/;
 
+/** Has ompi_info say what the parameter is, and who set it: "base" alone leaves out the list of components itself. */
+export const ONE_SIDED_QUERY = ['--parsable', '--param', 'osc', 'all', '--level', '9'] as const;
+
 export interface OneSidedTrouble {
   /** What the installation sets. */
   readonly value: string;
@@ -128,7 +131,7 @@ export async function oneSidedTrouble(mpi: OpenMpi, env: NodeJS.ProcessEnv, exec
   if (mpi.major !== 4) {
     return undefined;
   }
-  const result = await exec(ompiInfo(mpi.mpirun), ['--parsable', '--param', 'osc', 'base', '--level', '9']).catch(() => undefined);
+  const result = await exec(ompiInfo(mpi.mpirun), ONE_SIDED_QUERY).catch(() => undefined);
   const value = /^mca:osc:base:param:osc:value:(.*)$/m.exec(result?.stdout ?? '')?.[1] ?? '';
   const file = /^mca:osc:base:param:osc:source:file \((.*?)(?::\d+)?\)$/m.exec(result?.stdout ?? '')?.[1];
   const home = env['HOME'];

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** `vfring run` against a real daemon, with an mpirun that only looks like one. */
+import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createServer } from 'node:net';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { apiClient } from '../../src/cli/api-client.js';
-import { btlList, checkLoads, componentPath, findOpenMpi, oneSided } from '../../src/cli/open-mpi.js';
+import { ONE_SIDED_QUERY, btlList, checkLoads, componentPath, findOpenMpi, oneSided } from '../../src/cli/open-mpi.js';
 import { parseRunArgs, splitCommandLine } from '../../src/cli/run-args.js';
 import { run } from '../../src/cli/run.js';
 import { exec } from '../../src/exec.js';
@@ -147,6 +148,12 @@ describe('Open MPI', () => {
       ['a file of options', [mpi, ['--tune', 'mine.conf'], env, debian]],
       ['no ompi_info', [mpi, [], env, () => Promise.reject(new Error('ENOENT'))]],
     ])('%s: nothing is set', async (_name, args) => expect(await oneSided(...args)).toEqual({}));
+
+    test.skipIf(spawnSync('ompi_info', ['--version']).status !== 0)('is asked in words that a real ompi_info answers', () => {
+      const { stdout } = spawnSync('ompi_info', [...ONE_SIDED_QUERY], { encoding: 'utf8' });
+      expect(stdout).toMatch(/^mca:osc:base:param:osc:value:/m);
+      expect(stdout).toMatch(/^mca:osc:base:param:osc:source:/m);
+    });
 
     test('and vfring run says what it sets', async () => {
       const { said, environment } = await runIt(() => 'exit 1', '-n 1 -- p', '4.1.4', 'components',
