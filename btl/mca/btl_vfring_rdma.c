@@ -262,8 +262,9 @@ static enum btl_vfring_served pump_endpoint(void *ctx, struct btl_vfring_turn *t
     mca_btl_vfring_op_t *op;
     uint32_t room, ring;
 
+    /* What finds no slot stops nobody else: the fewer slots a peer holds the sooner it gets another. */
     if (endpoint->gets_tail && !btl_vfring_gets_run(module, endpoint)) {
-        return BTL_VFRING_SERVED_FULL;
+        return BTL_VFRING_SERVED_PART;
     }
     if (!endpoint->ops_tail) {
         return BTL_VFRING_SERVED_ALL; /* or dropped meanwhile, and so may be the peer */
@@ -274,8 +275,7 @@ static enum btl_vfring_served pump_endpoint(void *ctx, struct btl_vfring_turn *t
     while ((op = btl_vfring_ops_head(endpoint->ops_tail))) {
         while (op->left && room && ring) {
             if (!send_frame(module, op, now_ns)) {
-                ring = op->left ? 0 : ring; /* no slot */
-                room = op->left ? room : 0; /* the peer is lost */
+                room = 0; /* no slot for this peer, or it is lost */
                 break;
             }
             room--;

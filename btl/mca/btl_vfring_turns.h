@@ -4,7 +4,7 @@
  * Who sends bulk next: a line in which everybody comes to the front in time.
  *
  * One run serves each of those in line once at most. Who has more goes to the
- * end; when what all share is used up (the TX ring, the slots), whose turn it is
+ * end; when what all share is used up (the TX ring), whose turn it is
  * stays at the front and is the first of the next run. So whoever is in line waits
  * for at most two turns of each of the others.
  *

@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * rdma_check gets|greedy|lost|calls NUMBER, with two processes: put and get called as
- * the layers above do, more of them at a time than there is room for, and how often
- * these layers call. `greedy` and `lost` end by an abort of the job, `lost` after an
- * "ok". Run by mpi.sh.
+ * rdma_check gets|greedy|lost|calls NUMBER, with two processes, asleep NUMBER with
+ * more: put and get called as the layers above do, more of them at a time than there
+ * is room for, and how often these layers call. `greedy` and `lost` end by an abort of
+ * the job, `lost` after an "ok". Run by mpi.sh.
  */
 #include "btl_vfring.h"
 
 #include "opal/runtime/opal_progress.h"
 
 #include <mpi.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define LIMIT_S 60.0
@@ -39,8 +41,9 @@ static int rank, bad;
         CHECK(cond);                                                        \
     } while (0)
 
-static void find(void)
+static struct mca_btl_base_endpoint_t *find(int peer)
 {
+    struct mca_btl_base_endpoint_t *found = NULL;
     opal_process_name_t name = opal_proc_local_get()->proc_name;
     mca_btl_base_selected_module_t *selected;
     opal_proc_t *proc;
@@ -51,12 +54,13 @@ static void find(void)
             btl = selected->btl_module;
         }
     }
-    name.vpid = (opal_vpid_t) (1 - rank);
+    name.vpid = (opal_vpid_t) peer;
     proc = opal_proc_for_name(name);
-    if (!btl || !proc || btl->btl_add_procs(btl, 1, &proc, &endpoint, NULL) || !endpoint) {
-        printf("rank %d: no vfring to the other process\n", rank);
+    if (!btl || !proc || btl->btl_add_procs(btl, 1, &proc, &found, NULL) || !found) {
+        printf("rank %d: no vfring to rank %d\n", rank, peer);
         MPI_Abort(MPI_COMM_WORLD, 1);
     }
+    return found;
 }
 
 /* --- memory that the other process may reach ------------------------------------------ */
@@ -202,6 +206,76 @@ static void lost(int num)
     MPI_Abort(MPI_COMM_WORLD, 1);
 }
 
+/* --- peers that look for nothing ------------------------------------------------------------ */
+
+static int num_ended(int first, int num)
+{
+    int sum = 0;
+
+    for (int i = first; i < first + num; i++) {
+        sum += ended[i] != 0;
+    }
+    return sum;
+}
+
+/*
+ * All but the last process are asleep, with puts and gets for them begun: those of
+ * the last one end all the same.
+ */
+static void asleep(int num)
+{
+    struct {
+        struct btl_vfring_handle handle;
+        uint64_t address;
+        int pid;
+    } mine, all[8];
+    int size;
+    const struct timespec limit = {.tv_sec = 2 * (time_t) LIMIT_S};
+    sigset_t wake, asleep_now;
+
+    MPI_Comm_size(MPI_COMM_WORLD, &size);
+    sigemptyset(&wake);
+    sigaddset(&wake, SIGUSR1);
+    sigprocmask(SIG_BLOCK, &wake, NULL);
+    sigemptyset(&asleep_now);
+    sigaddset(&asleep_now, SIGRTMIN);
+    sigprocmask(SIG_BLOCK, &asleep_now, NULL);
+    own = btl->btl_register_mem(btl, MCA_BTL_ENDPOINT_ANY, memory, MEMORY_BYTES,
+                                MCA_BTL_REG_FLAG_REMOTE_READ | MCA_BTL_REG_FLAG_REMOTE_WRITE);
+    CHECK(own && size <= 8);
+    memcpy(&mine.handle, own, sizeof(mine.handle));
+    mine.address = (uintptr_t) memory;
+    mine.pid = (int) getpid();
+    MPI_Allgather(&mine, sizeof(mine), MPI_BYTE, all, sizeof(mine), MPI_BYTE, MPI_COMM_WORLD);
+    MPI_Barrier(MPI_COMM_WORLD);
+    if (rank && rank < size - 1) {
+        CHECK(!kill(all[0].pid, SIGRTMIN)); /* these are counted */
+        CHECK(sigtimedwait(&wake, NULL, &limit) == SIGUSR1);
+    }
+    for (int peer = 1; peer < size - 1 && rank == 0; peer++) {
+        CHECK(sigtimedwait(&asleep_now, NULL, &limit) == SIGRTMIN);
+    }
+    for (int peer = 1; peer < size && rank == 0; peer++) {
+        endpoint = find(peer);
+        theirs = all[peer].handle;
+        address = all[peer].address;
+        for (int i = 0; i < num; i++) {
+            CHECK((i % 2 ? get(i + num * (peer - 1), 1000) : put(i + num * (peer - 1), 30000)) == OPAL_SUCCESS);
+        }
+    }
+    if (rank == 0) {
+        AWAIT(num_ended(num * (size - 2), num) == num);
+        CHECK(num_ended(0, num * (size - 2)) < num * (size - 2));
+        for (int peer = 1; peer < size - 1; peer++) {
+            CHECK(!kill(all[peer].pid, SIGUSR1));
+        }
+        AWAIT(over == num * (size - 1));
+        CHECK(!failed && !twice);
+    }
+    MPI_Barrier(MPI_COMM_WORLD);
+    btl->btl_deregister_mem(btl, own);
+}
+
 /* --- how often Open MPI calls ------------------------------------------------------------ */
 
 static mca_btl_base_module_t theirs_was; /* the component's own functions */
@@ -306,8 +380,8 @@ int main(int argc, char **argv)
 
     MPI_Init(&argc, &argv);
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
-    find();
-    ended = calloc((size_t) num + 1, 1);
+    endpoint = find(1 - (rank & 1));
+    ended = calloc(8 * (size_t) num + 1, 1);
     CHECK(ended);
     if (!strcmp(what, "gets")) {
         gets(num);
@@ -315,6 +389,8 @@ int main(int argc, char **argv)
         greedy(num);
     } else if (!strcmp(what, "lost")) {
         lost(num);
+    } else if (!strcmp(what, "asleep")) {
+        asleep(num);
     } else if (!strcmp(what, "calls")) {
         refused_nothing(num);
     } else {
