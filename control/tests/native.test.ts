@@ -284,7 +284,7 @@ describe('the listener', () => {
   test('lines that come one after the other within the pause are handed over together', async () => {
     const path = join(tempDir(), 's');
     const taken: number[] = [];
-    const listener: LineListener = new addon.LineListener(path, { ...PATIENT, pauseUs: 300_000 }, () => {
+    const listener: LineListener = new addon.LineListener(path, { ...PATIENT, together: 2, pauseUs: 3_600_000_000 }, () => {
       const { requests } = listener.take(100);
       taken.push(requests.length);
       requests.forEach(({ fd }) => listener.answer(fd, 'bye', ''));
