@@ -236,10 +236,8 @@ static void asleep(int num)
     MPI_Comm_size(MPI_COMM_WORLD, &size);
     sigemptyset(&wake);
     sigaddset(&wake, SIGUSR1);
-    sigprocmask(SIG_BLOCK, &wake, NULL);
     sigemptyset(&asleep_now);
     sigaddset(&asleep_now, SIGRTMIN);
-    sigprocmask(SIG_BLOCK, &asleep_now, NULL);
     own = btl->btl_register_mem(btl, MCA_BTL_ENDPOINT_ANY, memory, MEMORY_BYTES,
                                 MCA_BTL_REG_FLAG_REMOTE_READ | MCA_BTL_REG_FLAG_REMOTE_WRITE);
     CHECK(own && size <= 8);
@@ -376,8 +374,13 @@ int main(int argc, char **argv)
 {
     const char *what = argc >= 3 ? argv[1] : "";
     const int num = argc >= 3 ? atoi(argv[2]) : 0;
+    sigset_t waited_for; /* by asleep(); blocked in the threads that MPI_Init makes, too */
     int any;
 
+    sigemptyset(&waited_for);
+    sigaddset(&waited_for, SIGUSR1);
+    sigaddset(&waited_for, SIGRTMIN);
+    sigprocmask(SIG_BLOCK, &waited_for, NULL);
     MPI_Init(&argc, &argv);
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
     endpoint = find(1 - (rank & 1));
