@@ -80,7 +80,7 @@ describe('preflight', () => {
   test.each<[string, Parameters<typeof preflight>, string]>([
     ['too few VFs', [5, status(four), 2 ** 30], 'free VFs, not reserved: 4, needed 5'],
     ['VFs that others have reserved', [4, status(four, { reserved_vfs: 2 }), 2 ** 30], 'free VFs, not reserved: 2, needed 4'],
-    ['a PF without link', [4, status([...four.slice(1), vf('x', 'ens2', { link_up: false })]), 2 ** 30], 'ip link set ens2 up'],
+    ['a PF without link', [4, status([...four.slice(1), vf('x', 'ens2', { link_up: false })]), 2 ** 30], 'ip link set dev ens2 up'],
     ['too little memory', [4, status(four), 20 * MIB], 'memory of the node for all ranks: 20 MiB, needed 40 MiB'],
     ['a small policy', [1, status(four, { policy: { ...status([]).policy, memlock_bytes: MIB } }), 2 ** 30], 'limits: memlock:'],
     ['a quota', [4, status(four, { policy: { ...status([]).policy, vfs_per_user: 3 } }), 2 ** 30], 'quotas: vfs_per_user:'],
