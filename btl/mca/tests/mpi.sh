@@ -99,6 +99,9 @@ for slots in 16 48 512; do
     run waits-$slots 0 'waits: ok' 2 $only --mca btl_vfring_slots $slots ./btl_check waits
 done
 run order-lossy 0 'order: ok' 2 $only $faults drop=0.03,reorder=0.02,seed=11 ./btl_check order
+for what in flood parts-flood; do # their senders wait for the queue
+    run held-back-$what 0 "$what: ok" 3 $only --mca btl_vfring_slots 32 --mca btl_vfring_queue_bytes 20000 ./mpi_check $what
+done
 run slow 0 'slow: ok' 2 $only --mca btl_vfring_slots 32 --mca btl_vfring_queue_bytes 100000 ./btl_check slow
 run locks 0 'locks: ok' 2 $only ./btl_check locks
 run lost not0 'lost: ok' 2 $only --mca btl_vfring_peer_timeout 2 ./btl_check lost
