@@ -156,6 +156,7 @@ typedef struct mca_btl_vfring_module_t {
     struct mca_btl_base_endpoint_t *senders, **senders_tail; /* peers whose messages wait for slots */
     mca_btl_vfring_frag_t *free_buffers[BTL_VFRING_BUFFER_KINDS];
     uint32_t num_free_buffers[BTL_VFRING_BUFFER_KINDS];
+    uint64_t tx_queued; /* messages that waited for a slot */
     struct btl_vfring_rdma_stats rdma_stats;
 
     /* Set up once. */

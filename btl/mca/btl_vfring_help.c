@@ -266,7 +266,7 @@ void btl_vfring_print_stats(const mca_btl_vfring_module_t *module)
                 "ring_stalls=%llu registered_bytes=%llu puts=%llu gets=%llu bytes_placed=%llu "
                 "bytes_copied=%llu pieces_copied=%llu rejected=%llu reg_hits=%llu reg_misses=%llu "
                 "reg_evictions=%llu reg_invalidations=%llu reg_peak_bytes=%llu doorbells=%llu "
-                "assembled=%llu assembly_overflows=%llu",
+                "assembled=%llu assembly_overflows=%llu queued=%llu",
                 module->info.name, (unsigned long long) s->tx_data_frames,
                 (unsigned long long) s->tx_payload_bytes, (unsigned long long) s->rx_data_frames,
                 (unsigned long long) s->rx_payload_bytes, (unsigned long long) s->tx_ack_frames,
@@ -284,5 +284,6 @@ void btl_vfring_print_stats(const mca_btl_vfring_module_t *module)
                 (unsigned long long) c->invalidations, (unsigned long long) c->peak_bytes,
                 (unsigned long long) vfring_vf_tx_doorbells(module->vf),
                 (unsigned long long) module->assemblies.messages,
-                (unsigned long long) module->assemblies.overflows);
+                (unsigned long long) module->assemblies.overflows,
+                (unsigned long long) module->tx_queued);
 }

@@ -16,7 +16,7 @@ struct counters {
     struct btl_vfring_rdma_stats rdma;
     struct vfring_reg_stats reg;
     struct vfring_wire_times times;
-    uint64_t rx_assembled, rx_assembly_overflows, rx_assembly_malformed;
+    uint64_t rx_assembled, rx_assembly_overflows, rx_assembly_malformed, tx_queued;
     uint64_t doorbells, link_downs, hw_tx_frames, hw_rx_frames;
     uint64_t registered_bytes;
 };
@@ -59,6 +59,7 @@ static const struct pvar pvars[] = {
     OWN(doorbells, COUNTER, "Writes to the TX tail register"),
     OWN(rx_assembled, COUNTER, "Messages put together of several frames"),
     OWN(rx_assembly_overflows, COUNTER, "Messages of several frames for which memory had to be allocated"),
+    OWN(tx_queued, COUNTER, "Messages that waited for a slot (btl_vfring_slots), or behind one that did"),
     OWN(rx_assembly_malformed, COUNTER, "Parts of messages that were not what had to come"),
     {"srtt_ns", MCA_BASE_PVAR_CLASS_LEVEL, offsetof(struct counters, times.srtt_ns),
      "Smoothed round-trip time to the slowest peer, in nanoseconds"},
@@ -118,6 +119,7 @@ static void collect(mca_btl_vfring_module_t *module, struct counters *counters)
     counters->rx_assembled = module->assemblies.messages;
     counters->rx_assembly_overflows = module->assemblies.overflows;
     counters->rx_assembly_malformed = module->assemblies.malformed;
+    counters->tx_queued = module->tx_queued;
     counters->doorbells = vfring_vf_tx_doorbells(module->vf);
     counters->link_downs = module->link_downs;
     hw_update(module);

@@ -125,6 +125,7 @@ static void append(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag)
     endpoint->queue_tail = frag;
     endpoint->queue_bytes += frag->buffer_kind ? memory_of(frag) : 0;
     frag->in_flight = true;
+    module->tx_queued++;
     if (!endpoint->sending) {
         endpoint->sending = true;
         endpoint->sender_next = NULL;

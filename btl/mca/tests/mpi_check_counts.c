@@ -72,7 +72,7 @@ static void names(void)
         "rx_payload_bytes", "rx_ack_frames", "rx_duplicates", "rx_beyond_window", "rx_early",
         "rx_early_dropped", "rx_malformed", "rx_bad_crc", "rx_foreign", "rx_unknown_peer",
         "rx_bad_ack", "window_stalls", "credit_stalls", "ring_stalls", "doorbells", "rx_assembled",
-        "rx_assembly_overflows", "rx_assembly_malformed", "srtt_ns", "rto_ns", "link_downs",
+        "rx_assembly_overflows", "rx_assembly_malformed", "tx_queued", "srtt_ns", "rto_ns", "link_downs",
         "hw_tx_frames", "hw_rx_frames", "puts", "gets", "bytes_placed", "bytes_copied",
         "pieces_copied", "rejected", "reg_hits", "reg_misses", "reg_evictions",
         "reg_invalidations", "reg_refused", "reg_peak_bytes", "registered_bytes"};
