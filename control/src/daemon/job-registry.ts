@@ -55,7 +55,8 @@ export class JobRegistry {
     this.#ledger = ledger;
     this.#clock = clock;
     for (const record of ledger.jobsUnderWay()) {
-      this.#keep(toJob(record));
+      // All of them: which have processes that live is not known yet.
+      this.#keep(toJob(record), Number.POSITIVE_INFINITY);
     }
   }
 
@@ -172,7 +173,7 @@ export class JobRegistry {
     return job;
   }
 
-  #keep(job: Job): void {
+  #keep(job: Job, most = MAX_IDLE_PER_UID): void {
     const jobs = this.#jobs.get(job.uid) ?? new Map<string, Job>();
     this.#jobs.set(job.uid, jobs);
     const label = labelOf(job.id);
@@ -183,7 +184,7 @@ export class JobRegistry {
     jobs.set(label, job);
     this.#active = undefined;
     const idle = [...jobs.values()].filter((other) => other !== job && !isBusy(other));
-    for (const other of idle.slice(0, Math.max(0, idle.length - MAX_IDLE_PER_UID))) {
+    for (const other of idle.slice(0, Math.max(0, idle.length - most))) {
       if (other.oneRun === true) {
         // Nobody would see to it any more.
         this.end(other, ENDED_BY_ITSELF);

@@ -143,7 +143,8 @@ describe('vfringd', () => {
     writeFileSync(join(dir, 'c.yaml'), `version: 1\nprovider:\n  soft: {dir: ${dir}/soft, vfs: 1}\n`);
     const { child, said } = start(DAEMON, ['--foreground', '--config', join(dir, 'c.yaml'), '--run-dir', join(dir, 'run')], stdio);
     const lease = join(dir, 'run', 'lease.sock');
-    await eventually(() => existsSync(lease) || child.exitCode !== null);
+    // The socket is there before it is listened at.
+    await eventually(async () => child.exitCode !== null || (await ask(lease, { v: 1, op: 'nonsense' }).then(() => true, () => false)));
     return { child, said, lease };
   }
 

@@ -37,6 +37,20 @@ test('a label names the same job again, and another user\'s another one', () => 
   expect(jobs.findOrAdopt(2, 'same', SOMEBODY).key).not.toBe(mine.key);
 });
 
+test('what an earlier daemon left is there after a restart, however much it is: its processes may live', () => {
+  const { jobs, ledger } = registry();
+  for (let i = 0; i < 300; i++) {
+    ledger.addJob({ uid: 1, id: `label-${i}`, state: 'open', oneRun: true, createdAt: 0, openedAt: { wall: 0, boot: 0 }, waitUntil: undefined });
+  }
+  expect(new JobRegistry(ledger).active()).toHaveLength(300);
+  expect(ledger.jobs(300).every(({ state }) => state === 'open')).toBe(true);
+  // One who makes that many at once without a VF has the oldest ended.
+  for (let i = 0; i < 300; i++) {
+    jobs.findOrAdopt(2, `label-${i}`, SOMEBODY);
+  }
+  expect(ledger.jobs(300, 2).filter(({ state }) => state === 'open').length).toBeLessThanOrEqual(257);
+});
+
 test('an earlier run that somebody looks up does not become the label\'s again', () => {
   const { jobs } = registry();
   const first = jobs.findOrAdopt(1, 'same', SOMEBODY);
