@@ -158,6 +158,24 @@ void btl_vfring_callback_queue(mca_btl_vfring_module_t *module, mca_btl_vfring_f
     module->callbacks_tail = frag;
 }
 
+/* The wire is done with a fragment that the PML holds, or waits to be told of. */
+static __attribute__((noinline)) void complete_held(mca_btl_vfring_module_t *module,
+                                                    mca_btl_vfring_frag_t *frag, int status)
+{
+    /* A lost peer is reported once, by wire_peer_failed(); at our own end (-ECANCELED) nobody is told. */
+    frag->in_flight = false;
+    if (frag->callback_due) {
+        frag->callback_due = false;
+        if (status != -ECANCELED && frag->upper_owns) {
+            frag->failed = status != 0;
+            btl_vfring_callback_queue(module, frag);
+            return;
+        }
+        frag->upper_owns &= !(frag->base.des_flags & MCA_BTL_DES_FLAGS_BTL_OWNERSHIP);
+    }
+    btl_vfring_frag_put_if_unused(module, frag);
+}
+
 static inline void wire_complete(void *ctx, struct vfring_wire_frame *frame, int status)
 {
     mca_btl_vfring_module_t *module = ctx;
@@ -167,20 +185,11 @@ static inline void wire_complete(void *ctx, struct vfring_wire_frame *frame, int
         btl_vfring_place_done(module, frag, status);
         return;
     }
-    /* A lost peer is reported once, by wire_peer_failed(); at our own end (-ECANCELED) nobody is told. */
-    frag->in_flight = false;
-    if (OPAL_UNLIKELY(frag->callback_due)) {
-        frag->callback_due = false;
-        if (status != -ECANCELED && frag->upper_owns) {
-            frag->failed = status != 0;
-            btl_vfring_callback_queue(module, frag);
-            return;
-        }
-        frag->upper_owns &= !(frag->base.des_flags & MCA_BTL_DES_FLAGS_BTL_OWNERSHIP);
+    if (OPAL_UNLIKELY(frag->upper_owns | frag->callback_due)) {
+        complete_held(module, frag, status);
+        return;
     }
-    if (!frag->upper_owns) {
-        btl_vfring_frag_put(module, frag);
-    }
+    btl_vfring_frag_put(module, frag);
 }
 
 #define WIRE_OPS(deliver_)                          \
