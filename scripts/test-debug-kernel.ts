@@ -66,7 +66,7 @@ function withoutProcReports(log: string): string {
 /** @param dir where the kernel and the module are, as build.sh makes them */
 async function runGroup({ tests, machine }: Group, long: boolean, dir: string): Promise<Tally> {
   return await withGuest({
-    kernel: join(dir, 'bzImage'),
+    kernel: { image: join(dir, 'bzImage') },
     // The file's name does not tell whether a saved machine is of this kernel.
     cold: true,
     parts: ['kmod'],

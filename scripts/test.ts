@@ -5,7 +5,7 @@
  */
 import { Command } from 'commander';
 import { execa } from 'execa';
-import { readFileSync } from 'node:fs';
+import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Scenario } from '../control/tests/helpers/recording.js';
 import type { BootOptions, Guest, Output } from '../lab/src/guest.js';
@@ -89,20 +89,43 @@ const suites = async (guest: Guest): Promise<Tally> => (await import('./lib/lab-
 const recordings = (...scenarios: Scenario[]) => async (guest: Guest): Promise<Tally> =>
   (await import('./lib/lab-suites.js')).compareRecordings(guest, scenarios, show);
 
+/** Poisoned free pages show what a device writes too late. */
+const kmodAppend = 'page_poison=1 nohz=off highres=off';
+/** The tests aim the VF at memory that is not mapped: the IOMMU reports it. */
+const kmodProvokes = /DMAR: .*fault/i;
+const kmodTests = '/usr/libexec/vfring/kmod-tests/run-tests.sh';
+
 async function kmod(): Promise<Tally> {
   const total: Tally = { passed: 0, failed: 0 };
   // On the machines that do not confine a VF, the tests are those of what is refused there.
   for (const machine of [{}, { intremap: false }, { iommu: false }]) {
     // A periodic tick: QEMU can lose a timer interrupt, after which one that is programmed anew each time never comes again.
-    // Poisoned free pages show what a device writes too late. The tests aim the VF at memory that is not mapped: the IOMMU reports it.
-    const tally = await inGuest({ parts: ['kmod'], machine: { ...machine, append: 'page_poison=1 nohz=off highres=off' } }, /DMAR: .*fault/i, async (guest) => {
-      const result = await guest.exec({ argv: ['/usr/libexec/vfring/kmod-tests/run-tests.sh'], onOutput: show });
+    const tally = await inGuest({ parts: ['kmod'], machine: { ...machine, append: kmodAppend } }, kmodProvokes, async (guest) => {
+      const result = await guest.exec({ argv: [kmodTests], onOutput: show });
       return judged(tallyOfPlain(result.stdout), result.status === 0);
     });
     total.passed += tally.passed;
     total.failed += tally.failed;
   }
   return total;
+}
+
+/** The module's tests on the kernel of another Debian release; the first run makes that release's tree, which takes minutes. */
+async function kmodOn(suite: string): Promise<Tally> {
+  const dir = join(buildDir, `release-kernel-${suite}`);
+  await execa(join(root, 'driver-kmod', 'release-kernel.sh'), [suite, dir], { stdin: 'ignore', stdout: 'inherit', stderr: 'inherit' });
+  const modules = join(dir, 'modules');
+  const version = readdirSync(modules)[0] as string;
+  const kernel = { image: join(dir, 'vmlinuz'), modules: join(modules, version) };
+  // The file's name does not tell whether a saved machine is of this kernel.
+  return await inGuest({ kernel, cold: true, parts: ['kmod'], machine: { append: kmodAppend } }, kmodProvokes, async (guest) => {
+    const tar = execa('tar', ['-C', modules, '-cf', '-', version], { buffer: false });
+    const result = await guest.exec({
+      argv: ['sh', '-c', 'tar -C /usr/lib/modules -xf - && exec "$0"', kmodTests], stdin: tar.stdout, onOutput: show,
+    });
+    await tar;
+    return judged(tallyOfPlain(result.stdout), result.status === 0);
+  });
 }
 
 /** Debian suites whose Open MPI is not the one here: 5.0 and 6.0. */
@@ -136,6 +159,8 @@ const parts: Readonly<Record<string, Part>> = {
     title: 'a guest that stands still is found and started anew', native: false, run: () => nodeTests('lab-tests/standstill.test.ts'),
   },
   kmod: { title: 'kernel module in the emulated machine', native: false, run: kmod },
+  'kmod-6.1': { title: "kernel module on Debian 12's kernel", native: false, onlyWhenNamed: true, run: () => kmodOn('bookworm') },
+  'kmod-sid': { title: "kernel module on Debian unstable's kernel", native: false, onlyWhenNamed: true, run: () => kmodOn('sid') },
   lab: { title: 'end to end over real VFs in the emulated machine', native: false, run: () => labE2e({}, ['provision', 'carry', 'crash', 'input', 'programs']) },
   'lab-conformance': {
     title: 'the conformance suite over real VFs in the emulated machine', native: false, run: () => labE2e({}, ['conformance']),

@@ -14,6 +14,16 @@ import type {Rootfs} from './rootfs.js';
  * that algorithm by name when it is loaded, which modules.dep does not tell.
  */
 const wantedModules = ['crc32c_generic', 'virtio_blk', 'erofs', 'overlay'];
+/** Needed as well, but built into the kernel of Debian 13. */
+const modulesOfSome = ['virtio_pci', 'virtio_console'];
+
+/** A kernel to boot instead of Debian's. */
+export interface OwnKernel {
+  /** ELF with PVH, or bzImage. */
+  image: string;
+  /** Its `/lib/modules/VERSION`, from which the initramfs is made; without, all that the lab needs must be built in. */
+  modules?: string;
+}
 
 export interface BootFiles {
   kernel: string;
@@ -52,8 +62,8 @@ async function makeKernel(rootfs: Rootfs, file: string): Promise<void> {
   renameSync(`${file}.new`, file);
 }
 
-async function makeInitramfs(rootfs: Rootfs, wanted: readonly string[], file: string): Promise<void> {
-  const modules = path.join(rootfs.root, 'usr/lib/modules', rootfs.kernelVersion);
+/** @param modules the kernel's `/lib/modules/VERSION` */
+async function makeInitramfs(rootfs: Rootfs, modules: string, wanted: readonly string[], file: string): Promise<void> {
   const tree = `${file}.tree`;
   rmSync(tree, {recursive: true, force: true});
   for (const dir of ['bin', 'modules', 'units', 'dev', 'proc', 'sys', 'run', 'tmp', 'results', 'base', 'project', 'upper', 'root']) {
@@ -66,7 +76,8 @@ async function makeInitramfs(rootfs: Rootfs, wanted: readonly string[], file: st
   for (const unit of ['lab.target', 'lab-session.service']) {
     copyFileSync(path.join(labDir, 'guest', unit), path.join(tree, 'units', unit));
   }
-  const order = moduleLoadOrder(readFileSync(path.join(modules, 'modules.dep'), 'utf8'), wanted);
+  const dep = readFileSync(path.join(modules, 'modules.dep'), 'utf8');
+  const order = moduleLoadOrder(dep, [...wanted, ...modulesOfSome.filter((name) => wanted.length > 0 && dep.includes(`/${name}.ko`))]);
   for (const module of order) {
     copyFileSync(path.join(modules, module), path.join(tree, 'modules', path.basename(module)));
   }
@@ -78,23 +89,22 @@ async function makeInitramfs(rootfs: Rootfs, wanted: readonly string[], file: st
   renameSync(`${file}.new`, file);
 }
 
-/**
- * Kernel and initramfs under build/lab/, named after what they were made from. The caller holds the build lock.
- * @param ownKernel another kernel (ELF with PVH, or bzImage), which has all that is needed built in
- */
-export async function ensureBootFiles(rootfs: Rootfs, ownKernel?: string): Promise<BootFiles> {
+/** Kernel and initramfs under build/lab/, named after what they were made from. The caller holds the build lock. */
+export async function ensureBootFiles(rootfs: Rootfs, own?: OwnKernel): Promise<BootFiles> {
   const key = path.basename(rootfs.dir);
-  const kernel = ownKernel ?? path.join(rootfs.dir, 'vmlinux');
-  const wanted = ownKernel === undefined ? wantedModules : [];
+  const kernel = own?.image ?? path.join(rootfs.dir, 'vmlinux');
+  const modules = own?.modules ?? path.join(rootfs.root, 'usr/lib/modules', rootfs.kernelVersion);
+  const wanted = own === undefined || own.modules !== undefined ? wantedModules : [];
   const initramfs = path.join(buildDir, `initramfs-${hashParts({
     key, wantedModules: wanted, sources: hashFiles(labDir, ['guest', 'src/boot-files.ts']),
+    ...(own?.modules === undefined ? {} : {modules: hashFiles(own.modules, ['kernel'])}),
   })}.cpio`);
   mkdirSync(buildDir, {recursive: true});
   if (!existsSync(kernel)) {
     await makeKernel(rootfs, kernel);
   }
   if (!existsSync(initramfs)) {
-    await makeInitramfs(rootfs, wanted, initramfs);
+    await makeInitramfs(rootfs, modules, wanted, initramfs);
   }
   return {kernel, initramfs};
 }

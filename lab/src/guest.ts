@@ -5,6 +5,7 @@ import {mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync} from 'node:fs
 import path from 'node:path';
 import type {Duplex, Readable} from 'node:stream';
 import {execa} from 'execa';
+import type {OwnKernel} from './boot-files.js';
 import {Emulator} from './emulator.js';
 import {LabError, exitStatus} from './errors.js';
 import {watchHeart} from './heartbeat.js';
@@ -38,8 +39,8 @@ export interface BootOptions {
   machine?: Partial<Machine>;
   /** Parts of the project to build anew when their sources changed; all by default. */
   parts?: readonly PartName[];
-  /** A kernel (ELF with PVH, or bzImage) to boot instead of Debian's; drivers that the lab needs must be built in. */
-  kernel?: string;
+  /** A kernel to boot instead of Debian's. */
+  kernel?: OwnKernel;
   /** Boot even where a saved machine could be resumed. */
   cold?: boolean;
   /** Wall-clock limit for boot and all jobs together. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // All that a guest boots from, made when it is missing or out of date.
 import path from 'node:path';
-import {ensureBootFiles} from './boot-files.js';
+import {type OwnKernel, ensureBootFiles} from './boot-files.js';
 import {withLock} from './lock.js';
 import {buildDir} from './paths.js';
 import {type PartName, allParts, ensureProjectImage} from './project.js';
@@ -13,7 +13,7 @@ export interface Prepared {
   images: Images;
 }
 
-export async function prepare(parts: readonly PartName[] = allParts, signal?: AbortSignal, kernel?: string): Promise<Prepared> {
+export async function prepare(parts: readonly PartName[] = allParts, signal?: AbortSignal, kernel?: OwnKernel): Promise<Prepared> {
   const rootfs = await ensureRootfs(signal);
   return await withLock(path.join(buildDir, 'lock'), 'building', async () => {
     const bootFiles = await ensureBootFiles(rootfs, kernel);
