@@ -18,23 +18,38 @@
 /* Addresses looked up at one go with interrupts off */
 #define UIO_VF_WALK_BATCH	64
 
+/* What the page tables say of an address, compared with the page pinned there */
+enum uio_vf_there {
+	UIO_VF_SAME,
+	UIO_VF_NOTHING,
+	UIO_VF_OTHER,
+};
+
+static enum uio_vf_there uio_vf_compare(unsigned long there, unsigned long pfn)
+{
+	return there == pfn ? UIO_VF_SAME : UIO_VF_OTHER;
+}
+
 /* A migration under way fails for a pinned page, and puts it back. */
-static bool uio_vf_pte_is(pte_t pte, unsigned long pfn)
+static enum uio_vf_there uio_vf_pte_there(pte_t pte, unsigned long pfn)
 {
 	if (pte_none(pte))
-		return false;
-	return (pte_present(pte) ? pte_pfn(pte) :
-				   uio_vf_pte_migration_pfn(pte)) == pfn;
+		return UIO_VF_NOTHING;
+	return uio_vf_compare(pte_present(pte) ? pte_pfn(pte) :
+						 uio_vf_pte_migration_pfn(pte),
+			      pfn);
 }
 
 /* @pmd maps a huge page, or is not present. */
-static bool uio_vf_pmd_is(pmd_t pmd, unsigned long addr, unsigned long pfn)
+static enum uio_vf_there uio_vf_pmd_there(pmd_t pmd, unsigned long addr,
+					  unsigned long pfn)
 {
 	unsigned long first = pmd_present(pmd) ? pmd_pfn(pmd) :
 						 uio_vf_pmd_migration_pfn(pmd);
 
-	return first != ~0UL &&
-	       first + ((addr & ~PMD_MASK) >> PAGE_SHIFT) == pfn;
+	if (first == ~0UL)
+		return UIO_VF_OTHER;
+	return uio_vf_compare(first + ((addr & ~PMD_MASK) >> PAGE_SHIFT), pfn);
 }
 
 /*
@@ -52,8 +67,9 @@ static bool uio_vf_pmd_is(pmd_t pmd, unsigned long addr, unsigned long pfn)
  *    6.13 on tables that became empty) waits for an RCU grace period or an
  *    interrupt on every CPU, and so for interrupts to be on here.
  */
-static bool uio_vf_addr_is(struct mm_struct *mm, unsigned long addr,
-			   unsigned long pfn)
+static enum uio_vf_there uio_vf_addr_there(struct mm_struct *mm,
+					   unsigned long addr,
+					   unsigned long pfn)
 {
 	pgd_t *pgdp = pgd_offset(mm, addr);
 	pgd_t pgd = READ_ONCE(*pgdp);
@@ -62,25 +78,73 @@ static bool uio_vf_addr_is(struct mm_struct *mm, unsigned long addr,
 	pmd_t *pmdp, pmd;
 
 	if (pgd_none(pgd) || pgd_bad(pgd))
-		return false;
+		return UIO_VF_NOTHING;
 	p4dp = p4d_offset_lockless(pgdp, pgd, addr);
 	p4d = READ_ONCE(*p4dp);
 	if (p4d_none(p4d) || p4d_bad(p4d))
-		return false;
+		return UIO_VF_NOTHING;
 	pudp = pud_offset_lockless(p4dp, p4d, addr);
 	pud = READ_ONCE(*pudp);
 	if (pud_none(pud) || !pud_present(pud))
-		return false;
+		return UIO_VF_NOTHING;
 	if (pud_leaf(pud))
-		return pud_pfn(pud) + ((addr & ~PUD_MASK) >> PAGE_SHIFT) == pfn;
+		return uio_vf_compare(pud_pfn(pud) + ((addr & ~PUD_MASK) >>
+						      PAGE_SHIFT), pfn);
 	pmdp = pmd_offset_lockless(pudp, pud, addr);
 	pmd = READ_ONCE(*pmdp);
 	if (pmd_none(pmd))
-		return false;
+		return UIO_VF_NOTHING;
 	if (!pmd_present(pmd) || pmd_leaf(pmd))
-		return uio_vf_pmd_is(pmd, addr, pfn);
-	return uio_vf_pte_is(ptep_get_lockless(pte_offset_kernel(&pmd, addr)),
-			     pfn);
+		return uio_vf_pmd_there(pmd, addr, pfn);
+	return uio_vf_pte_there(ptep_get_lockless(pte_offset_kernel(&pmd, addr)),
+				pfn);
+}
+
+/*
+ * Nothing is at the address of a pinned page, whose memory area is as it was: is
+ * that page what the next access finds? space->lock is held.
+ *
+ * Page tables of a shared mapping are a cache. The kernel drops entries when it
+ * splits or collapses huge pages, for instance, and has them filled again from
+ * the file, which still has the page. It does not as soon as the page was
+ * truncated or punched out. Who does that holds the inode's lock from before
+ * this notification until the page is out of the file, so while anybody holds
+ * it (a write() to the file is enough) nothing is sure. Only shared memory is
+ * looked at like this: no other file has pages that may be pinned for writing.
+ *
+ * An anonymous page that is not at its address is gone, but for a collapse that
+ * has taken the table away and will put it back, having found the page pinned.
+ * The page counts as mapped then. Nobody else maps it, for a pinned page is not
+ * shared with a child. Pages of larger folios have no count of their own.
+ *
+ * The area is as it was, and so the file and its inode exist, because its end
+ * would have come here first (MMU_NOTIFY_UNMAP) and have waited for space->lock.
+ */
+static bool uio_vf_page_kept(struct page *page)
+{
+	struct folio *folio = page_folio(page);
+	struct address_space *mapping;
+
+	if (folio_test_hugetlb(folio))
+		return false;
+	if (folio_test_anon(folio))
+		return !folio_test_large(folio) && folio_mapped(folio);
+	mapping = READ_ONCE(folio->mapping);
+	return mapping && folio_test_swapbacked(folio) &&
+	       !inode_is_locked(mapping->host);
+}
+
+static bool uio_vf_page_in_place(struct mm_struct *mm, unsigned long addr,
+				 struct page *page)
+{
+	switch (uio_vf_addr_there(mm, addr, page_to_pfn(page))) {
+	case UIO_VF_SAME:
+		return true;
+	case UIO_VF_NOTHING:
+		return uio_vf_page_kept(page);
+	default:
+		return false;
+	}
 }
 
 /**
@@ -90,8 +154,8 @@ static bool uio_vf_addr_is(struct mm_struct *mm, unsigned long addr,
  * @start: first byte to look at, within the region
  * @end: last byte to look at, inclusive, within the region
  *
- * Return: whether every page of the range is mapped where it was when it was
- * pinned, or is under migration there.
+ * Return: whether every page of the range is where it was when it was pinned:
+ * mapped there, under migration there, or found there by the next access.
  */
 bool uio_vf_range_in_place(struct uio_vf_space *space,
 			   const struct uio_vf_dma *dma, unsigned long start,
@@ -107,9 +171,10 @@ bool uio_vf_range_in_place(struct uio_vf_space *space,
 	while (same && page <= last) {
 		local_irq_save(flags);
 		for (i = 0; same && page <= last && i < UIO_VF_WALK_BATCH; i++) {
-			same = uio_vf_addr_is(space->mm, dma->vaddr.start +
-					      (page << PAGE_SHIFT),
-					      page_to_pfn(dma->pages[page]));
+			same = uio_vf_page_in_place(space->mm,
+						    dma->vaddr.start +
+						    (page << PAGE_SHIFT),
+						    dma->pages[page]);
 			page++;
 		}
 		local_irq_restore(flags);
