@@ -17,12 +17,15 @@
  *  device_lock(pdev)	open, close, reset, join, remove
  *  space->map_mutex	IOVA space, IOMMU mappings made, ids, teardown
  *  mmap_lock		taken by pinning (which holds none of the below)
- *  vf->map_sem		BAR mappings: page faults (read) against reset (write)
+ *  vf->map_sem		BAR mappings: page faults (read) against who holds or ends
+ *			them (write)
  *  reclaim		may call the MMU notifier
  *  space->lock		region state; taken by the notifier, so no memory is
  *			allocated and no page lock taken under it
  * vf->irq_mutex is taken under the device lock or alone; vf->irq_lock in
  * interrupts.
+ * A page fault on a held BAR (uio_vf_recovery.c) waits with mmap_lock, and
+ * with no lock of ours.
  * map_mutex is never held while pinning or copying from or to user memory, and
  * only join_sem is held while waiting for memory of the process, which may never
  * come.
@@ -43,6 +46,7 @@
 #include <linux/rwsem.h>
 #include <linux/spinlock.h>
 #include <linux/wait.h>
+#include <linux/workqueue.h>
 #include <linux/xarray.h>
 
 #include "uapi/uio_vf.h"
@@ -55,7 +59,7 @@
 #endif
 
 #define UIO_VF_NAME		"uio_vf"
-#define UIO_VF_MAX_VECTORS	64
+#define UIO_VF_MAX_VECTORS	UIO_VF_STATUS_VECTORS
 /* Bounds the kernel memory that dead regions, which no byte limit counts, take */
 #define UIO_VF_MAX_REGIONS	262144
 
@@ -82,6 +86,11 @@ struct uio_vf_family {
 	unsigned int bar0_bytes;
 	void (*scrub)(void __iomem *regs);
 };
+
+/* Reasons for page faults on registers to wait: uio_vf_dev.held */
+#define UIO_VF_HOLD_RESET	BIT(0)
+#define UIO_VF_HOLD_ERROR	BIT(1)
+#define UIO_VF_HOLD_SLEEP	BIT(2)
 
 /* Whether the hardware confines a device, or what is missing for that. */
 enum uio_vf_isolation {
@@ -126,6 +135,7 @@ struct uio_vf_bar_info {
  * @vf: its device
  * @eventfd: signalled by this vector, or NULL; under vf->irq_lock
  * @irq: Linux interrupt number
+ * @index: its number
  * @masked: under vf->irq_mutex
  * @name: in /proc/interrupts
  */
@@ -133,6 +143,7 @@ struct uio_vf_vector {
 	struct uio_vf_dev *vf;
 	struct eventfd_ctx *eventfd;
 	int irq;
+	unsigned int index;
 	bool masked;
 	char name[24];
 };
@@ -153,7 +164,14 @@ struct uio_vf_vector {
  * @maps_kobj: sysfs folder "maps"
  * @map_kobjs: its entries, by BAR
  * @mapping: address space of the open node; under the device lock
- * @map_sem: BAR page faults against @gone and resets
+ * @map_sem: BAR page faults against @gone, @held and @lost
+ * @held: UIO_VF_HOLD_*; changed under @map_sem and the device lock
+ * @unheld: page faults that wait for @held to end
+ * @lost: registers are out of reach until the next open; changed likewise
+ * @own_reset: the reset under way is our own; under the device lock
+ * @recovery_limit: ends @held if a recovery from an error does not
+ * @saved_state: configuration space as it is to be after a link reset, or NULL;
+ *	under the device lock
  * @started: handed over to an opener; under the device lock
  * @space: DMA address space while started; NULL, too, if it was lost in a join
  *	that failed twice; under the device lock
@@ -172,6 +190,7 @@ struct uio_vf_vector {
  * @irq_mutex: vectors, against remove
  * @irq_lock: eventfds, against interrupts
  * @num_vectors: 0 while closed; under @irq_mutex
+ * @line: the one vector is the function's interrupt line (INTx)
  * @vectors: @num_vectors entries
  * @eventfd_all: signalled by every vector, or NULL; under @irq_lock
  */
@@ -192,6 +211,12 @@ struct uio_vf_dev {
 
 	struct address_space *mapping;
 	struct rw_semaphore map_sem;
+	unsigned int held;
+	wait_queue_head_t unheld;
+	bool lost;
+	bool own_reset;
+	struct delayed_work recovery_limit;
+	struct pci_saved_state *saved_state;
 
 	bool started;
 	struct uio_vf_space *space;
@@ -210,6 +235,7 @@ struct uio_vf_dev {
 	struct mutex irq_mutex;
 	spinlock_t irq_lock;
 	unsigned int num_vectors;
+	bool line;
 	struct uio_vf_vector *vectors;
 	struct eventfd_ctx *eventfd_all;
 };
@@ -418,8 +444,21 @@ void uio_vf_device_probe(struct uio_vf_dev *vf);
 int uio_vf_device_start(struct uio_vf_dev *vf, struct uio_vf_space *space);
 void uio_vf_device_stop(struct uio_vf_dev *vf);
 int uio_vf_device_reset(struct uio_vf_dev *vf);
-void uio_vf_device_reset_done(struct uio_vf_dev *vf);
+bool uio_vf_device_answers(struct uio_vf_dev *vf);
+void uio_vf_device_set_master(struct uio_vf_dev *vf);
+void uio_vf_device_master_off(struct uio_vf_dev *vf);
 bool uio_vf_device_end_dma(struct uio_vf_dev *vf);
+
+/* recovery */
+extern const struct pci_error_handlers uio_vf_err_handlers;
+extern const struct dev_pm_ops uio_vf_pm_ops;
+int uio_vf_recovery_init(void);
+void uio_vf_recovery_exit(void);
+void uio_vf_recovery_probe(struct uio_vf_dev *vf);
+void uio_vf_recovery_open(struct uio_vf_dev *vf);
+void uio_vf_recovery_save(struct uio_vf_dev *vf);
+void uio_vf_set_gone(struct uio_vf_dev *vf, u32 cause);
+void uio_vf_shutdown(struct pci_dev *pdev);
 
 /* igbvf */
 extern const struct uio_vf_family uio_vf_igbvf_family;
@@ -433,6 +472,7 @@ void uio_vf_bars_revoke(struct uio_vf_dev *vf);
 /* irq */
 int uio_vf_irq_start(struct uio_vf_dev *vf);
 void uio_vf_irq_stop(struct uio_vf_dev *vf);
+void uio_vf_irq_tell(struct uio_vf_dev *vf);
 int uio_vf_irq_mask_all(struct uio_vf_dev *vf, bool mask);
 int uio_vf_irq_control(struct uio_vf_dev *vf, const struct uio_vf_irq *req);
 

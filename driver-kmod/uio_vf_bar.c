@@ -3,9 +3,9 @@
  * uio_vf: BARs and the status page - what a process can map
  *
  * Pages go into a process by page fault, never at mmap() time: a fault looks
- * at vf->gone under map_sem with the mapping already known to the file's
- * address space, so that nothing escapes uio_vf_bars_revoke(). It waits there
- * while the function is reset.
+ * at vf->gone, vf->held and vf->lost under map_sem with the mapping already
+ * known to the file's address space, so that nothing escapes
+ * uio_vf_bars_revoke().
  */
 #include <linux/mm.h>
 #include <linux/nospec.h>
@@ -133,6 +133,27 @@ static unsigned long uio_vf_bar_page(unsigned int bar, unsigned long pgoff)
 						      uio_vf_bar_pgoff(bar));
 }
 
+/*
+ * Waits while the function is held. True: map_sem is held, and the registers may
+ * be mapped. A thread that was killed need not wait.
+ */
+static bool uio_vf_bar_enter(struct uio_vf_dev *vf)
+{
+	down_read(&vf->map_sem);
+	while (vf->held && !vf->gone && !vf->lost) {
+		up_read(&vf->map_sem);
+		if (wait_event_killable(vf->unheld, !READ_ONCE(vf->held) ||
+					READ_ONCE(vf->gone) ||
+					READ_ONCE(vf->lost)))
+			return false;
+		down_read(&vf->map_sem);
+	}
+	if (!vf->gone && !vf->lost)
+		return true;
+	up_read(&vf->map_sem);
+	return false;
+}
+
 static vm_fault_t uio_vf_bar_fault(struct vm_fault *vmf)
 {
 	struct vm_area_struct *vma = vmf->vma;
@@ -143,7 +164,7 @@ static vm_fault_t uio_vf_bar_fault(struct vm_fault *vmf)
 	unsigned long addr = vmf->address & PAGE_MASK;
 	unsigned long pfn = PHYS_PFN(info->start) + page;
 	unsigned long num = min(vma_pages(vma), UIO_VF_FAULT_PAGES);
-	vm_fault_t ret = VM_FAULT_SIGBUS;
+	vm_fault_t ret;
 
 	if (vma_pages(vma) <= UIO_VF_FAULT_PAGES) {
 		pfn -= (addr - vma->vm_start) >> PAGE_SHIFT;
@@ -152,13 +173,12 @@ static vm_fault_t uio_vf_bar_fault(struct vm_fault *vmf)
 		num = min(num, (vma->vm_end - addr) >> PAGE_SHIFT);
 	}
 
-	down_read(&vf->map_sem);
-	if (!uio_vf_is_gone(vf)) {
-		do {
-			ret = vmf_insert_pfn(vma, addr, pfn++);
-			addr += PAGE_SIZE;
-		} while (--num && ret == VM_FAULT_NOPAGE);
-	}
+	if (!uio_vf_bar_enter(vf))
+		return VM_FAULT_SIGBUS;
+	do {
+		ret = vmf_insert_pfn(vma, addr, pfn++);
+		addr += PAGE_SIZE;
+	} while (--num && ret == VM_FAULT_NOPAGE);
 	up_read(&vf->map_sem);
 	return ret;
 }
@@ -262,10 +282,9 @@ int uio_vf_status_mmap(struct uio_vf_dev *vf, struct vm_area_struct *vma)
 
 /**
  * uio_vf_bars_revoke - take the registers away from whoever mapped them
- * @vf: the device, its device lock held; marked gone, or its map_sem held for
- *	writing
+ * @vf: the device, its device lock held; marked gone, held or lost
  *
- * Later accesses raise SIGBUS, or wait for map_sem. The status page is zapped
+ * Later accesses raise SIGBUS, or wait. The status page is zapped
  * along with the BARs, whose page offsets overlap it, and comes back at the next
  * access.
  */

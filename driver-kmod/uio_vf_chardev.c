@@ -115,7 +115,7 @@ static ssize_t uio_vf_read(struct file *filp, char __user *buf, size_t count,
 		return -EINVAL;
 
 	if (!uio_vf_event_pending(file) && !uio_vf_is_gone(vf)) {
-		if (!READ_ONCE(vf->num_vectors))
+		if (!READ_ONCE(vf->num_vectors) || READ_ONCE(vf->lost))
 			return -EIO;
 		if (filp->f_flags & O_NONBLOCK)
 			return -EAGAIN;
@@ -163,7 +163,8 @@ static __poll_t uio_vf_poll(struct file *filp, poll_table *table)
 		return EPOLLIN | EPOLLRDNORM | EPOLLERR | EPOLLHUP;
 	if (uio_vf_event_pending(file))
 		return EPOLLIN | EPOLLRDNORM;
-	return READ_ONCE(vf->num_vectors) ? 0 : EPOLLERR;
+	return READ_ONCE(vf->num_vectors) && !READ_ONCE(vf->lost) ? 0 :
+								    EPOLLERR;
 }
 
 static int uio_vf_mmap(struct file *filp, struct vm_area_struct *vma)

@@ -20,15 +20,18 @@
  * Not pci_clear_master(), which writes both bytes, and a bit field of @pdev that
  * the PCI core shares with what it keeps under the device lock.
  */
-static void uio_vf_master_off(struct pci_dev *pdev)
+static void uio_vf_master(struct pci_dev *pdev, bool on)
 {
-	u8 command;
+	u8 command, wanted;
 
 	pci_read_config_byte(pdev, PCI_COMMAND, &command);
 	/* All ones: in reset, or not there any more. */
-	if (command != 0xff && (command & PCI_COMMAND_MASTER))
-		pci_write_config_byte(pdev, PCI_COMMAND,
-				      command & ~PCI_COMMAND_MASTER);
+	if (command == 0xff)
+		return;
+	wanted = on ? command | PCI_COMMAND_MASTER :
+		      command & ~PCI_COMMAND_MASTER;
+	if (wanted != command)
+		pci_write_config_byte(pdev, PCI_COMMAND, wanted);
 }
 
 /**
@@ -42,26 +45,53 @@ bool uio_vf_device_end_dma(struct uio_vf_dev *vf)
 	if (vf->dma_ended)
 		return false;
 	vf->dma_ended = true;
-	uio_vf_master_off(vf->pdev);
+	uio_vf_master(vf->pdev, false);
 	return true;
 }
 
 /**
- * uio_vf_device_reset_done - a reset has put configuration space back
+ * uio_vf_device_set_master - bus mastering as it has to be
  * @vf: the device, its device lock held
  *
- * Called by the PCI core after each reset, an administrator's included. What
- * ended before or beside it stays ended.
+ * To be called when configuration space was put back to what it was some time
+ * ago: after any reset and after system sleep. On for an opener, but what ended
+ * before or beside that stays ended.
  */
-void uio_vf_device_reset_done(struct uio_vf_dev *vf)
+void uio_vf_device_set_master(struct uio_vf_dev *vf)
 {
 	device_lock_assert(&vf->pdev->dev);
-	if (!vf->space)
+	if (!vf->started || !vf->space) {
+		uio_vf_master(vf->pdev, false);
 		return;
+	}
 	mutex_lock(&vf->space->lock);
-	if (vf->dma_ended)
-		uio_vf_master_off(vf->pdev);
+	uio_vf_master(vf->pdev, !vf->dma_ended);
 	mutex_unlock(&vf->space->lock);
+}
+
+/**
+ * uio_vf_device_master_off - no DMA until uio_vf_device_set_master()
+ * @vf: the device, its device lock held
+ */
+void uio_vf_device_master_off(struct uio_vf_dev *vf)
+{
+	device_lock_assert(&vf->pdev->dev);
+	uio_vf_master(vf->pdev, false);
+}
+
+/**
+ * uio_vf_device_answers - does the function respond
+ * @vf: the device, its device lock held
+ *
+ * Return: false if its configuration space reads as that of no device.
+ */
+bool uio_vf_device_answers(struct uio_vf_dev *vf)
+{
+	u32 command;
+
+	/* Not the vendor id, which is all ones in a VF. */
+	pci_read_config_dword(vf->pdev, PCI_COMMAND, &command);
+	return !PCI_POSSIBLE_ERROR(command);
 }
 
 /**
@@ -70,8 +100,8 @@ void uio_vf_device_reset_done(struct uio_vf_dev *vf)
  *
  * Configuration space, MSI-X set-up included, is as before afterwards;
  * registers are as after power-on where the device obeys the reset. Nobody
- * speaks to them meanwhile: a function under reset may answer with an error,
- * which some machines do not forgive.
+ * speaks to them meanwhile (uio_vf_reset_prepare()): a function under reset may
+ * answer with an error, which some machines do not forgive.
  *
  * Return: 0, -ENOTTY if the function has no way to be reset, or the error of
  * the reset.
@@ -81,13 +111,12 @@ int uio_vf_device_reset(struct uio_vf_dev *vf)
 	int ret;
 
 	device_lock_assert(&vf->pdev->dev);
-	down_write(&vf->map_sem);
-	uio_vf_bars_revoke(vf);
+	vf->own_reset = true;
 	/* As pci_reset_function() would: keep user config accesses out. */
 	pci_cfg_access_lock(vf->pdev);
 	ret = pci_reset_function_locked(vf->pdev);
 	pci_cfg_access_unlock(vf->pdev);
-	up_write(&vf->map_sem);
+	vf->own_reset = false;
 	return ret;
 }
 
@@ -142,7 +171,7 @@ static int uio_vf_device_scrub(struct uio_vf_dev *vf)
  * A function that cannot be reset at all is for CAP_SYS_RAWIO only.
  *
  * Return: 0; -EBUSY if another device of the IOMMU group is open; -EIO if the
- * reset failed; else the error of the IOMMU or interrupt layer.
+ * reset failed or it is recovering from an error; else the error of the IOMMU or interrupt layer.
  */
 int uio_vf_device_start(struct uio_vf_dev *vf, struct uio_vf_space *space)
 {
@@ -150,6 +179,11 @@ int uio_vf_device_start(struct uio_vf_dev *vf, struct uio_vf_space *space)
 	int ret;
 
 	device_lock_assert(&vf->pdev->dev);
+	if (vf->held || pci_channel_offline(pdev)) {
+		dev_warn_ratelimited(&pdev->dev,
+				     "refused: a PCIe error is being dealt with, or could not be; see above, try again, or recreate the VFs\n");
+		return -EIO;
+	}
 	ret = uio_vf_group_set_opener(vf);
 	if (ret)
 		return ret;
@@ -193,6 +227,8 @@ int uio_vf_device_start(struct uio_vf_dev *vf, struct uio_vf_space *space)
 	}
 
 	vf->started = true;
+	uio_vf_recovery_open(vf);
+	uio_vf_recovery_save(vf);
 	return 0;
 
 err_detach:
@@ -216,9 +252,11 @@ void uio_vf_device_stop(struct uio_vf_dev *vf)
 	int ret;
 
 	device_lock_assert(&vf->pdev->dev);
+	vf->started = false;
 	uio_vf_irq_stop(vf);
 	pci_clear_master(pdev);
-	if (pci_device_is_present(pdev)) {
+	/* In the middle of a recovery the link is reset, or was already. */
+	if (pci_device_is_present(pdev) && !pci_channel_offline(pdev)) {
 		ret = uio_vf_device_reset(vf);
 		if (ret && ret != -ENOTTY)
 			dev_warn(&pdev->dev,
@@ -228,9 +266,9 @@ void uio_vf_device_stop(struct uio_vf_dev *vf)
 		if (uio_vf_device_scrub(vf))
 			dev_warn(&pdev->dev,
 				 "its registers could not be cleared at close\n");
+		uio_vf_recovery_save(vf);
 	}
 	if (vf->space)
 		uio_vf_space_detach(vf);
 	uio_vf_group_clear_opener(vf);
-	vf->started = false;
 }

@@ -43,10 +43,13 @@ static int uio_vf_do_info(struct uio_vf_file *file, union uio_vf_arg *arg)
 	info->abi_major = UIO_VF_ABI_MAJOR;
 	info->abi_minor = UIO_VF_ABI_MINOR;
 	info->caps = UIO_VF_CAP_EVENTFD | UIO_VF_CAP_NOTIFIER |
-		     UIO_VF_CAP_STATUS_PAGE | UIO_VF_CAP_BAR_OFFSETS;
+		     UIO_VF_CAP_STATUS_PAGE | UIO_VF_CAP_BAR_OFFSETS |
+		     UIO_VF_CAP_STATES | UIO_VF_CAP_VECTOR_COUNTS;
 	mutex_lock(&vf->irq_mutex);
 	info->num_vectors = vf->num_vectors;
-	if (vf->num_vectors)
+	if (vf->line)
+		info->caps |= UIO_VF_CAP_INTX;
+	else if (vf->num_vectors)
 		info->caps |= vf->pdev->msix_enabled ? UIO_VF_CAP_MSIX :
 						       UIO_VF_CAP_MSI;
 	mutex_unlock(&vf->irq_mutex);
@@ -147,7 +150,12 @@ static int uio_vf_do_reset(struct uio_vf_file *file, union uio_vf_arg *arg)
 	ret = device_lock_interruptible(&vf->pdev->dev);
 	if (ret)
 		return ret;
-	ret = uio_vf_is_gone(vf) ? -ENODEV : uio_vf_device_reset(vf);
+	if (uio_vf_is_gone(vf))
+		ret = -ENODEV;
+	else if (vf->held || vf->lost)
+		ret = -EIO;
+	else
+		ret = uio_vf_device_reset(vf);
 	device_unlock(&vf->pdev->dev);
 	return ret == -ENOTTY ? -EOPNOTSUPP : ret;
 }

@@ -2,8 +2,13 @@
 /*
  * uio_vf: interrupts - every vector moves the one event count
  *
- * The count lives in the status page, so that a process can poll it with a
+ * The counts live in the status page, so that a process can poll them with a
  * load; the page is read-only to everybody but us.
+ *
+ * A function without MSI has one vector, its interrupt line. A line stays
+ * raised until the device was told that it was heard, which only the process
+ * knows how to do. So each interrupt masks the line until the process unmasks
+ * it.
  */
 #include <linux/eventfd.h>
 #include <linux/interrupt.h>
@@ -13,23 +18,100 @@
 #include "uio_vf.h"
 #include "uio_vf_compat.h"
 
+/* irq_lock held. */
+static void uio_vf_vector_event(struct uio_vf_vector *vector)
+{
+	struct uio_vf_status *status = vector->vf->status;
+
+	lockdep_assert_held(&vector->vf->irq_lock);
+	atomic64_inc((atomic64_t *)&status->vector_count[vector->index]);
+	/* Who sees the event, by an acquiring load, sees its vector's count. */
+	smp_mb__before_atomic();
+	atomic64_inc((atomic64_t *)&status->event_count);
+	if (vector->eventfd)
+		uio_vf_eventfd_signal(vector->eventfd);
+	if (vector->vf->eventfd_all)
+		uio_vf_eventfd_signal(vector->vf->eventfd_all);
+}
+
 static irqreturn_t uio_vf_interrupt(int irq, void *data)
 {
 	struct uio_vf_vector *vector = data;
 	struct uio_vf_dev *vf = vector->vf;
 	unsigned long flags;
 
-	atomic64_inc((atomic64_t *)&vf->status->event_count);
-
 	spin_lock_irqsave(&vf->irq_lock, flags);
-	if (vector->eventfd)
-		uio_vf_eventfd_signal(vector->eventfd);
-	if (vf->eventfd_all)
-		uio_vf_eventfd_signal(vf->eventfd_all);
+	uio_vf_vector_event(vector);
 	spin_unlock_irqrestore(&vf->irq_lock, flags);
 
 	wake_up_interruptible_all(&vf->wait);
 	return IRQ_HANDLED;
+}
+
+/* Others can be on the same line. A function in reset has nothing to say. */
+static irqreturn_t uio_vf_line_interrupt(int irq, void *data)
+{
+	struct uio_vf_vector *vector = data;
+	struct uio_vf_dev *vf = vector->vf;
+	unsigned long flags;
+	bool ours;
+
+	spin_lock_irqsave(&vf->irq_lock, flags);
+	ours = !READ_ONCE(vf->held) && pci_check_and_mask_intx(vf->pdev);
+	if (ours)
+		uio_vf_vector_event(vector);
+	spin_unlock_irqrestore(&vf->irq_lock, flags);
+
+	if (!ours)
+		return IRQ_NONE;
+	wake_up_interruptible_all(&vf->wait);
+	return IRQ_HANDLED;
+}
+
+/* A line that is still raised is another event, and stays masked for it. */
+static void uio_vf_line_mask(struct uio_vf_vector *vector, bool mask)
+{
+	struct uio_vf_dev *vf = vector->vf;
+	bool pending = false;
+	unsigned long flags;
+
+	spin_lock_irqsave(&vf->irq_lock, flags);
+	if (mask)
+		pci_intx(vf->pdev, 0);
+	else
+		pending = !pci_check_and_unmask_intx(vf->pdev);
+	if (pending)
+		uio_vf_vector_event(vector);
+	spin_unlock_irqrestore(&vf->irq_lock, flags);
+
+	if (pending)
+		wake_up_interruptible_all(&vf->wait);
+}
+
+/**
+ * uio_vf_irq_tell - an event that is no interrupt: the status page has changed
+ * @vf: the device
+ *
+ * read() and poll() return, and every eventfd is signalled.
+ */
+void uio_vf_irq_tell(struct uio_vf_dev *vf)
+{
+	unsigned long flags;
+	unsigned int i;
+
+	mutex_lock(&vf->irq_mutex);
+	spin_lock_irqsave(&vf->irq_lock, flags);
+	/* Likewise, what has changed. */
+	smp_mb__before_atomic();
+	atomic64_inc((atomic64_t *)&vf->status->event_count);
+	for (i = 0; i < vf->num_vectors; i++)
+		if (vf->vectors[i].eventfd)
+			uio_vf_eventfd_signal(vf->vectors[i].eventfd);
+	if (vf->eventfd_all)
+		uio_vf_eventfd_signal(vf->eventfd_all);
+	spin_unlock_irqrestore(&vf->irq_lock, flags);
+	mutex_unlock(&vf->irq_mutex);
+	wake_up_interruptible_all(&vf->wait);
 }
 
 static void uio_vf_eventfd_set(struct uio_vf_dev *vf,
@@ -54,50 +136,82 @@ static void uio_vf_messages_free(struct pci_dev *pdev)
 
 static void uio_vf_vectors_free(struct uio_vf_dev *vf, unsigned int num)
 {
+	if (vf->line && num)
+		uio_vf_line_mask(&vf->vectors[0], true);
 	while (num--)
 		free_irq(vf->vectors[num].irq, &vf->vectors[num]);
 	kfree(vf->vectors);
 	vf->vectors = NULL;
+	vf->line = false;
 	uio_vf_messages_free(vf->pdev);
 }
 
+/*
+ * How many vectors there can be; 0 if none, negative if there should be.
+ * A line that cannot be masked in the function would have to be masked for all
+ * who share it.
+ */
+static int uio_vf_vectors_find(struct uio_vf_dev *vf)
+{
+	struct pci_dev *pdev = vf->pdev;
+	int num = 0;
+
+	if (pdev->msix_cap || pdev->msi_cap)
+		num = pci_alloc_irq_vectors(pdev, 1, UIO_VF_MAX_VECTORS,
+					    PCI_IRQ_MSIX | PCI_IRQ_MSI);
+	if (num > 0)
+		return num;
+	if (!pdev->pin || !pdev->irq || pdev->irq == IRQ_NOTCONNECTED ||
+	    !pci_intx_mask_supported(pdev))
+		return num;
+	vf->line = true;
+	return 1;
+}
+
+static int uio_vf_vector_request(struct uio_vf_dev *vf, unsigned int i)
+{
+	struct uio_vf_vector *vector = &vf->vectors[i];
+
+	vector->vf = vf;
+	vector->index = i;
+	snprintf(vector->name, sizeof(vector->name), "%s-%u",
+		 dev_name(&vf->dev), i);
+	if (vf->line) {
+		vector->irq = vf->pdev->irq;
+		return request_irq(vector->irq, uio_vf_line_interrupt,
+				   IRQF_SHARED, vector->name, vector);
+	}
+	vector->irq = pci_irq_vector(vf->pdev, i);
+	return request_irq(vector->irq, uio_vf_interrupt, 0, vector->name,
+			   vector);
+}
+
 /**
- * uio_vf_irq_start - enable MSI-X or MSI, every vector unmasked
+ * uio_vf_irq_start - enable MSI-X, MSI or the interrupt line, unmasked
  * @vf: the device, its device lock held, without vectors
  *
- * A function that has neither gets no interrupts, which is no error.
+ * A function that has none of them gets no interrupts, which is no error.
  *
  * Return: 0 or the error of the interrupt layer.
  */
 int uio_vf_irq_start(struct uio_vf_dev *vf)
 {
-	struct pci_dev *pdev = vf->pdev;
-	struct uio_vf_vector *vector;
 	int i, num, ret;
 
 	device_lock_assert(&vf->pdev->dev);
-	if (!pdev->msix_cap && !pdev->msi_cap)
-		return 0;
-
-	num = pci_alloc_irq_vectors(pdev, 1, UIO_VF_MAX_VECTORS,
-				    PCI_IRQ_MSIX | PCI_IRQ_MSI);
-	if (num < 0)
+	num = uio_vf_vectors_find(vf);
+	if (num <= 0)
 		return num;
 
 	vf->vectors = kcalloc(num, sizeof(*vf->vectors), GFP_KERNEL_ACCOUNT);
 	if (!vf->vectors) {
-		uio_vf_messages_free(pdev);
+		vf->line = false;
+		uio_vf_messages_free(vf->pdev);
 		return -ENOMEM;
 	}
 
 	for (i = 0; i < num; i++) {
-		vector = &vf->vectors[i];
-		vector->vf = vf;
-		vector->irq = pci_irq_vector(pdev, i);
-		snprintf(vector->name, sizeof(vector->name), "%s-%d",
-			 dev_name(&vf->dev), i);
-		ret = request_irq(vector->irq, uio_vf_interrupt, 0,
-				  vector->name, vector);
+		ret = uio_vf_vector_request(vf, i);
 		if (ret) {
 			uio_vf_vectors_free(vf, i);
 			return ret;
@@ -106,6 +220,9 @@ int uio_vf_irq_start(struct uio_vf_dev *vf)
 
 	mutex_lock(&vf->irq_mutex);
 	WRITE_ONCE(vf->num_vectors, num);
+	WRITE_ONCE(vf->status->num_vectors, num);
+	if (vf->line)
+		uio_vf_line_mask(&vf->vectors[0], false);
 	mutex_unlock(&vf->irq_mutex);
 	return 0;
 }
@@ -124,6 +241,7 @@ void uio_vf_irq_stop(struct uio_vf_dev *vf)
 	mutex_lock(&vf->irq_mutex);
 	num = vf->num_vectors;
 	WRITE_ONCE(vf->num_vectors, 0);
+	WRITE_ONCE(vf->status->num_vectors, 0);
 	for (i = 0; i < num; i++)
 		uio_vf_eventfd_set(vf, &vf->vectors[i].eventfd, NULL);
 	uio_vf_eventfd_set(vf, &vf->eventfd_all, NULL);
@@ -133,12 +251,16 @@ void uio_vf_irq_stop(struct uio_vf_dev *vf)
 }
 
 /*
- * Masking is left to the interrupt core: a message that arrives meanwhile is
+ * Masking messages is left to the interrupt core: a message that arrives meanwhile is
  * kept pending and delivered when the vector is unmasked. Masks do not nest.
  */
 static void uio_vf_vector_mask(struct uio_vf_vector *vector, bool mask)
 {
 	lockdep_assert_held(&vector->vf->irq_mutex);
+	if (vector->vf->line) {
+		uio_vf_line_mask(vector, mask);
+		return;
+	}
 	if (vector->masked == mask)
 		return;
 	vector->masked = mask;

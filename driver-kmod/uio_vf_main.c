@@ -34,6 +34,7 @@ static void uio_vf_dev_release(struct device *dev)
 	if (vf->minor >= 0)
 		ida_free(&uio_vf_minors, vf->minor);
 	free_page((unsigned long)vf->status);
+	kfree(vf->saved_state);
 	pci_dev_put(vf->pdev);
 	kfree(vf);
 }
@@ -50,6 +51,7 @@ static struct uio_vf_dev *uio_vf_dev_alloc(struct pci_dev *pdev)
 	vf->minor = -1;
 	vf->dma_limit_bytes = default_dma_limit_bytes;
 	init_rwsem(&vf->map_sem);
+	uio_vf_recovery_probe(vf);
 	init_waitqueue_head(&vf->wait);
 	mutex_init(&vf->irq_mutex);
 	spin_lock_init(&vf->irq_lock);
@@ -87,16 +89,6 @@ err_put:
 	return ERR_PTR(ret);
 }
 
-/* Whoever holds the node open, or is about to, finds nothing behind it. */
-static void uio_vf_set_gone(struct uio_vf_dev *vf)
-{
-	down_write(&vf->map_sem);
-	WRITE_ONCE(vf->gone, true);
-	up_write(&vf->map_sem);
-	WRITE_ONCE(vf->status->state, UIO_VF_STATE_GONE);
-	wake_up_interruptible_all(&vf->wait);
-}
-
 static int uio_vf_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 {
 	struct uio_vf_dev *vf;
@@ -127,6 +119,7 @@ static int uio_vf_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	uio_vf_device_probe(vf);
 	uio_vf_bars_probe(vf);
 	pci_set_drvdata(pdev, vf);
+	uio_vf_recovery_save(vf);
 
 	/* Whoever reacts to the uevent shall find the folder of maps there. */
 	dev_set_uevent_suppress(&vf->dev, 1);
@@ -146,7 +139,7 @@ err_del:
 	cdev_device_del(&vf->cdev, &vf->dev);
 err_group:
 	/* An open waits for the device lock, which the PCI core holds here. */
-	uio_vf_set_gone(vf);
+	uio_vf_set_gone(vf, UIO_VF_CAUSE_UNBOUND);
 	uio_vf_group_release(vf);
 err_disable:
 	pci_disable_device(pdev);
@@ -166,8 +159,7 @@ static void uio_vf_remove(struct pci_dev *pdev)
 	uio_vf_sysfs_del_maps(vf);
 	cdev_device_del(&vf->cdev, &vf->dev);
 
-	uio_vf_set_gone(vf);
-	uio_vf_bars_revoke(vf);
+	uio_vf_set_gone(vf, UIO_VF_CAUSE_UNBOUND);
 	if (vf->started)
 		uio_vf_device_stop(vf);
 
@@ -182,20 +174,13 @@ static const struct pci_device_id uio_vf_ids[] = {
 	{ }
 };
 
-static void uio_vf_reset_done(struct pci_dev *pdev)
-{
-	uio_vf_device_reset_done(pci_get_drvdata(pdev));
-}
-
-static const struct pci_error_handlers uio_vf_err_handlers = {
-	.reset_done = uio_vf_reset_done,
-};
-
 static struct pci_driver uio_vf_driver = {
 	.name = UIO_VF_NAME,
 	.id_table = uio_vf_ids,
 	.probe = uio_vf_probe,
 	.remove = uio_vf_remove,
+	.shutdown = uio_vf_shutdown,
+	.driver.pm = pm_sleep_ptr(&uio_vf_pm_ops),
 	.err_handler = &uio_vf_err_handlers,
 	.driver_managed_dma = true,
 };
@@ -207,10 +192,13 @@ static int __init uio_vf_init(void)
 	BUILD_BUG_ON(sizeof(struct uio_vf_status) > PAGE_SIZE);
 	BUILD_BUG_ON(sizeof(atomic64_t) != sizeof(__u64));
 
+	ret = uio_vf_recovery_init();
+	if (ret)
+		return ret;
 	ret = alloc_chrdev_region(&uio_vf_devt, 0, UIO_VF_MAX_DEVICES,
 				  UIO_VF_NAME);
 	if (ret)
-		return ret;
+		goto err_recovery;
 	ret = class_register(&uio_vf_class);
 	if (ret)
 		goto err_chrdev;
@@ -223,6 +211,8 @@ err_class:
 	class_unregister(&uio_vf_class);
 err_chrdev:
 	unregister_chrdev_region(uio_vf_devt, UIO_VF_MAX_DEVICES);
+err_recovery:
+	uio_vf_recovery_exit();
 	return ret;
 }
 module_init(uio_vf_init);
@@ -230,6 +220,7 @@ module_init(uio_vf_init);
 static void __exit uio_vf_exit(void)
 {
 	pci_unregister_driver(&uio_vf_driver);
+	uio_vf_recovery_exit();
 	class_unregister(&uio_vf_class);
 	unregister_chrdev_region(uio_vf_devt, UIO_VF_MAX_DEVICES);
 	ida_destroy(&uio_vf_minors);

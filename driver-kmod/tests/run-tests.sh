@@ -102,10 +102,10 @@ bind_one() { # NUMBER; prints address and node
 	echo "$bdf /dev/$(ls "$vf/uio_vf")"
 }
 
-bind_vfs() {
+bind_vfs() { # [HOW-MANY]; binds the first two
 	echo 0 >"$pf/sriov_drivers_autoprobe"
 	[ "$(cat "$pf/sriov_numvfs")" = 0 ] || echo 0 >"$pf/sriov_numvfs"
-	echo 3 >"$pf/sriov_numvfs" || die "cannot create VFs"
+	echo "${1:-3}" >"$pf/sriov_numvfs" || die "cannot create VFs"
 	# shellcheck disable=SC2046 # two words are meant
 	set -- $(bind_one 0) $(bind_one 1)
 	[ $# = 4 ] || die "two VFs are needed"
@@ -137,8 +137,8 @@ line_is_off() { # FOLDER
 	[ $(($(od -An -tu2 -j4 -N2 "$1/config") & 1024)) != 0 ]
 }
 
-# VFs have no interrupt line, a PF does. Nobody would answer it, and what shares
-# the line would lose its interrupts.
+# VFs have no interrupt line, a PF does. Nobody answers it while the node is
+# closed or messages are used, and what shares the line would lose its interrupts.
 test_line() {
 	other=$(find_pfs | sed -n 2p)
 	[ -n "$other" ] || { echo "# no second PF: nothing here has an interrupt line"; return; }
@@ -151,9 +151,47 @@ test_line() {
 	check "a bound function cannot raise its interrupt line" line_is_off "$other"
 	check "it can be opened" sh -c ": <>$node"
 	check "nor can it after a close" line_is_off "$other"
+	chown "$user" "$node"
+	echo 0 >"$other/msi_bus"
+	(
+		UIO_VF_BDF=$bdf UIO_VF_NODE=$node
+		run_test line
+	)
+	echo 1 >"$other/msi_bus"
+	check "nor can it after its line was used" line_is_off "$other"
 	echo "$bdf" >"$other/driver/unbind"
 	echo >"$other/driver_override"
 	echo "$bdf" >/sys/bus/pci/drivers_probe
+}
+
+# Is the function no bus master?
+master_is_off() { # FOLDER
+	[ $(($(od -An -tu2 -j4 -N2 "$1/config") & 4)) = 0 ]
+}
+
+sleep_shortly() {
+	echo devices >/sys/power/pm_test && echo freeze >/sys/power/state
+	echo none >/sys/power/pm_test
+}
+
+# A function without driver stands in the way of a card's recovery from errors, so
+# there is none. A card that was not recovered is taken out and found anew.
+test_recovery() {
+	bind_vfs 2
+	give_nodes
+	run_test recovery reset
+	run_test recovery sleep
+	grep -qw disk /sys/power/state && run_test recovery hibernation
+	check "a closed function sleeps and wakes up" sleep_shortly
+	check "and is no bus master" master_is_off "/sys/bus/pci/devices/$UIO_VF_BDF"
+	modprobe aer_inject 2>/dev/null
+	[ -e /dev/aer_inject ] || { echo "# no aer_inject: PCIe errors cannot be had"; return; }
+	run_test recovery nonfatal
+	pf_up
+	echo 5 >/sys/module/uio_vf/parameters/recovery_seconds
+	run_test recovery fatal
+	echo 1 >"$pf/remove"
+	pf_up
 }
 
 bind_vfs
@@ -167,13 +205,14 @@ fi
 if [ -n "$unconfined" ]; then
 	set -- refuse
 elif [ $# = 0 ]; then
-	set -- open uio abi mmap dma limits regions notifier irq device_dma isolation join lifetime \
-		fuzz faults stress gone
+	set -- open uio abi mmap dma limits regions notifier irq line device_dma isolation join lifetime \
+		fuzz faults stress gone recovery
 fi
 
 for test; do
 	case $test in
-	open) run_test open; test_line ;; # needs the node as the module made it
+	open) run_test open ;; # needs the node as the module made it
+	line) test_line ;;
 	lifetime)
 		grep -q page_poison=1 /proc/cmdline ||
 			echo "# free pages are not poisoned (page_poison=1): a late write of the device would not be seen"
@@ -188,6 +227,7 @@ for test; do
 			run_test join
 		done
 		echo N >$separate ;;
+	recovery) test_recovery; bind_vfs ;;
 	gone)
 		for way in unbind novfs nopf remove; do
 			bind_vfs

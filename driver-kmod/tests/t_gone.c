@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -111,8 +112,12 @@ static void test_requests(void)
 
 int main(int argc, char **argv)
 {
+	struct uio_vf_irq irq = { .size = sizeof(irq), .flags =
+		UIO_VF_IRQ_SET_EVENTFD | UIO_VF_IRQ_ALL_VECTORS };
+	int event = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	const volatile struct uio_vf_status *status;
 	struct uio_vf_dma_map map = {};
+	uint64_t value;
 	pthread_t threads[2];
 	volatile uint32_t *regs;
 	uint64_t invalidations;
@@ -128,6 +133,8 @@ int main(int argc, char **argv)
 	NEED(!touch(regs), "registers can be read");
 	NEED(!vf_map(fd, memory(16 * PAGE), 16 * PAGE, RW, &map), "map");
 	invalidations = status->invalidation_count;
+	irq.eventfd = event;
+	NEED(!vf_ioctl(fd, UIO_VF_IOCTL_IRQ, &irq), "an eventfd");
 	pthread_create(&threads[0], NULL, reader, NULL);
 	pthread_create(&threads[1], NULL, poller, NULL);
 	usleep(200000);
@@ -141,6 +148,9 @@ int main(int argc, char **argv)
 	pthread_join(threads[1], NULL);
 	OK(poll_result > 0 && (poll_result & POLLHUP), "poll() is woken");
 	EQUAL(status->state, UIO_VF_STATE_GONE, "the status page says so");
+	EQUAL(status->cause, UIO_VF_CAUSE_UNBOUND, "and why");
+	OK(read(event, &value, sizeof(value)) == sizeof(value),
+	   "the eventfd is signalled");
 	EQUAL(status->invalidation_count, invalidations + 1,
 	      "the region's end was counted");
 	EQUAL(touch(regs), SIGBUS, "registers are out of reach");

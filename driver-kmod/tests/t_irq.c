@@ -90,6 +90,33 @@ static void test_count(void)
 	      "sysfs shows the same count");
 }
 
+/* Which vector fired: what neither read() nor the event count tells. */
+static void test_vector_counts(void)
+{
+	const volatile struct uio_vf_status *status = vf_status_page(fd);
+	uint64_t before[3];
+	char text[60];
+
+	OK(vf_info(fd).caps & UIO_VF_CAP_VECTOR_COUNTS, "vectors are counted");
+	EQUAL(status->num_vectors, 3, "three");
+	for (int vector = 0; vector < 3; vector++) {
+		settle();
+		for (int i = 0; i < 3; i++)
+			before[i] = status->vector_count[i];
+		igbvf_irq_raise(&vf, vector);
+		OK(comes(fd, SOON_MS), "an interrupt");
+		settle();
+		for (int i = 0; i < 3; i++) {
+			snprintf(text, sizeof(text),
+				 "of vector %d: count of vector %d %s", vector,
+				 i, i == vector ? "moves" : "stands");
+			OK(i == vector ? status->vector_count[i] > before[i] :
+					 status->vector_count[i] == before[i],
+			   text);
+		}
+	}
+}
+
 static void test_blocking(void)
 {
 	uint32_t count = 0;
@@ -214,6 +241,7 @@ int main(void)
 	NEED(igbvf_reset(&vf), "the PF answers");
 	igbvf_irq_enable(&vf);
 	test_count();
+	test_vector_counts();
 	test_blocking();
 	test_mask();
 	test_eventfd();

@@ -38,7 +38,7 @@ static void test_attributes(void)
 	int fd;
 
 	vf_attr_string("abi", text, sizeof(text));
-	OK(!strcmp(text, "1.0"), "attribute abi");
+	OK(!strcmp(text, "1.1"), "attribute abi");
 	vf_attr_string("state", text, sizeof(text));
 	OK(!strcmp(text, "free"), "state is free while closed");
 	EQUAL(vf_attr("owner_pid"), 0, "no owner while closed");

@@ -63,6 +63,8 @@ static void test_end_beside_reset(int fd)
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/reset", vf_bdf());
 	ERROR(write_file(path, "1"), 0, "nor does a reset by root");
 	OK(!(pci_command() & PCI_COMMAND_BUS_MASTER), "through sysfs");
+	ERROR(sleep_shortly("freeze"), 0, "nor does sleep");
+	OK(!(pci_command() & PCI_COMMAND_BUS_MASTER), "and waking up");
 }
 
 static void test_noiommu(int fd)

@@ -229,6 +229,19 @@ unsigned int pci_command(void)
 	return config[4] | config[5] << 8;
 }
 
+int sleep_shortly(const char *how)
+{
+	int ret = write_file("/sys/power/pm_test", "devices");
+
+	/* Seconds to stay there; not each kernel has both. */
+	write_file("/sys/module/suspend/parameters/pm_test_delay", "0");
+	write_file("/sys/module/hibernate/parameters/pm_test_delay", "0");
+	if (!ret)
+		ret = write_file("/sys/power/state", how);
+	write_file("/sys/power/pm_test", "none");
+	return ret;
+}
+
 uint64_t pinned_bytes(pid_t pid)
 {
 	char path[64], line[256];

@@ -50,6 +50,12 @@ unsigned int pci_command(void);
 #define PCI_COMMAND_BUS_MASTER	4
 void read_file(const char *path, char *buf, size_t size);
 
+/*
+ * To sleep as deep as the kernel's own test of devices goes (pm_test), and wake
+ * up. @how is "freeze", or "disk" for hibernation. Needs root.
+ */
+int sleep_shortly(const char *how);
+
 /* Memory this process has pinned, in bytes, as the kernel accounts it. */
 uint64_t pinned_bytes(pid_t pid);
 void set_memlock(uint64_t bytes);

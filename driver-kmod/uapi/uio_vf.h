@@ -32,7 +32,7 @@
 
 /* The ABI grows by minor numbers; a major number never changes in place. */
 #define UIO_VF_ABI_MAJOR	1
-#define UIO_VF_ABI_MINOR	0
+#define UIO_VF_ABI_MINOR	1
 
 #define UIO_VF_IOC_TYPE		0xB9
 
@@ -62,6 +62,9 @@
 #define UIO_VF_CAP_STATUS_PAGE	(1ULL << 6)
 #define UIO_VF_CAP_JOIN		(1ULL << 7)	/* UIO_VF_IOCTL_JOIN */
 #define UIO_VF_CAP_FLR		(1ULL << 8)	/* function-level reset works */
+#define UIO_VF_CAP_STATES	(1ULL << 9)	/* status page: state, cause and on */
+#define UIO_VF_CAP_VECTOR_COUNTS (1ULL << 10)	/* status page: vector_count */
+#define UIO_VF_CAP_INTX		(1ULL << 11)	/* one vector, which masks itself */
 #define UIO_VF_CAP_BAR_OFFSETS	(1ULL << 12)	/* UIO_VF_MMAP_BAR() */
 
 /**
@@ -252,6 +255,10 @@ struct uio_vf_region {
  *
  * Without any call all vectors add to the one event count of read()/poll().
  * EIO if the device has no interrupts.
+ *
+ * With UIO_VF_CAP_INTX each interrupt masks the vector. Who has served the
+ * device unmasks it, by UIO_VF_IRQ_UNMASK or write() of 1; if the device still
+ * asks to be served, that is the next event.
  */
 struct uio_vf_irq {
 	__u32 size;
@@ -267,7 +274,8 @@ struct uio_vf_irq {
  *
  * Regions and interrupt set-up stay; registers are as after a reset. The
  * call sleeps for the 100 ms that PCIe asks for; who accesses registers
- * meanwhile waits. EOPNOTSUPP if the function has no way to be reset.
+ * meanwhile waits. EOPNOTSUPP if the function has no way to be reset; EIO while
+ * it is held (UIO_VF_STATE_HELD), and once it is lost.
  */
 struct uio_vf_reset {
 	__u32 size;
@@ -297,23 +305,52 @@ struct uio_vf_join {
 
 #define UIO_VF_STATE_LIVE	1
 #define UIO_VF_STATE_GONE	2	/* unbound or removed: close the node */
+#define UIO_VF_STATE_HELD	3	/* accesses to registers wait */
+#define UIO_VF_STATE_LOST	4	/* registers raise SIGBUS until the next open */
+
+/* Why it left its state, or came back to it. */
+#define UIO_VF_CAUSE_NONE	0
+#define UIO_VF_CAUSE_RESET	1	/* an administrator, or the kernel, reset it */
+#define UIO_VF_CAUSE_ERROR	2	/* PCIe reported an error (AER) */
+#define UIO_VF_CAUSE_SLEEP	3	/* the machine slept or hibernated */
+#define UIO_VF_CAUSE_UNBOUND	4	/* its driver was unbound, or it was removed */
+#define UIO_VF_CAUSE_SHUTDOWN	5	/* the machine goes down */
+
+#define UIO_VF_STATUS_VECTORS	64
 
 /**
  * struct uio_vf_status - the status page, read only
  * @size: bytes of this structure that the kernel fills
  * @state: UIO_VF_STATE_*
- * @event_count: interrupts so far; its low 32 bits are what read() returns
+ * @event_count: interrupts, and changes of what follows @invalidation_count,
+ *	so far; its low 32 bits are what read() returns
  * @invalidation_count: moves whenever a region goes from live to dead, after
  *	the IOMMU was flushed. A user-level registration cache that saw the
  *	same value before and after a look-up may use what it found.
+ * @reset_count: how often the function lost what its registers held without
+ *	having been told to by UIO_VF_IOCTL_RESET. Who sees it move sets the
+ *	function up anew. Regions, and the vectors' set-up, are as they were
+ * @error_count: PCIe errors reported for the function
+ * @cause: UIO_VF_CAUSE_* of the last change of @state, @reset_count or
+ *	@error_count in this open
+ * @num_vectors: entries of @vector_count in use
+ * @vector_count: interrupts of each vector so far; the kernel moves it before
+ *	@event_count
  *
- * Naturally aligned 64-bit fields: one load each.
+ * Naturally aligned 64-bit fields: one load each. Each change of @state counts
+ * as an event: read() and poll() return, and every eventfd is signalled.
+ * What comes after @invalidation_count is there since ABI 1.1: see @size.
  */
 struct uio_vf_status {
 	__u32 size;
 	__u32 state;
 	__u64 event_count;
 	__u64 invalidation_count;
+	__u64 reset_count;
+	__u64 error_count;
+	__u32 cause;
+	__u32 num_vectors;
+	__u64 vector_count[UIO_VF_STATUS_VECTORS];
 };
 
 #define UIO_VF_IOCTL_GET_INFO	_IOWR(UIO_VF_IOC_TYPE, 0, struct uio_vf_info)
