@@ -281,10 +281,13 @@ void btl_vfring_look_after_vf(mca_btl_vfring_module_t *module)
     module->timeouts_seen = vfring_wire_stats(module->wire)->timeouts;
     if ((state == -ENETRESET || state == -ENODEV) && !module->fatal_reported) {
         module->fatal_reported = true;
-        btl_vfring_report_failure(module, NULL,
-                                  state == -ENODEV
-                                      ? "the VF was unbound from uio_vf or removed"
-                                      : "the PF was reset or set down while the job ran; a new MTU or "
-                                        "number of ring entries of the PF is a reset of it, too");
+        const char *cause = vfring_vf_cause(module->vf);
+
+        if (!cause) {
+            cause = state == -ENODEV ? "the VF was unbound from uio_vf or removed"
+                                     : "the PF was reset or set down while the job ran; a new MTU or "
+                                       "number of ring entries of the PF is a reset of it, too";
+        }
+        btl_vfring_report_failure(module, NULL, cause);
     }
 }

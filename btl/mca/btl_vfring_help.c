@@ -157,9 +157,9 @@ static const char *vf_state(mca_btl_vfring_module_t *module)
     case 0:
         return "up";
     case -ENETDOWN:
-        return "down: the VF has no link";
+        return vfring_vf_cause(module->vf) ? "held by the kernel" : "down: the VF has no link";
     case -ENETRESET:
-        return "lost: the PF was reset or went down";
+        return vfring_vf_cause(module->vf) ? "lost: it was reset" : "lost: the PF was reset or went down";
     default:
         return "lost: the device is gone";
     }

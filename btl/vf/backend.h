@@ -25,8 +25,16 @@ struct vfring_backend {
     /** Guarantees: afterwards no register can be reached and no DMA happens. */
     void (*close)(struct vfring_vf *vf);
 
-    /** Was the device taken away (unbound, removed)? No register is touched. */
-    bool (*gone)(const struct vfring_vf *vf);
+    /**
+     * What the kernel says of the device; no register is touched. 0 all well;
+     * -ENETDOWN it is held for a while, and accesses to registers would wait;
+     * -ENETRESET it was reset without our doing; -ENODEV it was taken away
+     * (unbound, removed), or lost until it is opened again.
+     */
+    int (*state)(const struct vfring_vf *vf);
+
+    /** Why it is not 0, in words; NULL if the kernel does not say. */
+    const char *(*cause)(const struct vfring_vf *vf);
 
     /**
      * Zeroed memory of whole granules that dma_map() accepts for @p direction,

@@ -109,10 +109,16 @@ static int soft_open(struct vfring_vf *vf, const struct vfring_vf_params *params
     return 0;
 }
 
-static bool soft_gone(const struct vfring_vf *vf)
+static int soft_state(const struct vfring_vf *vf)
 {
     (void) vf;
-    return false; /* a soft VF that was replaced keeps its registers and has no link */
+    return 0; /* a soft VF that was replaced keeps its registers and has no link */
+}
+
+static const char *soft_cause(const struct vfring_vf *vf)
+{
+    (void) vf;
+    return NULL;
 }
 
 static void *soft_mem_alloc(struct vfring_vf *vf, size_t bytes, unsigned direction,
@@ -187,7 +193,8 @@ static bool soft_dma_live(const struct vfring_vf *vf, uint64_t region_id)
 const struct vfring_backend vfring_backend_soft = {
     .open = soft_open,
     .close = soft_close,
-    .gone = soft_gone,
+    .state = soft_state,
+    .cause = soft_cause,
     .mem_alloc = soft_mem_alloc,
     .mem_free = soft_mem_free,
     .dma_map = soft_dma_map,

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +31,7 @@ struct uio_state {
     const struct uio_vf_status *status; /**< NULL where the kernel offers no status page */
     size_t page_bytes;
     uint32_t max_regions;
+    uint64_t resets; /**< status->reset_count when it was opened */
 };
 
 static int explain_abi(const char *path, unsigned major, unsigned minor,
@@ -114,6 +116,12 @@ static int guard_bar(struct vfring_vf *vf, struct uio_state *state, struct vfrin
     return 0;
 }
 
+/* The kernel's module is older than what it is to tell? */
+static bool tells_states(const struct uio_state *state)
+{
+    return state->status != NULL && state->status->size > offsetof(struct uio_vf_status, num_vectors);
+}
+
 static int map_status(struct vfring_vf *vf, struct uio_state *state, struct vfring_vf_error *error)
 {
     void *page = mmap(NULL, state->page_bytes, PROT_READ, MAP_SHARED, state->fd,
@@ -125,6 +133,9 @@ static int map_status(struct vfring_vf *vf, struct uio_state *state, struct vfri
         return vfring_vf_error_remedy(error, "see the kernel log for uio_vf %s", vf->name);
     }
     state->status = page;
+    if (tells_states(state)) {
+        state->resets = __atomic_load_n(&state->status->reset_count, __ATOMIC_RELAXED);
+    }
     return 0;
 }
 
@@ -207,12 +218,47 @@ static int uio_open(struct vfring_vf *vf, const struct vfring_vf_params *params,
     return ret;
 }
 
-static bool uio_gone(const struct vfring_vf *vf)
+static int uio_state_of(const struct vfring_vf *vf)
 {
     const struct uio_state *state = vf->backend_state;
 
-    return state->status != NULL &&
-           __atomic_load_n(&state->status->state, __ATOMIC_RELAXED) == UIO_VF_STATE_GONE;
+    if (state->status == NULL) {
+        return 0;
+    }
+    switch (__atomic_load_n(&state->status->state, __ATOMIC_ACQUIRE)) {
+    case UIO_VF_STATE_GONE:
+    case UIO_VF_STATE_LOST:
+        return -ENODEV;
+    case UIO_VF_STATE_HELD:
+        return -ENETDOWN;
+    default:
+        break;
+    }
+    return tells_states(state) &&
+           __atomic_load_n(&state->status->reset_count, __ATOMIC_RELAXED) != state->resets ? -ENETRESET : 0;
+}
+
+static const char *uio_cause(const struct vfring_vf *vf)
+{
+    const struct uio_state *state = vf->backend_state;
+
+    if (!tells_states(state)) {
+        return NULL;
+    }
+    switch (__atomic_load_n(&state->status->cause, __ATOMIC_RELAXED)) {
+    case UIO_VF_CAUSE_RESET:
+        return "the VF was reset by the administrator or the kernel";
+    case UIO_VF_CAUSE_ERROR:
+        return "the adapter had a PCIe error (the kernel log has it: AER)";
+    case UIO_VF_CAUSE_SLEEP:
+        return "the machine was suspended or hibernated";
+    case UIO_VF_CAUSE_UNBOUND:
+        return "the VF was unbound from uio_vf or removed";
+    case UIO_VF_CAUSE_SHUTDOWN:
+        return "the machine is going down";
+    default:
+        return NULL;
+    }
 }
 
 static void *uio_mem_alloc(struct vfring_vf *vf, size_t bytes, unsigned direction,
@@ -337,7 +383,8 @@ static bool uio_dma_live(const struct vfring_vf *vf, uint64_t region_id)
 const struct vfring_backend vfring_backend_uio = {
     .open = uio_open,
     .close = uio_close,
-    .gone = uio_gone,
+    .state = uio_state_of,
+    .cause = uio_cause,
     .mem_alloc = uio_mem_alloc,
     .mem_free = uio_mem_free,
     .dma_map = uio_dma_map,

@@ -143,7 +143,7 @@ int vfring_vf_open(const struct vfring_vf_params *params, struct vfring_vf **out
 
 void vfring_vf_stop(struct vfring_vf *vf)
 {
-    if (!vf->stopped && !vf->backend->gone(vf)) {
+    if (!vf->stopped && vf->backend->state(vf) != -ENODEV) {
         vf->family->stop(vf);
     }
     vf->stopped = true;
@@ -188,5 +188,12 @@ void vfring_vf_expect_peer(struct vfring_vf *vf, const uint8_t mac[6])
 
 int vfring_vf_check(struct vfring_vf *vf)
 {
-    return vf->backend->gone(vf) ? -ENODEV : vf->family->check(vf);
+    const int state = vf->backend->state(vf);
+
+    return state != 0 ? state : vf->family->check(vf);
+}
+
+const char *vfring_vf_cause(const struct vfring_vf *vf)
+{
+    return vf->backend->state(vf) != 0 ? vf->backend->cause(vf) : NULL;
 }

@@ -107,10 +107,14 @@ void vfring_vf_expect_peer(struct vfring_vf *vf, const uint8_t mac[6]);
 
 /**
  * Looks at link and mailbox (MMIO reads: not hot).
- * 0 all well; -ENETDOWN no link; -ENETRESET the PF was reset or took the
- * VF's configuration away; -ENODEV the function is gone.
+ * 0 all well; -ENETDOWN no link, or the kernel holds the VF for a while;
+ * -ENETRESET the VF or its PF was reset, or the PF took the VF's configuration
+ * away; -ENODEV the function is gone.
  */
 int vfring_vf_check(struct vfring_vf *vf);
+
+/** What the kernel says it is that vfring_vf_check() found: a sentence without a full stop, or NULL if it says nothing. */
+const char *vfring_vf_cause(const struct vfring_vf *vf);
 
 /** Allocates zeroed memory and registers it. Page granular. */
 int vfring_vf_dma_alloc(struct vfring_vf *vf, size_t bytes, unsigned direction,

@@ -140,6 +140,16 @@ export function disturbTests(site: Site): void {
         await nextJobRuns();
       });
 
+      test('a VF that the administrator resets under a job: the job ends and names that', async () => {
+        const [vf] = await vfs();
+        const job = await start();
+        writeFileSync(`/sys/bus/pci/devices/${vf?.name as string}/reset`, '1');
+        const { status, stdout, stderr } = await job.done;
+        assert.notEqual(status, 0);
+        assert.match((stdout + stderr).replace(/\s+/g, ' '), /the VF was reset by the administrator/, stdout + stderr);
+        await nextJobRuns();
+      });
+
       test('the PF is reset by its driver: its VFs serve the next job', async () => {
         const before = await vfs();
         const pf = before[0]?.pf as string;
