@@ -37,6 +37,7 @@ const groups: readonly Group[] = [
   group('lifetime stress regions'),
   group('fuzz gone'),
   group('faults'),
+  group('recovery'),
   // run-tests.sh sees what machine it is on, and has one test for it. Here the DMA API is used.
   { name: 'refuse (no IOMMU)', tests: [], machine: { iommu: false } },
   { name: 'refuse (no interrupt remapping)', tests: [], machine: { intremap: false } },

@@ -19,11 +19,11 @@
 
 #define PCI_COMMAND_LINE_OFF	0x400
 
-/* 82576 datasheet, 8.8: interrupt registers of the PF */
-#define ICR	0x1500	/* reading it clears it */
-#define ICS	0x1504
-#define IMS	0x1508
-#define IMC	0x150C
+/* 82576 datasheet: interrupt registers of the PF, as Linux' igb addresses them */
+#define ICR	0x00C0	/* reading it clears it */
+#define ICS	0x00C8
+#define IMS	0x00D0
+#define IMC	0x00D8
 #define GPIE	0x1514	/* 0: one cause register, no messages */
 #define LSC	0x4	/* link status change: no traffic raises it */
 #define BAR0_BYTES	0x20000UL
