@@ -48,7 +48,42 @@ static irqreturn_t uio_vf_interrupt(int irq, void *data)
 	return IRQ_HANDLED;
 }
 
-/* Others can be on the same line. A function in reset has nothing to say. */
+/*
+ * The upper byte of the command register masks the line. The bus master bit,
+ * in the lower one, can go off at the same time (uio_vf_master()): pci_intx() and
+ * pci_check_and_mask_intx() write both.
+ *
+ * Return: whether it was otherwise.
+ */
+static bool uio_vf_line_set(struct pci_dev *pdev, bool on)
+{
+	const u8 off = PCI_COMMAND_INTX_DISABLE >> 8;
+	u8 command, wanted;
+
+	pci_read_config_byte(pdev, PCI_COMMAND + 1, &command);
+	/* All ones: in reset, or not there any more. */
+	if (command == 0xff)
+		return false;
+	wanted = on ? command & ~off : command | off;
+	if (wanted == command)
+		return false;
+	pci_write_config_byte(pdev, PCI_COMMAND + 1, wanted);
+	return true;
+}
+
+/* Masked or not. */
+static bool uio_vf_line_raised(struct pci_dev *pdev)
+{
+	u16 status;
+
+	pci_read_config_word(pdev, PCI_STATUS, &status);
+	return !PCI_POSSIBLE_ERROR(status) && (status & PCI_STATUS_INTERRUPT);
+}
+
+/*
+ * Others can be on the same line: while ours is masked, it is them. A function in
+ * reset has nothing to say.
+ */
 static irqreturn_t uio_vf_line_interrupt(int irq, void *data)
 {
 	struct uio_vf_vector *vector = data;
@@ -57,7 +92,8 @@ static irqreturn_t uio_vf_line_interrupt(int irq, void *data)
 	bool ours;
 
 	spin_lock_irqsave(&vf->irq_lock, flags);
-	ours = !READ_ONCE(vf->held) && pci_check_and_mask_intx(vf->pdev);
+	ours = !READ_ONCE(vf->held) && uio_vf_line_raised(vf->pdev) &&
+	       uio_vf_line_set(vf->pdev, false);
 	if (ours)
 		uio_vf_vector_event(vector);
 	spin_unlock_irqrestore(&vf->irq_lock, flags);
@@ -72,16 +108,15 @@ static irqreturn_t uio_vf_line_interrupt(int irq, void *data)
 static void uio_vf_line_mask(struct uio_vf_vector *vector, bool mask)
 {
 	struct uio_vf_dev *vf = vector->vf;
-	bool pending = false;
 	unsigned long flags;
+	bool pending;
 
 	spin_lock_irqsave(&vf->irq_lock, flags);
-	if (mask)
-		pci_intx(vf->pdev, 0);
-	else
-		pending = !pci_check_and_unmask_intx(vf->pdev);
+	pending = !mask && uio_vf_line_raised(vf->pdev);
 	if (pending)
 		uio_vf_vector_event(vector);
+	else
+		uio_vf_line_set(vf->pdev, !mask);
 	spin_unlock_irqrestore(&vf->irq_lock, flags);
 
 	if (pending)
