@@ -22,8 +22,8 @@
  *  reclaim		may call the MMU notifier
  *  space->lock		region state; taken by the notifier, so no memory is
  *			allocated and no page lock taken under it
- * vf->irq_mutex is taken under the device lock or alone; vf->irq_lock in
- * interrupts.
+ * vf->irq_mutex is taken under the device lock or alone, outside of map_mutex;
+ * vf->irq_lock in interrupts.
  * A page fault on a held BAR (uio_vf_recovery.c) waits with mmap_lock, and
  * with no lock of ours.
  * map_mutex is never held while pinning or copying from or to user memory, and
@@ -134,9 +134,10 @@ struct uio_vf_bar_info {
  * struct uio_vf_vector - one interrupt vector
  * @vf: its device
  * @eventfd: signalled by this vector, or NULL; under vf->irq_lock
- * @irq: Linux interrupt number
+ * @irq: Linux interrupt number; 0 without interrupts
  * @index: its number
  * @masked: under vf->irq_mutex
+ * @missed: an interrupt may have been lost while masked; under vf->irq_mutex
  * @name: in /proc/interrupts
  */
 struct uio_vf_vector {
@@ -145,6 +146,7 @@ struct uio_vf_vector {
 	int irq;
 	unsigned int index;
 	bool masked;
+	bool missed;
 	char name[24];
 };
 
@@ -457,6 +459,7 @@ void uio_vf_recovery_exit(void);
 void uio_vf_recovery_probe(struct uio_vf_dev *vf);
 void uio_vf_recovery_open(struct uio_vf_dev *vf);
 void uio_vf_recovery_save(struct uio_vf_dev *vf);
+void uio_vf_lose(struct uio_vf_dev *vf, u32 cause);
 void uio_vf_set_gone(struct uio_vf_dev *vf, u32 cause);
 void uio_vf_shutdown(struct pci_dev *pdev);
 
@@ -472,6 +475,8 @@ void uio_vf_bars_revoke(struct uio_vf_dev *vf);
 /* irq */
 int uio_vf_irq_start(struct uio_vf_dev *vf);
 void uio_vf_irq_stop(struct uio_vf_dev *vf);
+void uio_vf_irq_pause(struct uio_vf_dev *vf);
+int uio_vf_irq_resume(struct uio_vf_dev *vf);
 void uio_vf_irq_tell(struct uio_vf_dev *vf);
 int uio_vf_irq_mask_all(struct uio_vf_dev *vf, bool mask);
 int uio_vf_irq_control(struct uio_vf_dev *vf, const struct uio_vf_irq *req);

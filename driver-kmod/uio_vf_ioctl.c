@@ -186,6 +186,8 @@ static int uio_vf_do_join(struct uio_vf_file *file, union uio_vf_arg *arg)
 		goto up;
 	if (uio_vf_is_gone(file->vf))
 		ret = -ENODEV;
+	else if (file->vf->held || file->vf->lost)
+		ret = -EIO;
 	else
 		ret = uio_vf_space_join(file, with->private_data);
 	device_unlock(dev);

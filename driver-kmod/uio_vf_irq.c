@@ -166,19 +166,31 @@ static void uio_vf_eventfd_set(struct uio_vf_dev *vf,
 static void uio_vf_messages_free(struct pci_dev *pdev)
 {
 	pci_free_irq_vectors(pdev);
-	pci_intx(pdev, 0);
+	uio_vf_line_set(pdev, false);
+}
+
+/* The first @num vectors stay, without interrupts. */
+static void uio_vf_vectors_disconnect(struct uio_vf_dev *vf, unsigned int num)
+{
+	struct uio_vf_vector *vector;
+
+	while (num--) {
+		vector = &vf->vectors[num];
+		if (vector->irq)
+			free_irq(vector->irq, vector);
+		vector->irq = 0;
+	}
+	uio_vf_messages_free(vf->pdev);
 }
 
 static void uio_vf_vectors_free(struct uio_vf_dev *vf, unsigned int num)
 {
 	if (vf->line && num)
 		uio_vf_line_mask(&vf->vectors[0], true);
-	while (num--)
-		free_irq(vf->vectors[num].irq, &vf->vectors[num]);
+	uio_vf_vectors_disconnect(vf, num);
 	kfree(vf->vectors);
 	vf->vectors = NULL;
 	vf->line = false;
-	uio_vf_messages_free(vf->pdev);
 }
 
 /*
@@ -206,6 +218,9 @@ static int uio_vf_vectors_find(struct uio_vf_dev *vf)
 static int uio_vf_vector_request(struct uio_vf_dev *vf, unsigned int i)
 {
 	struct uio_vf_vector *vector = &vf->vectors[i];
+	irq_handler_t handler = uio_vf_interrupt;
+	unsigned long flags = 0;
+	int ret;
 
 	vector->vf = vf;
 	vector->index = i;
@@ -213,12 +228,17 @@ static int uio_vf_vector_request(struct uio_vf_dev *vf, unsigned int i)
 		 dev_name(&vf->dev), i);
 	if (vf->line) {
 		vector->irq = vf->pdev->irq;
-		return request_irq(vector->irq, uio_vf_line_interrupt,
-				   IRQF_SHARED, vector->name, vector);
+		handler = uio_vf_line_interrupt;
+		flags = IRQF_SHARED;
+	} else {
+		vector->irq = pci_irq_vector(vf->pdev, i);
+		if (vector->masked)
+			flags = IRQF_NO_AUTOEN;
 	}
-	vector->irq = pci_irq_vector(vf->pdev, i);
-	return request_irq(vector->irq, uio_vf_interrupt, 0, vector->name,
-			   vector);
+	ret = request_irq(vector->irq, handler, flags, vector->name, vector);
+	if (ret)
+		vector->irq = 0;
+	return ret;
 }
 
 /**
@@ -285,6 +305,88 @@ void uio_vf_irq_stop(struct uio_vf_dev *vf)
 	mutex_unlock(&vf->irq_mutex);
 }
 
+/**
+ * uio_vf_irq_pause - no messages while the device changes its IOMMU domain
+ * @vf: the device, its device lock held
+ *
+ * Where the IOMMU translates messages, too (ARM), their doorbell is mapped in the
+ * domain that the vectors were set up under. Vectors keep masks and eventfds.
+ * Requests about interrupts wait for uio_vf_irq_resume(), which has to follow:
+ * irq_mutex is held until then.
+ */
+void uio_vf_irq_pause(struct uio_vf_dev *vf)
+{
+	device_lock_assert(&vf->pdev->dev);
+	mutex_lock(&vf->irq_mutex);
+	/* A line is no message. */
+	if (vf->num_vectors && !vf->line)
+		uio_vf_vectors_disconnect(vf, vf->num_vectors);
+}
+
+/*
+ * Messages that came meanwhile, or that were pending, are lost: each vector may
+ * have had one. A masked one says so when it is unmasked.
+ */
+static void uio_vf_vectors_missed(struct uio_vf_dev *vf)
+{
+	struct uio_vf_vector *vector;
+	unsigned long flags;
+	unsigned int i;
+
+	lockdep_assert_held(&vf->irq_mutex);
+	spin_lock_irqsave(&vf->irq_lock, flags);
+	for (i = 0; i < vf->num_vectors; i++) {
+		vector = &vf->vectors[i];
+		vector->missed = vector->masked;
+		if (!vector->masked)
+			uio_vf_vector_event(vector);
+	}
+	spin_unlock_irqrestore(&vf->irq_lock, flags);
+	wake_up_interruptible_all(&vf->wait);
+}
+
+/**
+ * uio_vf_irq_resume - messages again, after uio_vf_irq_pause()
+ * @vf: the device, its device lock held
+ *
+ * The PCI core writes the byte of the bus master bit:
+ * uio_vf_device_set_master() has to follow.
+ *
+ * Return: 0, or the error of the interrupt layer; then there are no interrupts
+ * until the next open, but vectors and eventfds as they were.
+ */
+int uio_vf_irq_resume(struct uio_vf_dev *vf)
+{
+	unsigned int i, num = vf->num_vectors;
+	int ret = 0;
+
+	lockdep_assert_held(&vf->irq_mutex);
+	if (num && !vf->line) {
+		ret = pci_alloc_irq_vectors(vf->pdev, num, num,
+					    PCI_IRQ_MSIX | PCI_IRQ_MSI);
+		for (i = 0; ret >= 0 && i < num; i++)
+			ret = uio_vf_vector_request(vf, i);
+		if (ret < 0)
+			uio_vf_vectors_disconnect(vf, num);
+		else
+			uio_vf_vectors_missed(vf);
+	}
+	mutex_unlock(&vf->irq_mutex);
+	return ret;
+}
+
+static void uio_vf_vector_was_missed(struct uio_vf_vector *vector)
+{
+	struct uio_vf_dev *vf = vector->vf;
+	unsigned long flags;
+
+	vector->missed = false;
+	spin_lock_irqsave(&vf->irq_lock, flags);
+	uio_vf_vector_event(vector);
+	spin_unlock_irqrestore(&vf->irq_lock, flags);
+	wake_up_interruptible_all(&vf->wait);
+}
+
 /*
  * Masking messages is left to the interrupt core: a message that arrives meanwhile is
  * kept pending and delivered when the vector is unmasked. Masks do not nest.
@@ -299,6 +401,10 @@ static void uio_vf_vector_mask(struct uio_vf_vector *vector, bool mask)
 	if (vector->masked == mask)
 		return;
 	vector->masked = mask;
+	if (!mask && vector->missed)
+		uio_vf_vector_was_missed(vector);
+	if (!vector->irq)
+		return;
 	if (mask)
 		disable_irq(vector->irq);
 	else

@@ -55,8 +55,12 @@ static void uio_vf_release_hold(struct uio_vf_dev *vf, unsigned int reason)
 	wake_up_all(&vf->unheld);
 }
 
-/* No way back before the next open, which resets the function. */
-static void uio_vf_lose(struct uio_vf_dev *vf, u32 cause)
+/**
+ * uio_vf_lose - no way back before the next open, which resets the function
+ * @vf: the device, its device lock held
+ * @cause: UIO_VF_CAUSE_*
+ */
+void uio_vf_lose(struct uio_vf_dev *vf, u32 cause)
 {
 	if (!vf->started || vf->lost)
 		return;

@@ -206,20 +206,18 @@ static void uio_vf_space_replace(struct uio_vf_file *file,
  * Return: 0; -EPERM if one of them belongs to another process; -EOPNOTSUPP if
  * their devices cannot share; -EBUSY if the joining device has regions or was
  * joined by another; -ENOMEM if more is registered than its limit allows;
- * -ENODEV if the joined device is gone.
+ * -ENODEV if the joined device is gone; -EIO if the joining one is lost, because it
+ * has no interrupts or no space any more.
  */
 int uio_vf_space_join(struct uio_vf_file *file, struct uio_vf_file *with)
 {
 	struct uio_vf_dev *vf = file->vf;
 	struct uio_vf_space *old = vf->space;
 	struct uio_vf_space *space = uio_vf_space_get(with);
+	bool lost = false;
 	int ret;
 
 	device_lock_assert(&vf->pdev->dev);
-	/* An earlier join failed, and the way back, too. */
-	ret = -ENODEV;
-	if (!old)
-		goto put;
 	ret = -EPERM;
 	if (old->mm != current->mm || space->mm != current->mm)
 		goto put;
@@ -233,6 +231,7 @@ int uio_vf_space_join(struct uio_vf_file *file, struct uio_vf_file *with)
 	ret = uio_vf_space_retire_empty(old);
 	if (ret)
 		goto put;
+	uio_vf_irq_pause(vf);
 	uio_vf_space_detach(vf);
 
 	mutex_lock(&space->map_mutex);
@@ -240,16 +239,22 @@ int uio_vf_space_join(struct uio_vf_file *file, struct uio_vf_file *with)
 	mutex_unlock(&space->map_mutex);
 	if (!ret) {
 		vf->space = space;
+		/* One reference for the file, beside the one that is dropped below. */
+		kref_get(&space->ref);
 		uio_vf_space_replace(file, space);
-		return 0;
+	} else {
+		/* Back to where it was a moment ago. */
+		lost = uio_vf_space_attach(old, vf);
+		if (ret != -ENODEV && ret != -ENOMEM)
+			ret = -EOPNOTSUPP;
 	}
-
-	/* Back to where it was a moment ago. */
-	if (uio_vf_space_attach(old, vf))
-		dev_err(&vf->pdev->dev,
-			"lost its DMA address space; close the node and open it again\n");
-	if (ret != -ENODEV && ret != -ENOMEM)
-		ret = -EOPNOTSUPP;
+	if (uio_vf_irq_resume(vf))
+		lost = true;
+	uio_vf_device_set_master(vf);
+	if (lost) {
+		uio_vf_lose(vf, UIO_VF_CAUSE_JOIN);
+		ret = -EIO;
+	}
 put:
 	uio_vf_space_put(space);
 	return ret;

@@ -229,7 +229,7 @@ fi
 for test; do
 	case $test in
 	open) run_test open; test_line ;; # needs the node as the module made it
-	line) test_line use ;;
+	line) give_nodes; test_line use ;;
 	lifetime)
 		grep -q page_poison=1 /proc/cmdline ||
 			echo "# free pages are not poisoned (page_poison=1): a late write of the device would not be seen"

@@ -227,6 +227,58 @@ static void test_after_reset(void)
 	OK(comes(fd, SOON_MS), "interrupts work after a reset");
 }
 
+/*
+ * A join sets the vectors up anew, for it changes the domain of their messages.
+ * One that came meanwhile may have been lost: each vector counts one.
+ */
+static void test_join(void)
+{
+	const volatile struct uio_vf_status *status = vf_status_page(fd);
+	int second = vf_open_second(O_RDWR);
+	int one = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	struct uio_vf_join join = { .size = sizeof(join), .fd = second };
+	uint64_t before[3], value;
+
+	NEED(second >= 0, "open another");
+	ERROR(irq(UIO_VF_IRQ_SET_EVENTFD, 1, one), 0, "an eventfd for vector 1");
+	ERROR(irq(UIO_VF_IRQ_MASK, 0, 0), 0, "vector 0 is masked");
+	settle();
+	for (int i = 0; i < 3; i++)
+		before[i] = status->vector_count[i];
+	igbvf_irq_raise(&vf, 0);
+	ERROR(vf_ioctl(fd, UIO_VF_IOCTL_JOIN, &join), 0, "join the other");
+	EQUAL(vf_info(fd).num_vectors, 3, "it has the same vectors");
+	OK(status->vector_count[1] > before[1] &&
+	   status->vector_count[2] > before[2],
+	   "each has an event");
+	OK(comes(one, SOON_MS), "the eventfd is still there");
+	settle();
+	(void)!read(one, &value, sizeof(value));
+	igbvf_irq_raise(&vf, 0);
+	OK(!comes(fd, LOOK_OUT_MS), "vector 0 is still masked");
+	EQUAL(status->vector_count[0], before[0], "and has none");
+	ERROR(irq(UIO_VF_IRQ_UNMASK, 0, 0), 0, "unmask it");
+	OK(status->vector_count[0] > before[0], "it has one");
+	for (int vector = 0; vector < 3; vector++) {
+		settle();
+		before[vector] = status->vector_count[vector];
+		igbvf_irq_raise(&vf, vector);
+		OK(comes(fd, SOON_MS) && status->vector_count[vector] > before[vector],
+		   "interrupts work after a join");
+	}
+	OK(comes(one, SOON_MS), "vector 1 signals its eventfd");
+	settle();
+	ERROR(irq(UIO_VF_IRQ_MASK | UIO_VF_IRQ_ALL_VECTORS, 0, 0), 0, "mask all");
+	igbvf_irq_raise(&vf, 1);
+	OK(!comes(fd, LOOK_OUT_MS), "all are silent");
+	ERROR(irq(UIO_VF_IRQ_UNMASK | UIO_VF_IRQ_ALL_VECTORS, 0, 0), 0, "unmask all");
+	OK(comes(fd, SOON_MS), "and speak again");
+	settle();
+	ERROR(irq(UIO_VF_IRQ_SET_EVENTFD, 1, -1), 0, "the eventfd is taken back");
+	close(one);
+	close(second);
+}
+
 int main(void)
 {
 	as_user();
@@ -246,5 +298,6 @@ int main(void)
 	test_mask();
 	test_eventfd();
 	test_after_reset();
+	test_join();
 	return tap_end();
 }

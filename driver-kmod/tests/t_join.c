@@ -480,7 +480,7 @@ static bool trace_start(void)
 {
 	static const char * const functions[] = {
 		"*enforce_cache_coherency*", "iommu_map", "iommu_attach_group",
-		"free_irq", "request_threaded_irq",
+		"iommu_detach_group", "free_irq", "request_threaded_irq",
 	};
 
 	mount("tracefs", TRACING, "tracefs", 0, NULL);
@@ -540,6 +540,10 @@ static void test_order(void)
 	ERROR(join(second, first), 0, "order: join");
 	read_file("/sys/module/uio_vf/parameters/separate_domains", separate, sizeof(separate));
 	OK(traced("iommu_attach_group"), "order: a join attaches the device");
+	OK(traced("free_irq") && traced("free_irq") < traced("iommu_detach_group"),
+	   "order: after its interrupts were stopped");
+	OK(traced("request_threaded_irq") > traced("iommu_attach_group"),
+	   "order: they start again after that");
 	if (separate[0] == 'Y') {
 		OK(traced("iommu_attach_group") < enforced(),
 		   "order: to the new domain, then asks it for coherency");

@@ -78,6 +78,7 @@ int main(void)
 	struct uio_vf_irq irq = { .size = sizeof(irq),
 				  .flags = UIO_VF_IRQ_SET_EVENTFD };
 	struct uio_vf_reset reset = { .size = sizeof(reset) };
+	struct uio_vf_join join = { .size = sizeof(join) };
 	struct uio_vf_info info;
 	uint64_t before;
 
@@ -129,6 +130,19 @@ int main(void)
 	ERROR(vf_ioctl(fd, UIO_VF_IOCTL_RESET, &reset), 0, "a reset");
 	raise_line();
 	OK(comes(fd, SOON_MS), "leaves it its line");
+	serve();
+	forget();
+	ERROR(unmask(1), 0, "unmask");
+
+	join.fd = vf_open_second(O_RDWR);
+	NEED(join.fd >= 0, "open another");
+	before = status->vector_count[0];
+	ERROR(vf_ioctl(fd, UIO_VF_IOCTL_JOIN, &join), 0, "a join");
+	OK(!line_off(), "leaves its line on");
+	EQUAL(status->vector_count[0], before, "and silent");
+	raise_line();
+	OK(comes(fd, SOON_MS), "it is heard");
+	EQUAL(status->vector_count[0], before + 1, "once");
 	serve();
 	return tap_end();
 }

@@ -188,6 +188,7 @@ static int reset(void)
 
 static void test_lost(void)
 {
+	struct uio_vf_join join = { .size = sizeof(join), .fd = fd };
 	struct pollfd pollfd = { .fd = fd, .events = POLLIN };
 	uint32_t count;
 
@@ -201,6 +202,7 @@ static void test_lost(void)
 	OK(poll(&pollfd, 1, 0) == 1 && pollfd.revents == POLLERR,
 	   "which poll() says, too");
 	ERROR(reset(), -EIO, "it cannot be reset");
+	ERROR(vf_ioctl(fd, UIO_VF_IOCTL_JOIN, &join), -EIO, "nor join another");
 	as_root();
 	OK(!(pci_command() & PCI_COMMAND_BUS_MASTER) ||
 	   pci_command() == 0xffff, "it is no bus master");

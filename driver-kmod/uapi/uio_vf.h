@@ -294,7 +294,12 @@ struct uio_vf_reset {
  * until the last of them is closed. Offered where UIO_VF_CAP_JOIN is set,
  * EOPNOTSUPP elsewhere; EBUSY once the device has regions of its own, or was
  * joined by another; ENOMEM if more is registered than this device's limit
- * allows; ENODEV if the device to be joined is gone.
+ * allows; ENODEV if the device to be joined is gone; EIO while it is held, and
+ * once it is lost. It is lost, too, if neither the other's address space nor its
+ * own can be had, or if its interrupts cannot be set up again.
+ *
+ * Interrupts are stopped meanwhile. Masks and eventfds stay; each vector counts
+ * one event afterwards, because one may have been lost.
  */
 struct uio_vf_join {
 	__u32 size;
@@ -315,6 +320,7 @@ struct uio_vf_join {
 #define UIO_VF_CAUSE_SLEEP	3	/* the machine slept or hibernated */
 #define UIO_VF_CAUSE_UNBOUND	4	/* its driver was unbound, or it was removed */
 #define UIO_VF_CAUSE_SHUTDOWN	5	/* the machine goes down */
+#define UIO_VF_CAUSE_JOIN	6	/* UIO_VF_IOCTL_JOIN failed half-way */
 
 #define UIO_VF_STATUS_VECTORS	64
 
