@@ -357,7 +357,8 @@ static void test_blocked(void)
 	int uffd;
 
 	as_root();
-	uffd = syscall(SYS_userfaultfd, O_CLOEXEC);
+	/* One that blocks always says to poll() that it is in error. */
+	uffd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
 	if (uffd < 0) {
 		printf("# no userfaultfd: nothing holds a page fault up\n");
 		as_user();
