@@ -119,14 +119,14 @@ export function doctorTests(site: Site): void {
 
     test('the PF is down', async () => {
       await must(site, 'ip', 'link', 'set', pf, 'down');
-      const [finding] = await doctor.fails([['pf', new RegExp(`${pf} is down`), /ip link set/]]);
-      await doctor.obey(finding as Finding, /^ip link set \S+ up$/);
+      const [finding] = await doctor.fails([['pf', new RegExp(`${pf} is down`), /ip link set dev/]]);
+      await doctor.obey(finding as Finding, /^ip link set dev \S+ up$/);
     });
 
     test('the MTU of the PF is smaller than configured', async () => {
       await must(site, 'ip', 'link', 'set', pf, 'mtu', '1500');
       const [finding] = await doctor.fails([['pf', /has MTU 1500, the configuration vouches for 9000/, /switches between the nodes/]]);
-      await doctor.obey(finding as Finding, /ip link set \S+ mtu \d+/);
+      await doctor.obey(finding as Finding, /ip link set dev \S+ mtu \d+/);
     });
 
     test('more VFs configured than the PF can make', async () => {
@@ -197,7 +197,7 @@ export function doctorTests(site: Site): void {
           ['module', new RegExp(`not installed for this kernel, ${named}`), new RegExp(`linux-headers-${named}.*modules_install`)],
           ['pf', /has 0 VFs/, /start vfringd/],
           // Its driver has come back, as the remedy of the last test said; nobody has brought it up since.
-          ['pf', new RegExp(`${pf} is down`), /ip link set/],
+          ['pf', new RegExp(`${pf} is down`), /ip link set dev/],
           ['pf', /has MTU 1500/, /mtu 9000/], [...noDaemon],
         ]);
       } finally {

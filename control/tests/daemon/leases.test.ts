@@ -292,7 +292,7 @@ describe('which VFs', () => {
     expect(reply.vfs.map((vf) => vf.pf)).toEqual(['ens2', 'ens2']);
     expect(await ask(node.lease, leaseRequest())).toMatchObject({
       code: 'VFRING_ERR_PF_DOWN',
-      message: '2 VFs are free, but without a link: its PF ens1 is down',
+      message: '2 VFs are free, but without a link: PF ens1 is down',
       remedy: 'ip link set dev ens1 up',
     });
     harness.kernel.setCarrier('ens1', true);
@@ -307,7 +307,7 @@ test('a PF that another network namespace has is the reason at its VFs, and in w
   harness.kernel.toOtherNamespace('ens1');
   expect(await ask(node.lease, leaseRequest())).toMatchObject({
     code: 'VFRING_ERR_PF_DOWN',
-    message: `2 VFs are free, but without a link: its PF ${PF_A.bdf} has its network interface in another network namespace than vfringd`,
+    message: `2 VFs are free, but without a link: PF ${PF_A.bdf} has its network interface in another network namespace than vfringd`,
     remedy: expect.stringContaining('ip -n NAMESPACE link set dev PF netns 1') as string,
   });
   const { vfs } = await apiClient(node.runDir).status();

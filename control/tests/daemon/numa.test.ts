@@ -186,7 +186,7 @@ describe('a lease', () => {
   test('that requires a near VF whose PF has no link is told of the link', async () => {
     const { harness, pfs } = await twoNodes('require', [1]);
     harness.kernel.setCarrier('ens2', false);
-    expect(await pfs({})).toMatchObject({ code: 'VFRING_ERR_PF_DOWN', message: '2 VFs are free, but without a link: its PF ens2 is down', remedy: 'ip link set dev ens2 up' });
+    expect(await pfs({})).toMatchObject({ code: 'VFRING_ERR_PF_DOWN', message: '2 VFs are free, but without a link: PF ens2 is down', remedy: 'ip link set dev ens2 up' });
   });
 
   test('is shown with the nodes of its process and of its VFs while it lasts', async () => {

@@ -157,8 +157,8 @@ export async function pfLinkDown(sysfs: Sysfs, vfBdf: string): Promise<LinkDown 
   if (name === undefined) {
     const pf = (await sysfs.link(dir)) ?? 'of the VF';
     return (await sysfs.list(dir)).includes('net')
-      ? { cause: `its PF ${pf} has its network interface in another network namespace than vfringd`, remedy: bringBack(undefined) }
-      : { cause: `its PF ${pf} has no network interface`, remedy: `bind the PF to its driver: echo ${pf} > /sys/bus/pci/drivers_probe` };
+      ? { cause: `PF ${pf} has its network interface in another network namespace than vfringd`, remedy: bringBack(undefined) }
+      : { cause: `PF ${pf} has no network interface`, remedy: `bind the PF to its driver: echo ${pf} > /sys/bus/pci/drivers_probe` };
   }
   return (await sysfs.read(`class/net/${name}/carrier`)) === '1' ? undefined : noCarrier(name, sysfs);
 }
@@ -168,8 +168,8 @@ const IFF_UP = 1; // linux/if.h
 export async function noCarrier(name: string, sysfs: Sysfs): Promise<LinkDown> {
   const up = (Number.parseInt((await sysfs.read(`class/net/${name}/flags`)) ?? '0', 16) & IFF_UP) !== 0;
   return up
-    ? { cause: `its PF ${name} has no link`, remedy: 'check the cable and the switch port' }
-    : { cause: `its PF ${name} is down`, remedy: `ip link set dev ${shellWord(name)} up` };
+    ? { cause: `PF ${name} has no link`, remedy: 'check the cable and the switch port' }
+    : { cause: `PF ${name} is down`, remedy: `ip link set dev ${shellWord(name)} up` };
 }
 
 /** PCI functions that can have VFs and whose network interface this network namespace does not see. */
