@@ -150,6 +150,23 @@ export function disturbTests(site: Site): void {
         await nextJobRuns();
       });
 
+      // With igb, each of these is a reset of the whole card.
+      for (const { what, change, back } of [
+        { what: 'a new MTU of the PF', change: ['mtu', '1500'], back: ['mtu', '9000'] },
+        { what: 'a PF that is set down', change: ['down'], back: ['up'] },
+      ]) {
+        test(`${what} under a job: the job ends and names that`, async () => {
+          const [vf] = await vfs();
+          const job = await start();
+          await must('ip', 'link', 'set', vf?.pf as string, ...change);
+          const { status, stdout, stderr } = await job.done;
+          await must('ip', 'link', 'set', vf?.pf as string, ...back);
+          assert.notEqual(status, 0);
+          assert.match((stdout + stderr).replace(/\s+/g, ' '), /the PF was reset or set down while the job ran/, stdout + stderr);
+          await nextJobRuns();
+        });
+      }
+
       test('the PF is reset by its driver: its VFs serve the next job', async () => {
         const before = await vfs();
         const pf = before[0]?.pf as string;
