@@ -5,48 +5,20 @@
  * version of Open MPI. Exit status 0 only if all was right; `lost` and `contact`
  * end by MPI_Abort(), after an "ok". Run by mpi.sh.
  */
-#include "btl_vfring_compat.h"
-
-#include "opal/runtime/opal_progress.h"
+#include "btl_calls.h"
 
 #include <fcntl.h>
-#include <mpi.h>
 #include <pthread.h>
 #include <semaphore.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #define TAG 0xf0
 #define LONG_BYTES 10000 /* of several frames */
 #define HANDLE_BYTES 64
-#define LIMIT_S 100.0 /* against hanging only */
 
-static mca_btl_base_module_t *btl;
-static struct mca_btl_base_endpoint_t *endpoint; /* the other process */
-static int rank;
 static volatile int arrived; /* messages */
-static int bad;
-
-#define CHECK(cond)                                                        \
-    do {                                                                   \
-        if (!(cond)) {                                                     \
-            bad = 1;                                                       \
-            printf("%s:%d: rank %d: %s\n", __FILE__, __LINE__, rank, #cond); \
-        }                                                                  \
-    } while (0)
-
-/* Progress until @p cond, or for so long that it will not come. */
-#define AWAIT(cond)                                                         \
-    do {                                                                    \
-        const double start_ = MPI_Wtime();                                  \
-        while (!(cond) && MPI_Wtime() - start_ < LIMIT_S) {                 \
-            opal_progress();                                                \
-        }                                                                   \
-        CHECK(cond);                                                        \
-    } while (0)
 
 /*
  * Outside of MPI: a peer that takes nothing sleeps until the other one has seen what
@@ -107,28 +79,6 @@ static void input(struct mca_btl_base_module_t *module, mca_btl_base_tag_t tag,
     came(descriptor->des_segments);
 }
 #endif
-
-/* Finds the module, and the endpoint of the other process. */
-static void find(void)
-{
-    opal_process_name_t name = opal_proc_local_get()->proc_name;
-    mca_btl_base_selected_module_t *selected;
-    opal_proc_t *proc;
-
-    OPAL_LIST_FOREACH(selected, &mca_btl_base_modules_initialized, mca_btl_base_selected_module_t)
-    {
-        if (!strcmp(selected->btl_component->btl_version.mca_component_name, "vfring")) {
-            btl = selected->btl_module;
-        }
-    }
-    name.vpid = (opal_vpid_t) (1 - rank);
-    proc = opal_proc_for_name(name);
-    if (!btl || !proc || btl->btl_add_procs(btl, 1, &proc, &endpoint, NULL) || !endpoint) {
-        printf("rank %d: no vfring to the other process\n", rank);
-        MPI_Abort(MPI_COMM_WORLD, 1);
-    }
-    mca_btl_base_active_message_trigger[TAG].cbfunc = input;
-}
 
 /* --- descriptors ---------------------------------------------------------------- */
 
@@ -465,7 +415,8 @@ int main(int argc, char **argv)
     alarm_open();
     MPI_Init_thread(&argc, &argv, strcmp(what, "locks") ? MPI_THREAD_SINGLE : MPI_THREAD_MULTIPLE, &level);
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
-    find();
+    endpoint = find(1 - rank);
+    mca_btl_base_active_message_trigger[TAG].cbfunc = input;
     (void) sem_unlink(alarm_name); /* both have it */
     if (!strcmp(what, "contact")) {
         contact(); /* before any other message */
