@@ -22,6 +22,8 @@ export const packages: readonly string[] = [
   'nodejs', 'iproute2', 'iputils-ping', 'pciutils', 'ethtool', 'procps', 'strace', 'tcpdump', 'jq',
   // Started only where a test asks for them: the unit and the udev rule are tried under the real ones.
   'systemd', 'udev',
+  // Several hosts: how mpirun reaches the others, and the scheduler with its accounting (sacct wants a database).
+  'openssh-server', 'openssh-client', 'dbus', 'munge', 'slurm-wlm', 'slurm-client', 'slurmdbd', 'mariadb-server',
 ];
 
 /**
