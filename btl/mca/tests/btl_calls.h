@@ -3,13 +3,19 @@
 #ifndef BTL_CALLS_H
 #define BTL_CALLS_H
 
-#include "btl_vfring_compat.h"
+#include "btl_vfring.h"
 
 #include "opal/runtime/opal_progress.h"
 
+#include <fcntl.h>
 #include <mpi.h>
+#include <semaphore.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #define LIMIT_S 100.0 /* against hanging only */
 
@@ -34,6 +40,79 @@ static int rank, bad;
         }                                                                   \
         CHECK(cond);                                                        \
     } while (0)
+
+/*
+ * A peer that takes nothing: it sleeps outside of MPI until the other one has seen what
+ * there is to see, and the other one begins when it is asleep, however long both take on
+ * a busy machine. Two processes, at most one of them asleep.
+ */
+static sem_t *fallen_asleep, *woken;
+
+static char alarm_names[2][64];
+
+static sem_t *alarm_create(char name[64], const char *what)
+{
+    sem_t *made;
+
+    (void) snprintf(name, 64, "/vfring-%s-%ld", what, (long) getppid());
+    made = sem_open(name, O_CREAT, 0600, 0);
+    if (made == SEM_FAILED) {
+        perror(name);
+        exit(1);
+    }
+    return made;
+}
+
+/* Before MPI_Init(). Both processes are children of one mpirun. */
+static void alarm_open(void)
+{
+    fallen_asleep = alarm_create(alarm_names[0], "asleep");
+    woken = alarm_create(alarm_names[1], "woken");
+}
+
+/* After MPI_Init(): both have them. */
+static void alarm_unlink(void)
+{
+    (void) sem_unlink(alarm_names[0]);
+    (void) sem_unlink(alarm_names[1]);
+}
+
+static void sleep_until_woken(void)
+{
+    struct timespec limit;
+
+    CHECK(!sem_post(fallen_asleep));
+    (void) clock_gettime(CLOCK_REALTIME, &limit);
+    limit.tv_sec += (time_t) LIMIT_S;
+    CHECK(!sem_timedwait(woken, &limit));
+}
+
+/* Until the other process's end of the job ends this one. */
+_Noreturn static void sleep_for_good(void)
+{
+    CHECK(!sem_post(fallen_asleep));
+    for (;;) {
+        (void) pause();
+    }
+}
+
+/* Progress until the other one has posted it. */
+static void await_post(sem_t *semaphore)
+{
+    bool posted = false;
+
+    AWAIT(posted || (posted = !sem_trywait(semaphore)));
+}
+
+static void await_asleep(void)
+{
+    await_post(fallen_asleep);
+}
+
+static void wake_other(void)
+{
+    CHECK(!sem_post(woken));
+}
 
 /* Finds the module, and the endpoint of @p peer; without them the job ends. */
 static struct mca_btl_base_endpoint_t *find(int peer)

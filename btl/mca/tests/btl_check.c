@@ -7,50 +7,13 @@
  */
 #include "btl_calls.h"
 
-#include <fcntl.h>
 #include <pthread.h>
-#include <semaphore.h>
-#include <stdlib.h>
-#include <time.h>
-#include <unistd.h>
 
 #define TAG 0xf0
 #define LONG_BYTES 10000 /* of several frames */
 #define HANDLE_BYTES 64
 
 static volatile int arrived; /* messages */
-
-/*
- * Outside of MPI: a peer that takes nothing sleeps until the other one has seen what
- * there is to see, however long that takes on a busy machine.
- */
-static sem_t *alarm_clock;
-static char alarm_name[64];
-
-/* Before MPI_Init(). Both processes are children of one mpirun. */
-static void alarm_open(void)
-{
-    (void) snprintf(alarm_name, sizeof(alarm_name), "/btl_check-%ld", (long) getppid());
-    alarm_clock = sem_open(alarm_name, O_CREAT, 0600, 0);
-    if (alarm_clock == SEM_FAILED) {
-        perror(alarm_name);
-        exit(1);
-    }
-}
-
-static void sleep_until_woken(void)
-{
-    struct timespec limit;
-
-    (void) clock_gettime(CLOCK_REALTIME, &limit);
-    limit.tv_sec += (time_t) LIMIT_S;
-    CHECK(!sem_timedwait(alarm_clock, &limit));
-}
-
-static void wake_other(void)
-{
-    CHECK(!sem_post(alarm_clock));
-}
 
 static void (*on_arrival)(void);
 static int misplaced; /* messages that came before or behind their turn; each begins with its number */
@@ -148,6 +111,9 @@ static void order(void)
     static const size_t bytes[] = {LONG_BYTES, 8, 1400, 8, LONG_BYTES / 2, 1400, 8};
     int rc = -1, to_tell = 0;
 
+    if (rank == 0) {
+        await_asleep();
+    }
     for (int i = 0; i < NUM && !bad && rank == 0; i++) {
         CHECK(send_one(bytes[i % 7], flags_of(i), &rc) && rc >= 0);
         to_tell += i % 3 == 0; /* told in any case; others are if rc is 0 */
@@ -180,6 +146,9 @@ static void waits(void)
         early[i] = btl->btl_alloc(btl, endpoint, MCA_BTL_NO_ORDER, i % 2 ? 8 : LONG_BYTES,
                                   MCA_BTL_DES_SEND_ALWAYS_CALLBACK);
         CHECK(early[i] != NULL);
+    }
+    if (rank == 0) {
+        await_asleep();
     }
     for (int i = 0; i < MORE && rank == 0; i++) {
         CHECK(send_one(8, MCA_BTL_DES_FLAGS_BTL_OWNERSHIP, &rc) && rc == 1);
@@ -217,6 +186,7 @@ static void slow(void)
 
     MPI_Barrier(MPI_COMM_WORLD);
     if (rank == 0) {
+        await_asleep();
         while (rc == 1 && num < 100000) {
             CHECK(send_one(8, MCA_BTL_DES_FLAGS_BTL_OWNERSHIP, &rc) && rc >= 0);
             num++;
@@ -346,10 +316,9 @@ static void lost(void)
     MPI_Sendrecv_replace(&address, 8, MPI_BYTE, 1 - rank, 1, 1 - rank, 1, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
     MPI_Barrier(MPI_COMM_WORLD);
     if (rank == 1) {
-        (void) sleep(60); /* the other one ends us */
-        return;
+        sleep_for_good();
     }
-    (void) usleep(100000);
+    await_asleep();
     btl->btl_register_error(btl, lost_cb);
     kept = send_one(8, MCA_BTL_DES_SEND_ALWAYS_CALLBACK, &rc);
     CHECK(kept && rc >= 0);
@@ -382,21 +351,27 @@ static void lost(void)
  */
 static void contact(void)
 {
-    const double start = MPI_Wtime();
+    mca_btl_vfring_component_t *component = (void *) btl->btl_component;
+    uint8_t known;
     int rc = -1;
 
     btl->btl_register_error(btl, lost_cb);
     if (rank == 1) {
-        while (MPI_Wtime() - start < 0.5) { /* what is behind the lost frame does not arrive */
-            opal_progress();
-        }
+        await_post(woken); /* what is behind the lost frame does not arrive */
         sleep_until_woken();
         for (;;) { /* the other one ends us */
             opal_progress();
         }
     }
     CHECK(send_one(8, MCA_BTL_DES_FLAGS_BTL_OWNERSHIP, &rc) && rc >= 0);
-    while (MPI_Wtime() - start < 4) {
+    known = endpoint->contact;
+    AWAIT(endpoint->contact != known); /* the short one is confirmed */
+    wake_other();
+    await_asleep();
+    known = endpoint->contact;
+    component->connectivity_timeout_s = 0; /* never while it was awake */
+    AWAIT(endpoint->contact != known); /* the time limit has been noticed */
+    for (const double start = MPI_Wtime(); MPI_Wtime() - start < 1;) {
         opal_progress();
     }
     CHECK(num_lost == 0);
@@ -417,7 +392,7 @@ int main(int argc, char **argv)
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
     endpoint = find(1 - rank);
     mca_btl_base_active_message_trigger[TAG].cbfunc = input;
-    (void) sem_unlink(alarm_name); /* both have it */
+    alarm_unlink();
     if (!strcmp(what, "contact")) {
         contact(); /* before any other message */
     }

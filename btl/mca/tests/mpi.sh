@@ -126,7 +126,7 @@ named most-gets 0 'many: ok' 2 $only $osc ./mpi_check many gets 100000 131072
 named most-gets-sent 0 'many: ok' 2 $only $osc --mca btl_vfring_flags send ./mpi_check many gets 100000 131072
 named most-small 0 'many: ok' 2 $only $osc ./mpi_check many gets 1000000 4096
 named lost-most not0 'lost: ok' 2 $only --mca btl_vfring_peer_timeout 2 ./rdma_check lost 100000
-run contact not0 'contact: ok' 2 $only --mca btl_vfring_connectivity_timeout 1 $faults maxlen=1200 ./btl_check contact
+run contact not0 'contact: ok' 2 $only --mca btl_vfring_connectivity_timeout 3600 $faults maxlen=1200 ./btl_check contact
 # Peers that sleep hold nobody up: this hangs, and is killed, if they do.
 for slots in 32 512; do
     run sleepers-$slots 0 'sleepers: ok' 4 $only --mca btl_vfring_slots $slots --mca btl_vfring_tx_entries 32 \

@@ -5,14 +5,9 @@
  * is room for, and how often these layers call. `greedy` and `lost` end by an abort of
  * the job, `lost` after an "ok". Run by mpi.sh.
  */
-#include "btl_vfring.h"
-
 #include "btl_calls.h"
 
 #include <signal.h>
-#include <stdlib.h>
-#include <time.h>
-#include <unistd.h>
 
 /* --- memory that the other process may reach ------------------------------------------ */
 
@@ -140,10 +135,9 @@ static void lost(int num)
     open_memory();
     MPI_Barrier(MPI_COMM_WORLD);
     if (rank == 1) {
-        (void) sleep(60); /* the other one ends us */
-        return;
+        sleep_for_good();
     }
-    (void) usleep(100000);
+    await_asleep();
     btl->btl_register_error(btl, lost_cb);
     for (int i = 0; i < num; i++) {
         CHECK((i % 2 ? get(i, MEMORY_BYTES) : put(i, MEMORY_BYTES)) == OPAL_SUCCESS);
@@ -297,7 +291,9 @@ static void refused_nothing(int num)
     btl->btl_get = count_get;
     MPI_Barrier(MPI_COMM_WORLD);
     if (rank == 1) {
-        (void) usleep(200000);
+        sleep_until_woken();
+    } else {
+        await_asleep();
     }
     for (int i = 0; i < num; i++) {
         if (rank == 0) {
@@ -307,6 +303,9 @@ static void refused_nothing(int num)
             MPI_Irecv(large, sizeof(large), MPI_BYTE, 0, 0, MPI_COMM_WORLD, &requests[2 * i]);
             MPI_Irecv(small, sizeof(small), MPI_BYTE, 0, 1, MPI_COMM_WORLD, &requests[2 * i + 1]);
         }
+    }
+    if (rank == 0) {
+        wake_other();
     }
     MPI_Waitall(2 * num, requests, MPI_STATUSES_IGNORE);
     MPI_Barrier(MPI_COMM_WORLD);
@@ -332,7 +331,9 @@ int main(int argc, char **argv)
     sigaddset(&waited_for, SIGUSR1);
     sigaddset(&waited_for, SIGRTMIN);
     sigprocmask(SIG_BLOCK, &waited_for, NULL);
+    alarm_open();
     MPI_Init(&argc, &argv);
+    alarm_unlink();
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
     endpoint = find(1 - (rank & 1));
     ended = calloc(8 * (size_t) num + 1, 1);
