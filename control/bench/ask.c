@@ -22,7 +22,7 @@
 #include <unistd.h>
 
 #define MOST_CLIENTS 64
-#define ANSWER_BYTES 16384 /* docs/lease-protocol.md */
+#define ANSWER_BYTES 32768 /* docs/lease-protocol.md */
 
 static struct sockaddr_un address = {.sun_family = AF_UNIX};
 

@@ -9,6 +9,8 @@ const count = z.int().min(0);
 const time = z.string().describe('ISO 8601');
 const numaNode = z.int().describe('NUMA node; -1: not known');
 const bytes = count.describe('bytes');
+const segment = z.string().describe('the network that the VF is on: VFs of one segment and VLAN reach each other; empty: nobody has named it');
+const vlan = z.int().min(0).max(4094).describe('0: none');
 
 export const errorSchema = z
   .object({ code: z.string(), message: z.string(), remedy: z.string() })
@@ -39,6 +41,8 @@ export const leaseSchema = z.object({
       device: z.string(),
       mac: z.string(),
       numa: numaNode,
+      segment,
+      vlan,
       generation: count.describe('which lease of this VF it is, counted from 1'),
       traffic: trafficSchema.nullable().describe('null: the counters could not be read'),
       peak_bytes: bytes.nullable().describe('most that was registered at a time; null: not counted'),
@@ -95,6 +99,8 @@ export const vfSchema = z.object({
   mac: z.string(),
   mtu: count,
   numa: numaNode,
+  segment,
+  vlan,
   state: z.enum(['free', 'leased', 'draining', 'unhealthy']),
   link_up: z.boolean().describe('when it was last looked at'),
   reason: z.string().nullable(),

@@ -18,13 +18,17 @@ export function statusText(status: StatusView): string {
     vf.link_up ? 'up' : 'down',
     vf.mac,
     String(vf.mtu),
+    vlanText(vf.vlan),
+    vf.segment || '-',
     vf.device,
     remark(vf),
   ]);
   const kept = status.reserved_vfs + status.queued_vfs;
   const reserved = kept === 0 ? [] : [`${status.reserved_vfs} free VFs are reserved by jobs, jobs wait for ${status.queued_vfs}`];
-  return [head, ...reserved, ...table([['VF', 'PF', 'STATE', 'LINK', 'MAC', 'MTU', 'DEVICE', ''], ...rows])].join('\n');
+  return [head, ...reserved, ...table([['VF', 'PF', 'STATE', 'LINK', 'MAC', 'MTU', 'VLAN', 'SEGMENT', 'DEVICE', ''], ...rows])].join('\n');
 }
+
+const vlanText = (vlan: number): string => (vlan === 0 ? '-' : String(vlan));
 
 function remark(vf: VfView): string {
   const lease = vf.lease && `job ${vf.lease.job} rank ${vf.lease.rank} (pid ${vf.lease.pid}, uid ${vf.lease.uid})`;
@@ -39,9 +43,10 @@ export function pfText(status: StatusView): string {
     const count = (state: string): string => String(vfs.filter((vf) => vf.state === state).length);
     const numa = [...new Set(vfs.map((vf) => vf.numa))].join(',');
     const link = vfs.some((vf) => vf.link_up) ? 'up' : 'down';
-    return [pf, link, numa, String(vfs[0]?.mtu ?? 0), String(vfs.length), count('free'), count('leased'), count('draining'), count('unhealthy')];
+    const each = (text: (vf: VfView) => string): string => [...new Set(vfs.map(text))].join(',');
+    return [pf, link, numa, String(vfs[0]?.mtu ?? 0), each(({ vlan }) => vlanText(vlan)), each(({ segment }) => segment || '-'), String(vfs.length), count('free'), count('leased'), count('draining'), count('unhealthy')];
   });
-  return table([['PF', 'LINK', 'NUMA', 'MTU', 'VFS', 'FREE', 'LEASED', 'DRAINING', 'UNHEALTHY'], ...rows]).join('\n');
+  return table([['PF', 'LINK', 'NUMA', 'MTU', 'VLAN', 'SEGMENT', 'VFS', 'FREE', 'LEASED', 'DRAINING', 'UNHEALTHY'], ...rows]).join('\n');
 }
 
 export function leasesText(leases: readonly LeaseView[]): string {

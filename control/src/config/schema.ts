@@ -12,6 +12,8 @@ const SMALLEST_LIMIT_BYTES = 4096;
 const MTU_MAX = 9216;
 const MTU_MIN = 576;
 const SOFT_DIR_MAX_BYTES = 80;
+/** As long as the lease protocol and the BTL have room for. */
+const SEGMENT_MAX = 63;
 
 /** A refused map names what belongs there; unknown keys have a message of their own in load.ts. */
 const map = (what: string): { error: z.core.$ZodErrorMap } => ({
@@ -68,6 +70,12 @@ const macPrefix = z
   )
   .transform((text) => text.toLowerCase());
 
+const segment = z
+  .string('the name of the network that this PF is on, for example fabric-a (in quotes, if it looks like a number)')
+  .regex(/^[A-Za-z0-9._:-]*$/, 'the name of a network has letters A-Z a-z, digits, and . _ : - only, for example fabric-a')
+  .min(1, 'at least 1 character; leave the field out where the network has no name')
+  .max(SEGMENT_MAX, `at most ${SEGMENT_MAX} characters`);
+
 const BDF = '[0-9a-f]{4,8}:[0-9a-f]{2}:[01][0-9a-f]\\.[0-7]';
 const pciId = z
   .string('a PCI id in quotes, for example "8086"')
@@ -100,6 +108,7 @@ const pf = z
     mac_prefix: macPrefix.default('02'),
     up: z.boolean('true or false').default(true),
     vlan: count('VLAN', 4094).optional(),
+    segment: segment.optional(),
     max_tx_mbit: count('rate cap in Mbit/s', 400_000).optional(),
   }, map('a PF: name:, bdf: or select:, and vfs:'))
   .refine((entry) => [entry.name, entry.bdf, entry.select].filter((key) => key !== undefined).length === 1, {
@@ -131,7 +140,7 @@ const soft = z.strictObject(
     dir: z
       .string('the folder of the soft VFs, for example /dev/shm/vfring')
       .regex(/^\/[^\0]*$/, 'an absolute path, for example /dev/shm/vfring')
-      // A reply of the lease protocol names up to 64 files within 16384 bytes.
+      // A reply of the lease protocol names up to 64 files within 32768 bytes.
       .refine((path) => Buffer.byteLength(path) <= SOFT_DIR_MAX_BYTES, `a path of at most ${SOFT_DIR_MAX_BYTES} bytes`),
     vfs: count('number of soft VFs', 256),
     mtu,

@@ -63,6 +63,8 @@ export function leaseReply(lease: Pick<Lease, 'id' | 'memlockBytes' | 'dmaLimitB
       mtu: vf.mtu,
       pf: vf.pf,
       numa: vf.numa,
+      segment: vf.segment,
+      vlan: vf.vlan,
       dma_limit_bytes: lease.dmaLimitBytes,
     })),
   });
@@ -74,7 +76,7 @@ export function errorReply({ code, message, remedy }: ErrorReport): string {
   return JSON.stringify({ v: 1, ok: false, code, message: clip(message), remedy: clip(remedy) });
 }
 
-/** A reply has 16384 bytes at most; a message may quote what somebody else wrote. */
+/** A reply has 32768 bytes at most; a message may quote what somebody else wrote. */
 function clip(text: string): string {
   return text.length <= 1000 ? text : `${text.slice(0, 997)}...`;
 }

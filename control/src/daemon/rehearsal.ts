@@ -22,7 +22,7 @@ const UID = 0;
 const FREE: VfHealth = { device: 'free', owned: true, linkDown: undefined };
 
 const VFS = Array.from({ length: MOST_TOGETHER }, (_unused, i): Vf => ({
-  kind: 'soft', name: `vf${i}`, device: `/nowhere/vf${i}`, mac: '02:00:00:00:00:00', mtu: 1500, pf: 'none', numa: -1,
+  kind: 'soft', name: `vf${i}`, device: `/nowhere/vf${i}`, mac: '02:00:00:00:00:00', mtu: 1500, pf: 'none', numa: -1, segment: '', vlan: 0,
 }));
 
 const PROVIDER: Provider = {

@@ -12,6 +12,8 @@ export type PoolState = 'free' | 'leased' | 'draining' | 'unhealthy';
 
 export interface PoolEntry {
   vf: Vf;
+  /** What provisioning has made of it while it was in use: so it is once nobody uses it. */
+  next: Vf | undefined;
   state: PoolState;
   /** Why it is draining or unhealthy, for people. */
   reason: string | undefined;
@@ -61,6 +63,8 @@ export class VfPool {
       old.delete(vf.name);
       if (entry.state === 'free' || entry.state === 'unhealthy') {
         entry.vf = vf;
+      } else {
+        entry.next = vf;
       }
       return entry;
     });
@@ -88,6 +92,10 @@ export class VfPool {
   }
 
   #set(entry: PoolEntry, state: PoolState, reason: string | undefined, lease: Lease | undefined, leased: LeasedVf | undefined, force: boolean): void {
+    if (entry.next !== undefined && (state === 'free' || state === 'unhealthy')) {
+      entry.vf = entry.next;
+      entry.next = undefined;
+    }
     entry.state = state;
     entry.reason = reason;
     entry.lease = lease;
@@ -148,6 +156,7 @@ function nearest(entries: readonly PoolEntry[], distance: (vf: Vf) => number, ra
 function newEntry(vf: Vf): PoolEntry {
   return {
     vf,
+    next: undefined,
     state: 'unhealthy',
     reason: 'not looked at yet',
     lease: undefined,

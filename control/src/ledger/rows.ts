@@ -66,7 +66,7 @@ export function toLease(row: Row, vfs: readonly Row[]): LeaseRecord {
     memlockBytes: maybe(row['memlock_bytes']) ?? null,
     memlockBefore: soft === undefined || hard === undefined ? undefined : { soft: toLimit(soft), hard: toLimit(hard) },
     vfs: vfs.map((vf) => ({
-      vf: JSON.parse(String(vf['vf'])) as Vf,
+      vf: toVf(String(vf['vf'])),
       generation: number(vf['generation']),
       last: toCounters(vf, 'last_'),
       traffic: toCounters(vf),
@@ -74,6 +74,9 @@ export function toLease(row: Row, vfs: readonly Row[]): LeaseRecord {
     })),
   };
 }
+
+/** What an earlier release wrote has no segment and no VLAN. */
+const toVf = (text: string): Vf => ({ segment: '', vlan: 0, ...(JSON.parse(text) as Omit<Vf, 'segment' | 'vlan'>) });
 
 export function toCounters(row: Row, prefix: '' | 'last_' = ''): VfCounters | null {
   const frames = row[`${prefix}tx_frames`];

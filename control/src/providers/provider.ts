@@ -21,6 +21,14 @@ export interface Vf {
   readonly pf: string;
   /** NUMA node, -1 if unknown. */
   readonly numa: number;
+  /**
+   * What the VF can reach, by name: VFs of one segment and VLAN reach each
+   * other. Of a soft VF its switch's identity; of a real one what the
+   * administrator says. Empty: nobody has said.
+   */
+  readonly segment: string;
+  /** VLAN whose tag the card adds and takes away, 1 to 4094; 0: none. */
+  readonly vlan: number;
 }
 
 /** Totals of the VF, as its registers show them: they wrap at 2^bits. */

@@ -220,6 +220,21 @@ describe('administration', () => {
   });
 });
 
+test('a segment that the configuration names anew is that of the next lease; a running process keeps what it was told', async () => {
+  const dir = tempDir();
+  const harness = softHarness(dir, 1);
+  const node = await startNode({ dir, provider: harness.provider() });
+  const api = apiClient(node.runDir);
+  const { child } = await leaseHolder(node.lease, leaseRequest());
+  harness.fake.segment = 'switch-2';
+  expect((await api.provision(false)).steps).toEqual([]);
+  const shown = async (): Promise<string | undefined> => (await api.status()).vfs[0]?.segment;
+  expect(await shown()).toBe('switch-1');
+  child.kill('SIGKILL');
+  await eventually(async () => (await shown()) === 'switch-2');
+  expect((await ask(node.lease, leaseRequest())).vfs[0]).toMatchObject({ segment: 'switch-2' });
+});
+
 /** Runs a call as another user. */
 async function asUser(user: number, script: string): Promise<unknown> {
   const child = spawn(process.execPath, ['-e', script], { uid: user, gid: user, stdio: ['ignore', 'pipe', 'inherit'] });

@@ -45,6 +45,8 @@ describe('a lease', () => {
         mtu: 9000,
         pf: 'soft',
         numa: -1,
+        segment: 'switch-1',
+        vlan: 0,
         dma_limit_bytes: 64 * 2 ** 20,
       })),
     });
@@ -135,10 +137,10 @@ describe('a lease', () => {
 test('the largest reply fits into what the protocol allows', async () => {
   const soft = `/${'x'.repeat(79)}`;
   const entries = Array.from({ length: 64 }, (_unused, i) => ({
-    vf: { kind: 'soft', name: `vf${192 + i}`, device: `${soft}/vf${192 + i}`, mac: '02:76:66:58:ff:00', mtu: 9000, pf: 'soft', numa: -1 },
+    vf: { kind: 'soft', name: `vf${192 + i}`, device: `${soft}/vf${192 + i}`, mac: '02:76:66:58:ff:00', mtu: 9000, pf: 'soft', numa: -1, segment: 'x'.repeat(63), vlan: 4094 },
   }));
   const lease = { id: 'l-1000000', memlockBytes: 2 ** 50, dmaLimitBytes: 2 ** 50, vfs: entries } as unknown as Lease;
-  expect(leaseReply(lease).length + 1).toBeLessThanOrEqual(16_384);
+  expect(leaseReply(lease).length + 1).toBeLessThanOrEqual(32_768);
   expect(softConfig(soft, 256).provider.soft?.dir).toBe(soft);
 });
 

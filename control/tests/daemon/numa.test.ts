@@ -15,7 +15,7 @@ import { ask, leaseHolder, leaseRequest } from '../helpers/lease-client.js';
 import { tempDir } from '../helpers/temp-dir.js';
 import { sriovHarness } from '../providers/harness.js';
 
-const vf = (name: string, pf: string, numa: number): Vf => ({ kind: 'sriov', name, device: `/dev/${name}`, mac: '', mtu: 1500, pf, numa });
+const vf = (name: string, pf: string, numa: number): Vf => ({ kind: 'sriov', name, device: `/dev/${name}`, mac: '', mtu: 1500, pf, numa, segment: '', vlan: 0 });
 
 describe('the nodes of a process', () => {
   const machine = () => fakeMachine(tempDir(), { 0: '0-3,8-11', 1: '4-7,12-15', 10: '16-23', 2: '' });

@@ -19,6 +19,8 @@ type Command = keyof SoftVfTool;
 export class FakeSoftVf implements SoftVfTool {
   readonly files = new Map<string, FakeFile>();
   readonly calls: Command[] = [];
+  /** Identity of the folder's switch. */
+  segment = 'switch-1';
   /** Set: every run of this command fails with this text. */
   readonly failing = new Map<Command, string>();
   /** Called with the path of each file that is made. */
@@ -45,7 +47,7 @@ export class FakeSoftVf implements SoftVfTool {
   show(path: string): ReturnType<SoftVfTool['show']> {
     this.#begin('show');
     const { mac, mtu, state, counters } = this.#present('show', path);
-    return { mac, mtu, open: state === 'open', counters: { ...counters } };
+    return { mac, mtu, segment: this.segment, open: state === 'open', counters: { ...counters } };
   }
 
   destroy(path: string): void {

@@ -225,7 +225,7 @@ export class World {
       plan: async () => [],
       provision: async () => {
         fuse();
-        return [...this.vfs.keys()].map((name) => ({ kind: 'soft' as const, name, device: `/soft/${name}`, mac: '', mtu: 1500, pf: 'soft', numa: -1 }));
+        return [...this.vfs.keys()].map((name) => ({ kind: 'soft' as const, name, device: `/soft/${name}`, mac: '', mtu: 1500, pf: 'soft', numa: -1, segment: '', vlan: 0 }));
       },
       health,
       ready: health,

@@ -14,7 +14,7 @@ import type { Vf, VfCounters } from '../../src/providers/provider.js';
 import { tempDir } from '../helpers/temp-dir.js';
 
 const at = (ms: number): Instant => ({ wall: ms, boot: ms });
-const vf = (name: string): Vf => ({ kind: 'soft', name, device: `/x/${name}`, mac: '02:00:00:00:00:00', mtu: 9000, pf: 'soft', numa: -1 });
+const vf = (name: string): Vf => ({ kind: 'soft', name, device: `/x/${name}`, mac: '02:00:00:00:00:00', mtu: 9000, pf: 'soft', numa: -1, segment: '', vlan: 0 });
 const lease = (jobKey: number, ...names: string[]): NewLease => ({
   jobKey, uid: 7, pid: 99, startTicks: 1234, rank: 0, ranks: 1, grantedAt: at(1000), dmaLimitBytes: 4096, vfs: names.map((name) => ({ vf: vf(name), last: null })),
 });
@@ -38,6 +38,20 @@ function refused(file: string): string {
   }
   return 'opened';
 }
+
+test('a VF that an earlier release wrote down has no segment and no VLAN', () => {
+  const file = join(tempDir(), 'state', 'ledger.db');
+  const ledger = new Ledger(file);
+  begin(ledger, lease(job(ledger), 'vf0'));
+  ledger.close();
+  const { segment: _segment, vlan: _vlan, ...old } = vf('vf0');
+  const db = openDatabase(file);
+  db.prepare('UPDATE vf_descriptions SET vf = ?').run(JSON.stringify(old));
+  db.close();
+  const next = new Ledger(file);
+  expect(next.openLeases()[0]?.vfs[0]?.vf).toEqual(vf('vf0'));
+  next.close();
+});
 
 describe('a ledger', () => {
   test('remembers a lease through all its states, over restarts', () => {

@@ -66,7 +66,8 @@ export class SoftProvider implements Provider {
     for (const name of await this.#surplus(leased)) {
       this.#tool.destroy(join(this.#config.dir, name));
     }
-    return wanted;
+    const segment = this.#switchOf(wanted);
+    return wanted.map((vf) => ({ ...vf, segment }));
   }
 
   async health(vf: Vf): Promise<VfHealth> {
@@ -172,7 +173,24 @@ export class SoftProvider implements Provider {
       mtu: this.#config.mtu,
       pf: 'soft',
       numa: -1,
+      segment: '',
+      vlan: 0,
     }));
+  }
+
+  /** Identity of the folder's switch, by the first soft VF that has it: one under lease may be its user's to spoil. */
+  #switchOf(vfs: readonly Vf[]): string {
+    for (const { device } of vfs) {
+      try {
+        const { segment = '' } = this.#tool.show(device);
+        if (segment !== '') {
+          return segment;
+        }
+      } catch {
+        // Its state is told when it is looked at.
+      }
+    }
+    return '';
   }
 }
 

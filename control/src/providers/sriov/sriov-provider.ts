@@ -114,6 +114,8 @@ export class SriovProvider implements Provider {
           mtu: config.mtu,
           pf: pf.name,
           numa: vf.numa,
+          segment: config.segment ?? '',
+          vlan: config.vlan ?? 0,
         });
       }
     }

@@ -36,6 +36,13 @@ describe('soft VFs', () => {
     expect(fake.file(join(dir, 'soft', 'vf0'))).toMatchObject({ mtu: 1500, made: 2 });
   });
 
+  test('are on the segment that their switch is, by the first of them that can be read', async () => {
+    const { fake, provider } = softHarness(tempDir(), 2);
+    expect((await provider().provision(NONE)).map(({ segment, vlan }) => [segment, vlan])).toEqual([['switch-1', 0], ['switch-1', 0]]);
+    fake.segment = '';
+    expect((await provider().provision(NONE)).map(({ segment }) => segment)).toEqual(['', '']);
+  });
+
   test('taken back by force, a VF is a new file', async () => {
     const { fake, provider } = softHarness(tempDir(), 1);
     const p = provider();
