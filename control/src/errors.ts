@@ -87,6 +87,12 @@ export const CATALOGUE = {
     remedy: 'start the job with more VFs (vfring run -n N, vfring job create --vfs N), or fewer processes',
   },
 
+  VFRING_ERR_JOB_EXISTS: {
+    exit: EXIT.DATA,
+    message: 'you have a job {job} already, and it has not ended',
+    remedy: 'end it first (vfring job end {job}), or choose another name',
+  },
+
   // The configuration file.
   VFRING_ERR_CONFIG_READ: {
     exit: EXIT.CONFIG,

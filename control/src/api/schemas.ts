@@ -4,6 +4,9 @@
  * from these, and the types of both ends. Times are ISO 8601, sizes bytes.
  */
 import * as z from 'zod';
+import { JOB_LABEL } from '../daemon/lease-messages.js';
+
+const HOST_NAME = /^[A-Za-z0-9_][A-Za-z0-9._:%-]{0,254}$/;
 
 const count = z.int().min(0);
 const time = z.string().describe('ISO 8601');
@@ -62,6 +65,7 @@ export const jobSchema = z.object({
   vfs: count.nullable().describe('VFs reserved for it; null: it takes what is free'),
   memory_bytes: bytes.nullable(),
   time_limit_s: count.nullable(),
+  hosts: z.array(z.string()).nullable().describe('nodes that its processes run on; null: not known'),
   created_at: time,
   opened_at: time.nullable(),
   wait_until: time.nullable(),
@@ -81,6 +85,8 @@ export const jobSchema = z.object({
 export const jobsSchema = z.object({ jobs: z.array(jobSchema) });
 
 export const newJobSchema = z.strictObject({
+  id: z.string().regex(JOB_LABEL, 'a name of 1 to 128 of A-Z a-z 0-9 . _ @ : + -').optional().describe('what its processes call it (VFRING_JOB); one that has ended may come again'),
+  hosts: z.array(z.string().regex(HOST_NAME, 'the name of a host')).min(1).max(1024).optional().describe('nodes that its processes run on'),
   ranks: z.int().min(1).max(1_000_000).optional().describe('processes'),
   spread: spread.optional(),
   vfs: z.int().min(1).max(65_536).optional().describe('reserve so many VFs for it'),

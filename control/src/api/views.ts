@@ -97,6 +97,7 @@ export function jobView(job: JobRecord, leases: readonly LeaseRecord[], nodesOf:
     vfs: job.vfs ?? null,
     memory_bytes: job.memoryBytes ?? null,
     time_limit_s: job.timeLimitS ?? null,
+    hosts: job.hosts === undefined ? null : [...job.hosts],
     created_at: iso(job.createdAt),
     opened_at: isoOr(job.openedAt?.wall),
     wait_until: isoOr(job.waitUntil?.wall),

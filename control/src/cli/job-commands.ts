@@ -9,6 +9,7 @@ import { out, say, show, type JsonOption } from './output.js';
 import { jobText, jobsText, leasesText, pfText, statusText } from './status.js';
 
 export interface CreateOptions extends JsonOption {
+  readonly id?: string;
   readonly ranks?: string;
   readonly vfs?: string;
   readonly memory?: string;
@@ -76,6 +77,7 @@ export async function showMetrics(api: ApiClient): Promise<void> {
 
 function jobWish(options: CreateOptions): NewJobView {
   const wish = {
+    id: options.id,
     ranks: wholeNumber('--ranks', options.ranks),
     vfs: wholeNumber('--vfs', options.vfs),
     memory_bytes: measure('--memory', options.memory, parseSize, '64MiB'),

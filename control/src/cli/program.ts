@@ -96,6 +96,7 @@ function addJobCommands(program: Command): void {
     });
   job.command('create')
     .description('make a job and print its id, the VFRING_JOB of its processes')
+    .option('--id <name>', 'its id; without, one is made up')
     .option('--ranks <n>', 'processes')
     .option('--vfs <n>', 'reserve so many VFs for it')
     .option('--memory <size>', 'budget of registered memory for all its VFs, shared equally; for example 512MiB')

@@ -8,7 +8,7 @@ import type { Ledger } from '../ledger/ledger.js';
 import type { JobWish } from '../ledger/records.js';
 import type { Log } from '../log.js';
 import { admissible, checkJobQuota, checkVfQuota, fitsNow, queued, reserved } from './claims.js';
-import { ENDED_BY_ITSELF, isAdopted, type Job, type JobRegistry } from './job-registry.js';
+import { ENDED_BY_ITSELF, type Job, type JobRegistry } from './job-registry.js';
 import type { LeaseManager } from './lease-manager.js';
 import { badRequest } from './lease-messages.js';
 import { shortage } from './shortage.js';
@@ -47,9 +47,10 @@ export class JobControl {
   /**
    * Makes a job. With `vfs` these are reserved for it; when they are not free
    * it waits for `waitS` seconds, or is refused at once. Throws
-   * VFRING_ERR_QUOTA, VFRING_ERR_NO_FREE_VF, VFRING_ERR_BAD_REQUEST.
+   * VFRING_ERR_QUOTA, VFRING_ERR_NO_FREE_VF, VFRING_ERR_BAD_REQUEST,
+   * VFRING_ERR_JOB_EXISTS.
    */
-  create(uid: number, wish: JobWish, waitS = 0): Promise<Job> {
+  create(uid: number, wish: JobWish, waitS = 0, name?: string): Promise<Job> {
     const { manager, jobs, log, settings } = this.#options;
     return manager.exclusively(() => {
       const { quotas } = settings.config;
@@ -72,7 +73,7 @@ export class JobControl {
         const kept = Math.min(free, reserved(active) + queued(active));
         throw shortage(manager.pool, { wanted: vfs, linked: free - kept, down: [], kept });
       }
-      const job = jobs.create(uid, checked, fits ? undefined : waitS * 1000);
+      const job = jobs.create(uid, checked, fits ? undefined : waitS * 1000, name);
       log.info('job created', { job: job.id, uid, ranks: job.ranks, vfs: job.vfs, state: job.state });
       return job;
     });
@@ -162,7 +163,7 @@ export class JobControl {
 
   /** Asked for where nothing but a refusal of its leases can have kept it idle, too. */
   #wasUsed(job: Job): boolean {
-    return isAdopted(job) || (this.#options.ledger.job(job.key)?.totals.leases ?? 0) > 0;
+    return !job.made || (this.#options.ledger.job(job.key)?.totals.leases ?? 0) > 0;
   }
 
   #expire(): void {

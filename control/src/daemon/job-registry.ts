@@ -5,6 +5,7 @@
  */
 import { later, systemClock, type Clock, type Instant } from '../clock.js';
 import type { Spread } from '../config/schema.js';
+import { VfringError } from '../errors.js';
 import type { Ledger } from '../ledger/ledger.js';
 import type { JobRecord, JobState, JobWish } from '../ledger/records.js';
 import type { WatchedProcess } from './processes.js';
@@ -16,6 +17,8 @@ export interface Job extends JobWish {
   readonly id: string;
   readonly uid: number;
   readonly spread: Spread | undefined;
+  /** Not by its first lease. */
+  readonly made: boolean;
   readonly createdAt: number;
   state: JobState;
   openedAt: Instant | undefined;
@@ -28,13 +31,14 @@ export interface Job extends JobWish {
 
 /** How a job of one run ended by itself. */
 export const ENDED_BY_ITSELF = 'its processes have ended';
-const OWN_ID = /^job-[0-9a-z]+-\d+(#|$)/;
-
-/** By its first lease, not by create(). */
-export const isAdopted = ({ id }: Pick<Job, 'id'>): boolean => !OWN_ID.test(id);
 
 /** What a job's processes name. Its runs are LABEL, LABEL#2 and so on: no label has a "#". */
 const labelOf = (id: string): string => id.split('#', 1)[0] as string;
+
+function nextRun(id: string): string {
+  const [label, run] = id.split('#');
+  return `${label}#${Number(run ?? 1) + 1}`;
+}
 
 /** Jobs of one user that are held in memory without a VF or a reservation. */
 const MAX_IDLE_PER_UID = 256;
@@ -60,9 +64,23 @@ export class JobRegistry {
     }
   }
 
-  /** @param waitMs the job waits for its VFs for so long; undefined: it is open at once */
-  create(uid: number, wish: JobWish = {}, waitMs?: number): Job {
-    return this.#add(uid, `job-${this.#run}-${this.#next++}`, wish, waitMs);
+  /**
+   * Throws VFRING_ERR_JOB_EXISTS: the user has a job of that name which has not ended.
+   *
+   * @param waitMs the job waits for its VFs for so long; undefined: it is open at once
+   * @param name what its processes call it; without, it is made up
+   */
+  create(uid: number, wish: JobWish = {}, waitMs?: number, name?: string): Job {
+    return this.#add(uid, name === undefined ? `job-${this.#run}-${this.#next++}` : this.#newRun(uid, name), { ...wish, made: true }, waitMs);
+  }
+
+  /** A name comes again, as when a batch job is queued anew: each time is a run of its own. */
+  #newRun(uid: number, name: string): string {
+    const last = this.find(uid, name);
+    if (last !== undefined && last.state !== 'ended') {
+      throw new VfringError('VFRING_ERR_JOB_EXISTS', { job: last.id });
+    }
+    return last === undefined || this.#ledger.job(last.key) === undefined ? name : nextRun(last.id);
   }
 
   /** The newest run of a label. */
@@ -96,8 +114,7 @@ export class JobRegistry {
       return job;
     }
     this.end(job, ENDED_BY_ITSELF);
-    const run = Number(job.id.split('#')[1] ?? 1) + 1;
-    return this.#add(uid, `${label}#${run}`, { oneRun: true, ranks: job.ranks, spread: job.spread, memoryBytes: job.memoryBytes }, undefined);
+    return this.#add(uid, nextRun(job.id), { oneRun: true, ranks: job.ranks, spread: job.spread, memoryBytes: job.memoryBytes, made: job.made }, undefined);
   }
 
   /** A job without processes: true if who asks now cannot be of it. */
@@ -107,11 +124,11 @@ export class JobRegistry {
     }
     if (job.state === 'ended') {
       // One that somebody has made and ended is not to come to life again.
-      return isAdopted(job) || this.#ledger.job(job.key)?.how === ENDED_BY_ITSELF;
+      return !job.made || this.#ledger.job(job.key)?.how === ENDED_BY_ITSELF;
     }
     // Nobody comes by the id of a job that was made for one run by accident. As to labels: processes of
     // one run meet in MPI_Init, and so have their leases at the same time; one of them may begin anew.
-    return isAdopted(job) && this.#ledger.tookPart(job.key, pid, startTicks) === false;
+    return !job.made && this.#ledger.tookPart(job.key, pid, startTicks) === false;
   }
 
   byKey(key: number): Job | undefined {
@@ -162,13 +179,13 @@ export class JobRegistry {
     }
   }
 
-  #add(uid: number, id: string, wish: JobWish, waitMs: number | undefined): Job {
+  #add(uid: number, id: string, wish: JobWish & { readonly made?: boolean }, waitMs: number | undefined): Job {
     const now = this.#clock();
     const state = waitMs === undefined ? ('open' as const) : ('queued' as const);
     const record = {
       ...wish, uid, id, state, createdAt: now.wall, openedAt: state === 'open' ? now : undefined, waitUntil: waitMs === undefined ? undefined : later(now, waitMs),
     };
-    const job: Job = { ...record, spread: wish.spread, key: this.#ledger.addJob(record), held: 0, idleSince: undefined };
+    const job: Job = { ...record, spread: wish.spread, made: wish.made === true, key: this.#ledger.addJob(record), held: 0, idleSince: undefined };
     this.#keep(job);
     return job;
   }
@@ -200,6 +217,6 @@ function isBusy(job: Job): boolean {
 }
 
 function toJob(record: JobRecord): Job {
-  const { key, id, uid, ranks, spread, vfs, memoryBytes, timeLimitS, oneRun, createdAt, state, openedAt, waitUntil } = record;
-  return { key, id, uid, ranks, spread, vfs, memoryBytes, timeLimitS, oneRun, createdAt, state, openedAt, waitUntil, held: 0, idleSince: undefined };
+  const { key, id, uid, ranks, spread, vfs, memoryBytes, timeLimitS, oneRun, hosts, made = false, createdAt, state, openedAt, waitUntil } = record;
+  return { key, id, uid, ranks, spread, vfs, memoryBytes, timeLimitS, oneRun, hosts, made, createdAt, state, openedAt, waitUntil, held: 0, idleSince: undefined };
 }

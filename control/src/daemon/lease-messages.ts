@@ -4,7 +4,7 @@ import * as z from 'zod';
 import { VfringError, type ErrorReport } from '../errors.js';
 import type { Lease } from './lease.js';
 
-const JOB_LABEL = /^[A-Za-z0-9._@:+-]{1,128}$/;
+export const JOB_LABEL = /^[A-Za-z0-9._@:+-]{1,128}$/;
 const place = z.int().min(0);
 
 const leaseRequest = z.strictObject({

@@ -14,6 +14,7 @@ import { IN_MEMORY, openDatabase, ledgerError, type Db } from './database.js';
 import { isVfringError } from '../errors.js';
 import type { BegunLease, HeldLease, JobRecord, LeaseRecord, NewJob, NewLease, VfReading } from './records.js';
 import { limitText, pushCounters, toCounters, toJob, toLease, type Row, type Value } from './rows.js';
+import { Statements, insertInto } from './statements.js';
 
 export interface LedgerLimits {
   /** Ended leases that are remembered one by one; beyond, only their job's totals are. */
@@ -31,15 +32,6 @@ const TIDY_AFTER = 200;
 /** However busy: its log takes some 15 MiB by then. */
 const TIDY_AT_LAST = 500;
 
-/** An INSERT of many rows costs less than as many of one. Of so many rows, most first: as many as are leased together. */
-const ROWS_AT_ONCE = [17, 4, 1];
-
-interface Insert {
-  readonly columns: number;
-  /** A statement for each of ROWS_AT_ONCE. */
-  readonly sql: readonly string[];
-}
-
 const NEW_LEASES = insertInto('leases', ['id', 'job', 'uid', 'pid', 'start_ticks', 'rank', 'ranks', 'state', 'granted_at', 'granted_boot', 'dma_limit_bytes']);
 const NEW_LEASE_VFS = insertInto('lease_vfs', [
   'lease', 'place', 'name', 'generation', 'description', 'last_tx_frames', 'last_tx_bytes', 'last_rx_frames', 'last_rx_bytes',
@@ -47,14 +39,12 @@ const NEW_LEASE_VFS = insertInto('lease_vfs', [
 ]);
 
 const HOLD_LEASES = `UPDATE leases SET state = 'held', memlock_bytes = ?, memlock_soft = ?, memlock_hard = ?, sampled_at = ?, sampled_boot = ? WHERE id BETWEEN ? AND ?`;
-const ADD_JOB = `INSERT INTO jobs (uid, id, ranks, spread, vfs, memory_bytes, time_limit_s, wait_until, wait_boot, state, created_at, opened_at, opened_boot, one_run)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+const ADD_JOB = `INSERT INTO jobs (uid, id, ranks, spread, vfs, memory_bytes, time_limit_s, wait_until, wait_boot, state, created_at, opened_at, opened_boot, one_run, made, hosts)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
 /** A label's runs are called LABEL, LABEL#2 and so on; "$" comes after "#". */
 const FIND_JOB = `SELECT * FROM jobs WHERE uid = ? AND (id = ? OR (id > ? || '#' AND id < ? || '$')) ORDER BY key DESC LIMIT 1`;
 /** What the first lease needs is prepared before somebody waits for it. */
 const PREPARED = [FIND_JOB, ADD_JOB, ...NEW_LEASES.sql, ...NEW_LEASE_VFS.sql, HOLD_LEASES];
-
-type Statement = Database.Statement<[readonly Value[]]>;
 
 export class Ledger {
   /** The machine was started anew since the ledger was last open: no process of it lives. */
@@ -63,7 +53,7 @@ export class Ledger {
   readonly #db: Db;
   readonly #transaction: Database.Transaction<(task: () => unknown) => unknown>;
   readonly #limits: LedgerLimits;
-  readonly #statements = new Map<string, Statement>();
+  readonly #sql: Statements;
   /** How often each VF has been given out. In the table it is written when a lease ends; while one goes on, its own row has it. */
   readonly #generations = new Map<string, number>();
   /** The newest lease that was ever begun. */
@@ -80,6 +70,7 @@ export class Ledger {
     this.#file = file;
     this.#limits = options.limits ?? LEDGER_LIMITS;
     this.#db = openDatabase(file);
+    this.#sql = new Statements(this.#db);
     this.#transaction = this.#db.transaction((task: () => unknown) => task());
     this.rebooted = this.#work(() => this.#noteBoot(options.bootId ?? readFileSync(BOOT_ID, 'latin1').trim()));
     this.#work(() => {
@@ -88,7 +79,7 @@ export class Ledger {
       this.#run('DELETE FROM vf_descriptions WHERE key NOT IN (SELECT description FROM lease_vfs)', []);
     });
     this.#lastLease = this.#look(() => Number(this.#all('SELECT max(id) AS id FROM leases')[0]?.['id'] ?? 0));
-    this.#look(() => PREPARED.forEach((sql) => this.#statement(sql)));
+    this.#look(() => PREPARED.forEach((sql) => this.#sql.prepare(sql)));
     this.#look(() => {
       const rows = this.#all(`SELECT name, max(generation) AS generation FROM (SELECT name, generation FROM vfs UNION ALL SELECT name, generation FROM lease_vfs) GROUP BY name`);
       rows.forEach((row) => this.#generations.set(String(row['name']), Number(row['generation'])));
@@ -147,7 +138,8 @@ export class Ledger {
         this.#run(
           ADD_JOB,
           [job.uid, job.id, job.ranks ?? null, job.spread ?? null, job.vfs ?? null, job.memoryBytes ?? null, job.timeLimitS ?? null, job.waitUntil?.wall ?? null,
-            job.waitUntil?.boot ?? null, job.state, job.createdAt, job.openedAt?.wall ?? null, job.openedAt?.boot ?? null, job.oneRun === true ? 1 : 0],
+            job.waitUntil?.boot ?? null, job.state, job.createdAt, job.openedAt?.wall ?? null, job.openedAt?.boot ?? null, job.oneRun === true ? 1 : 0,
+            job.made === true ? 1 : 0, job.hosts === undefined ? null : JSON.stringify(job.hosts)],
         ).lastInsertRowid,
       ),
     );
@@ -224,8 +216,8 @@ export class Ledger {
         });
         begun.push({ id, generations });
       }
-      this.#insert(NEW_LEASES, rows);
-      this.#insert(NEW_LEASE_VFS, vfRows);
+      this.#sql.insert(NEW_LEASES, rows);
+      this.#sql.insert(NEW_LEASE_VFS, vfRows);
       return begun;
     });
   }
@@ -388,16 +380,6 @@ export class Ledger {
     }
   }
 
-  /** @param values of all rows, one after the other */
-  #insert({ columns, sql }: Insert, values: readonly Value[]): void {
-    let at = 0;
-    ROWS_AT_ONCE.forEach((rows, i) => {
-      for (const size = rows * columns; values.length - at >= size; at += size) {
-        this.#run(sql[i] as string, values.length === size ? values : values.slice(at, at + size));
-      }
-    });
-  }
-
   /** Key of the VF as it is. */
   #describe(vf: Vf): number {
     let key = this.#descriptions.get(vf);
@@ -477,29 +459,13 @@ export class Ledger {
     }
   }
 
-  #run(sql: string, params: readonly Value[]): { readonly lastInsertRowid: number | bigint; readonly changes: number } {
-    return this.#statement(sql).run(params);
+  #run(sql: string, params: readonly Value[]): ReturnType<Statements['run']> {
+    return this.#sql.run(sql, params);
   }
 
   #all(sql: string, params: readonly Value[] = []): Row[] {
-    return this.#statement(sql).all(params) as Row[];
+    return this.#sql.all(sql, params);
   }
-
-  #statement(sql: string): Statement {
-    const known = this.#statements.get(sql);
-    if (known !== undefined) {
-      return known;
-    }
-    const statement = this.#db.prepare<[readonly Value[]]>(sql);
-    this.#statements.set(sql, statement);
-    return statement;
-  }
-}
-
-function insertInto(table: string, columns: readonly string[]): Insert {
-  const row = `(${columns.map(() => '?').join(', ')})`;
-  const sql = ROWS_AT_ONCE.map((rows) => `INSERT INTO ${table} (${columns.join(', ')}) VALUES ${Array.from({ length: rows }, () => row).join(', ')}`);
-  return { columns: columns.length, sql };
 }
 
 /** True when it comes right after the other, and has the same limits. */

@@ -156,4 +156,11 @@ export const MIGRATIONS: readonly string[] = [
   ALTER TABLE leases ADD COLUMN sampled_boot INTEGER;
   UPDATE jobs SET one_run = 1 WHERE state = 'open' AND vfs IS NULL AND memory_bytes IS NULL AND time_limit_s IS NULL AND id NOT GLOB 'job-*-*';
   `,
+  // 4: a job may run on several nodes, whose names stand here, and may have a name that its maker has chosen: so it is written down
+  // that somebody has made it.
+  `
+  ALTER TABLE jobs ADD COLUMN hosts TEXT;
+  ALTER TABLE jobs ADD COLUMN made INTEGER NOT NULL DEFAULT 0;
+  UPDATE jobs SET made = 1 WHERE id GLOB 'job-[0-9a-z]*-[0-9]*';
+  `,
 ];

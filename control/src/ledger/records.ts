@@ -21,11 +21,15 @@ export interface JobWish {
   readonly timeLimitS?: number | undefined;
   /** It is of one run of a program, and ends when its last process has. */
   readonly oneRun?: boolean | undefined;
+  /** Nodes that its processes run on, this one included; undefined: not known. */
+  readonly hosts?: readonly string[] | undefined;
 }
 
 export interface NewJob extends JobWish {
   readonly uid: number;
   readonly id: string;
+  /** Somebody has made it; else its first lease has. */
+  readonly made?: boolean | undefined;
   readonly state: JobState;
   readonly createdAt: number;
   readonly openedAt: Instant | undefined;

@@ -30,6 +30,8 @@ export function toJob(row: Row): JobRecord {
     memoryBytes: maybe(row['memory_bytes']),
     timeLimitS: maybe(row['time_limit_s']),
     oneRun: number(row['one_run']) === 1,
+    made: number(row['made']) === 1,
+    hosts: toHosts(text(row['hosts'])),
     waitUntil: instant(row, 'wait_until', 'wait_boot'),
     state: String(row['state']) as JobState,
     createdAt: number(row['created_at']),
@@ -74,6 +76,8 @@ export function toLease(row: Row, vfs: readonly Row[]): LeaseRecord {
     })),
   };
 }
+
+const toHosts = (hosts: string | undefined): readonly string[] | undefined => (hosts === undefined ? undefined : (JSON.parse(hosts) as string[]));
 
 /** What an earlier release wrote has no segment and no VLAN. */
 const toVf = (text: string): Vf => ({ segment: '', vlan: 0, ...(JSON.parse(text) as Omit<Vf, 'segment' | 'vlan'>) });

@@ -26,6 +26,32 @@ async function start(vfs = 4) {
   return { world, daemon, lease, exit, pass, jobs };
 }
 
+describe('a job with a name that its maker has chosen', () => {
+  const make = (daemon: () => NonNullable<World['daemon']>, more: object = {}) => daemon().control.create(UID, { hosts: ['a', 'b'], ...more }, 0, 'slurm-7');
+
+  test('has the leases of the processes that say the name, and is there once', async () => {
+    const { lease, daemon, jobs } = await start();
+    await make(daemon);
+    expect((await lease('slurm-7')).job.id).toBe('slurm-7');
+    await expect(make(daemon)).rejects.toMatchObject({ code: 'VFRING_ERR_JOB_EXISTS', exitStatus: 65 });
+    expect(jobs()).toEqual(['slurm-7 open']);
+    expect(daemon().ledger.findJob(UID, 'slurm-7')?.hosts).toEqual(['a', 'b']);
+    expect((await daemon().control.create(UID + 1, {}, 0, 'slurm-7')).id).toBe('slurm-7');
+  });
+
+  test('does not come to life again by a process that is late, also after a restart, but when it is made anew', async () => {
+    const { world, lease, daemon, jobs } = await start();
+    await daemon().control.end(await make(daemon), 'on request');
+    await expect(lease('slurm-7')).rejects.toMatchObject({ code: 'VFRING_ERR_BAD_REQUEST' });
+    world.kill();
+    await world.start();
+    await expect(lease('slurm-7')).rejects.toMatchObject({ code: 'VFRING_ERR_BAD_REQUEST' });
+    await make(daemon, { vfs: 1 });
+    expect((await lease('slurm-7')).job.id).toBe('slurm-7#2');
+    expect(jobs()).toEqual(['slurm-7 ended', 'slurm-7#2 open']);
+  });
+});
+
 describe('a job of plain mpirun', () => {
   test('ends a while after its last process has', async () => {
     const { lease, exit, pass, jobs, daemon } = await start();
