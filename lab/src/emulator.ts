@@ -7,7 +7,7 @@ import {setTimeout as sleep} from 'node:timers/promises';
 import type {Duplex} from 'node:stream';
 import {LabError, exitStatus} from './errors.js';
 import {tscKhz} from './host-clock.js';
-import {buildDir, consoleLog} from './paths.js';
+import {buildDir, consoleLogOf} from './paths.js';
 import type {Prepared} from './prepare.js';
 import {type Machine, type Port, fds, qemuArguments} from './qemu.js';
 import {Qmp} from './qmp.js';
@@ -60,8 +60,11 @@ export class Emulator {
   private qemuErrors = '';
   private ended = false;
 
-  /** @param extra more arguments of QEMU, such as `-incoming` */
-  static start(prepared: Prepared, machine: Machine, extra: readonly string[] = []): Emulator {
+  /**
+   * @param extra more arguments of QEMU, such as `-incoming`
+   * @param host name of the machine where there are several
+   */
+  static start(prepared: Prepared, machine: Machine, extra: readonly string[] = [], host?: string): Emulator {
     mkdirSync(buildDir, {recursive: true});
     sweepLogs();
     const command = prepared.rootfs.tool('usr/bin/qemu-system-x86_64', ...machineArguments(prepared, machine), ...extra);
@@ -74,10 +77,10 @@ export class Emulator {
       // Ctrl-C on the terminal is for us; we end QEMU.
       detached: true,
       env: {...process.env, QEMU_MODULE_DIR: path.join(prepared.rootfs.root, 'usr/lib/x86_64-linux-gnu/qemu')},
-    }));
+    }), host);
   }
 
-  private constructor(private readonly qemu: ChildProcess) {
+  private constructor(private readonly qemu: ChildProcess, readonly host: string | undefined) {
     this.lost = new Promise((_, reject) => {
       this.lose = reject;
     });
@@ -104,6 +107,16 @@ export class Emulator {
         resolve();
       });
     });
+  }
+
+  /** Where the kernel log is when the machine has ended. */
+  get logPath(): string {
+    return consoleLogOf(this.host);
+  }
+
+  /** The machine in the text of messages. */
+  get title(): string {
+    return this.host ?? 'the guest';
   }
 
   /** Undefined when QEMU could not be started. */
@@ -149,15 +162,15 @@ export class Emulator {
   /** @param emulatorFault whether QEMU is to blame, rather than what runs in it */
   lostError(cause: string, emulatorFault = false): LabError {
     const tail = (text: string): string => text.trimEnd().split('\n').slice(-30).map((line) => `  | ${line.trimEnd()}`).join('\n');
-    const what = emulatorFault ? `QEMU failed while the guest ${this.booted ? 'ran' : 'booted'}`
-      : this.booted ? 'the guest ended by itself' : 'the guest did not boot';
+    const what = emulatorFault ? `QEMU failed while ${this.title} ${this.booted ? 'ran' : 'booted'}`
+      : this.booted ? `${this.title} ended by itself` : `${this.title} did not boot`;
     return new LabError(
       emulatorFault ? 'VFRING_ERR_LAB_EMULATOR' : this.booted ? 'VFRING_ERR_LAB_GUEST_LOST' : 'VFRING_ERR_LAB_BOOT',
       `${what} (${cause})\n`
       + `${this.qemuErrors.trim() === '' ? '' : `  QEMU says:\n${tail(this.qemuErrors)}\n`}`
       + `  the end of the guest's kernel log:\n${tail(this.kernelLog)}`,
-      emulatorFault ? `run it again: this is a fault of QEMU, not of what it runs; the kernel log is ${consoleLog}`
-        : `the whole kernel log is ${consoleLog}`,
+      emulatorFault ? `run it again: this is a fault of QEMU, not of what it runs; the kernel log is ${this.logPath}`
+        : `the whole kernel log is ${this.logPath}`,
       exitStatus.lab, this.kernelLog);
   }
 
@@ -170,7 +183,7 @@ export class Emulator {
       await new Promise<void>((resolve) => {
         this.logFile.end(resolve);
       });
-      renameSync(this.logFile.path, consoleLog);
+      renameSync(this.logFile.path, this.logPath);
     }
   }
 }

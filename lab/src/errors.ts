@@ -13,8 +13,10 @@ export type LabErrorCode =
   | 'VFRING_ERR_LAB_ROOTFS'
   | 'VFRING_ERR_LAB_STANDSTILL'
   | 'VFRING_ERR_LAB_STOPPED'
+  | 'VFRING_ERR_LAB_SWITCHED_OFF'
   | 'VFRING_ERR_LAB_TIMEOUT'
-  | 'VFRING_ERR_LAB_USAGE';
+  | 'VFRING_ERR_LAB_USAGE'
+  | 'VFRING_ERR_LAB_WIRE';
 
 /** What is wrong and why, and what to do about it. */
 export class LabError extends Error {

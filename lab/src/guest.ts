@@ -11,8 +11,9 @@ import {LabError, exitStatus} from './errors.js';
 import {watchHeart} from './heartbeat.js';
 import {LineReader} from './line-reader.js';
 import {MarkerStream} from './marker-stream.js';
-import {buildDir, consoleLog} from './paths.js';
-import {prepare} from './prepare.js';
+import {type Link, netdevArguments, plugIn} from './network.js';
+import {buildDir} from './paths.js';
+import {type Prepared, prepare} from './prepare.js';
 import {say} from './progress.js';
 import type {PartName} from './project.js';
 import {noteRestart} from './restarts.js';
@@ -35,7 +36,17 @@ const bootFaults = new Set<string>(['VFRING_ERR_LAB_BOOT', 'VFRING_ERR_LAB_EMULA
 const standstillMs = 20_000;
 export const defaultTimeoutS = 1800;
 
+/** What makes a guest one of several hosts. */
+export interface HostIdentity {
+  name: string;
+  links: readonly Link[];
+}
+
 export interface BootOptions {
+  /** Only with a machine whose network is `site`. */
+  host?: HostIdentity;
+  /** What {@link prepare} returned, where it was called already. */
+  prepared?: Prepared;
   machine?: Partial<Machine>;
   /** Parts of the project to build anew when their sources changed; all by default. */
   parts?: readonly PartName[];
@@ -87,17 +98,19 @@ export class Guest {
 
   /** Boots a guest, or resumes it as it was saved after its last boot; when this resolves, the guest waits for jobs. */
   static async boot(options: BootOptions = {}): Promise<Guest> {
-    const prepared = await prepare(options.parts, options.signal, options.kernel);
+    const prepared = options.prepared ?? await prepare(options.parts, options.signal, options.kernel);
     const machine = {...defaultMachine, ...options.machine};
     const snapshot = Snapshot.of(prepared, machine);
     const deadline = performance.now() + (options.timeoutS ?? defaultTimeoutS) * 1000;
     for (let attempt = 1; ; attempt++) {
       const resume = snapshot.exists && options.cold !== true;
-      const guest = new Guest(Emulator.start(prepared, machine, resume ? snapshot.incoming : []));
+      const {host} = options;
+      const links = host?.links ?? [];
+      const guest = new Guest(Emulator.start(prepared, machine, [...netdevArguments(links), ...(resume ? snapshot.incoming : [])], host?.name));
       guest.limit(deadline, options);
       guest.watchHeart(options.standstillMs ?? standstillMs);
       try {
-        await guest.untilReady(snapshot, resume);
+        await guest.untilReady(snapshot, resume, links);
         return guest;
       } catch (error) {
         await guest.close();
@@ -109,7 +122,7 @@ export class Guest {
         } else if (error.code === 'VFRING_ERR_LAB_BOOT') {
           throw error;
         }
-        noteRestart(`${resume ? 'the saved machine was not resumed: ' : ''}${error.message.split('\n')[0]}`);
+        noteRestart(`${host === undefined ? '' : `${host.name}: `}${resume ? 'the saved machine was not resumed: ' : ''}${error.message.split('\n')[0]}`);
       }
     }
   }
@@ -123,7 +136,7 @@ export class Guest {
     this.heart = watchHeart(emulator.port('beat'), emulator.pid, limitMs, () => {
       void this.recordStandstill(limitMs).then(({file, woke}) => {
         emulator.lose(new LabError('VFRING_ERR_LAB_STANDSTILL',
-          `the guest stood still: no heartbeat, and no work for QEMU, for ${limitMs / 1000} s (an interrupt ${woke ? 'woke it' : 'did not wake it'})`,
+          `${emulator.title} stood still: no heartbeat, and no work for QEMU, for ${limitMs / 1000} s (an interrupt ${woke ? 'woke it' : 'did not wake it'})`,
           `run it again: this is a fault of QEMU, not of what it runs; what QEMU knew is in ${file}`, exitStatus.lab, this.consoleLog));
       });
     });
@@ -131,8 +144,8 @@ export class Guest {
 
   private async recordStandstill(limitMs: number): Promise<{file: string; woke: boolean}> {
     const {emulator} = this;
-    const file = path.join(buildDir, `standstill-${new Date().toISOString()}.log`);
-    say(`the guest has stood still for ${limitMs / 1000} s; recording what QEMU knows in ${file}`);
+    const file = path.join(buildDir, `standstill-${emulator.host === undefined ? '' : `${emulator.host}-`}${new Date().toISOString()}.log`);
+    say(`${emulator.title} has stood still for ${limitMs / 1000} s; recording what QEMU knows in ${file}`);
     const facts = await emulator.describe();
     let woke = false;
     emulator.port('beat').once('data', () => {
@@ -147,8 +160,8 @@ export class Guest {
   /** Ends the guest at `deadline` (of performance.now()) or when the caller's signal says so. */
   private limit(deadline: number, options: BootOptions): void {
     this.timer = setTimeout(() => {
-      const error = (): LabError => new LabError('VFRING_ERR_LAB_TIMEOUT', `the guest was ended after ${options.timeoutS ?? defaultTimeoutS} s`,
-        `if it was not hung, give it longer by --timeout; its kernel log, ${consoleLog}, ends with what each task waited for`, exitStatus.timeout, this.consoleLog);
+      const error = (): LabError => new LabError('VFRING_ERR_LAB_TIMEOUT', `${this.emulator.title} was ended after ${options.timeoutS ?? defaultTimeoutS} s`,
+        `if it was not hung, give it longer by --timeout; its kernel log, ${this.emulator.logPath}, ends with what each task waited for`, exitStatus.timeout, this.consoleLog);
       void this.emulator.logTasks().finally(() => this.emulator.lose(error()));
     }, deadline - performance.now());
     const onAbort = (): void => {
@@ -161,7 +174,7 @@ export class Guest {
     }
   }
 
-  private async untilReady(snapshot: Snapshot, resume: boolean): Promise<void> {
+  private async untilReady(snapshot: Snapshot, resume: boolean, links: readonly Link[]): Promise<void> {
     const {emulator} = this;
     const limitMs = resume ? resumeLimitMs : bootLimitMs;
     const timer = setTimeout(() => emulator.lose(emulator.lostError(`no sign of life after ${limitMs / 1000} s`)), limitMs);
@@ -173,7 +186,8 @@ export class Guest {
     emulator.port('console').on('data', watch);
     try {
       if (resume) {
-        await Promise.race([snapshot.resume(emulator), emulator.lost]);
+        await Promise.race([snapshot.load(emulator).then(() => plugIn(emulator, links)), emulator.lost]);
+        await Promise.race([emulator.monitor.execute('cont'), emulator.lost]);
       } else {
         await this.expect('waiting');
         await Promise.race([snapshot.save(emulator), emulator.lost]).catch((error: unknown) => {
@@ -182,6 +196,7 @@ export class Guest {
           }
           say(`cannot save the booted machine, so the next run will boot again: ${(error as Error).message}`);
         });
+        await Promise.race([plugIn(emulator, links), emulator.lost]);
       }
       emulator.port('control').write(`go ${Math.floor(Date.now() / 1000)}\n`);
       await this.expect('ready');
@@ -200,6 +215,16 @@ export class Guest {
   /** The guest's terminal. */
   get tty(): Duplex {
     return this.emulator.port('tty');
+  }
+
+  /** Where {@link consoleLog} is kept when the guest has ended. */
+  get logPath(): string {
+    return this.emulator.logPath;
+  }
+
+  /** Never resolves; rejects when the guest has ended, for whatever reason, with what is known about it. */
+  get lost(): Promise<never> {
+    return this.emulator.lost;
   }
 
   private async line(): Promise<string> {
@@ -286,6 +311,17 @@ export class Guest {
     await tar;
     renameSync(unpacked, dir);
     return true;
+  }
+
+  /** @param wire of a {@link Link}: its device loses its carrier, or gets it back */
+  async setLink(wire: string, up: boolean): Promise<void> {
+    await Promise.race([this.emulator.monitor.execute('set_link', {name: wire, up}), this.emulator.lost]);
+  }
+
+  /** Switches the machine off, as if its plug were pulled: what waits for it fails with `VFRING_ERR_LAB_SWITCHED_OFF`. */
+  async switchOff(): Promise<void> {
+    this.emulator.lose(new LabError('VFRING_ERR_LAB_SWITCHED_OFF', `${this.emulator.title} was switched off`, 'nothing: somebody asked for it'));
+    await this.close();
   }
 
   /** Ends the guest at once: nothing in it is meant to last. */

@@ -1,36 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// npm run lab: one command in a fresh emulated machine.
+// npm run lab: one command in a fresh emulated machine, or several on several.
 import {CommanderError} from 'commander';
 import {LabError, exitStatus} from './errors.js';
 import {Guest} from './guest.js';
-import {kernelFaults} from './kernel-log.js';
+import {runCommand, runShell, sayFaults, showPlainly} from './job.js';
 import {watchNpm} from './npm-watch.js';
-import {type LabOptions, parseOptions} from './options.js';
-import {consoleLog, resultsDir} from './paths.js';
+import {parseOptions} from './options.js';
+import {resultsDir} from './paths.js';
 import {say} from './progress.js';
 import {pruneRootfs} from './rootfs.js';
-import {readScript, scriptArgv} from './script.js';
-import {connectTerminal} from './terminal.js';
-
-async function runJob(guest: Guest, options: LabOptions): Promise<number> {
-  if (options.shell) {
-    const disconnect = connectTerminal(guest.tty);
-    try {
-      return await guest.shell(options.user, {
-        type: process.env['TERM'] ?? 'vt100', rows: process.stdout.rows || 24, columns: process.stdout.columns || 80,
-      });
-    } finally {
-      disconnect();
-    }
-  }
-  const argv = options.script === undefined ? options.argv : scriptArgv(readScript(options.script), options.argv);
-  const {status} = await guest.exec({
-    argv, user: options.user, collect: false,
-    onOutput: (stream, chunk) => process[stream].write(chunk),
-    ...(options.stdin ? {stdin: process.stdin} : {}),
-  });
-  return status;
-}
+import {runOnHosts} from './run-hosts.js';
 
 async function main(args: readonly string[]): Promise<number> {
   const options = parseOptions(args);
@@ -43,19 +22,19 @@ async function main(args: readonly string[]): Promise<number> {
     await pruneRootfs(stop.signal);
     return 0;
   }
+  if (options.hosts !== undefined) {
+    return await runOnHosts(options, options.hosts, stop.signal);
+  }
   const guest = await Guest.boot({
     machine: options.machine, parts: options.parts, cold: options.cold, timeoutS: options.timeoutS, signal: stop.signal,
   });
   try {
-    const status = await runJob(guest, options);
+    const status = options.shell ? await runShell(guest, options.user) : await runCommand(guest, options, showPlainly);
     await guest.fetchResults(resultsDir);
     return status;
   } finally {
     await guest.close();
-    const faults = kernelFaults(guest.consoleLog);
-    if (faults.length > 0) {
-      say(`the guest's kernel reports faults (${consoleLog}):\n${faults.slice(0, 20).map((line) => `  | ${line}`).join('\n')}`);
-    }
+    sayFaults('the guest', guest);
   }
 }
 

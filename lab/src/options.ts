@@ -3,10 +3,26 @@
 import {Command, CommanderError, InvalidArgumentError} from 'commander';
 import {LabError, exitStatus} from './errors.js';
 import {defaultTimeoutS} from './guest.js';
+import {hostName} from './network.js';
 import {type PartName, allParts} from './project.js';
 import {type Machine, defaultMachine} from './qemu.js';
+import {defaultCpus, maxHosts} from './site.js';
+import {type Impairment, parseImpairment} from './wire/impairment.js';
+
+/** What to run on one of several hosts. */
+export interface HostCommand {
+  host: string;
+  argv: string[];
+}
 
 export interface LabOptions {
+  /** Number of hosts, or undefined for the one guest without wires. */
+  hosts: number | undefined;
+  /** With hosts: what to run besides {@link argv}, which is for host1. */
+  commands: HostCommand[];
+  /** With hosts: what the wires do to frames of all PFs. */
+  wire: {impairment: Partial<Impairment>; seed?: number};
+
   user: string;
   shell: boolean;
   stdin: boolean;
@@ -39,16 +55,36 @@ function partList(text: string): PartName[] {
   return names as PartName[];
 }
 
+function wire(text: string): LabOptions['wire'] {
+  try {
+    return parseImpairment(text);
+  } catch (error) {
+    throw new InvalidArgumentError((error as Error).message);
+  }
+}
+
+/** Divides `ARG... --on HOST -- COMMAND... --on HOST -- COMMAND...`. */
+function splitCommands(args: readonly string[]): {head: string[]; commands: HostCommand[]} {
+  const starts = args.flatMap((word, index) => (word === '--on' && args[index + 2] === '--' ? [index] : []));
+  return {
+    head: args.slice(0, starts[0]),
+    commands: starts.map((start, index) => ({host: args[start + 1]!, argv: args.slice(start + 3, starts[index + 1])})),
+  };
+}
+
 function program(): Command {
   return new Command('npm run lab --')
-    .usage('[options] -- COMMAND [ARGUMENT...]')
+    .usage('[options] -- COMMAND [ARGUMENT...] [--on HOST -- COMMAND [ARGUMENT...]]...')
     .description('Boots the emulated machine, runs COMMAND in it with the project built and installed, and exits with its status.')
+    .option('--hosts <n>', `as many machines, host1, host2 ..., with a wire for the first PFs of all, one for the second ones, and a network for ssh; COMMAND runs on host1 (1 to ${maxHosts})`, number(1, maxHosts))
+    .option('--on <host>', 'with --hosts: `--on host2 -- COMMAND` behind all else, as often as wanted, runs more on that host; hosts run side by side, the commands of one host in turn')
+    .option('--wire <faults>', 'with --hosts: loss=1%,duplicate=1%,reorder=1%,delay=5ms,seed=1, each as wanted, for every frame between the hosts', wire)
     .option('--user <name>', 'run as this user of the guest (root or mpi)', 'root')
     .option('--shell', 'an interactive shell instead of COMMAND (Ctrl-] ends the guest)', false)
     .option('--script <file>', 'copy a script of this machine into the guest and run it; COMMAND is its arguments')
     .option('--stdin', 'pass standard input on to COMMAND instead of /dev/null', false)
-    .option('--pfs <n>', 'number of PFs (82576), all on one wire', number(0, 8), defaultMachine.pfs)
-    .option('--cpus <n>', 'virtual processors; more than the machine has make MPI very slow', number(1, 64), defaultMachine.cpus)
+    .option('--pfs <n>', 'number of PFs (82576); of one machine all are on one wire', number(0, 8), defaultMachine.pfs)
+    .option('--cpus <n>', `virtual processors; more than the machine has make MPI very slow (default: ${defaultMachine.cpus}; with --hosts, an equal share of this computer's)`, number(1, 64))
     .option('--cpu <model>', "QEMU's name of the processor model", defaultMachine.cpu)
     .option('--memory <mib>', 'memory of the guest in MiB', number(512, 1 << 20), defaultMachine.memoryMiB)
     .option('--no-iommu', 'a machine without an IOMMU')
@@ -61,8 +97,9 @@ function program(): Command {
     .argument('[command...]')
     .passThroughOptions()
     .addHelpText('after', `
-Exit status: that of COMMAND; ${exitStatus.usage} wrong usage, ${exitStatus.timeout} timeout, ${exitStatus.lab} the lab itself failed, 130 Ctrl-C.
-Files that COMMAND leaves in /results are copied to build/lab/results, the kernel log to build/lab/console.log.`);
+Exit status: that of COMMAND (of several, the first that is not 0); ${exitStatus.usage} wrong usage, ${exitStatus.timeout} timeout, ${exitStatus.lab} the lab itself failed, 130 Ctrl-C.
+Files that COMMAND leaves in /results are copied to build/lab/results, the kernel log to build/lab/console.log;
+with --hosts to build/lab/results/HOST and build/lab/console-HOST.log.`);
 }
 
 /**
@@ -75,15 +112,37 @@ export function parseOptions(args: readonly string[], quiet = false): LabOptions
   if (quiet) {
     command.configureOutput({writeErr: () => undefined, writeOut: () => undefined});
   }
-  command.parse([...args], {from: 'user'});
+  const {head, commands} = splitCommands(args);
+  // Where there are no hosts, `--on` is a word of the command like any other.
+  const severalHosts = head.slice(0, head.includes('--') ? head.indexOf('--') : head.length).some((word) => /^--hosts(=|$)/.test(word));
+  command.parse(severalHosts ? head : [...args], {from: 'user'});
   const values = command.opts();
+  const hosts = values['hosts'] as number | undefined;
   const usage = (message: string): LabError =>
     new LabError('VFRING_ERR_LAB_USAGE', message, 'see npm run lab -- --help', exitStatus.usage);
   const modes = [values['shell'], values['script'] !== undefined, values['prune']].filter(Boolean).length;
   if (modes > 1) {
     throw usage('--shell, --script and --prune exclude each other');
   }
-  if (command.args.length === 0 && modes === 0) {
+  if (hosts === undefined && (values['on'] !== undefined || values['wire'] !== undefined)) {
+    throw usage('--on and --wire are for --hosts');
+  }
+  if (hosts !== undefined && values['on'] !== undefined) {
+    throw usage('--on needs a host and a command behind it: --on host2 -- COMMAND');
+  }
+  if (hosts !== undefined && values['prune']) {
+    throw usage('--hosts and --prune exclude each other');
+  }
+  for (const {host, argv} of severalHosts ? commands : []) {
+    const known = Array.from({length: hosts!}, (_, index) => hostName(index + 1));
+    if (!known.includes(host)) {
+      throw usage(`there is no ${host}; hosts are ${known.join(', ')}`);
+    }
+    if (argv.length === 0) {
+      throw usage(`no command given for ${host}`);
+    }
+  }
+  if (command.args.length === 0 && modes === 0 && !(severalHosts && commands.length > 0)) {
     throw usage('no command given: npm run lab -- -- COMMAND [ARGUMENT...], or --shell');
   }
   if (command.args.length > 0 && (values['shell'] || values['prune'])) {
@@ -93,12 +152,16 @@ export function parseOptions(args: readonly string[], quiet = false): LabOptions
     throw usage('--no-iommu leaves nothing that --no-intremap could be about');
   }
   return {
+    hosts,
+    commands: severalHosts ? commands : [],
+    wire: values['wire'] ?? {impairment: {}},
     user: values['user'],
     shell: values['shell'],
     stdin: values['stdin'],
     script: values['script'],
     machine: {
-      pfs: values['pfs'], cpus: values['cpus'], cpu: values['cpu'], memoryMiB: values['memory'], iommu: values['iommu'],
+      pfs: values['pfs'], network: hosts === undefined ? 'own' : 'site',
+      cpus: values['cpus'] ?? (hosts === undefined ? defaultMachine.cpus : defaultCpus(hosts)), cpu: values['cpu'], memoryMiB: values['memory'], iommu: values['iommu'],
       intremap: values['intremap'], append: values['append'],
     },
     parts: values['parts'],

@@ -8,7 +8,9 @@ export const projectDir = fileURLToPath(new URL('../..', import.meta.url)).repla
 export const labDir = path.join(projectDir, 'lab');
 /** What depends on the project's sources: cheap to make again. */
 export const buildDir = path.join(projectDir, 'build', 'lab');
-export const consoleLog = path.join(buildDir, 'console.log');
+/** @param host name of one of several hosts */
+export const consoleLogOf = (host?: string): string => path.join(buildDir, host === undefined ? 'console.log' : `console-${host}.log`);
+export const consoleLog = consoleLogOf();
 export const resultsDir = path.join(buildDir, 'results');
 
 /** What depends on Debian only: dear, so it outlives a checkout. */

@@ -4,8 +4,13 @@ import path from 'node:path';
 import type {BootFiles} from './boot-files.js';
 
 export interface Machine {
-  /** Number of 82576 PFs, all on one wire. */
+  /** Number of 82576 PFs. */
   pfs: number;
+  /**
+   * `own`: the PFs are there from the start, on one wire inside QEMU. `site`: there are empty slots for what distinguishes
+   * one of several hosts (network.ts), so that one saved machine serves them all.
+   */
+  network: 'own' | 'site';
   /** Whether there is an IOMMU at all. */
   iommu: boolean;
   /** Whether the IOMMU remaps interrupts; without, MSIs of VFs are not isolated. */
@@ -19,7 +24,7 @@ export interface Machine {
 }
 
 export const defaultMachine: Machine = {
-  pfs: 2, iommu: true, intremap: true, append: '', memoryMiB: 3072, cpus: 2, cpu: 'Nehalem,+rdrand',
+  pfs: 2, network: 'own', iommu: true, intremap: true, append: '', memoryMiB: 3072, cpus: 2, cpu: 'Nehalem,+rdrand',
 };
 
 /** Inherited file descriptors of QEMU that are sockets to us. */
@@ -28,6 +33,9 @@ export type Port = keyof typeof fds;
 
 /** What the guest sees as virtio-serial ports 1, 2, ...; its session knows them by these numbers. */
 const serialPorts: readonly Port[] = ['control', 'stdout', 'stderr', 'stdin', 'results', 'beat'];
+
+/** A PCIe slot of the machine; PFs have the first ones, in their order. */
+export const slotName = (index: number): string => `rp${index}`;
 
 /** No PF may sit on the root bus: SR-IOV needs bus numbers of its own, and a port each gives groups of their own. */
 const maxPfs = 8;
@@ -69,11 +77,17 @@ export function qemuArguments(machine: Machine, images: Images, share: string, t
   const ports = serialPorts.flatMap((name, index) => [
     '-device', `virtserialport,bus=ports.0,nr=${index + 1},chardev=${name},name=${name}`,
   ]);
-  const pfs = Array.from({length: machine.pfs}, (_, index) => [
-    '-netdev', `hubport,id=wire${index},hubid=0`,
-    '-device', `pcie-root-port,id=rp${index},bus=pcie.0,chassis=${index + 1},slot=${index + 1}`,
-    '-device', `igb,bus=rp${index},netdev=wire${index},mac=52:54:00:25:76:0${index},romfile=`,
-  ]).flat();
+  const slot = (index: number): string[] => [
+    '-device', `pcie-root-port,id=${slotName(index)},bus=pcie.0,chassis=${index + 1},slot=${index + 1}`,
+  ];
+  const pfs = machine.network === 'site'
+    // One more for the management network.
+    ? Array.from({length: machine.pfs + 1}, (_, index) => slot(index)).flat()
+    : Array.from({length: machine.pfs}, (_, index) => [
+      '-netdev', `hubport,id=wire${index},hubid=0`,
+      ...slot(index),
+      '-device', `igb,bus=${slotName(index)},netdev=wire${index},mac=52:54:00:25:76:0${index},romfile=`,
+    ]).flat();
   return [
     // 512 MiB for translated code: with the default, MPI programs get translated again and again.
     '-accel', 'tcg,thread=multi,tb-size=512',

@@ -36,8 +36,8 @@ export class Snapshot {
     return ['-incoming', `file:${this.file}`];
   }
 
-  /** Lets a machine that was started with {@link incoming} run from where it was saved. */
-  async resume(emulator: Emulator): Promise<void> {
+  /** Waits until a machine that was started with {@link incoming} is as it was saved, and can be told to `cont`. */
+  async load(emulator: Emulator): Promise<void> {
     emulator.addToLog(readFileSync(`${this.path}.log`, 'latin1'));
     const now = new Date();
     utimesSync(this.path, now, now);
@@ -48,7 +48,6 @@ export class Snapshot {
       }
       await sleep(5);
     }
-    await emulator.monitor.execute('cont');
   }
 
   /** Saves a machine that waits, and lets it go on. */

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What distinguishes one of several hosts: its network devices, plugged in when the saved machine, which is the same for all, has been loaded.
+import type {Emulator} from './emulator.js';
+import {slotName} from './qemu.js';
+
+/** The wire of ssh and whatever else is no test traffic. */
+export const managementWire = 'mgmt';
+/** The wire that the PFs number `index` of all hosts are on. */
+export const wireOfPf = (index: number): string => `pf${index}`;
+
+/** A network device and the cable from it to a wire. */
+export interface Link {
+  wire: string;
+  driver: 'igb' | 'virtio-net-pci';
+  mac: string;
+  slot: string;
+  /** UNIX socket of the wire's end; relative to QEMU's working folder, whose name may be long. */
+  socket: string;
+}
+
+const hex = (value: number): string => value.toString(16).padStart(2, '0');
+export const pfMac = (host: number, pf: number): string => `52:54:00:25:${hex(0x70 + host)}:${hex(pf)}`;
+export const managementMac = (host: number): string => `52:54:00:99:00:${hex(host)}`;
+export const managementAddress = (host: number): string => `10.99.0.${host}`;
+export const hostName = (host: number): string => `host${host}`;
+
+/**
+ * @param host its number, from 1 on
+ * @param socketOf where the wire of that name listens for this host
+ */
+export function linksOf(host: number, pfs: number, socketOf: (wire: string) => string): Link[] {
+  const devices = Array.from({length: pfs}, (_, index): Omit<Link, 'slot' | 'socket'> => ({wire: wireOfPf(index), driver: 'igb', mac: pfMac(host, index)}));
+  return [...devices, {wire: managementWire, driver: 'virtio-net-pci' as const, mac: managementMac(host)}]
+    .map((device, index) => ({...device, slot: slotName(index), socket: socketOf(device.wire)}));
+}
+
+/** Arguments of QEMU that connect it to the wires; no part of what a saved machine must agree in. */
+export function netdevArguments(links: readonly Link[]): string[] {
+  return links.flatMap(({wire, socket}) => ['-netdev', `stream,id=${wire},server=off,addr.type=unix,addr.path=${socket.replaceAll(',', ',,')}`]);
+}
+
+/** The machine may run or stand; a guest that runs finds the devices a moment later. */
+export async function plugIn(emulator: Emulator, links: readonly Link[]): Promise<void> {
+  for (const {wire, driver, mac, slot} of links) {
+    await emulator.monitor.execute('device_add', {driver, id: `nic-${wire}`, bus: slot, netdev: wire, mac, romfile: ''});
+  }
+}

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Several guests as hosts of one site: wires between their PFs, a network for ssh, one saved machine for all. Test drivers import this.
+import {readFileSync} from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import {LabError} from './errors.js';
+import {type BootOptions, Guest, type Job, type JobResult} from './guest.js';
+import {hostName, linksOf, managementAddress, managementWire, wireOfPf} from './network.js';
+import {labDir} from './paths.js';
+import {prepare} from './prepare.js';
+import {type Machine, defaultMachine} from './qemu.js';
+import {noteRestart} from './restarts.js';
+import {scriptArgv} from './script.js';
+import {Snapshot} from './snapshot.js';
+import {makeSshKey} from './ssh-keys.js';
+import {Wires} from './wires.js';
+
+export const maxHosts = 4;
+
+/** How many processors each of `hosts` guests has, where nobody says it: more than the machine has make MPI very slow. */
+export const defaultCpus = (hosts: number, processors = os.availableParallelism()): number => Math.max(1, Math.floor(processors / hosts));
+
+export interface SiteOptions extends Omit<BootOptions, 'host' | 'prepared' | 'kernel' | 'machine'> {
+  /** 1 to {@link maxHosts}. */
+  hosts: number;
+  machine?: Partial<Omit<Machine, 'network'>>;
+  /** Of what the wires do at random. */
+  seed?: number;
+}
+
+export class Host {
+  private off = false;
+
+  constructor(private readonly site: Site, readonly number: number, readonly guest: Guest) {
+    guest.lost.catch((error: unknown) => {
+      if (!this.off) {
+        site.fail(error as Error);
+      }
+    });
+  }
+
+  get name(): string {
+    return hostName(this.number);
+  }
+
+  /** On the management network. */
+  get address(): string {
+    return managementAddress(this.number);
+  }
+
+  /** Whether it was switched off on purpose. */
+  get isOff(): boolean {
+    return this.off;
+  }
+
+  /** Runs one job to its end, as {@link Guest.exec}; fails also when another host or the wires have failed meanwhile. */
+  async exec(job: Job): Promise<JobResult> {
+    return await Promise.race([this.guest.exec(job), this.site.failed]);
+  }
+
+  /** Pulls the plug: QEMU is killed. The site goes on; what runs on this host fails with `VFRING_ERR_LAB_SWITCHED_OFF`. */
+  async switchOff(): Promise<void> {
+    this.off = true;
+    await this.guest.switchOff();
+  }
+
+  /** Takes the carrier from the PF, or gives it back: the PF's driver sees its link go. */
+  async setCarrier(pf: number, up: boolean): Promise<void> {
+    await this.guest.setLink(wireOfPf(pf), up);
+  }
+}
+
+export class Site {
+  readonly hosts: Host[] = [];
+  /** Never resolves; rejects when a host was lost that nobody switched off, or the process of the wires. */
+  readonly failed: Promise<never>;
+  fail!: (error: Error) => void;
+  private closing = false;
+
+  private constructor(readonly wires: Wires) {
+    this.failed = new Promise((_, reject) => {
+      this.fail = (error) => {
+        if (!this.closing) {
+          reject(error);
+        }
+      };
+    });
+    this.failed.catch(() => undefined);
+    wires.lost.catch((error: unknown) => this.fail(error as Error));
+  }
+
+  /** When this resolves, every host waits for jobs, and root and mpi reach each from each by ssh. */
+  static async start(options: SiteOptions): Promise<Site> {
+    const {hosts: count} = options;
+    if (!Number.isInteger(count) || count < 1 || count > maxHosts) {
+      throw new RangeError(`a site has 1 to ${maxHosts} hosts`);
+    }
+    const machine: Machine = {...defaultMachine, cpus: defaultCpus(count), ...options.machine, network: 'site'};
+    const numbers = Array.from({length: count}, (_, index) => index + 1);
+    const wireNames = [...Array.from({length: machine.pfs}, (_, index) => wireOfPf(index)), managementWire];
+    const [prepared, wires] = await Promise.all([
+      prepare(options.parts, options.signal), Wires.start(numbers.map(hostName), wireNames, options.seed),
+    ]);
+    const site = new Site(wires);
+    try {
+      const boot = async (number: number): Promise<void> => {
+        const links = linksOf(number, machine.pfs, (wire) => wires.socketOf(hostName(number), wire));
+        const guest = await Guest.boot({...options, machine, prepared, host: {name: hostName(number), links}});
+        site.hosts[number - 1] = new Host(site, number, guest);
+      };
+      // The first one saves the machine that the others resume.
+      const first = Snapshot.of(prepared, machine).exists && options.cold !== true ? 0 : 1;
+      for (const number of numbers.slice(0, first)) {
+        await boot(number);
+      }
+      await allOf(numbers.slice(first).map(boot));
+      await site.join(machine.pfs);
+    } catch (error) {
+      await site.close();
+      throw error;
+    }
+    return site;
+  }
+
+  /** @param which number or name */
+  host(which: number | string): Host {
+    const host = this.hosts.find(({number, name}) => number === which || name === which);
+    if (host === undefined) {
+      throw new RangeError(`there is no host ${which}; hosts are ${this.hosts.map(({name}) => name).join(', ')}`);
+    }
+    return host;
+  }
+
+  /** Runs the same job on every host that is on, at once. */
+  async execOnAll(job: Job): Promise<JobResult[]> {
+    return await allOf(this.hosts.filter(({isOff}) => !isOff).map((host) => host.exec(job)));
+  }
+
+  /** Ends all of them at once. */
+  async close(): Promise<void> {
+    this.closing = true;
+    await Promise.all(this.hosts.filter((host) => host !== undefined).map(({guest}) => guest.close()));
+    await this.wires.close();
+  }
+
+  private async join(pfs: number): Promise<void> {
+    const userKey = makeSshKey();
+    const hostKeys = this.hosts.map(makeSshKey);
+    const knownHosts = this.hosts.map(({name, address}, index) => `${name},${address} ${hostKeys[index]!.public}\n`).join('');
+    const script = readFileSync(path.join(labDir, 'hosts/join.sh'), 'utf8');
+    await allOf(this.hosts.map(async (host, index) => {
+      const args = [host.number, this.hosts.length, pfs, Date.now() / 1000, hostKeys[index]!.secret, userKey.secret, `${userKey.public}\n`, knownHosts];
+      const {status, stdout, stderr} = await host.exec({argv: scriptArgv(script, args.map(String))});
+      if (status !== 0) {
+        throw new LabError('VFRING_ERR_LAB_BOOT', `${host.name} could not be set up (status ${status}): ${stdout}${stderr}`, `its kernel log is ${host.guest.logPath}`);
+      }
+    }));
+  }
+}
+
+/** As Promise.all, but waits for the others before it fails, so that nothing is left that nobody waits for. */
+async function allOf<T>(work: readonly Promise<T>[]): Promise<T[]> {
+  await Promise.allSettled(work);
+  return await Promise.all(work);
+}
+
+/** As withGuest(): starts a site, does `work`, ends it; once more in another site when a guest stood still. */
+export async function withSite<T>(options: SiteOptions, work: (site: Site) => Promise<T>): Promise<T> {
+  for (let again = false; ; again = true) {
+    const site = await Site.start(options);
+    try {
+      return await work(site);
+    } catch (error) {
+      if (again || !(error instanceof LabError) || error.code !== 'VFRING_ERR_LAB_STANDSTILL') {
+        throw error;
+      }
+      noteRestart(`${error.message} (${error.remedy})`);
+    } finally {
+      await site.close();
+    }
+  }
+}
