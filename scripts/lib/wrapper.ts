@@ -37,6 +37,14 @@ if [ "$(id -u)" -eq 0 ]; then
     fi
 fi`;
 
+/**
+ * node opens its debugger at SIGUSR1, for every user of the machine, until the program's first
+ * line listens for that signal (control/src/signals.ts). It sets its own handler whatever
+ * disposition it inherits, and only newer releases have an option against it: so the debugger
+ * gets an address that no machine has (RFC 5737). node says that it failed, and goes on.
+ */
+const NO_DEBUGGER = ' --inspect-port=192.0.2.1:9229';
+
 /** @param script below lib/vfring/control/src */
 export function wrapper(script: string, { flags = '', confined = false }: WrapperOptions = {}): string {
   return `#!/bin/sh
@@ -46,6 +54,6 @@ if ! command -v node >/dev/null 2>&1; then
     echo "$(basename -- "$0"): node was not found in PATH; install nodejs (20 or later)" >&2
     exit 69
 fi${confined ? CONFINE : ''}
-exec ${confined ? '$setpriv ' : ''}node${flags} "$here/../lib/vfring/control/src/${script}" "$@"
+exec ${confined ? '$setpriv ' : ''}node${NO_DEBUGGER}${flags} "$here/../lib/vfring/control/src/${script}" "$@"
 `;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** vfringd as its script starts it for root: what it holds, and that it can do its work with that. */
+/** The scripts that start the programs: what vfringd holds for root, and that it can do its work with that; node's debugger. */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { chmodSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -141,4 +141,21 @@ test('a daemon that was started otherwise says what it holds too much', () => {
   const { status, stderr } = spawnSync(process.execPath, ['--import', 'tsx', join(root, 'control/src/daemon/main.ts'), '--config', '/nonexistent'], { cwd: root, encoding: 'utf8' });
   expect(status).toBe(78);
   expect(stderr.includes('capabilities that it does not need')).toBe(process.getuid?.() === 0);
+});
+
+test('a program that does not listen for SIGUSR1 yet opens no debugger at it', async () => {
+  const dir = tempDir();
+  mkdirSync(join(dir, 'lib/vfring/control/src'), { recursive: true });
+  mkdirSync(join(dir, 'bin'));
+  writeFileSync(join(dir, 'lib/vfring/control/src/early.mjs'), 'process.stdout.write("up"); setInterval(() => {}, 1000);\n');
+  writeFileSync(join(dir, 'bin/early'), wrapper('early.mjs'), { mode: 0o755 });
+  const child = spawn(join(dir, 'bin/early'), { stdio: ['ignore', 'pipe', 'pipe'] });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  child.stdout.once('data', () => child.kill('SIGUSR1'));
+  const said = await new Promise<string>((resolve, reject) => {
+    child.stderr.once('data', (chunk: Buffer) => resolve(chunk.toString()));
+    child.once('exit', (code, signal) => reject(new Error(`ended: ${signal ?? code}`)));
+  });
+  expect(said).toMatch(/^Starting inspector on .* failed/);
+  expect(child.exitCode ?? child.signalCode).toBeNull();
 });
