@@ -26,14 +26,17 @@ kernel=$(cd "$tree/usr/src" && ls -d linux-headers-*-amd64 | tail -1)
 kernel=${kernel#linux-headers-}
 image=$tree/image-$kernel
 if [ ! -d "$image" ]; then
-	# Unpacked, not installed: its scripts would make an initramfs.
-	in_tree sh -c 'cd /tmp && apt-get -q update && apt-get -q download "$1"' sh "linux-image-$kernel" >>"$tree.log" 2>&1 || {
+	# Unpacked, not installed: its scripts would make an initramfs. Newer kernels
+	# are in several packages, on which that of the image depends.
+	in_tree sh -c 'rm -rf /tmp/image && mkdir /tmp/image && cd /tmp/image && apt-get -q update && apt-get -q download "linux-image-$1" &&
+		dpkg -f linux-image-*.deb Depends | grep -oE "linux-(base|binary|modules)-[^ ,]*" | sort -u | xargs -r apt-get -q download' \
+		sh "$kernel" >>"$tree.log" 2>&1 || {
 		tail -5 "$tree.log" >&2
 		echo "E: the archive has no linux-image-$kernel (any more); remove $tree and run again" >&2
 		exit 1
 	}
 	rm -rf "$image.new" "$tree"/image-*
-	in_tree sh -c 'dpkg -x /tmp/linux-image-*.deb "$1" && rm /tmp/linux-image-*.deb' sh "/image-$kernel.new"
+	in_tree sh -c 'for package in /tmp/image/*.deb; do dpkg -x "$package" "$1" || exit; done && rm -r /tmp/image' sh "/image-$kernel.new"
 	# usr/lib in releases whose packages know that /lib is a link
 	[ -d "$image.new/lib" ] || ln -s usr/lib "$image.new/lib"
 	in_tree sh -c 'find "$1" -name "*.ko.xz" -exec xz -d {} +' sh "/image-$kernel.new/lib/modules/$kernel"
@@ -63,7 +66,9 @@ in_tree depmod -b /mnt/uio_vf/stage "$kernel"
 rm -rf "$output"
 mkdir -p "$output/modules"
 cp -r "$staged" "$output/modules/"
-cp "$image/boot/vmlinuz-$kernel" "$output/vmlinuz"
+vmlinuz=$image/boot/vmlinuz-$kernel
+[ -e "$vmlinuz" ] || vmlinuz=$image/lib/modules/$kernel/vmlinuz # where newer packages have it
+cp "$vmlinuz" "$output/vmlinuz"
 umount "$tree/mnt/uio_vf"
 rm -rf "$out"
 echo "$output: Linux $kernel"
