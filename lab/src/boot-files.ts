@@ -9,13 +9,14 @@ import {moduleLoadOrder} from './modules-dep.js';
 import {buildDir, labDir} from './paths.js';
 import type {Rootfs} from './rootfs.js';
 
+/** What the initramfs needs to mount the root. */
+const wantedModules = ['virtio_blk', 'erofs', 'overlay'];
 /**
- * What the initramfs needs to mount the root. crc32c_generic comes first: erofs asks for
- * that algorithm by name when it is loaded, which modules.dep does not tell.
+ * Needed as well, where the kernel has them for modules; loaded first. Up to Debian 13's, erofs
+ * asks for crc32c by name when it is loaded, which modules.dep does not tell. The others are
+ * built into Debian 13's.
  */
-const wantedModules = ['crc32c_generic', 'virtio_blk', 'erofs', 'overlay'];
-/** Needed as well, but built into the kernel of Debian 13. */
-const modulesOfSome = ['virtio_pci', 'virtio_console'];
+const modulesOfSome = ['crc32c_generic', 'virtio_pci', 'virtio_console'];
 
 /** A kernel to boot instead of Debian's. */
 export interface OwnKernel {
@@ -77,7 +78,7 @@ async function makeInitramfs(rootfs: Rootfs, modules: string, wanted: readonly s
     copyFileSync(path.join(labDir, 'guest', unit), path.join(tree, 'units', unit));
   }
   const dep = readFileSync(path.join(modules, 'modules.dep'), 'utf8');
-  const order = moduleLoadOrder(dep, [...wanted, ...modulesOfSome.filter((name) => wanted.length > 0 && dep.includes(`/${name}.ko`))]);
+  const order = moduleLoadOrder(dep, [...modulesOfSome.filter((name) => wanted.length > 0 && dep.includes(`/${name}.ko`)), ...wanted]);
   for (const module of order) {
     copyFileSync(path.join(modules, module), path.join(tree, 'modules', path.basename(module)));
   }
