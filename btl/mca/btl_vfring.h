@@ -64,11 +64,12 @@ typedef struct mca_btl_vfring_op_t {
     uint64_t to;
     size_t left;        /**< bytes the wire has not got yet */
     struct btl_vfring_handle handle; /**< of the peer's memory */
-    uint32_t num_at_wire;
+    uint32_t num_at_wire; /**< frames whose acknowledgement it waits for */
     bool queued;        /**< in the endpoint's queue */
     struct btl_vfring_region *region; /**< of a get that is under way: where its bytes go */
     bool by_peer;       /**< a peer's get */
     bool zero_copy;     /**< worth registering */
+    bool in_order;      /**< over when its bytes need the caller's memory no more; what follows comes after them */
     bool cancelled;     /**< the caller is not told of its end */
     int status;
     struct vfring_reg *piece; /**< from piece_begin to piece_end is registered, or is copied */
@@ -92,7 +93,7 @@ typedef struct mca_btl_vfring_frag_t {
     bool failed;      /* what it is told then: the peer is lost */
     uint8_t buffer_kind; /* 0: it has a slot; else a buffer, see btl_vfring_queue.c */
     uint32_t left;    /* in a queue, with a buffer: bytes that have not got a slot yet */
-    mca_btl_vfring_op_t *op; /* it carries a part of this one; NULL: a message */
+    mca_btl_vfring_op_t *op; /* it carries a part of this one, or of one of btl_vfring_rdma.c that stands for it; NULL: a message */
     struct vfring_reg *reg;  /* memory that the VF may read for it */
 } mca_btl_vfring_frag_t;
 

@@ -79,6 +79,7 @@ int btl_vfring_put(struct mca_btl_base_module_t *btl, struct mca_btl_base_endpoi
             .left = size,
             .handle = *(const struct btl_vfring_handle *) remote_handle,
             .zero_copy = module->reg_cache && size >= mca_btl_vfring_component.zero_copy_min,
+            .in_order = ((const struct btl_vfring_handle *) remote_handle)->flags & BTL_VFRING_HANDLE_WRITTEN,
             .cbfunc = cbfunc,
             .context = cbcontext,
             .cbdata = cbdata,

@@ -11,8 +11,11 @@
  * message may be larger than what a process may pin.
  *
  * A put is complete when its last frame was acknowledged, for frames are placed
- * before they are acknowledged: it is complete at the other side too. A get is
- * complete when all its bytes have come; the wire delivers each frame once.
+ * before they are acknowledged: it is complete at the other side too. Where the
+ * memory's owner hears of it by a message that follows, as from pml/ob1, frames
+ * that were copied need not be waited for; of a large put the end is copied, so
+ * that the acknowledgements of the rest come meanwhile. A get is complete when all
+ * its bytes have come; the wire delivers each frame once.
  */
 #include "btl_vfring.h"
 
@@ -38,6 +41,9 @@
 #define OPS_AT_START 32u
 /** As many as have a number: what is open is what the layers above asked for. */
 #define MAX_REGIONS (UINT32_MAX - 255u)
+
+/* Stands in mca_btl_vfring_frag_t.op for one that does not wait for the frame. */
+static mca_btl_vfring_op_t nobody_waits;
 
 static mca_btl_vfring_op_t *op_make(mca_btl_vfring_module_t *module)
 {
@@ -164,14 +170,18 @@ static bool send_frame(mca_btl_vfring_module_t *module, mca_btl_vfring_op_t *op,
 {
     mca_btl_vfring_frag_t *frag = btl_vfring_frag_get_bulk(module, op->endpoint, BULK_RESERVE_SHARE);
     struct btl_vfring_place *place;
-    struct vfring_reg *reg;
-    uint64_t iova;
+    struct vfring_reg *reg = NULL;
+    uint64_t iova = 0;
     uint32_t bytes;
+    size_t end; /* so much of what is left need not be waited for */
 
     if (!frag) {
         return false;
     }
-    reg = piece_for(module, op, &iova);
+    end = op->in_order ? mca_btl_vfring_component.zero_copy_min : 0;
+    if (op->left > end) {
+        reg = piece_for(module, op, &iova);
+    }
     bytes = module->max_payload - (uint32_t) sizeof(*place);
     if (bytes > op->left) {
         bytes = (uint32_t) op->left;
@@ -186,8 +196,7 @@ static bool send_frame(mca_btl_vfring_module_t *module, mca_btl_vfring_op_t *op,
     frag->op = op;
     frag->frame.tag = 0;
     frag->frame.unordered = true;
-    /* Whoever waits for a put waits for its acknowledgement: that is not to wait as well. */
-    frag->frame.msg = bytes == op->left && op->cbfunc ? BTL_VFRING_MSG_LAST : BTL_VFRING_MSG_PLACE;
+    frag->frame.msg = BTL_VFRING_MSG_PLACE;
     frag->frame.inline_bytes = sizeof(*place);
     if (reg && bytes >= GATHER_MIN_BYTES) {
         frag->frame.gather_bytes = bytes;
@@ -200,9 +209,18 @@ static bool send_frame(mca_btl_vfring_module_t *module, mca_btl_vfring_op_t *op,
         frag->frame.inline_bytes += bytes;
         frag->frame.gather_bytes = 0;
         module->rdma_stats.bytes_copied += bytes;
+        if (op->in_order) {
+            frag->op = &nobody_waits;
+        }
+    }
+    if (frag->op == op) {
+        op->num_at_wire++;
+        /* Whoever waits for a put waits for its acknowledgement: that is not to wait as well. */
+        if (op->cbfunc && op->left - bytes <= end) {
+            frag->frame.msg = BTL_VFRING_MSG_LAST;
+        }
     }
     frag->in_flight = true;
-    op->num_at_wire++;
     if (vfring_wire_send(module->wire, op->endpoint->peer, &frag->frame, now_ns)) {
         frag->in_flight = false;
         op->status = OPAL_ERR_UNREACH;
@@ -231,6 +249,9 @@ void btl_vfring_place_done(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_
         frag->reg = NULL;
     }
     btl_vfring_frag_put(module, frag);
+    if (op == &nobody_waits) {
+        return; /* of a peer that is lost all hear by other ways */
+    }
     if (OPAL_UNLIKELY(status)) {
         op->cancelled |= status == -ECANCELED;
         op->status = OPAL_ERR_UNREACH;

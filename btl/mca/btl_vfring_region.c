@@ -95,6 +95,9 @@ struct btl_vfring_region *btl_vfring_region_add(struct btl_vfring_regions *table
     region = table->free_head;
     table->free_head = region->next_free;
     region->handle.nonce = nonce;
+    region->handle.flags = (access & (BTL_VFRING_REMOTE_READ | BTL_VFRING_REMOTE_WRITE)) == BTL_VFRING_REMOTE_WRITE
+                               ? BTL_VFRING_HANDLE_WRITTEN
+                               : 0;
     region->begin = (uintptr_t) base;
     region->bytes = bytes;
     region->peer = peer;

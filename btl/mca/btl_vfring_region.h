@@ -21,7 +21,7 @@
 #define BTL_VFRING_MSG_PLACE 1u  /**< struct btl_vfring_place, then bytes to put there */
 #define BTL_VFRING_MSG_GET 2u    /**< struct btl_vfring_get: place these bytes here */
 #define BTL_VFRING_MSG_PROBE 3u  /**< zeros: do frames of this length arrive? */
-#define BTL_VFRING_MSG_LAST 6u   /**< as PLACE, the last of a put: the sender waits for the acknowledgement */
+#define BTL_VFRING_MSG_LAST 6u   /**< as PLACE, the last of a put that waits for its acknowledgement */
 
 /**
  * Gets that a process has under way at another at a time; it keeps more to
@@ -53,10 +53,17 @@ _Static_assert(sizeof(struct btl_vfring_get) == 48, "on the wire");
 /** Goes to peers by way of the PML; Open MPI's mca_btl_base_registration_handle_t. */
 struct btl_vfring_handle {
     uint32_t index;
-    uint32_t reserved; /**< 0 */
+    uint32_t flags; /**< BTL_VFRING_HANDLE_* */
     uint64_t nonce;
 };
 _Static_assert(sizeof(struct btl_vfring_handle) == 16, "on the wire");
+
+/**
+ * The memory is open for writing and no more. Then its owner hears of the end of
+ * a put by a message from whoever put (pml/ob1's FIN), and messages are delivered
+ * after the frames before them: whoever puts has no need to know that its bytes are there.
+ */
+#define BTL_VFRING_HANDLE_WRITTEN 1u
 
 #define BTL_VFRING_REMOTE_READ 1u
 #define BTL_VFRING_REMOTE_WRITE 2u

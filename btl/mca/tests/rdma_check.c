@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * rdma_check gets|greedy|lost|calls NUMBER, with two processes, asleep NUMBER with
- * more: put and get called as the layers above do, more of them at a time than there
+ * rdma_check gets|greedy|lost|calls|ends|follows NUMBER, with two processes, asleep NUMBER
+ * with more: put and get called as the layers above do, more of them at a time than there
  * is room for, and how often these layers call. `greedy` and `lost` end by an abort of
  * the job, `lost` after an "ok". Run by mpi.sh.
  */
@@ -17,19 +17,23 @@ static struct btl_vfring_handle own_handle, theirs;
 static uint64_t address = (uint64_t) 0; /* of the other one's memory */
 static mca_btl_base_registration_handle_t *own;
 
-static void open_memory(void)
+static void open_memory_for(uint32_t access)
 {
     for (int i = 0; i < MEMORY_BYTES; i++) {
         memory[i] = (unsigned char) (i * 7 + (i >> 8) + rank);
     }
-    own = btl->btl_register_mem(btl, endpoint, memory, MEMORY_BYTES,
-                                MCA_BTL_REG_FLAG_REMOTE_READ | MCA_BTL_REG_FLAG_REMOTE_WRITE);
+    own = btl->btl_register_mem(btl, endpoint, memory, MEMORY_BYTES, access);
     CHECK(own);
     memcpy(&own_handle, own, sizeof(own_handle));
     MPI_Sendrecv(&own_handle, sizeof(theirs), MPI_BYTE, 1 - rank, 0, &theirs, sizeof(theirs), MPI_BYTE,
                  1 - rank, 0, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
     address = (uintptr_t) memory;
     MPI_Sendrecv_replace(&address, 8, MPI_BYTE, 1 - rank, 1, 1 - rank, 1, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+}
+
+static void open_memory(void)
+{
+    open_memory_for(MCA_BTL_REG_FLAG_REMOTE_READ | MCA_BTL_REG_FLAG_REMOTE_WRITE);
 }
 
 /* --- operations ------------------------------------------------------------------------- */
@@ -54,7 +58,7 @@ static int get(int number, size_t bytes)
 
 static int put(int number, size_t bytes)
 {
-    return btl->btl_put(btl, endpoint, memory, address, NULL, (void *) &theirs, bytes, 0, MCA_BTL_NO_ORDER,
+    return btl->btl_put(btl, endpoint, memory, address + MEMORY_BYTES - bytes, NULL, (void *) &theirs, bytes, 0, MCA_BTL_NO_ORDER,
                         ends, NULL, (void *) (uintptr_t) number);
 }
 
@@ -219,6 +223,98 @@ static void asleep(int num)
     btl->btl_deregister_mem(btl, own);
 }
 
+/* --- when a put is over ---------------------------------------------------------------------- */
+
+static volatile sig_atomic_t other_pid;
+
+/* The other process is asleep until woken, and nothing is acknowledged. */
+static void swap_pids(void)
+{
+    int pid = (int) getpid();
+
+    MPI_Sendrecv_replace(&pid, 1, MPI_INT, 1 - rank, 3, 1 - rank, 3, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+    other_pid = pid;
+    MPI_Barrier(MPI_COMM_WORLD);
+}
+
+/*
+ * A put into memory that is open for writing alone is over without an
+ * acknowledgement, as far as it was copied; one that leaves from the caller's
+ * memory, or into memory that may be read as well, is not.
+ */
+static void put_ends(int num)
+{
+    const struct timespec limit = {.tv_sec = 2 * (time_t) LIMIT_S};
+    sigset_t wake, asleep_now;
+
+    sigemptyset(&wake);
+    sigaddset(&wake, SIGUSR1);
+    sigemptyset(&asleep_now);
+    sigaddset(&asleep_now, SIGRTMIN);
+    for (int both = 0; both < 2; both++) {
+        open_memory_for(both ? MCA_BTL_REG_FLAG_REMOTE_READ | MCA_BTL_REG_FLAG_REMOTE_WRITE
+                             : MCA_BTL_REG_FLAG_LOCAL_WRITE | MCA_BTL_REG_FLAG_REMOTE_WRITE);
+        swap_pids();
+        if (rank == 1) {
+            CHECK(!kill(other_pid, SIGRTMIN));
+            CHECK(sigtimedwait(&wake, NULL, &limit) == SIGUSR1);
+        } else {
+            CHECK(sigtimedwait(&asleep_now, NULL, &limit) == SIGRTMIN);
+            over = 0;
+            memset(ended, 0, (size_t) num + 1);
+            for (int i = 0; i < num; i++) {
+                CHECK(put(i, 5000) == OPAL_SUCCESS);
+            }
+            CHECK(put(num, MEMORY_BYTES) == OPAL_SUCCESS);
+            if (!both) {
+                AWAIT(over == num);
+            }
+            for (int i = 0; i < 100000; i++) {
+                opal_progress();
+            }
+            CHECK(over == (both ? 0 : num) && !ended[num]);
+            CHECK(!kill(other_pid, SIGUSR1));
+            AWAIT(over == num + 1);
+            CHECK(!failed && !twice);
+        }
+        MPI_Barrier(MPI_COMM_WORLD);
+        btl->btl_deregister_mem(btl, own);
+    }
+}
+
+/* What is sent after the end of such a put is delivered after its bytes, whatever the wire loses. */
+static void what_follows(int num)
+{
+    const size_t sizes[] = {1, 5000, 20000, 100000, MEMORY_BYTES};
+
+    open_memory_for(MCA_BTL_REG_FLAG_LOCAL_WRITE | MCA_BTL_REG_FLAG_REMOTE_WRITE);
+    for (int i = 0; i < num; i++) {
+        const size_t bytes = sizes[i % 5];
+        int number = i;
+
+        if (rank == 0) {
+            memset(memory, i, sizeof(memory));
+            CHECK(put(i, bytes) == OPAL_SUCCESS);
+            AWAIT(over == i + 1);
+            memset(memory, 0xee, sizeof(memory)); /* ours again */
+            MPI_Send(&number, 1, MPI_INT, 1, 4, MPI_COMM_WORLD);
+            MPI_Recv(&number, 1, MPI_INT, 1, 4, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+        } else {
+            size_t wrong = 0;
+
+            MPI_Recv(&number, 1, MPI_INT, 0, 4, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+            for (size_t at = MEMORY_BYTES - bytes; at < MEMORY_BYTES; at++) {
+                wrong += memory[at] != (unsigned char) i;
+            }
+            CHECK(number == i && wrong == 0);
+            MPI_Send(&number, 1, MPI_INT, 0, 4, MPI_COMM_WORLD);
+        }
+    }
+    CHECK(!failed && !twice);
+    MPI_Barrier(MPI_COMM_WORLD);
+    btl->btl_deregister_mem(btl, own);
+}
+
 /* --- how often Open MPI calls ------------------------------------------------------------ */
 
 static mca_btl_base_module_t theirs_was; /* the component's own functions */
@@ -346,6 +442,10 @@ int main(int argc, char **argv)
         lost(num);
     } else if (!strcmp(what, "asleep")) {
         asleep(num);
+    } else if (!strcmp(what, "ends")) {
+        put_ends(num);
+    } else if (!strcmp(what, "follows")) {
+        what_follows(num);
     } else if (!strcmp(what, "calls")) {
         refused_nothing(num);
     } else {
