@@ -116,7 +116,8 @@ typedef struct mca_btl_base_endpoint_t {
     uint32_t gets_asked;  /* gets of ours under way at this peer */
     bool sending;         /* in the module's list of senders */
     uint8_t contact;      /* see btl_vfring_contact.c; 0: nothing was sent yet */
-    uint64_t contact_ns;  /* when the first frames went */
+    uint32_t contact_ms;  /* when the first frames went; wraps */
+    uint32_t number;      /* in the order in which the module met them: whose memory is open to whom */
 } mca_btl_base_endpoint_t;
 typedef struct mca_btl_base_endpoint_t mca_btl_vfring_endpoint_t;
 _Static_assert(sizeof(mca_btl_vfring_endpoint_t) <= 128, "thousands of idle peers");
@@ -169,7 +170,9 @@ typedef struct mca_btl_vfring_module_t {
     struct vfring_wire_frame control_frames[BTL_VFRING_CONTROL_FRAMES];
     struct vfring_vf_info info;
     uint32_t key;
+    uint32_t job_size; /* processes of our own job */
     mca_btl_vfring_endpoint_t *endpoints;
+    uint32_t num_met; /* endpoints so far, those that are gone included */
     struct vfring_lease lease; /* id empty: the device was named by hand */
     mca_btl_base_module_error_cb_fn_t error_cb;
     bool fatal_reported;
@@ -217,16 +220,17 @@ typedef struct mca_btl_vfring_component_t {
 OPAL_DECLSPEC extern mca_btl_vfring_component_t mca_btl_vfring_component;
 extern const mca_btl_vfring_module_t mca_btl_vfring_module_template;
 
-/** What a process tells its job about a module (modex). Little endian. */
+/** What a process tells all others about a module (modex). Little endian. */
 struct btl_vfring_modex {
-    uint8_t version; /* of this structure and of the wire */
-    uint8_t reserved;
-    uint8_t mac[6];
+    uint8_t version;  /**< of this structure; the first byte in all versions */
+    uint8_t wire;     /**< VFRING_WIRE_VERSION */
+    uint8_t mac[6];   /**< with id: who the process is on the wire, see docs/decisions/wire-ids.md */
+    uint32_t id;
     uint32_t key;
     uint32_t mtu_bytes;
-    char vf[64]; /* for messages */
+    char vf[64];      /**< for messages */
 };
-#define BTL_VFRING_MODEX_VERSION 2
+#define BTL_VFRING_MODEX_VERSION 3
 
 /*
  * Threads: nothing is locked in a process that has but one. Nor in a call to
@@ -257,7 +261,7 @@ int btl_vfring_params_keep(void);
 void btl_vfring_params_forget(void);
 
 /* btl_vfring_device.c */
-/** Size of the job; the launcher tells. 0 when it does not (a singleton). */
+/** Processes of our job, at least 1; the launcher tells. */
 uint32_t btl_vfring_job_size(void);
 /**
  * Fills @p lease with the VF for this process: named by hand (id stays empty), or
@@ -284,7 +288,7 @@ int btl_vfring_pack(struct opal_convertor_t *convertor, void *to, size_t *bytes)
 /** Packs exactly @p bytes of the convertor's data to @p to. */
 int btl_vfring_pack_all(struct opal_convertor_t *convertor, void *to, size_t bytes);
 /* Operations of the wire that are not hot. */
-struct vfring_wire_peer *btl_vfring_unknown_peer(void *ctx, uint32_t src);
+struct vfring_wire_peer *btl_vfring_unknown_peer(void *ctx, uint32_t id, const uint8_t mac[6]);
 void btl_vfring_peer_silent(void *ctx, struct vfring_wire_peer *peer, uint64_t silent_ns);
 void btl_vfring_peer_failed(void *ctx, struct vfring_wire_peer *peer, uint64_t silent_ns);
 
@@ -450,6 +454,8 @@ void btl_vfring_pvars_register(void);
 void btl_vfring_pvars_freeze(mca_btl_vfring_module_t *module);
 
 /* btl_vfring_endpoint.c */
+/** The id on the wire of a process of our own job. */
+uint32_t btl_vfring_id_of(const opal_process_name_t *name);
 int btl_vfring_modex_send(mca_btl_vfring_module_t *module);
 /**
  * Finds or makes the endpoint of a process. OPAL_ERR_UNREACH: it has no VF, or
@@ -472,8 +478,6 @@ void btl_vfring_help_mtu(const mca_btl_vfring_module_t *module, const opal_proce
                          const struct btl_vfring_modex *theirs);
 void btl_vfring_help_peer_without_vf(const mca_btl_vfring_module_t *module,
                                      const opal_process_name_t *peer);
-/** @p peer is of another job, which vfring does not reach. */
-void btl_vfring_help_other_job(const mca_btl_vfring_module_t *module, const opal_process_name_t *peer);
 void btl_vfring_help_full_frames_lost(mca_btl_vfring_module_t *module,
                                       const mca_btl_vfring_endpoint_t *endpoint);
 void btl_vfring_help_silent(mca_btl_vfring_module_t *module,

@@ -31,6 +31,21 @@
 #    define BTL_VFRING_MODEX_SCOPE OPAL_PMIX_GLOBAL
 #endif
 
+/** OPAL_SUCCESS, and @p processes of our own job, as the launcher has told; or nothing is known. */
+static inline int btl_vfring_ask_job_size(uint32_t *processes)
+{
+    opal_process_name_t name = {.jobid = opal_proc_local_get()->proc_name.jobid, .vpid = OPAL_VPID_WILDCARD};
+    int rc;
+
+#if VFRING_OMPI_MAJOR >= 5
+    OPAL_MODEX_RECV_VALUE_OPTIONAL(rc, PMIX_JOB_SIZE, &name, &processes, PMIX_UINT32);
+    return rc == PMIX_SUCCESS ? OPAL_SUCCESS : OPAL_ERR_NOT_FOUND;
+#else
+    OPAL_MODEX_RECV_VALUE_OPTIONAL(rc, OPAL_PMIX_JOB_SIZE, &name, &processes, OPAL_UINT32);
+    return rc;
+#endif
+}
+
 /** A put that is complete here is complete at the peer; 4.1 has no word for it. */
 #ifdef MCA_BTL_FLAGS_RDMA_REMOTE_COMPLETION
 #    define BTL_VFRING_FLAGS_COMPLETION MCA_BTL_FLAGS_RDMA_REMOTE_COMPLETION

@@ -101,15 +101,14 @@ static int open_vf(mca_btl_vfring_module_t *module)
 static int start_wire(mca_btl_vfring_module_t *module)
 {
     const mca_btl_vfring_component_t *c = &mca_btl_vfring_component;
-    const uint32_t ranks = btl_vfring_job_size();
     struct vfring_wire_config config = {
         .key = module->key,
-        .id = opal_proc_local_get()->proc_name.vpid,
+        .id = btl_vfring_id_of(&opal_proc_local_get()->proc_name),
         .crc_payload = c->checksum,
         .window_frames = c->window,
         .rx_entries = module->info.rx_entries,
         .max_payload_bytes = module->max_payload,
-        .max_peers_hint = ranks > 1 ? ranks - 1 : 1,
+        .max_peers_hint = module->job_size > 1 ? module->job_size - 1 : 1,
         .ack_delay_ns = (uint64_t) c->ack_delay_us * 1000,
         .rto_min_ns = (uint64_t) c->rto_min_us * 1000,
         .silence_warn_ns = (uint64_t) c->silence_warn_s * 1000000000u,
@@ -172,6 +171,7 @@ static mca_btl_vfring_module_t *module_create(void)
                         : c->slots > 65536              ? 65536
                                                         : c->slots;
 
+    module->job_size = btl_vfring_job_size();
     rc = btl_vfring_device_get(&module->lease);
     if (rc == OPAL_SUCCESS) {
         rc = open_vf(module);

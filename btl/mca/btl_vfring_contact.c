@@ -24,6 +24,11 @@
 /* Stands for them in mca_btl_vfring_frag_t.op. */
 mca_btl_vfring_op_t btl_vfring_contact_op;
 
+static uint32_t now_ms(void)
+{
+    return (uint32_t) (btl_vfring_now_ns() / 1000000u);
+}
+
 static bool send_probe(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t *endpoint,
                        uint32_t bytes, uint8_t which)
 {
@@ -58,7 +63,7 @@ void btl_vfring_contact_start(mca_btl_vfring_module_t *module, mca_btl_vfring_en
     /* Without slots now: at the next message. */
     if (send_probe(module, endpoint, SMALL_BYTES, CONTACT_SMALL)) {
         endpoint->contact = CONTACT_SENT;
-        endpoint->contact_ns = btl_vfring_now_ns();
+        endpoint->contact_ms = now_ms();
         if (!send_probe(module, endpoint, module->max_payload, CONTACT_FULL)) {
             endpoint->contact |= CONTACT_FULL;
         }
@@ -77,14 +82,14 @@ void btl_vfring_contact_done(mca_btl_vfring_module_t *module, mca_btl_vfring_fra
 
 void btl_vfring_contact_check(mca_btl_vfring_module_t *module)
 {
-    const uint64_t limit_ns = (uint64_t) mca_btl_vfring_component.connectivity_timeout_s * 1000000000u;
-    const uint64_t now_ns = btl_vfring_now_ns();
+    const uint64_t limit_ms = (uint64_t) mca_btl_vfring_component.connectivity_timeout_s * 1000u;
+    const uint32_t now = now_ms();
 
     for (mca_btl_vfring_endpoint_t *e = module->endpoints; e; e = e->next) {
         const uint8_t known = e->contact
                               & (CONTACT_SENT | CONTACT_SMALL | CONTACT_FULL | CONTACT_TOLD);
 
-        if (!e->peer || known != (CONTACT_SENT | CONTACT_SMALL) || now_ns - e->contact_ns <= limit_ns) {
+        if (!e->peer || known != (CONTACT_SENT | CONTACT_SMALL) || now - e->contact_ms <= limit_ms) {
             continue;
         }
         if (!(e->contact & CONTACT_ASKED)) {

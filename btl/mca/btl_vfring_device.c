@@ -53,9 +53,9 @@ static int named_by_hand(const char *devices, struct vfring_lease *lease)
 
 uint32_t btl_vfring_job_size(void)
 {
-    const char *value = getenv("OMPI_COMM_WORLD_SIZE");
+    uint32_t processes = 0;
 
-    return value ? (uint32_t) strtoul(value, NULL, 10) : 0;
+    return btl_vfring_ask_job_size(&processes) == OPAL_SUCCESS && processes ? processes : 1;
 }
 
 static int leased(const mca_btl_vfring_component_t *c, struct vfring_lease *lease)

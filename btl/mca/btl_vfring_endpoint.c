@@ -6,9 +6,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+/*
+ * The ids of a job's processes follow each other, from a number that the job's
+ * name gives: so those of two jobs hardly ever meet, and with the MAC address
+ * they may.
+ */
+uint32_t btl_vfring_id_of(const opal_process_name_t *name)
+{
+    return name->jobid * 2654435769u + name->vpid;
+}
+
 int btl_vfring_modex_send(mca_btl_vfring_module_t *module)
 {
     struct btl_vfring_modex ours = {.version = BTL_VFRING_MODEX_VERSION,
+                                    .wire = VFRING_WIRE_VERSION,
+                                    .id = btl_vfring_id_of(&opal_proc_local_get()->proc_name),
                                     .key = module->key,
                                     .mtu_bytes = module->info.mtu_bytes};
     int rc;
@@ -47,15 +59,11 @@ static int modex_receive(const opal_process_name_t *name, struct btl_vfring_mode
 int btl_vfring_endpoint_get(mca_btl_vfring_module_t *module, const opal_process_name_t *name,
                             mca_btl_vfring_endpoint_t **out)
 {
-    struct vfring_wire_peer *peer = vfring_wire_peer_find(module->wire, name->vpid);
     mca_btl_vfring_endpoint_t *endpoint;
+    const struct vfring_wire_peer *peer;
     struct btl_vfring_modex theirs;
     int rc;
 
-    if (peer) {
-        *out = vfring_wire_peer_upper(peer);
-        return OPAL_SUCCESS;
-    }
     rc = modex_receive(name, &theirs);
     if (rc != OPAL_SUCCESS) {
         if (mca_btl_vfring_component.asked_for) {
@@ -67,13 +75,20 @@ int btl_vfring_endpoint_get(mca_btl_vfring_module_t *module, const opal_process_
         btl_vfring_help_mtu(module, name, &theirs);
         return OPAL_ERR_UNREACH;
     }
+    peer = vfring_wire_peer_find(module->wire, theirs.id, theirs.mac);
+    if (peer) {
+        *out = vfring_wire_peer_upper(peer);
+        return (*out)->name.jobid == name->jobid && (*out)->name.vpid == name->vpid ? OPAL_SUCCESS
+                                                                                 : OPAL_ERR_UNREACH;
+    }
     endpoint = calloc(1, sizeof(*endpoint));
     if (!endpoint) {
         return OPAL_ERR_OUT_OF_RESOURCE;
     }
     endpoint->module = module;
     endpoint->name = *name;
-    if (vfring_wire_peer_add(module->wire, name->vpid, theirs.key, theirs.mac, endpoint,
+    endpoint->number = module->num_met++;
+    if (vfring_wire_peer_add(module->wire, theirs.id, theirs.key, theirs.mac, endpoint,
                              &endpoint->peer)) {
         free(endpoint);
         return OPAL_ERR_OUT_OF_RESOURCE;

@@ -47,28 +47,6 @@ static bool first_on_node(const char *dir, const char *text)
     return errno != EEXIST;
 }
 
-/*
- * The folder that jobs of one mpirun, a job and those that it spawns, have in
- * common; it too ends with them. Launchers differ in where they have folders: one
- * that others may write to is the system's, and the job's own is taken instead.
- */
-static const char *family_dir(char *path, size_t room)
-{
-    const char *dir = opal_process_info.job_session_dir;
-    struct stat st;
-    char *slash;
-
-    if (!dir || (size_t) snprintf(path, room, "%s", dir) >= room) {
-        return dir;
-    }
-    slash = strrchr(path, '/');
-    if (!slash || slash == path) {
-        return dir;
-    }
-    *slash = '\0';
-    return !stat(path, &st) && st.st_uid == geteuid() && !(st.st_mode & (S_IWGRP | S_IWOTH)) ? path : dir;
-}
-
 static void print(const char *text)
 {
     (void) fputs(text, stderr);
@@ -101,22 +79,6 @@ static void say(const char *topic, ...)
     text = text_of(topic, args);
     va_end(args);
     if (text && first_on_node(opal_process_info.job_session_dir, text)) {
-        print(text);
-    }
-    free(text);
-}
-
-/* Of what concerns several jobs: whatever the details are, once for all of them. */
-static void say_once(const char *topic, ...)
-{
-    char path[512];
-    va_list args;
-    char *text;
-
-    va_start(args, topic);
-    text = text_of(topic, args);
-    va_end(args);
-    if (text && first_on_node(family_dir(path, sizeof(path)), topic)) {
         print(text);
     }
     free(text);
@@ -200,18 +162,6 @@ void btl_vfring_help_peer_without_vf(const mca_btl_vfring_module_t *module,
         told = true;
         other_transports(others, sizeof(others));
         say("peer-without-vf", host(), module->info.name, (unsigned) peer->vpid, others);
-    }
-}
-
-void btl_vfring_help_other_job(const mca_btl_vfring_module_t *module, const opal_process_name_t *peer)
-{
-    static bool told; /* one text for all such peers */
-    char others[128];
-
-    if (!told) {
-        told = true;
-        other_transports(others, sizeof(others));
-        say_once("other-job", host(), module->info.name, (unsigned) peer->vpid, others);
     }
 }
 

@@ -117,18 +117,33 @@ void btl_vfring_run_callbacks(mca_btl_vfring_module_t *module)
 
 /* --- what the wire asks for, now and then ------------------------------------ */
 
-/* A peer that speaks before Open MPI has told us of it: ask the modex. */
-struct vfring_wire_peer *btl_vfring_unknown_peer(void *ctx, uint32_t src)
+/*
+ * A process that speaks before Open MPI has told us of it. The ids of our own job
+ * tell the rank, and so whom to look up in the modex. Those of another job
+ * are known after MPI_Comm_connect or the like; until then what they send is as
+ * good as lost, and comes again.
+ */
+struct vfring_wire_peer *btl_vfring_unknown_peer(void *ctx, uint32_t id, const uint8_t mac[6])
 {
     mca_btl_vfring_module_t *module = ctx;
-    opal_process_name_t name = opal_proc_local_get()->proc_name;
+    const struct vfring_wire_peer *known = vfring_wire_peer_find(module->wire, id, NULL);
+    opal_process_name_t name = {.jobid = opal_proc_local_get()->proc_name.jobid, .vpid = 0};
     mca_btl_vfring_endpoint_t *endpoint;
 
-    name.vpid = src;
+    name.vpid = id - btl_vfring_id_of(&name);
+    if (name.vpid >= module->job_size || name.vpid == opal_proc_local_get()->proc_name.vpid) {
+        return NULL;
+    }
+    if (known) {
+        endpoint = vfring_wire_peer_upper(known);
+        if (endpoint->name.jobid == name.jobid) {
+            return NULL; /* that one has another MAC address */
+        }
+    }
     if (btl_vfring_endpoint_get(module, &name, &endpoint) != OPAL_SUCCESS) {
         return NULL;
     }
-    return endpoint->peer;
+    return vfring_wire_peer_find(module->wire, id, mac);
 }
 
 void btl_vfring_peer_silent(void *ctx, struct vfring_wire_peer *peer, uint64_t silent_ns)
@@ -162,14 +177,7 @@ static int btl_add_procs(struct mca_btl_base_module_t *btl, size_t nprocs,
         const opal_process_name_t *name = &procs[i]->proc_name;
         int found;
 
-        if (name->jobid != ours.jobid) {
-            /* Spawned or connected: the wire's ids are the ranks of one job. */
-            if (mca_btl_vfring_component.asked_for) {
-                btl_vfring_help_other_job(module, name);
-            }
-            continue;
-        }
-        if (name->vpid == ours.vpid) {
+        if (name->jobid == ours.jobid && name->vpid == ours.vpid) {
             continue; /* btl/self serves ourselves */
         }
         found = btl_vfring_endpoint_get(module, name, &endpoints[i]);

@@ -9,7 +9,7 @@ mca_btl_base_registration_handle_t *btl_vfring_register_mem(struct mca_btl_base_
 {
     mca_btl_vfring_module_t *module = (mca_btl_vfring_module_t *) btl;
     const uint32_t peer = endpoint == MCA_BTL_ENDPOINT_ANY ? BTL_VFRING_ANY_PEER
-                                                           : endpoint->name.vpid;
+                                                           : endpoint->number;
     struct btl_vfring_region *region;
     uint32_t access = BTL_VFRING_LOCAL;
 
@@ -105,7 +105,7 @@ int btl_vfring_send_request(mca_btl_vfring_module_t *module, mca_btl_vfring_op_t
         return OPAL_ERR_OUT_OF_RESOURCE;
     }
     /* Open to this peer, for this get alone; what the caller registered is not needed. */
-    region = btl_vfring_region_add(&module->regions, op->local_address, op->left, endpoint->name.vpid,
+    region = btl_vfring_region_add(&module->regions, op->local_address, op->left, endpoint->number,
                                    BTL_VFRING_REMOTE_WRITE);
     if (!region) {
         btl_vfring_frag_put(module, frag);

@@ -50,7 +50,7 @@ static const struct pvar pvars[] = {
     COUNTER(wire, rx_malformed, "Frames dropped for their form"),
     COUNTER(wire, rx_bad_crc, "Frames dropped for their checksum"),
     COUNTER(wire, rx_foreign, "Frames dropped because they are not of this job"),
-    COUNTER(wire, rx_unknown_peer, "Frames dropped because no such rank is known"),
+    COUNTER(wire, rx_unknown_peer, "Frames dropped because no such process is known"),
     COUNTER(wire, rx_bad_ack, "Frames dropped because they acknowledge what was never sent"),
     COUNTER(wire, needless_timeouts, "Timeouts that turned out to be needless: the frame had arrived"),
     COUNTER(wire, window_stalls, "Sends that waited for window, congestion or credit"),

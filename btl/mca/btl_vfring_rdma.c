@@ -361,7 +361,7 @@ static void drop_gets(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t
         btl_vfring_op_finish(module, op);
     }
     while (endpoint->gets_asked
-           && (region = btl_vfring_region_next_get(&module->regions, endpoint->name.vpid, &at))) {
+           && (region = btl_vfring_region_next_get(&module->regions, endpoint->number, &at))) {
         op = region->op;
         op->cancelled |= !tell;
         btl_vfring_get_over(module, region, OPAL_ERR_UNREACH);

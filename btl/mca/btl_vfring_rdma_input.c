@@ -31,8 +31,7 @@ static void place_input(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint
     }
     bytes -= (uint32_t) sizeof(*place);
     region = btl_vfring_region_check(&module->regions, place->index, place->nonce,
-                                     endpoint->name.vpid, BTL_VFRING_REMOTE_WRITE, place->address,
-                                     bytes);
+                                     endpoint->number, BTL_VFRING_REMOTE_WRITE, place->address, bytes);
     if (OPAL_UNLIKELY(!region || place->reserved || (region->op && bytes > region->left))) {
         rejected(module, endpoint, "it wrote to memory that is not open to it");
         return;
@@ -55,8 +54,8 @@ static void get_input(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t
 
     if (bytes != sizeof(*get)
         || !btl_vfring_region_check(&module->regions, get->source_index, get->source_nonce,
-                                    endpoint->name.vpid, BTL_VFRING_REMOTE_READ,
-                                    get->source_address, get->bytes)) {
+                                    endpoint->number, BTL_VFRING_REMOTE_READ, get->source_address,
+                                    get->bytes)) {
         rejected(module, endpoint, "it asked for memory that is not open to it");
         return;
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /**
  * @file
- * Reliable delivery of frames between the processes of a job over a layer-2
+ * Reliable delivery of frames between processes over a layer-2
  * wire that may lose, duplicate, reorder and corrupt them.
  *
  * Each frame is delivered exactly once, and those of one peer in the order in
@@ -74,8 +74,8 @@ struct vfring_wire_stats {
     uint64_t rx_early_dropped; /**< came before their turn and found no place */
     uint64_t rx_malformed;     /**< length, version, type, reserved bits */
     uint64_t rx_bad_crc;
-    uint64_t rx_foreign;       /**< other ethertype, wrong key, wrong MAC */
-    uint64_t rx_unknown_peer;
+    uint64_t rx_foreign;       /**< other ethertype, wrong key */
+    uint64_t rx_unknown_peer;  /**< our key, but no peer has that id at that MAC address */
     uint64_t rx_bad_ack;       /**< acknowledges what was never sent */
     uint64_t window_stalls;    /**< a send waited for window, congestion or credit */
     uint64_t credit_stalls;    /**< of these, for the receiver's credit */
@@ -104,8 +104,11 @@ struct vfring_wire_ops {
                     const void *payload, uint32_t bytes);
     /** @p status 0: the peer has it; -ETIMEDOUT, -ECANCELED: it will not be sent any more. */
     void (*complete)(void *ctx, struct vfring_wire_frame *frame, int status);
-    /** A well-formed frame with our key from a peer that was never added: return it, or NULL. */
-    struct vfring_wire_peer *(*unknown_peer)(void *ctx, uint32_t src);
+    /**
+     * A well-formed frame with our key from an id and MAC address that no peer has: add it and
+     * return it, or NULL. Then the frame is dropped, as if it had been lost on the way.
+     */
+    struct vfring_wire_peer *(*unknown_peer)(void *ctx, uint32_t id, const uint8_t mac[6]);
     /** @p peer has acknowledged nothing for @p silent_ns though frames wait; once a silence. */
     void (*peer_silent)(void *ctx, struct vfring_wire_peer *peer, uint64_t silent_ns);
     /** The peer timeout is over; its frames have been completed with -ETIMEDOUT. */
@@ -115,7 +118,7 @@ struct vfring_wire_ops {
 struct vfring_wire_config {
     uint8_t mac[6];
     uint32_t key;           /**< frames for us carry it; hand it to the job only */
-    uint32_t id;            /**< our peer id */
+    uint32_t id;            /**< ours, as the peers know it; no other process at this MAC address has it */
     bool crc_payload;       /**< checksum all of the payload of what we send */
     uint32_t window_frames; /**< 2 to VFRING_WIRE_WINDOW; 0: the maximum */
     uint32_t rx_entries;    /**< receive descriptors, shared out as credit */
@@ -144,13 +147,14 @@ int vfring_wire_create(const struct vfring_wire_config *config, const struct vfr
 void vfring_wire_destroy(struct vfring_wire *wire);
 
 /**
- * Makes @p id at @p mac, which accepts frames with @p key, a peer.
- * -EEXIST if the id is taken, -ENOMEM.
+ * Makes the process with @p id at @p mac, which accepts frames with @p key, a peer.
+ * -EEXIST: there is one already; -ENOMEM.
  */
 int vfring_wire_peer_add(struct vfring_wire *wire, uint32_t id, uint32_t key, const uint8_t mac[6],
                          void *upper, struct vfring_wire_peer **peer);
-/** The peer of that id, or NULL. */
-struct vfring_wire_peer *vfring_wire_peer_find(const struct vfring_wire *wire, uint32_t id);
+/** The peer with that id at @p mac (NULL: anywhere), or NULL. */
+struct vfring_wire_peer *vfring_wire_peer_find(const struct vfring_wire *wire, uint32_t id,
+                                               const uint8_t *mac);
 /**
  * Completes the peer's frames with -ECANCELED and frees it. Frames that the VF
  * still reads are completed later, by progress or destroy.

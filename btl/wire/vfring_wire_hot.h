@@ -184,11 +184,14 @@ WIRE_HOT bool wire_header_valid(struct vfring_wire *wire, const struct vfring_wi
     return true;
 }
 
-WIRE_HOT struct vfring_wire_peer *wire_peer_of(struct vfring_wire *wire, uint32_t src)
+/* The header is valid, its ethertype ours. */
+WIRE_HOT struct vfring_wire_peer *wire_peer_of(struct vfring_wire *wire, const struct vfring_wire_hdr *hdr)
 {
     struct vfring_wire_peer *peer = wire->last_peer;
 
-    return WIRE_LIKELY(peer && peer->id == src) ? peer : wire_peer_lookup(wire, src);
+    return WIRE_LIKELY(peer && peer->id == hdr->src && peer->from == wire_from(hdr))
+               ? peer
+               : wire_peer_lookup(wire, hdr);
 }
 
 /* Some round-trip times are enough; which, must not follow the traffic (Fibonacci hashing). */
@@ -300,13 +303,9 @@ WIRE_HOT void vfring_wire_hot_input(struct vfring_wire *wire, const void *data, 
     if (!wire_header_valid(wire, hdr, bytes)) {
         return;
     }
-    peer = wire_peer_of(wire, hdr->src);
+    peer = wire_peer_of(wire, hdr);
     if (WIRE_UNLIKELY(!peer || peer->failed)) {
         wire->stats.rx_unknown_peer++;
-        return;
-    }
-    if (WIRE_UNLIKELY(memcmp(hdr->src_mac, peer->mac, 6))) {
-        wire->stats.rx_foreign++;
         return;
     }
     if (!wire_ack_usual(wire, peer, hdr, now_ns, ops) && !wire_ack_input(wire, peer, hdr, now_ns)) {

@@ -105,8 +105,9 @@ static void table_insert(struct vfring_wire_peer **table, uint32_t mask,
     table[i & mask] = peer;
 }
 
-static int table_rebuild(struct vfring_wire *wire, uint32_t mask)
+static int table_grow(struct vfring_wire *wire)
 {
+    const uint32_t mask = wire->table_mask * 2 + 1;
     struct vfring_wire_peer **table = calloc((size_t) mask + 1, sizeof(*table));
 
     if (!table) {
@@ -121,24 +122,57 @@ static int table_rebuild(struct vfring_wire *wire, uint32_t mask)
     return 0;
 }
 
-struct vfring_wire_peer *vfring_wire_peer_find(const struct vfring_wire *wire, uint32_t id)
+/* Nobody must be found behind a hole: what follows moves up into it, unless that is before its own place. */
+static void table_remove(struct vfring_wire *wire, const struct vfring_wire_peer *peer)
 {
+    struct vfring_wire_peer **table = wire->table;
+    const uint32_t mask = wire->table_mask;
+    uint32_t hole = hash_id(peer->id) & mask;
+
+    while (table[hole] != peer) {
+        hole = (hole + 1) & mask;
+    }
+    for (uint32_t i = (hole + 1) & mask; table[i]; i = (i + 1) & mask) {
+        const uint32_t home = hash_id(table[i]->id) & mask;
+
+        if (((i - home) & mask) >= ((i - hole) & mask)) {
+            table[hole] = table[i];
+            hole = i;
+        }
+    }
+    table[hole] = NULL;
+}
+
+static uint64_t from_of(const uint8_t mac[6])
+{
+    struct vfring_wire_hdr hdr;
+
+    memcpy(hdr.src_mac, mac, 6);
+    hdr.ethertype[0] = VFRING_WIRE_ETHERTYPE >> 8;
+    hdr.ethertype[1] = VFRING_WIRE_ETHERTYPE & 0xff;
+    return wire_from(&hdr);
+}
+
+struct vfring_wire_peer *vfring_wire_peer_find(const struct vfring_wire *wire, uint32_t id,
+                                               const uint8_t *mac)
+{
+    const uint64_t from = mac ? from_of(mac) : 0;
     struct vfring_wire_peer *peer;
 
     for (uint32_t i = hash_id(id); (peer = wire->table[i & wire->table_mask]); i++) {
-        if (peer->id == id) {
+        if (peer->id == id && (!mac || peer->from == from)) {
             return peer;
         }
     }
     return NULL;
 }
 
-struct vfring_wire_peer *wire_peer_lookup(struct vfring_wire *wire, uint32_t src)
+struct vfring_wire_peer *wire_peer_lookup(struct vfring_wire *wire, const struct vfring_wire_hdr *hdr)
 {
-    struct vfring_wire_peer *peer = vfring_wire_peer_find(wire, src);
+    struct vfring_wire_peer *peer = vfring_wire_peer_find(wire, hdr->src, hdr->src_mac);
 
     if (!peer) {
-        peer = wire->ops.unknown_peer(wire->ctx, src);
+        peer = wire->ops.unknown_peer(wire->ctx, hdr->src, hdr->src_mac);
     }
     wire->last_peer = peer;
     return peer;
@@ -150,12 +184,12 @@ int vfring_wire_peer_add(struct vfring_wire *wire, uint32_t id, uint32_t key, co
     struct vfring_wire_peer *peer;
     int rc;
 
-    if (vfring_wire_peer_find(wire, id)) {
+    if (vfring_wire_peer_find(wire, id, mac)) {
         return -EEXIST;
     }
     /* Half full at most, so that a miss ends soon. */
     if ((wire->num_peers + 1) * 2 > wire->table_mask) {
-        rc = table_rebuild(wire, wire->table_mask * 2 + 1);
+        rc = table_grow(wire);
         if (rc) {
             return rc;
         }
@@ -164,9 +198,9 @@ int vfring_wire_peer_add(struct vfring_wire *wire, uint32_t id, uint32_t key, co
     if (!peer) {
         return -ENOMEM;
     }
+    peer->from = from_of(mac);
     peer->id = id;
     peer->key = key;
-    memcpy(peer->mac, mac, 6);
     peer->upper = upper;
     peer->deadline_ns = WIRE_NEVER;
     /* Until the peer's first word we assume that it offers what we would. */
@@ -280,16 +314,7 @@ void vfring_wire_peer_remove(struct vfring_wire *wire, struct vfring_wire_peer *
     if (wire->last_peer == peer) {
         wire->last_peer = NULL;
     }
-    /*
-     * Open addressing has no cheap removal: build the table again. Without
-     * memory for that, empty and refill the one we have.
-     */
-    if (table_rebuild(wire, wire->table_mask)) {
-        memset(wire->table, 0, ((size_t) wire->table_mask + 1) * sizeof(*wire->table));
-        for (struct vfring_wire_peer *p = wire->all_peers; p; p = p->all_next) {
-            table_insert(wire->table, wire->table_mask, p);
-        }
-    }
+    table_remove(wire, peer);
     free(peer->tx);
     free(peer);
 }

@@ -84,7 +84,7 @@ uint32_t vfring_wire_crc32c(uint32_t crc, const void *data, size_t bytes)
 uint32_t vfring_wire_crc_frame(const struct vfring_wire_hdr *hdr, size_t bytes)
 {
     const uint8_t *p = (const uint8_t *) hdr;
-    const size_t first = offsetof(struct vfring_wire_hdr, version);
+    const size_t first = offsetof(struct vfring_wire_hdr, src_mac);
     const size_t field = offsetof(struct vfring_wire_hdr, crc);
     uint32_t crc;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /**
  * @file
- * What a vfring frame looks like on the wire, version 2.
+ * What a vfring frame looks like on the wire, version 3.
  *
  * An Ethernet II frame with a local experimental ethertype (IEEE 802, 9.2.4),
  * a header of fixed size and the payload. Integers are little endian, as the
@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #define VFRING_WIRE_ETHERTYPE 0x88B5u
-#define VFRING_WIRE_VERSION 2u
+#define VFRING_WIRE_VERSION 3u
 
 /** Frames in flight to one peer, at most: what the sack field can describe. */
 #define VFRING_WIRE_WINDOW 64u
@@ -47,7 +47,7 @@ struct vfring_wire_hdr {
     uint8_t tag;            /**< the upper layer's */
     uint8_t flags;          /**< VFRING_WIRE_FLAG_* */
     uint32_t key;           /**< the receiver's key, known to its job alone */
-    uint32_t src;           /**< the sender's peer id within the job */
+    uint32_t src;           /**< with src_mac: who the sender is */
     uint32_t seq;           /**< DATA: number of this frame; ACK: next unsent one */
     uint32_t ack;           /**< every frame before this one has arrived */
     uint16_t credit;        /**< frames from ack on that the receiver has room for */

@@ -16,6 +16,8 @@
 #ifndef VFRING_WIRE_INTERNAL_H
 #define VFRING_WIRE_INTERNAL_H
 
+#include <string.h>
+
 #include "vfring_wire.h"
 
 #define WIRE_NEVER UINT64_MAX
@@ -67,10 +69,10 @@ struct wire_sender {
 };
 
 struct vfring_wire_peer {
-    /* Identity. */
+    /* Identity: the two are what tells one peer from another. */
+    uint64_t from; /* its MAC address and the ethertype, as they lie in its headers */
     uint32_t id;
     uint32_t key; /* of the peer: goes into what we send */
-    uint8_t mac[6];
     bool failed;
     bool silence_reported;
     bool timer_linked;
@@ -129,13 +131,24 @@ struct vfring_wire {
     uint32_t next_control;
 
     struct vfring_wire_peer *last_peer; /* of the last frame that came in */
-    struct vfring_wire_peer **table;    /* open addressing by id */
+    struct vfring_wire_peer **table;    /* open addressing by id; ids at several MAC addresses may be alike */
     uint32_t table_mask;
     uint32_t num_peers;
     struct vfring_wire_peer *all_peers;
 
     struct vfring_wire_stats stats;
 };
+
+/** What vfring_wire_peer.from is compared with: one load of src_mac and ethertype. */
+static inline uint64_t wire_from(const struct vfring_wire_hdr *hdr)
+{
+    uint64_t from;
+
+    memcpy(&from, hdr->src_mac, sizeof(from));
+    return from;
+}
+_Static_assert(offsetof(struct vfring_wire_hdr, ethertype) == offsetof(struct vfring_wire_hdr, src_mac) + 6,
+               "they are read together");
 
 /** Has anything ever been given to this peer's sending half, and waits there? */
 static inline bool wire_has_queued(const struct vfring_wire_peer *peer)
@@ -160,7 +173,7 @@ static inline void wire_mark_lost(struct vfring_wire_peer *peer, struct vfring_w
 /* The inlined part of all of these is in vfring_wire_hot.h. */
 
 /* wire.c */
-struct vfring_wire_peer *wire_peer_lookup(struct vfring_wire *wire, uint32_t src);
+struct vfring_wire_peer *wire_peer_lookup(struct vfring_wire *wire, const struct vfring_wire_hdr *hdr);
 /* After round_left was counted down: a new round, or a peer that had not sent in this one. */
 void wire_peer_heard(struct vfring_wire *wire, struct vfring_wire_peer *peer);
 /* Completes all frames of the peer with @p status and forgets them. */

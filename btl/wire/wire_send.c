@@ -21,7 +21,7 @@ static void fill_head(const struct vfring_wire *wire, const struct vfring_wire_p
                       struct vfring_wire_hdr *hdr)
 {
     memset(hdr, 0, sizeof(*hdr));
-    memcpy(hdr->dst_mac, peer->mac, 6);
+    memcpy(hdr->dst_mac, &peer->from, 6);
     memcpy(hdr->src_mac, wire->cfg.mac, 6);
     hdr->ethertype[0] = VFRING_WIRE_ETHERTYPE >> 8;
     hdr->ethertype[1] = VFRING_WIRE_ETHERTYPE & 0xff;

@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: BSD-3-Clause
--- Wireshark dissector of vfring's wire protocol, version 2 (docs/wire-protocol.md).
+-- Wireshark dissector of vfring's wire protocol, version 3 (docs/wire-protocol.md).
 -- To use it: wireshark -X lua_script:vfring.lua, or copy it to the personal
 -- plugins folder (Help, About Wireshark, Folders).
 
@@ -16,7 +16,7 @@ local f = {
     crc_payload = ProtoField.bool("vfring.flags.crc_payload", "Checksum covers all of the payload", 8, nil, 0x01),
     unordered = ProtoField.bool("vfring.flags.unordered", "May be handed up before its turn", 8, nil, 0x02),
     key = ProtoField.uint32("vfring.key", "Receiver's key", base.HEX),
-    src = ProtoField.uint32("vfring.src", "Source rank"),
+    src = ProtoField.uint32("vfring.src", "Source id"),
     seq = ProtoField.uint32("vfring.seq", "Sequence number"),
     ack = ProtoField.uint32("vfring.ack", "Acknowledged before"),
     credit = ProtoField.uint16("vfring.credit", "Credit"),
@@ -106,7 +106,7 @@ function vfring.dissector(buffer, pinfo, root)
     if message == 4 or message == 5 then
         tree:add_le(f.left, buffer(38, 4))
     end
-    if buffer(0, 1):uint() ~= 2 then
+    if buffer(0, 1):uint() ~= 3 then
         tree:add_proto_expert_info(unknown)
     end
     local kind, bytes = buffer(1, 1):uint(), buffer(2, 2):le_uint()
@@ -124,7 +124,7 @@ function vfring.dissector(buffer, pinfo, root)
     if length > HEADER + bytes then
         tree:add(f.padding, buffer(HEADER + bytes))
     end
-    pinfo.cols.info = string.format("%s rank %u seq %u ack %u%s, %u bytes", types[kind] or "?",
+    pinfo.cols.info = string.format("%s id %u seq %u ack %u%s, %u bytes", types[kind] or "?",
         buffer(10, 4):le_uint(), buffer(14, 4):le_uint(), ack, list ~= "" and " sack " .. list or "", bytes)
 end
 

@@ -165,13 +165,16 @@ static void test_foreign(void)
     rig_seal(&bad);
     CHECK_DROPPED(rig, &bad, rx_foreign);
     bad = *good;
-    hdr->src_mac[5] ^= 1; /* the right id and key, from another port */
-    CHECK_DROPPED(rig, &bad, rx_foreign);
+    hdr->src_mac[5] ^= 1; /* damage, and not to be taken for another peer of that id */
+    CHECK_DROPPED(rig, &bad, rx_bad_crc);
+    CHECK_INT(rig->nodes[1].num_unknown, 0);
+    rig_seal(&bad); /* the right id and key, from another port */
+    CHECK_DROPPED(rig, &bad, rx_unknown_peer);
     bad = *good;
     hdr->src = 77;
     rig_seal(&bad);
     CHECK_DROPPED(rig, &bad, rx_unknown_peer);
-    CHECK_INT(rig->nodes[1].num_unknown, 1);
+    CHECK_INT(rig->nodes[1].num_unknown, 2);
     free(good);
     rig_free(rig);
 }

@@ -136,7 +136,7 @@ static void test_forgotten(void)
     rig = rig_make(3, &config);
     take_all(rig, packets);
     rig_feed(rig, 1, packets[1]);
-    vfring_wire_peer_remove(rig->nodes[1].wire, vfring_wire_peer_find(rig->nodes[1].wire, 0));
+    vfring_wire_peer_remove(rig->nodes[1].wire, vfring_wire_peer_find(rig->nodes[1].wire, 0, NULL));
     (void) rig_send(rig, 2, 1, 8);
     (void) rig_send(rig, 2, 1, 8);
     free(rig_take(rig, 2));

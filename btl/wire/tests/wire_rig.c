@@ -105,12 +105,14 @@ static void op_complete(void *ctx, struct vfring_wire_frame *frame, int status)
     }
 }
 
-static struct vfring_wire_peer *op_unknown_peer(void *ctx, uint32_t src)
+static struct vfring_wire_peer *op_unknown_peer(void *ctx, uint32_t src, const uint8_t mac[6])
 {
     struct rig_node *node = ctx;
+    uint8_t known[6];
 
     node->num_unknown++;
-    if (!node->add_unknown || src >= (uint32_t) node->rig->num_nodes) {
+    rig_mac((int) src, known);
+    if (!node->add_unknown || src >= (uint32_t) node->rig->num_nodes || memcmp(mac, known, 6)) {
         return NULL;
     }
     rig_introduce(node->rig, node->index, (int) src);

@@ -79,6 +79,17 @@ static void message_send(struct sim_node *node, int dst)
     }
 }
 
+/* Two nodes have the same id: their MAC addresses tell them apart. */
+static uint32_t id_of(int index)
+{
+    return 7u + (uint32_t) index / 2;
+}
+
+static int index_of(const struct vfring_wire_peer *peer)
+{
+    return ((const struct sim_node *) vfring_wire_peer_upper(peer))->index;
+}
+
 /* --- operations ------------------------------------------------------------------------ */
 
 static void op_deliver(void *ctx, struct vfring_wire_peer *peer, const struct vfring_wire_hdr *hdr,
@@ -89,7 +100,7 @@ static void op_deliver(void *ctx, struct vfring_wire_peer *peer, const struct vf
     const uint8_t *p = payload;
     struct sim_message *m = hdr->msg < sim->num_messages ? sim->messages[hdr->msg] : NULL;
 
-    if (!m || m->dst != node->index || m->src != (int) vfring_wire_peer_id(peer)
+    if (!m || m->dst != node->index || m->src != index_of(peer)
         || hdr->tag != (uint8_t) (m->id * 7 + 1)) {
         sim_fail(sim, "node %d was given message %u, which is not for it", node->index, hdr->msg);
         return;
@@ -162,20 +173,21 @@ static void op_complete(void *ctx, struct vfring_wire_frame *frame, int status)
     }
 }
 
-static struct vfring_wire_peer *op_unknown_peer(void *ctx, uint32_t src)
+static struct vfring_wire_peer *op_unknown_peer(void *ctx, uint32_t id, const uint8_t mac[6])
 {
     struct sim_node *node = ctx;
+    const int index = mac[5];
 
-    if (src >= (uint32_t) node->sim->p->num_nodes) {
-        sim_fail(node->sim, "node %d heard of a peer %u", node->index, src);
+    if (index >= node->sim->p->num_nodes || id != id_of(index)) {
+        sim_fail(node->sim, "node %d heard of a peer %u at node %d", node->index, id, index);
         return NULL;
     }
-    if (node->refusals[src] > 0) {
-        node->refusals[src]--; /* nobody could tell us its key yet */
+    if (node->refusals[index] > 0) {
+        node->refusals[index]--; /* nobody could tell us its key yet */
         return NULL;
     }
-    sim_app_introduce(node, (int) src);
-    return node->peers[src];
+    sim_app_introduce(node, index);
+    return node->peers[index];
 }
 
 static void op_peer_silent(void *ctx, struct vfring_wire_peer *peer, uint64_t silent_ns)
@@ -188,7 +200,7 @@ static void op_peer_silent(void *ctx, struct vfring_wire_peer *peer, uint64_t si
 static void op_peer_failed(void *ctx, struct vfring_wire_peer *peer, uint64_t silent_ns)
 {
     struct sim_node *node = ctx;
-    const int index = (int) vfring_wire_peer_id(peer);
+    const int index = index_of(peer);
 
     node->sim->result->peers_failed++;
     if (node->peer_failed[index] || index != node->sim->p->dead_node
@@ -307,8 +319,8 @@ void sim_app_introduce(struct sim_node *node, int index)
     const uint8_t mac[6] = {0x02, 0, 0, 0, 0, (uint8_t) index};
     struct vfring_wire_peer *peer;
 
-    if (vfring_wire_peer_add(node->wire, (uint32_t) index, 0x1000u + (uint32_t) index, mac, NULL,
-                             &peer)) {
+    if (vfring_wire_peer_add(node->wire, id_of(index), 0x1000u + (uint32_t) index, mac,
+                             &node->sim->nodes[index], &peer)) {
         sim_fail(node->sim, "node %d cannot add peer %d", node->index, index);
         return;
     }
@@ -356,7 +368,7 @@ void sim_app_init(struct sim *sim)
         const struct vfring_wire_config config = {
             .mac = {0x02, 0, 0, 0, 0, (uint8_t) i},
             .key = 0x1000u + (uint32_t) i,
-            .id = (uint32_t) i,
+            .id = id_of(i),
             .crc_payload = p->crc_payload,
             .window_frames = p->window_frames,
             .rx_entries = p->rx_entries,

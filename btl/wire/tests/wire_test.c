@@ -90,9 +90,16 @@ static void test_peer_add(void)
 
     rig_mac(1, mac);
     CHECK_INT(vfring_wire_peer_add(wire, 1, 0, mac, NULL, &peer), -EEXIST);
-    CHECK(!vfring_wire_peer_find(wire, 2));
+    mac[5] = 200; /* another process, which has the same id at its own VF */
+    CHECK_INT(vfring_wire_peer_add(wire, 1, 9, mac, NULL, &peer), 0);
+    CHECK(vfring_wire_peer_find(wire, 1, mac) == peer && peer != rig->nodes[0].peers[1]);
+    vfring_wire_peer_remove(wire, peer);
+    CHECK(!vfring_wire_peer_find(wire, 1, mac));
+    rig_mac(1, mac);
+    CHECK(vfring_wire_peer_find(wire, 1, mac) == rig->nodes[0].peers[1]);
+    CHECK(!vfring_wire_peer_find(wire, 2, NULL));
     CHECK_INT(vfring_wire_peer_add(wire, UINT32_MAX, 7, mac, &upper, &peer), 0);
-    CHECK(vfring_wire_peer_find(wire, UINT32_MAX) == peer);
+    CHECK(vfring_wire_peer_find(wire, UINT32_MAX, NULL) == peer);
     CHECK(vfring_wire_peer_upper(peer) == &upper);
     CHECK_INT(vfring_wire_peer_id(peer), UINT32_MAX);
     CHECK_INT(vfring_wire_peer_outstanding(peer), 0);
@@ -103,13 +110,13 @@ static void test_peer_add(void)
         allocs_until_failure = 1; /* enough for a larger table, not for the peer */
         (void) vfring_wire_peer_add(wire, id, 7, mac, NULL, &peer);
         allocs_until_failure = -1;
-        if (!vfring_wire_peer_find(wire, id)) {
+        if (!vfring_wire_peer_find(wire, id, NULL)) {
             CHECK_INT(vfring_wire_peer_add(wire, id, 7, mac, NULL, &peer), 0);
         }
     }
     CHECK_INT(no_memory, 200);
     for (uint32_t id = 1000; id < 1200; id++) {
-        CHECK(vfring_wire_peer_find(wire, id) != NULL);
+        CHECK(vfring_wire_peer_find(wire, id, NULL) != NULL);
     }
     rig_free(rig);
 }
@@ -173,12 +180,12 @@ static void test_many_peers(void)
         const uint32_t k = i % 2 ? i / 2 : MANY - 1 - i / 2;
 
         vfring_wire_peer_remove(node->wire, peers[k]);
-        CHECK(!vfring_wire_peer_find(node->wire, 100 + k));
+        CHECK(!vfring_wire_peer_find(node->wire, 100 + k, NULL));
         if (i == MANY / 2) {
-            CHECK(vfring_wire_peer_find(node->wire, 100 + MANY / 2) != NULL);
+            CHECK(vfring_wire_peer_find(node->wire, 100 + MANY / 2, NULL) != NULL);
         }
     }
-    CHECK(vfring_wire_peer_find(node->wire, 1) == node->peers[1]);
+    CHECK(vfring_wire_peer_find(node->wire, 1, NULL) == node->peers[1]);
     rig_feed(rig, 0, packet); /* the last that spoke is unknown now */
     CHECK_INT(rig_stats(rig, 0)->rx_unknown_peer, 1);
     free(packet);
@@ -212,7 +219,7 @@ static void test_peer_remove(void)
         CHECK_INT(m[i]->status, -ECANCELED);
     }
     CHECK_INT(again->sent_rc, -EHOSTUNREACH);
-    CHECK(!vfring_wire_peer_find(node->wire, 1));
+    CHECK(!vfring_wire_peer_find(node->wire, 1, NULL));
     node->tx_room = UINT32_MAX;
     (void) rig_drop(rig, 0);
     rig_run(rig, 0, 2 * RIG_SEC, RIG_MS); /* no list leads to it any more */
@@ -270,7 +277,7 @@ static void test_remove_more(void)
         vfring_wire_peer_remove(node->wire, node->peers[i]);
         allocs_until_failure = -1;
         for (uint32_t id = 1; id <= 5; id++) {
-            CHECK((vfring_wire_peer_find(node->wire, id) != NULL) == (id > (uint32_t) i));
+            CHECK((vfring_wire_peer_find(node->wire, id, NULL) != NULL) == (id > (uint32_t) i));
         }
     }
     (void) rig_send(rig, 5, 0, 8);
