@@ -289,8 +289,8 @@ int btl_vfring_pack(struct opal_convertor_t *convertor, void *to, size_t *bytes)
 int btl_vfring_pack_all(struct opal_convertor_t *convertor, void *to, size_t bytes);
 /* Operations of the wire that are not hot. */
 struct vfring_wire_peer *btl_vfring_unknown_peer(void *ctx, uint32_t id, const uint8_t mac[6]);
-void btl_vfring_peer_silent(void *ctx, struct vfring_wire_peer *peer, uint64_t silent_ns);
-void btl_vfring_peer_failed(void *ctx, struct vfring_wire_peer *peer, uint64_t silent_ns);
+void btl_vfring_peer_silent(void *ctx, struct vfring_wire_peer *peer, const struct vfring_wire_silence *silence);
+void btl_vfring_peer_failed(void *ctx, struct vfring_wire_peer *peer, const struct vfring_wire_silence *silence);
 
 /* btl_vfring_frag.c */
 int btl_vfring_frags_create(mca_btl_vfring_module_t *module, struct vfring_vf_error *error);
@@ -481,7 +481,8 @@ void btl_vfring_help_peer_without_vf(const mca_btl_vfring_module_t *module,
 void btl_vfring_help_full_frames_lost(mca_btl_vfring_module_t *module,
                                       const mca_btl_vfring_endpoint_t *endpoint);
 void btl_vfring_help_silent(mca_btl_vfring_module_t *module,
-                            const mca_btl_vfring_endpoint_t *endpoint, uint64_t silent_ns);
+                            const mca_btl_vfring_endpoint_t *endpoint,
+                            const struct vfring_wire_silence *silence);
 /** Tells the user and Open MPI that @p endpoint (NULL: everybody) is lost. */
 void btl_vfring_report_failure(mca_btl_vfring_module_t *module,
                                const mca_btl_vfring_endpoint_t *endpoint, const char *cause);

@@ -11,6 +11,7 @@ struct btl_vfring_clock btl_vfring_clock;
 
 #define MEASURE_NS 1000000u
 #define NS_SHIFT 32
+#define READINGS 8
 
 static int counter_is_trusted(void)
 {
@@ -29,11 +30,28 @@ static int counter_is_trusted(void)
 
 static uint64_t first_ns, first_ticks; /* 0: not to be measured */
 
+/* Both clocks at one moment: who is interrupted between the readings, reads again. */
+static void read_both(uint64_t *ns, uint64_t *ticks)
+{
+    uint64_t best_ns = UINT64_MAX;
+
+    for (int i = 0; i < READINGS; i++) {
+        const uint64_t before_ns = btl_vfring_kernel_ns();
+        const uint64_t between = __builtin_ia32_rdtsc();
+        const uint64_t took_ns = btl_vfring_kernel_ns() - before_ns;
+
+        if (took_ns < best_ns) {
+            best_ns = took_ns;
+            *ns = before_ns;
+            *ticks = between;
+        }
+    }
+}
+
 void btl_vfring_clock_begin(void)
 {
     if (!btl_vfring_clock.mult && counter_is_trusted()) {
-        first_ns = btl_vfring_kernel_ns();
-        first_ticks = __builtin_ia32_rdtsc();
+        read_both(&first_ns, &first_ticks);
     }
 }
 
@@ -45,11 +63,12 @@ void btl_vfring_clock_end(void)
         return;
     }
     do {
-        ns = btl_vfring_kernel_ns();
-        ticks = __builtin_ia32_rdtsc();
+        read_both(&ns, &ticks);
     } while (ns - first_ns < MEASURE_NS);
     if (ticks > first_ticks) {
-        const uint64_t mult = ((ns - first_ns) << NS_SHIFT) / (ticks - first_ticks);
+        /* It may have been long: a lease is waited for in between. */
+        const uint64_t mult = (uint64_t) (((unsigned __int128) (ns - first_ns) << NS_SHIFT)
+                                          / (ticks - first_ticks));
 
         btl_vfring_clock.base_ns = ns - (uint64_t) (((unsigned __int128) ticks * mult) >> NS_SHIFT);
         btl_vfring_clock.mult = mult;

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 static const char help_file[] = "help-mca-btl-vfring.txt";
@@ -22,12 +23,14 @@ void btl_vfring_help_init(void)
 /*
  * Is this process the first of its node to say so? A hundred ranks have one
  * cause in common as a rule: texts count as the same if they differ in digits
- * only. The mark is a file in the job's own folder, which ends with the job.
+ * only. The mark is a file in the job's own folder, which ends with the job. After
+ * @p again_s, if that is not 0, the text may be said again.
  */
-static bool first_on_node(const char *dir, const char *text)
+static bool first_on_node(const char *dir, const char *text, unsigned again_s)
 {
     uint32_t hash = 2166136261u; /* FNV-1a */
     char path[512];
+    struct stat st;
     int fd;
 
     for (; *text; text++) {
@@ -44,7 +47,14 @@ static bool first_on_node(const char *dir, const char *text)
         (void) close(fd);
         return true;
     }
-    return errno != EEXIST;
+    if (errno != EEXIST) {
+        return true;
+    }
+    if (!again_s || stat(path, &st) || time(NULL) - st.st_mtime < (time_t) again_s) {
+        return false;
+    }
+    (void) utimensat(AT_FDCWD, path, NULL, 0); /* now it is said again */
+    return true;
 }
 
 static void print(const char *text)
@@ -78,7 +88,22 @@ static void say(const char *topic, ...)
     va_start(args, topic);
     text = text_of(topic, args);
     va_end(args);
-    if (text && first_on_node(opal_process_info.job_session_dir, text)) {
+    if (text && first_on_node(opal_process_info.job_session_dir, text, 0)) {
+        print(text);
+    }
+    free(text);
+}
+
+/* Also if it was said before, but not less than so many seconds ago. */
+static void say_again(unsigned again_s, const char *topic, ...)
+{
+    va_list args;
+    char *text;
+
+    va_start(args, topic);
+    text = text_of(topic, args);
+    va_end(args);
+    if (text && first_on_node(opal_process_info.job_session_dir, text, again_s ? again_s : 1)) {
         print(text);
     }
     free(text);
@@ -173,11 +198,23 @@ void btl_vfring_help_full_frames_lost(mca_btl_vfring_module_t *module,
 }
 
 void btl_vfring_help_silent(mca_btl_vfring_module_t *module,
-                            const mca_btl_vfring_endpoint_t *endpoint, uint64_t silent_ns)
+                            const mca_btl_vfring_endpoint_t *endpoint,
+                            const struct vfring_wire_silence *silence)
 {
-    say("peer-silent", host(), module->info.name, vf_state(module),
-                   (unsigned) endpoint->name.vpid, host_of(endpoint),
-                   (unsigned) (silent_ns / 1000000000u), mca_btl_vfring_component.peer_timeout_s);
+    const unsigned silent_s = (unsigned) (silence->silent_ns / 1000000000u);
+    const unsigned limit_s = mca_btl_vfring_component.peer_timeout_s;
+    char heard[128] = "nothing; it is asked again each second", limit[64] = "none (btl_vfring_peer_timeout)";
+
+    if (silence->heard_ns != UINT64_MAX) {
+        (void) snprintf(heard, sizeof(heard), "a frame %u s ago: it lives, but what is sent to it gets lost",
+                        (unsigned) (silence->heard_ns / 1000000000u));
+    }
+    if (limit_s) {
+        (void) snprintf(limit, sizeof(limit), "%u s (btl_vfring_peer_timeout)", limit_s);
+    }
+    /* The other processes of this node tell of the same silence about now, and of twice as long a one then. */
+    say_again(silent_s / 2, "peer-silent", host(), module->info.name, vf_state(module), (unsigned) endpoint->name.vpid,
+              host_of(endpoint), silent_s, heard, limit);
 }
 
 void btl_vfring_report_failure(mca_btl_vfring_module_t *module,

@@ -78,7 +78,7 @@ static bool wire_xmit_busy(void *ctx, uint32_t tx_seq)
 {
     mca_btl_vfring_module_t *module = ctx;
 
-    return (int32_t) (vfring_vf_tx_done(module->vf) - tx_seq) < 0;
+    return vfring_vf_tx_busy(module->vf, tx_seq);
 }
 
 /* A process with threads: see btl_vfring_lock(). */

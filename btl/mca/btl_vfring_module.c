@@ -146,17 +146,23 @@ struct vfring_wire_peer *btl_vfring_unknown_peer(void *ctx, uint32_t id, const u
     return vfring_wire_peer_find(module->wire, id, mac);
 }
 
-void btl_vfring_peer_silent(void *ctx, struct vfring_wire_peer *peer, uint64_t silent_ns)
+void btl_vfring_peer_silent(void *ctx, struct vfring_wire_peer *peer, const struct vfring_wire_silence *silence)
 {
-    btl_vfring_help_silent(ctx, vfring_wire_peer_upper(peer), silent_ns);
+    btl_vfring_help_silent(ctx, vfring_wire_peer_upper(peer), silence);
 }
 
-void btl_vfring_peer_failed(void *ctx, struct vfring_wire_peer *peer, uint64_t silent_ns)
+void btl_vfring_peer_failed(void *ctx, struct vfring_wire_peer *peer, const struct vfring_wire_silence *silence)
 {
-    char cause[128];
+    const unsigned long long silent_s = silence->silent_ns / 1000000000u;
+    char cause[192];
 
-    (void) snprintf(cause, sizeof(cause), "it has acknowledged nothing for %llu s",
-                    (unsigned long long) (silent_ns / 1000000000u));
+    if (silence->out_of_step) {
+        (void) snprintf(cause, sizeof(cause), "it has acknowledged nothing for %llu s, but frames of it come that "
+                        "belong to another exchange: one of the two has forgotten the other", silent_s);
+    } else {
+        (void) snprintf(cause, sizeof(cause), "it has acknowledged nothing for %llu s, the limit that "
+                        "btl_vfring_peer_timeout sets", silent_s);
+    }
     btl_vfring_report_failure(ctx, vfring_wire_peer_upper(peer), cause);
     btl_vfring_queue_drop(ctx, vfring_wire_peer_upper(peer), true);
     btl_vfring_rdma_drop(ctx, vfring_wire_peer_upper(peer), true);

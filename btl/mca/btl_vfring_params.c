@@ -111,11 +111,13 @@ int btl_vfring_params_register(void)
                     "Shortest retransmission timeout in microseconds; 0: 2000");
     c->silence_warn_s = 30;
     (void) add_uint("silence_warn", &c->silence_warn_s, OPAL_INFO_LVL_4,
-                    "Say so when a peer has acknowledged nothing for so many seconds");
-    c->peer_timeout_s = 600;
+                    "Say so when a peer has acknowledged nothing for so many seconds, and again "
+                    "after twice, four times ... as many, hourly at last");
+    c->peer_timeout_s = 0;
     (void) add_uint("peer_timeout", &c->peer_timeout_s, OPAL_INFO_LVL_4,
-                    "Give a peer up that has acknowledged nothing for so many seconds. A peer "
-                    "that computes without calling MPI does not acknowledge either");
+                    "Give a peer up that has acknowledged nothing for so many seconds; 0: never. A peer "
+                    "that computes without calling MPI, or is stopped, does not acknowledge either: "
+                    "with a limit a valid program may be aborted");
     c->lease_timeout_s = 30;
     (void) add_uint("lease_timeout", &c->lease_timeout_s, OPAL_INFO_LVL_5,
                     "Seconds to wait for vfringd's answer");

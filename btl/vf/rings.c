@@ -175,6 +175,14 @@ uint32_t vfring_vf_tx_done(struct vfring_vf *vf)
     return tx->done;
 }
 
+bool vfring_vf_tx_busy(struct vfring_vf *vf, uint32_t tx_seq)
+{
+    const uint32_t done = vfring_vf_tx_done(vf), last = vf->tx.seq;
+
+    /* Not by which of the two is later: what is 2^31 frames old would look as if it were yet to come. */
+    return last - tx_seq < last - done;
+}
+
 /* Descriptors @p first to @p first + @p count - 1 as the device wants to find them. */
 static void rx_rewrite(struct vfring_rx_ring *rx, uint32_t first, uint32_t count)
 {

@@ -171,6 +171,12 @@ void vfring_vf_tx_doorbell(struct vfring_vf *vf);
  * with (frames are numbered by tx_post from 1). Reaps write-backs.
  */
 uint32_t vfring_vf_tx_done(struct vfring_vf *vf);
+/**
+ * May the device still read frame @p tx_seq? Also of one that was given long ago,
+ * since when the numbers have gone past half of their range; false for 0 before
+ * the first frame.
+ */
+bool vfring_vf_tx_busy(struct vfring_vf *vf, uint32_t tx_seq);
 
 /**
  * Hot. Looks at the RX ring and fills up to @p max frames, oldest first. A

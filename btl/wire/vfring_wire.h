@@ -90,6 +90,13 @@ struct vfring_wire_times {
     uint64_t rto_ns;  /**< retransmission timeout */
 };
 
+/** What is known of a peer that acknowledges nothing though frames wait. */
+struct vfring_wire_silence {
+    uint64_t silent_ns; /**< so long; times in which nobody here listened hardly count */
+    uint64_t heard_ns;  /**< since its last word of any kind; UINT64_MAX: it has said none */
+    bool out_of_step;   /**< its words are of a stream that one of us has forgotten: there is no way on */
+};
+
 struct vfring_wire_ops {
     /**
      * Transmit hdr and payload of @p frame, padded to @p bytes in all (>= 60;
@@ -97,7 +104,11 @@ struct vfring_wire_ops {
      * frame->tx_seq. 0, or -EAGAIN: no room now.
      */
     int (*xmit)(void *ctx, struct vfring_wire_frame *frame, uint32_t bytes);
-    /** Does the VF still read transmission @p tx_seq? */
+    /**
+     * Does the VF still read transmission @p tx_seq? It may be one of long ago, the
+     * oldest frame to a peer that is silent but for its last one: 2^31 others may have
+     * gone since. False for 0 before the first transmission.
+     */
     bool (*xmit_busy)(void *ctx, uint32_t tx_seq);
     /** A frame arrived; the payload is valid during the call. */
     void (*deliver)(void *ctx, struct vfring_wire_peer *peer, const struct vfring_wire_hdr *hdr,
@@ -109,10 +120,10 @@ struct vfring_wire_ops {
      * return it, or NULL. Then the frame is dropped, as if it had been lost on the way.
      */
     struct vfring_wire_peer *(*unknown_peer)(void *ctx, uint32_t id, const uint8_t mac[6]);
-    /** @p peer has acknowledged nothing for @p silent_ns though frames wait; once a silence. */
-    void (*peer_silent)(void *ctx, struct vfring_wire_peer *peer, uint64_t silent_ns);
-    /** The peer timeout is over; its frames have been completed with -ETIMEDOUT. */
-    void (*peer_failed)(void *ctx, struct vfring_wire_peer *peer, uint64_t silent_ns);
+    /** @p peer is silent: after silence_warn_ns, and again at growing intervals. Nothing is given up. */
+    void (*peer_silent)(void *ctx, struct vfring_wire_peer *peer, const struct vfring_wire_silence *silence);
+    /** It is out of step, or the peer timeout is over; its frames have been completed with -ETIMEDOUT. */
+    void (*peer_failed)(void *ctx, struct vfring_wire_peer *peer, const struct vfring_wire_silence *silence);
 };
 
 struct vfring_wire_config {
@@ -126,9 +137,9 @@ struct vfring_wire_config {
     uint64_t ack_delay_ns;  /**< 0: 100 us */
     uint64_t rto_initial_ns;/**< 0: 20 ms */
     uint64_t rto_min_ns;    /**< 0: 2 ms */
-    uint64_t rto_max_ns;    /**< 0: 500 ms; never below rto_min_ns */
+    uint64_t rto_max_ns;    /**< 0: 1 s; never below rto_min_ns. So often a silent peer is asked */
     uint64_t silence_warn_ns; /**< 0: 30 s */
-    uint64_t peer_timeout_ns; /**< 0: 600 s */
+    uint64_t peer_timeout_ns; /**< 0: none, silence is no evidence of an end */
     /** Frames for acknowledgements: header memory of 60 bytes each. */
     struct vfring_wire_frame *control_frames;
     uint32_t num_control_frames;
@@ -162,7 +173,13 @@ struct vfring_wire_peer *vfring_wire_peer_find(const struct vfring_wire *wire, u
 void vfring_wire_peer_remove(struct vfring_wire *wire, struct vfring_wire_peer *peer);
 void *vfring_wire_peer_upper(const struct vfring_wire_peer *peer);
 uint32_t vfring_wire_peer_id(const struct vfring_wire_peer *peer);
-/** Was peer_failed() called for it? Nothing can be sent to it any more. */
+/**
+ * There is evidence that the peer has ended: completes its frames with
+ * -ETIMEDOUT, and nothing is accepted for it or from it any more. peer_failed() is not
+ * called. Harmless for one that has failed.
+ */
+void vfring_wire_peer_fail(struct vfring_wire *wire, struct vfring_wire_peer *peer);
+/** Has it failed? Nothing can be sent to it any more. */
 bool vfring_wire_peer_lost(const struct vfring_wire_peer *peer);
 /** Frames neither acknowledged nor failed yet. */
 uint32_t vfring_wire_peer_outstanding(const struct vfring_wire_peer *peer);

@@ -55,12 +55,12 @@ int vfring_wire_create(const struct vfring_wire_config *config, const struct vfr
     w->cfg.ack_delay_ns = or_default(config->ack_delay_ns, 100 * us);
     w->cfg.rto_initial_ns = or_default(config->rto_initial_ns, 20 * ms);
     w->cfg.rto_min_ns = or_default(config->rto_min_ns, 2 * ms);
-    w->cfg.rto_max_ns = or_default(config->rto_max_ns, 500 * ms);
+    w->cfg.rto_max_ns = or_default(config->rto_max_ns, 1000 * ms);
     if (w->cfg.rto_max_ns < w->cfg.rto_min_ns) {
         w->cfg.rto_max_ns = w->cfg.rto_min_ns;
     }
     w->cfg.silence_warn_ns = or_default(config->silence_warn_ns, 30000 * ms);
-    w->cfg.peer_timeout_ns = or_default(config->peer_timeout_ns, 600000 * ms);
+    w->cfg.peer_timeout_ns = or_default(config->peer_timeout_ns, WIRE_NEVER);
     if (!config->max_payload_bytes) {
         w->cfg.max_payload_bytes = vfring_wire_max_payload(9216);
     }
@@ -376,6 +376,14 @@ void *vfring_wire_peer_upper(const struct vfring_wire_peer *peer)
 uint32_t vfring_wire_peer_id(const struct vfring_wire_peer *peer)
 {
     return peer->id;
+}
+
+void vfring_wire_peer_fail(struct vfring_wire *wire, struct vfring_wire_peer *peer)
+{
+    if (!peer->failed) {
+        peer->failed = true;
+        wire_peer_flush(wire, peer, -ETIMEDOUT);
+    }
 }
 
 bool vfring_wire_peer_lost(const struct vfring_wire_peer *peer)

@@ -134,6 +134,28 @@ static void find_lost(struct vfring_wire_peer *peer)
     }
 }
 
+/* A word of a peer whose acknowledgement is late: what does it tell of the two streams? */
+static void note_late_word(struct vfring_wire_peer *peer, uint32_t ack, uint64_t now_ns)
+{
+    struct wire_sender *tx = peer->tx;
+
+    tx->heard_ns = now_ns;
+    if (vfring_wire_seq_before(peer->snd_next, ack) || vfring_wire_seq_before(ack, peer->snd_una)) {
+        tx->out_of_step_ns = now_ns;
+        tx->num_out_of_step++;
+    }
+}
+
+/* What was sent before the latest arrival is no news any more: so recover_no never falls behind by half of all numbers. */
+static void answered(struct vfring_wire_peer *peer)
+{
+    const uint32_t known_no = peer->tx->rack_no - WIRE_REORDER_FRAMES;
+
+    if (vfring_wire_seq_before(peer->tx->recover_no, known_no)) {
+        peer->tx->recover_no = known_no;
+    }
+}
+
 bool wire_ack_input(struct vfring_wire *wire, struct vfring_wire_peer *peer,
                     const struct vfring_wire_hdr *hdr, uint64_t now_ns)
 {
@@ -141,8 +163,14 @@ bool wire_ack_input(struct vfring_wire *wire, struct vfring_wire_peer *peer,
     struct vfring_wire_frame *frame;
     struct arrivals arrivals;
 
+    if (peer->tx && peer->tx->backoff) {
+        note_late_word(peer, hdr->ack, now_ns);
+    }
     if (vfring_wire_seq_before(peer->snd_next, hdr->ack)) {
         wire->stats.rx_bad_ack++;
+        if (hdr->type == VFRING_WIRE_TYPE_DATA) {
+            wire_ack_owed(wire, peer, true); /* so that it learns that it is out of step */
+        }
         return false;
     }
     if (vfring_wire_seq_before(peer->snd_limit, limit)) {
@@ -196,6 +224,7 @@ bool wire_ack_input(struct vfring_wire *wire, struct vfring_wire_peer *peer,
         } else {
             peer->deadline_ns = WIRE_NEVER;
         }
+        answered(peer);
         /* complete() may send: the window is consistent by now. */
         while ((frame = arrivals.done)) {
             arrivals.done = frame->next;

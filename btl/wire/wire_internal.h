@@ -35,6 +35,10 @@
 #define WIRE_MESSAGE_SHARE 8u
 /** The congestion window is never below this. */
 #define WIRE_CWND_MIN 2u
+/** From so long a silence on, its repetition is told at equal intervals. */
+#define WIRE_SILENCE_STEP_NS 3600000000000ull
+/** A peer is not out of step for fewer words that say so. */
+#define WIRE_OUT_OF_STEP 8u
 /** Senders are counted anew each time the RX ring was filled this often. */
 #define WIRE_ROUND_RINGS 4u
 
@@ -64,6 +68,11 @@ struct wire_sender {
     uint64_t rttvar_ns;
     uint64_t rto_ns;  /* of the above and backoff */
     uint64_t waiting_since_ns; /* since then frames wait and none was acknowledged */
+    uint64_t silence_next_ns; /* of a silence that was reported: when it is again */
+    /* While an answer is late, from its first timeout on: */
+    uint64_t heard_ns;       /* last word of any kind; 0: none */
+    uint64_t out_of_step_ns; /* last one that acknowledges what it cannot */
+    uint32_t num_out_of_step;
     uint32_t backoff;
     struct vfring_wire_frame *in_flight[VFRING_WIRE_WINDOW]; /* by WIRE_SLOT */
 };

@@ -44,8 +44,7 @@ int wire_send_ack(struct vfring_wire *wire, struct vfring_wire_peer *peer)
     struct vfring_wire_hdr *hdr = frame->hdr;
     int rc;
 
-    /* tx_seq starts at 1: 0 means that the frame was never used. */
-    if (frame->tx_seq && wire->ops.xmit_busy(wire->ctx, frame->tx_seq)) {
+    if (wire->ops.xmit_busy(wire->ctx, frame->tx_seq)) {
         wire->stats.ring_stalls++;
         return -EAGAIN;
     }

@@ -28,7 +28,10 @@ run() {
     name=$1 status=$2 text=$3 ranks=$4
     shift 4
     case " $wanted " in "  " | *" $name "*) ;; *) return ;; esac
-    timeout 120 mpirun -n "$ranks" --mca btl_vfring_devices "$devices" "$@" > "$dir/out" 2>&1
+    timeout 120 mpirun -n "$ranks" --mca btl_vfring_devices "$devices" "$@" > "$dir/out" 2>&1 &
+    job=$!
+    $meanwhile
+    wait "$job"
     rc=$?
     if { [ "$status" = 0 ] && [ $rc -ne 0 ]; } || { [ "$status" = not0 ] && { [ $rc -eq 0 ] || [ $rc -eq 124 ]; }; } \
         || ! grep -qE -- "$text" "$dir/out"; then
@@ -38,6 +41,33 @@ run() {
     else
         echo "ok     $name"
     fi
+}
+
+meanwhile=: # what is done while the job runs
+
+# until_there COMMAND...: waits until it succeeds, or the job has ended
+until_there() {
+    while ! "$@" > /dev/null 2>&1 && kill -0 "$job" 2> /dev/null; do
+        sleep 0.05
+    done
+}
+warned_twice() {
+    [ "$(grep -c 'Silent for:' "$dir/out")" -ge 2 ]
+}
+# Rank 1 has stopped itself: it is continued after two warnings.
+continue_it() {
+    until_there warned_twice
+    kill -CONT "$(cat "$dir/pid")"
+}
+# Rank 1 computes: it is held as by a debugger, and let go after two warnings.
+hold_it() {
+    until_there test -s "$dir/pid"
+    ./hold "$(cat "$dir/pid")" "$dir/let-go" > "$dir/held" 2>&1 &
+    holder=$!
+    until_there warned_twice
+    : > "$dir/pid.over"
+    : > "$dir/let-go"
+    wait "$holder" || echo "FAILED to hold it: $(cat "$dir/held")" >> "$dir/out"
 }
 
 # named NAME ...: the same, only when it is asked for by name: it takes long
@@ -55,6 +85,15 @@ said() {
             failed=1
         }
     done
+}
+# said_not PATTERN
+said_not() {
+    case " $wanted " in "  " | *" $name "*) ;; *) return ;; esac
+    if grep -qE -- "$1" "$dir/out"; then
+        echo "FAILED $name: it says \"$1\""
+        cat "$dir/out"
+        failed=1
+    fi
 }
 # said_once PATTERN
 said_once() {
@@ -168,8 +207,15 @@ said "$lost_host" "$lost_cause"
 vfs 4 1500 # the old ones have no link for a minute
 run frozen-peer not0 'acknowledged nothing' 2 $only --mca btl_vfring_peer_timeout 2 ./mpi_check freeze
 said "$lost_host" "Cause: +rank 1 on $(uname -n) is lost: it has acknowledged nothing"
-run silent-peer 0 'pause: ok' 2 $only --mca btl_vfring_silence_warn 1 ./mpi_check pause
-said "Peer: +rank 1 on $(uname -n)" "Silent for: +[1-9]"
+# Without a limit it is waited for, however long that takes; what is known is said, and again.
+for what in stopped held; do
+    rm -f "$dir/pid"
+    [ $what = stopped ] && meanwhile=continue_it || meanwhile=hold_it
+    run $what-peer 0 "$what: ok" 2 $only --mca btl_vfring_silence_warn 1 ./mpi_check $what "$dir/pid"
+    meanwhile=:
+    said "Peer: +rank 1 on $(uname -n)" "Silent for: +1 s" "Silent for: +[2-9] s" "Time limit: +none"
+    said_not FAILED
+done
 # One of two processes has no VF: the other transport carries the job, and both say so.
 devices=$dir/vf0
 run without-vf 0 'exchange: ok' 2 --mca btl self,vfring,tcp ./mpi_check exchange

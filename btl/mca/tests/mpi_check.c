@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * mpi_check exchange|flood|threads|rma|pvars|counts|parts FRAME|parts-flood|alloc|faults|freeze|pause|sleepers FILE|
- * many KIND NUMBER BYTES|short: small MPI
+ * mpi_check exchange|flood|threads|rma|pvars|counts|parts FRAME|parts-flood|alloc|faults|freeze|stopped FILE|held FILE|
+ * sleepers FILE| * many KIND NUMBER BYTES|short: small MPI
  * programs for mpi.sh. Every byte that comes is compared; exit status 0 only if all
  * were right.
  */
@@ -298,20 +298,25 @@ static void parts_flood(void)
     free(want);
 }
 
+/* Without MPI, so that nothing is acknowledged, until @p file is there. */
+static void sleep_until(const char *file)
+{
+    while (access(file, F_OK)) {
+        (void) usleep(2000);
+    }
+}
+
 /* --- a peer that does not answer ------------------------------------------------------ */
 
-/* Rank 1 stops for good, or for three seconds, while rank 0 waits for it. */
-static void stop(int for_good)
+/* Rank 1 stops for good, while rank 0 waits for it. */
+static void freeze(void)
 {
     char byte = 0;
 
     exchange(NULL);
     MPI_Barrier(MPI_COMM_WORLD);
     if (rank == 1) {
-        if (for_good) {
-            (void) raise(SIGSTOP);
-        }
-        (void) sleep(3);
+        (void) raise(SIGSTOP);
     }
     if (rank == 0) {
         MPI_Send(&byte, 1, MPI_BYTE, 1, 6, MPI_COMM_WORLD);
@@ -322,17 +327,55 @@ static void stop(int for_good)
     }
 }
 
+/*
+ * Rank 1 writes its process id to @p file and is stopped: by itself, or, while
+ * it computes, by somebody else, who also lets it go on. Messages of all kinds
+ * wait for it meanwhile, and it has sent some itself.
+ */
+static void stopped(const char *file, int by_itself)
+{
+    enum { NUM = 300, LARGE = 40 };
+    MPI_Request requests[2 * NUM];
+    char *in[NUM], *out[NUM];
+
+    exchange(NULL);
+    for (int i = 0; i < NUM; i++) {
+        const size_t bytes = i % LARGE ? (size_t) some_size(i) : 1 << 20;
+
+        in[i] = malloc(bytes + 1);
+        out[i] = malloc(bytes + 1);
+        fill(out[i], bytes, (unsigned) (rank * NUM + i));
+        MPI_Irecv(in[i], (int) bytes, MPI_BYTE, !rank, i, MPI_COMM_WORLD, &requests[i]);
+        MPI_Isend(out[i], (int) bytes, MPI_BYTE, !rank, i, MPI_COMM_WORLD, &requests[NUM + i]);
+    }
+    if (rank == 1) {
+        FILE *to = fopen(file, "w");
+
+        if (!to || fprintf(to, "%d\n", (int) getpid()) < 0 || fclose(to)) {
+            bad = 1;
+        } else if (by_itself) {
+            (void) raise(SIGSTOP);
+        } else {
+            char over[512];
+
+            (void) snprintf(over, sizeof(over), "%s.over", file);
+            sleep_until(over);
+        }
+    }
+    MPI_Waitall(2 * NUM, requests, MPI_STATUSES_IGNORE);
+    for (int i = 0; i < NUM; i++) {
+        const size_t bytes = i % LARGE ? (size_t) some_size(i) : 1 << 20;
+
+        bad |= differs(in[i], bytes, (unsigned) (!rank * NUM + i));
+        free(in[i]);
+        free(out[i]);
+    }
+    exchange(NULL);
+}
+
 /* --- peers that sleep, and others that do not ------------------------------------------- */
 
 enum { SMALL_MESSAGES = 2000, MIDDLE = 40, MIDDLE_BYTES = 15000, LARGE_BYTES = 4 << 20 };
-
-/* Without MPI, so that nothing is acknowledged, until @p file is there. */
-static void sleep_until(const char *file)
-{
-    while (access(file, F_OK)) {
-        (void) usleep(2000);
-    }
-}
 
 static void sleeper(const char *file, char *large)
 {
@@ -460,8 +503,10 @@ int main(int argc, char **argv)
         short_receives();
     } else if (!strcmp(what, "parts-flood")) {
         parts_flood();
-    } else if (!strcmp(what, "freeze") || !strcmp(what, "pause")) {
-        stop(*what == 'f');
+    } else if (!strcmp(what, "freeze")) {
+        freeze();
+    } else if ((!strcmp(what, "stopped") || !strcmp(what, "held")) && argc == 3) {
+        stopped(argv[2], *what == 's');
     } else if (!strcmp(what, "sleepers") && argc >= 3) {
         sleepers(argv[2]);
     } else if (!strcmp(what, "alloc")) {

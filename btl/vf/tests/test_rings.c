@@ -251,6 +251,35 @@ static void test_tx_seq_wraps(void)
     CHECK_EQ(vfring_vf_tx_done(&vf), 0);
 }
 
+/* A frame of long ago: of so many later ones that it is nearer to those to come. */
+static void test_tx_busy(void)
+{
+    struct vfring_vf vf = make_vf(VFRING_82576_TDT(0));
+    const uint32_t ages[] = {0, 3, 1u << 30, UINT32_C(1) << 31, (UINT32_C(1) << 31) + 5, UINT32_MAX - 2};
+    uint32_t seq;
+
+    CHECK_EQ(vfring_vf_tx_busy(&vf, 0), false);
+    for (unsigned i = 0; i < sizeof(ages) / sizeof(ages[0]); i++) {
+        uint32_t old;
+
+        post(&vf, 1, 60, &old);
+        CHECK_EQ(vfring_vf_tx_busy(&vf, old), true);
+        vfring_vf_tx_doorbell(&vf);
+        CHECK_EQ(vfring_vf_tx_busy(&vf, old), true);
+        tx_desc[(vf.tx.tail + ENTRIES - 1) % ENTRIES].status = VFRING_82576_TXD_STATUS_DD;
+        CHECK_EQ(vfring_vf_tx_busy(&vf, old), false);
+        vf.tx.seq += ages[i];
+        vf.tx.done += ages[i];
+        CHECK_EQ(vfring_vf_tx_busy(&vf, old), false);
+        post(&vf, 1, 60, &seq);
+        CHECK_EQ(vfring_vf_tx_busy(&vf, old), false);
+        CHECK_EQ(vfring_vf_tx_busy(&vf, seq), true);
+        vfring_vf_tx_doorbell(&vf);
+        tx_desc[(vf.tx.tail + ENTRIES - 1) % ENTRIES].status = VFRING_82576_TXD_STATUS_DD;
+        CHECK_EQ(vfring_vf_tx_busy(&vf, seq), false);
+    }
+}
+
 static void write_back(uint32_t index, uint32_t status, uint16_t bytes)
 {
     rx_desc[index].wb.type_info = 0x5a5a5a5a;
@@ -386,6 +415,7 @@ int main(void)
     test_tx_done_by_batch();
     test_tx_full();
     test_tx_seq_wraps();
+    test_tx_busy();
     test_rx_bad_frames();
     test_rx_never_dry();
     test_rx_all_held();

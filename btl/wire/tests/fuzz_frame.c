@@ -94,10 +94,10 @@ static struct vfring_wire_peer *on_unknown(void *ctx, uint32_t src, const uint8_
     return NULL;
 }
 
-static void on_silent(void *ctx, struct vfring_wire_peer *peer, uint64_t ns)
+static void on_silent(void *ctx, struct vfring_wire_peer *peer, const struct vfring_wire_silence *silence)
 {
     (void) ctx;
-    need(peer == s.peer && ns > 0);
+    need(peer == s.peer && silence->silent_ns > 0);
 }
 
 static const struct vfring_wire_ops ops = {on_xmit,    on_xmit_busy, on_deliver, on_complete,

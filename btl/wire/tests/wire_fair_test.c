@@ -125,6 +125,30 @@ static void test_congestion(void)
     rig_free(rig);
 }
 
+/* So does a loss after very many transmissions without one: 2^31 are a matter of half an hour. */
+static void test_congestion_after_long(void)
+{
+    const struct vfring_wire_config config = rig_config();
+    struct rig *rig = rig_make(2, &config);
+    struct vfring_wire_peer *peer = rig->nodes[0].peers[1];
+
+    for (int i = 0; i < 5; i++) {
+        for (int j = 0; j < 64; j++) {
+            (void) rig_send(rig, 0, 1, 8);
+        }
+        rig_settle(rig);
+        CHECK_INT(peer->tx->cwnd, 64);
+        peer->xmit_no += UINT32_C(0x30000000);
+    }
+    for (int j = 0; j < 64; j++) {
+        (void) rig_send(rig, 0, 1, 8);
+    }
+    lossy_round(rig, 20);
+    CHECK_INT(peer->tx->cwnd, 48);
+    rig_settle(rig);
+    rig_free(rig);
+}
+
 /* A peer that computed meanwhile has lost nothing: its sender does not hold back for it. */
 static void test_needless_timeout(void)
 {
@@ -220,6 +244,7 @@ int main(int argc, char **argv)
         {"room", test_room},
         {"room of little credit", test_room_of_little_credit},
         {"congestion", test_congestion},
+        {"congestion after very many frames", test_congestion_after_long},
         {"needless timeout", test_needless_timeout},
         {"incast", test_incast},
         {"ack rate", test_ack_rate},

@@ -67,7 +67,7 @@ static bool op_xmit_busy(void *ctx, uint32_t tx_seq)
 {
     const struct rig_node *node = ctx;
 
-    return (int32_t) (node->tx_done - tx_seq) < 0;
+    return node->tx_posted - tx_seq < node->tx_posted - node->tx_done;
 }
 
 static void op_deliver(void *ctx, struct vfring_wire_peer *peer, const struct vfring_wire_hdr *hdr,
@@ -119,22 +119,24 @@ static struct vfring_wire_peer *op_unknown_peer(void *ctx, uint32_t src, const u
     return node->peers[src];
 }
 
-static void op_peer_silent(void *ctx, struct vfring_wire_peer *peer, uint64_t silent_ns)
+static void op_peer_silent(void *ctx, struct vfring_wire_peer *peer, const struct vfring_wire_silence *silence)
 {
     struct rig_node *node = ctx;
 
-    (void) peer;
     node->num_silent++;
-    node->silent_ns = silent_ns;
+    node->silence = *silence;
+    if (node->fail_silent) {
+        vfring_wire_peer_fail(node->wire, peer);
+    }
 }
 
-static void op_peer_failed(void *ctx, struct vfring_wire_peer *peer, uint64_t silent_ns)
+static void op_peer_failed(void *ctx, struct vfring_wire_peer *peer, const struct vfring_wire_silence *silence)
 {
     struct rig_node *node = ctx;
 
     (void) peer;
     node->num_failed++;
-    node->failed_ns = silent_ns;
+    node->failure = *silence;
     for (int i = 0; node->remove_all && i < RIG_NODES; i++) {
         if (node->peers[i]) {
             vfring_wire_peer_remove(node->wire, node->peers[i]);

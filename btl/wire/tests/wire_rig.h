@@ -60,9 +60,10 @@ struct rig_node {
     uint32_t delivered_msg[RIG_LOG];
     uint32_t num_completed;
     int num_silent, num_failed, num_unknown;
-    uint64_t silent_ns, failed_ns;
+    struct vfring_wire_silence silence, failure; /**< the last */
     bool unordered;    /**< rig_send() sends frames that need no order */
     bool remove_all;   /**< peer_failed() removes every peer of the node */
+    bool fail_silent;  /**< peer_silent() fails the peer: there is evidence */
     bool add_unknown;  /**< unknown_peer() makes the peer, else it says NULL */
 };
 

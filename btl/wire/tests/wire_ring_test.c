@@ -68,6 +68,26 @@ static void test_ack_waits_for_ring(void)
     rig_free(rig);
 }
 
+/* Who hardly ever acknowledges by a frame of its own has sent 2^31 others meanwhile. */
+static void test_ack_after_long(void)
+{
+    struct rig *rig = make_pair();
+    struct rig_node *node = &rig->nodes[1];
+
+    for (uint32_t i = 1; i < 5 * RIG_CONTROL_FRAMES; i++) {
+        (void) rig_send(rig, 0, 1, 8);
+        (void) rig_pass(rig, 0);
+        rig_run(rig, 1, RIG_MS, 100 * RIG_US);
+        CHECK_INT(node->num_out, 1);
+        (void) rig_pass(rig, 1);
+        CHECK_INT(rig->nodes[0].num_completed, i);
+        node->tx_posted += UINT32_C(0x13000000);
+        node->tx_done = node->tx_posted;
+    }
+    CHECK_INT(rig_stats(rig, 1)->ring_stalls, 0);
+    rig_free(rig);
+}
+
 /*
  * A ring too small for all: each peer gets its turn. The stream to peer 1
  * goes on from inside complete(), the others have everything queued.
@@ -221,6 +241,7 @@ int main(int argc, char **argv)
     const struct check_test tests[] = {
         {"ring full", test_ring_full},
         {"ack waits for the ring", test_ack_waits_for_ring},
+        {"ack after very many frames", test_ack_after_long},
         {"ring is shared", test_ring_is_shared},
         {"who waits for the ring goes first", test_ring_waiters_first},
         {"the line and the window", test_ring_line_and_window},

@@ -126,7 +126,7 @@ static void dispatch(struct sim *sim, const struct sim_event *event)
                 * 0x100000001B3ull;
     switch (event->kind) {
     case SIM_POLL:
-        if (event->poll_no == node->poll_no && !node->dead) {
+        if (event->poll_no == node->poll_no && !node->dead && !node->asleep) {
             sim_app_poll(node);
         }
         break;
@@ -187,7 +187,8 @@ void sim_run(const struct sim_params *params, struct sim_result *result)
 {
     struct sim *sim = sim_alloc(sizeof(*sim));
     struct sim_event event;
-    bool event_is_over = params->dead_node < 0 && !params->cut_short;
+    bool event_is_over = params->dead_node < 0 && params->sleeper < 0 && !params->cut_short;
+    uint64_t wake_ns = WIRE_NEVER;
 
     memset(result, 0, sizeof(*result));
     sim->p = params;
@@ -208,7 +209,17 @@ void sim_run(const struct sim_params *params, struct sim_result *result)
                 free(event.packet.data);
                 break;
             }
-            sim->nodes[params->dead_node].dead = true;
+            if (params->dead_node >= 0) {
+                sim->nodes[params->dead_node].dead = true;
+            } else {
+                sim->nodes[params->sleeper].asleep = true;
+                wake_ns = params->event_ns + params->sleep_ns;
+            }
+        }
+        if (sim->now_ns >= wake_ns) {
+            wake_ns = WIRE_NEVER;
+            sim->nodes[params->sleeper].asleep = false;
+            sim_poll_at(&sim->nodes[params->sleeper], sim->now_ns);
         }
         dispatch(sim, &event);
         if (sim->now_ns > params->limit_ns) {

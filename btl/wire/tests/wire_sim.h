@@ -63,7 +63,7 @@ struct sim_params {
     uint32_t window_frames;
     bool crc_payload;
     bool near_wrap;       /**< sequence numbers begin shortly before 2^32 */
-    uint64_t peer_timeout_ns;
+    uint64_t peer_timeout_ns; /**< 0: none */
 
     /* The traffic. */
     enum sim_pattern pattern;
@@ -75,6 +75,9 @@ struct sim_params {
     /* The end. */
     int dead_node;        /**< makes no progress after event_ns; -1: none */
     bool cut_short;       /**< all wires are destroyed at event_ns */
+    int sleeper;          /**< makes no progress for sleep_ns from event_ns on; -1: none */
+    bool sleeper_cut_off; /**< and the wire to it carries nothing meanwhile */
+    uint64_t sleep_ns;
     uint64_t event_ns;
     uint64_t limit_ns;    /**< a run that is longer has failed */
 };
@@ -89,7 +92,7 @@ struct sim_result {
     uint64_t sent, delivered, completed, timed_out, cancelled;
     uint64_t lost, duplicated, reordered, corrupted, overrun; /**< frames on the wire */
     uint64_t retransmits, timeouts, duplicates, acks, ring_stalls;
-    uint64_t peers_failed;
+    uint64_t peers_failed, silences;
 };
 
 void sim_run(const struct sim_params *params, struct sim_result *result);
@@ -146,7 +149,7 @@ struct sim_node {
 
     uint64_t poll_at_ns;
     uint32_t poll_no; /* a poll event with another number is out of date */
-    bool computing, dead;
+    bool computing, dead, asleep;
     struct sim_stream streams[SIM_MAX_NODES];
     int num_streams, next_stream;
     uint32_t num_open;

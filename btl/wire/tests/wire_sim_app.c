@@ -190,21 +190,23 @@ static struct vfring_wire_peer *op_unknown_peer(void *ctx, uint32_t id, const ui
     return node->peers[index];
 }
 
-static void op_peer_silent(void *ctx, struct vfring_wire_peer *peer, uint64_t silent_ns)
+static void op_peer_silent(void *ctx, struct vfring_wire_peer *peer, const struct vfring_wire_silence *silence)
 {
-    (void) ctx;
+    struct sim_node *node = ctx;
+
     (void) peer;
-    (void) silent_ns;
+    (void) silence;
+    node->sim->result->silences++;
 }
 
-static void op_peer_failed(void *ctx, struct vfring_wire_peer *peer, uint64_t silent_ns)
+static void op_peer_failed(void *ctx, struct vfring_wire_peer *peer, const struct vfring_wire_silence *silence)
 {
     struct sim_node *node = ctx;
     const int index = index_of(peer);
 
     node->sim->result->peers_failed++;
     if (node->peer_failed[index] || index != node->sim->p->dead_node
-        || silent_ns < node->sim->p->peer_timeout_ns) {
+        || silence->silent_ns < node->sim->p->peer_timeout_ns || silence->out_of_step) {
         sim_fail(node->sim, "node %d takes node %d for failed", node->index, index);
     }
     node->peer_failed[index] = true;
@@ -296,7 +298,7 @@ void sim_app_poll(struct sim_node *node)
         next_ns += sim_random(sim, p->compute_ns);
     } else if (node->rx_head == node->rx_tail && !wants_to_send(node) && !wire->ack_list
                && !wire->stalled_list && !wire->held_list) {
-        const uint64_t idle_ns = sim->now_ns + 100 * SIM_MS;
+        const uint64_t idle_ns = sim->now_ns + 500 * SIM_MS;
         const uint64_t until_ns = wire->next_timer_ns < idle_ns ? wire->next_timer_ns : idle_ns;
 
         next_ns = until_ns > next_ns ? until_ns : next_ns;

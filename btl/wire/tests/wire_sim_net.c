@@ -74,7 +74,7 @@ bool sim_net_xmit_busy(void *ctx, uint32_t tx_seq)
 {
     const struct sim_node *node = ctx;
 
-    return (int32_t) (node->tx_head - tx_seq) < 0;
+    return node->tx_tail - tx_seq < node->tx_tail - node->tx_head;
 }
 
 static struct sim_packet copy(const struct sim_tx_desc *desc)
@@ -108,13 +108,15 @@ static void corrupt(struct sim *sim, struct sim_packet *packet)
     }
 }
 
-static void carry(struct sim *sim, const struct sim_tx_desc *desc)
+static void carry(const struct sim_node *node, const struct sim_tx_desc *desc)
 {
+    struct sim *sim = node->sim;
     const struct sim_params *p = sim->p;
     struct sim_packet packet;
     uint64_t delay_ns = p->delay_ns;
 
-    if (sim_chance(sim, p->loss_ppm)) {
+    if ((p->sleeper_cut_off && (node->asleep || sim->nodes[desc->dst].asleep))
+        || sim_chance(sim, p->loss_ppm)) {
         sim->result->lost++;
         return;
     }
@@ -146,10 +148,10 @@ void sim_net_tx(struct sim_node *node)
     if (memory_sum(desc) != desc->sum) {
         sim_fail(sim, "node %d: a frame was altered while it was in the TX ring", node->index);
     }
-    carry(sim, desc);
+    carry(node, desc);
     if (sim_chance(sim, p->dup_ppm)) {
         sim->result->duplicated++;
-        carry(sim, desc);
+        carry(node, desc);
     }
     if (desc->message) {
         desc->message->tx_pending--;

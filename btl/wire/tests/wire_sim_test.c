@@ -69,6 +69,13 @@ static void add_faults(struct sim_params *p)
     case 2:
         p->cut_short = true;
         break;
+    case 3:
+        /* Stopped by a debugger for up to two days; then all goes on. */
+        p->sleeper = (int) roll(0, (uint64_t) p->num_nodes - 1);
+        p->sleep_ns = roll(60, 1ull << roll(7, 17)) * SIM_SEC;
+        p->sleeper_cut_off = roll(1, 3) == 1;
+        p->limit_ns += p->sleep_ns;
+        break;
     default:
         break;
     }
@@ -76,7 +83,7 @@ static void add_faults(struct sim_params *p)
 
 static struct sim_params choose(uint64_t seed)
 {
-    struct sim_params p = {.seed = seed, .dead_node = -1};
+    struct sim_params p = {.seed = seed, .dead_node = -1, .sleeper = -1};
 
     dice = seed * 0xD1342543DE82EF95ull;
     p.pattern = (enum sim_pattern) roll(0, SIM_PATTERNS - 1);
@@ -99,15 +106,14 @@ static struct sim_params choose(uint64_t seed)
     p.window_frames = roll(1, 3) == 1 ? (uint32_t) roll(2, VFRING_WIRE_WINDOW) : 0;
     p.crc_payload = roll(1, 4) > 1;
     p.near_wrap = roll(1, 2) == 1;
-    p.peer_timeout_ns = 600 * SIM_SEC;
     p.event_ns = SIM_SEC + roll(0, 20 * SIM_MS);
+    p.limit_ns = 2000 * SIM_SEC;
     if (is_clean(seed)) {
         p.strangers = false; /* else the first frames are refused */
         p.rx_burst = 64;
     } else {
         add_faults(&p);
     }
-    p.limit_ns = 2000 * SIM_SEC;
     return p;
 }
 
@@ -130,7 +136,11 @@ static void print_params(const struct sim_params *p)
     if (p->dead_node >= 0) {
         (void) printf(", node %d dies", p->dead_node);
     }
-    if (p->dead_node >= 0 || p->cut_short) {
+    if (p->sleeper >= 0) {
+        (void) printf(", node %d sleeps for %.0f s%s", p->sleeper, (double) p->sleep_ns / 1e9,
+                      p->sleeper_cut_off ? ", cut off," : "");
+    }
+    if (p->dead_node >= 0 || p->sleeper >= 0 || p->cut_short) {
         (void) printf(" at %.3f ms", (double) (p->event_ns - SIM_SEC) / 1e6);
     }
     (void) printf("\n");
@@ -144,10 +154,11 @@ static void print_result(const struct sim_result *r)
                   " corrupted, %" PRIu64 " reordered, %" PRIu64 " duplicated\n"
                   "  %" PRIu64 " retransmissions (%" PRIu64 " timeouts), %" PRIu64
                   " duplicates dropped, %" PRIu64 " acks, %" PRIu64 " waits for a ring\n"
+                  "  %" PRIu64 " warnings of silence\n"
                   "  %" PRIu64 " events, digest %016" PRIx64 ", %.3f ms simulated\n",
                   r->sent, r->delivered, r->completed, r->timed_out, r->cancelled, r->lost,
                   r->overrun, r->corrupted, r->reordered, r->duplicated, r->retransmits, r->timeouts,
-                  r->duplicates, r->acks, r->ring_stalls, r->events, r->digest,
+                  r->duplicates, r->acks, r->ring_stalls, r->silences, r->events, r->digest,
                   (double) r->end_ns / 1e6);
 }
 
@@ -192,6 +203,7 @@ static bool run_seed(uint64_t seed, bool tell, struct sim_result *sum)
     sum->duplicates += result.duplicates;
     sum->acks += result.acks;
     sum->ring_stalls += result.ring_stalls;
+    sum->silences += result.silences;
     sum->events += result.events;
     sum->end_ns += result.end_ns;
     sum->digest ^= result.digest;
