@@ -177,6 +177,7 @@ typedef struct mca_btl_vfring_module_t {
     mca_btl_base_module_error_cb_fn_t error_cb;
     bool fatal_reported;
     bool link_was_down;
+    uint64_t link_since_ns, link_seen_ns; /* first and last look that found it down without a long gap */
     uint64_t link_downs; /* seen when frames stayed unanswered */
     struct vfring_vf_counters hw_last; /* the VF's own, to see by how much they moved */
     uint64_t hw_tx_frames, hw_rx_frames;
@@ -211,6 +212,7 @@ typedef struct mca_btl_vfring_component_t {
     unsigned int rto_min_us;
     unsigned int silence_warn_s;
     unsigned int peer_timeout_s;
+    unsigned int link_timeout_s;
     unsigned int lease_timeout_s;
     bool connectivity_check;
     unsigned int connectivity_timeout_s;
@@ -463,6 +465,8 @@ int btl_vfring_modex_send(mca_btl_vfring_module_t *module);
  */
 int btl_vfring_endpoint_get(mca_btl_vfring_module_t *module, const opal_process_name_t *name,
                             mca_btl_vfring_endpoint_t **endpoint);
+/** Name of the peer's VF, for messages. */
+void btl_vfring_endpoint_vf(const mca_btl_vfring_endpoint_t *endpoint, char *name, size_t room);
 /**
  * Harmless for an endpoint that was released before: its memory stays until the
  * module's end, for frames that the VF still reads name it.

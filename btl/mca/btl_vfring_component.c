@@ -7,6 +7,9 @@
 #include <string.h>
 #include <sys/random.h>
 
+/* Who looks less often than this does not know what was in between. */
+#define LOOK_SELDOM_NS 5000000000u
+
 static int component_register(void);
 static int component_close(void);
 static mca_btl_base_module_t **component_init(int *num_modules, bool enable_progress_threads,
@@ -270,13 +273,46 @@ int btl_vfring_module_finalize(struct mca_btl_base_module_t *btl)
     return OPAL_SUCCESS;
 }
 
+/*
+ * Is the link gone for good, and not only for a moment? Counted is a time in which
+ * we have looked again and again, so that it was not up in between; and only
+ * where the job speaks over vfring at all.
+ */
+static void look_after_link(mca_btl_vfring_module_t *module, bool down)
+{
+    const struct vfring_wire_stats *stats = vfring_wire_stats(module->wire);
+    const uint64_t now_ns = btl_vfring_now_ns(), limit_s = mca_btl_vfring_component.link_timeout_s;
+    const char *held;
+    char cause[256];
+
+    module->link_downs += down && !module->link_was_down;
+    if (!module->link_was_down || now_ns - module->link_seen_ns > LOOK_SELDOM_NS) {
+        module->link_since_ns = now_ns;
+    }
+    module->link_seen_ns = now_ns;
+    module->link_was_down = down;
+    if (!down || !limit_s || now_ns - module->link_since_ns < limit_s * 1000000000u || module->fatal_reported
+        || !(stats->tx_data_frames | stats->rx_data_frames)) {
+        return;
+    }
+    module->fatal_reported = true;
+    held = vfring_vf_cause(module->vf);
+    if (held) {
+        (void) snprintf(cause, sizeof(cause), "the kernel has held the VF for %u s: %s", (unsigned) limit_s, held);
+    } else {
+        (void) snprintf(cause, sizeof(cause),
+                        "the VF has had no link for %u s (btl_vfring_link_timeout): is the cable out, the switch "
+                        "off or the PF set down?", (unsigned) limit_s);
+    }
+    btl_vfring_report_failure(module, NULL, cause);
+}
+
 /* Frames stay unanswered: is it the VF? A link that is down may come back; a reset VF does not. */
 void btl_vfring_look_after_vf(mca_btl_vfring_module_t *module)
 {
     const int state = vfring_vf_check(module->vf);
 
-    module->link_downs += state == -ENETDOWN && !module->link_was_down;
-    module->link_was_down = state == -ENETDOWN;
+    look_after_link(module, state == -ENETDOWN);
     btl_vfring_contact_check(module);
     module->timeouts_seen = vfring_wire_stats(module->wire)->timeouts;
     if ((state == -ENETRESET || state == -ENODEV) && !module->fatal_reported) {

@@ -56,6 +56,14 @@ static int modex_receive(const opal_process_name_t *name, struct btl_vfring_mode
     return OPAL_SUCCESS;
 }
 
+void btl_vfring_endpoint_vf(const mca_btl_vfring_endpoint_t *endpoint, char *name, size_t room)
+{
+    struct btl_vfring_modex theirs;
+
+    /* Kept by Open MPI: for the few who are spoken of it need not be kept here, too. */
+    (void) snprintf(name, room, "%s", modex_receive(&endpoint->name, &theirs) == OPAL_SUCCESS ? theirs.vf : "unknown");
+}
+
 int btl_vfring_endpoint_get(mca_btl_vfring_module_t *module, const opal_process_name_t *name,
                             mca_btl_vfring_endpoint_t **out)
 {

@@ -203,7 +203,7 @@ void btl_vfring_help_silent(mca_btl_vfring_module_t *module,
 {
     const unsigned silent_s = (unsigned) (silence->silent_ns / 1000000000u);
     const unsigned limit_s = mca_btl_vfring_component.peer_timeout_s;
-    char heard[128] = "nothing; it is asked again each second", limit[64] = "none (btl_vfring_peer_timeout)";
+    char vf[64], heard[128] = "nothing; it is asked again each second", limit[64] = "none (btl_vfring_peer_timeout)";
 
     if (silence->heard_ns != UINT64_MAX) {
         (void) snprintf(heard, sizeof(heard), "a frame %u s ago: it lives, but what is sent to it gets lost",
@@ -212,19 +212,21 @@ void btl_vfring_help_silent(mca_btl_vfring_module_t *module,
     if (limit_s) {
         (void) snprintf(limit, sizeof(limit), "%u s (btl_vfring_peer_timeout)", limit_s);
     }
+    btl_vfring_endpoint_vf(endpoint, vf, sizeof(vf));
     /* The other processes of this node tell of the same silence about now, and of twice as long a one then. */
     say_again(silent_s / 2, "peer-silent", host(), module->info.name, vf_state(module), (unsigned) endpoint->name.vpid,
-              host_of(endpoint), silent_s, heard, limit);
+              host_of(endpoint), vf, silent_s, heard, limit);
 }
 
 void btl_vfring_report_failure(mca_btl_vfring_module_t *module,
                                const mca_btl_vfring_endpoint_t *endpoint, const char *cause)
 {
-    char text[256];
+    char text[512], vf[64];
 
     if (endpoint) {
-        (void) snprintf(text, sizeof(text), "rank %u on %s is lost: %s",
-                        (unsigned) endpoint->name.vpid, host_of(endpoint), cause);
+        btl_vfring_endpoint_vf(endpoint, vf, sizeof(vf));
+        (void) snprintf(text, sizeof(text), "rank %u on %s (VF %s) is lost: %s",
+                        (unsigned) endpoint->name.vpid, host_of(endpoint), vf, cause);
     } else {
         (void) snprintf(text, sizeof(text), "%s", cause);
     }

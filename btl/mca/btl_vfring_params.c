@@ -118,6 +118,10 @@ int btl_vfring_params_register(void)
                     "Give a peer up that has acknowledged nothing for so many seconds; 0: never. A peer "
                     "that computes without calling MPI, or is stopped, does not acknowledge either: "
                     "with a limit a valid program may be aborted");
+    c->link_timeout_s = 20;
+    (void) add_uint("link_timeout", &c->link_timeout_s, OPAL_INFO_LVL_4,
+                    "End the job when the VF of a process has had no link for so many seconds; 0: never, for "
+                    "networks whose switches may be started anew under a job");
     c->lease_timeout_s = 30;
     (void) add_uint("lease_timeout", &c->lease_timeout_s, OPAL_INFO_LVL_5,
                     "Seconds to wait for vfringd's answer");

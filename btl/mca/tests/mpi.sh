@@ -200,20 +200,23 @@ run full-frames not0 'loses full ones' 2 $only --mca btl_vfring_connectivity_tim
 run dead-path not0 'has acknowledged nothing' 2 $only --mca btl_vfring_peer_timeout 2 $faults drop=1 ./mpi_check exchange
 # A peer is given up: host, VF, peer and cause are named, and the job ends.
 lost_host="This host: +[^ ,]+, VF vf[01], link (up|down: the VF has no link)"
-lost_cause="Cause: +rank [01] on $(uname -n) is lost: it has acknowledged nothing for [1-9][0-9]* s"
+lost_cause="Cause: +rank [01] on $(uname -n) \\(VF vf[01]\\) is lost: it has acknowledged nothing for [1-9][0-9]* s"
 said "$lost_host" "$lost_cause"
 run wire-cut not0 'acknowledged nothing' 2 $only --mca btl_vfring_peer_timeout 2 $faults flap=0.01,flap_ms=60000,seed=2 ./mpi_check exchange
 said "$lost_host" "$lost_cause"
+# Without a limit for peers it is the link that says that there is no way.
 vfs 4 1500 # the old ones have no link for a minute
+run link-gone not0 'no link for 2 s' 2 $only --mca btl_vfring_link_timeout 2 $faults flap=0.01,flap_ms=60000,seed=2 ./mpi_check exchange
+said "This host: +[^ ,]+, VF vf[01], link down"
 run frozen-peer not0 'acknowledged nothing' 2 $only --mca btl_vfring_peer_timeout 2 ./mpi_check freeze
-said "$lost_host" "Cause: +rank 1 on $(uname -n) is lost: it has acknowledged nothing"
+said "$lost_host" "Cause: +rank 1 on $(uname -n) \\(VF vf1\\) is lost: it has acknowledged nothing"
 # Without a limit it is waited for, however long that takes; what is known is said, and again.
 for what in stopped held; do
     rm -f "$dir/pid"
     [ $what = stopped ] && meanwhile=continue_it || meanwhile=hold_it
     run $what-peer 0 "$what: ok" 2 $only --mca btl_vfring_silence_warn 1 ./mpi_check $what "$dir/pid"
     meanwhile=:
-    said "Peer: +rank 1 on $(uname -n)" "Silent for: +1 s" "Silent for: +[2-9] s" "Time limit: +none"
+    said "Peer: +rank 1 on $(uname -n), VF vf1" "Silent for: +1 s" "Silent for: +[2-9] s" "Time limit: +none"
     said_not FAILED
 done
 # One of two processes has no VF: the other transport carries the job, and both say so.
