@@ -208,6 +208,7 @@ said "$lost_host" "$lost_cause"
 vfs 4 1500 # the old ones have no link for a minute
 run link-gone not0 'no link for 2 s' 2 $only --mca btl_vfring_link_timeout 2 $faults flap=0.01,flap_ms=60000,seed=2 ./mpi_check exchange
 said "This host: +[^ ,]+, VF vf[01], link down"
+vfs 4 1500
 run frozen-peer not0 'acknowledged nothing' 2 $only --mca btl_vfring_peer_timeout 2 ./mpi_check freeze
 said "$lost_host" "Cause: +rank 1 on $(uname -n) \\(VF vf1\\) is lost: it has acknowledged nothing"
 # Without a limit it is waited for, however long that takes; what is known is said, and again.
