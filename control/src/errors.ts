@@ -87,6 +87,31 @@ export const CATALOGUE = {
     remedy: 'start the job with more VFs (vfring run -n N, vfring job create --vfs N), or fewer processes',
   },
 
+  VFRING_ERR_NO_SUCH_VF: {
+    exit: EXIT.DATA,
+    message: 'vfringd has no VF with the device node {device}',
+    remedy: 'write gres.conf of this node anew: vfring slurm gres; then restart slurmd',
+  },
+  VFRING_ERR_VF_BUSY: {
+    exit: EXIT.UNAVAILABLE,
+    message: 'VF {vf} ({device}) is in use: {cause}',
+    remedy: 'end that process, or take its lease away: vfring lease, vfring lease end; with managed_by: slurm in the configuration, nobody takes VFs but jobs of Slurm',
+  },
+  VFRING_ERR_NOT_ASSIGNED: {
+    exit: EXIT.UNAVAILABLE,
+    message: '{what}',
+    remedy: '{remedy}',
+  },
+  VFRING_ERR_SLURM: {
+    exit: EXIT.UNAVAILABLE,
+    message: '{command} failed: {cause}',
+    remedy: 'run the command by hand as root on this node; docs/slurm.md says what it needs',
+  },
+  VFRING_ERR_GRES: {
+    exit: EXIT.CONFIG,
+    message: 'gres.conf of node {node}, as slurmd reads it, has {what}',
+    remedy: 'let vfring slurm gres write that line, count the same VFs in slurm.conf (Gres=vf:N), and restart slurmd',
+  },
   VFRING_ERR_JOB_EXISTS: {
     exit: EXIT.DATA,
     message: 'you have a job {job} already, and it has not ended',

@@ -99,11 +99,15 @@ export const ROUTES: readonly Route[] = [
     status: 201,
     answer: schemas.jobSchema,
     handle: async ({ caller, body }, { control, ledger, manager }) => {
-      const { memory_bytes: memoryBytes, time_limit_s: timeLimitS, wait_s: waitS, one_run: oneRun, uid, id: name, ...rest } = body as z.output<typeof schemas.newJobSchema>;
+      const { memory_bytes: memoryBytes, time_limit_s: timeLimitS, wait_s: waitS, one_run: oneRun, uid, id: name, devices, ...rest } = body as z.output<typeof schemas.newJobSchema>;
       if (uid !== undefined && uid !== caller.uid && !caller.admin) {
         throw forbidden('a job for another user');
       }
-      const job = await control.create(uid ?? caller.uid, { ...rest, memoryBytes, timeLimitS, oneRun }, waitS, name);
+      const wish = { ...rest, memoryBytes, timeLimitS, oneRun };
+      if (devices !== undefined && !caller.admin) {
+        throw forbidden('a job with VFs that a resource manager has assigned');
+      }
+      const job = devices === undefined ? await control.create(uid ?? caller.uid, wish, waitS, name) : await control.assign(uid ?? caller.uid, wish, devices, name);
       return jobView(ledger.job(job.key) as JobRecord, [], nodesOf(manager));
     },
   },

@@ -95,6 +95,7 @@ export function jobView(job: JobRecord, leases: readonly LeaseRecord[], nodesOf:
     ranks: job.ranks ?? null,
     spread: job.spread ?? null,
     vfs: job.vfs ?? null,
+    assigned_vfs: job.vfNames === undefined ? null : [...job.vfNames],
     memory_bytes: job.memoryBytes ?? null,
     time_limit_s: job.timeLimitS ?? null,
     hosts: job.hosts === undefined ? null : [...job.hosts],

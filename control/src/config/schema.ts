@@ -186,11 +186,12 @@ export const configSchema = z.strictObject(
     numa: z
       .enum(['prefer', 'require', 'ignore'], 'prefer (VFs near the NUMA node of the process first), require (no others) or ignore')
       .default('prefer'),
+    managed_by: z.literal('slurm', 'slurm (VFs are given out by Slurm alone, docs/slurm.md)').optional(),
     limits: limits.prefault({}),
     quotas: quotas.prefault({}),
     jobs: jobs.prefault({}),
   },
-  map('the configuration: version:, provider:, and if need be spread:, numa:, limits:, quotas: and jobs:'),
+  map('the configuration: version:, provider:, and if need be spread:, numa:, managed_by:, limits:, quotas: and jobs:'),
 );
 
 export type Config = z.output<typeof configSchema>;

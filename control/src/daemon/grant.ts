@@ -9,6 +9,7 @@ import { VfringError, causeText } from '../errors.js';
 import type { Ledger } from '../ledger/ledger.js';
 import type { Log } from '../log.js';
 import { NO_TRAFFIC, type Provider, type VfCounters } from '../providers/provider.js';
+import { mayHave, noneLeft } from './assigned.js';
 import { dmaLimit } from './claims.js';
 import type { Job } from './job-registry.js';
 import { leaseId, type Lease, type LeaseRequest, type LeasedVf } from './lease.js';
@@ -27,6 +28,8 @@ export interface GrantContext {
   readonly prlimit: Prlimit;
   readonly limits: Config['limits'];
   readonly spread: Config['spread'];
+  /** VFs that a resource manager has assigned to jobs. */
+  readonly assigned: ReadonlyMap<string, Job>;
   readonly numa: Numa;
   readonly numaPolicy: NumaPolicy;
   readonly log: Log;
@@ -90,22 +93,26 @@ export async function grant(ask: Ask, context: GrantContext): Promise<Granted> {
  */
 export async function pick(
   ask: Ask,
-  { pool, keeper, provider, spread, numa, numaPolicy }: GrantContext,
+  { pool, keeper, provider, spread, numa, numaPolicy, assigned }: GrantContext,
   free: PoolEntry[],
   siblings: readonly PoolEntry[] = [],
   refused?: unknown,
 ): Promise<Picked> {
   const { request, job, process: { pid } } = ask;
-  const view = numaView(numaPolicy, numa, pid, free);
+  const mine = assigned.size === 0 && job.vfNames === undefined ? free : free.filter(({ vf }) => mayHave(job, vf, assigned));
+  const view = numaView(numaPolicy, numa, pid, mine);
   const { distance, allows } = view;
-  const candidates = allows === undefined ? free : free.filter(({ vf }) => allows(vf));
+  const candidates = allows === undefined ? mine : mine.filter(({ vf }) => allows(vf));
   const picked: PoolEntry[] = [];
   const down: PoolEntry[] = [];
   while (picked.length < request.count) {
     const entry = pool.choose(candidates, [...siblings, ...picked], job.spread ?? spread, { key: job.key, rank: request.rank }, distance);
     if (entry === undefined) {
       const wanted = request.count;
-      const far = allows === undefined ? [] : free.filter(({ vf }) => !allows(vf));
+      const far = allows === undefined ? [] : mine.filter(({ vf }) => !allows(vf));
+      if (job.vfNames !== undefined && far.length === 0) {
+        throw refused ?? noneLeft(job, pool);
+      }
       throw refused ?? (far.length > 0 && picked.length + down.length < wanted
         ? farOnly({ pid, nodes: view.nodes, wanted, near: picked.length, far })
         : shortage(pool, { wanted, linked: picked.length, down, kept: 0 }));

@@ -7,6 +7,7 @@ import { VfringError } from '../errors.js';
 import type { Ledger } from '../ledger/ledger.js';
 import type { JobWish } from '../ledger/records.js';
 import type { Log } from '../log.js';
+import { assignments, checkManaged, checkUsable, entriesOf } from './assigned.js';
 import { admissible, checkJobQuota, checkVfQuota, fitsNow, queued, reserved } from './claims.js';
 import { ENDED_BY_ITSELF, type Job, type JobRegistry } from './job-registry.js';
 import type { LeaseManager } from './lease-manager.js';
@@ -51,32 +52,66 @@ export class JobControl {
    * VFRING_ERR_JOB_EXISTS.
    */
   create(uid: number, wish: JobWish, waitS = 0, name?: string): Promise<Job> {
-    const { manager, jobs, log, settings } = this.#options;
-    return manager.exclusively(() => {
-      const { quotas } = settings.config;
-      if (manager.closing) {
-        throw new VfringError('VFRING_ERR_SHUTTING_DOWN', {});
-      }
-      const checked = this.#check(wish);
-      const active = jobs.active();
-      const vfs = checked.vfs ?? 0;
+    return this.#options.manager.exclusively(() => {
       if (uid !== ROOT) {
-        checkVfQuota(uid, active, vfs, quotas);
-        if (vfs > 0 || checked.timeLimitS !== undefined) {
-          checkJobQuota(uid, active, quotas);
-        }
+        checkManaged(this.#options.settings.config, undefined, name ?? `of uid ${uid}`);
       }
-      const free = manager.pool.count('free');
-      const fits = fitsNow(active, vfs, free);
-      const total = manager.pool.entries.length;
-      if (!fits && (waitS === 0 || vfs > total)) {
-        const kept = Math.min(free, reserved(active) + queued(active));
-        throw shortage(manager.pool, { wanted: vfs, linked: free - kept, down: [], kept });
-      }
-      const job = jobs.create(uid, checked, fits ? undefined : waitS * 1000, name);
-      log.info('job created', { job: job.id, uid, ranks: job.ranks, vfs: job.vfs, state: job.state });
-      return job;
+      return this.#create(uid, wish, waitS, name);
     });
+  }
+
+  /**
+   * Makes a job that a resource manager has given VFs, named by their device
+   * nodes. Asked for again it is the same job. An open job that has one of them
+   * is one whose end the manager's epilog did not tell: it ends. Throws
+   * VFRING_ERR_NO_SUCH_VF, VFRING_ERR_VF_BUSY, VFRING_ERR_VF_UNHEALTHY,
+   * VFRING_ERR_PF_DOWN, and what create() throws.
+   */
+  assign(uid: number, wish: JobWish, devices: readonly string[], name: string | undefined): Promise<Job> {
+    const { manager, jobs, log } = this.#options;
+    return manager.exclusively(() => {
+      const entries = entriesOf([...new Set(devices)], manager.pool);
+      const vfNames = entries.map(({ vf }) => vf.name);
+      const known = name === undefined ? undefined : jobs.find(uid, name);
+      if (known?.state === 'open' && known.vfNames?.join() === vfNames.join()) {
+        return known;
+      }
+      const assigned = assignments(jobs.active());
+      const over = new Set([...vfNames.map((vf) => assigned.get(vf)), known].filter((job) => job !== undefined && job.state !== 'ended')) as Set<Job>;
+      for (const job of over) {
+        jobs.end(job, `its VFs were assigned to job ${name ?? 'without a name'}`);
+        log.warn('a job ended because its VFs are another\'s', { job: job.id, uid: job.uid, to: name, vfs: vfNames.join(',') });
+      }
+      checkUsable(entries);
+      return this.#create(uid, { ...wish, vfs: entries.length, vfNames }, 0, name);
+    });
+  }
+
+  #create(uid: number, wish: JobWish, waitS: number, name: string | undefined): Job {
+    const { manager, jobs, log, settings } = this.#options;
+    const { quotas } = settings.config;
+    if (manager.closing) {
+      throw new VfringError('VFRING_ERR_SHUTTING_DOWN', {});
+    }
+    const checked = this.#check(wish);
+    const active = jobs.active();
+    const vfs = checked.vfs ?? 0;
+    if (uid !== ROOT) {
+      checkVfQuota(uid, active, vfs, quotas);
+      if (vfs > 0 || checked.timeLimitS !== undefined) {
+        checkJobQuota(uid, active, quotas);
+      }
+    }
+    const free = manager.pool.count('free');
+    const fits = fitsNow(active, vfs, free);
+    const total = manager.pool.entries.length;
+    if (!fits && (waitS === 0 || vfs > total)) {
+      const kept = Math.min(free, reserved(active) + queued(active));
+      throw shortage(manager.pool, { wanted: vfs, linked: free - kept, down: [], kept });
+    }
+    const job = jobs.create(uid, checked, fits ? undefined : waitS * 1000, name);
+    log.info('job created', { job: job.id, uid, ranks: job.ranks, vfs: job.vfs, state: job.state, ...(job.vfNames && { assigned: job.vfNames.join(',') }) });
+    return job;
   }
 
   /** It takes no more leases. With `kill` its processes are told to end, and killed if they do not. */
@@ -154,7 +189,8 @@ export class JobControl {
     if (job.state !== 'open') {
       return undefined;
     }
-    if (job.timeLimitS !== undefined && job.openedAt !== undefined && now >= job.openedAt.boot + job.timeLimitS * 1000) {
+    // Slurm's own limit may have been extended since.
+    if (job.vfNames === undefined && job.timeLimitS !== undefined && job.openedAt !== undefined && now >= job.openedAt.boot + job.timeLimitS * 1000) {
       return 'time limit';
     }
     const idleMs = job.oneRun === true && job.held === 0 && job.idleSince !== undefined ? now - job.idleSince : 0;

@@ -12,6 +12,7 @@ import type { Ledger } from '../ledger/ledger.js';
 import type { VfReading } from '../ledger/records.js';
 import type { Log } from '../log.js';
 import type { PlannedStep, Provider } from '../providers/provider.js';
+import { assignments, checkManaged } from './assigned.js';
 import { Batches, MOST_TOGETHER } from './batches.js';
 import { checkVfQuota, leasable, queued, reserved } from './claims.js';
 import { grant, handOver, type GrantContext, type Granted } from './grant.js';
@@ -332,7 +333,7 @@ export class LeaseManager {
 
   get #context(): GrantContext {
     const { ledger, prlimit, numa, log, settings: { provider, config: { limits, spread, numa: numaPolicy } } } = this.#options;
-    return { ledger, prlimit, numa, log, provider, limits, spread, numaPolicy, pool: this.pool, keeper: this.#keeper, clock: this.#clock };
+    return { ledger, prlimit, numa, log, provider, limits, spread, numaPolicy, pool: this.pool, assigned: assignments(this.#options.jobs.active()), keeper: this.#keeper, clock: this.#clock };
   }
 
   /** Throws when the job takes no leases. */
@@ -340,7 +341,11 @@ export class LeaseManager {
     if (this.#closing) {
       throw new VfringError('VFRING_ERR_SHUTTING_DOWN', {});
     }
-    const job = this.#options.jobs.findOrAdopt(uid, request.job, process);
+    const { jobs, settings } = this.#options;
+    if (settings.config.managed_by !== undefined) {
+      checkManaged(settings.config, jobs.find(uid, request.job), request.job);
+    }
+    const job = jobs.findOrAdopt(uid, request.job, process);
     if (job.state !== 'open') {
       const [what, remedy] = job.state === 'ended'
         ? [`job ${job.id} has ended and takes no more leases`, 'start a new job (vfring run makes one), or unset VFRING_JOB']

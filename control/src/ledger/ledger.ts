@@ -39,8 +39,8 @@ const NEW_LEASE_VFS = insertInto('lease_vfs', [
 ]);
 
 const HOLD_LEASES = `UPDATE leases SET state = 'held', memlock_bytes = ?, memlock_soft = ?, memlock_hard = ?, sampled_at = ?, sampled_boot = ? WHERE id BETWEEN ? AND ?`;
-const ADD_JOB = `INSERT INTO jobs (uid, id, ranks, spread, vfs, memory_bytes, time_limit_s, wait_until, wait_boot, state, created_at, opened_at, opened_boot, one_run, made, hosts)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+const ADD_JOB = `INSERT INTO jobs (uid, id, ranks, spread, vfs, memory_bytes, time_limit_s, wait_until, wait_boot, state, created_at, opened_at, opened_boot, one_run, made, hosts, vf_names)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
 /** A label's runs are called LABEL, LABEL#2 and so on; "$" comes after "#". */
 const FIND_JOB = `SELECT * FROM jobs WHERE uid = ? AND (id = ? OR (id > ? || '#' AND id < ? || '$')) ORDER BY key DESC LIMIT 1`;
 /** What the first lease needs is prepared before somebody waits for it. */
@@ -139,7 +139,8 @@ export class Ledger {
           ADD_JOB,
           [job.uid, job.id, job.ranks ?? null, job.spread ?? null, job.vfs ?? null, job.memoryBytes ?? null, job.timeLimitS ?? null, job.waitUntil?.wall ?? null,
             job.waitUntil?.boot ?? null, job.state, job.createdAt, job.openedAt?.wall ?? null, job.openedAt?.boot ?? null, job.oneRun === true ? 1 : 0,
-            job.made === true ? 1 : 0, job.hosts === undefined ? null : JSON.stringify(job.hosts)],
+            job.made === true ? 1 : 0, job.hosts === undefined ? null : JSON.stringify(job.hosts),
+            job.vfNames === undefined ? null : JSON.stringify(job.vfNames)],
         ).lastInsertRowid,
       ),
     );

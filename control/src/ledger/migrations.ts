@@ -163,4 +163,8 @@ export const MIGRATIONS: readonly string[] = [
   ALTER TABLE jobs ADD COLUMN made INTEGER NOT NULL DEFAULT 0;
   UPDATE jobs SET made = 1 WHERE id GLOB 'job-[0-9a-z]*-[0-9]*';
   `,
+  // 5: a resource manager may have assigned VFs to a job, by name.
+  `
+  ALTER TABLE jobs ADD COLUMN vf_names TEXT;
+  `,
 ];

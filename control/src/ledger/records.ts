@@ -15,6 +15,8 @@ export interface JobWish {
   readonly spread?: Spread | undefined;
   /** VFs reserved for it; without, its leases take what is free. */
   readonly vfs?: number | undefined;
+  /** Exactly these VFs, which a resource manager has assigned to it. The manager ends it, too. */
+  readonly vfNames?: readonly string[] | undefined;
   /** Budget of registered memory for all its VFs together. */
   readonly memoryBytes?: number | undefined;
   /** From the moment that it may take leases. */

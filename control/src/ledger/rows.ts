@@ -31,7 +31,8 @@ export function toJob(row: Row): JobRecord {
     timeLimitS: maybe(row['time_limit_s']),
     oneRun: number(row['one_run']) === 1,
     made: number(row['made']) === 1,
-    hosts: toHosts(text(row['hosts'])),
+    hosts: toNames(text(row['hosts'])),
+    vfNames: toNames(text(row['vf_names'])),
     waitUntil: instant(row, 'wait_until', 'wait_boot'),
     state: String(row['state']) as JobState,
     createdAt: number(row['created_at']),
@@ -77,7 +78,7 @@ export function toLease(row: Row, vfs: readonly Row[]): LeaseRecord {
   };
 }
 
-const toHosts = (hosts: string | undefined): readonly string[] | undefined => (hosts === undefined ? undefined : (JSON.parse(hosts) as string[]));
+const toNames = (names: string | undefined): readonly string[] | undefined => (names === undefined ? undefined : (JSON.parse(names) as string[]));
 
 /** What an earlier release wrote has no segment and no VLAN. */
 const toVf = (text: string): Vf => ({ segment: '', vlan: 0, ...(JSON.parse(text) as Omit<Vf, 'segment' | 'vlan'>) });
