@@ -143,10 +143,10 @@ openUp(fresh);
 function installTexts(): void {
   const vfring = (...args: string[]): string =>
     execFileSync(process.execPath, [join(target, 'control', 'src', 'cli', 'main.js'), ...args], { encoding: 'utf8' });
-  const put = (path: string, text: string): void => {
+  const put = (path: string, text: string, mode = 0o644): void => {
     mkdirSync(join(prefix, path, '..'), { recursive: true });
     writeFileSync(join(prefix, path), text);
-    chmodSync(join(prefix, path), 0o644);
+    chmodSync(join(prefix, path), mode);
   };
   put('share/man/man1/vfring.1', vfring('man', 'vfring'));
   put('share/man/man8/vfringd.8', vfring('man', 'vfringd'));
@@ -156,6 +156,9 @@ function installTexts(): void {
   const system = (name: string): string => readFileSync(join(root, 'control', 'system', name), 'utf8');
   put('lib/systemd/system/vfringd.service', system('vfringd.service').replace('/usr/sbin/vfringd', join(options.prefix, 'sbin', 'vfringd')));
   put('lib/udev/rules.d/60-vfring.rules', system('60-vfring.rules'));
+  for (const name of ['prolog', 'epilog', 'task-prolog']) {
+    put(`libexec/vfring/slurm/${name}`, system(`slurm/${name}`).replace('/usr/bin/vfring', join(options.prefix, 'bin', 'vfring')), 0o755);
+  }
 }
 
 const old = `${target}.old`;

@@ -80,6 +80,7 @@ export function buildProgram(commandLine: readonly string[] = []): Command {
     });
 
   addAdminCommands(program);
+  addSlurmCommands(program);
   addGeneratedTexts(program);
   return program;
 }
@@ -176,6 +177,23 @@ function addAdminCommands(program: Command): void {
   program.command('metrics')
     .description("metrics in Prometheus' text format, for the textfile collector of node_exporter (administrators)")
     .action(async () => (await import('./job-commands.js')).showMetrics(api()));
+}
+
+function addSlurmCommands(program: Command): void {
+  const wait = ['--wait <time>', 'wait so long for a vfringd that is started anew and for VFs that are just being left', '20s'] as const;
+  const slurm = program.command('slurm').description("VFs as Slurm's to give out: docs/slurm.md");
+  slurm.command('gres')
+    .description('print the line of gres.conf for the VFs of this node')
+    .option('--node <name>', 'name of this node in slurm.conf (default: that of the host)')
+    .action(async (options: { node?: string }) => (await import('./slurm-commands.js')).showGres(api(), options.node));
+  slurm.command('prolog')
+    .description("make a job of Slurm's known to vfringd, with the VFs that Slurm has given it; for Prolog= of slurm.conf")
+    .option(...wait)
+    .action(async (options: { wait: string }) => void (process.exitCode = await (await import('./slurm-commands.js')).runProlog(api(), options.wait)));
+  slurm.command('epilog')
+    .description('end such a job, prove that its VFs are free and clean, note what they carried; for Epilog= of slurm.conf')
+    .option(...wait)
+    .action(async (options: { wait: string }) => void (process.exitCode = await (await import('./slurm-commands.js')).runEpilog(api(), options.wait)));
 }
 
 function addGeneratedTexts(program: Command): void {
