@@ -58,12 +58,31 @@ uint32_t btl_vfring_job_size(void)
     return btl_vfring_ask_job_size(&processes) == OPAL_SUCCESS && processes ? processes : 1;
 }
 
-static int leased(const mca_btl_vfring_component_t *c, struct vfring_lease *lease)
+/*
+ * Which job this process belongs to: as vfring run or its user says, else as
+ * Slurm's prolog calls the job (docs/slurm.md), else as the launcher does.
+ */
+static const char *job_label(char *text, size_t bytes)
 {
     const char *job = getenv("VFRING_JOB");
+    const char *slurm = getenv("SLURM_JOB_ID");
+
+    if (job && *job) {
+        return job;
+    }
+    if (slurm && *slurm) {
+        (void) snprintf(text, bytes, "slurm-%s", slurm);
+        return text;
+    }
+    return getenv("PMIX_NAMESPACE");
+}
+
+static int leased(const mca_btl_vfring_component_t *c, struct vfring_lease *lease)
+{
+    char label[VFRING_LEASE_MAX_JOB_BYTES + 1];
     const struct vfring_lease_request request = {
         .run_dir = c->run_dir,
-        .job = job ? job : getenv("PMIX_NAMESPACE"),
+        .job = job_label(label, sizeof(label)),
         .rank = opal_proc_local_get()->proc_name.vpid,
         .ranks = btl_vfring_job_size(),
         .timeout_ms = (int) (c->lease_timeout_s < DAY_S ? c->lease_timeout_s : DAY_S) * 1000,
