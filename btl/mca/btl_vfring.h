@@ -270,6 +270,12 @@ uint32_t btl_vfring_job_size(void);
  * leased from vfringd. OPAL_SUCCESS, or the user was told.
  */
 int btl_vfring_device_get(struct vfring_lease *lease);
+/**
+ * Puts the device of spare entry @p number, from 0, into @p lease; false: there is none. Local ranks of spawned
+ * processes, and of a second mpirun with the same list, begin at 0 again, where a VF is in use. Entries of
+ * btl_vfring_devices beyond those of our own job's processes on the node are spare; whoever can open one has it.
+ */
+bool btl_vfring_device_spare(unsigned number, struct vfring_lease *lease);
 /** The end of btl_vfring_device_get(), after the VF was closed; harmless without a lease. */
 void btl_vfring_device_give_back(struct vfring_lease *lease);
 

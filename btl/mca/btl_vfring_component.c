@@ -73,10 +73,28 @@ static void module_destroy(mca_btl_vfring_module_t *module)
     free(module);
 }
 
+/* Opens the VF, or a spare one when that is in use. @p error is that of our own. */
+static int open_free_vf(mca_btl_vfring_module_t *module, struct vfring_vf_params *params,
+                        struct vfring_vf_error *error)
+{
+    struct vfring_lease spare = module->lease;
+    struct vfring_vf_error ignored;
+    int rc = vfring_vf_open(params, &module->vf, error);
+
+    params->path = spare.device;
+    for (unsigned i = 0; rc == -EBUSY && btl_vfring_device_spare(i, &spare); i++) {
+        if (!vfring_vf_open(params, &module->vf, &ignored)) {
+            module->lease = spare;
+            rc = 0;
+        }
+    }
+    return rc;
+}
+
 static int open_vf(mca_btl_vfring_module_t *module)
 {
     const mca_btl_vfring_component_t *c = &mca_btl_vfring_component;
-    const struct vfring_vf_params params = {
+    struct vfring_vf_params params = {
         .path = module->lease.device,
         .mtu_bytes = c->mtu_bytes ? c->mtu_bytes : module->lease.mtu_bytes,
         .tx_entries = c->tx_entries,
@@ -86,7 +104,7 @@ static int open_vf(mca_btl_vfring_module_t *module)
     struct vfring_vf_error error = {0};
     int rc;
 
-    rc = vfring_vf_open(&params, &module->vf, &error);
+    rc = open_free_vf(module, &params, &error);
     if (!rc) {
         module->hot = vfring_vf_hot(module->vf);
         vfring_vf_counters(module->vf, &module->hw_last);

@@ -26,6 +26,16 @@ static const char *list_entry(const char *list, unsigned index, size_t *length)
     }
 }
 
+static bool copy_entry(const char *entry, size_t length, struct vfring_lease *lease)
+{
+    if (!length || length >= sizeof(lease->device)) {
+        return false;
+    }
+    memcpy(lease->device, entry, length);
+    lease->device[length] = '\0';
+    return true;
+}
+
 /* The device at our local rank in btl_vfring_devices. */
 static int named_by_hand(const char *devices, struct vfring_lease *lease)
 {
@@ -41,14 +51,26 @@ static int named_by_hand(const char *devices, struct vfring_lease *lease)
         btl_vfring_help_unusable(devices, text, "name a device for each process of the node");
         return OPAL_ERR_NOT_AVAILABLE;
     }
-    if (!length || length >= sizeof(lease->device)) {
+    if (!copy_entry(entry, length, lease)) {
         btl_vfring_help_unusable(devices, "an entry of btl_vfring_devices is empty or too long",
                                  "give a comma-separated list of paths");
         return OPAL_ERR_BAD_PARAM;
     }
-    memcpy(lease->device, entry, length);
-    lease->device[length] = '\0';
     return OPAL_SUCCESS;
+}
+
+bool btl_vfring_device_spare(unsigned number, struct vfring_lease *lease)
+{
+    const char *devices = mca_btl_vfring_component.devices;
+    const unsigned ours = (unsigned) opal_process_info.num_local_peers + 1;
+    size_t length;
+    const char *entry;
+
+    if (!*devices) {
+        return false; /* a lease is ours alone */
+    }
+    entry = list_entry(devices, ours + number, &length);
+    return entry && copy_entry(entry, length, lease);
 }
 
 uint32_t btl_vfring_job_size(void)

@@ -61,7 +61,8 @@ int btl_vfring_params_register(void)
     registered.devices = NULL;
     (void) add_string("devices", &registered.devices, OPAL_INFO_LVL_3,
                       "Devices to use without vfringd: a comma-separated list of /dev/uiovf<N> "
-                      "nodes or soft VF files; a process takes the one at its local rank");
+                      "nodes or soft VF files; a process takes the one at its local rank, or "
+                      "when that is in use the first free one beyond those of its job");
     c->mtu_bytes = 0;
     (void) add_uint("mtu", &c->mtu_bytes, OPAL_INFO_LVL_3,
                     "Layer-2 payload in bytes, 576 to 9216; 0: what the lease says, or 1500");

@@ -110,7 +110,11 @@ faults="--mca btl_vfring_soft_faults"
 vfs 4 1500
 run exchange 0 'exchange: ok' 2 $only ./mpi_check exchange
 run ring4 0 'exchange: ok' 4 $only ./mpi_check exchange
-named=$devices devices= # by lease
+# Spawned processes begin at local rank 0 again, and find the VFs that the list has left.
+run spawn-list 0 'spawn: ok' 2 $only ./mpi_check spawn
+named=$devices devices=$dir/vf0
+run spawn-short-list not0 'vf0 is in use by process' 1 $only ./mpi_check spawn
+devices= # by lease
 mkdir "$dir/life"
 run life 0 'life: ok' 1 $only ./life_check "$dir/life" "$dir/vf0"
 # Spawned processes are another job. With vfring alone they reach each other, or the job fails.

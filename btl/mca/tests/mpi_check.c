@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * mpi_check exchange|flood|threads|rma|pvars|counts|parts FRAME|parts-flood|alloc|faults|freeze|stopped FILE|held FILE|
- * sleepers FILE| * many KIND NUMBER BYTES|short: small MPI
+ * sleepers FILE|many KIND NUMBER BYTES|short|spawn: small MPI
  * programs for mpi.sh. Every byte that comes is compared; exit status 0 only if all
  * were right.
  */
@@ -465,6 +465,27 @@ static void sleepers(const char *file)
     free(back);
 }
 
+/* Spawned processes have the local ranks, and the list of devices, that those have who spawn them. */
+static void spawn(char *program)
+{
+    char *child_argv[] = {"spawn", NULL};
+    const int tag = 3, sent = 4711 + rank;
+    MPI_Comm parents, others;
+    int got = 0;
+
+    MPI_Comm_get_parent(&parents);
+    if (parents == MPI_COMM_NULL) {
+        MPI_Comm_spawn(program, child_argv, size, MPI_INFO_NULL, 0, MPI_COMM_WORLD, &others,
+                       MPI_ERRCODES_IGNORE);
+    } else {
+        others = parents;
+    }
+    exchange(NULL);
+    MPI_Sendrecv(&sent, 1, MPI_INT, rank, tag, &got, 1, MPI_INT, rank, tag, others, MPI_STATUS_IGNORE);
+    bad |= got != sent;
+    MPI_Comm_disconnect(&others);
+}
+
 int main(int argc, char **argv)
 {
     const char *what = argc >= 2 ? argv[1] : "";
@@ -513,6 +534,8 @@ int main(int argc, char **argv)
         alloc();
     } else if (!strcmp(what, "faults")) {
         faults();
+    } else if (!strcmp(what, "spawn")) {
+        spawn(argv[0]);
     } else {
         bad = 1;
     }
