@@ -16,6 +16,9 @@ static struct {
     char *soft_faults;
 } registered;
 
+/* For tools that compare nodes: ompi_info shows it. */
+static unsigned int wire_version = VFRING_WIRE_VERSION;
+
 static int add_string(const char *name, char **storage, mca_base_var_info_lvl_t level,
                       const char *help)
 {
@@ -142,6 +145,12 @@ int btl_vfring_params_register(void)
     c->stats = false;
     (void) add_bool("stats", &c->stats, OPAL_INFO_LVL_4,
                     "Print the counters of each process at the end");
+    (void) mca_base_component_var_register(&c->super.btl_version, "wire_version",
+                                           "Version of the wire format; all processes of a job "
+                                           "must have the same. Cannot be set",
+                                           MCA_BASE_VAR_TYPE_UNSIGNED_INT, NULL, 0,
+                                           MCA_BASE_VAR_FLAG_DEFAULT_ONLY, OPAL_INFO_LVL_4,
+                                           MCA_BASE_VAR_SCOPE_CONSTANT, &wire_version);
     return OPAL_SUCCESS;
 }
 
