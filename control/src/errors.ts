@@ -307,6 +307,58 @@ export const CATALOGUE = {
     message: 'Open MPI {version} finds the component mca_btl_vfring.so and does not load it: {cause}',
     remedy: 'build it anew for this Open MPI (./configure && make install in the source folder); ldd shows a library that is missing',
   },
+
+  // Several hosts.
+  VFRING_ERR_HOSTFILE: {
+    exit: EXIT.DATA,
+    message: 'the hosts in {file} cannot be read: {cause}',
+    remedy: 'a line a host: NAME slots=N',
+  },
+  VFRING_ERR_NO_HOST_LIST: {
+    exit: EXIT.UNAVAILABLE,
+    message: 'Slurm does not say which hosts {list} is: {cause}',
+    remedy: 'see what it says: scontrol show job; or name the hosts: --host, --hosts',
+  },
+  VFRING_ERR_NO_LAUNCHER: {
+    exit: EXIT.UNAVAILABLE,
+    message: 'other hosts cannot be reached by {program}: {cause}',
+    remedy: 'install it (ssh: apt-get install openssh-client), or name another agent: --mca plm_rsh_agent (Open MPI 5: plm_ssh_agent)',
+  },
+  VFRING_ERR_HOST_UNKNOWN: {
+    exit: EXIT.DATA,
+    message: 'host {host}: its name does not resolve',
+    remedy: 'correct the name, or give it an address: /etc/hosts, DNS, or HostName in ~/.ssh/config (getent hosts {host} shows what is known)',
+  },
+  VFRING_ERR_HOST_LOGIN: {
+    exit: EXIT.NO_PERMISSION,
+    message: 'host {host} lets nobody in without a question: {cause}',
+    remedy: 'make this work: ssh -o BatchMode=yes {host} true. A key without a passphrase or an agent (ssh-copy-id {host}), and the host in known_hosts',
+  },
+  VFRING_ERR_HOST_SILENT: {
+    exit: EXIT.UNAVAILABLE,
+    message: 'host {host} does not answer: {cause}',
+    remedy: 'see whether it is on, and what {how} says: {how} {host} true; or leave it out',
+  },
+  VFRING_ERR_HOST_NO_VFRING: {
+    exit: EXIT.UNAVAILABLE,
+    message: 'host {host} has no vfring, neither in PATH nor {vfring}',
+    remedy: 'install vfring there, in the same release as here',
+  },
+  VFRING_ERR_HOST_RELEASE: {
+    exit: EXIT.UNAVAILABLE,
+    message: 'host {host} has another release of vfring: {what}',
+    remedy: 'install the same release on all hosts; vfring --version shows it',
+  },
+  VFRING_ERR_HOSTS_DIFFER: {
+    exit: EXIT.UNAVAILABLE,
+    message: 'the hosts cannot run one job: {what}',
+    remedy: '{remedy}',
+  },
+  VFRING_ERR_HOST_NO_FREE_VF: {
+    exit: EXIT.UNAVAILABLE,
+    message: 'host {host} has {free} free VFs, and {ranks} ranks are to run there',
+    remedy: 'wait for a job there to end (vfring audit --hosts {host}), place fewer ranks there (--host {host}:{free}), or raise vfs: in its configuration',
+  },
   VFRING_ERR_NOT_CARRIED: {
     exit: EXIT.NOT_CARRIED,
     message: 'the run ended well, but vfring did not carry it: {what}',

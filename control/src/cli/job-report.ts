@@ -2,6 +2,7 @@
 /** Jobs and their traffic, for people. */
 import type { JobView, LeaseView } from '../api/views.js';
 import { formatSize } from '../config/units.js';
+import type { HostReport } from './run-job.js';
 
 export interface JobTotals {
   /** Processes that had at least one VF. */
@@ -19,18 +20,29 @@ export function jobTotals(job: JobView): JobTotals {
 
 /** A line a rank and VF: what it carried by the VF's own counters. */
 export function jobLines(job: JobView): string[] {
-  const leases = [...job.leases].sort((a, b) => a.rank - b.rank || a.granted_at.localeCompare(b.granted_at));
-  return leases.flatMap(leaseLines);
+  return linesOf([{ host: undefined, job, error: undefined }]);
 }
 
-function leaseLines(lease: LeaseView): string[] {
+/** The same of a run over several hosts, in the order of the ranks; and what is not known. */
+export function reportLines(id: string, reports: readonly HostReport[]): string[] {
+  const unknown = reports.flatMap(({ host, error }) => (error === undefined ? [] : [`what the VFs of job ${id}${host === undefined ? '' : ` on ${host}`} carried is not known: ${error.message}`]));
+  return [...linesOf(reports), ...unknown];
+}
+
+function linesOf(reports: readonly HostReport[]): string[] {
+  const leases = reports.flatMap(({ host, job }) => (job?.leases ?? []).map((lease) => ({ host, lease })));
+  leases.sort(({ lease: a }, { lease: b }) => a.rank - b.rank || a.granted_at.localeCompare(b.granted_at));
+  return leases.flatMap(({ host, lease }) => leaseLines(lease, host));
+}
+
+function leaseLines(lease: LeaseView, host: string | undefined): string[] {
   const held = lease.state === 'held' ? ' (still held)' : '';
   return lease.vfs.map((vf) => {
     const way =
       vf.traffic === null
         ? 'its counters cannot be read'
         : `out ${frames(vf.traffic.tx_frames, vf.traffic.tx_bytes)}, in ${frames(vf.traffic.rx_frames, vf.traffic.rx_bytes)}`;
-    return `rank ${lease.rank}: VF ${vf.name} of PF ${vf.pf}: ${way}${held}`;
+    return `rank ${lease.rank}${host === undefined ? '' : ` on ${host}`}: VF ${vf.name} of PF ${vf.pf}: ${way}${held}`;
   });
 }
 

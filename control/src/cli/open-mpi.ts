@@ -50,10 +50,18 @@ function ompiInfo(mpirun: string): string {
  * @param path what componentPath() returned
  */
 export async function checkLoads(mpi: OpenMpi, path: NodeJS.ProcessEnv, exec: Exec): Promise<void> {
+  await btlParameters(mpi, path, exec);
+}
+
+/**
+ * The BTL's parameters as its processes would have them, by their names without "btl_vfring_". Throws
+ * VFRING_ERR_BTL_UNLOADABLE as checkLoads() does.
+ */
+export async function btlParameters(mpi: OpenMpi, path: NodeJS.ProcessEnv, exec: Exec): Promise<ReadonlyMap<string, string>> {
   const settings = Object.entries({ ...path, OMPI_MCA_mca_base_component_show_load_errors: '1' }).map(([key, value]) => `${key}=${value ?? ''}`);
-  const result = await exec('env', [...settings, ompiInfo(mpi.mpirun), '--parsable', '--param', 'btl', 'vfring', '--level', '1']);
+  const result = await exec('env', [...settings, ompiInfo(mpi.mpirun), '--parsable', '--param', 'btl', 'vfring', '--level', '9']);
   if (/^mca:btl:vfring:version:/m.test(result.stdout)) {
-    return;
+    return new Map([...result.stdout.matchAll(/^mca:btl:vfring:param:btl_vfring_(\w+):value:(.*)$/gm)].map(([, name = '', value = '']) => [name, value]));
   }
   // Words of components that somebody else's installation lacks are none of ours.
   const said = `${result.stderr}\n${result.stdout}`.split('\n').filter((line) => line.includes(BTL_FILE.replace('.so', '')));

@@ -5,9 +5,10 @@
  * the others.
  */
 import { Command, Option } from 'commander';
-import { DEFAULT_CONFIG, defaultRunDir, prefix, version } from '../paths.js';
+import { DEFAULT_CONFIG, defaultRunDir, version } from '../paths.js';
 import { writeOut } from '../stdio.js';
 import { apiClient } from './api-client.js';
+import { addHostCommands } from './host-commands.js';
 import { say } from './output.js';
 import { RUN_USAGE, parseRunArgs } from './run-args.js';
 
@@ -66,6 +67,7 @@ export function buildProgram(commandLine: readonly string[] = []): Command {
     });
 
   addJobCommands(program);
+  addHostCommands(program);
 
   program.command('run')
     .usage(RUN_USAGE.replace('vfring run ', ''))
@@ -75,8 +77,8 @@ export function buildProgram(commandLine: readonly string[] = []): Command {
     .addHelpText('after', RUN_HELP)
     .action(async (_arguments: string[], _options: object, command: Command) => {
       const args = parseRunArgs(command.args, commandLine);
-      const [{ run }, { exec }] = await Promise.all([import('./run.js'), import('../exec.js')]);
-      process.exitCode = await run(args, { api: api(), exec, prefix, env: process.env, say });
+      const [{ run }, { nodeContext }] = await Promise.all([import('./run.js'), import('./node-context.js')]);
+      process.exitCode = await run(args, { ...nodeContext(), say });
     });
 
   addAdminCommands(program);
@@ -122,27 +124,6 @@ function addJobCommands(program: Command): void {
   lease.command('end <id>')
     .description('take the VFs of a lease away from its process (administrators)')
     .action(async (id) => (await import('./job-commands.js')).endLease(api(), id));
-
-  program.command('explain <job>')
-    .description('which way each pair of ranks talks, and why')
-    .option(...JSON_OPTION)
-    .action(async (id: string, options) => {
-      const [{ explain, explainText }, { show }] = await Promise.all([import('./explain.js'), import('./output.js')]);
-      const client = api();
-      show(options, explain(await client.job(id), await client.status()), explainText);
-    });
-  program.command('preflight')
-    .description('will a job of that size get what it needs on this node? VFs, memory, limits')
-    .requiredOption('-n <ranks>', 'number of processes on this node')
-    .option(...JSON_OPTION)
-    .action(async (options: { n: string; json?: boolean }) => {
-      const [{ preflight, preflightText }, { show }, { wholeNumber }, { EXIT }, { availableBytes }] = await Promise.all([
-        import('./preflight.js'), import('./output.js'), import('./job-commands.js'), import('../errors.js'), import('./memory.js'),
-      ]);
-      const report = preflight(wholeNumber('-n', options.n) ?? 1, await api().status(), availableBytes());
-      show(options, report, preflightText);
-      process.exitCode = report.good ? EXIT.OK : EXIT.UNAVAILABLE;
-    });
 }
 
 function addAdminCommands(program: Command): void {

@@ -12,6 +12,7 @@ const ENDING: ReadonlySet<NodeJS.Signals> = new Set(['SIGINT', 'SIGHUP', 'SIGTER
 export class SignalRelay {
   #child: ChildProcess | undefined;
   #asked: NodeJS.Signals | undefined;
+  readonly #stop = new AbortController();
   readonly #inForeground: () => boolean;
   readonly #stopSelf: () => void;
   readonly #listeners: readonly (readonly [NodeJS.Signals, () => void])[];
@@ -29,6 +30,11 @@ export class SignalRelay {
     return this.#asked;
   }
 
+  /** Aborted when `asked` is set. */
+  get stop(): AbortSignal {
+    return this.#stop.signal;
+  }
+
   /** @param child mpirun; undefined: it has ended */
   set child(child: ChildProcess | undefined) {
     this.#child = child;
@@ -40,7 +46,10 @@ export class SignalRelay {
 
   #relay(signal: NodeJS.Signals): void {
     if (this.#child === undefined) {
-      this.#asked ??= ENDING.has(signal) ? signal : undefined;
+      if (ENDING.has(signal)) {
+        this.#asked ??= signal;
+        this.#stop.abort();
+      }
     } else if (!FROM_TERMINAL.some((other) => other === signal) || !this.#inForeground()) {
       this.#child.kill(signal);
     }

@@ -2,6 +2,8 @@
 /** The arguments of `vfring run`: ours, mpirun's, and the program's. */
 import { VfringError } from '../errors.js';
 
+import type { NamedHosts } from './over-hosts.js';
+
 export type Local = 'sm' | 'vf';
 
 export interface RunArgs {
@@ -13,8 +15,10 @@ export interface RunArgs {
   readonly mpirunOptions: readonly string[];
   /** Program and its arguments. */
   readonly program: readonly string[];
-  /** Ranks may run on other nodes, whose leases this node's daemon does not see. */
-  readonly otherHosts: boolean;
+  /** Hosts that mpirun is told, which it is told as well. */
+  readonly hosts: NamedHosts;
+  /** Where ranks run is said by more than the hosts' slots. */
+  readonly placed: boolean;
 }
 
 export const RUN_USAGE = 'vfring run [--local sm|vf] -n N [--mpirun PATH] [mpirun options…] -- PROGRAM [ARGUMENTS…]';
@@ -27,7 +31,9 @@ export const RUN_OPTIONS = [
 ] as const;
 
 const RANKS_OPTIONS = new Set(['-n', '--n', '-np', '--np', '-c']);
-const HOST_OPTIONS = /^--?(H|host|hostfile|machinefile|default-hostfile|add-host|add-hostfile)$/;
+const HOST_OPTIONS = /^--?(H|host|add-host)$/;
+const HOSTFILE_OPTIONS = /^--?(hostfile|machinefile|default-hostfile|add-hostfile)$/;
+const PLACING_OPTIONS = /^--?(N|npernode|pernode|npersocket|ppr|map-by|mapby|bynode|byslot|rank-by|rf|rankfile|oversubscribe|nooversubscribe|max-slots)$/;
 
 /**
  * Takes the user's program off the command line before anybody looks for
@@ -80,8 +86,18 @@ export function parseRunArgs(ours: readonly string[], program: readonly string[]
     throw usage('the number of processes is missing: -n N');
   }
   refuseOurOptions(mpirunOptions);
-  const otherHosts = mpirunOptions.some((option) => HOST_OPTIONS.test(option.split('=', 1)[0] ?? ''));
-  return { local, ranks, mpirun, mpirunOptions, program, otherHosts };
+  const hosts = { lists: valuesOf(mpirunOptions, HOST_OPTIONS), files: valuesOf(mpirunOptions, HOSTFILE_OPTIONS) };
+  const placed = mpirunOptions.some((option) => PLACING_OPTIONS.test(option.split('=', 1)[0] ?? ''));
+  return { local, ranks, mpirun, mpirunOptions, program, hosts, placed };
+}
+
+/** Of an option of mpirun's that may come several times, its value attached or not. */
+function valuesOf(options: readonly string[], name: RegExp): string[] {
+  return options.flatMap((option, i) => {
+    const [word = '', ...attached] = option.split('=');
+    const value = attached.length > 0 ? attached.join('=') : options[i + 1];
+    return name.test(word) && value !== undefined ? [value] : [];
+  });
 }
 
 /** Only our own long options may have their value attached: --local=vf. */

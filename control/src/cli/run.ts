@@ -2,30 +2,22 @@
 /** `vfring run`: an mpirun whose messages go over VFs, and the proof that they did. */
 import { spawn } from 'node:child_process';
 import os from 'node:os';
-import { setTimeout as sleep } from 'node:timers/promises';
-import type { JobView } from '../api/views.js';
-import { EXIT, VfringError, causeText, isVfringError } from '../errors.js';
-import type { Exec } from '../exec.js';
-import type { ApiClient } from './api-client.js';
-import { jobLines, jobTotals } from './job-report.js';
+import { EXIT, VfringError, causeText } from '../errors.js';
+import { reachOf } from '../hosts/reach.js';
+import { isThisHost } from '../hosts/this-host.js';
+import { hostsText } from './differences.js';
+import { jobTotals, reportLines } from './job-report.js';
 import { ONE_SIDED, btlList, componentPath, findOpenMpi, oneSided } from './open-mpi.js';
 import { SignalRelay } from './relay.js';
+import type { NodeContext } from './node-facts.js';
+import { hostsAsMpirun } from './over-hosts.js';
 import type { RunArgs } from './run-args.js';
+import { jobHereAlone, jobOnHosts, type HostReport, type RunJob } from './run-job.js';
 
-export interface RunContext {
-  readonly api: ApiClient;
-  readonly exec: Exec;
-  readonly prefix: string;
-  readonly env: NodeJS.ProcessEnv;
+export interface RunContext extends NodeContext {
   /** One line for people, without its newline. */
   readonly say: (line: string) => void;
 }
-
-/** Leases end as soon as the kernel reports that their processes did. */
-const LEASES_END_MS = 5000;
-/** A vfringd that is started anew, with the leases of its predecessor, answers within this. */
-const RESTART_MS = 2000;
-const POLL_MS = 50;
 
 /** Returns the exit status: mpirun's own, or 76 when vfring did not carry the run. */
 export async function run(args: RunArgs, context: RunContext): Promise<number> {
@@ -38,14 +30,25 @@ export async function run(args: RunArgs, context: RunContext): Promise<number> {
 }
 
 async function relayed(args: RunArgs, context: RunContext, relay: SignalRelay): Promise<number> {
-  const { api, env, say, exec } = context;
+  const { env, say, exec } = context;
   const mpi = await findOpenMpi(args.mpirun, exec);
   const extra = { ...componentPath(mpi, context.prefix, env), ...(await oneSided(mpi, args.mpirunOptions, env, exec)) };
   const btl = btlList(args.local, mpi.major);
-  const job = await api.createJob({ ranks: args.ranks, one_run: true });
+  const hosts = await hostsAsMpirun(args.hosts, env, exec);
+  const elsewhere = !(await Promise.all(hosts.map(({ name }) => isThisHost(name)))).every((here) => here);
+  let job: RunJob;
+  try {
+    job = elsewhere ? await jobOnHosts(args, hosts, { ...context, reach: reachOf(env, args.mpirunOptions), signal: relay.stop }, say) : await jobHereAlone(context, args.ranks);
+  } catch (error) {
+    if (relay.asked !== undefined) {
+      return statusOf(relay.asked);
+    }
+    throw error;
+  }
   const way = args.local === 'vf' ? 'every message over VFs' : 'shared memory within a node, VFs between nodes';
   const osc = extra[ONE_SIDED] === undefined ? '' : `, osc ${extra[ONE_SIDED]}`;
-  say(`job ${job.id}: ${args.ranks} ranks, --local ${args.local}: ${way} (Open MPI ${mpi.version}, btl ${btl}${osc})`);
+  const where = elsewhere ? ` on ${hostsText(hosts.map(({ name }) => name))}` : '';
+  say(`job ${job.id}: ${args.ranks} ranks${where}, --local ${args.local}: ${way} (Open MPI ${mpi.version}, btl ${btl}${osc})`);
 
   const mpirunArgs = [
     ...['-n', String(args.ranks), '--mca', 'pml', 'ob1', '--mca', 'btl', btl, '-x', 'VFRING_JOB'],
@@ -57,21 +60,12 @@ async function relayed(args: RunArgs, context: RunContext, relay: SignalRelay): 
   try {
     status = relay.asked === undefined ? await runMpirun(mpi.mpirun, mpirunArgs, { ...env, ...extra, VFRING_JOB: job.id }, relay) : statusOf(relay.asked);
   } catch (error) {
-    await finishJob(api, job.id).catch(() => undefined);
+    await job.finish();
     throw error;
   }
-  let report: JobView;
-  try {
-    report = await finishJob(api, job.id);
-  } catch (error) {
-    // The run has been, whatever became of vfringd: its status is mpirun's.
-    say(`what the VFs of job ${job.id} carried is not known: ${causeText(error)}`);
-    return status;
-  }
-  for (const line of jobLines(report)) {
-    say(line);
-  }
-  return status === EXIT.OK ? judge(args, report, say) : status;
+  const reports = await job.finish();
+  reportLines(job.id, reports).forEach(say);
+  return status === EXIT.OK ? judge(args, reports, say) : status;
 }
 
 function runMpirun(mpirun: string, args: readonly string[], env: NodeJS.ProcessEnv, relay: SignalRelay): Promise<number> {
@@ -94,35 +88,15 @@ function statusOf(signal: NodeJS.Signals | null): number {
   return 128 + (signal === null ? 0 : os.constants.signals[signal]);
 }
 
-/** Waits for the job's leases to end, so that its figures are final, and ends it. Throws when vfringd does not come back. */
-async function finishJob(api: ApiClient, id: string): Promise<JobView> {
-  const start = performance.now();
-  for (;;) {
-    const waited = performance.now() - start;
-    try {
-      const job = await api.job(id);
-      if (waited >= LEASES_END_MS || job.leases.every((lease) => lease.state === 'ended')) {
-        return await api.endJob(id);
-      }
-    } catch (error) {
-      const away = isVfringError(error, 'VFRING_ERR_NO_DAEMON') || isVfringError(error, 'VFRING_ERR_NO_ANSWER');
-      if (!away || waited >= RESTART_MS) {
-        throw error;
-      }
-    }
-    await sleep(POLL_MS);
-  }
-}
-
-function judge(args: RunArgs, report: JobView, say: (line: string) => void): number {
-  const { processes } = jobTotals(report);
-  // Ranks on other nodes have their leases there.
-  const wanted = args.otherHosts ? 1 : args.ranks;
-  if (processes >= wanted) {
+function judge(args: RunArgs, reports: readonly HostReport[], say: (line: string) => void): number {
+  const processes = reports.reduce((total, { job }) => total + (job === null ? 0 : jobTotals(job).processes), 0);
+  // Of a host that does not tell, nobody can say that it did not carry its part.
+  if (processes >= args.ranks || reports.some(({ error }) => error !== undefined)) {
     return EXIT.OK;
   }
+  const none = reports.filter(({ host, job }) => host !== undefined && (job === null || job.leases.length === 0)).map(({ host }) => host);
   const error = new VfringError('VFRING_ERR_NOT_CARRIED', {
-    what: `${processes} of ${args.ranks} processes took a lease of a VF`,
+    what: `${processes} of ${args.ranks} processes took a lease of a VF${none.length > 0 ? `, none on ${none.join(', ')}` : ''}`,
   });
   say(`${error.code}: ${error.message}`);
   say(`remedy: ${error.remedy}`);

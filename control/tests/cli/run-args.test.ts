@@ -16,7 +16,8 @@ describe('vfring run', () => {
       mpirun: '/opt/bin/mpirun',
       mpirunOptions: ['--bind-to', 'core', '-x', 'A=b'],
       program: ['./prog', '-n', '7', '--local'],
-      otherHosts: false,
+      hosts: { lists: [], files: [] },
+      placed: false,
     });
   });
 
@@ -43,9 +44,16 @@ describe('vfring run', () => {
     expect(splitCommandLine(['job', '--', 'x'])).toEqual({ ours: ['job', '--', 'x'], commandLine: [] });
   });
 
-  test.each(['-H a,b', '--host a:2', '--hostfile f', '--machinefile f', '-host a'])('%s: ranks may be elsewhere', (option) =>
-    expect(parse(`-n 2 ${option} -- p`).otherHosts).toBe(true),
-  );
+  test.each<[string, string[], string[]]>([
+    ['-H a,b', ['a,b'], []], ['--host a:2', ['a:2'], []], ['--host=a:2', ['a:2'], []], ['-host a --host b', ['a', 'b'], []],
+    ['--hostfile f', [], ['f']], ['-machinefile f', [], ['f']], ['--hostfile=f --host a', ['a'], ['f']], ['--bind-to host', [], []],
+  ])('%s: hosts that mpirun is told are told', (options, lists, files) => {
+    expect(parse(`-n 2 ${options} -- p`)).toMatchObject({ hosts: { lists, files }, mpirunOptions: options.split(' ') });
+  });
+
+  test('where ranks run may be said by more than slots', () => {
+    expect(['', '--map-by node ', '--map-by=ppr:1:node ', '-N 1 ', '--oversubscribe '].map((options) => parse(`-n 2 ${options}-- p`).placed)).toEqual([false, true, true, true, true]);
+  });
 
   test.each([
     ['-n 2 p', /program is missing/],

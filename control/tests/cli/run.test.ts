@@ -10,6 +10,7 @@ import { ONE_SIDED_QUERY, btlList, checkLoads, componentPath, findOpenMpi, oneSi
 import { parseRunArgs, splitCommandLine } from '../../src/cli/run-args.js';
 import { run } from '../../src/cli/run.js';
 import { exec } from '../../src/exec.js';
+import { realSysfs } from '../../src/providers/sriov/sysfs.js';
 import { fakeOpenMpi, script } from '../helpers/fake-mpi.js';
 import { startNode } from '../helpers/fake-node.js';
 import { tempDir } from '../helpers/temp-dir.js';
@@ -29,6 +30,7 @@ async function runIt(body: (lease: string) => string, args: string, version?: st
   const status = await run(parseRunArgs(ours.slice(1), commandLine), {
     api: apiClient(node.runDir),
     exec,
+    sysfs: realSysfs(),
     prefix: mpi.prefix,
     env: { ...process.env, VFRING_RUN_DIR: node.runDir, HOME: '/home/x' },
     say: (line) => said.push(line),
@@ -68,9 +70,9 @@ describe('a run', () => {
     expect(said.join('\n')).toContain('1 of 2 processes took a lease');
   });
 
-  test('over several hosts needs the leases of this one only', async () => {
-    const { status } = await runIt((lease) => rank(lease, 0), '-n 2 --host a,b -- prog');
-    expect(status).toBe(0);
+  test('on hosts that are all this one needs no connection', async () => {
+    const { status, said } = await runIt((lease) => `${rank(lease, 0)} & ${rank(lease, 1)} & wait`, '-n 2 --host localhost:2 -- prog');
+    expect({ status, first: said[0] }).toEqual({ status: 0, first: expect.stringMatching(/^job job-\S+: 2 ranks, --local sm/) as string });
   });
 
   test('that fails has mpirun\'s own status', async () => {
@@ -202,6 +204,7 @@ test('without a daemon nothing is run: status 69, with the socket named', async 
   const work = run(parseRunArgs(['--mpirun', mpi.mpirun, '-n', '1'], ['p']), {
     api: apiClient(join(dir, 'run')),
     exec,
+    sysfs: realSysfs(),
     prefix: mpi.prefix,
     env: process.env,
     say: () => {},
