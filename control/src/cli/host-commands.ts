@@ -42,7 +42,7 @@ export function addHostCommands(program: Command): void {
 /** For vfring on other hosts; people have the commands above. */
 function addNodeCommands(program: Command): void {
   const node = program.command('node', { hidden: true }).description('answer vfring on another host');
-  const question = (name: string, what: string): Command => node.command(name).description(what).option(...MPIRUN_OPTION);
+  const question = (name: string, what: string): Command => node.command(name, { hidden: true }).description(what).option(...MPIRUN_OPTION);
   question('facts', 'what this node has')
     .action(async ({ mpirun }: { mpirun: string }) => answer(async (here) => here.nodeFacts(here.context, mpirun)));
   question('join', 'make a job here')

@@ -20,7 +20,8 @@ export const RUN_HELP = `
   --local sm|vf   within a node: shared memory (sm, the default) or VFs too (vf)
   -n N            number of processes
   --mpirun PATH   the mpirun to use (default: the one in PATH)
-  Anything else before -- goes to mpirun as it is.
+  Anything else before -- goes to mpirun as it is. On the hosts of --host and --hostfile, or of a batch job, vfring is
+  asked over ssh (within a job of Slurm by srun), which may ask for no password.
 
 The exit status is mpirun's; 76 if it is 0 but not every process took a VF.`;
 
