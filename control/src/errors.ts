@@ -356,7 +356,7 @@ export const CATALOGUE = {
   },
   VFRING_ERR_HOST_NO_FREE_VF: {
     exit: EXIT.UNAVAILABLE,
-    message: 'host {host} has {free} free VFs, and {ranks} ranks are to run there',
+    message: 'ranks that are to run on host {host}: {ranks}; free VFs there: {free}',
     remedy: 'wait for a job there to end (vfring audit --hosts {host}), place fewer ranks there (--host {host}:{free}), or raise vfs: in its configuration',
   },
   VFRING_ERR_NOT_CARRIED: {

@@ -46,13 +46,13 @@ function addNodeCommands(program: Command): void {
   question('facts', 'what this node has')
     .action(async ({ mpirun }: { mpirun: string }) => answer(async (here) => here.nodeFacts(here.context, mpirun)));
   question('join', 'make a job here')
-    .requiredOption('--job <id>', 'its id').requiredOption('--ranks <n>', 'of all hosts').option('--hosts <list>', 'all of them')
-    .action(async (options: { job: string; ranks: string; hosts?: string; mpirun: string }) =>
+    .requiredOption('--job <id>', 'its id').requiredOption('--ranks <n>', 'of all hosts').option('--hosts <list>', 'all of them').option('--within <id>', 'take this job, if it is there')
+    .action(async (options: { job: string; within?: string; ranks: string; hosts?: string; mpirun: string }) =>
       answer(async (here) => here.joinJob(here.context, {
-        job: options.job, mpirun: options.mpirun, ranks: here.wholeNumber('--ranks', options.ranks) ?? 1, hosts: options.hosts?.split(',') ?? [],
+        job: options.job, within: options.within, mpirun: options.mpirun, ranks: here.wholeNumber('--ranks', options.ranks) ?? 1, hosts: options.hosts?.split(',') ?? [],
       })));
-  question('leave', 'end a job here').requiredOption('--job <id>', 'its id')
-    .action(async ({ job }: { job: string }) => answer(async (here) => here.leaveJob(here.context, job)));
+  question('leave', 'end a job here').requiredOption('--job <id>', 'its id').option('--since <ms>', 'it goes on: what it leased from then on')
+    .action(async ({ job, since }: { job: string; since?: string }) => answer(async (here) => here.leaveJob(here.context, { job, since_ms: since === undefined ? null : Number(since) })));
   question('job', 'what a job has here').requiredOption('--job <id>', 'its id')
     .action(async ({ job, mpirun }: { job: string; mpirun: string }) => answer(async (here) => here.jobHere(here.context, job, mpirun)));
 }

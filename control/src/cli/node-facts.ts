@@ -42,6 +42,8 @@ export type NodeFacts = z.output<typeof factsSchema>;
 
 /** What one host says of a job: null where it knows of none. */
 export const jobOnNodeSchema = z.object({ facts: factsSchema, job: jobSchema.nullable() });
+/** The job that a run has there. since_ms: it is the batch system's, and what it leased before then, by that host's clock, is none of this run's. */
+export const joinedSchema = z.object({ facts: factsSchema, job: z.string(), since_ms: z.number().nullable() });
 export const jobEndSchema = z.object({ job: jobSchema.nullable() });
 
 export interface NodeContext {

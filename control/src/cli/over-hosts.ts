@@ -17,9 +17,9 @@ export interface HostsContext extends NodeContext {
 
 /** A question: how it is put to another host, and how this one answers it. */
 export interface Question<T> {
-  readonly args: readonly string[];
+  readonly args: (host: string) => readonly string[];
   readonly schema: z.ZodType<T>;
-  readonly here: () => Promise<T>;
+  readonly here: (host: string) => Promise<T>;
 }
 
 /** In the order of the hosts. Never throws for what a host does. */
@@ -32,7 +32,7 @@ export async function overHosts<T>(hosts: readonly string[], { args, schema, her
   const remote = askHosts(hosts.filter((_host, i) => !own[i]), args, schema, options);
   const answers = new Map<string, Answer<T>>();
   for (const host of hosts.filter((_name, i) => own[i])) {
-    answers.set(host, await answerHere(host, here));
+    answers.set(host, await answerHere(host, () => here(host)));
   }
   (await remote).forEach((answer) => answers.set(answer.host, answer));
   return hosts.map((host) => answers.get(host) as Answer<T>);

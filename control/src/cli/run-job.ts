@@ -6,12 +6,14 @@ import { setImmediate as turn } from 'node:timers/promises';
 import type { JobView } from '../api/views.js';
 import { VfringError, type ErrorReport } from '../errors.js';
 import { dealRanks, type HostEntry } from '../hosts/host-list.js';
+import type { Answer } from '../hosts/remote.js';
+import { jobName } from '../slurm/prolog.js';
 import { ReportedError } from './api-client.js';
 import { audit } from './audit.js';
-import { valuesText } from './differences.js';
+import { hostsText, valuesText, type Difference } from './differences.js';
 import { finishJob } from './finish-job.js';
-import { joinJob, leaveJob } from './node.js';
-import { factsSchema, jobEndSchema, onHost, reportOf, type NodeFacts } from './node-facts.js';
+import { joinJob, leaveJob, placeOf, type Joined, type Place } from './node.js';
+import { jobEndSchema, joinedSchema, onHost, reportOf, type NodeFacts } from './node-facts.js';
 import { overHosts, type HostsContext } from './over-hosts.js';
 import type { RunArgs } from './run-args.js';
 
@@ -31,13 +33,16 @@ export interface RunJob {
   finish(): Promise<HostReport[]>;
 }
 
-export async function jobHereAlone({ api }: Pick<HostsContext, 'api'>, ranks: number): Promise<RunJob> {
-  const { id } = await api.createJob({ ranks, one_run: true });
+/** Where Slurm's prolog has made one, the job of the allocation: its VFs are for no other (docs/slurm.md). */
+const batchJob = ({ SLURM_JOB_ID: id }: NodeJS.ProcessEnv): string | undefined => (id === undefined || !/^\d+$/.test(id) ? undefined : jobName(id));
+
+export async function jobHereAlone(context: Pick<HostsContext, 'api' | 'env'>, ranks: number): Promise<RunJob> {
+  const place = (await placeOf(context, batchJob(context.env))) ?? { job: (await context.api.createJob({ ranks, one_run: true })).id, since_ms: null };
   return {
-    id,
+    id: place.job,
     finish: async () => {
       try {
-        return [{ host: undefined, job: await finishJob(api, id), error: undefined }];
+        return [{ host: undefined, job: await finishJob(context.api, place.job, place.since_ms ?? undefined), error: undefined }];
       } catch (error) {
         return [{ host: undefined, job: null, error: reportOf(error) }];
       }
@@ -59,54 +64,82 @@ const TIDY_MS = 5000;
 export async function jobOnHosts(args: RunArgs, hosts: readonly HostEntry[], context: HostsContext, warn: (line: string) => void): Promise<RunJob> {
   const id = `run-${os.hostname().replace(/[^A-Za-z0-9-]/g, '-').slice(0, 32)}-${Date.now().toString(36)}-${randomBytes(3).toString('hex')}`;
   const names = hosts.map(({ name }) => name);
-  const finish = async (on: readonly string[], how: Partial<HostsContext> = {}): Promise<HostReport[]> => {
-    const answers = await overHosts(on, { args: ['leave', '--job', id], schema: jobEndSchema, here: () => leaveJob(context, id) }, { ...context, ...how });
-    return answers.map((answer) => ('value' in answer ? { host: answer.host, job: answer.value.job, error: undefined } : { host: answer.host, job: null, error: answer.error }));
-  };
+  const within = batchJob(context.env);
   const told = names.length <= MAX_HOSTS ? names : [];
-  const join = { job: id, ranks: args.ranks, hosts: told, mpirun: args.mpirun };
-  const answers = await overHosts(names, {
-    args: ['join', '--job', id, '--ranks', String(args.ranks), '--mpirun', args.mpirun, ...(told.length > 0 ? ['--hosts', told.join(',')] : [])],
-    schema: factsSchema,
-    here: () => joinJob(context, join),
+  const answers = await overHosts<Joined>(names, {
+    args: () => ['join', '--job', id, '--ranks', String(args.ranks), '--mpirun', args.mpirun, ...(told.length > 0 ? ['--hosts', told.join(',')] : []), ...(within === undefined ? [] : ['--within', within])],
+    schema: joinedSchema,
+    here: () => joinJob(context, { job: id, within, ranks: args.ranks, hosts: told, mpirun: args.mpirun }),
   }, context);
+  const places = new Map(answers.flatMap((answer): [string, Place][] => ('value' in answer ? [[answer.host, answer.value]] : [])));
+  const placeAt = (host: string): Place => places.get(host) ?? { job: id, since_ms: null };
+  const finish = async (on: readonly string[], how: Partial<HostsContext> = {}): Promise<HostReport[]> => {
+    const ends = await overHosts(on, {
+      args: (host) => {
+        const { job, since_ms: since } = placeAt(host);
+        return ['leave', '--job', job, ...(since === null ? [] : ['--since', String(since)])];
+      },
+      schema: jobEndSchema,
+      here: (host) => leaveJob(context, placeAt(host)),
+    }, { ...context, ...how });
+    return ends.map((answer) => ('value' in answer ? { host: answer.host, job: answer.value.job, error: undefined } : { host: answer.host, job: null, error: answer.error }));
+  };
   try {
     // The signal of a key reaches ssh, too, and may be heard there first.
     await turn();
     context.signal?.throwIfAborted();
-    const { differences } = audit(answers);
-    refuse(args, hosts, answers, warn);
-    for (const { what, stops, values, remedy } of differences) {
-      if (stops) {
-        throw new VfringError('VFRING_ERR_HOSTS_DIFFER', { what: `${what}: ${valuesText(values)}`, remedy });
-      }
-      warn(`warning: the hosts differ in ${what}: ${valuesText(values)}; ${remedy}`);
+    const facts = answers.map((answer): Answer<NodeFacts> => ('value' in answer ? { ...answer, value: answer.value.facts } : answer));
+    refuseIll(facts, warn);
+    const [first = id, ...others] = new Set([...places.values()].map(({ job }) => job));
+    if (others.length > 0) {
+      const without = names.filter((name) => placeAt(name).since_ms === null);
+      throw new VfringError('VFRING_ERR_HOSTS_DIFFER', {
+        what: `vfringd on ${hostsText(without)} knows of no job ${within ?? ''}`, remedy: 'ask for VFs on every node (--gres), and see what the prolog said: scontrol show job',
+      });
     }
+    refuseDifferent(audit(facts).differences, warn);
+    refuseFull(args, hosts, facts, places);
+    return { id: first, finish: () => finish(names, context.signal?.aborted ? { signal: AbortSignal.timeout(TIDY_MS) } : {}) };
   } catch (error) {
     // Those that failed may have made it, too: a connection can break after the deed.
     const reached = answers.flatMap((answer) => ('value' in answer || context.signal?.aborted ? [answer.host] : []));
     await finish(reached, { signal: AbortSignal.timeout(TIDY_MS) });
     throw error;
   }
-  // Whoever interrupted it before mpirun ran is not kept waiting.
-  return { id, finish: () => finish(names, context.signal?.aborted ? { signal: AbortSignal.timeout(TIDY_MS) } : {}) };
 }
 
-function refuse(args: RunArgs, hosts: readonly HostEntry[], answers: Awaited<ReturnType<typeof overHosts<NodeFacts>>>, say: (line: string) => void): void {
+function refuseIll(answers: readonly Answer<NodeFacts>[], say: (line: string) => void): void {
   const errors = answers.flatMap((answer) => ('error' in answer ? [answer.error] : answer.value.open_mpi_trouble === null ? [] : [onHost(answer.host, answer.value.open_mpi_trouble)]));
   const [first, ...more] = errors;
   if (first !== undefined) {
     more.forEach(({ code, message, remedy }) => say(`${code}: ${message}; ${remedy}`));
     throw new ReportedError(first);
   }
-  if (!args.placed && hosts.every(({ slots }) => slots !== undefined)) {
-    const dealt = dealRanks(hosts, args.ranks);
-    answers.forEach((answer, i) => {
-      const ranks = dealt[i] ?? 0;
-      const free = 'value' in answer ? (answer.value.status?.vfs ?? []).filter(({ state }) => state === 'free').length : 0;
-      if (free < ranks) {
-        throw new VfringError('VFRING_ERR_HOST_NO_FREE_VF', { host: answer.host, free, ranks });
-      }
-    });
+}
+
+function refuseDifferent(found: readonly Difference[], warn: (line: string) => void): void {
+  for (const { what, stops, values, remedy } of found) {
+    if (stops) {
+      throw new VfringError('VFRING_ERR_HOSTS_DIFFER', { what: `${what}: ${valuesText(values)}`, remedy });
+    }
+    warn(`warning: the hosts differ in ${what}: ${valuesText(values)}; ${remedy}`);
   }
+}
+
+/** Where it is certain how many ranks run where. */
+function refuseFull(args: RunArgs, hosts: readonly HostEntry[], answers: readonly Answer<NodeFacts>[], places: ReadonlyMap<string, Place>): void {
+  if (args.placed || hosts.some(({ slots }) => slots === undefined)) {
+    return;
+  }
+  const dealt = dealRanks(hosts, args.ranks);
+  answers.forEach((answer, i) => {
+    const status = 'value' in answer ? answer.value.status : null;
+    // What is reserved for the batch system's job is this run's.
+    const kept = status === null || places.get(answer.host)?.since_ms != null ? 0 : status.reserved_vfs + status.queued_vfs;
+    const free = Math.max(0, (status?.vfs ?? []).filter(({ state }) => state === 'free').length - kept);
+    const ranks = dealt[i] ?? 0;
+    if (free < ranks) {
+      throw new VfringError('VFRING_ERR_HOST_NO_FREE_VF', { host: answer.host, free, ranks });
+    }
+  });
 }

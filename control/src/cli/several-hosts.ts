@@ -87,7 +87,7 @@ export async function showExplanation(id: string, options: HostOptions): Promise
   }
   const names = hosts.map(({ name }) => name);
   const answers = await overHosts(names, {
-    args: ['job', '--job', id, '--mpirun', options.mpirun], schema: jobOnNodeSchema, here: () => jobHere(context, id, options.mpirun),
+    args: () => ['job', '--job', id, '--mpirun', options.mpirun], schema: jobOnNodeSchema, here: () => jobHere(context, id, options.mpirun),
   }, context);
   const errors = answers.flatMap((answer) => ('error' in answer ? [answer] : []));
   errors.forEach(({ error: { code, message, remedy } }) => say(`${code}: ${message}; remedy: ${remedy}`));
@@ -116,7 +116,7 @@ function contextOf(options: HostOptions): HostsContext {
 }
 
 function facts(hosts: readonly HostEntry[], { mpirun }: HostOptions, context: HostsContext): Promise<Answer<NodeFacts>[]> {
-  const args = ['facts', '--mpirun', mpirun];
+  const args = (): string[] => ['facts', '--mpirun', mpirun];
   return overHosts(hosts.map(({ name }) => name), { args, schema: factsSchema, here: () => nodeFacts(context, mpirun) }, context);
 }
 

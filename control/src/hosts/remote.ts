@@ -51,13 +51,14 @@ const AT_A_TIME = 32;
 const MAX_REPLY_BYTES = 16 << 20;
 const KILL_AFTER_MS = 1000;
 
-/** Asks each host the same, in the order of the hosts. Never throws for what a host does. */
-export async function askHosts<T>(hosts: readonly string[], args: readonly string[], schema: z.ZodType<T>, options: RemoteOptions): Promise<Answer<T>[]> {
+/** Asks each host, in the order of the hosts. Never throws for what a host does. */
+export async function askHosts<T>(hosts: readonly string[], args: (host: string) => readonly string[], schema: z.ZodType<T>, options: RemoteOptions): Promise<Answer<T>[]> {
   const answers: Answer<T>[] = [];
   let next = 0;
   const worker = async (): Promise<void> => {
     for (let i = next++; i < hosts.length; i = next++) {
-      answers[i] = await ask(hosts[i] as string, args, schema, options);
+      const host = hosts[i] as string;
+      answers[i] = await ask(host, args(host), schema, options);
     }
   };
   await Promise.all(Array.from({ length: Math.min(AT_A_TIME, hosts.length) }, worker));

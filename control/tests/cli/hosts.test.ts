@@ -18,6 +18,7 @@ import { realSysfs } from '../../src/providers/sriov/sysfs.js';
 import { softConfig } from '../helpers/config.js';
 import { ended } from '../helpers/lease-client.js';
 import { eventually } from '../helpers/eventually.js';
+import { script } from '../helpers/fake-mpi.js';
 import { fakeHosts, rankOn, type FakeHosts } from '../helpers/fake-hosts.js';
 import type { FakeNode } from '../helpers/fake-node.js';
 import { tempDir } from '../helpers/temp-dir.js';
@@ -132,7 +133,7 @@ describe('vfring run over two hosts', () => {
   test('is refused when a host has fewer free VFs than ranks are to run there', async () => {
     const hosts = await fakeHosts({ a: { vfs: 4 }, b: { vfs: 1 } }, () => 'exit 0');
     const { work } = await runOn(hosts, '-n 4 --host a:2,b:2 -- prog');
-    await expect(work).rejects.toMatchObject({ code: 'VFRING_ERR_HOST_NO_FREE_VF', message: 'host b has 1 free VFs, and 2 ranks are to run there' });
+    await expect(work).rejects.toMatchObject({ code: 'VFRING_ERR_HOST_NO_FREE_VF', message: 'ranks that are to run on host b: 2; free VFs there: 1' });
     expect([jobs(hosts.node('a')), jobs(hosts.node('b'))]).toEqual([['ended'], ['ended']]);
   });
 
@@ -143,6 +144,37 @@ describe('vfring run over two hosts', () => {
     expect(await work).toBe(9);
     expect(said.at(-2)).toMatch(/^rank 0 on a: /);
     expect(said.at(-1)).toMatch(/^what the VFs of job run-\S+ on b carried is not known: host b does not answer: .*No route to host/);
+  });
+
+  describe('within a job of Slurm whose prolog has made its job', () => {
+    const within = async (on: readonly string[], args: string) => {
+      const hosts = await two(four);
+      for (const host of on) {
+        await hosts.node(host).daemon.control.create(process.getuid?.() ?? 0, { vfs: 2 }, 0, 'slurm-7');
+      }
+      script(join(hosts.dir, 'bin', 'scontrol'), 'printf "a\\nb\\n"');
+      const said: string[] = [];
+      const path = process.env['PATH'];
+      process.env['PATH'] = `${hosts.dir}/bin:${path ?? ''}`;
+      onTestFinished(() => void (process.env['PATH'] = path));
+      const env = { ...hosts.env, SLURM_JOB_ID: '7', SLURM_JOB_NODELIST: 'n[1-2]' };
+      const work = run(parseRunArgs(['--mpirun', hosts.mpirun, ...args.split(' ')], ['p']), { ...context(hosts), env, say: (line) => said.push(line) });
+      return { hosts, said, work };
+    };
+
+    test('takes the VFs of that job on the hosts that Slurm names, tells its own leases, and leaves the job to the epilog', async () => {
+      const { hosts, said, work } = await within(['a', 'b'], '-n 4');
+      expect(await work).toBe(0);
+      expect(said[0]).toMatch(/^job slurm-7: 4 ranks on a, b/);
+      expect(said).toHaveLength(5);
+      expect([jobs(hosts.node('a')), jobs(hosts.node('b'))]).toEqual([['open'], ['open']]);
+    });
+
+    test('is refused when the prolog has made it on one host only', async () => {
+      const { hosts, work } = await within(['a'], '-n 4');
+      await expect(work).rejects.toMatchObject({ code: 'VFRING_ERR_HOSTS_DIFFER', message: expect.stringMatching(/vfringd on b knows of no job slurm-7/) as string });
+      expect([jobs(hosts.node('a')), jobs(hosts.node('b'))]).toEqual([['open'], ['ended']]);
+    });
   });
 
   test('that is interrupted while a host is waited for ends at once, its connections with it, and leaves no job', async () => {
@@ -167,7 +199,7 @@ describe('vfring run over two hosts', () => {
 
 describe('an audit', () => {
   async function audited(hosts: FakeHosts, names: readonly string[], timeoutMs = 60_000): Promise<Audit> {
-    const answers = await overHosts(names, { args: ['facts', '--mpirun', hosts.mpirun], schema: factsSchema, here: () => Promise.reject(new Error('not here')) }, {
+    const answers = await overHosts(names, { args: () => ['facts', '--mpirun', hosts.mpirun], schema: factsSchema, here: () => Promise.reject(new Error('not here')) }, {
       ...context(hosts), reach: reachOf(hosts.env), timeoutMs,
     });
     return audit(answers);
@@ -204,7 +236,7 @@ describe('an audit', () => {
   test('and a preflight over hosts judge each by its own share of the ranks', async () => {
     const hosts = await fakeHosts({ a: { vfs: 4 }, b: { vfs: 1 } }, () => 'exit 0');
     const entries = [{ name: 'a', slots: 2 }, { name: 'b', slots: 2 }];
-    const answers = await overHosts(['a', 'b'], { args: ['facts', '--mpirun', hosts.mpirun], schema: factsSchema, here: () => Promise.reject(new Error('not here')) }, { ...context(hosts), reach: reachOf(hosts.env) });
+    const answers = await overHosts(['a', 'b'], { args: () => ['facts', '--mpirun', hosts.mpirun], schema: factsSchema, here: () => Promise.reject(new Error('not here')) }, { ...context(hosts), reach: reachOf(hosts.env) });
     const report = preflightOver(4, entries, answers);
     expect(report.hosts.map(({ host, ranks, preflight: each }) => [host, ranks, each?.good])).toEqual([['a', 2, true], ['b', 2, false]]);
     expect(hostsPreflightText(report)).toMatch(/^b, 2 ranks:\nFAIL {2}free VFs, not reserved: 1, needed 2/m);
