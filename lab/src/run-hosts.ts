@@ -53,6 +53,9 @@ export async function runOnHosts(options: LabOptions, hosts: number, signal: Abo
   const {machine, parts, cold, timeoutS, wire} = options;
   const site = await Site.start({hosts, machine, parts, cold, timeoutS, signal, ...(wire.seed === undefined ? {} : {seed: wire.seed})});
   try {
+    if (options.vfs !== undefined) {
+      await site.startDaemons(options.vfs);
+    }
     await site.wires.impair({}, wire.impairment);
     const status = await Promise.race([runAll(site, options), site.failed]);
     for (const {name, guest} of site.hosts) {

@@ -77,7 +77,8 @@ export class Site {
   fail!: (error: Error) => void;
   private closing = false;
 
-  private constructor(readonly wires: Wires) {
+  /** @param pfs of each host */
+  private constructor(readonly wires: Wires, readonly pfs: number) {
     this.failed = new Promise((_, reject) => {
       this.fail = (error) => {
         if (!this.closing) {
@@ -101,7 +102,7 @@ export class Site {
     const [prepared, wires] = await Promise.all([
       prepare(options.parts, options.signal), Wires.start(numbers.map(hostName), wireNames, options.seed),
     ]);
-    const site = new Site(wires);
+    const site = new Site(wires, machine.pfs);
     try {
       const boot = async (number: number): Promise<void> => {
         const links = linksOf(number, machine.pfs, (wire) => wires.socketOf(hostName(number), wire));
@@ -114,7 +115,7 @@ export class Site {
         await boot(number);
       }
       await allOf(numbers.slice(first).map(boot));
-      await site.join(machine.pfs);
+      await site.join();
     } catch (error) {
       await site.close();
       throw error;
@@ -136,6 +137,16 @@ export class Site {
     return await allOf(this.hosts.filter(({isOff}) => !isOff).map((host) => host.exec(job)));
   }
 
+  /**
+   * Starts vfringd on every host.
+   * @param vfs of each PF
+   * @param pfs how many PFs; by default all
+   */
+  async startDaemons(vfs: number, pfs = this.pfs, mtu = 9000): Promise<void> {
+    const script = readFileSync(path.join(labDir, 'hosts/vfringd.sh'), 'utf8');
+    await this.onAll((host) => host.exec({argv: scriptArgv(script, [vfs, pfs, mtu].map(String))}), 'vfringd did not start');
+  }
+
   /** Ends all of them at once. */
   async close(): Promise<void> {
     this.closing = true;
@@ -143,18 +154,25 @@ export class Site {
     await this.wires.close();
   }
 
-  private async join(pfs: number): Promise<void> {
+  /** Work that must succeed on each host that is on. */
+  private async onAll(work: (host: Host, index: number) => Promise<JobResult>, failure: string): Promise<void> {
+    await allOf(this.hosts.filter(({isOff}) => !isOff).map(async (host, index) => {
+      const {status, stdout, stderr} = await work(host, index);
+      if (status !== 0) {
+        throw new LabError('VFRING_ERR_LAB_BOOT', `${host.name}: ${failure} (status ${status}): ${stdout}${stderr}`, `its kernel log is ${host.guest.logPath}`);
+      }
+    }));
+  }
+
+  private async join(): Promise<void> {
     const userKey = makeSshKey();
     const hostKeys = this.hosts.map(makeSshKey);
     const knownHosts = this.hosts.map(({name, address}, index) => `${name},${address} ${hostKeys[index]!.public}\n`).join('');
     const script = readFileSync(path.join(labDir, 'hosts/join.sh'), 'utf8');
-    await allOf(this.hosts.map(async (host, index) => {
-      const args = [host.number, this.hosts.length, pfs, Date.now() / 1000, hostKeys[index]!.secret, userKey.secret, `${userKey.public}\n`, knownHosts];
-      const {status, stdout, stderr} = await host.exec({argv: scriptArgv(script, args.map(String))});
-      if (status !== 0) {
-        throw new LabError('VFRING_ERR_LAB_BOOT', `${host.name} could not be set up (status ${status}): ${stdout}${stderr}`, `its kernel log is ${host.guest.logPath}`);
-      }
-    }));
+    await this.onAll((host, index) => {
+      const args = [host.number, this.hosts.length, this.pfs, Date.now() / 1000, hostKeys[index]!.secret, userKey.secret, `${userKey.public}\n`, knownHosts];
+      return host.exec({argv: scriptArgv(script, args.map(String))});
+    }, 'it could not be set up');
   }
 }
 
