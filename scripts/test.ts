@@ -158,6 +158,7 @@ const parts: Readonly<Record<string, Part>> = {
   'lab-standstill': {
     title: 'a guest that stands still is found and started anew', native: false, run: () => nodeTests('lab-tests/standstill.test.ts'),
   },
+  'lab-hosts': { title: 'two emulated hosts, and MPI between them', native: false, run: () => nodeTests('lab-tests/hosts.test.ts') },
   kmod: { title: 'kernel module in the emulated machine', native: false, run: kmod },
   'kmod-6.1': { title: "kernel module on Debian 12's kernel", native: false, onlyWhenNamed: true, run: () => kmodOn('bookworm') },
   'kmod-sid': { title: "kernel module on Debian unstable's kernel", native: false, onlyWhenNamed: true, run: () => kmodOn('sid') },

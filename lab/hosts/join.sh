@@ -83,6 +83,8 @@ echo 'prte_if_include = mgmt0' >>/etc/openmpi/prte-mca-params.conf
 if [ "$(nproc)" = 1 ]; then
     # Ranks that share a processor: each would wait for its turn with each message.
     echo 'mpi_yield_when_idle = 1' >>/etc/openmpi/openmpi-mca-params.conf
+    # Or mpirun refuses two ranks on such a host, for want of a core for each.
+    echo 'hwloc_default_binding_policy = none' >>/etc/openmpi/prte-mca-params.conf
 fi
 mkdir -p /run/sshd
 /usr/sbin/sshd

@@ -8,13 +8,17 @@ export const managementWire = 'mgmt';
 /** The wire that the PFs number `index` of all hosts are on. */
 export const wireOfPf = (index: number): string => `pf${index}`;
 
-/** A network device and the cable from it to a wire. */
+/** What a device's socket is to the other end: to a wire's process, or to the other one of two hosts. */
+export type End = 'plug' | 'first' | 'second';
+
+/** A network device and the cable from it. */
 export interface Link {
+  end: End;
   wire: string;
   driver: 'igb' | 'virtio-net-pci';
   mac: string;
   slot: string;
-  /** UNIX socket of the wire's end; relative to QEMU's working folder, whose name may be long. */
+  /** UNIX socket; relative to QEMU's working folder, whose name may be long. */
   socket: string;
 }
 
@@ -26,17 +30,20 @@ export const hostName = (host: number): string => `host${host}`;
 
 /**
  * @param host its number, from 1 on
- * @param socketOf where the wire of that name listens for this host
+ * @param socketOf the UNIX socket of a wire for this host
+ * @param direct whether the PFs' cables lead to the other one of two hosts, instead of to a wire's process
  */
-export function linksOf(host: number, pfs: number, socketOf: (wire: string) => string): Link[] {
-  const devices = Array.from({length: pfs}, (_, index): Omit<Link, 'slot' | 'socket'> => ({wire: wireOfPf(index), driver: 'igb', mac: pfMac(host, index)}));
-  return [...devices, {wire: managementWire, driver: 'virtio-net-pci' as const, mac: managementMac(host)}]
+export function linksOf(host: number, pfs: number, socketOf: (wire: string) => string, direct = false): Link[] {
+  const devices = Array.from({length: pfs}, (_, index): Omit<Link, 'slot' | 'socket'> => ({end: !direct ? 'plug' : host === 1 ? 'first' : 'second', wire: wireOfPf(index), driver: 'igb', mac: pfMac(host, index)}));
+  return [...devices, {end: 'plug' as const, wire: managementWire, driver: 'virtio-net-pci' as const, mac: managementMac(host)}]
     .map((device, index) => ({...device, slot: slotName(index), socket: socketOf(device.wire)}));
 }
 
 /** Arguments of QEMU that connect it to the wires; no part of what a saved machine must agree in. */
 export function netdevArguments(links: readonly Link[]): string[] {
-  return links.flatMap(({wire, socket}) => ['-netdev', `stream,id=${wire},server=off,addr.type=unix,addr.path=${socket.replaceAll(',', ',,')}`]);
+  // The hosts of a direct cable start in any order: the second one tries until the first one listens.
+  const role = {plug: 'server=off', first: 'server=on', second: 'server=off,reconnect-ms=100'};
+  return links.flatMap(({end, wire, socket}) => ['-netdev', `stream,id=${wire},${role[end]},addr.type=unix,addr.path=${socket.replaceAll(',', ',,')}`]);
 }
 
 /** The machine may run or stand; a guest that runs finds the devices a moment later. */

@@ -26,6 +26,11 @@ export interface SiteOptions extends Omit<BootOptions, 'host' | 'prepared' | 'ke
   machine?: Partial<Omit<Machine, 'network'>>;
   /** Of what the wires do at random. */
   seed?: number;
+  /**
+   * Joins the PFs of two hosts by a cable each, without a process between them: a frame arrives sooner, and nothing can be
+   * done to it. For measuring.
+   */
+  direct?: boolean;
 }
 
 export class Host {
@@ -98,14 +103,18 @@ export class Site {
     }
     const machine: Machine = {...defaultMachine, cpus: defaultCpus(count), ...options.machine, network: 'site'};
     const numbers = Array.from({length: count}, (_, index) => index + 1);
-    const wireNames = [...Array.from({length: machine.pfs}, (_, index) => wireOfPf(index)), managementWire];
+    const direct = options.direct ?? false;
+    if (direct && count !== 2) {
+      throw new RangeError('a cable joins two hosts');
+    }
+    const wireNames = [...direct ? [] : Array.from({length: machine.pfs}, (_, index) => wireOfPf(index)), managementWire];
     const [prepared, wires] = await Promise.all([
       prepare(options.parts, options.signal), Wires.start(numbers.map(hostName), wireNames, options.seed),
     ]);
     const site = new Site(wires, machine.pfs);
     try {
       const boot = async (number: number): Promise<void> => {
-        const links = linksOf(number, machine.pfs, (wire) => wires.socketOf(hostName(number), wire));
+        const links = linksOf(number, machine.pfs, (wire) => (direct && wire !== managementWire ? wires.pathOf(wire) : wires.socketOf(hostName(number), wire)), direct);
         const guest = await Guest.boot({...options, machine, prepared, host: {name: hostName(number), links}});
         site.hosts[number - 1] = new Host(site, number, guest);
       };

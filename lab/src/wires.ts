@@ -82,7 +82,12 @@ export class Wires {
 
   /** Where a host's end of a wire is plugged in; relative to build/lab. */
   socketOf(host: string, wire: string): string {
-    return path.join(this.setUp.folder, portName(host, wire));
+    return this.pathOf(portName(host, wire));
+  }
+
+  /** A path for a socket of that name that is not ours; it is gone after {@link close}. */
+  pathOf(name: string): string {
+    return path.join(this.setUp.folder, name);
   }
 
   /** Changes what happens to frames from now on; fields that are not named stay as they are. */
