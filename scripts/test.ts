@@ -159,6 +159,10 @@ const parts: Readonly<Record<string, Part>> = {
     title: 'a guest that stands still is found and started anew', native: false, run: () => nodeTests('lab-tests/standstill.test.ts'),
   },
   'lab-hosts': { title: 'two emulated hosts, and MPI between them', native: false, run: () => nodeTests('lab-tests/hosts.test.ts') },
+  'lab-hosts-programs': {
+    title: 'programs between two emulated hosts, on good wires and bad ones', native: false, onlyWhenNamed: true,
+    run: () => nodeTests('lab-tests/hosts-programs.test.ts'),
+  },
   kmod: { title: 'kernel module in the emulated machine', native: false, run: kmod },
   'kmod-6.1': { title: "kernel module on Debian 12's kernel", native: false, onlyWhenNamed: true, run: () => kmodOn('bookworm') },
   'kmod-sid': { title: "kernel module on Debian unstable's kernel", native: false, onlyWhenNamed: true, run: () => kmodOn('sid') },

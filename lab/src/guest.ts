@@ -313,6 +313,12 @@ export class Guest {
     return true;
   }
 
+  /** Ids of QEMU's process, and of those of its threads that are the guest's processors. */
+  async threads(): Promise<{pid: number; processors: number[]}> {
+    const processors = await Promise.race([this.emulator.monitor.execute('query-cpus-fast'), this.emulator.lost]) as {'thread-id': number}[];
+    return {pid: this.emulator.pid!, processors: processors.map((processor) => processor['thread-id'])};
+  }
+
   /** @param wire of a {@link Link}: its device loses its carrier, or gets it back */
   async setLink(wire: string, up: boolean): Promise<void> {
     await Promise.race([this.emulator.monitor.execute('set_link', {name: wire, up}), this.emulator.lost]);

@@ -20,7 +20,7 @@ export interface LabOptions {
   hosts: number | undefined;
   /** With hosts: what to run besides {@link argv}, which is for host1. */
   commands: HostCommand[];
-  /** With hosts: VFs of each PF that a vfringd on each host gives out; undefined for no vfringd. */
+  /** With hosts: VFs of the first PF that a vfringd on each host gives out; undefined for no vfringd. */
   vfs: number | undefined;
   /** With hosts: what the wires do to frames of all PFs. */
   wire: {impairment: Partial<Impairment>; seed?: number};
@@ -80,7 +80,7 @@ function program(): Command {
     .description('Boots the emulated machine, runs COMMAND in it with the project built and installed, and exits with its status.')
     .option('--hosts <n>', `as many machines, host1, host2 ..., with a wire for the first PFs of all, one for the second ones, and a network for ssh; COMMAND runs on host1 (1 to ${maxHosts})`, number(1, maxHosts))
     .option('--on <host>', 'with --hosts: `--on host2 -- COMMAND` behind all else, as often as wanted, runs more on that host; hosts run side by side, the commands of one host in turn')
-    .option('--vfs <n>', 'with --hosts: start vfringd on each host, with so many VFs of each PF, before COMMAND', number(1, 7))
+    .option('--vfs <n>', 'with --hosts: start vfringd on each host, with so many VFs of the first PF, before COMMAND', number(1, 7))
     .option('--wire <faults>', 'with --hosts: loss=1%,duplicate=1%,reorder=1%,delay=5ms,seed=1, each as wanted, for every frame between the hosts', wire)
     .option('--user <name>', 'run as this user of the guest (root or mpi)', 'root')
     .option('--shell', 'an interactive shell instead of COMMAND (Ctrl-] ends the guest)', false)

@@ -10,12 +10,12 @@ import type {Impairment} from './wire/impairment.js';
 import {type Direction, type PortCounters, directions} from './wire/port.js';
 import {type Question, type Reply, type WireSetUp, portName} from './wire/protocol.js';
 
-/** Which directions of which ports: without a field, all; the management network only when it is named. */
+/** Which ports: without a field, all of them; the management network only when it is named. */
 export interface Where {
   host?: string;
   /** `pf0`, `pf1` ... or `mgmt`. */
   wire?: string;
-  /** As the device sees it. */
+  /** As the device sees it. Without, frames on their way to the device, so that each frame meets its fate once; a cut is both. */
   direction?: Direction;
 }
 
@@ -80,6 +80,10 @@ export class Wires {
     return result;
   }
 
+  get pid(): number {
+    return this.child.pid!;
+  }
+
   /** Where a host's end of a wire is plugged in; relative to build/lab. */
   socketOf(host: string, wire: string): string {
     return this.pathOf(portName(host, wire));
@@ -95,18 +99,18 @@ export class Wires {
     await this.ask({ask: 'impair', ...this.select(where), change});
   }
 
-  /** Loses the next `count` frames of each of these directions. */
+  /** Loses the next `count` frames of each of these ports. */
   async lose(where: Where, count = 1): Promise<void> {
     await this.ask({ask: 'lose', ...this.select(where), count});
   }
 
   /** No frame gets through until {@link heal}. The devices keep their carrier. */
   async cut(where: Where): Promise<void> {
-    await this.impair(where, {cut: true});
+    await this.ask({ask: 'impair', ...this.select(where, directions), change: {cut: true}});
   }
 
   async heal(where: Where): Promise<void> {
-    await this.impair(where, {cut: false});
+    await this.ask({ask: 'impair', ...this.select(where, directions), change: {cut: false}});
   }
 
   /** Since the start, by `HOST.WIRE`. */
@@ -123,7 +127,7 @@ export class Wires {
     rmSync(path.join(buildDir, this.setUp.folder), {recursive: true, force: true});
   }
 
-  private select(where: Where): {ports: string[]; directions: readonly Direction[]} {
+  private select(where: Where, otherwise: readonly Direction[] = ['rx']): {ports: string[]; directions: readonly Direction[]} {
     const {hosts, wires} = this.setUp;
     if (where.host !== undefined && !hosts.includes(where.host)) {
       throw new RangeError(`there is no host ${where.host}; hosts are ${hosts.join(', ')}`);
@@ -135,7 +139,7 @@ export class Wires {
     const of = where.host === undefined ? hosts : [where.host];
     return {
       ports: on.flatMap((wire) => of.map((host) => portName(host, wire))),
-      directions: where.direction === undefined ? directions : [where.direction],
+      directions: where.direction === undefined ? otherwise : [where.direction],
     };
   }
 

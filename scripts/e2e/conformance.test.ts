@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { allReturned, asUser, mpirun, type Daemon, type Site } from './site.js';
 
-const PROGRAMS = [
+export const PROGRAMS = [
   'sizes', 'datatypes', 'matching', 'requests', 'probes', 'threads', 'onesided', 'atomics', 'collectives', 'reductions', 'communicators',
 ] as const;
 type Program = (typeof PROGRAMS)[number];

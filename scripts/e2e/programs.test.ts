@@ -10,7 +10,7 @@ import { allReturned, asUser, vfringRun, type Daemon, type Site } from './site.j
  * HPCC's input: HPL's format, one small problem on a 2 x 2 grid, so that an
  * emulated machine gets through it. The first lines are what HPL reads.
  */
-const HPCC_INPUT = `HPLinpack benchmark input file
+export const HPCC_INPUT = `HPLinpack benchmark input file
 vfring
 HPL.out      output file name (if any)
 8            device out (6=stdout,7=stderr,file)
@@ -48,6 +48,14 @@ HPL.out      output file name (if any)
 40           values of NB
 `;
 
+/** @param text of hpccoutf.txt */
+export function assertHpccPassed(text: string): void {
+  const value = (key: string): string | undefined => new RegExp(`^${key}=(.*)$`, 'm').exec(text)?.[1];
+  assert.equal(value('Success'), '1', text.slice(-4000));
+  assert.match(text, /0 tests completed and failed residual checks|[1-9]\d* tests completed and passed residual checks/, text);
+  assert.doesNotMatch(text, /^.*\bFAILED\b.*$/m);
+}
+
 export function programTests(site: Site): void {
   describe(`${site.kind}: programs that know nothing of vfring`, () => {
     let daemon: Daemon;
@@ -75,11 +83,7 @@ export function programTests(site: Site): void {
       await writeFile(join(dir, 'hpccinf.txt'), HPCC_INPUT);
       const result = await asUser(site, vfringRun(4, 'hpcc'), { cwd: dir, timeoutS: 900 });
       assert.equal(result.status, 0, result.stdout + result.stderr);
-      const text = await readFile(join(dir, 'hpccoutf.txt'), 'utf8');
-      const value = (key: string): string | undefined => new RegExp(`^${key}=(.*)$`, 'm').exec(text)?.[1];
-      assert.equal(value('Success'), '1', text.slice(-4000));
-      assert.match(text, /0 tests completed and failed residual checks|[1-9]\d* tests completed and passed residual checks/, text);
-      assert.doesNotMatch(text, /^.*\bFAILED\b.*$/m);
+      assertHpccPassed(await readFile(join(dir, 'hpccoutf.txt'), 'utf8'));
       await allReturned(site);
     });
   });
