@@ -1,31 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** explain, preflight and top, on what the daemon says. */
 import { describe, expect, test } from 'vitest';
-import type { JobView, LeaseView, StatusView, VfView } from '../../src/api/views.js';
+import type { StatusView } from '../../src/api/views.js';
 import { explain, explainText } from '../../src/cli/explain.js';
 import { availableBytes } from '../../src/cli/memory.js';
 import { preflight, preflightText } from '../../src/cli/preflight.js';
 import { jobText, leasesText, pfText, statusText } from '../../src/cli/status.js';
 import { topText } from '../../src/cli/top.js';
-
-const MIB = 2 ** 20;
-const vf = (name: string, pf: string, more: Partial<VfView> = {}): VfView => ({
-  name, pf, kind: 'sriov', device: `/dev/${name}`, mac: '', mtu: 9000, numa: 0, segment: '', vlan: 0, state: 'free', link_up: true, reason: null, lease: null, ...more,
-});
-const status = (vfs: VfView[], more: Partial<StatusView> = {}): StatusView => ({
-  version: 1, pid: 1, provider: 'sriov', spread: 'pf', numa: 'prefer', started_at: '', reserved_vfs: 0, queued_vfs: 0, vfs,
-  policy: { dma_per_vf_bytes: 64 * MIB, memlock_bytes: 128 * MIB, vfs_per_user: null, jobs_per_user: 64, time_limit_max_s: null }, ...more,
-});
-const lease = (rank: number, name: string, pf: string, more: Partial<LeaseView['vfs'][number]> = {}): LeaseView => ({
-  id: `l-${rank}`, job: 'j', uid: 1, pid: 100 + rank, rank, ranks: 4, state: 'held', how: null, granted_at: '2026', ended_at: null,
-  memlock_bytes: null, numa_nodes: [0], dma_limit_bytes: 64 * MIB,
-  vfs: [{ name, pf, device: '', mac: '', numa: 0, segment: '', vlan: 0, generation: 1, traffic: { tx_frames: 1, tx_bytes: 2, rx_frames: 3, rx_bytes: 4 }, peak_bytes: 10 * MIB, ...more }],
-});
-const traffic = { tx_frames: 0, tx_bytes: 0, rx_frames: 0, rx_bytes: 0 };
-const job = (leases: LeaseView[], more: Partial<JobView> = {}): JobView => ({
-  id: 'j', uid: 1, state: 'open', how: null, ranks: 4, spread: null, vfs: null, memory_bytes: null, time_limit_s: null, assigned_vfs: null, hosts: null, created_at: '', opened_at: '',
-  wait_until: null, ended_at: null, totals: { leases: 0, vf_seconds: 0, traffic, uncounted_vfs: 0, peak_bytes: 0 }, leases, ...more,
-});
+import { MIB, fakeJob as job, fakeLease as lease, fakeStatus as status, fakeVf as vf, noTraffic as traffic } from '../helpers/fake-views.js';
 
 test('status and PFs name the segment and the VLAN', () => {
   const two = status([vf('a0', 'ens1', { segment: 'fabric-a', vlan: 7 }), vf('b0', 'ens2')]);
