@@ -25,6 +25,16 @@
 #error "uio_vf needs Linux 6.1 or newer"
 #endif
 
+/*
+ * Until 6.19 VT-d's driver frees the page tables of a range that is unmapped
+ * without anything in it. Since then it stops at the first gap.
+ */
+static inline bool uio_vf_unmap_frees_tables(void)
+{
+	return IS_ENABLED(CONFIG_X86) &&
+	       LINUX_VERSION_CODE < KERNEL_VERSION(6, 19, 0);
+}
+
 /* 6.11: domains are allocated for a device; before: for a bus, NULL on error */
 static inline struct iommu_domain *uio_vf_domain_alloc(struct device *dev)
 {

@@ -19,6 +19,7 @@
 #include <linux/slab.h>
 
 #include "uio_vf.h"
+#include "uio_vf_compat.h"
 
 /* IOVAs kept back: the newest, as long as both hold */
 #define UIO_VF_LATE_REGIONS	1024
@@ -227,7 +228,7 @@ static void uio_vf_iommu_trim(struct uio_vf_space *space,
 	struct uio_vf_iova *used;
 	unsigned int i;
 
-	if (!IS_ENABLED(CONFIG_X86))
+	if (!uio_vf_unmap_frees_tables())
 		return;
 	for (i = 0; i < ARRAY_SIZE(covered); i++) {
 		start = round_down(iova->start, covered[i]);

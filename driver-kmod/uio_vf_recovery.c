@@ -137,7 +137,7 @@ static void uio_vf_recovery_ends(struct uio_vf_dev *vf)
  */
 int uio_vf_recovery_init(void)
 {
-	uio_vf_wq = alloc_workqueue(UIO_VF_NAME, 0, 0);
+	uio_vf_wq = alloc_workqueue(UIO_VF_NAME, WQ_UNBOUND, 0);
 	return uio_vf_wq ? 0 : -ENOMEM;
 }
 

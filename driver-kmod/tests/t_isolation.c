@@ -390,7 +390,8 @@ int main(void)
 	igbvf_map(&vf, fd);
 
 	test_registered();
-	snprintf(device, sizeof(device), "device [%s]", vf_bdf() + 5);
+	/* Linux 7 writes the domain before it. */
+	snprintf(device, sizeof(device), "%s] fault addr", vf_bdf() + 5);
 	faults = faults_logged(device);
 	test_address("memory never registered", own_iova ^ (1UL << 30));
 	test_unmapped();
