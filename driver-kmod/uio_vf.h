@@ -515,10 +515,14 @@ int uio_vf_dma_map(struct uio_vf_space *space, struct uio_vf_dma_map *req);
 int uio_vf_dma_unmap(struct uio_vf_space *space, struct uio_vf_dma_unmap *req);
 int uio_vf_dma_query(struct uio_vf_space *space, struct uio_vf_region *req);
 void uio_vf_account_member(struct uio_vf_space *space, struct uio_vf_dev *vf);
-unsigned long uio_vf_dma_run(const struct uio_vf_dma *dma, unsigned long first);
 void uio_vf_dma_kill(struct uio_vf_space *space, struct uio_vf_dma *dma);
 void uio_vf_dma_retire_all(struct uio_vf_space *space);
 void uio_vf_dma_free_all(struct uio_vf_space *space);
+
+/* pin */
+int uio_vf_dma_pin(struct uio_vf_dma *dma);
+void uio_vf_dma_unpin(struct uio_vf_dma *dma, bool may_lock);
+unsigned long uio_vf_dma_run(const struct uio_vf_dma *dma, unsigned long first);
 
 /* notifier */
 extern const struct mmu_notifier_ops uio_vf_notifier_ops;

@@ -10,13 +10,8 @@
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
-#include <linux/uaccess.h>
 
 #include "uio_vf.h"
-#include "uio_vf_compat.h"
-
-/* Pages pinned at one go, between looks at signals and the scheduler */
-#define UIO_VF_PIN_BATCH	1024UL
 
 static int uio_vf_dma_check(struct uio_vf_space *space,
 			    const struct uio_vf_dma_map *req)
@@ -161,71 +156,6 @@ static int uio_vf_charge(struct uio_vf_space *space, struct uio_vf_dma *dma,
 		mutex_unlock(&space->lock);
 	}
 	return ret;
-}
-
-static int uio_vf_dma_pin(struct uio_vf_dma *dma)
-{
-	unsigned int flags = FOLL_LONGTERM;
-	unsigned long addr;
-	int num;
-
-	flags |= dma->direction & UIO_VF_DMA_WRITE ? FOLL_WRITE :
-						     UIO_VF_GUP_READ;
-	while (dma->num_pinned < dma->num_pages) {
-		if (fatal_signal_pending(current))
-			return -EINTR;
-		addr = dma->vaddr.start + (dma->num_pinned << PAGE_SHIFT);
-		num = min(dma->num_pages - dma->num_pinned, UIO_VF_PIN_BATCH);
-		num = pin_user_pages_fast(addr, num, flags,
-					  dma->pages + dma->num_pinned);
-		if (num == -ENOMEM || num == -EINTR)
-			return num;
-		if (num <= 0)
-			return -EFAULT;
-		dma->num_pinned += num;
-		cond_resched();
-	}
-	return 0;
-}
-
-/*
- * @may_lock: take page locks to mark pages dirty. The notifier may not, for
- * its caller can hold them; the page is still attached to whatever it belongs
- * to then, because that caller is in the middle of unmapping it.
- */
-static void uio_vf_dma_unpin(struct uio_vf_dma *dma, bool may_lock)
-{
-	bool dirty = dma->direction & UIO_VF_DMA_WRITE;
-	unsigned long i;
-
-	if (may_lock) {
-		unpin_user_pages_dirty_lock(dma->pages, dma->num_pinned, dirty);
-	} else {
-		for (i = 0; dirty && i < dma->num_pinned; i++)
-			set_page_dirty(dma->pages[i]);
-		unpin_user_pages(dma->pages, dma->num_pinned);
-	}
-	kvfree(dma->pages);
-	dma->pages = NULL;
-	dma->num_pinned = 0;
-}
-
-/**
- * uio_vf_dma_run - how many pages from one on are contiguous in memory
- * @dma: the region, pinned
- * @first: index of the page
- *
- * Return: pages, at least 1.
- */
-unsigned long uio_vf_dma_run(const struct uio_vf_dma *dma, unsigned long first)
-{
-	unsigned long pfn = page_to_pfn(dma->pages[first]);
-	unsigned long run = 1;
-
-	while (first + run < dma->num_pages &&
-	       page_to_pfn(dma->pages[first + run]) == pfn + run)
-		run++;
-	return run;
 }
 
 /*
