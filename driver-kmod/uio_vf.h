@@ -494,6 +494,18 @@ int uio_vf_space_attach(struct uio_vf_space *space, struct uio_vf_dev *vf);
 void uio_vf_space_detach(struct uio_vf_dev *vf);
 int uio_vf_space_join(struct uio_vf_file *file, struct uio_vf_file *with);
 
+/* iova */
+void uio_vf_iova_take(struct uio_vf_space *space, struct uio_vf_dma *dma,
+		      unsigned long start);
+void uio_vf_iova_free(struct uio_vf_space *space, struct uio_vf_dma *dma);
+struct uio_vf_iova *uio_vf_iova_from(struct uio_vf_space *space,
+				     unsigned long addr);
+bool uio_vf_iova_search(struct uio_vf_space *space, unsigned long from,
+			unsigned long length, unsigned long align,
+			unsigned long phase, unsigned long *iova);
+bool uio_vf_iova_within(struct uio_vf_space *space, unsigned long min,
+			unsigned long max);
+
 /* iommu */
 void uio_vf_iova_exit(struct uio_vf_space *space);
 extern const struct uio_vf_backend uio_vf_iommu_backend;

@@ -13,8 +13,6 @@
 #include <linux/bitops.h>
 #include <linux/dma-mapping.h>
 #include <linux/random.h>
-#include <linux/rbtree_augmented.h>
-#include <linux/sched.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
 
@@ -24,194 +22,8 @@
 /* IOVAs kept back: the newest, as long as both hold */
 #define UIO_VF_LATE_REGIONS	1024
 #define UIO_VF_LATE_BYTES	(64ULL << 20)
-/* Gaps tried as they lie, before one has to have room for any alignment */
-#define UIO_VF_GAP_TRIES	16
 /* A base lies below this, within reach of each device with 64-bit addresses */
 #define UIO_VF_BASE_BITS	39
-
-/* Both inclusive */
-struct uio_vf_gap {
-	unsigned long start;
-	unsigned long last;
-};
-
-static unsigned long uio_vf_iova_gap(const struct uio_vf_iova *iova)
-{
-	return iova->gap;
-}
-
-RB_DECLARE_CALLBACKS_MAX(static, uio_vf_iova_callbacks, struct uio_vf_iova,
-			 node, unsigned long, max_gap, uio_vf_iova_gap)
-
-static struct uio_vf_iova *uio_vf_iova_entry(struct rb_node *node)
-{
-	return rb_entry_safe(node, struct uio_vf_iova, node);
-}
-
-static void uio_vf_iova_set_gap(struct uio_vf_iova *iova)
-{
-	struct uio_vf_iova *below = uio_vf_iova_entry(rb_prev(&iova->node));
-
-	iova->gap = below ? iova->start - below->last - 1 : iova->start;
-	uio_vf_iova_callbacks_propagate(&iova->node, NULL);
-}
-
-static void uio_vf_iova_take(struct uio_vf_space *space,
-			     struct uio_vf_dma *dma, unsigned long start)
-{
-	struct rb_node **link = &space->by_iova.rb_node, *parent = NULL;
-	struct uio_vf_iova *iova = &dma->iova, *above;
-
-	iova->start = start;
-	iova->last = start + uio_vf_dma_bytes(dma) - 1;
-	iova->max_gap = 0;
-	while (*link) {
-		parent = *link;
-		link = start < uio_vf_iova_entry(parent)->start ?
-			&parent->rb_left : &parent->rb_right;
-	}
-	rb_link_node(&iova->node, parent, link);
-	uio_vf_iova_set_gap(iova);
-	above = uio_vf_iova_entry(rb_next(&iova->node));
-	if (above)
-		uio_vf_iova_set_gap(above);
-	rb_insert_augmented(&iova->node, &space->by_iova,
-			    &uio_vf_iova_callbacks);
-}
-
-static void uio_vf_iova_free(struct uio_vf_space *space,
-			     struct uio_vf_dma *dma)
-{
-	struct uio_vf_iova *above =
-		uio_vf_iova_entry(rb_next(&dma->iova.node));
-
-	rb_erase_augmented(&dma->iova.node, &space->by_iova,
-			   &uio_vf_iova_callbacks);
-	if (above)
-		uio_vf_iova_set_gap(above);
-}
-
-/* The lowest range that ends at or above @addr, or NULL. */
-static struct uio_vf_iova *uio_vf_iova_from(struct uio_vf_space *space,
-					    unsigned long addr)
-{
-	struct rb_node *node = space->by_iova.rb_node;
-	struct uio_vf_iova *iova, *found = NULL;
-
-	while (node) {
-		iova = uio_vf_iova_entry(node);
-		if (iova->last >= addr) {
-			found = iova;
-			node = node->rb_left;
-		} else {
-			node = node->rb_right;
-		}
-	}
-	return found;
-}
-
-/* The lowest range of a subtree that has a gap as long, or NULL. */
-static struct uio_vf_iova *uio_vf_iova_lowest_gap(struct rb_node *node,
-						  unsigned long length)
-{
-	struct uio_vf_iova *iova, *left;
-
-	if (!node || uio_vf_iova_entry(node)->max_gap < length)
-		return NULL;
-	for (;;) {
-		iova = uio_vf_iova_entry(node);
-		left = uio_vf_iova_entry(node->rb_left);
-		if (left && left->max_gap >= length) {
-			node = node->rb_left;
-			continue;
-		}
-		if (iova->gap >= length)
-			return iova;
-		node = node->rb_right;
-	}
-}
-
-/* The lowest range above @iova that has a gap as long, or NULL. */
-static struct uio_vf_iova *uio_vf_iova_next_gap(struct uio_vf_iova *iova,
-						unsigned long length)
-{
-	struct rb_node *node = &iova->node, *child;
-
-	iova = uio_vf_iova_lowest_gap(node->rb_right, length);
-	while (!iova) {
-		do {
-			child = node;
-			node = rb_parent(node);
-			if (!node)
-				return NULL;
-		} while (child == node->rb_right);
-		iova = uio_vf_iova_entry(node);
-		if (iova->gap < length)
-			iova = uio_vf_iova_lowest_gap(node->rb_right, length);
-	}
-	return iova;
-}
-
-/* The lowest gap at or above @from, cut off there, that is @length long. */
-static bool uio_vf_iova_find_gap(struct uio_vf_space *space,
-				 unsigned long from, unsigned long length,
-				 struct uio_vf_gap *gap)
-{
-	struct uio_vf_iova *iova = uio_vf_iova_from(space, from);
-
-	gap->start = from;
-	gap->last = space->iova_max;
-	if (iova) {
-		if (iova->start > from && iova->start - from >= length) {
-			gap->last = iova->start - 1;
-			return true;
-		}
-		iova = uio_vf_iova_next_gap(iova, length);
-		if (iova) {
-			gap->start = iova->start - iova->gap;
-			gap->last = iova->start - 1;
-			return true;
-		}
-		iova = uio_vf_iova_entry(rb_last(&space->by_iova));
-		if (iova->last >= space->iova_max)
-			return false;
-		gap->start = iova->last + 1;
-	}
-	return gap->start <= gap->last && gap->last - gap->start >= length - 1;
-}
-
-/* Lowest free @iova >= @from with @iova % @align == @phase, or false. */
-static bool uio_vf_iova_search(struct uio_vf_space *space, unsigned long from,
-			       unsigned long length, unsigned long align,
-			       unsigned long phase, unsigned long *iova)
-{
-	unsigned long first, last, next, need = length;
-	struct interval_tree_node *hit;
-	struct uio_vf_gap gap;
-	unsigned int tries = 0;
-
-	while (uio_vf_iova_find_gap(space, from, need, &gap)) {
-		first = gap.start + ((phase - gap.start) & (align - 1));
-		last = first + length - 1;
-		next = gap.last + 1;
-		if (first >= gap.start && last >= first && last <= gap.last) {
-			hit = interval_tree_iter_first(&space->reserved, first,
-						       last);
-			if (!hit) {
-				*iova = first;
-				return true;
-			}
-			next = hit->last + 1;
-		}
-		if (!next || next > space->iova_max)
-			return false;
-		from = next;
-		if (++tries == UIO_VF_GAP_TRIES)
-			need += align - PAGE_SIZE;
-		cond_resched();
-	}
-	return false;
-}
 
 /*
  * Regions at IOVAs that the process chose can lie anywhere, and leave a table
@@ -492,7 +304,6 @@ static int uio_vf_domain_limits(struct uio_vf_space *space,
 	unsigned long max = min_t(u64, domain->geometry.aperture_end,
 				  uio_vf_dma_max(vf));
 	unsigned long sizes = (domain->pgsize_bitmap & PAGE_MASK) | PAGE_SIZE;
-	struct uio_vf_iova *lowest, *highest;
 
 	lockdep_assert_held(&space->map_mutex);
 	/* A page must be mappable by itself, for that is what gets pinned. */
@@ -507,9 +318,7 @@ static int uio_vf_domain_limits(struct uio_vf_space *space,
 		return 0;
 	}
 
-	lowest = uio_vf_iova_entry(rb_first(&space->by_iova));
-	highest = uio_vf_iova_entry(rb_last(&space->by_iova));
-	if (lowest && (lowest->start < min || highest->last > max))
+	if (!uio_vf_iova_within(space, min, max))
 		return -EOPNOTSUPP;
 	space->page_sizes &= sizes;
 	space->iova_min = max(space->iova_min, min);
