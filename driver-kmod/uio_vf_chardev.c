@@ -8,6 +8,7 @@
 #include <linux/uaccess.h>
 
 #include "uio_vf.h"
+#include "uio_vf_dma.h"
 
 static int uio_vf_open(struct inode *inode, struct file *filp)
 {

@@ -9,6 +9,7 @@
 #include <linux/pci.h>
 
 #include "uio_vf.h"
+#include "uio_vf_dma.h"
 
 /*
  * Others write the command register meanwhile: a handler masks the interrupt

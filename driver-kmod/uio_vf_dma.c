@@ -12,6 +12,7 @@
 #include <linux/slab.h>
 
 #include "uio_vf.h"
+#include "uio_vf_dma.h"
 
 static int uio_vf_dma_check(struct uio_vf_space *space,
 			    const struct uio_vf_dma_map *req)

@@ -11,6 +11,7 @@
 
 #include "uio_vf.h"
 #include "uio_vf_compat.h"
+#include "uio_vf_dma.h"
 
 static bool separate_domains;
 module_param(separate_domains, bool, 0644);

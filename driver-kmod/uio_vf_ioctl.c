@@ -12,6 +12,7 @@
 #include <linux/uaccess.h>
 
 #include "uio_vf.h"
+#include "uio_vf_dma.h"
 
 /* No structure of a later version will be larger than this. */
 #define UIO_VF_MAX_ARG	4096

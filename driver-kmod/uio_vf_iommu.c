@@ -18,6 +18,7 @@
 
 #include "uio_vf.h"
 #include "uio_vf_compat.h"
+#include "uio_vf_dma.h"
 
 /* IOVAs kept back: the newest, as long as both hold */
 #define UIO_VF_LATE_REGIONS	1024

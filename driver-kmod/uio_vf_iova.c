@@ -11,6 +11,7 @@
 #include <linux/sched.h>
 
 #include "uio_vf.h"
+#include "uio_vf_dma.h"
 
 /* Gaps tried as they lie, before one has to have room for any alignment */
 #define UIO_VF_GAP_TRIES	16

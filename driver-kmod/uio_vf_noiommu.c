@@ -12,6 +12,7 @@
 #include <linux/slab.h>
 
 #include "uio_vf.h"
+#include "uio_vf_dma.h"
 
 static struct uio_vf_dev *uio_vf_noiommu_vf(struct uio_vf_space *space)
 {

@@ -14,6 +14,7 @@
 
 #include "uio_vf.h"
 #include "uio_vf_compat.h"
+#include "uio_vf_dma.h"
 
 /* Addresses looked up at one go with interrupts off */
 #define UIO_VF_WALK_BATCH	64

@@ -6,6 +6,7 @@
 
 #include "uio_vf.h"
 #include "uio_vf_compat.h"
+#include "uio_vf_dma.h"
 
 /* Pages pinned at one go, between looks at signals and the scheduler */
 #define UIO_VF_PIN_BATCH	1024UL

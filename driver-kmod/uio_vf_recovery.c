@@ -21,6 +21,7 @@
 #include <linux/workqueue.h>
 
 #include "uio_vf.h"
+#include "uio_vf_dma.h"
 
 static unsigned int recovery_seconds = 90;
 module_param(recovery_seconds, uint, 0644);

@@ -11,6 +11,7 @@
 #include <linux/slab.h>
 
 #include "uio_vf.h"
+#include "uio_vf_dma.h"
 
 /**
  * uio_vf_space_create - make an address space for the calling process
