@@ -33,7 +33,7 @@ const group = (name: string, machine: Partial<Machine> = {}): Group => ({ name, 
 /** Together each test of run-tests.sh; each group takes some minutes. */
 const groups: readonly Group[] = [
   group('open uio abi mmap limits dma irq'),
-  group('device_dma isolation notifier join'),
+  group('device_dma isolation notifier huge join'),
   group('lifetime stress regions'),
   group('fuzz gone'),
   group('faults'),

@@ -222,7 +222,7 @@ fi
 if [ -n "$unconfined" ]; then
 	set -- refuse
 elif [ $# = 0 ]; then
-	set -- open uio abi mmap dma limits regions notifier irq line device_dma isolation join lifetime \
+	set -- open uio abi mmap dma limits regions notifier huge irq line device_dma isolation join lifetime \
 		fuzz faults stress gone recovery
 fi
 
