@@ -242,6 +242,7 @@ for test; do
 			echo $value >$separate
 			give_nodes
 			run_test join
+			run_test attach
 		done
 		echo N >$separate ;;
 	recovery) test_recovery; bind_vfs ;;

@@ -111,9 +111,7 @@ static void unmap(void)
 
 static int act_join(void)
 {
-	struct uio_vf_join join = { .size = sizeof(join), .fd = fds[1] };
-
-	return vf_ioctl(fds[0], UIO_VF_IOCTL_JOIN, &join);
+	return vf_join(fds[0], fds[1]);
 }
 
 /* What a join that failed half-way asks for. */

@@ -10,7 +10,6 @@
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/mount.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -22,13 +21,6 @@
 #define CANARY	0xdeadbeefu
 
 static int first, second;
-
-static int join(int fd, int with)
-{
-	struct uio_vf_join req = { .size = sizeof(req), .fd = with };
-
-	return vf_ioctl(fd, UIO_VF_IOCTL_JOIN, &req);
-}
 
 static void reopen(void)
 {
@@ -47,17 +39,17 @@ static void test_errors(void)
 	pid_t child;
 
 	OK(vf_info(first).caps & UIO_VF_CAP_JOIN, "JOIN is offered");
-	ERROR(join(first, -1), -EBADF, "join no file");
-	ERROR(join(first, other), -EBADF, "join another kind of file");
+	ERROR(vf_join(first, -1), -EBADF, "join no file");
+	ERROR(vf_join(first, other), -EBADF, "join another kind of file");
 	close(other);
-	ERROR(join(first, first), 0, "join oneself");
+	ERROR(vf_join(first, first), 0, "join oneself");
 	child = fork();
 	if (!child)
-		_exit(-join(first, second));
+		_exit(-vf_join(first, second));
 	waitpid(child, &status, 0);
 	EQUAL(WEXITSTATUS(status), EPERM, "a child cannot join its parent's");
 	ERROR(vf_map(first, mem, PAGE, RW, &map), 0, "map");
-	ERROR(join(first, second), -EBUSY, "join with a region");
+	ERROR(vf_join(first, second), -EBUSY, "join with a region");
 	vf_unmap(first, map.region_id, NULL);
 	munmap(mem, PAGE);
 }
@@ -71,8 +63,8 @@ static void test_sharing(void)
 	snprintf(limit, sizeof(limit), "%" PRIu64, vf_attr("dma_limit_bytes"));
 	ERROR(vf_map(second, mem, 4 * PAGE, RW, &before), 0,
 	      "the joined device has a region");
-	ERROR(join(first, second), 0, "join");
-	ERROR(join(first, second), 0, "join again");
+	ERROR(vf_join(first, second), 0, "join");
+	ERROR(vf_join(first, second), 0, "join again");
 	EQUAL(vf_region_state(first, before.region_id), UIO_VF_REGION_LIVE,
 	      "the region is known through both");
 	EQUAL(pinned_bytes(getpid()), 4 * PAGE, "and counted once");
@@ -123,14 +115,14 @@ static void test_limit(void)
 
 	ERROR(vf_map(second, mem, 4 * PAGE, RW, &map), 0, "limit: map");
 	set_device_limit(4 * PAGE - 1);
-	ERROR(join(first, second), -ENOMEM,
+	ERROR(vf_join(first, second), -ENOMEM,
 	      "limit: a join that would go beyond is refused");
 	EQUAL(vf_info(first).dma_live_bytes, 0, "limit: nothing is shared");
 	ERROR(vf_map(first, mem, PAGE, RW, &own), 0,
 	      "limit: the device works on alone");
 	vf_unmap(first, own.region_id, NULL);
 	set_device_limit(4 * PAGE);
-	ERROR(join(first, second), 0, "limit: a join up to the limit is not");
+	ERROR(vf_join(first, second), 0, "limit: a join up to the limit is not");
 	set_device_limit(before);
 	vf_unmap(first, map.region_id, NULL);
 	munmap(mem, 4 * PAGE);
@@ -160,7 +152,7 @@ static void test_race(void)
 
 	pthread_create(&thread, NULL, map_and_unmap, mem);
 	do
-		ret = join(first, second);
+		ret = vf_join(first, second);
 	while (ret == -EBUSY && ++tries < 1000000);
 	usleep(10000);
 	atomic_store(&stop, true);
@@ -179,7 +171,7 @@ static void test_invalidation(void)
 	struct uio_vf_dma_map map = {};
 	char *mem = memory(PAGE);
 
-	ERROR(join(first, second), 0, "join");
+	ERROR(vf_join(first, second), 0, "join");
 	ERROR(vf_map(first, mem, PAGE, RW, &map), 0, "map");
 	munmap(mem, PAGE);
 	EQUAL(one->invalidation_count, count_one + 1,
@@ -270,7 +262,7 @@ static void test_dma(void)
 	munmap(dead_mem.map, dead_mem.bytes);
 	EQUAL(vf_region_state(second, dead.region_id), UIO_VF_REGION_DEAD,
 	      "it does");
-	ERROR(join(first, second), 0, "join");
+	ERROR(vf_join(first, second), 0, "join");
 	ERROR(vf_map(first, late_mem.map, late_mem.bytes, RW, &late), 0,
 	      "map after the join");
 	NEED(!vf_map(first, frame, PAGE, UIO_VF_DMA_READ, &frame_map),
@@ -319,7 +311,7 @@ static void *join_blocked(void *arg)
 {
 	(void)arg;
 	__atomic_store_n(&join_tid, gettid(), __ATOMIC_RELEASE);
-	join_result = join(first, second);
+	join_result = vf_join(first, second);
 	return NULL;
 }
 
@@ -405,156 +397,6 @@ static void test_blocked(void)
 	as_user();
 }
 
-#define TRACING		"/sys/kernel/tracing/"
-#define ALLOCATIONS	TRACING "events/kmem/kmalloc/enable"
-
-/*
- * Reserved ranges that this process made a space remember since @ALLOCATIONS.
- * The compiler may have put the function into its only caller.
- */
-static int remembered(void)
-{
-	FILE *trace = fopen(TRACING "trace", "r");
-	char line[512], pid[32];
-	int count = 0;
-
-	NEED(trace, "reserved: trace");
-	snprintf(pid, sizeof(pid), "-%d ", getpid());
-	while (fgets(line, sizeof(line), trace))
-		count += strstr(line, pid) &&
-			 (strstr(line, "call_site=uio_vf_iova_reserve") ||
-			  strstr(line, "call_site=uio_vf_iommu_attach"));
-	fclose(trace);
-	return count;
-}
-
-/* A space keeps each reserved IOVA range once, however many devices come and go. */
-static void test_reserved(void)
-{
-	int before;
-
-	as_root();
-	mount("tracefs", TRACING, "tracefs", 0, NULL);
-	if (access(ALLOCATIONS, F_OK)) {
-		printf("# no tracing in this kernel: nobody counts reserved ranges\n");
-		as_user();
-		return;
-	}
-	write_file(TRACING "trace", "");
-	NEED(!write_file(ALLOCATIONS, "1"), "reserved: allocations are traced");
-	close(first);
-	first = vf_open(O_RDWR);
-	NEED(first >= 0, "reserved: open");
-	OK(remembered() > 0, "reserved: a new space learns of some ranges");
-	ERROR(join(second, first), 0, "reserved: join");
-	close(second);
-	second = vf_open_second(O_RDWR);
-	NEED(second >= 0, "reserved: open the other again");
-	before = remembered();
-	ERROR(join(second, first), 0, "reserved: join again");
-	EQUAL(remembered(), before, "reserved: the space knew them already");
-	write_file(ALLOCATIONS, "0");
-	as_user();
-}
-
-#define TRACER	TRACING "current_tracer"
-
-/* Number of the trace's first line that names @function, called by the module. */
-static int traced(const char *function)
-{
-	FILE *trace = fopen(TRACING "trace", "r");
-	char line[512], call[96];
-	int number = 0, found = 0;
-
-	NEED(trace, "order: trace");
-	snprintf(call, sizeof(call), "%s <-uio_vf_", function);
-	while (!found && fgets(line, sizeof(line), trace)) {
-		number++;
-		if (strstr(line, call))
-			found = number;
-	}
-	fclose(trace);
-	return found;
-}
-
-static bool trace_start(void)
-{
-	static const char * const functions[] = {
-		"*enforce_cache_coherency*", "iommu_map", "iommu_attach_group",
-		"iommu_detach_group", "free_irq", "request_threaded_irq",
-	};
-
-	mount("tracefs", TRACING, "tracefs", 0, NULL);
-	write_file(TRACER, "nop");
-	write_file(TRACING "set_ftrace_filter", "");
-	for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++) {
-		FILE *filter = fopen(TRACING "set_ftrace_filter", "a");
-
-		if (!filter)
-			return false;
-		fprintf(filter, "%s\n", functions[i]);
-		fclose(filter);
-	}
-	return !write_file(TRACER, "function") && !write_file(TRACING "trace", "");
-}
-
-static int enforced(void)
-{
-	static const char * const names[] = {
-		"intel_iommu_enforce_cache_coherency",
-		"intel_iommu_enforce_cache_coherency_ss",
-		"intel_iommu_enforce_cache_coherency_fs",
-	};
-	int line = 0;
-
-	for (size_t i = 0; !line && i < sizeof(names) / sizeof(names[0]); i++)
-		line = traced(names[i]);
-	return line;
-}
-
-/*
- * Coherency is promised per domain and can be kept only for what is mapped after
- * that; some IOMMU drivers map nothing before a device is attached.
- */
-static void test_order(void)
-{
-	struct uio_vf_dma_map map = {};
-	char separate[8];
-	void *mem;
-
-	as_root();
-	close(first);
-	if (!trace_start()) {
-		printf("# no function tracer in this kernel: nobody tells the order of calls\n");
-		first = vf_open(O_RDWR);
-		return;
-	}
-	mem = memory(PAGE);
-	first = vf_open(O_RDWR);
-	NEED(first >= 0, "order: open");
-	ERROR(vf_map(first, mem, PAGE, RW, &map), 0, "order: map");
-	OK(traced("iommu_attach_group") && traced("iommu_attach_group") < enforced(),
-	   "order: an open attaches the device, then asks for coherency");
-	OK(enforced() < traced("iommu_map"), "order: before the first map");
-
-	write_file(TRACING "trace", "");
-	ERROR(join(second, first), 0, "order: join");
-	read_file("/sys/module/uio_vf/parameters/separate_domains", separate, sizeof(separate));
-	OK(traced("iommu_attach_group"), "order: a join attaches the device");
-	OK(traced("free_irq") && traced("free_irq") < traced("iommu_detach_group"),
-	   "order: after its interrupts were stopped");
-	OK(traced("request_threaded_irq") > traced("iommu_attach_group"),
-	   "order: they start again after that");
-	if (separate[0] == 'Y') {
-		OK(traced("iommu_attach_group") < enforced(),
-		   "order: to the new domain, then asks it for coherency");
-		OK(enforced() < traced("iommu_map"), "order: before it is filled");
-	}
-	write_file(TRACER, "nop");
-	munmap(mem, PAGE);
-	as_user();
-}
-
 int main(void)
 {
 	set_memlock(64UL << 20);
@@ -570,10 +412,6 @@ int main(void)
 	test_invalidation();
 	reopen();
 	test_dma();
-	reopen();
-	test_reserved();
-	reopen();
-	test_order();
 	reopen();
 	test_blocked();
 	close(first);

@@ -68,6 +68,13 @@ int vf_open_second(int flags)
 	return fd < 0 ? -errno : fd;
 }
 
+int vf_join(int fd, int with)
+{
+	struct uio_vf_join join = { .size = sizeof(join), .fd = with };
+
+	return vf_ioctl(fd, UIO_VF_IOCTL_JOIN, &join);
+}
+
 int vf_ioctl(int fd, unsigned long cmd, void *arg)
 {
 	return ioctl(fd, cmd, arg) ? -errno : 0;

@@ -28,6 +28,7 @@ int vf_open(int flags);
 /* The second node that run-tests.sh prepares. */
 int vf_open_second(int flags);
 int vf_ioctl(int fd, unsigned long cmd, void *arg);
+int vf_join(int fd, int with);
 int vf_map(int fd, void *vaddr, size_t length, uint32_t flags,
 	   struct uio_vf_dma_map *map);
 int vf_unmap(int fd, uint64_t id, uint64_t *bytes);
