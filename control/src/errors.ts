@@ -109,7 +109,7 @@ export const CATALOGUE = {
   },
   VFRING_ERR_GRES: {
     exit: EXIT.CONFIG,
-    message: 'gres.conf of node {node}, as slurmd reads it, has {what}',
+    message: 'gres.conf, as slurmd reads it for {node}, has {what}',
     remedy: 'let vfring slurm gres write that line, count the same VFs in slurm.conf (Gres=vf:N), and restart slurmd',
   },
   VFRING_ERR_JOB_EXISTS: {

@@ -2,6 +2,7 @@
 /** A healthy node, then each thing broken once: the doctor names it, with its remedy. */
 import { describe, expect, test } from 'vitest';
 import type { StatusView, VfView } from '../src/api/views.js';
+import type { Exec } from '../src/exec.js';
 import { examine, reportText, type Patient, type Report } from '../src/doctor/check.js';
 import { CHECKS } from '../src/doctor/doctor.js';
 import { VfringError } from '../src/errors.js';
@@ -63,6 +64,32 @@ async function healthy(): Promise<Machine> {
   return { harness, files, patient, read, list };
 }
 
+/** Settings as `scontrol show config` prints them on a node that is as docs/slurm.md says. */
+const SLURM_CONF = {
+  GresTypes: 'vf', Epilog: undefined, 'Epilog[0]': '/usr/libexec/vfring/slurm/epilog', 'Prolog[0]': '/usr/libexec/vfring/slurm/prolog', TaskProlog: '/usr/libexec/vfring/slurm/task-prolog',
+  PrologFlags: 'Alloc', SchedulerParameters: 'nohold_on_prolog_fail', TaskPlugin: 'task/cgroup,task/affinity', PropagateResourceLimits: '(null)', PropagateResourceLimitsExcept: 'MEMLOCK',
+  ConstrainDevices: 'yes',
+};
+
+/** Slurm's commands on a node; `conf` and `unit` are what is otherwise, `file` is File= in gres.conf. */
+function playSlurm({ unit = 'LimitMEMLOCK=infinity', conf = {}, file = '/dev/x,/dev/y' }: { unit?: string; conf?: Record<string, string | undefined>; file?: string } = {}): Exec {
+  return async (program, args) => {
+    const said = (stdout: string, stderr = '') => ({ status: 0, stdout, stderr });
+    switch (`${program} ${args.slice(0, 2).join(' ')}`) {
+      case 'systemctl show slurmd':
+        return said(`LoadState=loaded\n${unit}\n`);
+      case 'scontrol show config':
+        return said(Object.entries({ ...SLURM_CONF, ...conf }).filter(([, value]) => value !== undefined).map(([name, value]) => `${name.padEnd(24)}= ${value}\n`).join(''));
+      case 'scontrol show hostnames':
+        return said((args[2] as string).replaceAll(',', '\n'));
+      case 'slurmd -G':
+        return said('', `slurmd: Gres Name=vf Type=(null) Count=2 Index=0 ID=26230 File=${file} Links=(null) Flags=HAS_FILE\n`);
+      default:
+        throw Object.assign(new Error(`spawn ${program} ENOENT`), { code: 'ENOENT' });
+    }
+  };
+}
+
 const amiss = (reports: readonly Report[]): Report[] => reports.filter(({ verdict }) => verdict !== 'ok');
 
 test('a healthy node has nothing to mend', async () => {
@@ -76,6 +103,26 @@ test('a healthy node has nothing to mend', async () => {
 });
 
 type Break = (machine: Machine) => void | Promise<void>;
+
+const slurmNode = (options: Parameters<typeof playSlurm>[0]): Break => (m) => {
+  m.patient.config = sriovConfig({ ens1: 2 }, 'managed_by: slurm');
+  m.patient.exec = playSlurm({ file: (m.patient.status?.vfs ?? []).map(({ device }) => device).join(','), ...options });
+};
+
+test('a node of Slurm that is as the page says has nothing to mend', async () => {
+  const machine = await healthy();
+  await slurmNode({})(machine);
+  const reports = await examine(CHECKS, machine.patient);
+  expect(amiss(reports)).toEqual([]);
+  expect(reports.find(({ check }) => check === 'slurm-vfs')?.cause).toBe('2 VFs, prolog, epilog and task prolog, devices cgroup');
+});
+
+test('a node of Slurm that gives no VFs out is not told to', async () => {
+  const machine = await healthy();
+  machine.patient.exec = playSlurm({ conf: { GresTypes: '(null)', 'Prolog[0]': undefined } });
+  expect(amiss(await examine(CHECKS, machine.patient))).toEqual([]);
+});
+
 
 describe('one thing broken', () => {
   test.each<[string, string, RegExp, RegExp, Break]>([
@@ -132,7 +179,22 @@ describe('one thing broken', () => {
     ['a free node of somebody', 'permissions', /free and belongs to uid 4242/, /takes it back/, (m) => { Object.assign([...m.harness.kernel.nodes.values()][0] ?? {}, { uid: 4242 }); }],
     ['a policy that is too small', 'memlock', /1 MiB is less than a process needs/, /set it to/, (m) => { m.patient.config = sriovConfig({ ens1: 2 }, 'limits: {memlock: 1MiB}'); }],
     ['little locked memory and no daemon', 'memlock', /64 KiB in this shell, and no vfringd/, /limits\.conf/, (m) => { m.patient.memlock = () => 65_536; m.patient.status = undefined; }],
-    ['slurmd with little', 'slurm', /LimitMEMLOCK=65536/, /systemctl edit slurmd/, (m) => { m.patient.exec = async () => ({ status: 0, stdout: 'LoadState=loaded\nLimitMEMLOCK=65536\n', stderr: '' }); }],
+    ['slurmd with little', 'slurm', /LimitMEMLOCK=65536/, /systemctl edit slurmd/, (m) => { m.patient.exec = playSlurm({ unit: 'LimitMEMLOCK=65536', conf: { GresTypes: '(null)' } }); }],
+    ['limits of the submitting shell', 'slurm', /PropagateResourceLimits=ALL/, /PropagateResourceLimitsExcept=MEMLOCK/,
+      (m) => { m.patient.exec = playSlurm({ conf: { PropagateResourceLimits: 'ALL', PropagateResourceLimitsExcept: '(null)' } }); }],
+    ['others than Slurm get VFs', 'slurm-vfs', /processes outside of Slurm/, /managed_by: slurm/, (m) => { m.patient.exec = playSlurm(); }],
+    ['no GRES', 'slurm-vfs', /Slurm has no GRES vf/, /GresTypes=vf/, slurmNode({ conf: { GresTypes: 'gpu' } })],
+    ['no prolog', 'slurm-vfs', /Prolog is not set/, /Prolog=.*vfring\/slurm\/prolog/, slurmNode({ conf: { 'Prolog[0]': undefined } })],
+    ['another epilog', 'slurm-vfs', /Epilog is \/etc\/x/, /Epilog=.*vfring\/slurm\/epilog/, slurmNode({ conf: { 'Epilog[0]': '/etc/x' } })],
+    ['no task prolog', 'slurm-vfs', /TaskProlog is \(null\)/, /TaskProlog=/, slurmNode({ conf: { TaskProlog: '(null)' } })],
+    ['a prolog that comes late', 'slurm-vfs', /with its first step/, /PrologFlags=Alloc/, slurmNode({ conf: { PrologFlags: '(null)' } })],
+    ['held jobs', 'slurm-vfs', /is held until/, /nohold_on_prolog_fail/, slurmNode({ conf: { SchedulerParameters: '(null)' } })],
+    ['no devices cgroup', 'slurm-vfs', /no devices cgroup/, /ConstrainDevices=yes/, slurmNode({ conf: { ConstrainDevices: 'no' } })],
+    ['a gres.conf of yesterday', 'slurm-vfs', /has no \S+uiovf0, \S+uiovf1, and has \/dev\/uiovf6, \/dev\/uiovf7,/, /vfring slurm gres/, slurmNode({ file: '/dev/uiovf6,/dev/uiovf7' })],
+    ['a controller that is away', 'slurm-vfs', /does not say how it is set up: no contact/, /slurmctld/, (m) => {
+      const play = playSlurm();
+      m.patient.exec = async (program, args) => (program === 'scontrol' ? { status: 1, stdout: '', stderr: 'no contact' } : play(program, args));
+    }],
     ['no BTL', 'open-mpi', /mca_btl_vfring\.so is neither in/, /make install/, (m) => {
       m.patient.openMpi = () => Promise.reject(new VfringError('VFRING_ERR_NO_BTL', { folders: '/a nor in /b' }));
     }],

@@ -13,9 +13,10 @@ import { nodeOps } from '../providers/node-ops.js';
 import { realSysfs } from '../providers/sriov/sysfs.js';
 import { examine, type Report } from './check.js';
 import { MACHINE_CHECKS } from './machine.js';
-import { NODE_CHECKS } from './node.js';
+import { MPI_CHECKS, NODE_CHECKS } from './node.js';
+import { SLURM_CHECKS } from './slurm.js';
 
-export const CHECKS = [...MACHINE_CHECKS, ...NODE_CHECKS];
+export const CHECKS = [...MACHINE_CHECKS, ...NODE_CHECKS, ...SLURM_CHECKS, ...MPI_CHECKS];
 const SELF = 0;
 
 export async function doctor(api: ApiClient, configFile: string, mpirun: string): Promise<Report[]> {

@@ -93,21 +93,9 @@ export const NODE_CHECKS: readonly Check[] = [
     title: 'locked memory (RLIMIT_MEMLOCK)',
     run: checkMemlock,
   },
-  {
-    id: 'slurm',
-    title: 'locked memory in jobs of Slurm',
-    async run({ exec }) {
-      const unit = await exec('systemctl', ['show', 'slurmd', '-p', 'LoadState', '-p', 'LimitMEMLOCK']).catch(() => undefined);
-      if (unit === undefined || unit.status !== 0 || !/^LoadState=loaded$/m.test(unit.stdout)) {
-        return [];
-      }
-      const limit = /^LimitMEMLOCK=(\S+)$/m.exec(unit.stdout)?.[1];
-      return [limit === 'infinity'
-        ? ok('slurmd.service has LimitMEMLOCK=infinity')
-        : warn(`slurmd.service has LimitMEMLOCK=${limit ?? 'unknown'}, which its jobs inherit; limits.conf does not count there`,
-            'systemctl edit slurmd: [Service] LimitMEMLOCK=infinity; then restart it. (vfringd raises the limit of each process that leases a VF, if it runs as root)')];
-    },
-  },
+];
+
+export const MPI_CHECKS: readonly Check[] = [
   {
     id: 'open-mpi',
     title: 'Open MPI and the BTL',

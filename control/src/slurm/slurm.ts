@@ -23,8 +23,8 @@ export interface Slurm {
   share(jobId: string, node: string): Promise<NodeShare>;
   /** True when the job was given VFs on any of its nodes. It holds after its end, too. */
   hasVfs(jobId: string): Promise<boolean>;
-  /** Device nodes of the VFs in the order of gres.conf, as slurmd reads it. Throws VFRING_ERR_GRES. */
-  devices(node: string): Promise<readonly string[]>;
+  /** Device nodes of the VFs of this node in the order of gres.conf, as slurmd reads it. Throws VFRING_ERR_GRES. */
+  devices(node?: string): Promise<readonly string[]>;
   /** Notes something for the user of a job that has not ended. */
   comment(jobId: string, text: string): Promise<void>;
   /** No job is given the node until an administrator resumes it. */
@@ -66,13 +66,13 @@ export function slurm(exec: Exec): Slurm {
     },
     async devices(node) {
       // It says what it reads on standard error.
-      const result = await exec('slurmd', ['-G', '-N', node]).catch((error: unknown) => {
+      const result = await exec('slurmd', node === undefined ? ['-G'] : ['-G', '-N', node]).catch((error: unknown) => {
         throw new VfringError('VFRING_ERR_SLURM', { command: 'slurmd -G', cause: error instanceof Error ? error.message : String(error) }, { cause: error });
       });
       const records = [...`${result.stdout}\n${result.stderr}`.matchAll(new RegExp(`Gres Name=${GRES} .*?\\bFile=(\\S+)`, 'g'))].map(([, file]) => file as string);
       if (records.length !== 1 || records[0] === '(null)') {
         const what = records.length > 1 ? `${records.length} lines for ${GRES}, and which VF is which cannot be told` : `no line with File= for ${GRES}`;
-        throw new VfringError('VFRING_ERR_GRES', { node, what });
+        throw new VfringError('VFRING_ERR_GRES', { node: node ?? 'this node', what });
       }
       return await hosts(records[0] as string);
     },
