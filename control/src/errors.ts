@@ -359,6 +359,11 @@ export const CATALOGUE = {
     message: 'ranks that are to run on host {host}: {ranks}; free VFs there: {free}',
     remedy: 'wait for a job there to end (vfring audit --hosts {host}), place fewer ranks there (--host {host}:{free}), or raise vfs: in its configuration',
   },
+  VFRING_ERR_RANKS_LOST: {
+    exit: EXIT.OS,
+    message: 'mpirun says that the run ended well, but {what}',
+    remedy: 'see what mpirun and the processes said above; a run that is to outlive a process has an option of mpirun for it (--enable-recovery, --continuous, --with-ft)',
+  },
   VFRING_ERR_NOT_CARRIED: {
     exit: EXIT.NOT_CARRIED,
     message: 'the run ended well, but vfring did not carry it: {what}',

@@ -11,6 +11,7 @@ import { ONE_SIDED, btlList, componentPath, findOpenMpi, oneSided } from './open
 import { SignalRelay } from './relay.js';
 import type { NodeContext } from './node-facts.js';
 import { hostsAsMpirun } from './over-hosts.js';
+import { firstEnd } from './run-ends.js';
 import type { RunArgs } from './run-args.js';
 import { jobHereAlone, jobOnHosts, type HostReport, type RunJob } from './run-job.js';
 
@@ -65,7 +66,14 @@ async function relayed(args: RunArgs, context: RunContext, relay: SignalRelay): 
   }
   const reports = await job.finish();
   reportLines(job.id, reports).forEach(say);
-  return status === EXIT.OK ? judge(args, reports, say) : status;
+  if (status === EXIT.OK) {
+    return judge(args, reports, say);
+  }
+  const first = firstEnd(reports);
+  if (first !== undefined) {
+    say(first);
+  }
+  return status;
 }
 
 function runMpirun(mpirun: string, args: readonly string[], env: NodeJS.ProcessEnv, relay: SignalRelay): Promise<number> {
@@ -88,7 +96,15 @@ function statusOf(signal: NodeJS.Signals | null): number {
   return 128 + (signal === null ? 0 : os.constants.signals[signal]);
 }
 
+/** Options of mpirun with which a run outlives a process. */
+const OUTLIVES = /^--?(enable-recovery|continuous|with-ft|runtime-options)$/;
+
 function judge(args: RunArgs, reports: readonly HostReport[], say: (line: string) => void): number {
+  const lost = firstEnd(reports);
+  // Of a daemon that it has lost PRRTE 3.0 says so, ends all processes, and then says 0.
+  if (lost !== undefined && !args.mpirunOptions.some((option) => OUTLIVES.test(option))) {
+    return told(new VfringError('VFRING_ERR_RANKS_LOST', { what: lost }), say);
+  }
   const processes = reports.reduce((total, { job }) => total + (job === null ? 0 : jobTotals(job).processes), 0);
   // Of a host that does not tell, nobody can say that it did not carry its part.
   if (processes >= args.ranks || reports.some(({ error }) => error !== undefined)) {
@@ -98,6 +114,10 @@ function judge(args: RunArgs, reports: readonly HostReport[], say: (line: string
   const error = new VfringError('VFRING_ERR_NOT_CARRIED', {
     what: `${processes} of ${args.ranks} processes took a lease of a VF${none.length > 0 ? `, none on ${none.join(', ')}` : ''}`,
   });
+  return told(error, say);
+}
+
+function told(error: VfringError, say: (line: string) => void): number {
   say(`${error.code}: ${error.message}`);
   say(`remedy: ${error.remedy}`);
   return error.exitStatus;

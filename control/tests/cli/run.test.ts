@@ -17,9 +17,9 @@ import { tempDir } from '../helpers/temp-dir.js';
 
 const HOLDER = join(import.meta.dirname, '../helpers/lease-holder.mjs');
 
-/** Shell text of a rank that leases a VF, waits for the answer, and ends. */
-const rank = (lease: string, index: number): string =>
-  `${process.execPath} ${HOLDER} ${lease} '{"v":1,"op":"lease","count":1,"job":"'$VFRING_JOB'","rank":${index},"ranks":2}' </dev/null >/dev/null`;
+/** Shell text of a rank that leases a VF, waits for the answer, gives it back unless it is to die, and ends. */
+const rank = (lease: string, index: number, how: 'release' | 'die' = 'release'): string =>
+  `${process.execPath} ${HOLDER} ${lease} '{"v":1,"op":"lease","count":1,"job":"'$VFRING_JOB'","rank":${index},"ranks":2}' ${how} </dev/null >/dev/null`;
 
 async function runIt(body: (lease: string) => string, args: string, version?: string, btlIn?: 'components' | 'prefix' | 'nowhere', info?: string) {
   const node = await startNode();
@@ -73,6 +73,27 @@ describe('a run', () => {
   test('on hosts that are all this one needs no connection', async () => {
     const { status, said } = await runIt((lease) => `${rank(lease, 0)} & ${rank(lease, 1)} & wait`, '-n 2 --host localhost:2 -- prog');
     expect({ status, first: said[0] }).toEqual({ status: 0, first: expect.stringMatching(/^job job-\S+: 2 ranks, --local sm/) as string });
+  });
+
+  test('that fails names the rank that ended first without giving its VF back, with host and VF', async () => {
+    // Longer apart than what is told together.
+    const { status, said } = await runIt((lease) => `${rank(lease, 1, 'die')}; sleep 0.5; ${rank(lease, 0, 'die')}; exit 137`, '-n 2 -- prog');
+    expect(status).toBe(137);
+    expect(said.at(-1)).toMatch(/^rank 1 \(VF vf\d of PF soft\) ended without MPI_Finalize, before the others$/);
+  });
+
+  test('in which all have given their VFs back blames nobody', async () => {
+    const { status, said } = await runIt((lease) => `${rank(lease, 0)}; ${rank(lease, 1)}; exit 3`, '-n 2 -- prog');
+    expect(status).toBe(3);
+    expect(said.join('\n')).not.toContain('MPI_Finalize');
+  });
+
+  test('that mpirun calls good although a rank was lost is not: status 71, unless a run may outlive its processes', async () => {
+    const body = (lease: string): string => `${rank(lease, 0)}; ${rank(lease, 1, 'die')}`;
+    const { status, said } = await runIt(body, '-n 2 -- prog');
+    expect(status).toBe(71);
+    expect(said.join('\n')).toMatch(/VFRING_ERR_RANKS_LOST: .*rank 1 \(VF vf\d of PF soft\) ended without MPI_Finalize$/m);
+    expect((await runIt(body, '-n 2 --enable-recovery -- prog')).status).toBe(0);
   });
 
   test('that fails has mpirun\'s own status', async () => {

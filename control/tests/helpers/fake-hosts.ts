@@ -60,9 +60,9 @@ export interface FakeHosts {
   arguments(): string[];
 }
 
-/** Shell text of a rank on a host: it leases a VF there, waits for the answer, and ends. */
-export const rankOn = (node: FakeNode, rank: number, ranks: number): string =>
-  `${process.execPath} ${HOLDER} ${node.lease} '{"v":1,"op":"lease","count":1,"job":"'$VFRING_JOB'","rank":${rank},"ranks":${ranks}}' </dev/null >/dev/null`;
+/** Shell text of a rank on a host: it leases a VF there, waits for the answer, gives it back unless it is to die, and ends. */
+export const rankOn = (node: FakeNode, rank: number, ranks: number, how: 'release' | 'die' = 'release'): string =>
+  `${process.execPath} ${HOLDER} ${node.lease} '{"v":1,"op":"lease","count":1,"job":"'$VFRING_JOB'","rank":${rank},"ranks":${ranks}}' ${how} </dev/null >/dev/null`;
 
 /** @param mpirun shell text of what mpirun does */
 export async function fakeHosts(options: Readonly<Record<string, FakeNodeOptions>>, mpirun: (node: (host: string) => FakeNode) => string): Promise<FakeHosts> {
