@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The wires between several hosts: a process of their own (wire/main.ts), and what can be done to them while a test runs.
 import {type ChildProcess, spawn} from 'node:child_process';
+import {createRequire} from 'node:module';
 import {existsSync, mkdirSync, readdirSync, rmSync} from 'node:fs';
 import path from 'node:path';
 import {LabError} from './errors.js';
@@ -69,7 +70,7 @@ export class Wires {
     sweep();
     const setUp = {folder: folderName(process.pid, ++started), hosts, wires, seed};
     mkdirSync(path.join(buildDir, setUp.folder), {mode: 0o700});
-    const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), path.join(labDir, 'src/wire/main.ts'), JSON.stringify(setUp)], {
+    const child = spawn(process.execPath, ['--import', createRequire(import.meta.url).resolve('tsx'), path.join(labDir, 'src/wire/main.ts'), JSON.stringify(setUp)], {
       // Ctrl-C on the terminal is for us: it ends when we let go of it.
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'], cwd: buildDir, detached: true,
     });

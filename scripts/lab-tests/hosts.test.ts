@@ -47,60 +47,61 @@ describe('two hosts', () => {
 
   for (const user of ['root', 'mpi']) {
     test(`${user} reaches each from each by ssh, without a question`, async () => {
-      for (const host of site.hosts) {
-        assert.equal(await out(host, 'for h in host1 host2 10.99.0.1 10.99.0.2; do ssh -o BatchMode=yes $h hostname; done', user), 'host1\nhost2\nhost1\nhost2');
+      const script = 'for h in host1 host2; do ssh -o BatchMode=yes $h hostname; done';
+      for (const answer of await Promise.all(site.hosts.map((host) => out(host, script, user)))) {
+        assert.equal(answer, 'host1\nhost2');
       }
     });
   }
 
+  /** A ring of all ranks; it must go well. Few messages of all lengths: an emulated host on a busy computer takes its time for each. */
+  const ring = async (launch: Launch, ...options: string[]): Promise<string> => {
+    const { status, stdout, stderr } = await site.host(1).exec({ argv: mpirunOn(launch, `${programs}/ring`, ...options), user: 'mpi' });
+    assert.equal(status, 0, stdout + stderr);
+    assert.match(stdout, new RegExp(`^ring: ok, ${launch.ranks} ranks`, 'm'), stdout + stderr);
+    return stdout + stderr;
+  };
+
   test('have their PFs on wires of their own, which carry frames between VFs of both', async () => {
     await site.startDaemons(4);
     const before = await site.wires.counters();
-    const { status, stdout, stderr } = await site.host(1).exec({ argv: mpirunOn(twoHosts, `${programs}/pingpong`, '--sizes=8,64K', '--quick'), user: 'mpi' });
-    assert.equal(status, 0, stdout + stderr);
+    await ring(twoHosts, '--quick');
     const after = await site.wires.counters();
     for (const port of ['host1.pf0', 'host2.pf0']) {
-      assert.ok(after[port]!.tx.passed - before[port]!.tx.passed > 500, `frames from ${port}`);
+      assert.ok(after[port]!.tx.passed - before[port]!.tx.passed > 20, `frames from ${port}`);
     }
   });
 
   test('four ranks, two a host, reach one another by shared memory and by VFs', async () => {
-    const { status, stdout, stderr } = await site.host(1).exec({
-      argv: mpirunOn({ hosts: 'host1:2,host2:2', ranks: 4, btl: 'self,sm,vfring' }, `${programs}/ring`), user: 'mpi',
-    });
-    assert.equal(status, 0, stdout + stderr);
-    assert.match(stdout, /^ring: ok, 4 ranks/m, stdout + stderr);
+    await ring({ hosts: 'host1:2,host2:2', ranks: 4, btl: 'self,sm,vfring' }, '--quick');
   });
 
-  test('a frame that the wire is told to lose is lost, and sent again', async () => {
-    const where = { host: 'host2', wire: 'pf0', direction: 'rx' } as const;
-    const before = (await site.wires.counters())['host2.pf0']!.rx;
-    await site.wires.impair(where, { loss: 0.05 });
-    const { status, stdout, stderr } = await site.host(1).exec({
-      argv: mpirunOn({ ...twoHosts, mca: { btl_vfring_stats: '1' } }, `${programs}/bandwidth`, '--sizes=64K', '--quick'), user: 'mpi',
-    });
-    await site.wires.impair(where, { loss: 0 });
-    assert.equal(status, 0, stdout + stderr);
-    const { lost } = (await site.wires.counters())['host2.pf0']!.rx;
-    assert.ok(lost > before.lost, 'frames were lost');
-    const again = [...(stdout + stderr).matchAll(/(?:fast|timeout)_retransmits=(\d+)/g)].reduce((sum, match) => sum + Number(match[1]), 0);
-    assert.ok(again > 0, `frames were sent again: ${stdout}${stderr}`);
+  test('frames that the wire is told to lose are lost, and sent again', async () => {
+    const lost = async (): Promise<number> => (await site.wires.counters())['host2.pf0']!.rx.lost;
+    const before = await lost();
+    await site.wires.lose({ host: 'host2', wire: 'pf0' }, 5);
+    const output = await ring({ ...twoHosts, mca: { btl_vfring_stats: '1' } }, '--quick');
+    assert.equal(await lost() - before, 5);
+    const again = [...output.matchAll(/(?:fast|timeout)_retransmits=(\d+)/g)].reduce((sum, match) => sum + Number(match[1]), 0);
+    assert.ok(again > 0, `frames were sent again: ${output}`);
   });
 
   test('a wire that is cut carries nothing; when it is healed, the job goes on and nothing is missing', async () => {
     const start = await passed('host2.pf0');
-    const job = site.host(1).exec({ argv: mpirunOn(twoHosts, `${programs}/bandwidth`, '--sizes=64K', '--samples=5'), user: 'mpi' });
-    await eventually('the job sends', async () => await passed('host2.pf0') > start + 100);
+    let ended = false;
+    const job = ring(twoHosts).finally(() => (ended = true));
+    job.catch(() => undefined);
+    await eventually('the job sends', async () => ended || await passed('host2.pf0') > start + 20);
     await site.wires.cut({ host: 'host2', wire: 'pf0' });
     const atCut = await passed('host2.pf0');
-    const { cut } = (await site.wires.counters())['host2.pf0']!.rx;
-    // By its own retransmissions: the sender goes on for as long as the wire is cut.
-    await eventually('frames are lost in the cut', async () => (await site.wires.counters())['host2.pf0']!.rx.cut > cut + 1);
+    // By its own retransmissions: whoever has sent something goes on for as long as the wire is cut.
+    await eventually('frames are lost in the cut', async () => {
+      const { tx, rx } = (await site.wires.counters())['host2.pf0']!;
+      return tx.cut + rx.cut > 1;
+    });
     assert.equal(await passed('host2.pf0'), atCut);
     await site.wires.heal({ host: 'host2', wire: 'pf0' });
-    const { status, stdout, stderr } = await job;
-    assert.equal(status, 0, stdout + stderr);
-    assert.match(stdout, /^bandwidth: ok/m);
+    await job;
     assert.ok(await passed('host2.pf0') > atCut);
   });
 
