@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // npm run lab -- --hosts N: commands on several hosts, those of different hosts side by side.
+import {rmSync} from 'node:fs';
 import path from 'node:path';
 import type {Output} from './guest.js';
 import {runCommand, runShell, sayFaults, showPlainly} from './job.js';
@@ -58,6 +59,7 @@ export async function runOnHosts(options: LabOptions, hosts: number, signal: Abo
     }
     await site.wires.impair({}, wire.impairment);
     const status = await Promise.race([runAll(site, options), site.failed]);
+    rmSync(resultsDir, {recursive: true, force: true});
     for (const {name, guest} of site.hosts) {
       await guest.fetchResults(path.join(resultsDir, name));
     }

@@ -108,9 +108,8 @@ export class Site {
       throw new RangeError('a cable joins two hosts');
     }
     const wireNames = [...direct ? [] : Array.from({length: machine.pfs}, (_, index) => wireOfPf(index)), managementWire];
-    const [prepared, wires] = await Promise.all([
-      prepare(options.parts, options.signal), Wires.start(numbers.map(hostName), wireNames, options.seed),
-    ]);
+    const prepared = await prepare(options.parts, options.signal);
+    const wires = await Wires.start(numbers.map(hostName), wireNames, options.seed);
     const site = new Site(wires, machine.pfs);
     try {
       const boot = async (number: number): Promise<void> => {

@@ -5,6 +5,7 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { kernelFaults } from '../../lab/src/kernel-log.js';
 import { Site } from '../../lab/src/site.js';
 import { PROGRAMS } from '../e2e/conformance.test.js';
 import { HPCC_INPUT, assertHpccPassed } from '../e2e/programs.test.js';
@@ -122,4 +123,8 @@ describe('programs between two hosts', () => {
       assert.ok(await cutFrames() > before, 'frames were lost in the cut');
     });
   }
+
+  test('the kernels have no warnings', () => {
+    site.hosts.forEach(({ name, guest }) => assert.deepEqual(kernelFaults(guest.consoleLog), [], name));
+  });
 });

@@ -3,9 +3,9 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { LabError } from '../../lab/src/errors.js';
+import { kernelFaults } from '../../lab/src/kernel-log.js';
 import { pfMac } from '../../lab/src/network.js';
-import type { Host } from '../../lab/src/site.js';
-import { Site } from '../../lab/src/site.js';
+import { Site, type Host } from '../../lab/src/site.js';
 import { type Launch, mpirunOn, programs } from './hosts-helpers.js';
 import { eventually } from '../e2e/run.js';
 
@@ -113,6 +113,10 @@ describe('two hosts', () => {
     assert.equal(await out(site.host(1), carrier), '1');
     await site.host(2).setCarrier(0, true);
     await eventually('carrier', async () => await out(site.host(2), carrier) === '1');
+  });
+
+  test('the kernels have no warnings', () => {
+    site.hosts.forEach(({ name, guest }) => assert.deepEqual(kernelFaults(guest.consoleLog), [], name));
   });
 
   test('a host that is switched off on purpose takes nothing else with it', async () => {
