@@ -46,8 +46,8 @@ export function crashTests(site: Site): void {
     });
 
     /** Starts the job, and waits until both ranks drive their VFs. */
-    async function start(): Promise<ReturnType<Site['user']>> {
-      const job = site.user(mpirun(2, ...endless), { timeoutS: 600 });
+    async function start(argv = mpirun(2, ...endless)): Promise<ReturnType<Site['user']>> {
+      const job = site.user(argv, { timeoutS: 600 });
       await job.until('both ranks have opened a VF', async () => {
         const nodes = await site.nodes();
         return nodes.filter((node) => node.state === 'open' && node.uid === site.userUid).length === 2;
@@ -81,11 +81,15 @@ export function crashTests(site: Site): void {
       assert.deepEqual(await leasesEnded(site), { 'process ended': 2, released: 2 });
     });
 
-    test('kill -9 of a rank', async () => {
-      const job = await start();
-      process.kill((await ranks(program))[0] as number, 'SIGKILL');
-      const result = await job.done;
-      assert.notEqual(result.status, 0);
+    test('kill -9 of a rank: the job ends, and says which one, on which host and VF, and how', async () => {
+      const job = await start(vfringRun(2, ...endless));
+      const pid = (await ranks(program))[0] as number;
+      const rank = /OMPI_COMM_WORLD_RANK=(\d+)/.exec(await readFile(`/proc/${pid}/environ`, 'utf8'))?.[1] as string;
+      process.kill(pid, 'SIGKILL');
+      const { status, stdout, stderr } = await job.done;
+      assert.equal(status, 137, stdout + stderr);
+      assert.match((stdout + stderr).replace(/\s+/g, ' '), new RegExp(`process rank ${rank} with PID \\d+ on node \\S+ exited on signal 9`));
+      assert.match(stderr, new RegExp(`^vfring: .*rank ${rank} \\(VF \\S+ of PF \\S+\\).* ended without MPI_Finalize`, 'm'));
       await nextJobRuns();
     });
 
