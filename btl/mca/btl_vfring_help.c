@@ -206,8 +206,9 @@ void btl_vfring_help_silent(mca_btl_vfring_module_t *module,
     char vf[64], heard[128] = "nothing; it is asked again each second", limit[64] = "none (btl_vfring_peer_timeout)";
 
     if (silence->heard_ns != UINT64_MAX) {
-        (void) snprintf(heard, sizeof(heard), "a frame %u s ago: it lives, but what is sent to it gets lost",
-                        (unsigned) (silence->heard_ns / 1000000000u));
+        (void) snprintf(heard, sizeof(heard), "a frame %u s ago%s", (unsigned) (silence->heard_ns / 1000000000u),
+                        silence->alive ? ": it lives, but what is sent to it gets lost"
+                                       : ", nothing since; it is asked again each second");
     }
     if (limit_s) {
         (void) snprintf(limit, sizeof(limit), "%u s (btl_vfring_peer_timeout)", limit_s);

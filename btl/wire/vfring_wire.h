@@ -94,6 +94,7 @@ struct vfring_wire_times {
 struct vfring_wire_silence {
     uint64_t silent_ns; /**< so long; times in which nobody here listened hardly count */
     uint64_t heard_ns;  /**< since its last word of any kind; UINT64_MAX: it has said none */
+    bool alive;         /**< that was just now: it runs, but what is sent to it gets lost */
     bool out_of_step;   /**< its words are of a stream that one of us has forgotten: there is no way on */
 };
 

@@ -39,6 +39,8 @@
 #define WIRE_SILENCE_STEP_NS 3600000000000ull
 /** A peer is not out of step for fewer words that say so. */
 #define WIRE_OUT_OF_STEP 8u
+/** Whose last word is older than so many questions does not live for certain. */
+#define WIRE_ALIVE_QUESTIONS 3u
 /** Senders are counted anew each time the RX ring was filled this often. */
 #define WIRE_ROUND_RINGS 4u
 

@@ -58,6 +58,8 @@ static bool silence_bearable(struct vfring_wire *wire, struct vfring_wire_peer *
     }
     if (tx->heard_ns) {
         silence.heard_ns = now_ns - tx->heard_ns;
+        /* It is asked once in rto_max: whoever said something and was stopped has missed several questions since. */
+        silence.alive = silence.heard_ns <= WIRE_ALIVE_QUESTIONS * wire->cfg.rto_max_ns;
     }
     /* Frames may be late, and wait in our ring while we are away, but not for half of the time after which one wonders. */
     silence.out_of_step = silent_ns >= warn_ns && tx->num_out_of_step >= WIRE_OUT_OF_STEP

@@ -38,6 +38,7 @@ static void test_silence_is_reported(void)
         CHECK_INT(node->num_silent, silence);
         CHECK(node->silence.silent_ns >= 2 * RIG_SEC && node->silence.silent_ns < 3 * RIG_SEC);
         CHECK_INT(node->silence.heard_ns, UINT64_MAX);
+        CHECK(!node->silence.alive);
         rig_settle(rig);
         CHECK_INT(node->num_completed, silence);
     }
@@ -260,6 +261,7 @@ static void test_black_hole(void)
     CHECK_INT(node->num_failed, 1);
     CHECK_INT(node->num_silent, 3);
     CHECK(node->silence.heard_ns < RIG_SEC);
+    CHECK(node->silence.alive);
     CHECK(!node->silence.out_of_step);
     CHECK(!node->failure.out_of_step);
     CHECK(node->num_delivered > 0);
@@ -302,7 +304,7 @@ static void test_out_of_step(void)
 
 /*
  * Old acknowledgements, overtaken by later ones, are the last that is heard of
- * a peer before it is stopped: that does not make it one that is out of step. Nor do
+ * a peer before it is stopped: that does not make it one that is out of step, nor one that lives now. Nor do
  * those that we find in our own ring after having been stopped ourselves.
  */
 static void test_old_words(void)
@@ -333,6 +335,7 @@ static void test_old_words(void)
         CHECK_INT(node->num_failed, 0);
         CHECK(node->num_silent > 3);
         CHECK(node->silence.heard_ns > 2000 * RIG_SEC && node->silence.heard_ns != UINT64_MAX);
+        CHECK(!node->silence.alive);
         rig_settle(rig);
         CHECK_INT(node->num_completed, 21);
         for (int i = 0; i < 20; i++) {
