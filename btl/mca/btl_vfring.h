@@ -16,7 +16,7 @@
  *
  * Files: component (life), params, module (the BTL's functions), hot (what every
  * message runs through), frag and slots (registered memory), queue (what waits for a slot), message
- * (of several frames), onesided, rdma, rdma_input and region (put and get), endpoint (peers, modex), contact
+ * (of several frames), onesided, rdma, rdma_input and region (put and get), endpoint (peers, modex), pairing (who reaches whom), contact
  * (first frames), help (messages), pvars (MPI_T), device (which VF, and its way
  * back), lease (daemon), clock.
  */
@@ -28,6 +28,7 @@
 #include "btl_vfring_assembly.h"
 #include "btl_vfring_clock.h"
 #include "btl_vfring_lease.h"
+#include "btl_vfring_pairing.h"
 #include "btl_vfring_region.h"
 #include "btl_vfring_turns.h"
 #include "vfring_reg_cache.h"
@@ -115,6 +116,7 @@ typedef struct mca_btl_base_endpoint_t {
     uint32_t gets_served; /* gets of this peer under way */
     uint32_t gets_asked;  /* gets of ours under way at this peer */
     bool sending;         /* in the module's list of senders */
+    bool unproven;        /* nobody has named the segment of both: first contact tells */
     uint8_t contact;      /* see btl_vfring_contact.c; 0: nothing was sent yet */
     uint32_t contact_ms;  /* when the first frames went; wraps */
     uint32_t number;      /* in the order in which the module met them: whose memory is open to whom */
@@ -169,7 +171,7 @@ typedef struct mca_btl_vfring_module_t {
     struct vfring_dma control_slots;
     struct vfring_wire_frame control_frames[BTL_VFRING_CONTROL_FRAMES];
     struct vfring_vf_info info;
-    uint32_t key;
+    struct btl_vfring_modex published;
     uint32_t job_size; /* processes of our own job */
     mca_btl_vfring_endpoint_t *endpoints;
     uint32_t num_met; /* endpoints so far, those that are gone included */
@@ -195,6 +197,7 @@ typedef struct mca_btl_vfring_component_t {
     char *run_dir;
     char *devices;
     char *soft_faults;
+    char *segment;
     bool asked_for; /* the user named this component in the MCA parameter btl */
     unsigned int mtu_bytes;
     unsigned int tx_entries;
@@ -221,18 +224,6 @@ typedef struct mca_btl_vfring_component_t {
 
 OPAL_DECLSPEC extern mca_btl_vfring_component_t mca_btl_vfring_component;
 extern const mca_btl_vfring_module_t mca_btl_vfring_module_template;
-
-/** What a process tells all others about a module (modex). Little endian. */
-struct btl_vfring_modex {
-    uint8_t version;  /**< of this structure; the first byte in all versions */
-    uint8_t wire;     /**< VFRING_WIRE_VERSION */
-    uint8_t mac[6];   /**< with id: who the process is on the wire, see docs/decisions/wire-ids.md */
-    uint32_t id;
-    uint32_t key;
-    uint32_t mtu_bytes;
-    char vf[64];      /**< for messages */
-};
-#define BTL_VFRING_MODEX_VERSION 3
 
 /*
  * Threads: nothing is locked in a process that has but one. Nor in a call to
@@ -464,13 +455,15 @@ void btl_vfring_pvars_freeze(mca_btl_vfring_module_t *module);
 /* btl_vfring_endpoint.c */
 /** The id on the wire of a process of our own job. */
 uint32_t btl_vfring_id_of(const opal_process_name_t *name);
+/** What others are to know of this process and its VF, in module->published. OPAL_SUCCESS, or the user was told. */
+int btl_vfring_modex_make(mca_btl_vfring_module_t *module);
 int btl_vfring_modex_send(mca_btl_vfring_module_t *module);
 /**
  * Finds or makes the endpoint of a process. OPAL_ERR_UNREACH: it has no VF, or
- * one that we cannot talk to (the user was told).
+ * one that ours does not reach; the user was told, if @p proc is not NULL.
  */
 int btl_vfring_endpoint_get(mca_btl_vfring_module_t *module, const opal_process_name_t *name,
-                            mca_btl_vfring_endpoint_t **endpoint);
+                            opal_proc_t *proc, mca_btl_vfring_endpoint_t **endpoint);
 /** Name of the peer's VF, for messages. */
 void btl_vfring_endpoint_vf(const mca_btl_vfring_endpoint_t *endpoint, char *name, size_t room);
 /**
@@ -484,10 +477,11 @@ void btl_vfring_endpoint_release(mca_btl_vfring_module_t *module,
 void btl_vfring_help_init(void);
 /** The VF cannot be had or used: what, why, remedy. */
 void btl_vfring_help_unusable(const char *device, const char *text, const char *cure);
-void btl_vfring_help_mtu(const mca_btl_vfring_module_t *module, const opal_process_name_t *peer,
-                         const struct btl_vfring_modex *theirs);
-void btl_vfring_help_peer_without_vf(const mca_btl_vfring_module_t *module,
-                                     const opal_process_name_t *peer);
+/** The other process @p proc, which has published @p theirs, is out of reach. Once a node and cause. */
+void btl_vfring_help_unreachable(const mca_btl_vfring_module_t *module, const opal_proc_t *proc,
+                                 const struct btl_vfring_modex *theirs, enum btl_vfring_pairing why);
+/** Nothing has told whether the peer's VF is in reach, and no answer came to the first frames. */
+void btl_vfring_help_no_contact(mca_btl_vfring_module_t *module, const mca_btl_vfring_endpoint_t *endpoint);
 void btl_vfring_help_full_frames_lost(mca_btl_vfring_module_t *module,
                                       const mca_btl_vfring_endpoint_t *endpoint);
 void btl_vfring_help_silent(mca_btl_vfring_module_t *module,

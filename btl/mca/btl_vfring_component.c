@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 /* Who looks less often than this does not know what was in between. */
 #define LOOK_SELDOM_NS 5000000000u
@@ -123,8 +122,8 @@ static int start_wire(mca_btl_vfring_module_t *module)
 {
     const mca_btl_vfring_component_t *c = &mca_btl_vfring_component;
     struct vfring_wire_config config = {
-        .key = module->key,
-        .id = btl_vfring_id_of(&opal_proc_local_get()->proc_name),
+        .key = module->published.key,
+        .id = module->published.id,
         .crc_payload = c->checksum,
         .window_frames = c->window,
         .rx_entries = module->info.rx_entries,
@@ -197,9 +196,8 @@ static mca_btl_vfring_module_t *module_create(void)
     if (rc == OPAL_SUCCESS) {
         rc = open_vf(module);
     }
-    if (rc == OPAL_SUCCESS && getrandom(&module->key, sizeof(module->key), 0) < 0) {
-        btl_vfring_help_unusable(module->info.name, "no random numbers for the frame key", NULL);
-        rc = OPAL_ERROR;
+    if (rc == OPAL_SUCCESS) {
+        rc = btl_vfring_modex_make(module);
     }
     if (rc == OPAL_SUCCESS) {
         rc = start_wire(module);

@@ -8,6 +8,10 @@
  * A peer that has gone away to compute acknowledges nothing either. So before
  * the path is blamed the short frame goes once more: whoever acknowledges that
  * has looked at its ring, where the repetitions of the long one would be.
+ *
+ * Where no segment was named this is also all that tells whether there is a way at
+ * all. An answer that does not come proves nothing, the peer may be away; it
+ * is told of, and the frames are repeated.
  */
 #include "btl_vfring.h"
 
@@ -19,6 +23,7 @@
 #define CONTACT_TOLD 8u
 #define CONTACT_ASKED 16u /* another short one went, after the time limit */
 #define CONTACT_AWAKE 32u /* and was acknowledged */
+#define CONTACT_NONE_TOLD 64u
 #define SMALL_BYTES 8u
 
 /* Stands for them in mca_btl_vfring_frag_t.op. */
@@ -86,6 +91,11 @@ void btl_vfring_contact_check(mca_btl_vfring_module_t *module)
     const uint32_t now = now_ms();
 
     for (mca_btl_vfring_endpoint_t *e = module->endpoints; e; e = e->next) {
+        if (e->peer && e->unproven && (e->contact & (CONTACT_SENT | CONTACT_SMALL | CONTACT_NONE_TOLD)) == CONTACT_SENT
+            && now - e->contact_ms > limit_ms) {
+            e->contact |= CONTACT_NONE_TOLD;
+            btl_vfring_help_no_contact(module, e);
+        }
         const uint8_t known = e->contact
                               & (CONTACT_SENT | CONTACT_SMALL | CONTACT_FULL | CONTACT_TOLD);
 

@@ -109,6 +109,21 @@ static void say_again(unsigned again_s, const char *topic, ...)
     free(text);
 }
 
+/* Whatever the details are: once a node for @p what. */
+static void say_once(const char *what, const char *topic, ...)
+{
+    va_list args;
+    char *text;
+
+    va_start(args, topic);
+    text = text_of(topic, args);
+    va_end(args);
+    if (text && first_on_node(opal_process_info.job_session_dir, what, 0)) {
+        print(text);
+    }
+    free(text);
+}
+
 static const char *host(void)
 {
     return opal_process_info.nodename ? opal_process_info.nodename : "this host";
@@ -120,22 +135,20 @@ void btl_vfring_help_unusable(const char *device, const char *text, const char *
                    cure && *cure ? cure : "see the kernel log and vfringd's log");
 }
 
-void btl_vfring_help_mtu(const mca_btl_vfring_module_t *module, const opal_process_name_t *peer,
-                         const struct btl_vfring_modex *theirs)
+static const char *host_of_proc(const opal_proc_t *proc)
 {
-    say("mtu-mismatch", host(), module->info.name,
-                   module->info.mtu_bytes, (unsigned) peer->vpid, theirs->vf, theirs->mtu_bytes);
+#if VFRING_OMPI_MAJOR >= 5
+    const char *name = proc ? opal_get_proc_hostname(proc) : NULL;
+#else
+    const char *name = proc ? proc->proc_hostname : NULL;
+#endif
+
+    return name ? name : "unknown host";
 }
 
 static const char *host_of(const mca_btl_vfring_endpoint_t *endpoint)
 {
-#if VFRING_OMPI_MAJOR >= 5
-    const char *name = endpoint->proc ? opal_get_proc_hostname(endpoint->proc) : NULL;
-#else
-    const char *name = endpoint->proc ? endpoint->proc->proc_hostname : NULL;
-#endif
-
-    return name ? name : "unknown host";
+    return host_of_proc(endpoint->proc);
 }
 
 static const char *vf_state(mca_btl_vfring_module_t *module)
@@ -152,8 +165,13 @@ static const char *vf_state(mca_btl_vfring_module_t *module)
     }
 }
 
-/* The other transports of this process, best first: one of them carries what we do not. */
-static void other_transports(char *text, size_t room)
+static bool is_shared_memory(const char *name)
+{
+    return !strcmp(name, "sm") || !strcmp(name, "vader") || !strcmp(name, "smcuda");
+}
+
+/* The other transports that may reach @p proc, best first: one of them carries what we do not. */
+static void other_transports(const opal_proc_t *proc, char *text, size_t room)
 {
     mca_btl_base_selected_module_t *module;
     size_t used = 0;
@@ -164,7 +182,8 @@ static void other_transports(char *text, size_t room)
         const char *name = module->btl_component->btl_version.mca_component_name;
 
         if (module->btl_component == &mca_btl_vfring_component.super || !strcmp(name, "self")
-            || strstr(text, name)) {
+            || strstr(text, name)
+            || (is_shared_memory(name) && !OPAL_PROC_ON_LOCAL_NODE(proc->proc_flags))) {
             continue;
         }
         if (used + strlen(name) + 3 > room) {
@@ -177,17 +196,71 @@ static void other_transports(char *text, size_t room)
     }
 }
 
-void btl_vfring_help_peer_without_vf(const mca_btl_vfring_module_t *module,
-                                     const opal_process_name_t *peer)
+/* "VF vf0 (soft), segment soft-…, VLAN none, MTU 1500" */
+static void describe(const struct btl_vfring_modex *modex, char *text, size_t room)
 {
-    static bool told; /* one text for all such peers */
-    char others[128];
+    char vlan[16] = "none";
 
-    if (!told) {
-        told = true;
-        other_transports(others, sizeof(others));
-        say("peer-without-vf", host(), module->info.name, (unsigned) peer->vpid, others);
+    if (modex->vlan) {
+        (void) snprintf(vlan, sizeof(vlan), "%u", modex->vlan);
     }
+    (void) snprintf(text, room, "VF %s (%s), segment %s, VLAN %s, MTU %u", modex->vf,
+                    modex->kind == BTL_VFRING_KIND_SOFT ? "soft" : "real",
+                    modex->segment[0] ? modex->segment : "not named", vlan, modex->mtu_bytes);
+}
+
+#define REMEDY_VERSION "install one version of vfring on all nodes of the job"
+
+void btl_vfring_help_unreachable(const mca_btl_vfring_module_t *module, const opal_proc_t *proc,
+                                 const struct btl_vfring_modex *theirs, enum btl_vfring_pairing why)
+{
+    static const struct {
+        const char *cause, *remedy;
+    } texts[] = {
+        [BTL_VFRING_PAIR_NO_VF] = {"it has no VF",
+                                   "see what the processes of its node said at their start, and the log of "
+                                   "vfringd there"},
+        [BTL_VFRING_PAIR_OTHER_VERSION] = {"it runs another version of vfring", REMEDY_VERSION},
+        [BTL_VFRING_PAIR_MALFORMED] = {"what it tells of its VF is damaged", REMEDY_VERSION},
+        [BTL_VFRING_PAIR_OTHER_KIND] = {"a soft VF and a real one do not reach each other",
+                                        "give all processes VFs of one kind (provider: in vfringd's configuration)"},
+        [BTL_VFRING_PAIR_OTHER_SEGMENT] = {"the VFs are on different segments",
+                                           "place the job on nodes of one segment; of real VFs see segment: in vfringd's "
+                                           "configuration, soft VFs reach those of their own folder"},
+        [BTL_VFRING_PAIR_OTHER_VLAN] = {"the VFs are in different VLANs",
+                                        "give the PFs of the job one vlan: in vfringd's configuration"},
+        [BTL_VFRING_PAIR_OTHER_MTU] = {"the VFs have different MTUs",
+                                       "give all PFs of the job one mtu: in vfringd's configuration, or set the MCA "
+                                       "parameter btl_vfring_mtu for the whole job"},
+    };
+    static bool told[sizeof(texts) / sizeof(texts[0])]; /* by this process */
+    char ours[256], other[256], transports[128];
+
+    if (told[why]) {
+        return;
+    }
+    told[why] = true;
+    describe(&module->published, ours, sizeof(ours));
+    if (why == BTL_VFRING_PAIR_NO_VF || why == BTL_VFRING_PAIR_MALFORMED) {
+        (void) snprintf(other, sizeof(other), "VF not known");
+    } else if (why == BTL_VFRING_PAIR_OTHER_VERSION) {
+        (void) snprintf(other, sizeof(other), "VF not known; modex version %u, wire version %u, where this process has %u and %u",
+                        theirs->version, theirs->wire, BTL_VFRING_MODEX_VERSION, VFRING_WIRE_VERSION);
+    } else {
+        describe(theirs, other, sizeof(other));
+    }
+    other_transports(proc, transports, sizeof(transports));
+    say_once(texts[why].cause, "unreachable", (unsigned) opal_proc_local_get()->proc_name.vpid, host(), ours,
+             (unsigned) proc->proc_name.vpid,
+             proc->proc_name.jobid == opal_proc_local_get()->proc_name.jobid ? "" : " of another job",
+             host_of_proc(proc), other, texts[why].cause, transports, texts[why].remedy);
+}
+
+void btl_vfring_help_no_contact(mca_btl_vfring_module_t *module, const mca_btl_vfring_endpoint_t *endpoint)
+{
+    say_once("no-contact", "no-contact", host(), module->info.name, vf_state(module),
+             (unsigned) endpoint->name.vpid, host_of(endpoint),
+             mca_btl_vfring_component.connectivity_timeout_s);
 }
 
 void btl_vfring_help_full_frames_lost(mca_btl_vfring_module_t *module,

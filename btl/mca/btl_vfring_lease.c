@@ -260,11 +260,20 @@ static int parse_refusal(json_t *root, struct vfring_lease_error *error)
     return -EREMOTE;
 }
 
+bool vfring_segment_valid(const char *name)
+{
+    static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:-";
+    const size_t length = strlen(name);
+
+    return length > 0 && length < sizeof(((struct vfring_lease *) 0)->segment)
+        && strspn(name, allowed) == length;
+}
+
 static int parse_lease(json_t *root, struct vfring_lease *lease, struct vfring_lease_error *error)
 {
-    const char *id, *kind, *name, *device, *pf = "";
+    const char *id, *kind, *name, *device, *pf = "", *segment = "";
     json_t *vfs, *vf;
-    int mtu;
+    int mtu, vlan = 0;
 
     if (json_unpack(root, "{s:s, s:o}", "lease", &id, "vfs", &vfs) || json_array_size(vfs) != 1) {
         return not_ours(error, "a lease without its VF");
@@ -275,16 +284,25 @@ static int parse_lease(json_t *root, struct vfring_lease *lease, struct vfring_l
         return not_ours(error, "a VF without kind, name, device and mtu");
     }
     (void) json_unpack(vf, "{s?s}", "pf", &pf);
+    /* A daemon of before did not say; what it says in another form is no answer of this protocol. */
+    if (json_unpack(vf, "{s?s, s?i}", "segment", &segment, "vlan", &vlan)) {
+        return not_ours(error, "a VF with a segment or vlan of another type");
+    }
+    if (vlan < 0 || vlan > 4094 || (*segment && !vfring_segment_valid(segment))) {
+        return not_ours(error, "a segment or vlan is out of range");
+    }
     if (mtu < 576 || mtu > 9216 || device[0] != '/'
         || (strcmp(kind, "sriov") && strcmp(kind, "soft"))
         || !copy_field(lease->id, sizeof(lease->id), id)
         || !copy_field(lease->name, sizeof(lease->name), name)
         || !copy_field(lease->device, sizeof(lease->device), device)
-        || !copy_field(lease->pf, sizeof(lease->pf), pf)) {
+        || !copy_field(lease->pf, sizeof(lease->pf), pf)
+        || !copy_field(lease->segment, sizeof(lease->segment), segment)) {
         return not_ours(error, "a field is out of range");
     }
     lease->mtu_bytes = (uint32_t) mtu;
     lease->soft = !strcmp(kind, "soft");
+    lease->vlan = (uint32_t) vlan;
     return 0;
 }
 

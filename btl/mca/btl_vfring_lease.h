@@ -32,7 +32,12 @@ struct vfring_lease {
     char pf[64];
     uint32_t mtu_bytes;
     bool soft;
+    char segment[64]; /**< what the VF can reach, by name; "": nobody has named it */
+    uint32_t vlan;    /**< 1 to 4094; 0: none */
 };
+
+/** 1 to 63 characters of [A-Za-z0-9._:-]. */
+bool vfring_segment_valid(const char *name);
 
 /** Why it got none. @p code is a VFRING_ERR_* name. */
 struct vfring_lease_error {

@@ -140,7 +140,7 @@ struct vfring_wire_peer *btl_vfring_unknown_peer(void *ctx, uint32_t id, const u
             return NULL; /* that one has another MAC address */
         }
     }
-    if (btl_vfring_endpoint_get(module, &name, &endpoint) != OPAL_SUCCESS) {
+    if (btl_vfring_endpoint_get(module, &name, NULL, &endpoint) != OPAL_SUCCESS) {
         return NULL;
     }
     return vfring_wire_peer_find(module->wire, id, mac);
@@ -186,9 +186,8 @@ static int btl_add_procs(struct mca_btl_base_module_t *btl, size_t nprocs,
         if (name->jobid == ours.jobid && name->vpid == ours.vpid) {
             continue; /* btl/self serves ourselves */
         }
-        found = btl_vfring_endpoint_get(module, name, &endpoints[i]);
+        found = btl_vfring_endpoint_get(module, name, procs[i], &endpoints[i]);
         if (found == OPAL_SUCCESS) {
-            endpoints[i]->proc = procs[i];
             if (reachable) {
                 rc = opal_bitmap_set_bit(reachable, (int) i);
             }

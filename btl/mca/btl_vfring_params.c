@@ -14,6 +14,7 @@ static struct {
     char *run_dir;
     char *devices;
     char *soft_faults;
+    char *segment;
 } registered;
 
 /* For tools that compare nodes: ompi_info shows it. */
@@ -66,6 +67,10 @@ int btl_vfring_params_register(void)
                       "Devices to use without vfringd: a comma-separated list of /dev/uiovf<N> "
                       "nodes or soft VF files; a process takes the one at its local rank, or "
                       "when that is in use the first free one beyond those of its job");
+    registered.segment = NULL;
+    (void) add_string("segment", &registered.segment, OPAL_INFO_LVL_3,
+                      "Name of what a real VF reaches, 1 to 63 of [A-Za-z0-9._:-]: processes with VFs of two "
+                      "different names do not try (default: what vfringd says; soft VFs have that of their switch)");
     c->mtu_bytes = 0;
     (void) add_uint("mtu", &c->mtu_bytes, OPAL_INFO_LVL_3,
                     "Layer-2 payload in bytes, 576 to 9216; 0: what the lease says, or 1500");
@@ -136,7 +141,8 @@ int btl_vfring_params_register(void)
     c->connectivity_timeout_s = 10;
     (void) add_uint("connectivity_timeout", &c->connectivity_timeout_s, OPAL_INFO_LVL_5,
                     "Seconds after which a full-size frame counts as lost by the path, when a "
-                    "short one has arrived");
+                    "short one has arrived, and after which a first contact without an answer is "
+                    "told of where no segment was named");
     registered.soft_faults = NULL;
     (void) add_string("soft_faults", &registered.soft_faults, OPAL_INFO_LVL_9,
                       "Faults of the soft wire, for tests: "
@@ -187,7 +193,7 @@ int btl_vfring_params_keep(void)
     mca_btl_vfring_component_t *c = &mca_btl_vfring_component;
 
     if (keep(&c->run_dir, registered.run_dir) || keep(&c->devices, registered.devices)
-        || keep(&c->soft_faults, registered.soft_faults)) {
+        || keep(&c->soft_faults, registered.soft_faults) || keep(&c->segment, registered.segment)) {
         btl_vfring_params_forget();
         btl_vfring_help_unusable("none yet", "no memory for the MCA parameters", "free memory on the node");
         return OPAL_ERR_OUT_OF_RESOURCE;
@@ -203,5 +209,6 @@ void btl_vfring_params_forget(void)
     free(c->run_dir);
     free(c->devices);
     free(c->soft_faults);
-    c->run_dir = c->devices = c->soft_faults = NULL;
+    free(c->segment);
+    c->run_dir = c->devices = c->soft_faults = c->segment = NULL;
 }

@@ -78,6 +78,7 @@ struct softvf_identity {
     uint32_t mtu_bytes; /**< layer-2 payload the soft wire carries */
     uint32_t index;     /**< N of the file name vf<N> */
     uint64_t generation;/**< times opened, this one included */
+    char segment[24];   /**< name of the switch: who has another is out of reach */
 };
 void softvf_identity(const struct softvf *dev, struct softvf_identity *out);
 

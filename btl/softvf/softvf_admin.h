@@ -30,7 +30,8 @@ struct softvf_admin_spec {
 /**
  * Makes DIR/vf<index> anew, mode 0600. An old one of that name is retired: its
  * owner sees the link go down for ever, senders look the new one up.
- * -EADDRINUSE: another VF of the folder has the MAC address.
+ * -EADDRINUSE: another VF of the folder has the MAC address. -EILSEQ: the folder's
+ * file `segment`, which its first VF makes, holds something else.
  * 0 or -errno of what failed; then the folder is as it was, except that a
  * failed rename leaves the old one retired.
  */

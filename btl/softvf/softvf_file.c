@@ -62,7 +62,8 @@ int softvf_file_check(int fd, struct softvf_header *copy)
         copy->version != SOFTVF_VERSION || copy->abi != SOFTVF_ABI ||
         copy->file_bytes != SOFTVF_FILE_BYTES || st.st_size != (off_t)SOFTVF_FILE_BYTES ||
         copy->mtu_bytes < SOFTVF_MIN_MTU_BYTES || copy->mtu_bytes > SOFTVF_MAX_MTU_BYTES ||
-        copy->index > SOFTVF_MAX_INDEX || (copy->mac[0] & 1) != 0) {
+        copy->index > SOFTVF_MAX_INDEX || (copy->mac[0] & 1) != 0 ||
+        !softvf_segment_valid(copy->segment)) {
         return -EPROTO;
     }
     return 0;
@@ -112,7 +113,8 @@ static int init_lock(struct softvf_file *file)
     return -rc;
 }
 
-static int fill_new(int fd, const struct softvf_admin_spec *spec)
+static int fill_new(int fd, const struct softvf_admin_spec *spec,
+                    const char segment[SOFTVF_SEGMENT_BYTES])
 {
     struct softvf_file *file = NULL;
     int rc = 0;
@@ -137,6 +139,7 @@ static int fill_new(int fd, const struct softvf_admin_spec *spec)
     hdr->index = spec->index;
     hdr->mtu_bytes = spec->mtu_bytes;
     memcpy(hdr->mac, spec->mac, sizeof(hdr->mac));
+    memcpy(hdr->segment, segment, sizeof(hdr->segment));
     atomic_init(&file->rx.frame_limit_bytes, SOFTVF_DEFAULT_FRAME_LIMIT_BYTES);
     rc = init_lock(file);
     memcpy(hdr->magic, SOFTVF_MAGIC, sizeof(hdr->magic));
@@ -229,6 +232,7 @@ static int check_mac(int dir_fd, const struct softvf_admin_spec *spec)
 
 int softvf_admin_create(const char *dir, const struct softvf_admin_spec *spec)
 {
+    char segment[SOFTVF_SEGMENT_BYTES];
     char name[32];
     char temp[64];
     int dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -236,10 +240,13 @@ int softvf_admin_create(const char *dir, const struct softvf_admin_spec *spec)
     if (dir_fd < 0) {
         return -errno;
     }
-    int unique = spec->mac_is_unique ? 0 : check_mac(dir_fd, spec);
-    if (unique != 0) {
+    int refused = spec->mac_is_unique ? 0 : check_mac(dir_fd, spec);
+    if (refused == 0) {
+        refused = softvf_segment_get(dir_fd, segment);
+    }
+    if (refused != 0) {
         close(dir_fd);
-        return unique;
+        return refused;
     }
     snprintf(name, sizeof(name), "vf%u", spec->index);
     snprintf(temp, sizeof(temp), ".vf%u.%ld", spec->index, (long)getpid());
@@ -250,7 +257,7 @@ int softvf_admin_create(const char *dir, const struct softvf_admin_spec *spec)
         rc = -errno;
     }
     if (rc == 0) {
-        rc = fill_new(fd, spec);
+        rc = fill_new(fd, spec, segment);
     }
     /* Retire first, rename second: killed in between, no VF is left, never two. */
     if (rc == 0) {

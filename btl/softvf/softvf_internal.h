@@ -305,6 +305,15 @@ void softvf_populate_port(struct softvf_port *port);
 extern bool softvf_test_old_kernel; /* as on a kernel before 5.14 */
 #endif
 
+/* --- softvf_segment.c --- */
+
+bool softvf_segment_valid(const char segment[SOFTVF_SEGMENT_BYTES]);
+/**
+ * The name of the folder's switch, made if the folder has none yet. 0 or -errno;
+ * -EILSEQ: the folder's file `segment` holds something else.
+ */
+int softvf_segment_get(int dir_fd, char segment[SOFTVF_SEGMENT_BYTES]);
+
 /* --- softvf_iommu.c --- */
 
 int softvf_iommu_init(struct softvf *dev);

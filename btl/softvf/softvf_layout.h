@@ -24,7 +24,7 @@
 #include "vfring_regs_82576.h"
 
 #define SOFTVF_MAGIC "VFRSOFT"
-#define SOFTVF_VERSION 2u
+#define SOFTVF_VERSION 3u
 /** Another libc or word size lays the mutex out differently. */
 #define SOFTVF_ABI ((uint32_t)(sizeof(pthread_mutex_t) << 8 | sizeof(void *)))
 
@@ -36,6 +36,8 @@
 #define SOFTVF_FILE_BYTES (SOFTVF_ARENA_OFFSET + SOFTVF_ARENA_BYTES)
 #define SOFTVF_MAX_REGIONS 4096u
 #define SOFTVF_MAX_INDEX 1023u
+/** Name of the switch, see softvf_segment.c; with the final zero. */
+#define SOFTVF_SEGMENT_BYTES 24u
 #define SOFTVF_MIN_MTU_BYTES 68u
 #define SOFTVF_MAX_MTU_BYTES 9216u
 #define SOFTVF_DEFAULT_MTU_BYTES 1500u
@@ -82,6 +84,7 @@ struct softvf_header {
     uint32_t mtu_bytes;
     uint8_t mac[6];
     uint8_t pad[2];
+    char segment[SOFTVF_SEGMENT_BYTES]; /* of the folder it was made in */
     _Atomic uint32_t dead;       /* replaced or destroyed: only ever goes 0 -> 1 */
     _Atomic uint32_t owner_pid;  /* 0 after an orderly close */
     _Atomic uint64_t generation; /* owner: times opened */

@@ -157,4 +157,7 @@ void softvf_identity(const struct softvf *dev, struct softvf_identity *out)
     out->mtu_bytes = hdr->mtu_bytes;
     out->index = hdr->index;
     out->generation = SOFTVF_GET(&hdr->generation);
+    memcpy(out->segment, hdr->segment, sizeof(out->segment));
+    out->segment[sizeof(out->segment) - 1] = '\0'; /* others may write to the file */
+    _Static_assert(sizeof(out->segment) == sizeof(hdr->segment), "they are one name");
 }

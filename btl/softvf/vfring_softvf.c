@@ -26,6 +26,8 @@ static int fail(const char *what, const char *path, int rc)
         why = "not a soft VF of this version; make it anew with create";
     } else if (rc == -EADDRINUSE) {
         why = "another soft VF of the folder has that MAC address";
+    } else if (rc == -EILSEQ) {
+        why = "the folder's file segment holds no name of a switch: remove it, and make all soft VFs of the folder anew";
     }
     fprintf(stderr, "vfring-softvf: cannot %s %s: %s\n", what, path, why);
     return 1;
@@ -130,8 +132,8 @@ static void print(const struct softvf_header *hdr, const struct softvf_rx *rx, b
 {
     const uint8_t *mac = hdr->mac;
 
-    printf("{\"index\":%u,\"mac\":\"%02x:%02x:%02x:%02x:%02x:%02x\",\"mtu\":%u,", hdr->index,
-           mac[0], mac[1], mac[2], mac[3], mac[4], mac[5], hdr->mtu_bytes);
+    printf("{\"index\":%u,\"mac\":\"%02x:%02x:%02x:%02x:%02x:%02x\",\"mtu\":%u,\"segment\":\"%s\",",
+           hdr->index, mac[0], mac[1], mac[2], mac[3], mac[4], mac[5], hdr->mtu_bytes, hdr->segment);
     printf("\"state\":\"%s\",\"owner_pid\":%u,\"generation\":%" PRIu64 ",", open ? "open" : "free",
            open ? SOFTVF_GET(&hdr->owner_pid) : 0, SOFTVF_GET(&hdr->generation));
     printf("\"counters\":{\"rx_frames\":%u,\"tx_frames\":%u,\"rx_bytes\":%u,\"tx_bytes\":%u,"

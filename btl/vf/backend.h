@@ -15,7 +15,7 @@
 struct vfring_backend {
     /**
      * Opens params->path and fills vf->mmio, vf->name, vf->vendor, vf->device,
-     * vf->numa_node, vf->soft, vf->emulated, vf->contiguous,
+     * vf->numa_node, vf->soft, vf->segment, vf->emulated, vf->contiguous,
      * vf->granule_bytes, vf->invalidation_count and vf->backend_state.
      * Guarantees: the VF has no other user; on failure nothing stays open.
      */

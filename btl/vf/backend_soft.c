@@ -104,6 +104,7 @@ static int soft_open(struct vfring_vf *vf, const struct vfring_vf_params *params
     vf->device = VFRING_82576_VF_DEVICE_ID;
     vf->numa_node = -1;
     vf->soft = true;
+    snprintf(vf->segment, sizeof(vf->segment), "%s", identity.segment);
     vf->granule_bytes = page_bytes > SOFT_PAGE_BYTES ? page_bytes : SOFT_PAGE_BYTES;
     vf->invalidation_count = &soft_invalidation_count;
     return 0;

@@ -172,6 +172,7 @@ void vfring_vf_query(const struct vfring_vf *vf, struct vfring_vf_info *info)
     info->rx_entries = vf->rx.entries;
     info->numa_node = vf->numa_node;
     info->soft = vf->soft;
+    snprintf(info->segment, sizeof(info->segment), "%s", vf->segment);
 }
 
 void vfring_vf_counters(const struct vfring_vf *vf, struct vfring_vf_counters *out)

@@ -72,6 +72,7 @@ struct vfring_vf {
     uint32_t mtu_bytes;
     int numa_node;
     bool soft;
+    char segment[64]; /**< "": not known */
     bool emulated; /**< QEMU plays the device: see split_mask in ring.h */
     bool contiguous; /**< no IOMMU: a region must be contiguous in physical memory */
     size_t granule_bytes; /**< alignment of registered memory */

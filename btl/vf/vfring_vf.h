@@ -41,6 +41,7 @@ struct vfring_vf_info {
     uint32_t rx_entries;
     int numa_node;   /**< -1: unknown */
     bool soft;
+    char segment[64]; /**< name of the soft VF's switch; "": the device does not tell */
 };
 
 /** The VF's own statistics; 32 bits each, they wrap and have no zero. */

@@ -120,11 +120,45 @@ static void lease_is_understood(void)
     CHECK(!strcmp(lease.id, "l-17") && !strcmp(lease.name, "0000:01:10.0"));
     CHECK(!strcmp(lease.device, "/dev/uiovf0") && !strcmp(lease.pf, "ens1"));
     CHECK(lease.mtu_bytes == 9000 && !lease.soft);
+    CHECK(!lease.segment[0] && !lease.vlan); /* nobody has said */
     /* What the launcher calls the job is made fit for the protocol. */
     CHECK_HAS(part.request, "\"job\":\"job__4711_@host\"");
     CHECK_HAS(part.request, "\"rank\":3");
     CHECK_HAS(part.request, "\"ranks\":8");
     CHECK(part.request[strlen(part.request) - 1] == '\n');
+}
+
+/* The reply for a VF with these members besides the necessary ones. */
+static int parse_vf(const char *members, struct vfring_lease *lease, struct vfring_lease_error *error)
+{
+    char reply[512];
+    const int bytes = snprintf(reply, sizeof(reply),
+                               "{\"v\":1,\"ok\":true,\"lease\":\"l-1\",\"vfs\":[{\"kind\":\"sriov\",\"name\":\"a\","
+                               "\"device\":\"/dev/uiovf0\",\"mtu\":1500%s}]}",
+                               members);
+
+    memset(lease, 0, sizeof(*lease));
+    return vfring_lease_parse_reply(reply, (size_t) bytes, lease, error);
+}
+
+static void segment_and_vlan(void)
+{
+    static const char *const bad[] = {
+        ",\"segment\":7", ",\"segment\":\"two words\"", ",\"segment\":\"caf\u00e9\"", ",\"vlan\":-1",
+        ",\"vlan\":4095", ",\"vlan\":\"7\"",
+        ",\"segment\":\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"", /* 64 */
+    };
+    struct vfring_lease lease;
+    struct vfring_lease_error error;
+
+    CHECK(!parse_vf(",\"segment\":\"fabric-A_1.x:2\",\"vlan\":4094", &lease, &error));
+    CHECK(!strcmp(lease.segment, "fabric-A_1.x:2") && lease.vlan == 4094);
+    CHECK(!parse_vf(",\"segment\":\"\",\"vlan\":0", &lease, &error));
+    CHECK(!lease.segment[0] && lease.vlan == 0);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        CHECK(parse_vf(bad[i], &lease, &error) == -EPROTO);
+        CHECK(!strcmp(error.code, "VFRING_ERR_PROTOCOL"));
+    }
 }
 
 static void refusal_is_passed_on(void)
@@ -412,6 +446,7 @@ int main(void)
     CHECK(mkdtemp(run_dir));
     (void) snprintf(socket_path, sizeof(socket_path), "%s/lease.sock", run_dir);
     lease_is_understood();
+    segment_and_vlan();
     refusal_is_passed_on();
     lease_knows_its_daemon();
     run_dir_is_absolute();

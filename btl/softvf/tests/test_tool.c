@@ -66,10 +66,12 @@ static int run(const char *a0, const char *a1, const char *a2, const char *a3, c
 
 static const char *file(const char *name)
 {
-    static char path[128];
+    static char path[2][128];
+    static int turn;
 
-    snprintf(path, sizeof(path), "%s/%s", testdir(), name);
-    return path;
+    turn = !turn; /* two of them may be in use */
+    snprintf(path[turn], sizeof(path[turn]), "%s/%s", testdir(), name);
+    return path[turn];
 }
 
 static int create(const char *index, const char *mac, const char *mtu)
@@ -103,8 +105,8 @@ static void makes_shows_and_destroys(void)
     CHECK_EQ(stat(file("vf5"), &st), 0);
     CHECK_EQ(st.st_mode & 07777, 0600);
     CHECK_EQ(show(file("vf5")), 0);
-    check_says("{\"index\":5,\"mac\":\"" MAC "\",\"mtu\":9000,\"state\":\"free\",\"owner_pid\":0,"
-               "\"generation\":0,\"counters\":{\"rx_frames\":0,\"tx_frames\":0,\"rx_bytes\":0,"
+    check_says("{\"index\":5,\"mac\":\"" MAC "\",\"mtu\":9000,\"segment\":\"soft-");
+    check_says("\",\"state\":\"free\",\"owner_pid\":0,\"generation\":0,\"counters\":{\"rx_frames\":0,\"tx_frames\":0,\"rx_bytes\":0,"
                "\"tx_bytes\":0,\"rx_dropped\":0}");
     CHECK_EQ(destroy(file("vf5")), 0);
     CHECK(stat(file("vf5"), &st) != 0);
@@ -229,6 +231,117 @@ static void truncated_file(void)
     CHECK_EQ(show(file("vf5")), 0);
 }
 
+/** The name of the switch that @p path was made in, as `show` prints it. */
+static const char *segment_of(const char *path)
+{
+    static char segment[2][64];
+    static int turn;
+
+    turn = !turn;
+    CHECK_EQ(show(path), 0);
+    const char *at = strstr(output, "\"segment\":\"");
+    CHECK(at != NULL && sscanf(at, "\"segment\":\"%63[a-z0-9-]\"", segment[turn]) == 1);
+    CHECK_EQ(strlen(segment[turn]), strlen("soft-0123456789abcdef"));
+    return segment[turn];
+}
+
+static void one_folder_is_one_switch(void)
+{
+    char other[160], inside[200], first[64];
+
+    CHECK_EQ(create("5", MAC, "1500"), 0);
+    CHECK_EQ(create("6", "02:76:66:00:00:06", "9000"), 0);
+    snprintf(first, sizeof(first), "%s", segment_of(file("vf5")));
+    CHECK_EQ(strcmp(first, segment_of(file("vf6"))), 0);
+    CHECK_EQ(destroy(file("vf5")), 0);
+    CHECK_EQ(destroy(file("vf6")), 0);
+    CHECK_EQ(create("5", MAC, "1500"), 0); /* it stays the same one when all have gone */
+    CHECK_EQ(strcmp(first, segment_of(file("vf5"))), 0);
+
+    snprintf(other, sizeof(other), "%s/other", testdir());
+    snprintf(inside, sizeof(inside), "%s/vf5", other);
+    CHECK_EQ(mkdir(other, 0700), 0);
+    CHECK_EQ(run("create", other, "--mac", MAC, "--index", "5", NULL, NULL), 0);
+    CHECK(strcmp(first, segment_of(inside)) != 0);
+    CHECK_EQ(unlink(inside), 0);
+    snprintf(inside, sizeof(inside), "%s/segment", other);
+    CHECK_EQ(unlink(inside), 0);
+    CHECK_EQ(rmdir(other), 0);
+    CHECK_EQ(destroy(file("vf5")), 0);
+}
+
+/** Who makes the first VF of a folder, when many do: all have one name in the end. */
+static void first_vfs_at_once(void)
+{
+    enum { MAKERS = 16 };
+    char other[160], path[200], first[64];
+    pid_t pids[MAKERS];
+    int gate[2], status;
+
+    snprintf(other, sizeof(other), "%s/crowd", testdir());
+    CHECK_EQ(mkdir(other, 0700), 0);
+    CHECK_EQ(pipe(gate), 0);
+    for (int i = 0; i < MAKERS; i++) {
+        char mac[24], index[8], byte;
+
+        pids[i] = fork();
+        CHECK(pids[i] >= 0);
+        if (pids[i] == 0) {
+            close(gate[1]);
+            snprintf(mac, sizeof(mac), "02:76:66:00:01:%02x", i);
+            snprintf(index, sizeof(index), "%d", i);
+            (void)!read(gate[0], &byte, 1); /* until all are here */
+            execl(tool, tool, "create", other, "--index", index, "--mac", mac, (char *)NULL);
+            _exit(126);
+        }
+    }
+    close(gate[0]);
+    close(gate[1]);
+    for (int i = 0; i < MAKERS; i++) {
+        CHECK_EQ(waitpid(pids[i], &status, 0), pids[i]);
+        CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    }
+    for (int i = 0; i < MAKERS; i++) {
+        snprintf(path, sizeof(path), "%s/vf%d", other, i);
+        if (i == 0) {
+            snprintf(first, sizeof(first), "%s", segment_of(path));
+        }
+        CHECK_EQ(strcmp(first, segment_of(path)), 0);
+        CHECK_EQ(unlink(path), 0);
+    }
+    snprintf(path, sizeof(path), "%s/segment", other);
+    CHECK_EQ(unlink(path), 0);
+    CHECK_EQ(rmdir(other), 0); /* and nothing else is left */
+}
+
+/** A file of that name that is not ours stays, and is named. */
+static void segment_file_of_another_kind(void)
+{
+    const char *const bad[] = {"", "soft-0123456789abcdef", "soft-0123456789ABCDEF\n",
+                               "soft-0123456789abcdef0\n", "soft-0123456789abcdef\nmore", "precious\n"};
+    char kept[64];
+    FILE *made;
+
+    CHECK_EQ(rename(file("segment"), file("kept")), 0);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        made = fopen(file("segment"), "we");
+        CHECK(made != NULL && fputs(bad[i], made) >= 0 && fclose(made) == 0);
+        CHECK_EQ(create("7", "02:76:66:00:00:07", "1500"), 1);
+        CHECK(strstr(errors, "segment") != NULL);
+        CHECK(access(file("vf7"), F_OK) != 0);
+    }
+    made = fopen(file("segment"), "re");
+    CHECK(made != NULL && fgets(kept, sizeof(kept), made) != NULL && fclose(made) == 0);
+    CHECK_EQ(strcmp(kept, "precious\n"), 0);
+    CHECK_EQ(unlink(file("segment")), 0);
+    CHECK_EQ(symlink("kept", file("segment")), 0); /* somebody else's to point where he likes */
+    CHECK_EQ(create("7", "02:76:66:00:00:07", "1500"), 1);
+    CHECK_EQ(unlink(file("segment")), 0);
+    CHECK_EQ(rename(file("kept"), file("segment")), 0);
+    CHECK_EQ(create("7", "02:76:66:00:00:07", "1500"), 0);
+    CHECK_EQ(destroy(file("vf7")), 0);
+}
+
 int main(void)
 {
     tool = getenv("VFRING_SOFTVF");
@@ -242,5 +355,8 @@ int main(void)
     RUN(a_mac_is_used_once);
     RUN(other_files_are_left_alone);
     RUN(truncated_file);
+    RUN(one_folder_is_one_switch);
+    RUN(first_vfs_at_once);
+    RUN(segment_file_of_another_kind);
     return 0;
 }

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/**
+ * @file
+ * What a process tells all others of its VF (modex), and who reaches whom by
+ * it: known before the first message. Knows no MPI.
+ *
+ * A segment is what frames of a VF can get to: for a soft VF its switch, for a
+ * real one what the administrator has named. See docs/decisions/segments.md.
+ */
+#ifndef BTL_VFRING_PAIRING_H
+#define BTL_VFRING_PAIRING_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define BTL_VFRING_SEGMENT_BYTES 64u /**< with the final zero */
+
+#define BTL_VFRING_KIND_REAL 1u
+#define BTL_VFRING_KIND_SOFT 2u
+
+/** Little endian. All strings end with zeros. */
+struct btl_vfring_modex {
+    uint8_t version;  /**< of this structure; the first byte in all versions */
+    uint8_t wire;     /**< VFRING_WIRE_VERSION */
+    uint8_t mac[6];   /**< with id: who the process is on the wire, see docs/decisions/wire-ids.md */
+    uint32_t id;
+    uint32_t key;
+    uint32_t mtu_bytes;
+    uint16_t vlan;    /**< 0: none */
+    uint8_t kind;     /**< BTL_VFRING_KIND_* */
+    uint8_t reserved; /**< 0 */
+    char segment[BTL_VFRING_SEGMENT_BYTES]; /**< "": nobody has named it */
+    char vf[64];      /**< for messages */
+};
+#define BTL_VFRING_MODEX_VERSION 3u
+_Static_assert(sizeof(struct btl_vfring_modex) == 152, "no holes");
+
+enum btl_vfring_pairing {
+    BTL_VFRING_PAIR_NO_VF,         /**< it has told nothing */
+    BTL_VFRING_PAIR_OTHER_VERSION, /**< of the modex or of the wire */
+    BTL_VFRING_PAIR_MALFORMED,     /**< this version, and not what it writes */
+    /* From here on @p theirs is filled and checked. */
+    BTL_VFRING_PAIR_OTHER_KIND,    /**< one soft, one real */
+    BTL_VFRING_PAIR_OTHER_SEGMENT,
+    BTL_VFRING_PAIR_OTHER_VLAN,
+    BTL_VFRING_PAIR_OTHER_MTU,
+    BTL_VFRING_PAIR_UNPROVEN,      /**< nothing speaks against it; first contact proves it */
+    BTL_VFRING_PAIR_REACHES        /**< one segment, named by both */
+};
+
+/**
+ * Do we reach the process that has published @p bytes at @p blob? None of them
+ * is trusted. @p ours is what we have published. *@p theirs: see the enum; of
+ * another version its `version` and, as far as that is known, `wire` alone.
+ */
+enum btl_vfring_pairing btl_vfring_pairing(const struct btl_vfring_modex *ours, const void *blob,
+                                           size_t bytes, struct btl_vfring_modex *theirs);
+
+#endif /* BTL_VFRING_PAIRING_H */
