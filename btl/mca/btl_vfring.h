@@ -175,7 +175,8 @@ typedef struct mca_btl_vfring_module_t {
     uint32_t job_size; /* processes of our own job */
     mca_btl_vfring_endpoint_t *endpoints;
     uint32_t num_met; /* endpoints so far, those that are gone included */
-    struct vfring_lease lease; /* id empty: the device was named by hand */
+    struct vfring_lease lease;
+    uint32_t fallbacks; /* processes that are not reached over this VF */ /* id empty: the device was named by hand */
     mca_btl_base_module_error_cb_fn_t error_cb;
     bool fatal_reported;
     bool link_was_down;
@@ -268,7 +269,8 @@ int btl_vfring_device_get(struct vfring_lease *lease);
  */
 bool btl_vfring_device_spare(unsigned number, struct vfring_lease *lease);
 /** The end of btl_vfring_device_get(), after the VF was closed; harmless without a lease. */
-void btl_vfring_device_give_back(struct vfring_lease *lease);
+void btl_vfring_device_give_back(struct vfring_lease *lease,
+                                 const struct vfring_lease_report *report);
 
 static inline mca_btl_vfring_module_t *btl_vfring_to_module(struct mca_btl_base_module_t *btl)
 {

@@ -50,6 +50,13 @@ static int component_close(void)
 
 static void module_destroy(mca_btl_vfring_module_t *module)
 {
+    struct vfring_lease_report report = {.fallbacks = module->fallbacks};
+
+    if (module->wire) {
+        const struct vfring_wire_stats *stats = vfring_wire_stats(module->wire);
+
+        report.retransmitted_frames = stats->tx_fast_retransmits + stats->tx_timeout_retransmits;
+    }
     module->closing = true;
     /* From here on the VF reads nothing: slots and registered memory may go. */
     if (module->vf) {
@@ -67,7 +74,7 @@ static void module_destroy(mca_btl_vfring_module_t *module)
     btl_vfring_frags_destroy(module);
     btl_vfring_messages_destroy(module);
     vfring_vf_close(module->vf);
-    btl_vfring_device_give_back(&module->lease);
+    btl_vfring_device_give_back(&module->lease, &report);
     (void) pthread_mutex_destroy(&module->lock);
     free(module);
 }

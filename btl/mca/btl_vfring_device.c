@@ -128,7 +128,8 @@ int btl_vfring_device_get(struct vfring_lease *lease)
     return *c->devices ? named_by_hand(c->devices, lease) : leased(c, lease);
 }
 
-void btl_vfring_device_give_back(struct vfring_lease *lease)
+void btl_vfring_device_give_back(struct vfring_lease *lease,
+                                 const struct vfring_lease_report *report)
 {
     struct vfring_lease_error error;
 
@@ -136,7 +137,7 @@ void btl_vfring_device_give_back(struct vfring_lease *lease)
         return;
     }
     /* If this fails the daemon takes the VF back when the process ends. */
-    if (vfring_lease_release(lease, GIVE_BACK_MS, &error)) {
+    if (vfring_lease_release(lease, report, GIVE_BACK_MS, &error)) {
         BTL_VERBOSE(("lease %s not given back: %s", lease->id, error.text));
     }
     lease->id[0] = '\0';

@@ -350,10 +350,17 @@ int vfring_lease_acquire(const struct vfring_lease_request *request, struct vfri
     return rc;
 }
 
-int vfring_lease_release(const struct vfring_lease *lease, int timeout_ms,
-                         struct vfring_lease_error *error)
+int vfring_lease_release(const struct vfring_lease *lease, const struct vfring_lease_report *report,
+                         int timeout_ms, struct vfring_lease_error *error)
 {
     json_t *message = json_pack("{s:i, s:s, s:s}", "v", 1, "op", "release", "lease", lease->id);
+
+    if (message && report) {
+        /* If it cannot be made, the lease is given back without. */
+        (void) json_object_set_new(message, "report", json_pack("{s:I, s:I}",
+            "retransmitted", (json_int_t) report->retransmitted_frames,
+            "fallbacks", (json_int_t) report->fallbacks));
+    }
 
     return exchange(lease->run_dir, message, timeout_ms, NULL, error);
 }

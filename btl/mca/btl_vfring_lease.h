@@ -50,12 +50,18 @@ struct vfring_lease_error {
 int vfring_lease_acquire(const struct vfring_lease_request *request, struct vfring_lease *lease,
                          struct vfring_lease_error *error);
 
+/** What only the process knows of how it used its VF, for the record of its job. */
+struct vfring_lease_report {
+    uint64_t retransmitted_frames;
+    uint32_t fallbacks; /**< processes that it reached by another transport, or not at all */
+};
+
 /**
  * Gives @p lease back to the daemon that gave it; the device must be closed.
- * 0: the VF is free. Else a negative errno with @p error filled.
+ * @p report may be NULL. 0: the VF is free. Else a negative errno with @p error filled.
  */
-int vfring_lease_release(const struct vfring_lease *lease, int timeout_ms,
-                         struct vfring_lease_error *error);
+int vfring_lease_release(const struct vfring_lease *lease, const struct vfring_lease_report *report,
+                         int timeout_ms, struct vfring_lease_error *error);
 
 /** Is there a lease socket at all? For processes that did not ask for vfring by name. */
 bool vfring_lease_daemon_present(const char *run_dir);

@@ -191,7 +191,9 @@ static int btl_add_procs(struct mca_btl_base_module_t *btl, size_t nprocs,
             if (reachable) {
                 rc = opal_bitmap_set_bit(reachable, (int) i);
             }
-        } else if (found != OPAL_ERR_UNREACH) {
+        } else if (found == OPAL_ERR_UNREACH) {
+            module->fallbacks++;
+        } else {
             rc = found;
         }
     }

@@ -186,6 +186,7 @@ static void lease_knows_its_daemon(void)
     static const char done[] = "{\"v\":1,\"ok\":true}\n";
     char line[sizeof(good) + 1], asked_at[sizeof(run_dir)];
     const struct vfring_lease_request request = {.run_dir = asked_at, .timeout_ms = 5000};
+    const struct vfring_lease_report report = {.retransmitted_frames = 5000000000, .fallbacks = 2};
     struct vfring_lease lease;
     struct vfring_lease_error error;
     struct part part;
@@ -203,10 +204,11 @@ static void lease_knows_its_daemon(void)
     part = answers(done);
     part.listener = listen_here();
     CHECK(!pthread_create(&thread, NULL, play, &part));
-    CHECK(vfring_lease_release(&lease, 5000, &error) == 0);
+    CHECK(vfring_lease_release(&lease, &report, 5000, &error) == 0);
     CHECK(!pthread_join(thread, NULL));
     CHECK_HAS(part.request, "\"op\":\"release\"");
     CHECK_HAS(part.request, "\"lease\":\"l-17\"");
+    CHECK_HAS(part.request, "\"report\":{\"retransmitted\":5000000000,\"fallbacks\":2}");
     (void) close(part.listener);
     (void) unlink(socket_path);
 }
@@ -235,7 +237,7 @@ static void run_dir_is_absolute(void)
         CHECK_HAS(error.text, "no absolute path");
         CHECK_HAS(error.remedy, "VFRING_RUN_DIR");
         (void) snprintf(lease.run_dir, sizeof(lease.run_dir), "%s", dir ? dir : "");
-        CHECK(vfring_lease_release(&lease, 1000, &error) == -EINVAL);
+        CHECK(vfring_lease_release(&lease, NULL, 1000, &error) == -EINVAL);
     }
     CHECK(poll(&(struct pollfd){.fd = part.listener, .events = POLLIN}, 1, 0) == 0); /* nobody came */
     (void) close(part.listener);
@@ -301,7 +303,7 @@ static void full_backlog_times_out(void)
     CHECK(vfring_lease_acquire(&request, &lease, &error) == -ETIMEDOUT);
     CHECK(!strcmp(error.code, "VFRING_ERR_NO_DAEMON"));
     CHECK_HAS(error.remedy, "vfringd's log");
-    CHECK(vfring_lease_release(&held, 100, &error) == -ETIMEDOUT);
+    CHECK(vfring_lease_release(&held, NULL, 100, &error) == -ETIMEDOUT);
     (void) alarm(0);
     for (int i = 0; i <= last; i++) {
         (void) close(fds[i]);

@@ -78,6 +78,9 @@ export const jobSchema = z.object({
       traffic: trafficSchema,
       uncounted_vfs: count.describe('VFs whose counters could not be read'),
       peak_bytes: bytes,
+      reports: count.describe('leases whose process said at its end what it alone knows: the next two. One that was killed said nothing'),
+      retransmitted_frames: count,
+      fallbacks: count.describe('pairs of processes that other transports served'),
     })
     .describe('of its ended leases'),
   leases: z.array(leaseSchema),

@@ -109,6 +109,9 @@ export function jobView(job: JobRecord, leases: readonly LeaseRecord[], nodesOf:
       traffic: trafficView(job.totals.traffic),
       uncounted_vfs: job.totals.uncounted,
       peak_bytes: job.totals.peakBytes,
+      reports: job.totals.reports,
+      retransmitted_frames: job.totals.retransmitted,
+      fallbacks: job.totals.fallbacks,
     },
     leases: leases.map((lease) => leaseView(lease, job.id, nodesOf)),
   };

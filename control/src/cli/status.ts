@@ -95,7 +95,8 @@ export function jobText(job: JobView): string {
   const total = totals.leases === 0 ? [] : [
     `in all ${totals.leases} leases, ${formatDuration(Math.round(totals.vf_seconds))} of VFs, out ${formatSize(totals.traffic.tx_bytes)}, ` +
       `in ${formatSize(totals.traffic.rx_bytes)}${totals.uncounted_vfs > 0 ? `, ${totals.uncounted_vfs} VFs not counted` : ''}` +
-      `${totals.peak_bytes > 0 ? `, at most ${formatSize(totals.peak_bytes)} registered with a VF` : ''}`,
+      `${totals.peak_bytes > 0 ? `, at most ${formatSize(totals.peak_bytes)} registered with a VF` : ''}` +
+      `${totals.reports > 0 ? `, ${totals.retransmitted_frames} frames sent again, ${totals.fallbacks} processes reached otherwise` : ''}`,
   ];
   return [head, ...(wishes.length > 0 ? [wishes.join(', ')] : []), ...jobLines(job), ...total].join('\n');
 }

@@ -40,7 +40,7 @@ export async function endTogether(endings: readonly Ending[], held: ReadonlyMap<
     lease.job.held -= lease.vfs.length;
   }
   const now = clock();
-  write(({ lease, how }) => ledger.endLease(lease.key, how, now, lease.vfs));
+  write(({ lease, how }) => ledger.endLease(lease.key, how, now, lease.vfs, lease.report));
   for (const { lease, how } of endings) {
     log.info('lease ended', {
       lease: lease.id, how, uid: lease.uid, pid: lease.pid, job: lease.job.id, rank: lease.rank,

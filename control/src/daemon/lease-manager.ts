@@ -18,7 +18,7 @@ import { checkVfQuota, leasable, queued, reserved } from './claims.js';
 import { grant, handOver, type GrantContext, type Granted } from './grant.js';
 import type { JobRegistry } from './job-registry.js';
 import { endTogether, writeEnd, type Ending } from './lease-ends.js';
-import { leaseId, type Lease, type LeaseEnd, type LeaseRequest, type LeasedVf } from './lease.js';
+import { leaseId, type Lease, type LeaseEnd, type LeaseReport, type LeaseRequest, type LeasedVf } from './lease.js';
 import type { Prlimit } from './memlock.js';
 import type { Numa } from './numa.js';
 import { pickTogether, type Wish } from './pick-together.js';
@@ -150,13 +150,14 @@ export class LeaseManager {
   }
 
   /** Gives a lease back. Only the process that took it can. */
-  release(pid: number, id: string, how: LeaseEnd = 'released'): Promise<void> {
+  release(pid: number, id: string, how: LeaseEnd = 'released', report?: LeaseReport): Promise<void> {
     return this.#endSoon(how, () => {
       const lease = this.#held(id);
       // As long as its pidfd has not ended, the pid is that process's alone.
       if (lease.pid !== pid || (how === 'released' && lease.process.ended())) {
         throw new VfringError('VFRING_ERR_NOT_OWNER', { lease: id });
       }
+      lease.report = report;
       return lease;
     });
   }

@@ -16,10 +16,13 @@ const leaseRequest = z.strictObject({
   ranks: place,
 });
 
+const count = z.int().min(0);
+
 const releaseRequest = z.strictObject({
   v: z.literal(1),
   op: z.literal('release'),
   lease: z.string().min(1).max(64),
+  report: z.strictObject({ retransmitted: count, fallbacks: count }).optional(),
 });
 
 const request = z.discriminatedUnion('op', [leaseRequest, releaseRequest]);

@@ -48,7 +48,7 @@ async function answer(line: string, peer: LinePeer, options: LeaseServerOptions)
   const { manager, processes } = options;
   const message = parseRequest(line);
   if (message.op === 'release') {
-    await manager.release(peer.pid, message.lease);
+    await manager.release(peer.pid, message.lease, 'released', message.report);
     return { line: releaseReply() };
   }
   const { count, job, rank, ranks } = message;

@@ -16,6 +16,14 @@ export type LeaseEnd =
   | 'machine restarted'
   | 'ended by the administrator';
 
+/** What only a process knows: nobody can check it. */
+export interface LeaseReport {
+  /** Frames that it sent again. */
+  readonly retransmitted: number;
+  /** Processes that it reached by another transport, or not at all. */
+  readonly fallbacks: number;
+}
+
 export interface LeasedVf {
   readonly vf: Vf;
   /** Which lease of the VF this is, counted from 1: a clean-up for another one must not touch it. */
@@ -43,6 +51,8 @@ export interface Lease {
   readonly dmaLimitBytes: number;
   /** Bytes, -1 unlimited, null: left as it was. */
   readonly memlockBytes: number | null;
+  /** What the process says of how it used its VFs, once it has given them back. */
+  report?: LeaseReport | undefined;
   /** What to put back when the process gives its last lease back. */
   memlockBefore: Rlimit | undefined;
 }

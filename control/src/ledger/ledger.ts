@@ -9,6 +9,7 @@ import { open } from 'node:fs/promises';
 import type Database from 'better-sqlite3';
 import { systemClock, type Clock, type Instant } from '../clock.js';
 import type { Rlimit } from '../libc.js';
+import type { LeaseReport } from '../daemon/lease.js';
 import { NO_TRAFFIC, type Vf, type VfCounters } from '../providers/provider.js';
 import { IN_MEMORY, openDatabase, ledgerError, type Db } from './database.js';
 import { isVfringError } from '../errors.js';
@@ -266,7 +267,7 @@ export class Ledger {
   }
 
   /** Its VFs are back. What they carried goes to the job's totals. */
-  endLease(id: number, how: string, at: Instant, readings: readonly VfReading[]): void {
+  endLease(id: number, how: string, at: Instant, readings: readonly VfReading[], report?: LeaseReport): void {
     this.#work(() => {
       const { changes } = this.#run(`UPDATE leases SET state = 'ended', how = ?, ended_at = ? WHERE id = ? AND state <> 'ended'`, [how, at.wall, id]);
       if (changes === 0) {
@@ -278,11 +279,13 @@ export class Ledger {
       this.#run(
         `UPDATE jobs SET leases = leases + 1, vf_ms = vf_ms + ? * max(0, ? - (SELECT granted_boot FROM leases WHERE id = ?)),
            tx_frames = tx_frames + ?, tx_bytes = tx_bytes + ?, rx_frames = rx_frames + ?, rx_bytes = rx_bytes + ?,
-           uncounted = uncounted + ?, peak_bytes = max(peak_bytes, ?)
+           uncounted = uncounted + ?, peak_bytes = max(peak_bytes, ?),
+           reports = reports + ?, retransmitted = retransmitted + ?, fallbacks = fallbacks + ?
          WHERE key = (SELECT job FROM leases WHERE id = ?)`,
         [
           readings.length, at.boot, id, sum('txFrames'), sum('txBytes'), sum('rxFrames'), sum('rxBytes'),
-          readings.length - known.length, Math.max(0, ...readings.map(({ peakBytes }) => peakBytes ?? 0)), id,
+          readings.length - known.length, Math.max(0, ...readings.map(({ peakBytes }) => peakBytes ?? 0)),
+          report === undefined ? 0 : 1, report?.retransmitted ?? 0, report?.fallbacks ?? 0, id,
         ],
       );
       this.#settleVfs(id);

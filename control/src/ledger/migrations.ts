@@ -167,4 +167,10 @@ export const MIGRATIONS: readonly string[] = [
   `
   ALTER TABLE jobs ADD COLUMN vf_names TEXT;
   `,
+  // 6: what processes say of how they used their VFs, when they give them back.
+  `
+  ALTER TABLE jobs ADD COLUMN reports INTEGER NOT NULL DEFAULT 0;       -- leases that came with a report
+  ALTER TABLE jobs ADD COLUMN retransmitted INTEGER NOT NULL DEFAULT 0; -- frames
+  ALTER TABLE jobs ADD COLUMN fallbacks INTEGER NOT NULL DEFAULT 0;
+  `,
 ];

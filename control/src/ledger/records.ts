@@ -49,6 +49,10 @@ export interface JobTotals {
   readonly uncounted: number;
   /** Most that one of its VFs had registered. */
   readonly peakBytes: number;
+  /** Of its leases, those whose process said how it used them; what these said together. */
+  readonly reports: number;
+  readonly retransmitted: number;
+  readonly fallbacks: number;
 }
 
 export interface JobRecord extends NewJob {

@@ -45,6 +45,9 @@ export function toJob(row: Row): JobRecord {
       traffic: toCounters(row) ?? NO_TRAFFIC,
       uncounted: number(row['uncounted']),
       peakBytes: number(row['peak_bytes']),
+      reports: number(row['reports']),
+      retransmitted: number(row['retransmitted']),
+      fallbacks: number(row['fallbacks']),
     },
   };
 }

@@ -88,6 +88,8 @@ export function networkRecord({ totals, assigned_vfs: vfs }: JobView): string {
   return [
     `vfs=${vfs?.length ?? 0}`, `processes=${totals.leases}`, `tx_bytes=${traffic.tx_bytes}`, `rx_bytes=${traffic.rx_bytes}`,
     `tx_frames=${traffic.tx_frames}`, `rx_frames=${traffic.rx_frames}`, `peak_pinned_bytes=${totals.peak_bytes}`,
+    // What processes say at their end: one that was killed says nothing.
+    `retransmitted_frames=${totals.retransmitted_frames}`, `fallbacks=${totals.fallbacks}`, ...(totals.reports < totals.leases ? [`unreported_processes=${totals.leases - totals.reports}`] : []),
     ...(totals.uncounted_vfs > 0 ? [`uncounted_vfs=${totals.uncounted_vfs}`] : []),
   ].join(' ');
 }

@@ -123,9 +123,9 @@ test('PFs, leases and jobs as tables', () => {
   expect(leasesText([lease(0, 'a0', 'ens1')])).toContain('held');
   const text = jobText(job([], {
     vfs: 2, memory_bytes: 64 * MIB, time_limit_s: 3600, how: 'time limit', state: 'ended',
-    totals: { leases: 2, vf_seconds: 90, traffic: { ...traffic, tx_bytes: MIB }, uncounted_vfs: 1, peak_bytes: 5 * MIB },
+    totals: { leases: 2, vf_seconds: 90, traffic: { ...traffic, tx_bytes: MIB }, uncounted_vfs: 1, peak_bytes: 5 * MIB, reports: 2, retransmitted_frames: 7, fallbacks: 1 },
   }));
   expect(text).toContain('ended (time limit)');
   expect(text).toContain('2 VFs reserved, 64 MiB to register, ends after 1 h');
-  expect(text).toContain('in all 2 leases, 1.5 min of VFs, out 1 MiB, in 0 B, 1 VFs not counted, at most 5 MiB registered with a VF');
+  expect(text).toContain('in all 2 leases, 1.5 min of VFs, out 1 MiB, in 0 B, 1 VFs not counted, at most 5 MiB registered with a VF, 7 frames sent again, 1 processes reached otherwise');
 });

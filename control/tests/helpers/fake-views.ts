@@ -18,5 +18,5 @@ export const fakeLease = (rank: number, name: string, pf: string, more: Partial<
 export const noTraffic = { tx_frames: 0, tx_bytes: 0, rx_frames: 0, rx_bytes: 0 };
 export const fakeJob = (leases: LeaseView[], more: Partial<JobView> = {}): JobView => ({
   id: 'j', uid: 1, state: 'open', how: null, ranks: 4, spread: null, vfs: null, memory_bytes: null, time_limit_s: null, assigned_vfs: null, hosts: null, created_at: '', opened_at: '',
-  wait_until: null, ended_at: null, totals: { leases: 0, vf_seconds: 0, traffic: noTraffic, uncounted_vfs: 0, peak_bytes: 0 }, leases, ...more,
+  wait_until: null, ended_at: null, totals: { leases: 0, vf_seconds: 0, traffic: noTraffic, uncounted_vfs: 0, peak_bytes: 0, reports: 0, retransmitted_frames: 0, fallbacks: 0 }, leases, ...more,
 });

@@ -75,7 +75,7 @@ describe('a ledger', () => {
     expect(ledger.openLeases()).toEqual([]);
     expect(ledger.leasesOf(key)[0]?.vfs.map(({ traffic }) => traffic?.txBytes)).toEqual([100, undefined]);
     expect(ledger.job(key)?.totals).toEqual({
-      leases: 1, vfMs: 4000, traffic: { txFrames: 1, rxFrames: 2, txBytes: 100, rxBytes: 4 }, uncounted: 1, peakBytes: 512,
+      leases: 1, vfMs: 4000, traffic: { txFrames: 1, rxFrames: 2, txBytes: 100, rxBytes: 4 }, uncounted: 1, peakBytes: 512, reports: 0, retransmitted: 0, fallbacks: 0,
     });
     ledger.close();
   });

@@ -175,7 +175,7 @@ describe('the prolog', () => {
 });
 
 describe('the epilog', () => {
-  const job = { id: 'slurm-7', assigned_vfs: ['a', 'b'], totals: { leases: 2, vf_seconds: 1, traffic: { tx_frames: 1, tx_bytes: 2, rx_frames: 3, rx_bytes: 4 }, uncounted_vfs: 0, peak_bytes: 5 } } as unknown as JobView;
+  const job = { id: 'slurm-7', assigned_vfs: ['a', 'b'], totals: { leases: 2, vf_seconds: 1, traffic: { tx_frames: 1, tx_bytes: 2, rx_frames: 3, rx_bytes: 4 }, uncounted_vfs: 0, peak_bytes: 5, reports: 1, retransmitted_frames: 6, fallbacks: 0 } } as unknown as JobView;
   const vf = (name: string, more: Partial<VfView> = {}): VfView => ({ name, device: `/dev/${name}`, state: 'free', reason: null, lease: null, ...more }) as VfView;
   const run = async (vfs: VfView[], amiss: (vf: VfView) => string | undefined = () => undefined, options: Parameters<typeof fakeSlurm>[0] = {}) => {
     const slurmd = fakeSlurm(options);
@@ -187,7 +187,7 @@ describe('the epilog', () => {
   test('finds the VFs free and clean, and writes down what they carried', async () => {
     const { status, accounts, told } = await run([vf('a'), vf('b')]);
     expect(status).toBe(0);
-    expect(accounts.get('7')).toBe('vfring host1: vfs=2 processes=2 tx_bytes=2 rx_bytes=4 tx_frames=1 rx_frames=3 peak_pinned_bytes=5');
+    expect(accounts.get('7')).toBe('vfring host1: vfs=2 processes=2 tx_bytes=2 rx_bytes=4 tx_frames=1 rx_frames=3 peak_pinned_bytes=5 retransmitted_frames=6 fallbacks=0 unreported_processes=1');
     expect(told.some((line) => line.includes('DRAIN'))).toBe(false);
   });
 
