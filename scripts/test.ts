@@ -180,6 +180,12 @@ const parts: Readonly<Record<string, Part>> = {
   'no-iommu': { title: 'a machine without IOMMU', native: false, run: () => labE2e({ iommu: false }, ['no-iommu'], [recordings('no-iommu')]) },
   'no-intremap': { title: 'a machine without interrupt remapping', native: false, run: () => labE2e({ intremap: false }, ['no-intremap']) },
   systemd: { title: 'the unit and the udev rule, in the emulated machine under systemd', native: false, onlyWhenNamed: true, run: () => labE2e({ append: 'lab.init=systemd' }, ['systemd']) },
+  slurm: {
+    title: 'docs/slurm.md followed, and jobs of Slurm on two hosts made of namespaces, over soft VFs', native: false, onlyWhenNamed: true, run: () => nodeTests('slurm/main.ts', 'soft'),
+  },
+  'slurm-lab': {
+    title: 'docs/slurm.md followed, and jobs of Slurm on two emulated hosts', native: false, onlyWhenNamed: true, run: () => nodeTests('slurm/main.ts', 'lab'),
+  },
 };
 
 await runMain(async () => {

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** Two emulated hosts: real VFs behind an IOMMU, device nodes, cgroups. */
+import { withSite } from '../../lab/src/site.js';
+import type { ClusterKind, Node } from './cluster.js';
+
+export const labKind: ClusterKind = {
+  vfs: 4,
+  provider: 'provider:\n  sriov:\n    pf:\n      - name: eth0\n        vfs: 2\n        mtu: 9000\n      - name: eth1\n        vfs: 2\n        mtu: 9000\n',
+  cgroups: true,
+  cpus: 2,
+  prepare: 'modprobe igb',
+};
+
+export async function withLabHosts(work: (nodes: readonly Node[]) => Promise<void>): Promise<void> {
+  await withSite({ hosts: 2, timeoutS: 1500, machine: { memoryMiB: 2048 } }, async (site) => {
+    await work(site.hosts.map((host) => ({
+      name: host.name,
+      exec: async (argv, user = 'root') => {
+        // The lab knows the users root and mpi.
+        const become = user === 'other' ? ['setpriv', '--reuid=other', '--regid=other', '--init-groups', '--inh-caps=-all', 'env', 'HOME=/home/other', 'USER=other'] : [];
+        return await host.exec({ argv: [...become, ...argv], user: user === 'other' ? 'root' : user });
+      },
+      switchOff: () => host.switchOff(),
+    })));
+  });
+}

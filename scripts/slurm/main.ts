@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** `node --test-reporter=tap main.ts soft|lab`: docs/slurm.md is followed on two hosts, and jobs are run there. */
+import { after, before, test } from 'node:test';
+import { Cluster, type ClusterKind, type Node } from './cluster.js';
+import { deviceTests } from './devices.test.js';
+import { faultTests } from './faults.test.js';
+import { jobTests } from './jobs.test.js';
+
+const lab = process.argv[2] === 'lab';
+const { kind, withHosts } = await (async (): Promise<{ kind: ClusterKind; withHosts: (work: (nodes: readonly Node[]) => Promise<void>) => Promise<void> }> => {
+  if (lab) {
+    const { labKind, withLabHosts } = await import('./lab-hosts.js');
+    return { kind: labKind, withHosts: withLabHosts };
+  }
+  const { softKind, withSoftHosts } = await import('./soft-hosts.js');
+  return { kind: softKind, withHosts: withSoftHosts };
+})();
+
+const nodes: Node[] = [];
+const cluster = new Cluster(nodes, kind);
+let finish: () => void = () => undefined;
+let gone: Promise<void> = Promise.resolve();
+
+before(async () => {
+  await new Promise<void>((resolve, reject) => {
+    gone = withHosts(async (hosts) => {
+      nodes.push(...hosts);
+      resolve();
+      await new Promise<void>((end) => (finish = end));
+    });
+    gone.catch(reject);
+  });
+});
+after(async () => {
+  finish();
+  await gone;
+});
+
+test('Slurm runs before vfring comes to it', async () => await cluster.setUp());
+test('docs/slurm.md, line by line', async () => await cluster.followPage());
+if (lab) {
+  deviceTests(cluster);
+}
+jobTests(cluster);
+faultTests(cluster);
