@@ -163,6 +163,9 @@ const parts: Readonly<Record<string, Part>> = {
     title: 'programs between two emulated hosts, on good wires and bad ones', native: false, onlyWhenNamed: true,
     run: () => nodeTests('lab-tests/hosts-programs.test.ts'),
   },
+  'lab-hosts-control': {
+    title: 'vfring over two emulated hosts: run, audit, preflight, explain', native: false, onlyWhenNamed: true, run: () => nodeTests('lab-tests/hosts-control.test.ts'),
+  },
   kmod: { title: 'kernel module in the emulated machine', native: false, run: kmod },
   'kmod-6.1': { title: "kernel module on Debian 12's kernel", native: false, onlyWhenNamed: true, run: () => kmodOn('bookworm') },
   'kmod-sid': { title: "kernel module on Debian unstable's kernel", native: false, onlyWhenNamed: true, run: () => kmodOn('sid') },

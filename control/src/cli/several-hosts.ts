@@ -7,6 +7,7 @@ import { dealRanks, type HostEntry } from '../hosts/host-list.js';
 import { reachOf } from '../hosts/reach.js';
 import type { Answer } from '../hosts/remote.js';
 import { isThisHost } from '../hosts/this-host.js';
+import { jobName } from '../slurm/prolog.js';
 import { ReportedError } from './api-client.js';
 import { audit, auditText, differencesText, known } from './audit.js';
 import { differences, type Difference } from './differences.js';
@@ -77,8 +78,9 @@ export function hostsPreflightText({ good, ranks, hosts, differences: found }: H
   return [...lines, ...differencesText(found), `${ranks} ranks ${good ? 'fit' : 'do not fit'} on ${hosts.length} hosts`].join('\n');
 }
 
-export async function showExplanation(id: string, options: HostOptions): Promise<void> {
+export async function showExplanation(asked: string, options: HostOptions): Promise<void> {
   const context = contextOf(options);
+  const id = await knownAs(asked, context);
   const hosts = isNamed(options) ? await namedBy(options) : await hostsOfJob(id, context);
   const elsewhere = hosts !== undefined && !(await Promise.all(hosts.map(({ name }) => isThisHost(name)))).every((here) => here);
   if (!elsewhere) {
@@ -118,6 +120,14 @@ function contextOf(options: HostOptions): HostsContext {
 function facts(hosts: readonly HostEntry[], { mpirun }: HostOptions, context: HostsContext): Promise<Answer<NodeFacts>[]> {
   const args = (): string[] => ['facts', '--mpirun', mpirun];
   return overHosts(hosts.map(({ name }) => name), { args, schema: factsSchema, here: () => nodeFacts(context, mpirun) }, context);
+}
+
+/** Slurm's number of a job, unless it is a name that vfringd here knows. */
+async function knownAs(id: string, { api }: NodeContext): Promise<string> {
+  if (!/^\d+$/.test(id)) {
+    return id;
+  }
+  return api.job(id).then(() => id, () => jobName(id));
 }
 
 /** What vfringd here has written down, or what Slurm says. Undefined: it is of this host alone, as far as is known. */
