@@ -6,7 +6,7 @@ const JSON_OPTION = ['--json', 'as JSON'] as const;
 const HOSTS_OPTION = ['--hosts <list>', 'hosts, for example host1,host2: asked over ssh (within a job of Slurm by srun), nothing listens for it'] as const;
 const HOSTFILE_OPTION = ['--hostfile <file>', 'hosts, one a line, as for mpirun'] as const;
 const MPIRUN_OPTION = ['--mpirun <path>', 'the mpirun to look at', 'mpirun'] as const;
-const TIMEOUT_OPTION = ['--timeout <seconds>', 'wait so long for a host', '60'] as const;
+const TIMEOUT_OPTION = ['--timeout <seconds>', 'wait so long for a host', '120'] as const;
 
 export interface HostOptions {
   readonly hosts?: string;

@@ -45,7 +45,7 @@ const reply = z.union([
 
 export const CONNECT_S = 10;
 /** Emulated and busy machines need seconds to start a program. */
-const ANSWER_MS = 60_000;
+const ANSWER_MS = 120_000;
 /** Connections at a time: sshd's own limit for those who have not logged in yet (MaxStartups) is of each host's, not of all. */
 const AT_A_TIME = 32;
 const MAX_REPLY_BYTES = 16 << 20;
