@@ -43,7 +43,8 @@ int softvf_admin_destroy(const char *path);
 struct softvf_admin_state {
     uint32_t mtu_bytes;
     uint8_t mac[6];
-    bool open; /* somebody drives it */
+    char segment[24]; /* name of its switch */
+    bool open;        /* somebody drives it */
     /* Totals as the VF's registers show them: they wrap at 2^32. */
     uint32_t rx_frames, rx_bytes, tx_frames, tx_bytes;
 };

@@ -53,6 +53,8 @@ int softvf_admin_look(const char *path, struct softvf_admin_state *out)
     }
     out->mtu_bytes = hdr.mtu_bytes;
     memcpy(out->mac, hdr.mac, sizeof(out->mac));
+    _Static_assert(sizeof(out->segment) == SOFTVF_SEGMENT_BYTES, "a name of a switch has room");
+    memcpy(out->segment, hdr.segment, sizeof(out->segment));
     out->open = rc == 1;
     out->rx_frames = SOFTVF_GET(&rx.frames);
     out->rx_bytes = SOFTVF_GET(&rx.octets);

@@ -79,6 +79,7 @@ Napi::Value SoftVfShow(const Napi::CallbackInfo &info)
     Napi::Object out = Napi::Object::New(env);
     out.Set("mac", Napi::String::New(env, mac));
     out.Set("mtu", Napi::Number::New(env, state.mtu_bytes));
+    out.Set("segment", Napi::String::New(env, state.segment));
     out.Set("open", Napi::Boolean::New(env, state.open));
     out.Set("counters", counters);
     return out;

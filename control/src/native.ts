@@ -20,7 +20,7 @@ export interface SoftVfState {
   /** Layer-2 payload in bytes. */
   readonly mtu: number;
   /** Identity of its switch, which all soft VFs of the folder have. */
-  readonly segment?: string;
+  readonly segment: string;
   /** Somebody drives it. */
   readonly open: boolean;
   /** Totals as the VF's registers show them: they wrap at 2^32. */

@@ -222,7 +222,7 @@ describe('administration', () => {
 
 test('a segment that the configuration names anew is that of the next lease; a running process keeps what it was told', async () => {
   const dir = tempDir();
-  const harness = softHarness(dir, 1);
+  const harness = softHarness(dir, 2);
   const node = await startNode({ dir, provider: harness.provider() });
   const api = apiClient(node.runDir);
   const { child } = await leaseHolder(node.lease, leaseRequest());

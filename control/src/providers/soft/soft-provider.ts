@@ -27,6 +27,7 @@ export class SoftProvider implements Provider {
   readonly #config: SoftConfig;
   readonly #tool: SoftVfTool;
   readonly #ops: NodeOps;
+  #segment = '';
 
   constructor(config: SoftConfig, tool: SoftVfTool, ops: NodeOps) {
     this.#config = config;
@@ -66,7 +67,7 @@ export class SoftProvider implements Provider {
     for (const name of await this.#surplus(leased)) {
       this.#tool.destroy(join(this.#config.dir, name));
     }
-    const segment = this.#switchOf(wanted);
+    const segment = this.#switchOf(wanted.filter(({ name }) => !leased.has(name)));
     return wanted.map((vf) => ({ ...vf, segment }));
   }
 
@@ -178,19 +179,17 @@ export class SoftProvider implements Provider {
     }));
   }
 
-  /** Identity of the folder's switch, by the first soft VF that has it: one under lease may be its user's to spoil. */
-  #switchOf(vfs: readonly Vf[]): string {
-    for (const { device } of vfs) {
+  /** Name of the folder's switch, by a soft VF that is the daemon's own: what is leased is its user's to write into. */
+  #switchOf(own: readonly Vf[]): string {
+    for (const { device } of own) {
       try {
-        const { segment = '' } = this.#tool.show(device);
-        if (segment !== '') {
-          return segment;
-        }
+        this.#segment = this.#tool.show(device).segment;
+        break;
       } catch {
         // Its state is told when it is looked at.
       }
     }
-    return '';
+    return this.#segment;
   }
 }
 

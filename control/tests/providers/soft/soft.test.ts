@@ -36,11 +36,23 @@ describe('soft VFs', () => {
     expect(fake.file(join(dir, 'soft', 'vf0'))).toMatchObject({ mtu: 1500, made: 2 });
   });
 
-  test('are on the segment that their switch is, by the first of them that can be read', async () => {
+  test('are on the segment that their switch is, whatever the user of one has written into it', async () => {
     const { fake, provider } = softHarness(tempDir(), 2);
-    expect((await provider().provision(NONE)).map(({ segment, vlan }) => [segment, vlan])).toEqual([['switch-1', 0], ['switch-1', 0]]);
-    fake.segment = '';
-    expect((await provider().provision(NONE)).map(({ segment }) => segment)).toEqual(['', '']);
+    const p = provider();
+    const segments = async (...leased: string[]): Promise<[string, number][]> => (await p.provision({ leased: new Set(leased) })).map(({ segment, vlan }) => [segment, vlan]);
+    expect(await segments()).toEqual([['switch-1', 0], ['switch-1', 0]]);
+    fake.segment = 'forged';
+    expect(await segments('vf0', 'vf1')).toEqual([['switch-1', 0], ['switch-1', 0]]);
+    expect(await segments('vf0')).toEqual([['forged', 0], ['forged', 0]]);
+    // A new daemon that finds all of them under lease knows of none yet.
+    expect((await provider().provision({ leased: new Set(['vf0', 'vf1']) })).map(({ segment }) => segment)).toEqual(['', '']);
+  });
+
+  test('have the name of the switch that their folder has, and two folders two', async () => {
+    const [one, two] = await Promise.all(['a', 'b'].map((name) => new SoftProvider({ dir: join(tempDir(), name), vfs: 2, mtu: 9000 }, softVfTool(native()), nodeOps).provision(NONE)));
+    expect(one?.[0]?.segment).toMatch(/^soft-[0-9a-f]{16}$/);
+    expect(one?.[1]?.segment).toBe(one?.[0]?.segment);
+    expect(two?.[0]?.segment).not.toBe(one?.[0]?.segment);
   });
 
   test('taken back by force, a VF is a new file', async () => {
