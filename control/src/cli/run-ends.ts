@@ -6,8 +6,10 @@
 import type { LeaseView } from '../api/views.js';
 import type { HostReport } from './run-job.js';
 
-/** Ends that are written down within this time are told together: a reset of the VF comes between. */
+/** Ends of a host that are written down within this time are told together: a reset of the VF comes between. */
 const TOGETHER_MS = 150;
+/** The same of two hosts, whose clocks may differ. */
+const TOGETHER_ON_HOSTS_MS = 1000;
 const MOST_NAMED = 4;
 
 const CAUSES: Readonly<Record<string, string>> = {
@@ -31,22 +33,22 @@ function badEnds(reports: readonly HostReport[]): End[] {
     .sort((a, b) => a.at - b.at);
 }
 
-/**
- * Which process, on which host and VF, ended first; undefined when all have given their VFs back, or when a host does not answer: it
- * may be the one.
- */
+/** Which process, on which host and VF, ended first, as far as is known; undefined when all have given their VFs back. */
 export function firstEnd(reports: readonly HostReport[]): string | undefined {
   const ends = badEnds(reports);
   const first = ends[0];
-  if (first === undefined || reports.some(({ error }) => error !== undefined)) {
+  if (first === undefined) {
     return undefined;
   }
-  const together = ends.filter(({ at, lease }) => at - first.at <= TOGETHER_MS && lease.how === first.lease.how);
+  const together = ends.filter(({ at, host, lease }) =>
+    at - first.at <= (host === first.host ? TOGETHER_MS : TOGETHER_ON_HOSTS_MS) && lease.how === first.lease.how);
   const named = together.slice(0, MOST_NAMED).map(({ host, lease }) => {
     const vfs = lease.vfs.map(({ name, pf }) => `VF ${name} of PF ${pf}`).join(', ');
     return `rank ${lease.rank}${host === undefined ? '' : ` on ${host}`} (${vfs})`;
   });
   const more = together.length > named.length ? ` and ${together.length - named.length} more` : '';
   const others = ends.length > together.length ? ', before the others' : '';
-  return `${named.join(', ')}${more} ${CAUSES[first.lease.how as string]}${others}`;
+  const silent = reports.flatMap(({ host, error }) => (host !== undefined && error !== undefined ? [host] : []));
+  const unknown = silent.length > 0 ? `; of the ranks on ${silent.join(', ')} nothing is known` : '';
+  return `${named.join(', ')}${more} ${CAUSES[first.lease.how as string]}${others}${unknown}`;
 }

@@ -146,6 +146,22 @@ describe('vfring run over two hosts', () => {
     expect(said.at(-1)).toMatch(/^what the VFs of job run-\S+ on b carried is not known: host b does not answer: .*No route to host/);
   });
 
+  test('names host and VF of the rank that ended first without giving its VF back', async () => {
+    // Longer apart than what two hosts' clocks may differ by.
+    const hosts = await two((node) => `${rankOn(node('b'), 1, 2, 'die')}; sleep 1.5; ${rankOn(node('a'), 0, 2, 'die')}; exit 137`);
+    const { said, work } = await runOn(hosts, '-n 2 --host a:1,b:1 -- prog');
+    expect(await work).toBe(137);
+    expect(said.at(-1)).toMatch(/^rank 1 on b \(VF vf\d of PF soft\) ended without MPI_Finalize, before the others$/);
+  });
+
+  test('is no success when a host died and mpirun says 0', async () => {
+    const hosts = await two((node) => `${rankOn(node('a'), 0, 2, 'die')}; touch DIR/dead`.replace('DIR', node('a').dir));
+    hosts.set('b', 'x', `x'; [ ! -e ${hosts.node('a').dir}/dead ] || { echo "ssh: connect to host b port 22: No route to host" >&2; exit 255; }; x='`);
+    const { said, work } = await runOn(hosts, '-n 2 --host a:1,b:1 -- prog');
+    expect(await work).toBe(71);
+    expect(said.at(-2)).toMatch(/^VFRING_ERR_RANKS_LOST: .*rank 0 on a \(VF vf\d of PF soft\) ended without MPI_Finalize; of the ranks on b nothing is known$/);
+  });
+
   describe('within a job of Slurm whose prolog has made its job', () => {
     const within = async (on: readonly string[], args: string) => {
       const hosts = await two(four);
