@@ -194,7 +194,8 @@ export class Cluster {
   }
 
   async output(id: string, user = USER): Promise<string> {
-    return await this.sh(1, `cat ~${user}/out-${id} 2>/dev/null || ssh host2 cat ~${user}/out-${id}`);
+    const texts = await Promise.all(([1, 2] as const).map((n) => this.trySh(n, `cat ~${user}/out-${id}`).catch(() => undefined)));
+    return texts.map((text) => text?.stdout ?? '').join('').trim();
   }
 
   /** Every VF free, with root, closed, and no job of Slurm's open at vfringd. */

@@ -8,7 +8,7 @@ export const MCA = 'export OMPI_MCA_pml=ob1 OMPI_MCA_btl=self,vfring OMPI_MCA_mp
 export const RING = '/usr/libexec/vfring/ring';
 export const PINGPONG = '/usr/libexec/vfring/pingpong --min 0 --max 4096 --iters 5 --samples 1';
 /** Goes on for more than any limit. */
-const LONG = '/usr/libexec/vfring/pingpong --min 0 --max 4096 --iters 1000000 --samples 100';
+export const LONG = '/usr/libexec/vfring/pingpong --min 0 --max 4096 --iters 1000000 --samples 100';
 /** Holds its VFs until the file is there. */
 export const until = (file: string): string => `while [ ! -e ${file} ]; do sleep 0.2; done`;
 

@@ -60,7 +60,7 @@ export async function rehearse(config: Config): Promise<number> {
     const log = createLog('json', () => {});
     const limits = { soft: 'unlimited', hard: 'unlimited' } as const;
     const manager = new LeaseManager({
-      settings: { config: { ...config, quotas: { ...config.quotas, vfs_per_user: undefined } }, provider: PROVIDER },
+      settings: { config: { ...config, managed_by: undefined, quotas: { ...config.quotas, vfs_per_user: undefined } }, provider: PROVIDER },
       jobs: new JobRegistry(ledger),
       ledger,
       prlimit: () => limits,
