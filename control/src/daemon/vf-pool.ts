@@ -110,6 +110,10 @@ export class VfPool {
    * `picked` included), and among equals the one at the rank's place in the
    * round, so that rank i starts at PF i whichever rank asks first.
    *
+   * A job stays on one network as long as VFs of that are free: those of another
+   * segment or VLAN do not reach its others. It is the first network of the
+   * configuration that has a free VF, which is the same on nodes that are alike.
+   *
    * @param candidates in the order of the pool, which is that of the configuration
    * @param distance of a VF from the process; only the nearest are looked at
    */
@@ -120,7 +124,20 @@ export class VfPool {
     job: { readonly key: number; readonly rank: number },
     distance?: (vf: Vf) => number,
   ): PoolEntry | undefined {
-    const pfs = this.#pfs;
+    const anchor = this.#entries.find((entry) => entry.lease?.job.key === job.key) ?? picked[0] ?? candidates[0];
+    const together = anchor === undefined ? candidates : candidates.filter(({ vf }) => onOneNetwork(vf, anchor.vf));
+    return this.#among(together.length > 0 ? together : candidates, picked, spread, job, distance);
+  }
+
+  #among(
+    candidates: readonly PoolEntry[],
+    picked: readonly PoolEntry[],
+    spread: Spread,
+    job: { readonly key: number; readonly rank: number },
+    distance?: (vf: Vf) => number,
+  ): PoolEntry | undefined {
+    const [first] = candidates;
+    const pfs = this.#pfs.filter((pf) => this.#entries.some(({ vf }) => vf.pf === pf && first !== undefined && onOneNetwork(vf, first.vf)));
     if (spread === 'pack' || pfs.length < 2) {
       return distance === undefined ? candidates[0] : nearest(candidates, distance, () => 0);
     }
@@ -134,6 +151,8 @@ export class VfPool {
     return nearest(candidates, distance ?? (() => 0), ({ pf }) => (load.get(pf) ?? 0) * pfs.length + (place.get(pf) ?? 0));
   }
 }
+
+const onOneNetwork = (a: Vf, b: Vf): boolean => a.segment === b.segment && a.vlan === b.vlan;
 
 /** The first of those with the least distance that has the least rank among them. */
 function nearest(entries: readonly PoolEntry[], distance: (vf: Vf) => number, rank: (vf: Vf) => number): PoolEntry | undefined {
