@@ -63,6 +63,7 @@ JobAcctGatherType=jobacct_gather/${kind.cgroups ? 'cgroup' : 'linux'}
 ${kind.cgroups ? '' : 'ProctrackType=proctrack/linuxproc\nTaskPlugin=task/none\n'}DefMemPerCPU=100
 KillWait=5
 SlurmdTimeout=30
+SlurmdParameters=config_overrides
 ReturnToService=2
 `;
 
@@ -104,7 +105,7 @@ export class Cluster {
       await this.write(n, '/usr/local/sbin/systemctl', SYSTEMCTL);
       await this.write(n, '/etc/vfring/vfringd.yaml', `version: 1\n${kind.provider}`);
       await this.write(n, '/etc/slurm/slurm.conf', slurmConf(kind));
-      await this.write(n, '/etc/slurm/cgroup.conf', kind.cgroups ? 'CgroupPlugin=cgroup/v2\nIgnoreSystemd=yes\n' : 'CgroupPlugin=disabled\n');
+      await this.write(n, '/etc/slurm/cgroup.conf', kind.cgroups ? 'CgroupPlugin=cgroup/v2\nIgnoreSystemd=yes\nEnableControllers=yes\n' : 'CgroupPlugin=disabled\n');
       await this.sh(n, [
         'chmod 755 /usr/local/sbin/systemctl',
         'install -d -o slurm -g slurm /var/log/slurm /run/slurm /var/lib/slurm/slurmctld',
