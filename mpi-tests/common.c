@@ -64,7 +64,7 @@ bool mt_start(int argc, char **argv, const struct mt_program *program)
     setvbuf(stdout, NULL, _IOLBF, 0);
 
     mt_exit_status = mt_parse(argc, argv, program, mt.rank == 0, &mt.options);
-    if (mt_exit_status == 0 && mt.ranks < 2) {
+    if (mt_exit_status == 0 && mt.ranks < 2 && !program->alone) {
         fprintf(stderr, "%s: two ranks or more are needed: mpirun -np 2 %s\n", program->name,
                 program->name);
         mt_exit_status = EX_USAGE;

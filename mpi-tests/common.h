@@ -60,6 +60,7 @@ struct mt_program {
     const char *name;
     const char *doc;       /**< for --help */
     unsigned known;        /**< MT_OPT_* */
+    bool alone;            /**< one rank is enough */
     int thread_level;      /**< MPI_THREAD_*; less than that ends the program with status 69 */
     struct mt_options defaults;
 };

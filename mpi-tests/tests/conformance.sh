@@ -13,7 +13,10 @@ fi
 # mpirun asks root for these; a test of programs is no reason to refuse.
 OMPI_ALLOW_RUN_AS_ROOT=1
 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
-export OMPI_ALLOW_RUN_AS_ROOT OMPI_ALLOW_RUN_AS_ROOT_CONFIRM
+# What a process spawns may share processors, too.
+OMPI_MCA_rmaps_base_oversubscribe=1 PRTE_MCA_rmaps_default_mapping_policy=:oversubscribe
+export OMPI_ALLOW_RUN_AS_ROOT OMPI_ALLOW_RUN_AS_ROOT_CONFIRM OMPI_MCA_rmaps_base_oversubscribe \
+    PRTE_MCA_rmaps_default_mapping_policy
 
 dir=$(mktemp -d) || exit 99
 trap 'rm -rf "$dir"' EXIT
@@ -44,6 +47,14 @@ passes() { # RANKS PROGRAM ARGS
     MT_DAMAGE=none
     mpi "$@" --seed 7 --json "$dir/json"
     status=$?
+    # The launcher of Open MPI 4.1.4 loses a spawned process now and then: its PMIx_Init
+    # waits for ever, over any transport. That is not what is tested here.
+    tries=1
+    while [ "$name" = processes ] && [ $status -ne 0 ] && [ $tries -lt 4 ] && grep -q 'did not end within' "$dir/out"; do
+        mpi "$@" --seed 7 --json "$dir/json"
+        status=$?
+        tries=$((tries + 1))
+    done
     if [ $status -ne 0 ]; then
         failed "$*: status $status"
     elif ! grep -q "^${name}: ok, $1 ranks, .* cases passed" "$dir/out"; then
@@ -69,6 +80,7 @@ damage_for() { # CASE PROGRAM
     case $1 in
     # The first calls are those that make windows.
     put_and_get_carry_*) echo data:4 ;;
+    connect_and_accept_*) echo data:2 ;; # the first is the port's name
     too_short_receive_buffer_*) echo hush ;;
     cancelled_receive_*) echo deaf ;;
     synchronous_send_waits_*) echo early ;;
@@ -97,10 +109,12 @@ refuses() { # STATUS MESSAGE RANKS PROGRAM ARGS
 }
 
 export MT_DAMAGE
-for program in atomics collectives communicators datatypes matching onesided probes reductions requests sizes \
-    threads; do
-    passes 2 ./$program --quick
-    passes 3 ./$program --quick
+for program in atomics collectives communicators datatypes matching onesided probes processes reductions \
+    requests sizes threads; do
+    limit=120
+    [ $program != processes ] || limit=30
+    passes 2 ./$program --quick --timeout $limit
+    passes 3 ./$program --quick --timeout $limit
     "./$program" --list >"$dir/cases" || failed "$program --list"
     [ -s "$dir/cases" ] || failed "$program has no cases"
     while read -r name; do
