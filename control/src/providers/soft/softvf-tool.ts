@@ -4,7 +4,7 @@
  * functions that the tool vfring-softvf calls, too, without a process.
  */
 import { join } from 'node:path';
-import { VfringError, causeText } from '../../errors.js';
+import { VfringError, causeText, errnoCode } from '../../errors.js';
 import type { Native, SoftVfState } from '../../native.js';
 
 export type { SoftVfState };
@@ -29,6 +29,7 @@ function attempt<T>(command: string, call: () => T): T {
   try {
     return call();
   } catch (error) {
-    throw new VfringError('VFRING_ERR_SOFTVF_FAILED', { command, cause: causeText(error) }, { cause: error });
+    const cause = errnoCode(error) === 'EILSEQ' ? 'the file segment in its folder holds no name of a switch; remove it (vfringd makes all soft VFs there anew)' : causeText(error);
+    throw new VfringError('VFRING_ERR_SOFTVF_FAILED', { command, cause }, { cause: error });
   }
 }

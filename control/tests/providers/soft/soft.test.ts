@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** What only soft VFs have: files, and the tool that makes them. */
-import { closeSync, openSync, readFileSync, readSync, statSync, truncateSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, readSync, statSync, truncateSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Around, Vf } from '../../../src/providers/provider.js';
 import { describe, expect, test } from 'vitest';
@@ -46,6 +46,14 @@ describe('soft VFs', () => {
     expect(await segments('vf0')).toEqual([['forged', 0], ['forged', 0]]);
     // A new daemon that finds all of them under lease knows of none yet.
     expect((await provider().provision({ leased: new Set(['vf0', 'vf1']) })).map(({ segment }) => segment)).toEqual(['', '']);
+  });
+
+  test('are not made where the file with the name of the switch holds something else, which is told', async () => {
+    const dir = tempDir();
+    writeFileSync(join(dir, 'segment'), 'mine');
+    await expect(new SoftProvider({ dir, vfs: 1, mtu: 9000 }, softVfTool(native()), nodeOps).provision(NONE)).rejects.toMatchObject({
+      code: 'VFRING_ERR_SOFTVF_FAILED', message: expect.stringContaining('the file segment in its folder holds no name of a switch') as string,
+    });
   });
 
   test('have the name of the switch that their folder has, and two folders two', async () => {
