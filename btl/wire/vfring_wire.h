@@ -168,8 +168,8 @@ int vfring_wire_peer_add(struct vfring_wire *wire, uint32_t id, uint32_t key, co
 struct vfring_wire_peer *vfring_wire_peer_find(const struct vfring_wire *wire, uint32_t id,
                                                const uint8_t *mac);
 /**
- * Completes the peer's frames with -ECANCELED and frees it. Frames that the VF
- * still reads are completed later, by progress or destroy.
+ * Pays the acknowledgement that the peer is owed, if the ring has room, completes
+ * its frames with -ECANCELED and frees it. Frames that the VF still reads are completed later, by progress or destroy.
  */
 void vfring_wire_peer_remove(struct vfring_wire *wire, struct vfring_wire_peer *peer);
 void *vfring_wire_peer_upper(const struct vfring_wire_peer *peer);

@@ -297,6 +297,9 @@ void wire_peer_flush(struct vfring_wire *wire, struct vfring_wire_peer *peer, in
 
 void vfring_wire_peer_remove(struct vfring_wire *wire, struct vfring_wire_peer *peer)
 {
+    if (!peer->failed && (peer->rcv_unacked || peer->ack_now)) {
+        (void) wire_send_ack(wire, peer); /* else it repeats frames to somebody who does not know it any more */
+    }
     peer->failed = true; /* nothing new is accepted from inside complete() */
     if (wire->delivering == peer) {
         wire->delivering = NULL;
