@@ -9,7 +9,7 @@
  * tasks from starting, with the reason in their output.
  */
 import type { ApiClient } from '../cli/api-client.js';
-import { EXIT, VfringError, causeText } from '../errors.js';
+import { EXIT, VfringError, causeText, isVfringError } from '../errors.js';
 import { attempt, type Waiting } from './patience.js';
 import { withNote, type NodeShare, type Slurm } from './slurm.js';
 
@@ -60,6 +60,9 @@ export async function prolog(env: JobEnv, scene: Scene): Promise<number> {
   try {
     share = await attempt(() => slurm.share(jobId, node), waiting, say);
   } catch (error) {
+    if (isVfringError(error, 'VFRING_ERR_GRES')) {
+      return await refuse(env, '', error, scene);
+    }
     // Without a job at vfringd it gets no VFs, should it have any: nothing is given to whom it is not due.
     say(`what Slurm gave to job ${jobId} on ${node} is not known, and so it gets no VFs: ${causeText(error)}`);
     return EXIT.OK;
@@ -87,16 +90,16 @@ export async function prolog(env: JobEnv, scene: Scene): Promise<number> {
     say(`job ${job.id} of uid ${uid} has ${devices.join(', ')}`);
     return EXIT.OK;
   } catch (error) {
-    return await refuse(env, share, error, scene);
+    return await refuse(env, share.adminComment, error, scene);
   }
 }
 
-async function refuse({ jobId, node }: JobEnv, share: NodeShare, error: unknown, { slurm, refusals, say }: Scene): Promise<number> {
+async function refuse({ jobId, node }: JobEnv, comment: string, error: unknown, { slurm, refusals, say }: Scene): Promise<number> {
   const { code, remedy } = { code: 'VFRING_ERR_INTERNAL', remedy: '', ...(error as { code?: string; remedy?: string }) };
   const text = `${code}: ${causeText(error)}`;
   const advice = remedy === '' ? '' : ` (remedy: ${remedy})`;
   say(`job ${jobId} gets no VFs: ${text}${advice}`);
-  await slurm.comment(jobId, withNote(share.adminComment, node, `${text}${advice}`)).catch((trouble: unknown) => say(`the job's AdminComment cannot be set: ${causeText(trouble)}`));
+  await slurm.comment(jobId, withNote(comment, node, `${text}${advice}`)).catch((trouble: unknown) => say(`the job's AdminComment cannot be set: ${causeText(trouble)}`));
   if (OF_THE_JOB.has(code)) {
     refusals.put(jobId, [`${node}: no VFs for job ${jobId}: ${text}`, ...(remedy === '' ? [] : [`remedy: ${remedy}`])]);
     return EXIT.OK;

@@ -19,7 +19,7 @@ export interface NodeShare {
 }
 
 export interface Slurm {
-  /** Throws VFRING_ERR_SLURM. */
+  /** Throws VFRING_ERR_SLURM, VFRING_ERR_GRES. */
   share(jobId: string, node: string): Promise<NodeShare>;
   /** True when the job was given VFs on any of its nodes. It holds after its end, too. */
   hasVfs(jobId: string): Promise<boolean>;
@@ -92,7 +92,7 @@ export function slurm(exec: Exec): Slurm {
   };
 }
 
-/** "gpu:1(IDX:0),vf:i350:3(IDX:0-1,4)" has the VFs 0, 1 and 4. Throws VFRING_ERR_SLURM when VFs have no places. */
+/** "gpu:1(IDX:0),vf:i350:3(IDX:0-1,4)" has the VFs 0, 1 and 4. Throws VFRING_ERR_GRES when VFs have no places. */
 export function parseGres(text: string): number[] {
   const [, places] = new RegExp(`(?:^|,)${GRES}(?::[^:,()]+)*\\(([^)]*)\\)`).exec(text) ?? [];
   if (places === undefined) {
@@ -100,7 +100,7 @@ export function parseGres(text: string): number[] {
   }
   const list = /^IDX:([\d,-]*)$/.exec(places)?.[1];
   if (list === undefined) {
-    throw new VfringError('VFRING_ERR_SLURM', { command: 'scontrol show job', cause: `${text} does not say which VFs: gres.conf needs File= for ${GRES}` });
+    throw new VfringError('VFRING_ERR_GRES', { node: 'this node', what: `no File= for ${GRES}: ${text} does not say which VFs` });
   }
   return list.split(',').filter((part) => part !== '').flatMap((part) => {
     const [first, last = first] = part.split('-').map(Number) as [number, number?];

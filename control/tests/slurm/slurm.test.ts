@@ -23,7 +23,7 @@ describe('texts of Slurm', () => {
   });
 
   test('VFs without places, as without File=, cannot be told apart', () => {
-    expect(() => parseGres('vf:2(CNT:2)')).toThrow('gres.conf needs File= for vf');
+    expect(() => parseGres('vf:2(CNT:2)')).toThrow('no File= for vf: vf:2(CNT:2) does not say which VFs');
   });
 
   test.each([['1-02:03:04', 93784], ['00:10:00', 600], ['UNLIMITED', undefined], ['Partition_Limit', undefined]])('TimeLimit=%s', (text, seconds) => {
@@ -160,6 +160,12 @@ describe('the prolog', () => {
     const { exec, told } = fakeSlurm({ gres });
     expect(await prolog(env(), scene(exec, {}).value)).toBe(69);
     expect(told.at(-1)).toContain(what);
+  });
+
+  test('VFs that gres.conf names no files for drain the node: which they are nobody can tell', async () => {
+    const { exec, told } = fakeSlurm({ job: JOB.replace('vf:2(IDX:1-2)', 'vf:2(CNT:2)') });
+    expect(await prolog(env(), scene(exec, {}).value)).toBe(69);
+    expect(told.at(-1)).toContain('State=DRAIN Reason=vfring: VFRING_ERR_GRES: gres.conf, as slurmd reads it for this node, has no File= for vf');
   });
 
   test('a controller that does not answer drains nobody, and no VFs are given', async () => {
