@@ -152,15 +152,16 @@ export function disturbTests(site: Site): void {
 
       // With igb, each of these is a reset of the whole card.
       for (const { what, change, back } of [
-        { what: 'a new MTU of the PF', change: ['mtu', '1500'], back: ['mtu', '9000'] },
-        { what: 'a PF that is set down', change: ['down'], back: ['up'] },
+        { what: 'a new MTU of the PF', change: 'ip link set PF mtu 1500', back: 'ip link set PF mtu 9000' },
+        { what: 'new rings of the PF', change: 'ethtool -G PF rx 512', back: 'ethtool -G PF rx 256' },
+        { what: 'a PF that is set down', change: 'ip link set PF down', back: 'ip link set PF up' },
       ]) {
         test(`${what} under a job: the job ends and names that`, async () => {
           const [vf] = await vfs();
           const job = await start();
-          await must('ip', 'link', 'set', vf?.pf as string, ...change);
+          await must(...change.replace('PF', vf?.pf as string).split(' '));
           const { status, stdout, stderr } = await job.done;
-          await must('ip', 'link', 'set', vf?.pf as string, ...back);
+          await must(...back.replace('PF', vf?.pf as string).split(' '));
           assert.notEqual(status, 0);
           assert.match((stdout + stderr).replace(/\s+/g, ' '), /the PF was reset or set down while the job ran/, stdout + stderr);
           await nextJobRuns();
