@@ -59,7 +59,7 @@ async function nodeTests(...[file, ...args]: readonly [string, ...string[]]): Pr
 async function inGuest(options: BootOptions, expected: RegExp | undefined, work: (guest: Guest) => Promise<Tally>): Promise<Tally> {
   const { withGuest } = await import('../lab/src/guest.js');
   const { kernelFaults } = await import('../lab/src/kernel-log.js');
-  return await withGuest({ ...options, timeoutS: 1200 }, async (guest) => {
+  return await withGuest({ timeoutS: 1200, ...options }, async (guest) => {
     const tally = await work(guest);
     const trouble = kernelFaults(guest.consoleLog).filter((line) => !expected?.test(line));
     if (trouble.length > 0) {
@@ -69,9 +69,12 @@ async function inGuest(options: BootOptions, expected: RegExp | undefined, work:
   });
 }
 
-/** @param more is done in the same guest after it */
-async function labE2e(machine: object, parts: readonly string[], more: readonly ((guest: Guest) => Promise<Tally>)[] = []): Promise<Tally> {
-  return await inGuest({ machine }, undefined, async (guest) => {
+/**
+ * @param more is done in the same guest after it
+ * @param timeoutS of the guest, against hanging only
+ */
+async function labE2e(machine: object, parts: readonly string[], more: readonly ((guest: Guest) => Promise<Tally>)[] = [], timeoutS = 1200): Promise<Tally> {
+  return await inGuest({ machine, timeoutS }, undefined, async (guest) => {
     const { copyTestsTo } = await import('./lib/lab-e2e.js');
     const main = await copyTestsTo(guest);
     const result = await guest.exec({ argv: ['node', '--test-reporter=tap', main, 'lab', ...parts], onOutput: show });
@@ -175,7 +178,7 @@ const parts: Readonly<Record<string, Part>> = {
   },
   'lab-control': {
     title: 'doctor, disturbances and provider suites on real VFs in the emulated machine', native: false, onlyWhenNamed: true,
-    run: () => labE2e({}, ['disturb', 'doctor'], [suites, recordings('no-vfs', 'igbvf-7', 'uio_vf-2')]),
+    run: () => labE2e({}, ['disturb', 'doctor'], [suites, recordings('no-vfs', 'igbvf-7', 'uio_vf-2')], 3600),
   },
   'lab-applications': {
     title: 'applications over real VFs in the emulated machine', native: false, onlyWhenNamed: true, run: () => labE2e({}, ['applications']),
