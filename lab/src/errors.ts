@@ -36,3 +36,8 @@ export class LabError extends Error {
     return `${this.code}: ${this.message}\n  remedy: ${this.remedy}`;
   }
 }
+
+/** Whether a guest ended by what its work had no part in: it stood still, or QEMU failed. */
+export function isEmulatorFault(error: unknown): error is LabError {
+  return error instanceof LabError && (error.code === 'VFRING_ERR_LAB_EMULATOR' || error.code === 'VFRING_ERR_LAB_STANDSTILL');
+}

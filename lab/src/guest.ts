@@ -7,7 +7,7 @@ import type {Duplex, Readable} from 'node:stream';
 import {execa} from 'execa';
 import type {OwnKernel} from './boot-files.js';
 import {Emulator} from './emulator.js';
-import {LabError, exitStatus} from './errors.js';
+import {LabError, isEmulatorFault, exitStatus} from './errors.js';
 import {watchHeart} from './heartbeat.js';
 import {LineReader} from './line-reader.js';
 import {MarkerStream} from './marker-stream.js';
@@ -340,8 +340,8 @@ export class Guest {
 }
 
 /**
- * Boots a guest, does `work` in it, and ends it. When the guest stood still, all of that is done once more in
- * another guest, and noted (restarts.ts): only for work that can be repeated, such as tests.
+ * Boots a guest, does `work` in it, and ends it. When the guest stood still or QEMU failed, all of that is done once
+ * more in another guest, and noted (restarts.ts): only for work that can be repeated, such as tests.
  */
 export async function withGuest<T>(options: BootOptions, work: (guest: Guest) => Promise<T>): Promise<T> {
   for (let again = false; ; again = true) {
@@ -349,7 +349,7 @@ export async function withGuest<T>(options: BootOptions, work: (guest: Guest) =>
     try {
       return await work(guest);
     } catch (error) {
-      if (again || !(error instanceof LabError) || error.code !== 'VFRING_ERR_LAB_STANDSTILL') {
+      if (again || !isEmulatorFault(error)) {
         throw error;
       }
       noteRestart(`${error.message} (${error.remedy})`);

@@ -4,8 +4,9 @@ import {say} from './progress.js';
 
 const causes: string[] = [];
 
+/** @param cause its first line is what the summary has of it */
 export function noteRestart(cause: string): void {
-  causes.push(cause);
+  causes.push(cause.split('\n', 1)[0] as string);
   say(`${cause}: starting the guest anew`);
 }
 

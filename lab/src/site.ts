@@ -3,7 +3,7 @@
 import {readFileSync} from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import {LabError} from './errors.js';
+import {LabError, isEmulatorFault} from './errors.js';
 import {type BootOptions, Guest, type Job, type JobResult} from './guest.js';
 import {hostName, linksOf, managementAddress, managementWire, wireOfPf} from './network.js';
 import {labDir} from './paths.js';
@@ -197,7 +197,7 @@ export async function withSite<T>(options: SiteOptions, work: (site: Site) => Pr
     try {
       return await work(site);
     } catch (error) {
-      if (again || !(error instanceof LabError) || error.code !== 'VFRING_ERR_LAB_STANDSTILL') {
+      if (again || !isEmulatorFault(error)) {
         throw error;
       }
       noteRestart(`${error.message} (${error.remedy})`);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** A guest that stands still is found, recorded, and started anew once. Runs real guests: npm test -- lab-standstill. */
+/** A guest that stands still is found, recorded, and started anew once; so is one whose QEMU fails. Runs real guests: npm test -- lab-standstill. */
 import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -54,6 +54,21 @@ await test('work is done again in another guest when the first stood still, whic
   assert.equal(status, 0);
   assert.equal(attempts, 2);
   assert.equal(restarts().length, before + 1);
+});
+
+await test('so it is when QEMU ended by an assertion of its own', async () => {
+  const before = restarts().length;
+  let attempts = 0;
+  const status = await withGuest(options, async (guest) => {
+    attempts += 1;
+    if (attempts === 1) {
+      process.kill((await guest.threads()).pid, 'SIGABRT');
+    }
+    return (await guest.exec({ argv: ['true'] })).status;
+  });
+  assert.equal(status, 0);
+  assert.equal(attempts, 2);
+  assert.match(restarts().slice(before).join(), /QEMU failed while the guest ran \(SIGABRT\)/);
 });
 
 await test('a second stand-still is an error, with what QEMU knew in a log', async () => {
