@@ -169,6 +169,9 @@ const parts: Readonly<Record<string, Part>> = {
   'lab-hosts-control': {
     title: 'vfring over two emulated hosts: run, audit, preflight, explain', native: false, onlyWhenNamed: true, run: () => nodeTests('lab-tests/hosts-control.test.ts'),
   },
+  'lab-hosts-faults': {
+    title: 'what goes wrong between two emulated hosts and on one of them', native: false, onlyWhenNamed: true, run: () => nodeTests('lab-tests/hosts-faults.test.ts'),
+  },
   kmod: { title: 'kernel module in the emulated machine', native: false, run: kmod },
   'kmod-6.1': { title: "kernel module on Debian 12's kernel", native: false, onlyWhenNamed: true, run: () => kmodOn('bookworm') },
   'kmod-sid': { title: "kernel module on Debian unstable's kernel", native: false, onlyWhenNamed: true, run: () => kmodOn('sid') },
