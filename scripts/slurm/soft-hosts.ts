@@ -99,7 +99,8 @@ export async function withSoftHosts(work: (nodes: readonly Node[]) => Promise<vo
     const [file, ...args] = [...sudo, 'ip', 'link', 'add', 'mgmt0', 'netns', String(hosts[0].pid), 'type', 'veth', 'peer', 'name', 'mgmt0', 'netns', String(hosts[1].pid)];
     await execa(file as string, args);
     for (const host of hosts) {
-      await host.exec(['sh', '-c', `ip addr add 10.99.0.${host.number}/24 dev mgmt0 && ip link set mgmt0 up`]);
+      // The pair goes with either host; the other is to keep its own address.
+      await host.exec(['sh', '-c', `ip addr add 10.99.0.${host.number}/32 dev lo && ip addr add 10.99.0.${host.number}/24 dev mgmt0 && ip link set mgmt0 up`]);
     }
     await work(hosts);
   } finally {
