@@ -144,7 +144,10 @@ describe('vfring over two hosts', () => {
     const { differences, good } = await audit();
     assert.equal(good, false);
     assert.deepEqual(differences.map(({ what, verdict }) => [what, verdict]), [['MTU', 'fail'], [`uid of the user ${USER}`, 'fail']]);
-    const { status, stdout, stderr } = await user(ring('--host host1:2,host2:2'));
+    const refused = await user(ring('--host host1:2,host2:2'));
+    assert.equal(refused.status, 69, refused.stdout + refused.stderr);
+    assert.match(refused.stderr, /VFRING_ERR_HOSTS_DIFFER: .*MTU: 9000 on host1; 1500 on host2/);
+    const { status, stdout, stderr } = await user(ring('--host host1:2,host2:2 --mca btl_vfring_mtu 1500'));
     assert.match(stderr, /warning: the hosts differ in MTU: 9000 on host1; 1500 on host2/);
     assert.match(stderr, /warning: the hosts differ in uid of the user mpi/);
     assert.equal(status, 0, stdout + stderr);

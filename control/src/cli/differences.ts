@@ -34,6 +34,9 @@ interface Row {
   readonly remedy: string;
 }
 
+/** A job that has the parameter btl_vfring_mtu has one on all hosts. */
+export const MTU = 'MTU';
+
 const unequal = (values: readonly string[]): boolean => new Set(values).size > 1;
 const warnIfUnequal: Row['judge'] = (values) => (unequal(values) ? { verdict: 'warn' } : undefined);
 const failIfUnequal: Row['judge'] = (values) => (unequal(values) ? { verdict: 'fail' } : undefined);
@@ -72,9 +75,9 @@ const ROWS: readonly Row[] = [
     remedy: 'give all hosts the same provider: in their configurations: real and soft VFs do not reach each other',
   },
   {
-    what: 'MTU',
+    what: MTU,
     of: ({ facts }) => vfsAs(facts, ({ mtu }) => String(mtu)),
-    judge: failIfUnequal,
+    judge: stopIfUnequal,
     remedy: 'make mtu: equal in the configurations of all hosts (vfring provision takes them over), and let every switch between them carry it',
   },
   {

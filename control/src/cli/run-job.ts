@@ -10,7 +10,7 @@ import type { Answer } from '../hosts/remote.js';
 import { jobName } from '../slurm/prolog.js';
 import { ReportedError } from './api-client.js';
 import { audit } from './audit.js';
-import { hostsText, valuesText, type Difference } from './differences.js';
+import { MTU, hostsText, valuesText, type Difference } from './differences.js';
 import { finishJob } from './finish-job.js';
 import { joinJob, leaveJob, placeOf, type Joined, type Place } from './node.js';
 import { jobEndSchema, joinedSchema, onHost, reportOf, type NodeFacts } from './node-facts.js';
@@ -97,7 +97,7 @@ export async function jobOnHosts(args: RunArgs, hosts: readonly HostEntry[], con
         what: `vfringd on ${hostsText(without)} knows of no job ${within ?? ''}`, remedy: 'ask for VFs on every node (--gres), and see what the prolog said: scontrol show job',
       });
     }
-    refuseDifferent(audit(facts).differences, warn);
+    refuseDifferent(audit(facts).differences, setsMtu(args, context.env) ? [MTU] : [], warn);
     refuseFull(args, hosts, facts, places);
     return { id: first, finish: () => finish(names, context.signal?.aborted ? { signal: AbortSignal.timeout(TIDY_MS) } : {}) };
   } catch (error) {
@@ -117,9 +117,16 @@ function refuseIll(answers: readonly Answer<NodeFacts>[], say: (line: string) =>
   }
 }
 
-function refuseDifferent(found: readonly Difference[], warn: (line: string) => void): void {
+const MTU_PARAMETER = 'btl_vfring_mtu';
+
+/** Whether the job has one MTU, whatever its VFs have. */
+const setsMtu = ({ mpirunOptions }: RunArgs, env: NodeJS.ProcessEnv): boolean =>
+  mpirunOptions.includes(MTU_PARAMETER) || env[`OMPI_MCA_${MTU_PARAMETER}`] !== undefined;
+
+/** @param bearable what does not keep this run from working, although it does others */
+function refuseDifferent(found: readonly Difference[], bearable: readonly string[], warn: (line: string) => void): void {
   for (const { what, stops, values, remedy } of found) {
-    if (stops) {
+    if (stops && !bearable.includes(what)) {
       throw new VfringError('VFRING_ERR_HOSTS_DIFFER', { what: `${what}: ${valuesText(values)}`, remedy });
     }
     warn(`warning: the hosts differ in ${what}: ${valuesText(values)}; ${remedy}`);

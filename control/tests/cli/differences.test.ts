@@ -27,7 +27,7 @@ describe('nodes', () => {
     ['release of vfring', node('b', undefined, { release: '0.2.0' }), ['release of vfring: warn']],
     ['minor ABI', node('b', undefined, { module_abi: '1.2' }), ['ABI of uio_vf: warn']],
     ['major ABI', node('b', undefined, { module_abi: '2.0' }), ['ABI of uio_vf: fail']],
-    ['MTU', node('b', [{ segment: 'x', mtu: 1500 }]), ['MTU: fail']],
+    ['MTU', node('b', [{ segment: 'x', mtu: 1500 }]), ['MTU: fail, stops']],
     ['ring', node('b', undefined, mpi({ rx_entries: '64' })), ['entries of the receive ring: warn']],
     ['clock', node('b', undefined, {}, -7000), ['difference of the clock: warn']],
     ['uid for the name', node('b', undefined, { uid: 1001 }), ['uid of the user mpi: fail']],

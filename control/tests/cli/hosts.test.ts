@@ -120,7 +120,17 @@ describe('vfring run over two hosts', () => {
     expect([jobs(hosts.node('a')), jobs(hosts.node('b'))]).toEqual([['ended'], ['ended']]);
   });
 
-  test('is refused when their VFs are on different networks, and told so when only their MTUs differ', async () => {
+  test('is refused when their VFs have different MTUs, which do not reach each other, unless the job has one of its own', async () => {
+    const hosts = await fakeHosts({ a: { vfs: 2 }, b: { vfs: 2, mtu: 1500 } }, (node) => `${rankOn(node('a'), 0, 2)}; ${rankOn(node('b'), 1, 2)}`);
+    const refused = await runOn(hosts, '-n 2 --host a:1,b:1 -- prog');
+    await expect(refused.work).rejects.toMatchObject({ code: 'VFRING_ERR_HOSTS_DIFFER', message: expect.stringMatching(/MTU: 9000 on a; 1500 on b/) as string });
+    expect([jobs(hosts.node('a')), jobs(hosts.node('b'))]).toEqual([['ended'], ['ended']]);
+    const told = await runOn(hosts, '-n 2 --host a:1,b:1 --mca btl_vfring_mtu 1500 -- prog');
+    expect(await told.work).toBe(0);
+    expect(told.said.join('\n')).toContain('warning: the hosts differ in MTU: 9000 on a; 1500 on b');
+  });
+
+  test('is refused when their VFs are on different networks', async () => {
     const dir = tempDir();
     const hosts = await fakeHosts({ a: {}, b: { dir, config: softConfig(join(dir, 'soft'), 4) } }, (node) => `${rankOn(node('a'), 0, 2)}; ${rankOn(node('b'), 1, 2)}`);
     const { soft, daemon } = hosts.node('b');

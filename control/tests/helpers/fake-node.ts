@@ -23,6 +23,7 @@ import { softHarness } from '../providers/harness.js';
 export interface FakeNodeOptions {
   readonly dir?: string;
   readonly vfs?: number;
+  readonly mtu?: number;
   readonly provider?: Provider;
   readonly config?: Config;
   readonly lineLimits?: Partial<LineLimits>;
@@ -60,7 +61,7 @@ export async function startNode(options: FakeNodeOptions = {}): Promise<FakeNode
 export function makeNode(options: FakeNodeOptions = {}): FakeNode {
   const dir = options.dir ?? tempDir();
   const runDir = join(dir, 'run');
-  const soft = softHarness(dir, options.vfs ?? 4);
+  const soft = softHarness(dir, options.vfs, options.mtu);
   const log: string[] = [];
   const limitsSet: { pid: number; limit: Rlimit }[] = [];
   const kept = new Map<number, Rlimit>();

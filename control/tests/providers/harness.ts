@@ -9,7 +9,7 @@ import type { Provider, Vf, VfCounters } from '../../src/providers/provider.js';
 import { native } from '../../src/native.js';
 import { silentLog } from '../../src/log.js';
 import type { SriovConfig } from '../../src/config/schema.js';
-import { sriovConfig, softConfig } from '../helpers/config.js';
+import { sriovConfig } from '../helpers/config.js';
 import { FakeKernel, vfBdf } from '../helpers/fake-kernel.js';
 import { FakeSoftVf } from '../helpers/fake-softvf.js';
 
@@ -101,7 +101,7 @@ function paperOps(isLocked: (path: string) => boolean): NodeOps & { owners: Map<
   };
 }
 
-export function softHarness(dir: string, vfs = 4): Harness & CounterSetter & { fake: FakeSoftVf } {
+export function softHarness(dir: string, vfs = 4, mtu = 9000): Harness & CounterSetter & { fake: FakeSoftVf } {
   const fake = new FakeSoftVf();
   const ops = paperOps((path) => fake.file(path).state === 'open');
   fake.onCreate = (file) => ops.owners.delete(file); // a new file is the daemon's
@@ -110,7 +110,7 @@ export function softHarness(dir: string, vfs = 4): Harness & CounterSetter & { f
     fake,
     provider: (count: number = vfs) =>
       new SoftProvider(
-        softConfig(join(dir, 'soft'), count).provider.soft ?? { dir, vfs, mtu: 0 },
+        { dir: join(dir, 'soft'), vfs: count, mtu },
         fake,
         ops,
       ),
