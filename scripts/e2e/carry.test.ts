@@ -7,6 +7,7 @@ import { allReturned, asUser, leasesEnded, mpirun, vfringRun, type Daemon, type 
 
 const FCS_BYTES = 4;
 const HEADER_BYTES = 56;
+const SHORTEST_FRAME = 60;
 
 /** Differences of 32-bit counters. */
 function between(before: VfCounters, after: VfCounters): VfCounters {
@@ -52,9 +53,11 @@ export function carryTests(site: Site): void {
       for (const [from, to] of [[a, b], [b, a]] as const) {
         assert.ok(from.txFrames >= iterations, `${from.txFrames} frames for ${iterations} messages`);
         assert.ok(from.txBytes >= iterations * (bytes + HEADER_BYTES + FCS_BYTES), `${from.txBytes} bytes sent`);
-        // What one VF has sent the other has received: no third party, and no other way.
-        assert.equal(to.rxFrames, from.txFrames);
-        assert.equal(to.rxBytes, from.txBytes);
+        // What one VF has sent the other has received: no third party, and no other way. But a process that
+        // ends pays its last acknowledgement, which may find the other one gone.
+        const late = from.txFrames - to.rxFrames;
+        assert.ok(late === 0 || late === 1, `${from.txFrames} frames sent, ${to.rxFrames} received`);
+        assert.equal(to.rxBytes, from.txBytes - late * (SHORTEST_FRAME + FCS_BYTES));
       }
     });
 
