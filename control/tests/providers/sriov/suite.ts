@@ -9,6 +9,7 @@ import type { ErrorCode, VfringError } from '../../../src/errors.js';
 import type { Around } from '../../../src/providers/provider.js';
 import { vfMac } from '../../../src/providers/sriov/mac.js';
 import { config } from '../../helpers/config.js';
+import { eventually } from '../../helpers/eventually.js';
 import { tempDir } from '../../helpers/temp-dir.js';
 import type { MakeMachine, PfName, SriovMachine } from '../harness.js';
 
@@ -186,7 +187,8 @@ export function sriovSuite(kind: string, make: MakeMachine, halfWayVfs = 1): voi
       const [pf] = machine.pfs;
       const provider = machine.of(entry(pf, 1));
       const vf = (await provider.provision(NONE))[0] ?? none();
-      expect((await provider.health(vf)).linkDown).toBeUndefined();
+      // New VFs reset some cards, and their link comes back a moment later.
+      await eventually(async () => (await provider.health(vf)).linkDown === undefined);
       await machine.setLink(pf, false);
       expect((await provider.health(vf)).linkDown).toBeDefined();
     });
