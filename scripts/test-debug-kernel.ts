@@ -51,7 +51,8 @@ const provoked = /DMAR: .*fault/i;
 const timeoutS = { short: 3600, long: 4 * 3600 };
 /** What a kernel ten times slower does in the time of the plain one. */
 const amounts = { UIO_VF_OPERATIONS: '6000', UIO_VF_REGIONS: '10000', UIO_VF_ROUNDS: '48' };
-const append = 'page_poison=1 kmemleak=on nohz=off highres=off sysctl.kernel.hung_task_timeout_secs=60';
+/** `faults` makes the kernel say a lot: run-tests.sh looks for its own beginning in the log. */
+const append = 'log_buf_len=4M page_poison=1 kmemleak=on nohz=off highres=off sysctl.kernel.hung_task_timeout_secs=60';
 const output = join(buildDir, 'debug-kernel');
 
 /**

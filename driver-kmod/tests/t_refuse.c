@@ -63,7 +63,10 @@ static void test_end_beside_reset(int fd)
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/reset", vf_bdf());
 	ERROR(write_file(path, "1"), 0, "nor does a reset by root");
 	OK(!(pci_command() & PCI_COMMAND_BUS_MASTER), "through sysfs");
-	ERROR(sleep_shortly("freeze"), 0, "nor does sleep");
+	if (access("/sys/power/pm_test", F_OK))
+		printf("# no /sys/power/pm_test: this kernel does not sleep, or not for a test\n");
+	else
+		ERROR(sleep_shortly("freeze"), 0, "nor does sleep");
 	OK(!(pci_command() & PCI_COMMAND_BUS_MASTER), "and waking up");
 }
 
