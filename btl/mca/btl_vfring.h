@@ -14,9 +14,9 @@
  * comes behind it too. Nothing is refused: Open MPI tries refused messages again
  * in one line for all peers, so that one peer would stop the others.
  *
- * Files: component (life), params, module (the BTL's functions), hot (what every
+ * Files: component (life), params, entry (the BTL's functions), path (what every
  * message runs through), frag and slots (registered memory), queue (what waits for a slot), message
- * (of several frames), onesided, rdma, rdma_input and region (put and get), endpoint (peers, modex), pairing (who reaches whom), contact
+ * (of several frames), onesided, rdma, place and exposure (put and get), endpoint (peers, modex), pairing (who reaches whom), contact
  * (first frames), help (messages), pvars (MPI_T), device (which VF, and its way
  * back), lease (daemon), clock.
  */
@@ -29,7 +29,7 @@
 #include "btl_vfring_clock.h"
 #include "btl_vfring_lease.h"
 #include "btl_vfring_pairing.h"
-#include "btl_vfring_region.h"
+#include "btl_vfring_exposure.h"
 #include "btl_vfring_turns.h"
 #include "vfring_reg_cache.h"
 #include "vfring_vf.h"
@@ -67,7 +67,7 @@ typedef struct mca_btl_vfring_op_t {
     struct btl_vfring_handle handle; /**< of the peer's memory */
     uint32_t num_at_wire; /**< frames whose acknowledgement it waits for */
     bool queued;        /**< in the endpoint's queue */
-    struct btl_vfring_region *region; /**< of a get that is under way: where its bytes go */
+    struct btl_vfring_exposure *exposure; /**< of a get that is under way: where its bytes go */
     bool by_peer;       /**< a peer's get */
     bool zero_copy;     /**< worth registering */
     bool in_order;      /**< over when its bytes need the caller's memory no more; what follows comes after them */
@@ -155,7 +155,7 @@ typedef struct mca_btl_vfring_module_t {
     struct btl_vfring_turns pump; /* peers with operations to send for */
     mca_btl_vfring_op_t *free_ops;
     struct vfring_reg_cache *reg_cache; /* NULL: everything is copied */
-    struct btl_vfring_regions regions;
+    struct btl_vfring_exposures exposures;
     struct btl_vfring_assemblies assemblies;
     struct mca_btl_base_endpoint_t *senders, **senders_tail; /* peers whose messages wait for slots */
     mca_btl_vfring_frag_t *free_buffers[BTL_VFRING_BUFFER_KINDS];
@@ -282,7 +282,7 @@ int btl_vfring_module_finalize(struct mca_btl_base_module_t *btl);
 /** Not hot: after timeouts. */
 void btl_vfring_look_after_vf(mca_btl_vfring_module_t *module);
 
-/* btl_vfring_module.c */
+/* btl_vfring_entry.c */
 void btl_vfring_run_callbacks(mca_btl_vfring_module_t *module);
 /** Packs up to *@p bytes of the convertor's data to @p to; *@p bytes becomes what it was. */
 int btl_vfring_pack(struct opal_convertor_t *convertor, void *to, size_t *bytes);
@@ -298,7 +298,7 @@ int btl_vfring_frags_create(mca_btl_vfring_module_t *module, struct vfring_vf_er
 /** After the VF was stopped; their memory goes with the VF. */
 void btl_vfring_frags_destroy(mca_btl_vfring_module_t *module);
 
-/* btl_vfring_hot.c */
+/* btl_vfring_path.c */
 /** Gives what is in the slot to the wire; the lock is held. OPAL_SUCCESS, or the fragment is the caller's. */
 int btl_vfring_frag_send(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag,
                          mca_btl_base_tag_t tag, uint32_t msg);
@@ -386,7 +386,7 @@ int btl_vfring_send_request(mca_btl_vfring_module_t *module, mca_btl_vfring_op_t
 /** Asks for the gets that wait, in their order, as many as may be under way. False: slots or memory are short. */
 bool btl_vfring_gets_run(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t *endpoint);
 /** A get that is under way is over; others may begin. */
-void btl_vfring_get_over(mca_btl_vfring_module_t *module, struct btl_vfring_region *region, int status);
+void btl_vfring_get_over(mca_btl_vfring_module_t *module, struct btl_vfring_exposure *exposure, int status);
 
 /** The first in a queue that is known by its last; NULL: it is empty. */
 static inline mca_btl_vfring_op_t *btl_vfring_ops_head(const mca_btl_vfring_op_t *tail)
@@ -434,7 +434,7 @@ void btl_vfring_place_done(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_
 void btl_vfring_rdma_drop(mca_btl_vfring_module_t *module,
                           struct mca_btl_base_endpoint_t *endpoint, bool tell);
 
-/* btl_vfring_rdma_input.c */
+/* btl_vfring_place.c */
 /** A message that is none for the PML came in. */
 void btl_vfring_rdma_input(mca_btl_vfring_module_t *module,
                            struct mca_btl_base_endpoint_t *endpoint, uint32_t msg,

@@ -12,13 +12,9 @@
 #ifndef BTL_VFRING_ASSEMBLY_H
 #define BTL_VFRING_ASSEMBLY_H
 
-#include <stdint.h>
+#include "btl_vfring_format.h"
 
-/** In vfring_wire_hdr.msg: what it is (btl_vfring_region.h has the other kinds), and the bytes that are left. */
-#define BTL_VFRING_MSG_FIRST 4u /**< the first part of a message */
-#define BTL_VFRING_MSG_MORE 5u  /**< another part */
-#define BTL_VFRING_MSG_KIND 0xffu
-#define BTL_VFRING_MSG_LEFT_SHIFT 8
+#include <stdint.h>
 
 struct btl_vfring_assembly {
     struct btl_vfring_assembly *next; /**< free list */

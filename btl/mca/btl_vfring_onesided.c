@@ -10,7 +10,7 @@ mca_btl_base_registration_handle_t *btl_vfring_register_mem(struct mca_btl_base_
     mca_btl_vfring_module_t *module = (mca_btl_vfring_module_t *) btl;
     const uint32_t peer = endpoint == MCA_BTL_ENDPOINT_ANY ? BTL_VFRING_ANY_PEER
                                                            : endpoint->number;
-    struct btl_vfring_region *region;
+    struct btl_vfring_exposure *exposure;
     uint32_t access = BTL_VFRING_LOCAL;
 
     /*
@@ -26,9 +26,9 @@ mca_btl_base_registration_handle_t *btl_vfring_register_mem(struct mca_btl_base_
     access |= flags & MCA_BTL_REG_FLAG_REMOTE_READ ? BTL_VFRING_REMOTE_READ : 0;
     access |= flags & MCA_BTL_REG_FLAG_REMOTE_WRITE ? BTL_VFRING_REMOTE_WRITE : 0;
     btl_vfring_lock(module);
-    region = btl_vfring_region_add(&module->regions, base, size, peer, access);
+    exposure = btl_vfring_exposure_add(&module->exposures, base, size, peer, access);
     btl_vfring_unlock(module);
-    return (mca_btl_base_registration_handle_t *) region;
+    return (mca_btl_base_registration_handle_t *) exposure;
 }
 
 int btl_vfring_deregister_mem(struct mca_btl_base_module_t *btl,
@@ -37,7 +37,7 @@ int btl_vfring_deregister_mem(struct mca_btl_base_module_t *btl,
     mca_btl_vfring_module_t *module = (mca_btl_vfring_module_t *) btl;
 
     btl_vfring_lock(module);
-    btl_vfring_region_remove(&module->regions, (struct btl_vfring_region *) handle);
+    btl_vfring_exposure_remove(&module->exposures, (struct btl_vfring_exposure *) handle);
     btl_vfring_unlock(module);
     return OPAL_SUCCESS;
 }
@@ -98,16 +98,16 @@ int btl_vfring_send_request(mca_btl_vfring_module_t *module, mca_btl_vfring_op_t
     mca_btl_vfring_frag_t *frag = btl_vfring_frag_get_bulk(module, op->endpoint,
                                                            BTL_VFRING_PRIORITY_SHARE * 2);
     mca_btl_vfring_endpoint_t *endpoint = op->endpoint;
-    struct btl_vfring_region *region;
+    struct btl_vfring_exposure *exposure;
     int rc;
 
     if (!frag) {
         return OPAL_ERR_OUT_OF_RESOURCE;
     }
     /* Open to this peer, for this get alone; what the caller registered is not needed. */
-    region = btl_vfring_region_add(&module->regions, op->local_address, op->left, endpoint->number,
+    exposure = btl_vfring_exposure_add(&module->exposures, op->local_address, op->left, endpoint->number,
                                    BTL_VFRING_REMOTE_WRITE);
-    if (!region) {
+    if (!exposure) {
         btl_vfring_frag_put(module, frag);
         return OPAL_ERR_OUT_OF_RESOURCE;
     }
@@ -115,8 +115,8 @@ int btl_vfring_send_request(mca_btl_vfring_module_t *module, mca_btl_vfring_op_t
         .source_index = op->handle.index,
         .source_nonce = op->handle.nonce,
         .source_address = op->to,
-        .target_index = region->handle.index,
-        .target_nonce = region->handle.nonce,
+        .target_index = exposure->handle.index,
+        .target_nonce = exposure->handle.nonce,
         .target_address = (uintptr_t) op->local_address,
         .bytes = op->left,
     };
@@ -124,12 +124,12 @@ int btl_vfring_send_request(mca_btl_vfring_module_t *module, mca_btl_vfring_op_t
     rc = btl_vfring_frag_send(module, frag, 0, BTL_VFRING_MSG_GET);
     if (rc != OPAL_SUCCESS) {
         btl_vfring_frag_put(module, frag);
-        btl_vfring_region_remove(&module->regions, region);
+        btl_vfring_exposure_remove(&module->exposures, exposure);
         return rc;
     }
-    region->op = op;
-    region->left = op->left;
-    op->region = region;
+    exposure->op = op;
+    exposure->left = op->left;
+    op->exposure = exposure;
     endpoint->gets_asked++;
     return OPAL_SUCCESS;
 }
@@ -147,14 +147,14 @@ bool btl_vfring_gets_run(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoin
     return true;
 }
 
-void btl_vfring_get_over(mca_btl_vfring_module_t *module, struct btl_vfring_region *region, int status)
+void btl_vfring_get_over(mca_btl_vfring_module_t *module, struct btl_vfring_exposure *exposure, int status)
 {
-    mca_btl_vfring_op_t *op = region->op;
+    mca_btl_vfring_op_t *op = exposure->op;
     mca_btl_vfring_endpoint_t *endpoint = op->endpoint;
 
-    btl_vfring_region_remove(&module->regions, region);
+    btl_vfring_exposure_remove(&module->exposures, exposure);
     endpoint->gets_asked--;
-    op->region = NULL;
+    op->exposure = NULL;
     op->status = status;
     if (endpoint->gets_tail) {
         btl_vfring_turns_join(&module->pump, &endpoint->turn);

@@ -2,7 +2,7 @@
 /*
  * Put and get, emulated: the bytes go out in frames that say where they belong,
  * and the receiver's processor places them there, after it has checked that
- * this peer may write there (btl_vfring_region.h). A get asks the other side to
+ * this peer may write there (btl_vfring_exposure.h). A get asks the other side to
  * do the same in return. Nothing is buffered in between.
  *
  * Large pieces leave straight from the user's memory, by a second descriptor,
@@ -40,7 +40,7 @@
 /* Operations that are there from the start; more are made when more are under way than ever before. */
 #define OPS_AT_START 32u
 /** As many as have a number: what is open is what the layers above asked for. */
-#define MAX_REGIONS (UINT32_MAX - 255u)
+#define MAX_EXPOSURES (UINT32_MAX - 255u)
 
 /* Stands in mca_btl_vfring_frag_t.op for one that does not wait for the frame. */
 static mca_btl_vfring_op_t nobody_waits;
@@ -61,7 +61,7 @@ int btl_vfring_rdma_create(mca_btl_vfring_module_t *module)
     const mca_btl_vfring_component_t *c = &mca_btl_vfring_component;
     struct vfring_reg_ops ops;
 
-    btl_vfring_regions_init(&module->regions, MAX_REGIONS);
+    btl_vfring_exposures_init(&module->exposures, MAX_EXPOSURES);
     for (uint32_t i = 0; i < OPS_AT_START; i++) {
         mca_btl_vfring_op_t *op = op_make(module);
 
@@ -83,7 +83,7 @@ void btl_vfring_rdma_destroy(mca_btl_vfring_module_t *module)
 {
     mca_btl_vfring_op_t *op;
 
-    btl_vfring_regions_fini(&module->regions);
+    btl_vfring_exposures_fini(&module->exposures);
     vfring_reg_cache_destroy(module->reg_cache);
     module->reg_cache = NULL;
     while ((op = module->all_ops)) {
@@ -350,7 +350,7 @@ void btl_vfring_rdma_pump(mca_btl_vfring_module_t *module)
 /* Gets of ours whose bytes will not come any more. */
 static void drop_gets(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t *endpoint, bool tell)
 {
-    struct btl_vfring_region *region;
+    struct btl_vfring_exposure *exposure;
     mca_btl_vfring_op_t *op;
     uint32_t at = 0;
 
@@ -361,10 +361,10 @@ static void drop_gets(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t
         btl_vfring_op_finish(module, op);
     }
     while (endpoint->gets_asked
-           && (region = btl_vfring_region_next_get(&module->regions, endpoint->number, &at))) {
-        op = region->op;
+           && (exposure = btl_vfring_exposure_next_get(&module->exposures, endpoint->number, &at))) {
+        op = exposure->op;
         op->cancelled |= !tell;
-        btl_vfring_get_over(module, region, OPAL_ERR_UNREACH);
+        btl_vfring_get_over(module, exposure, OPAL_ERR_UNREACH);
     }
 }
 

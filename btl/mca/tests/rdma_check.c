@@ -69,7 +69,7 @@ static int put(int number, size_t bytes)
 static void gets(int num)
 {
     const mca_btl_vfring_module_t *module = btl_vfring_to_module(btl);
-    const uint32_t open_before = module->regions.num_live;
+    const uint32_t open_before = module->exposures.num_live;
     uint32_t most_open = 0, most_served = 0;
     int done = 0;
 
@@ -82,8 +82,8 @@ static void gets(int num)
         const double start = MPI_Wtime();
 
         while (over < num && MPI_Wtime() - start < LIMIT_S) {
-            if (module->regions.num_live - open_before > most_open) {
-                most_open = module->regions.num_live - open_before;
+            if (module->exposures.num_live - open_before > most_open) {
+                most_open = module->exposures.num_live - open_before;
             }
             opal_progress();
         }

@@ -23,25 +23,25 @@ static void place_input(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint
                         const void *payload, uint32_t bytes)
 {
     const struct btl_vfring_place *place = payload;
-    struct btl_vfring_region *region;
+    struct btl_vfring_exposure *exposure;
 
     if (bytes < sizeof(*place)) {
         rejected(module, endpoint, "it sent a put without a destination");
         return;
     }
     bytes -= (uint32_t) sizeof(*place);
-    region = btl_vfring_region_check(&module->regions, place->index, place->nonce,
+    exposure = btl_vfring_exposure_check(&module->exposures, place->index, place->nonce,
                                      endpoint->number, BTL_VFRING_REMOTE_WRITE, place->address, bytes);
-    if (OPAL_UNLIKELY(!region || place->reserved || (region->op && bytes > region->left))) {
+    if (OPAL_UNLIKELY(!exposure || place->reserved || (exposure->op && bytes > exposure->left))) {
         rejected(module, endpoint, "it wrote to memory that is not open to it");
         return;
     }
     memcpy((void *) (uintptr_t) place->address, place + 1, bytes);
     module->rdma_stats.bytes_placed += bytes;
-    if (region->op) {
-        region->left -= bytes;
-        if (!region->left) {
-            btl_vfring_get_over(module, region, OPAL_SUCCESS);
+    if (exposure->op) {
+        exposure->left -= bytes;
+        if (!exposure->left) {
+            btl_vfring_get_over(module, exposure, OPAL_SUCCESS);
         }
     }
 }
@@ -53,7 +53,7 @@ static void get_input(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t
     mca_btl_vfring_op_t *op;
 
     if (bytes != sizeof(*get)
-        || !btl_vfring_region_check(&module->regions, get->source_index, get->source_nonce,
+        || !btl_vfring_exposure_check(&module->exposures, get->source_index, get->source_nonce,
                                     endpoint->number, BTL_VFRING_REMOTE_READ, get->source_address,
                                     get->bytes)) {
         rejected(module, endpoint, "it asked for memory that is not open to it");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The functions of a BTL module but for sending (btl_vfring_hot.c), and what the wire asks of it now and then. */
+/* The functions of a BTL module but for sending (btl_vfring_path.c), and what the wire asks of it now and then. */
 #include "btl_vfring.h"
 
 #include <errno.h>
