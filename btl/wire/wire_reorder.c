@@ -7,7 +7,7 @@
  * All peers share the places: only streams with a loss need any. A frame that
  * finds none is dropped without an acknowledgement, as if the wire had lost it.
  */
-#include "vfring_wire_hot.h"
+#include "wire_reorder.h"
 
 #include <errno.h>
 #include <stdlib.h>

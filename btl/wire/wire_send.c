@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The way out: windows, transmission, acknowledgements. */
-#include "vfring_wire_hot.h"
+/* The way out: windows, transmission. */
+#include "wire_send.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-void wire_stall(struct vfring_wire *wire, struct vfring_wire_peer *peer)
+static void stall(struct vfring_wire *wire, struct vfring_wire_peer *peer)
 {
     if (!peer->stalled_linked) {
         peer->stalled_linked = true;
@@ -16,52 +16,11 @@ void wire_stall(struct vfring_wire *wire, struct vfring_wire_peer *peer)
     }
 }
 
-/* What never changes in the headers to a peer. */
-static void fill_head(const struct vfring_wire *wire, const struct vfring_wire_peer *peer,
-                      struct vfring_wire_hdr *hdr)
-{
-    memset(hdr, 0, sizeof(*hdr));
-    memcpy(hdr->dst_mac, &peer->from, 6);
-    memcpy(hdr->src_mac, wire->cfg.mac, 6);
-    hdr->ethertype[0] = VFRING_WIRE_ETHERTYPE >> 8;
-    hdr->ethertype[1] = VFRING_WIRE_ETHERTYPE & 0xff;
-    hdr->version = VFRING_WIRE_VERSION;
-    hdr->type = VFRING_WIRE_TYPE_DATA;
-    hdr->key = peer->key;
-    hdr->src = wire->cfg.id;
-}
-
 uint32_t wire_crc_gather(const struct vfring_wire_frame *frame, uint32_t covered)
 {
     const uint32_t crc = vfring_wire_crc_frame(frame->hdr, frame->inline_bytes);
 
     return vfring_wire_crc32c(crc, frame->gather_vaddr, covered - frame->inline_bytes);
-}
-
-int wire_send_ack(struct vfring_wire *wire, struct vfring_wire_peer *peer)
-{
-    struct vfring_wire_frame *frame = &wire->cfg.control_frames[wire->next_control];
-    struct vfring_wire_hdr *hdr = frame->hdr;
-    int rc;
-
-    if (wire->ops.xmit_busy(wire->ctx, frame->tx_seq)) {
-        wire->stats.ring_stalls++;
-        return -EAGAIN;
-    }
-    fill_head(wire, peer, hdr);
-    wire_fill_acks(wire, peer, hdr);
-    hdr->type = VFRING_WIRE_TYPE_ACK;
-    hdr->seq = peer->snd_next;
-    hdr->crc = vfring_wire_crc_frame(hdr, 0);
-    rc = wire->ops.xmit(wire->ctx, frame, VFRING_WIRE_FRAME_MIN_BYTES);
-    if (rc) {
-        wire->stats.ring_stalls++;
-        return rc;
-    }
-    wire->next_control = (wire->next_control + 1) % wire->cfg.num_control_frames;
-    wire->stats.tx_ack_frames++;
-    wire_ack_paid(peer);
-    return 0;
 }
 
 uint32_t vfring_wire_peer_room(const struct vfring_wire *wire, const struct vfring_wire_peer *peer)
@@ -75,8 +34,8 @@ uint32_t vfring_wire_peer_room(const struct vfring_wire *wire, const struct vfri
     if (most > wire->cfg.window_frames) {
         most = wire->cfg.window_frames;
     }
-    if (peer->tx && most > peer->tx->cwnd) {
-        most = peer->tx->cwnd;
+    if (peer->tx && most > peer->tx->congestion.cwnd) {
+        most = peer->tx->congestion.cwnd;
     }
     most -= most / WIRE_MESSAGE_SHARE;
     return in_flight < most ? most - in_flight : 0;
@@ -137,7 +96,7 @@ static int peer_output(struct vfring_wire *wire, struct vfring_wire_peer *peer, 
 void wire_peer_output(struct vfring_wire *wire, struct vfring_wire_peer *peer, uint64_t now_ns)
 {
     if (wire->stalled_list || peer_output(wire, peer, now_ns)) {
-        wire_stall(wire, peer);
+        stall(wire, peer);
     }
 }
 
@@ -168,6 +127,20 @@ void wire_stalled_run(struct vfring_wire *wire, uint64_t now_ns)
     wire->stalled_tail = served ? served_tail : at;
 }
 
+void wire_unstall(struct vfring_wire *wire, struct vfring_wire_peer *peer)
+{
+    struct vfring_wire_peer **at = &wire->stalled_list;
+
+    while (*at) {
+        if (*at == peer) {
+            *at = peer->stalled_next;
+        } else {
+            at = &(*at)->stalled_next;
+        }
+    }
+    wire->stalled_tail = at;
+}
+
 static void enqueue(struct wire_sender *tx, struct vfring_wire_frame *frame)
 {
     frame->next = NULL;
@@ -191,11 +164,11 @@ int wire_sender_make(struct vfring_wire *wire, struct vfring_wire_peer *peer)
     if (!peer->tx) {
         return -ENOMEM;
     }
-    peer->tx->cwnd = wire->cfg.window_frames;
-    wire_rto_update(wire, peer);
-    fill_head(wire, peer, &hdr);
+    peer->tx->congestion.cwnd = wire->cfg.window_frames;
+    wire_rto_update(wire, peer->tx);
+    wire_fill_head(wire, peer, &hdr);
     memcpy(peer->tx->head, &hdr, sizeof(peer->tx->head));
-    peer->tx->rack_no = peer->tx->recover_no = peer->xmit_no;
+    peer->tx->rack_no = peer->tx->congestion.recover_no = peer->xmit_no;
     return 0;
 }
 
@@ -213,7 +186,7 @@ void wire_send_wait(struct vfring_wire *wire, struct vfring_wire_peer *peer,
         wire->stats.credit_stalls += !vfring_wire_seq_before(peer->snd_next, peer->snd_limit);
         return;
     }
-    wire_stall(wire, peer); /* others wait for the ring, or now we do */
+    stall(wire, peer); /* others wait for the ring, or now we do */
 }
 
 int vfring_wire_send(struct vfring_wire *wire, struct vfring_wire_peer *peer,

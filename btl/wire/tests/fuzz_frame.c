@@ -9,7 +9,7 @@
  * once, and with status 0 only if the peer may have acknowledged it.
  */
 #include "wire_crc.h"
-#include "wire_internal.h"
+#include "wire_state.h"
 
 #include <errno.h>
 #include <stdlib.h>

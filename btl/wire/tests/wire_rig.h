@@ -9,7 +9,7 @@
 #define WIRE_RIG_H
 
 #include "vfring_wire.h"
-#include "wire_internal.h"
+#include "wire_state.h"
 
 #define RIG_NODES 12
 #define RIG_MAX_PAYLOAD 1458u

@@ -17,7 +17,7 @@
 #define WIRE_SIM_H
 
 #include "vfring_wire.h"
-#include "wire_internal.h"
+#include "wire_state.h"
 
 #define SIM_US 1000ull
 #define SIM_MS 1000000ull

@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /**
  * @file
- * State of the wire, shared by its files.
- *
- * Calls go one way: wire_input.c and wire_timer.c -> wire_send.c, and
- * wire_input.c with wire_reorder.c, its store of frames. Per peer
- * there are two halves that do not depend on each other:
+ * State of the wire, shared by its files. Which of them may use which is said in
+ * the file `layers`. Per peer there are two halves that do not depend on each other:
  *
  *   sending:   snd_una <= acknowledged-but-for-holes < snd_next <= snd_limit
  *   receiving: rcv_next is the first frame that is missing, rcv_bits tells
@@ -13,12 +10,19 @@
  *
  * All sequence numbers wrap; compare with vfring_wire_seq_before() only.
  */
-#ifndef VFRING_WIRE_INTERNAL_H
-#define VFRING_WIRE_INTERNAL_H
+#ifndef VFRING_WIRE_STATE_H
+#define VFRING_WIRE_STATE_H
 
 #include <string.h>
 
 #include "vfring_wire.h"
+#include "wire_congestion.h"
+#include "wire_rtt.h"
+
+/* To be inlined into the caller; see vfring_wire_hot.h. */
+#define WIRE_HOT static inline __attribute__((always_inline))
+#define WIRE_LIKELY(x) __builtin_expect(!!(x), 1)
+#define WIRE_UNLIKELY(x) __builtin_expect(!!(x), 0)
 
 #define WIRE_NEVER UINT64_MAX
 #define WIRE_SLOT(seq) ((seq) % VFRING_WIRE_WINDOW)
@@ -33,8 +37,6 @@
 #define WIRE_CREDIT_MIN 2u
 /** Held-back bulk leaves one frame in so many of the window to others. */
 #define WIRE_MESSAGE_SHARE 8u
-/** The congestion window is never below this. */
-#define WIRE_CWND_MIN 2u
 /** From so long a silence on, its repetition is told at equal intervals. */
 #define WIRE_SILENCE_STEP_NS 3600000000000ull
 /** A peer is not out of step for fewer words that say so. */
@@ -60,15 +62,9 @@ struct wire_sender {
     struct vfring_wire_frame *queue_head; /* no sequence number yet; first come, first sent */
     struct vfring_wire_frame *queue_tail;
 
-    /* Congestion: frames that may be under way, besides window and credit. */
-    uint32_t cwnd;
-    uint32_t cwnd_acked;    /* acknowledged since it last grew */
-    uint32_t cwnd_undo;     /* what it was before the timeout; 0: none since */
-    uint32_t recover_no;    /* losses of transmissions up to this one have been answered */
-
-    uint64_t srtt_ns; /* 0: no sample yet */
-    uint64_t rttvar_ns;
-    uint64_t rto_ns;  /* of the above and backoff */
+    struct wire_congestion congestion;
+    struct wire_rtt rtt;
+    uint64_t rto_ns; /* of the above and backoff */
     uint64_t waiting_since_ns; /* since then frames wait and none was acknowledged */
     uint64_t silence_next_ns; /* of a silence that was reported: when it is again */
     /* While an answer is late, from its first timeout on: */
@@ -115,6 +111,7 @@ _Static_assert(sizeof(struct vfring_wire_peer) <= 128, "thousands of idle peers"
 
 struct vfring_wire {
     struct vfring_wire_config cfg;
+    struct wire_rto_limits rto;
     struct vfring_wire_ops ops;
     void *ctx;
     uint16_t credit;        /* what we offer each peer */
@@ -172,66 +169,4 @@ static inline bool wire_has_in_flight(const struct vfring_wire_peer *peer)
     return peer->snd_una != peer->snd_next;
 }
 
-static inline void wire_mark_lost(struct vfring_wire_peer *peer, struct vfring_wire_frame *frame,
-                                  uint8_t why)
-{
-    if (frame->loss == WIRE_LOSS_NONE) {
-        frame->loss = why;
-        peer->tx->num_lost++;
-    }
-}
-
-/* The inlined part of all of these is in vfring_wire_hot.h. */
-
-/* wire.c */
-struct vfring_wire_peer *wire_peer_lookup(struct vfring_wire *wire, const struct vfring_wire_hdr *hdr);
-/* After round_left was counted down: a new round, or a peer that had not sent in this one. */
-void wire_peer_heard(struct vfring_wire *wire, struct vfring_wire_peer *peer);
-/* Completes all frames of the peer with @p status and forgets them. */
-void wire_peer_flush(struct vfring_wire *wire, struct vfring_wire_peer *peer, int status);
-/* Completes a frame that was transmitted, at once or when the VF has read it. */
-void wire_frame_done(struct vfring_wire *wire, struct vfring_wire_frame *frame, int status);
-void wire_held_run(struct vfring_wire *wire);
-
-/* wire_send.c */
-/* Sends what window and ring allow; waits in line if others wait for the ring. */
-void wire_peer_output(struct vfring_wire *wire, struct vfring_wire_peer *peer, uint64_t now_ns);
-void wire_stalled_run(struct vfring_wire *wire, uint64_t now_ns);
-/* 0, or -EAGAIN: ring or control frames are used up, try at the next progress. */
-int wire_send_ack(struct vfring_wire *wire, struct vfring_wire_peer *peer);
-void wire_stall(struct vfring_wire *wire, struct vfring_wire_peer *peer);
-/* Once a peer, at its first frame. -ENOMEM; -EHOSTUNREACH: it has failed. */
-int wire_sender_make(struct vfring_wire *wire, struct vfring_wire_peer *peer);
-/* Queues a new frame that window, ring or others before it do not let out. */
-void wire_send_wait(struct vfring_wire *wire, struct vfring_wire_peer *peer,
-                    struct vfring_wire_frame *frame);
-/* CRC of a frame whose first @p covered bytes of payload are not all in place. */
-uint32_t wire_crc_gather(const struct vfring_wire_frame *frame, uint32_t covered);
-
-/* wire_input.c */
-/* Of a header that is no plain data frame's: true: it is an ACK's, and sound but for the checksum. */
-bool wire_header_odd(struct vfring_wire *wire, const struct vfring_wire_hdr *hdr, uint32_t bytes);
-/* Any acknowledgement. False: it is of what was never sent; the peer is out of step. */
-bool wire_ack_input(struct vfring_wire *wire, struct vfring_wire_peer *peer,
-                    const struct vfring_wire_hdr *hdr, uint64_t now_ns);
-/* A data frame that is not the next one, or the next one while others wait for it. */
-void wire_input_unusual(struct vfring_wire *wire, struct vfring_wire_peer *peer,
-                        const struct vfring_wire_hdr *hdr, uint64_t now_ns);
-
-/* wire_reorder.c */
-int wire_early_create(struct vfring_wire *wire);
-void wire_early_destroy(struct vfring_wire *wire);
-/* Keeps a copy of a frame whose turn has not come; false: no place for it. */
-bool wire_early_keep(struct vfring_wire *wire, struct vfring_wire_peer *peer,
-                     const struct vfring_wire_hdr *hdr);
-/* Hands up frame @p seq if it was kept. */
-bool wire_early_deliver(struct vfring_wire *wire, struct vfring_wire_peer *peer, uint32_t seq);
-void wire_early_forget(struct vfring_wire *wire, const struct vfring_wire_peer *peer);
-
-/* wire_timer.c */
-void wire_timer_start(struct vfring_wire *wire, struct vfring_wire_peer *peer, uint64_t now_ns);
-/* After a change of round-trip time or back-off. */
-void wire_rto_update(const struct vfring_wire *wire, struct vfring_wire_peer *peer);
-void wire_rtt_sample(struct vfring_wire_peer *peer, uint64_t rtt_ns);
-
-#endif /* VFRING_WIRE_INTERNAL_H */
+#endif /* VFRING_WIRE_STATE_H */

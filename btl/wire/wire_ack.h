@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/**
+ * @file
+ * Acknowledgements that come: what has arrived at the peer leaves the window.
+ */
+#ifndef VFRING_WIRE_ACK_H
+#define VFRING_WIRE_ACK_H
+
+#include "wire_send.h"
+
+/* Some round-trip times are enough; which, must not follow the traffic (Fibonacci hashing). */
+WIRE_HOT bool wire_sample_wanted(uint32_t seq)
+{
+    return seq * 2654435769u < UINT32_MAX / WIRE_RTT_EVERY;
+}
+
+/*
+ * The usual acknowledgement, while nothing has gone wrong lately: it tells
+ * nothing new, or of one frame, the oldest, that went out once. False, and
+ * nothing was done: it is not that simple.
+ */
+WIRE_HOT bool wire_ack_usual(struct vfring_wire *wire, struct vfring_wire_peer *peer,
+                             const struct vfring_wire_hdr *hdr, uint64_t now_ns,
+                             const struct vfring_wire_ops *ops)
+{
+    struct wire_sender *tx = peer->tx;
+    const uint32_t una = peer->snd_una;
+    const uint32_t num_new = hdr->ack - una;
+    const uint32_t limit = hdr->ack + wire_clamp_credit(hdr->credit);
+    struct vfring_wire_frame *frame = NULL;
+
+    if (num_new > 1 || hdr->sack || !tx || (tx->num_lost | tx->backoff | tx->congestion.undo)
+        || tx->congestion.cwnd < wire->cfg.window_frames) {
+        return false;
+    }
+    if (num_new) {
+        frame = tx->in_flight[WIRE_SLOT(una)];
+        if (!frame || frame->retransmitted != WIRE_LOSS_NONE || !tx->rtt.srtt_ns
+            || wire_sample_wanted(una)) {
+            return false;
+        }
+        tx->in_flight[WIRE_SLOT(una)] = NULL;
+        peer->snd_una = una + 1;
+        tx->waiting_since_ns = now_ns;
+        peer->silence_reported = false;
+        if (vfring_wire_seq_before(tx->rack_no, frame->xmit_no)) {
+            tx->rack_no = frame->xmit_no;
+        }
+        if (wire_has_in_flight(peer)) {
+            wire_deadline_set(wire, peer, now_ns);
+        } else {
+            peer->deadline_ns = WIRE_NEVER;
+        }
+    }
+    if (vfring_wire_seq_before(peer->snd_limit, limit)) {
+        peer->snd_limit = limit;
+    }
+    if (frame) {
+        ops->complete(wire->ctx, frame, 0); /* may send: the window is consistent by now */
+    }
+    if (WIRE_UNLIKELY(tx->queue_head)) {
+        wire_peer_output(wire, peer, now_ns);
+    }
+    return true;
+}
+
+/* Any acknowledgement. False: it is of what was never sent; the peer is out of step. */
+bool wire_ack_input(struct vfring_wire *wire, struct vfring_wire_peer *peer,
+                    const struct vfring_wire_hdr *hdr, uint64_t now_ns);
+
+#endif /* VFRING_WIRE_ACK_H */

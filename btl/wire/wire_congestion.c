@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Congestion window: what happens seldom. */
+#include "wire_congestion.h"
+
+static uint32_t at_least_min(uint32_t cwnd)
+{
+    return cwnd < WIRE_CWND_MIN ? WIRE_CWND_MIN : cwnd;
+}
+
+/* Once for all losses of one window: those were sent before we could know. */
+void wire_congestion_lost(struct wire_congestion *c, uint32_t lost_no, uint32_t last_no)
+{
+    if (vfring_wire_seq_before(c->recover_no, lost_no)) {
+        c->recover_no = last_no;
+        c->cwnd = at_least_min(c->cwnd - c->cwnd / 4);
+    }
+}
+
+void wire_congestion_timeout(struct wire_congestion *c, uint32_t last_no)
+{
+    if (!c->undo) {
+        c->undo = c->cwnd;
+        c->cwnd = at_least_min(c->cwnd / 2);
+        c->recover_no = last_no;
+    }
+}

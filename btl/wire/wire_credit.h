@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/**
+ * @file
+ * Credit: how many frames each peer may have under way to us.
+ */
+#ifndef VFRING_WIRE_CREDIT_H
+#define VFRING_WIRE_CREDIT_H
+
+#include "wire_state.h"
+
+/* @p senders share the RX ring; sets what we offer each, and how often we acknowledge. */
+void wire_credit_set(struct vfring_wire *wire, uint32_t senders);
+/* After round_left was counted down: a new round, or a peer that had not sent in this one. */
+void wire_credit_heard(struct vfring_wire *wire, struct vfring_wire_peer *peer);
+/* It is gone. */
+void wire_credit_forget(struct vfring_wire *wire, const struct vfring_wire_peer *peer);
+
+/* A credit of 0 would stop us for ever: nothing announces that it has grown. */
+WIRE_HOT uint32_t wire_clamp_credit(uint32_t credit)
+{
+    return credit < 1 ? 1 : credit > VFRING_WIRE_WINDOW ? VFRING_WIRE_WINDOW : credit;
+}
+
+#endif /* VFRING_WIRE_CREDIT_H */

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Headers, but for what every message runs through. */
+#include "wire_header.h"
+
+#include <string.h>
+
+void wire_fill_head(const struct vfring_wire *wire, const struct vfring_wire_peer *peer,
+                    struct vfring_wire_hdr *hdr)
+{
+    memset(hdr, 0, sizeof(*hdr));
+    memcpy(hdr->dst_mac, &peer->from, 6);
+    memcpy(hdr->src_mac, wire->cfg.mac, 6);
+    hdr->ethertype[0] = VFRING_WIRE_ETHERTYPE >> 8;
+    hdr->ethertype[1] = VFRING_WIRE_ETHERTYPE & 0xff;
+    hdr->version = VFRING_WIRE_VERSION;
+    hdr->type = VFRING_WIRE_TYPE_DATA;
+    hdr->key = peer->key;
+    hdr->src = wire->cfg.id;
+}
+
+bool wire_header_odd(struct vfring_wire *wire, const struct vfring_wire_hdr *hdr, uint32_t bytes)
+{
+    if (hdr->ethertype[0] != VFRING_WIRE_ETHERTYPE >> 8
+        || hdr->ethertype[1] != (VFRING_WIRE_ETHERTYPE & 0xff) || hdr->key != wire->cfg.key) {
+        wire->stats.rx_foreign++;
+        return false;
+    }
+    if (hdr->version != VFRING_WIRE_VERSION || hdr->reserved || (hdr->flags & ~VFRING_WIRE_FLAGS)
+        || hdr->payload_bytes > bytes - VFRING_WIRE_HDR_BYTES
+        || hdr->type != VFRING_WIRE_TYPE_ACK || hdr->payload_bytes) {
+        wire->stats.rx_malformed++;
+        return false;
+    }
+    return true;
+}

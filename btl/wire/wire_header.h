@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/**
+ * @file
+ * Headers: what stands in those that go out, and whether one that came is sound.
+ */
+#ifndef VFRING_WIRE_HEADER_H
+#define VFRING_WIRE_HEADER_H
+
+#include "wire_crc.h"
+#include "wire_state.h"
+
+/* Ethertype, version and type of a data frame, as they lie in memory. */
+#define WIRE_DATA_IN_PLACE                                                     \
+    (VFRING_WIRE_ETHERTYPE >> 8 | (VFRING_WIRE_ETHERTYPE & 0xffu) << 8         \
+     | VFRING_WIRE_VERSION << 16 | (uint32_t) VFRING_WIRE_TYPE_DATA << 24)
+_Static_assert(offsetof(struct vfring_wire_hdr, ethertype) == 12
+                   && offsetof(struct vfring_wire_hdr, type) == 15,
+               "four bytes tell that it is a data frame");
+
+/*
+ * Every frame tells the receiver all we have of it, so whatever we owed is
+ * paid.
+ */
+WIRE_HOT void wire_fill_acks(const struct vfring_wire *wire, const struct vfring_wire_peer *peer,
+                             struct vfring_wire_hdr *hdr)
+{
+    hdr->ack = peer->rcv_next;
+    hdr->credit = wire->credit;
+    hdr->reserved = 0;
+    hdr->sack = peer->rcv_bits;
+}
+
+/* What never changes in the headers to a peer. */
+void wire_fill_head(const struct vfring_wire *wire, const struct vfring_wire_peer *peer,
+                    struct vfring_wire_hdr *hdr);
+/* Of a header that is no plain data frame's: true: it is an ACK's, and sound but for the checksum. */
+bool wire_header_odd(struct vfring_wire *wire, const struct vfring_wire_hdr *hdr, uint32_t bytes);
+
+/* Nothing of the frame is used before it has passed. What is no plain data frame, wire_header_odd() looks at. */
+WIRE_HOT bool wire_header_valid(struct vfring_wire *wire, const struct vfring_wire_hdr *hdr,
+                                uint32_t bytes)
+{
+    uint32_t kind;
+
+    if (WIRE_UNLIKELY(bytes < VFRING_WIRE_HDR_BYTES)) {
+        wire->stats.rx_malformed++;
+        return false;
+    }
+    memcpy(&kind, hdr->ethertype, sizeof(kind));
+    if (WIRE_UNLIKELY(kind != WIRE_DATA_IN_PLACE || hdr->key != wire->cfg.key || hdr->reserved
+                      || (hdr->flags & ~VFRING_WIRE_FLAGS)
+                      || hdr->payload_bytes > bytes - VFRING_WIRE_HDR_BYTES)
+        && !wire_header_odd(wire, hdr, bytes)) {
+        return false;
+    }
+    if (WIRE_UNLIKELY(wire_crc_frame(hdr, vfring_wire_crc_covered(hdr)) != hdr->crc)) {
+        wire->stats.rx_bad_crc++;
+        return false;
+    }
+    return true;
+}
+
+#endif /* VFRING_WIRE_HEADER_H */

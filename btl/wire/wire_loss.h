@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/**
+ * @file
+ * Which of the frames under way are lost.
+ */
+#ifndef VFRING_WIRE_LOSS_H
+#define VFRING_WIRE_LOSS_H
+
+#include "wire_state.h"
+
+static inline void wire_mark_lost(struct vfring_wire_peer *peer, struct vfring_wire_frame *frame,
+                                  uint8_t why)
+{
+    if (frame->loss == WIRE_LOSS_NONE) {
+        frame->loss = why;
+        peer->tx->num_lost++;
+    }
+}
+
+/* Later ones have arrived: marks what is lost. */
+void wire_loss_find(struct vfring_wire_peer *peer);
+/* No word in time: all that is under way may be lost. */
+void wire_loss_timeout(struct vfring_wire_peer *peer);
+/* The timeout was needless: what it marked is more likely there than lost. */
+void wire_loss_forget_timeout(struct vfring_wire_peer *peer);
+
+#endif /* VFRING_WIRE_LOSS_H */

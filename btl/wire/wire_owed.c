@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Acknowledgements that we owe. */
+#include "wire_owed.h"
+
+#include <errno.h>
+
+int wire_owed_send(struct vfring_wire *wire, struct vfring_wire_peer *peer)
+{
+    struct vfring_wire_frame *frame = &wire->cfg.control_frames[wire->next_control];
+    struct vfring_wire_hdr *hdr = frame->hdr;
+    int rc;
+
+    if (wire->ops.xmit_busy(wire->ctx, frame->tx_seq)) {
+        wire->stats.ring_stalls++;
+        return -EAGAIN;
+    }
+    wire_fill_head(wire, peer, hdr);
+    wire_fill_acks(wire, peer, hdr);
+    hdr->type = VFRING_WIRE_TYPE_ACK;
+    hdr->seq = peer->snd_next;
+    hdr->crc = vfring_wire_crc_frame(hdr, 0);
+    rc = wire->ops.xmit(wire->ctx, frame, VFRING_WIRE_FRAME_MIN_BYTES);
+    if (rc) {
+        wire->stats.ring_stalls++;
+        return rc;
+    }
+    wire->next_control = (wire->next_control + 1) % wire->cfg.num_control_frames;
+    wire->stats.tx_ack_frames++;
+    wire_ack_paid(peer);
+    return 0;
+}
+
+void wire_owed_run(struct vfring_wire *wire, uint64_t now_ns)
+{
+    struct vfring_wire_peer **at = &wire->ack_list, *peer;
+
+    if (!wire->acks_now && now_ns < wire->ack_due_ns) {
+        return; /* data going the other way may still carry them */
+    }
+    wire->acks_now = false;
+    wire->ack_due_ns = WIRE_NEVER;
+    while ((peer = *at)) {
+        const bool owed = peer->rcv_unacked || peer->ack_now;
+
+        if (owed && !peer->ack_now && now_ns < peer->ack_due_ns) {
+            if (peer->ack_due_ns < wire->ack_due_ns) {
+                wire->ack_due_ns = peer->ack_due_ns;
+            }
+            at = &peer->ack_next;
+            continue;
+        }
+        if (owed && wire_owed_send(wire, peer)) {
+            wire->acks_now = true; /* from here on, as soon as there is room */
+            return;
+        }
+        *at = peer->ack_next;
+        peer->ack_linked = false;
+    }
+}
+
+void wire_owed_forget(struct vfring_wire *wire, struct vfring_wire_peer *peer)
+{
+    for (struct vfring_wire_peer **at = &wire->ack_list; *at; at = &(*at)->ack_next) {
+        if (*at == peer) {
+            *at = peer->ack_next;
+            peer->ack_linked = false;
+            return;
+        }
+    }
+}
+
+void vfring_wire_ack_now(struct vfring_wire *wire, struct vfring_wire_peer *peer)
+{
+    wire_ack_owed(wire, peer, true);
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/**
+ * @file
+ * Acknowledgements that we owe: with the next frame, or by a frame of their own.
+ */
+#ifndef VFRING_WIRE_OWED_H
+#define VFRING_WIRE_OWED_H
+
+#include "wire_credit.h"
+#include "wire_header.h"
+
+WIRE_HOT void wire_ack_paid(struct vfring_wire_peer *peer)
+{
+    peer->rcv_unacked = 0;
+    peer->ack_now = false; /* the list lets go of it at the next progress */
+}
+
+WIRE_HOT void wire_ack_owed(struct vfring_wire *wire, struct vfring_wire_peer *peer, bool now)
+{
+    if (now) {
+        peer->ack_now = wire->acks_now = true;
+    }
+    if (peer->ack_due_ns < wire->ack_due_ns) {
+        wire->ack_due_ns = peer->ack_due_ns;
+    }
+    if (!peer->ack_linked) {
+        peer->ack_linked = true;
+        peer->ack_next = wire->ack_list;
+        wire->ack_list = peer;
+    }
+}
+
+/* A frame has come for the first time: it counts, and is to be acknowledged. */
+WIRE_HOT void wire_came_new(struct vfring_wire *wire, struct vfring_wire_peer *peer, uint64_t now_ns)
+{
+    if (WIRE_UNLIKELY(--wire->round_left == 0 || peer->heard_round != wire->round)) {
+        wire_credit_heard(wire, peer);
+    }
+    if (peer->rcv_unacked++ == 0) {
+        peer->ack_due_ns = now_ns + wire->cfg.ack_delay_ns;
+    }
+    /* At once when there is a hole, or when the sender may run out of window. */
+    wire_ack_owed(wire, peer, peer->rcv_bits != 0 || peer->rcv_unacked >= wire->ack_every);
+}
+
+/* 0, or -EAGAIN: ring or control frames are used up, try at the next progress. */
+int wire_owed_send(struct vfring_wire *wire, struct vfring_wire_peer *peer);
+/* Sends those that are due. */
+void wire_owed_run(struct vfring_wire *wire, uint64_t now_ns);
+/* Nothing is owed to @p peer any more. */
+void wire_owed_forget(struct vfring_wire *wire, struct vfring_wire_peer *peer);
+
+#endif /* VFRING_WIRE_OWED_H */

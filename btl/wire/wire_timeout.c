@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Timeouts and silence. */
+#include "wire_timeout.h"
+
+#include "wire_loss.h"
+#include "wire_over.h"
+#include "wire_send.h"
+
+/*
+ * Nobody is given up for silence alone, if the user has set no limit: the peer
+ * may compute, or be stopped, for days. But one whose words are of another
+ * stream, when for long none has been of ours, will not come back to ours.
+ * False: it has failed.
+ */
+static bool silence_bearable(struct vfring_wire *wire, struct vfring_wire_peer *peer, uint64_t now_ns)
+{
+    struct wire_sender *tx = peer->tx;
+    const uint64_t silent_ns = now_ns - tx->waiting_since_ns, warn_ns = wire->cfg.silence_warn_ns;
+    struct vfring_wire_silence silence = {.silent_ns = silent_ns, .heard_ns = WIRE_NEVER};
+    uint64_t due_ns = peer->silence_reported ? tx->silence_next_ns : warn_ns;
+
+    if (silent_ns < due_ns && silent_ns < wire->cfg.peer_timeout_ns) {
+        return true;
+    }
+    if (tx->heard_ns) {
+        silence.heard_ns = now_ns - tx->heard_ns;
+        /* It is asked once in rto_max: whoever said something and was stopped has missed several questions since. */
+        silence.alive = silence.heard_ns <= WIRE_ALIVE_QUESTIONS * wire->cfg.rto_max_ns;
+    }
+    /* Frames may be late, and wait in our ring while we are away, but not for half of the time after which one wonders. */
+    silence.out_of_step = silent_ns >= warn_ns && tx->num_out_of_step >= WIRE_OUT_OF_STEP
+                          && tx->out_of_step_ns > tx->waiting_since_ns + wire->cfg.rto_max_ns + warn_ns / 2;
+    if (silence.out_of_step || silent_ns >= wire->cfg.peer_timeout_ns) {
+        vfring_wire_peer_fail(wire, peer);
+        wire->ops.peer_failed(wire->ctx, peer, &silence);
+        return false;
+    }
+    peer->silence_reported = true;
+    while (due_ns <= silent_ns) {
+        due_ns += due_ns < WIRE_SILENCE_STEP_NS ? due_ns : WIRE_SILENCE_STEP_NS;
+    }
+    tx->silence_next_ns = due_ns;
+    wire->ops.peer_silent(wire->ctx, peer, &silence);
+    return !peer->failed; /* whoever is told may know that it has ended */
+}
+
+/*
+ * Nothing came in time. All that is in flight may be lost, but it may as well
+ * be that the peer computes and does not look at its ring: so one frame goes
+ * out as a question, and the answer tells which others to send again.
+ */
+void wire_timeout(struct vfring_wire *wire, struct vfring_wire_peer *peer, uint64_t now_ns)
+{
+    if (!silence_bearable(wire, peer, now_ns)) {
+        return;
+    }
+    if (!peer->tx->backoff) {
+        peer->tx->heard_ns = 0;
+        peer->tx->num_out_of_step = 0;
+    }
+    wire->stats.timeouts++;
+    wire_loss_timeout(peer);
+    peer->tx->backoff++;
+    wire_rto_update(wire, peer->tx);
+    peer->tx->rexmit_budget = 1;
+    wire_congestion_timeout(&peer->tx->congestion, peer->xmit_no);
+    wire_deadline_set(wire, peer, now_ns);
+    wire_peer_output(wire, peer, now_ns);
+}
+
+/*
+ * We were away ourselves, for instance in a computation: nobody is to blame
+ * for a silence that nobody listened to. What is longer than rto_max is
+ * excused, not all of it: who looks seldom for ever does listen, and would else
+ * never notice that a peer is gone.
+ */
+void wire_timeout_excuse(struct vfring_wire *wire, uint64_t now_ns)
+{
+    const uint64_t excused_ns = now_ns - wire->progress_ns - wire->cfg.rto_max_ns;
+
+    for (struct vfring_wire_peer *peer = wire->timer_list; peer; peer = peer->timer_next) {
+        if (peer->tx->waiting_since_ns <= wire->progress_ns) {
+            peer->tx->waiting_since_ns += excused_ns;
+        }
+    }
+}
