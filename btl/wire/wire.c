@@ -111,8 +111,8 @@ void vfring_wire_peer_remove(struct vfring_wire *wire, struct vfring_wire_peer *
         wire->delivering = NULL;
     }
     wire_peer_flush(wire, peer, -ECANCELED);
-    wire_owed_forget(wire, peer);
-    wire_deadline_forget(wire, peer);
+    wire_owed_forget(peer);
+    wire_deadline_forget(peer);
     wire_unstall(wire, peer);
     wire_credit_forget(wire, peer);
     wire_peers_remove(wire, peer);

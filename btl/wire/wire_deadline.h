@@ -19,8 +19,7 @@ WIRE_HOT void wire_deadline_set(struct vfring_wire *wire, struct vfring_wire_pee
     peer->deadline_ns = deadline_ns;
     if (WIRE_UNLIKELY(!peer->timer_linked)) {
         peer->timer_linked = true;
-        peer->timer_next = wire->timer_list;
-        wire->timer_list = peer;
+        WIRE_LIST_PUSH(wire->timer_list, peer, tx->timer_next, tx->timer_at);
     }
     if (deadline_ns < wire->next_timer_ns) {
         wire->next_timer_ns = deadline_ns;
@@ -34,17 +33,11 @@ static inline void wire_rto_update(const struct vfring_wire *wire, struct wire_s
 }
 
 /* Out of the lists of deadlines. */
-static inline void wire_deadline_forget(struct vfring_wire *wire, struct vfring_wire_peer *peer)
+static inline void wire_deadline_forget(struct vfring_wire_peer *peer)
 {
-    struct vfring_wire_peer **const lists[] = {&wire->timer_list, &wire->expired_list};
-
-    for (int i = 0; i < 2; i++) {
-        for (struct vfring_wire_peer **at = lists[i]; *at; at = &(*at)->timer_next) {
-            if (*at == peer) {
-                *at = peer->timer_next;
-                break;
-            }
-        }
+    if (peer->timer_linked) {
+        peer->timer_linked = false;
+        WIRE_LIST_REMOVE(peer, tx->timer_next, tx->timer_at);
     }
 }
 

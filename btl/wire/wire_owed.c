@@ -30,42 +30,38 @@ int wire_owed_send(struct vfring_wire *wire, struct vfring_wire_peer *peer)
     return 0;
 }
 
+void wire_owed_forget(struct vfring_wire_peer *peer)
+{
+    if (peer->ack_linked) {
+        peer->ack_linked = false;
+        WIRE_LIST_REMOVE(peer, ack_next, ack_at);
+    }
+}
+
 void wire_owed_run(struct vfring_wire *wire, uint64_t now_ns)
 {
-    struct vfring_wire_peer **at = &wire->ack_list, *peer;
+    struct vfring_wire_peer *next = wire->ack_list, *peer;
 
     if (!wire->acks_now && now_ns < wire->ack_due_ns) {
         return; /* data going the other way may still carry them */
     }
     wire->acks_now = false;
     wire->ack_due_ns = WIRE_NEVER;
-    while ((peer = *at)) {
+    while ((peer = next)) {
         const bool owed = peer->rcv_unacked || peer->ack_now;
 
+        next = peer->ack_next;
         if (owed && !peer->ack_now && now_ns < peer->ack_due_ns) {
             if (peer->ack_due_ns < wire->ack_due_ns) {
                 wire->ack_due_ns = peer->ack_due_ns;
             }
-            at = &peer->ack_next;
             continue;
         }
         if (owed && wire_owed_send(wire, peer)) {
             wire->acks_now = true; /* from here on, as soon as there is room */
             return;
         }
-        *at = peer->ack_next;
-        peer->ack_linked = false;
-    }
-}
-
-void wire_owed_forget(struct vfring_wire *wire, struct vfring_wire_peer *peer)
-{
-    for (struct vfring_wire_peer **at = &wire->ack_list; *at; at = &(*at)->ack_next) {
-        if (*at == peer) {
-            *at = peer->ack_next;
-            peer->ack_linked = false;
-            return;
-        }
+        wire_owed_forget(peer);
     }
 }
 

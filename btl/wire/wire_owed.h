@@ -25,8 +25,7 @@ WIRE_HOT void wire_ack_owed(struct vfring_wire *wire, struct vfring_wire_peer *p
     }
     if (!peer->ack_linked) {
         peer->ack_linked = true;
-        peer->ack_next = wire->ack_list;
-        wire->ack_list = peer;
+        WIRE_LIST_PUSH(wire->ack_list, peer, ack_next, ack_at);
     }
 }
 
@@ -48,6 +47,6 @@ int wire_owed_send(struct vfring_wire *wire, struct vfring_wire_peer *peer);
 /* Sends those that are due. */
 void wire_owed_run(struct vfring_wire *wire, uint64_t now_ns);
 /* Nothing is owed to @p peer any more. */
-void wire_owed_forget(struct vfring_wire *wire, struct vfring_wire_peer *peer);
+void wire_owed_forget(struct vfring_wire_peer *peer);
 
 #endif /* VFRING_WIRE_OWED_H */

@@ -60,8 +60,7 @@ int wire_peers_reserve(struct vfring_wire *wire)
 
 void wire_peers_insert(struct vfring_wire *wire, struct vfring_wire_peer *peer)
 {
-    peer->all_next = wire->all_peers;
-    wire->all_peers = peer;
+    WIRE_LIST_PUSH(wire->all_peers, peer, all_next, all_at);
     wire->num_peers++;
     table_insert(wire->table, wire->table_mask, peer);
 }
@@ -89,12 +88,7 @@ static void table_remove(struct vfring_wire *wire, const struct vfring_wire_peer
 
 void wire_peers_remove(struct vfring_wire *wire, struct vfring_wire_peer *peer)
 {
-    for (struct vfring_wire_peer **at = &wire->all_peers; *at; at = &(*at)->all_next) {
-        if (*at == peer) {
-            *at = peer->all_next;
-            break;
-        }
-    }
+    WIRE_LIST_REMOVE(peer, all_next, all_at);
     wire->num_peers--;
     if (wire->last_peer == peer) {
         wire->last_peer = NULL;

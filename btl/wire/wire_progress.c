@@ -8,28 +8,27 @@
 
 static void timers_run(struct vfring_wire *wire, uint64_t now_ns)
 {
-    struct vfring_wire_peer **at = &wire->timer_list, *peer;
+    struct vfring_wire_peer *next = wire->timer_list, *peer;
 
     wire->next_timer_ns = WIRE_NEVER;
-    while ((peer = *at)) {
-        if (peer->deadline_ns == WIRE_NEVER || peer->deadline_ns <= now_ns) {
-            *at = peer->timer_next;
-            peer->timer_linked = peer->deadline_ns != WIRE_NEVER;
-            if (peer->timer_linked) {
-                peer->timer_next = wire->expired_list;
-                wire->expired_list = peer;
-            }
+    while ((peer = next)) {
+        next = peer->tx->timer_next;
+        if (peer->deadline_ns == WIRE_NEVER) {
+            wire_deadline_forget(peer);
+            continue;
+        }
+        if (peer->deadline_ns <= now_ns) {
+            WIRE_LIST_REMOVE(peer, tx->timer_next, tx->timer_at);
+            WIRE_LIST_PUSH(wire->expired_list, peer, tx->timer_next, tx->timer_at);
             continue;
         }
         if (peer->deadline_ns < wire->next_timer_ns) {
             wire->next_timer_ns = peer->deadline_ns;
         }
-        at = &peer->timer_next;
     }
     /* Whoever is told of a failure may remove any of them, or send to it. */
     while ((peer = wire->expired_list)) {
-        wire->expired_list = peer->timer_next;
-        peer->timer_linked = false;
+        wire_deadline_forget(peer);
         wire_timeout(wire, peer, now_ns);
     }
 }

@@ -6,13 +6,26 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* To the end of the line for the ring. */
 static void stall(struct vfring_wire *wire, struct vfring_wire_peer *peer)
 {
     if (!peer->stalled_linked) {
         peer->stalled_linked = true;
-        peer->stalled_next = NULL;
+        peer->tx->stalled_next = NULL;
+        peer->tx->stalled_at = wire->stalled_tail;
         *wire->stalled_tail = peer;
-        wire->stalled_tail = &peer->stalled_next;
+        wire->stalled_tail = &peer->tx->stalled_next;
+    }
+}
+
+void wire_unstall(struct vfring_wire *wire, struct vfring_wire_peer *peer)
+{
+    if (peer->stalled_linked) {
+        peer->stalled_linked = false;
+        if (!peer->tx->stalled_next) {
+            wire->stalled_tail = peer->tx->stalled_at;
+        }
+        WIRE_LIST_REMOVE(peer, tx->stalled_next, tx->stalled_at);
     }
 }
 
@@ -103,42 +116,28 @@ void wire_peer_output(struct vfring_wire *wire, struct vfring_wire_peer *peer, u
 /* Who got something and wants more goes to the end of the line. */
 void wire_stalled_run(struct vfring_wire *wire, uint64_t now_ns)
 {
-    struct vfring_wire_peer **at = &wire->stalled_list, *peer;
+    struct vfring_wire_peer *next = wire->stalled_list, *peer;
     struct vfring_wire_peer *served = NULL, **served_tail = &served;
 
-    while ((peer = *at)) {
+    while ((peer = next)) {
         const uint32_t before = peer->xmit_no;
         const int rc = peer_output(wire, peer, now_ns);
 
+        next = peer->tx->stalled_next;
         if (rc && peer->xmit_no == before) {
-            at = &peer->stalled_next;
             continue;
         }
-        *at = peer->stalled_next;
-        peer->stalled_next = NULL;
+        wire_unstall(wire, peer);
         if (rc) {
+            peer->tx->stalled_next = NULL;
             *served_tail = peer;
-            served_tail = &peer->stalled_next;
-        } else {
-            peer->stalled_linked = false;
+            served_tail = &peer->tx->stalled_next;
         }
     }
-    *at = served;
-    wire->stalled_tail = served ? served_tail : at;
-}
-
-void wire_unstall(struct vfring_wire *wire, struct vfring_wire_peer *peer)
-{
-    struct vfring_wire_peer **at = &wire->stalled_list;
-
-    while (*at) {
-        if (*at == peer) {
-            *at = peer->stalled_next;
-        } else {
-            at = &(*at)->stalled_next;
-        }
+    while ((peer = served)) {
+        served = peer->tx->stalled_next;
+        stall(wire, peer);
     }
-    wire->stalled_tail = at;
 }
 
 static void enqueue(struct wire_sender *tx, struct vfring_wire_frame *frame)

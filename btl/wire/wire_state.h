@@ -17,6 +17,7 @@
 
 #include "vfring_wire.h"
 #include "wire_congestion.h"
+#include "wire_list.h"
 #include "wire_rtt.h"
 
 /* To be inlined into the caller; see vfring_wire_hot.h. */
@@ -72,6 +73,9 @@ struct wire_sender {
     uint64_t out_of_step_ns; /* last one that acknowledges what it cannot */
     uint32_t num_out_of_step;
     uint32_t backoff;
+    /* In the lists of the wire: see wire_list.h. */
+    struct vfring_wire_peer *timer_next, **timer_at;
+    struct vfring_wire_peer *stalled_next, **stalled_at;
     struct vfring_wire_frame *in_flight[VFRING_WIRE_WINDOW]; /* by WIRE_SLOT */
 };
 
@@ -87,7 +91,7 @@ struct vfring_wire_peer {
     bool ack_now;
     bool ack_linked;
     void *upper;
-    struct vfring_wire_peer *all_next;
+    struct vfring_wire_peer *all_next, **all_at;
 
     /* Sending half. */
     struct wire_sender *tx; /* NULL: nothing was ever sent */
@@ -96,15 +100,13 @@ struct vfring_wire_peer {
     uint32_t snd_limit; /* the peer has room for frames before this one */
     uint32_t xmit_no;   /* transmissions to this peer so far */
     uint64_t deadline_ns; /* of the oldest frame; WIRE_NEVER when none */
-    struct vfring_wire_peer *timer_next;
-    struct vfring_wire_peer *stalled_next;
 
     /* Receiving half. */
     uint32_t rcv_next;
     uint32_t rcv_unacked; /* data frames since our last acknowledgement */
     uint64_t rcv_bits;
     uint64_t ack_due_ns;
-    struct vfring_wire_peer *ack_next;
+    struct vfring_wire_peer *ack_next, **ack_at;
     uint32_t heard_round; /* the last in which it sent */
 };
 _Static_assert(sizeof(struct vfring_wire_peer) <= 128, "thousands of idle peers");

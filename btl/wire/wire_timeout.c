@@ -78,7 +78,7 @@ void wire_timeout_excuse(struct vfring_wire *wire, uint64_t now_ns)
 {
     const uint64_t excused_ns = now_ns - wire->progress_ns - wire->cfg.rto_max_ns;
 
-    for (struct vfring_wire_peer *peer = wire->timer_list; peer; peer = peer->timer_next) {
+    for (struct vfring_wire_peer *peer = wire->timer_list; peer; peer = peer->tx->timer_next) {
         if (peer->tx->waiting_since_ns <= wire->progress_ns) {
             peer->tx->waiting_since_ns += excused_ns;
         }
