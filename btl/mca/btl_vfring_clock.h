@@ -11,19 +11,26 @@
 #include <time.h>
 
 struct btl_vfring_clock {
-    uint64_t base_ns; /**< the time when the counter was 0; modulo 2^64 */
+    uint64_t base_ns; /**< the time when the counter (mult 0: the kernel's clock) was 0; modulo 2^64 */
     uint64_t mult; /**< ns a tick, times 2^32; 0: ask the kernel */
 };
 extern struct btl_vfring_clock btl_vfring_clock;
 
 /**
  * Measures the counter against the kernel's clock, from begin to end. What lies
- * between has to be done anyway; if it took less than 1 ms, end waits. The counter
+ * between has to be done anyway; if it took less than 1 ms, end waits, and 20 ms at most where
+ * the machine is too busy for a reading that can be relied on. The counter
  * is used only where the kernel itself takes it for the time: it has checked that
  * it runs evenly, and alike on all processors.
  */
 void btl_vfring_clock_begin(void);
 void btl_vfring_clock_end(void);
+/**
+ * Compares again, now and then while the program runs: makes the rate more exact, and goes
+ * back to the kernel's clock where the counter does not keep its rate. The time neither jumps nor
+ * goes backwards by it. Not while another thread asks for the time.
+ */
+void btl_vfring_clock_check(void);
 
 static inline uint64_t btl_vfring_kernel_ns(void)
 {
@@ -42,7 +49,7 @@ static inline uint64_t btl_vfring_now_ns(void)
                + (uint64_t) (((unsigned __int128) __builtin_ia32_rdtsc() * btl_vfring_clock.mult) >> 32);
     }
 #endif
-    return btl_vfring_kernel_ns();
+    return btl_vfring_kernel_ns() + btl_vfring_clock.base_ns;
 }
 
 #endif /* BTL_VFRING_CLOCK_H */

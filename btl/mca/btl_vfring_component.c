@@ -335,6 +335,7 @@ void btl_vfring_look_after_vf(mca_btl_vfring_module_t *module)
 {
     const int state = vfring_vf_check(module->vf);
 
+    btl_vfring_clock_check(); /* frames that stay unanswered may be a clock that is fast */
     look_after_link(module, state == -ENETDOWN);
     btl_vfring_contact_check(module);
     module->timeouts_seen = vfring_wire_stats(module->wire)->timeouts;
