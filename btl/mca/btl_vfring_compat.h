@@ -46,6 +46,18 @@ static inline int btl_vfring_ask_job_size(uint32_t *processes)
 #endif
 }
 
+/** Where a process runs, for messages. @p proc may be NULL. */
+static inline const char *btl_vfring_host_of(const opal_proc_t *proc)
+{
+#if VFRING_OMPI_MAJOR >= 5
+    const char *name = proc ? opal_get_proc_hostname(proc) : NULL;
+#else
+    const char *name = proc ? proc->proc_hostname : NULL;
+#endif
+
+    return name ? name : "unknown host";
+}
+
 /** A put that is complete here is complete at the peer; 4.1 has no word for it. */
 #ifdef MCA_BTL_FLAGS_RDMA_REMOTE_COMPLETION
 #    define BTL_VFRING_FLAGS_COMPLETION MCA_BTL_FLAGS_RDMA_REMOTE_COMPLETION

@@ -13,7 +13,11 @@
  * all. An answer that does not come proves nothing, the peer may be away; it
  * is told of, and the frames are repeated.
  */
-#include "btl_vfring.h"
+#include "btl_vfring_contact.h"
+
+#include "btl_vfring_clock.h"
+#include "btl_vfring_params.h"
+#include "btl_vfring_upcall.h"
 
 #include <string.h>
 
@@ -26,7 +30,6 @@
 #define CONTACT_NONE_TOLD 64u
 #define SMALL_BYTES 8u
 
-/* Stands for them in mca_btl_vfring_frag_t.op. */
 mca_btl_vfring_op_t btl_vfring_contact_op;
 
 static uint32_t now_ms(void)
@@ -37,7 +40,7 @@ static uint32_t now_ms(void)
 static bool send_probe(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t *endpoint,
                        uint32_t bytes, uint8_t which)
 {
-    mca_btl_vfring_frag_t *frag = btl_vfring_frag_get_bulk(module, endpoint,
+    mca_btl_vfring_frag_t *frag = btl_vfring_frag_get_bulk(&module->frags, endpoint,
                                                            BTL_VFRING_PRIORITY_SHARE);
 
     if (!frag) {
@@ -45,15 +48,11 @@ static bool send_probe(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_
     }
     memset(frag->segment.seg_addr.pval, 0, bytes);
     frag->op = &btl_vfring_contact_op;
-    frag->frame.tag = which;
-    frag->frame.msg = BTL_VFRING_MSG_PROBE;
-    frag->frame.unordered = true;
-    frag->frame.inline_bytes = bytes;
-    frag->frame.gather_bytes = 0;
+    btl_vfring_frag_address(frag, which, BTL_VFRING_MSG_PROBE, true, bytes);
     frag->in_flight = true;
     if (vfring_wire_send(module->wire, endpoint->peer, &frag->frame, btl_vfring_now_ns())) {
         frag->op = NULL;
-        btl_vfring_frag_put(module, frag);
+        btl_vfring_frag_put(&module->frags, frag);
         return false;
     }
     return true;
@@ -61,7 +60,7 @@ static bool send_probe(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_
 
 void btl_vfring_contact_start(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t *endpoint)
 {
-    if (!mca_btl_vfring_component.connectivity_check) {
+    if (!btl_vfring_params.connectivity_check) {
         endpoint->contact = CONTACT_SENT | CONTACT_SMALL | CONTACT_FULL;
         return;
     }
@@ -82,36 +81,60 @@ void btl_vfring_contact_done(mca_btl_vfring_module_t *module, mca_btl_vfring_fra
         frag->endpoint->contact |= frag->frame.tag;
     }
     frag->op = NULL;
-    btl_vfring_frag_put(module, frag);
+    btl_vfring_frag_put(&module->frags, frag);
+}
+
+/* No answer came to the first frames: does that tell of a path that there is not? */
+static void check_reach(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t *e, bool late)
+{
+    if (late && e->unproven && (e->contact & (CONTACT_SENT | CONTACT_SMALL | CONTACT_NONE_TOLD)) == CONTACT_SENT) {
+        const struct btl_vfring_help_here here = btl_vfring_rail_here(&module->rails[0]);
+        char vf[64];
+        const struct btl_vfring_help_peer peer = btl_vfring_endpoint_peer(&module->endpoints, e, vf, sizeof(vf));
+
+        e->contact |= CONTACT_NONE_TOLD;
+        btl_vfring_help_no_contact(&here, &peer, btl_vfring_params.connectivity_timeout_s);
+    }
+}
+
+/* Only the short frame was acknowledged: does the path lose long ones? True: it does, and that was told. */
+static bool check_full(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t *e, bool late)
+{
+    const uint8_t known = e->contact & (CONTACT_SENT | CONTACT_SMALL | CONTACT_FULL | CONTACT_TOLD);
+
+    if (known != (CONTACT_SENT | CONTACT_SMALL) || !late) {
+        return false;
+    }
+    if (!(e->contact & CONTACT_ASKED)) {
+        if (send_probe(module, e, SMALL_BYTES, CONTACT_AWAKE)) {
+            e->contact |= CONTACT_ASKED;
+        }
+    } else if (e->contact & CONTACT_AWAKE) {
+        const struct btl_vfring_help_here here = btl_vfring_rail_here(&module->rails[0]);
+        char vf[64];
+        const struct btl_vfring_help_peer peer = btl_vfring_endpoint_peer(&module->endpoints, e, vf, sizeof(vf));
+
+        e->contact |= CONTACT_TOLD;
+        btl_vfring_help_full_frames_lost(&here, &peer, module->rails[0].info.mtu_bytes);
+        btl_vfring_upcall_lost(module, e, "the path to it carries short frames and loses full ones");
+        return true;
+    }
+    return false;
 }
 
 void btl_vfring_contact_check(mca_btl_vfring_module_t *module)
 {
-    const uint64_t limit_ms = (uint64_t) mca_btl_vfring_component.connectivity_timeout_s * 1000u;
+    const uint64_t limit_ms = (uint64_t) btl_vfring_params.connectivity_timeout_s * 1000u;
     const uint32_t now = now_ms();
 
-    for (mca_btl_vfring_endpoint_t *e = module->endpoints; e; e = e->next) {
-        if (e->peer && e->unproven && (e->contact & (CONTACT_SENT | CONTACT_SMALL | CONTACT_NONE_TOLD)) == CONTACT_SENT
-            && now - e->contact_ms > limit_ms) {
-            e->contact |= CONTACT_NONE_TOLD;
-            btl_vfring_help_no_contact(module, e);
-        }
-        const uint8_t known = e->contact
-                              & (CONTACT_SENT | CONTACT_SMALL | CONTACT_FULL | CONTACT_TOLD);
+    for (mca_btl_vfring_endpoint_t *e = module->endpoints.head; e; e = e->next) {
+        const bool late = now - e->contact_ms > limit_ms;
 
-        if (!e->peer || known != (CONTACT_SENT | CONTACT_SMALL) || now - e->contact_ms <= limit_ms) {
-            continue;
-        }
-        if (!(e->contact & CONTACT_ASKED)) {
-            if (send_probe(module, e, SMALL_BYTES, CONTACT_AWAKE)) {
-                e->contact |= CONTACT_ASKED;
+        if (e->peer) {
+            check_reach(module, e, late);
+            if (check_full(module, e, late)) {
+                return; /* one is enough */
             }
-        } else if (e->contact & CONTACT_AWAKE) {
-            e->contact |= CONTACT_TOLD;
-            btl_vfring_help_full_frames_lost(module, e);
-            btl_vfring_report_failure(module, e, "the path to it carries short frames and loses "
-                                                 "full ones");
-            return; /* one is enough */
         }
     }
 }

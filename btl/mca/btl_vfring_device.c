@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * Which VF this process drives, and its way back: the one place that asks
- * vfringd for a lease and that gives it back.
- */
-#include "btl_vfring.h"
+/* Which VF this process drives, and its way back. */
+#include "btl_vfring_device.h"
+
+#include "btl_vfring_compat.h"
+#include "btl_vfring_help.h"
+#include "btl_vfring_params.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -61,7 +62,7 @@ static int named_by_hand(const char *devices, struct vfring_lease *lease)
 
 bool btl_vfring_device_spare(unsigned number, struct vfring_lease *lease)
 {
-    const char *devices = mca_btl_vfring_component.devices;
+    const char *devices = btl_vfring_params.devices;
     const unsigned ours = (unsigned) opal_process_info.num_local_peers + 1;
     size_t length;
     const char *entry;
@@ -99,7 +100,7 @@ static const char *job_label(char *text, size_t bytes)
     return getenv("PMIX_NAMESPACE");
 }
 
-static int leased(const mca_btl_vfring_component_t *c, struct vfring_lease *lease)
+static int leased(const struct btl_vfring_params *c, struct vfring_lease *lease)
 {
     char label[VFRING_LEASE_MAX_JOB_BYTES + 1];
     const struct vfring_lease_request request = {
@@ -122,14 +123,13 @@ static int leased(const mca_btl_vfring_component_t *c, struct vfring_lease *leas
 
 int btl_vfring_device_get(struct vfring_lease *lease)
 {
-    const mca_btl_vfring_component_t *c = &mca_btl_vfring_component;
+    const struct btl_vfring_params *c = &btl_vfring_params;
 
     memset(lease, 0, sizeof(*lease));
     return *c->devices ? named_by_hand(c->devices, lease) : leased(c, lease);
 }
 
-void btl_vfring_device_give_back(struct vfring_lease *lease,
-                                 const struct vfring_lease_report *report)
+void btl_vfring_device_give_back(struct vfring_lease *lease, const struct vfring_lease_report *report)
 {
     struct vfring_lease_error error;
 

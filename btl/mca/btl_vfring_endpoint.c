@@ -1,106 +1,112 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Peers: what processes tell each other, and endpoints made of it. */
-#include "btl_vfring.h"
+/* Peers: found or made, of what they have told by the modex. */
+#include "btl_vfring_endpoint.h"
 
-#include <errno.h>
+#include "btl_vfring_modex.h"
+#include "btl_vfring_params.h"
+
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
-/*
- * The ids of a job's processes follow each other, from a number that the job's
- * name gives: so those of two jobs hardly ever meet, and with the MAC address
- * they may.
- */
-uint32_t btl_vfring_id_of(const opal_process_name_t *name)
+/* --- who is out of reach --------------------------------------------------------- */
+
+static bool is_shared_memory(const char *name)
 {
-    return name->jobid * 2654435769u + name->vpid;
+    return !strcmp(name, "sm") || !strcmp(name, "vader") || !strcmp(name, "smcuda");
 }
 
-/* A soft VF knows its switch. Of a real one the administrator does, through vfringd or by hand. */
-static const char *segment_of(const mca_btl_vfring_module_t *module)
+/* The other transports that may reach @p proc, best first: one of them carries what we do not. */
+static void other_transports(const opal_proc_t *proc, char *text, size_t room)
 {
-    const char *by_hand = mca_btl_vfring_component.segment;
+    mca_btl_base_selected_module_t *module;
+    size_t used = 0;
 
-    return module->info.soft ? module->info.segment : *by_hand ? by_hand : module->lease.segment;
-}
+    text[0] = '\0';
+    OPAL_LIST_FOREACH(module, &mca_btl_base_modules_initialized, mca_btl_base_selected_module_t)
+    {
+        const char *name = module->btl_component->btl_version.mca_component_name;
 
-int btl_vfring_modex_make(mca_btl_vfring_module_t *module)
-{
-    struct btl_vfring_modex *ours = &module->published;
-    const char *segment = segment_of(module);
-
-    if (*segment && !vfring_segment_valid(segment)) {
-        btl_vfring_help_unusable(module->info.name, "btl_vfring_segment is no name of a segment",
-                                 "give 1 to 63 letters, digits and characters of \"._:-\"");
-        return OPAL_ERR_BAD_PARAM;
+        if (!strcmp(name, "vfring") || !strcmp(name, "self") || strstr(text, name)
+            || (is_shared_memory(name) && !OPAL_PROC_ON_LOCAL_NODE(proc->proc_flags))) {
+            continue;
+        }
+        if (used + strlen(name) + 3 > room) {
+            return;
+        }
+        used += (size_t) snprintf(text + used, room - used, "%s%s", used ? ", " : "", name);
     }
-    *ours = (struct btl_vfring_modex){.version = BTL_VFRING_MODEX_VERSION,
-                                      .wire = VFRING_WIRE_VERSION,
-                                      .id = btl_vfring_id_of(&opal_proc_local_get()->proc_name),
-                                      .mtu_bytes = module->info.mtu_bytes,
-                                      .vlan = (uint16_t) module->lease.vlan,
-                                      .kind = module->info.soft ? BTL_VFRING_KIND_SOFT
-                                                                : BTL_VFRING_KIND_REAL};
-    memcpy(ours->mac, module->info.mac, 6);
-    (void) snprintf(ours->segment, sizeof(ours->segment), "%s", segment);
-    (void) snprintf(ours->vf, sizeof(ours->vf), "%s", module->info.name);
-    if (getrandom(&ours->key, sizeof(ours->key), 0) < 0) {
-        btl_vfring_help_unusable(module->info.name, "no random numbers for the frame key", NULL);
-        return OPAL_ERROR;
+    if (!used) {
+        (void) snprintf(text, room, "nothing: the job names no other one");
     }
-    return OPAL_SUCCESS;
 }
 
-int btl_vfring_modex_send(mca_btl_vfring_module_t *module)
+/* The user is told once a cause. */
+static void tell_unreachable(const struct btl_vfring_endpoints *all, const opal_proc_t *proc,
+                             const struct btl_vfring_modex *theirs, enum btl_vfring_pairing why)
 {
-    int rc;
+    static bool told[BTL_VFRING_PAIR_UNPROVEN]; /* by this process */
+    const opal_process_name_t *our_name = &opal_proc_local_get()->proc_name;
+    const struct btl_vfring_pairing_text text = btl_vfring_pairing_text(why);
+    char ours[256], other[256], transports[128];
+    const struct btl_vfring_help_pair pair = {
+        .our_rank = (unsigned) our_name->vpid,
+        .their_rank = (unsigned) proc->proc_name.vpid,
+        .other_job = proc->proc_name.jobid != our_name->jobid,
+        .their_host = btl_vfring_host_of(proc),
+        .ours = ours,
+        .theirs = other,
+        .cause = text.cause,
+        .remedy = text.remedy,
+        .transports = transports,
+    };
 
-    OPAL_MODEX_SEND(rc, BTL_VFRING_MODEX_SCOPE, &mca_btl_vfring_component.super.btl_version,
-                    &module->published, sizeof(module->published));
-    return rc;
+    if (told[why]) {
+        return;
+    }
+    told[why] = true;
+    btl_vfring_pairing_describe(&all->published, BTL_VFRING_PAIR_REACHES, ours, sizeof(ours));
+    btl_vfring_pairing_describe(theirs, why, other, sizeof(other));
+    other_transports(proc, transports, sizeof(transports));
+    btl_vfring_help_unreachable(&pair);
 }
 
-/* What the peer has published, and whether we reach it. */
-static enum btl_vfring_pairing pair(const mca_btl_vfring_module_t *module, const opal_process_name_t *name,
-                                    struct btl_vfring_modex *theirs)
+/* --- endpoints -------------------------------------------------------------------- */
+
+static enum btl_vfring_pairing pair_with(const struct btl_vfring_endpoints *all, const opal_process_name_t *name,
+                                         struct btl_vfring_modex *theirs)
 {
-    enum btl_vfring_pairing pairing;
-    void *blob = NULL;
-    size_t bytes = 0;
-    int rc;
-
-    OPAL_MODEX_RECV(rc, &mca_btl_vfring_component.super.btl_version,
-                    (opal_process_name_t *) name, &blob, &bytes);
-    pairing = btl_vfring_pairing(&module->published, rc == OPAL_SUCCESS ? blob : NULL, bytes, theirs);
-    free(blob);
-    return pairing;
+    return btl_vfring_modex_pair(all->component, &all->published, name, theirs);
 }
 
-void btl_vfring_endpoint_vf(const mca_btl_vfring_endpoint_t *endpoint, char *name, size_t room)
+struct btl_vfring_help_peer btl_vfring_endpoint_peer(const struct btl_vfring_endpoints *all,
+                                                     const mca_btl_vfring_endpoint_t *endpoint, char *vf,
+                                                     size_t room)
 {
     struct btl_vfring_modex theirs;
 
     /* Kept by Open MPI: for the few who are spoken of it need not be kept here, too. */
-    (void) snprintf(name, room, "%s",
-                    pair(endpoint->module, &endpoint->name, &theirs) >= BTL_VFRING_PAIR_OTHER_KIND ? theirs.vf : "unknown");
+    (void) snprintf(vf, room, "%s",
+                    pair_with(all, &endpoint->name, &theirs) >= BTL_VFRING_PAIR_OTHER_KIND ? theirs.vf : "unknown");
+    return (struct btl_vfring_help_peer){.rank = (unsigned) endpoint->name.vpid,
+                                         .host = btl_vfring_host_of(endpoint->proc),
+                                         .vf = vf};
 }
 
-int btl_vfring_endpoint_get(mca_btl_vfring_module_t *module, const opal_process_name_t *name,
-                            opal_proc_t *proc, mca_btl_vfring_endpoint_t **out)
+int btl_vfring_endpoint_get(struct btl_vfring_endpoints *all, struct mca_btl_vfring_module_t *module,
+                            const opal_process_name_t *name, opal_proc_t *proc, mca_btl_vfring_endpoint_t **out)
 {
     struct btl_vfring_modex theirs;
-    const enum btl_vfring_pairing pairing = pair(module, name, &theirs);
+    const enum btl_vfring_pairing pairing = pair_with(all, name, &theirs);
     mca_btl_vfring_endpoint_t *endpoint;
     const struct vfring_wire_peer *peer;
 
     if (pairing < BTL_VFRING_PAIR_UNPROVEN) {
-        if (proc && mca_btl_vfring_component.asked_for) {
-            btl_vfring_help_unreachable(module, proc, &theirs, pairing);
+        if (proc && btl_vfring_params.asked_for) {
+            tell_unreachable(all, proc, &theirs, pairing);
         }
         return OPAL_ERR_UNREACH;
     }
-    peer = vfring_wire_peer_find(module->wire, theirs.id, theirs.mac);
+    peer = vfring_wire_peer_find(all->wire, theirs.id, theirs.mac);
     if (peer) {
         *out = vfring_wire_peer_upper(peer);
         (*out)->proc = proc ? proc : (*out)->proc;
@@ -115,28 +121,31 @@ int btl_vfring_endpoint_get(mca_btl_vfring_module_t *module, const opal_process_
     endpoint->name = *name;
     endpoint->proc = proc;
     endpoint->unproven = pairing == BTL_VFRING_PAIR_UNPROVEN;
-    endpoint->number = module->num_met++;
-    if (vfring_wire_peer_add(module->wire, theirs.id, theirs.key, theirs.mac, endpoint,
+    endpoint->number = all->num_met++;
+    if (vfring_wire_peer_add(all->wire, theirs.id, theirs.key, theirs.mac, endpoint,
                              &endpoint->peer)) {
         free(endpoint);
         return OPAL_ERR_OUT_OF_RESOURCE;
     }
-    vfring_vf_expect_peer(module->vf, theirs.mac);
-    endpoint->next = module->endpoints;
-    module->endpoints = endpoint;
+    vfring_vf_expect_peer(all->rail->vf, theirs.mac);
+    endpoint->next = all->head;
+    all->head = endpoint;
     *out = endpoint;
     return OPAL_SUCCESS;
 }
 
-void btl_vfring_endpoint_release(mca_btl_vfring_module_t *module,
-                                 mca_btl_vfring_endpoint_t *endpoint)
+void btl_vfring_endpoint_release(struct btl_vfring_endpoints *all, mca_btl_vfring_endpoint_t *endpoint)
 {
-    if (!endpoint->peer) {
-        return; /* was released before */
-    }
-    btl_vfring_rdma_drop(module, endpoint, false);
-    btl_vfring_queue_drop(module, endpoint, false);
-    btl_vfring_assembly_drop(&module->assemblies, &endpoint->assembly);
-    vfring_wire_peer_remove(module->wire, endpoint->peer);
+    vfring_wire_peer_remove(all->wire, endpoint->peer);
     endpoint->peer = NULL;
+}
+
+void btl_vfring_endpoints_destroy(struct btl_vfring_endpoints *all)
+{
+    mca_btl_vfring_endpoint_t *endpoint;
+
+    while ((endpoint = all->head)) {
+        all->head = endpoint->next;
+        free(endpoint);
+    }
 }

@@ -1,82 +1,130 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Fragments and their slots of registered memory. */
-#include "btl_vfring.h"
+/* Fragments with slots, which live in one array, and those with buffers, made when they are needed. */
+#include "btl_vfring_frag.h"
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
-/* Slots start on cache lines; the longest frame fits, padding of short ones too. */
-static uint32_t slot_bytes(const mca_btl_vfring_module_t *module)
+/** Free buffers of one kind that are kept for the next. */
+#define KEPT 32u
+
+/* --- slots ------------------------------------------------------------------------ */
+
+static void describe(mca_btl_vfring_frag_t *frag, void *payload)
 {
-    return (VFRING_WIRE_HDR_BYTES + module->max_payload + 63u) & ~63u;
+    OBJ_CONSTRUCT(&frag->base, mca_btl_base_descriptor_t);
+    frag->segment.seg_addr.pval = payload;
+    frag->base.des_segments = &frag->segment;
+    frag->base.des_segment_count = 1;
+    frag->base.order = MCA_BTL_NO_ORDER;
 }
 
-int btl_vfring_frags_create(mca_btl_vfring_module_t *module, struct vfring_vf_error *error)
+int btl_vfring_frags_create(struct btl_vfring_frags *frags, uint32_t num, void *vaddr, uint64_t iova,
+                            uint32_t slot_bytes)
 {
-    const uint32_t bytes = slot_bytes(module);
-    int rc;
-
-    rc = vfring_vf_dma_alloc(module->vf, (size_t) module->num_frags * bytes, VFRING_DMA_READ,
-                             &module->slots, error);
-    if (rc) {
-        return rc;
-    }
-    rc = vfring_vf_dma_alloc(module->vf,
-                             (size_t) BTL_VFRING_CONTROL_FRAMES * BTL_VFRING_CONTROL_SLOT_BYTES,
-                             VFRING_DMA_READ, &module->control_slots, error);
-    if (rc) {
-        return rc;
-    }
-    for (uint32_t i = 0; i < BTL_VFRING_CONTROL_FRAMES; i++) {
-        struct vfring_wire_frame *frame = &module->control_frames[i];
-        const size_t offset = (size_t) i * BTL_VFRING_CONTROL_SLOT_BYTES;
-
-        frame->hdr = (void *) ((char *) module->control_slots.vaddr + offset);
-        frame->hdr_iova = module->control_slots.iova + offset;
-    }
-    module->frags = calloc(module->num_frags, sizeof(*module->frags));
-    if (!module->frags) {
-        error->err = -ENOMEM;
-        (void) snprintf(error->text, sizeof(error->text), "no memory for %u fragments",
-                        module->num_frags);
-        error->remedy[0] = '\0';
+    frags->slots = calloc(num, sizeof(*frags->slots));
+    if (!frags->slots) {
         return -ENOMEM;
     }
+    frags->num = num;
     /* From the last to the first, so that the first slots are used first. */
-    for (uint32_t i = module->num_frags; i-- > 0;) {
-        mca_btl_vfring_frag_t *frag = &module->frags[i];
-        const size_t offset = (size_t) i * bytes;
+    for (uint32_t i = num; i-- > 0;) {
+        mca_btl_vfring_frag_t *frag = &frags->slots[i];
+        const size_t offset = (size_t) i * slot_bytes;
 
-        OBJ_CONSTRUCT(&frag->base, mca_btl_base_descriptor_t);
-        frag->frame.hdr = (void *) ((char *) module->slots.vaddr + offset);
-        frag->frame.hdr_iova = module->slots.iova + offset;
-        frag->segment.seg_addr.pval = frag->frame.hdr + 1;
-        frag->base.des_segments = &frag->segment;
-        frag->base.des_segment_count = 1;
-        frag->base.order = MCA_BTL_NO_ORDER;
-        frag->next = module->free_frags;
-        module->free_frags = frag;
+        frag->frame.hdr = (void *) ((char *) vaddr + offset);
+        frag->frame.hdr_iova = iova + offset;
+        describe(frag, frag->frame.hdr + 1);
+        frag->next = frags->free;
+        frags->free = frag;
     }
-    if (btl_vfring_rdma_create(module)) {
-        error->err = -ENOMEM;
-        (void) snprintf(error->text, sizeof(error->text), "no memory for the registration cache");
-        error->remedy[0] = '\0';
-        return -ENOMEM;
-    }
-    module->num_free = module->num_frags;
+    frags->num_free = num;
     return 0;
 }
 
-void btl_vfring_frags_destroy(mca_btl_vfring_module_t *module)
+void btl_vfring_frags_destroy(struct btl_vfring_frags *frags)
 {
-    btl_vfring_rdma_destroy(module);
-    btl_vfring_queues_destroy(module);
-    for (uint32_t i = 0; module->frags && i < module->num_frags; i++) {
-        OBJ_DESTRUCT(&module->frags[i].base);
+    mca_btl_vfring_frag_t *frag;
+
+    for (unsigned i = 0; i < BTL_VFRING_BUFFER_KINDS; i++) {
+        while ((frag = frags->free_buffers[i])) {
+            frags->free_buffers[i] = frag->next;
+            btl_vfring_buffer_free(frag);
+        }
     }
-    free(module->frags);
-    module->frags = NULL;
-    module->free_frags = NULL;
-    module->num_free = 0;
+    for (uint32_t i = 0; frags->slots && i < frags->num; i++) {
+        OBJ_DESTRUCT(&frags->slots[i].base);
+    }
+    free(frags->slots);
+    frags->slots = NULL;
+    frags->free = NULL;
+    frags->num_free = 0;
+}
+
+/* --- buffers ---------------------------------------------------------------------- */
+
+/* Powers of four, and Open MPI's headers: kind 5 holds BTL_VFRING_MESSAGE_MAX_BYTES. */
+static size_t capacity(unsigned kind)
+{
+    return ((size_t) 256 << 2 * (kind - 1)) + 64;
+}
+
+size_t btl_vfring_buffer_bytes(const mca_btl_vfring_frag_t *frag)
+{
+    return sizeof(*frag) + capacity(frag->buffer_kind);
+}
+
+static mca_btl_vfring_frag_t *buffer_make(unsigned kind)
+{
+    mca_btl_vfring_frag_t *frag = malloc(sizeof(*frag) + capacity(kind));
+
+    if (frag) {
+        *frag = (mca_btl_vfring_frag_t){.buffer_kind = (uint8_t) kind};
+        describe(frag, frag + 1);
+    }
+    return frag;
+}
+
+void btl_vfring_buffer_free(mca_btl_vfring_frag_t *frag)
+{
+    OBJ_DESTRUCT(&frag->base);
+    free(frag);
+}
+
+mca_btl_vfring_frag_t *btl_vfring_buffer_get(struct btl_vfring_frags *frags, mca_btl_vfring_endpoint_t *endpoint,
+                                             size_t bytes, uint32_t flags)
+{
+    mca_btl_vfring_frag_t *frag;
+    unsigned kind = 1;
+
+    while (capacity(kind) < bytes) {
+        kind++;
+    }
+    frag = frags->free_buffers[kind - 1];
+    if (frag) {
+        frags->free_buffers[kind - 1] = frag->next;
+        frags->num_free_buffers[kind - 1]--;
+    } else {
+        frag = buffer_make(kind);
+        if (!frag) {
+            return NULL;
+        }
+    }
+    frag->endpoint = endpoint;
+    frag->base.des_flags = flags;
+    frag->upper_owns = true;
+    return frag;
+}
+
+void btl_vfring_buffer_put(struct btl_vfring_frags *frags, mca_btl_vfring_frag_t *frag)
+{
+    const unsigned i = frag->buffer_kind - 1u;
+
+    if (frags->num_free_buffers[i] == KEPT) {
+        btl_vfring_buffer_free(frag);
+        return;
+    }
+    frag->next = frags->free_buffers[i];
+    frags->free_buffers[i] = frag;
+    frags->num_free_buffers[i]++;
 }

@@ -1,45 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Messages longer than a frame: cut into parts that leave one after the other,
- * and put together by btl_vfring_assembly.c at the other side. To Open MPI such
- * a message is like any other, so it need not ask the receiver first.
- *
- * To one peer messages leave one after the other (btl_vfring_queue.c), so nothing
- * comes between the parts of one.
+ * Messages that do not go at once in one frame: their bytes are taken from header
+ * and convertor to as many slots as they need, or to a buffer for the queue.
  */
-#include "btl_vfring.h"
+#include "btl_vfring_message.h"
 
-#include <errno.h>
-#include <stdlib.h>
+#include "btl_vfring_part.h"
+#include "btl_vfring_post.h"
+#include "btl_vfring_queue.h"
+
 #include <string.h>
 
 /* A convertor stops at whole basic datatypes: up to so many bytes of a frame may stay empty. */
 #define PACK_SLACK_BYTES 64u
-
-int btl_vfring_messages_create(mca_btl_vfring_module_t *module)
-{
-    module->senders_tail = &module->senders;
-    if (module->max_message <= module->max_payload) {
-        return 0;
-    }
-    return btl_vfring_assemblies_create(&module->assemblies,
-                                        mca_btl_vfring_component.assembly_buffers,
-                                        module->max_message);
-}
-
-void btl_vfring_messages_destroy(mca_btl_vfring_module_t *module)
-{
-    btl_vfring_assemblies_destroy(&module->assemblies);
-}
-
-/* --- sending ------------------------------------------------------------------ */
-
-/* `msg` of the part before whose bytes @p left of @p total are still to go. */
-static uint32_t kind_of_part(size_t left, size_t total)
-{
-    return (left == total ? BTL_VFRING_MSG_FIRST : BTL_VFRING_MSG_MORE)
-           | (uint32_t) left << BTL_VFRING_MSG_LEFT_SHIFT;
-}
 
 /* Where the bytes of a message come from: first the header, then either of the two. */
 struct source {
@@ -99,7 +72,7 @@ static int send_parts(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t
     int rc = OPAL_SUCCESS;
 
     while (left) {
-        frag = btl_vfring_slot_take(module, endpoint);
+        frag = btl_vfring_slot_take(&module->frags, endpoint);
         frag->upper_owns = false;
         frag->next = NULL;
         *last = frag;
@@ -115,19 +88,17 @@ static int send_parts(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t
     left = total;
     while ((frag = first) && rc == OPAL_SUCCESS) {
         first = frag->next;
-        rc = btl_vfring_frag_post(module, frag, tag, kind_of_part(left, total));
+        rc = btl_vfring_post(module, frag, tag, btl_vfring_part_kind(left, total));
         if (rc != OPAL_SUCCESS) {
-            btl_vfring_frag_put(module, frag); /* the peer is lost: so is the rest */
+            btl_vfring_frag_put(&module->frags, frag); /* the peer is lost: so is the rest */
         }
         left -= frag->segment.seg_len;
     }
     while ((frag = first)) {
         first = frag->next;
-        btl_vfring_frag_put(module, frag);
+        btl_vfring_frag_put(&module->frags, frag);
     }
-    if (!module->in_progress) {
-        vfring_vf_tx_doorbell(module->vf);
-    }
+    btl_vfring_ring(module);
     return rc;
 }
 
@@ -136,7 +107,7 @@ static int send_buffered(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoin
                          struct source *source, mca_btl_base_tag_t tag)
 {
     const size_t total = source->header_left + source->left;
-    mca_btl_vfring_frag_t *frag = btl_vfring_buffer_get(module, endpoint, total, 0);
+    mca_btl_vfring_frag_t *frag = btl_vfring_buffer_get(&module->frags, endpoint, total, 0);
     int rc;
 
     if (!frag) {
@@ -145,7 +116,7 @@ static int send_buffered(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoin
     frag->upper_owns = false;
     frag->segment.seg_len = take(source, frag->segment.seg_addr.pval, total);
     rc = frag->segment.seg_len == total ? btl_vfring_queue_send(module, frag, tag) : OPAL_ERROR;
-    btl_vfring_frag_put_if_unused(module, frag);
+    btl_vfring_frag_put_if_unused(&module->frags, frag);
     return rc;
 }
 
@@ -161,64 +132,10 @@ int btl_vfring_message_sendi(mca_btl_vfring_module_t *module, mca_btl_vfring_end
         return OPAL_ERR_OUT_OF_RESOURCE; /* the PML's to cut */
     }
     if (total > module->max_payload
-        && btl_vfring_slots_allow(module, endpoint->threshold, (uint32_t) ((total + least - 1) / least))) {
+        && btl_vfring_slots_allow(&module->frags, endpoint->threshold, (uint32_t) ((total + least - 1) / least))) {
         return send_parts(module, endpoint, &source, tag);
     }
     /* A long queue: the PML is to come with a descriptor, and to be told late. */
     return btl_vfring_queue_is_long(endpoint) ? OPAL_ERR_OUT_OF_RESOURCE
                                               : send_buffered(module, endpoint, &source, tag);
-}
-
-int btl_vfring_message_send_more(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag)
-{
-    mca_btl_vfring_endpoint_t *endpoint = frag->endpoint;
-    const size_t total = frag->segment.seg_len;
-    const char *bytes = frag->segment.seg_addr.pval;
-
-    do { /* an empty message is a frame, too */
-        const uint32_t part = frag->left < module->max_payload ? frag->left : module->max_payload;
-        mca_btl_vfring_frag_t *slot;
-        int rc;
-
-        /* This one is the queue's head: the gate is for others. */
-        if (!btl_vfring_slots_allow(module, endpoint->threshold & (BTL_VFRING_QUEUE_GATE - 1), 1)) {
-            return OPAL_ERR_OUT_OF_RESOURCE;
-        }
-        slot = btl_vfring_slot_take(module, endpoint);
-        slot->upper_owns = false;
-        slot->segment.seg_len = part;
-        memcpy(slot->frame.hdr + 1, bytes + (total - frag->left), part);
-        rc = btl_vfring_frag_post(module, slot, (mca_btl_base_tag_t) frag->frame.tag,
-                                  total <= module->max_payload ? BTL_VFRING_MSG_ACTIVE
-                                                               : kind_of_part(frag->left, total));
-        if (OPAL_UNLIKELY(rc != OPAL_SUCCESS)) {
-            btl_vfring_frag_put(module, slot);
-            return rc;
-        }
-        frag->left -= part;
-    } while (frag->left);
-    return OPAL_SUCCESS;
-}
-
-/* --- receiving ---------------------------------------------------------------- */
-
-void btl_vfring_part_input(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t *endpoint,
-                           const struct vfring_wire_hdr *hdr, const void *payload, uint32_t bytes)
-{
-    const int rc = btl_vfring_assembly_add(&module->assemblies, &endpoint->assembly, hdr->msg,
-                                           hdr->tag, payload, bytes);
-
-    if (rc == 1) {
-        struct btl_vfring_assembly *assembly = endpoint->assembly;
-
-        endpoint->assembly = NULL; /* the endpoint may go in the callback */
-        btl_vfring_deliver(module, endpoint, assembly->tag, assembly->data, assembly->bytes);
-        btl_vfring_assembly_drop(&module->assemblies, &assembly);
-    } else if (OPAL_UNLIKELY(rc < 0) && !module->fatal_reported) {
-        /* As with memory that is not open: a message is missing now. */
-        module->fatal_reported = true;
-        btl_vfring_report_failure(module, endpoint,
-                                  rc == -EPROTO ? "it sent parts of messages that do not fit together"
-                                                : "this process has no memory for its message");
-    }
 }

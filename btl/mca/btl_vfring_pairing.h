@@ -56,4 +56,14 @@ enum btl_vfring_pairing {
 enum btl_vfring_pairing btl_vfring_pairing(const struct btl_vfring_modex *ours, const void *blob,
                                            size_t bytes, struct btl_vfring_modex *theirs);
 
+/** Why @p pairing is no way, and what to do; for those before UNPROVEN. */
+struct btl_vfring_pairing_text {
+    const char *cause, *remedy;
+};
+struct btl_vfring_pairing_text btl_vfring_pairing_text(enum btl_vfring_pairing pairing);
+
+/** "VF vf0 (soft), segment soft-…, VLAN none, MTU 1500"; or as much as @p pairing lets us know of @p theirs. */
+void btl_vfring_pairing_describe(const struct btl_vfring_modex *theirs, enum btl_vfring_pairing pairing,
+                                 char *text, size_t room);
+
 #endif /* BTL_VFRING_PAIRING_H */

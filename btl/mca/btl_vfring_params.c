@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Every MCA parameter of the component, with its range. */
-#include "btl_vfring.h"
+#include "btl_vfring_params.h"
+
+#include "btl_vfring_lease.h"
+#include "wire_format.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -17,13 +20,17 @@ static struct {
     char *segment;
 } registered;
 
+struct btl_vfring_params btl_vfring_params;
+
+static const mca_base_component_t *owner;
+
 /* For tools that compare nodes: ompi_info shows it. */
 static unsigned int wire_version = VFRING_WIRE_VERSION;
 
 static int add_string(const char *name, char **storage, mca_base_var_info_lvl_t level,
                       const char *help)
 {
-    return mca_base_component_var_register(&mca_btl_vfring_component.super.btl_version, name, help,
+    return mca_base_component_var_register(owner, name, help,
                                            MCA_BASE_VAR_TYPE_STRING, NULL, 0, 0, level,
                                            MCA_BASE_VAR_SCOPE_LOCAL, storage);
 }
@@ -31,7 +38,7 @@ static int add_string(const char *name, char **storage, mca_base_var_info_lvl_t 
 static int add_uint(const char *name, unsigned int *storage, mca_base_var_info_lvl_t level,
                     const char *help)
 {
-    return mca_base_component_var_register(&mca_btl_vfring_component.super.btl_version, name, help,
+    return mca_base_component_var_register(owner, name, help,
                                            MCA_BASE_VAR_TYPE_UNSIGNED_INT, NULL, 0, 0, level,
                                            MCA_BASE_VAR_SCOPE_LOCAL, storage);
 }
@@ -39,7 +46,7 @@ static int add_uint(const char *name, unsigned int *storage, mca_base_var_info_l
 static int add_size(const char *name, size_t *storage, mca_base_var_info_lvl_t level,
                     const char *help)
 {
-    return mca_base_component_var_register(&mca_btl_vfring_component.super.btl_version, name, help,
+    return mca_base_component_var_register(owner, name, help,
                                            MCA_BASE_VAR_TYPE_SIZE_T, NULL, 0, 0, level,
                                            MCA_BASE_VAR_SCOPE_LOCAL, storage);
 }
@@ -47,16 +54,17 @@ static int add_size(const char *name, size_t *storage, mca_base_var_info_lvl_t l
 static int add_bool(const char *name, bool *storage, mca_base_var_info_lvl_t level,
                     const char *help)
 {
-    return mca_base_component_var_register(&mca_btl_vfring_component.super.btl_version, name, help,
+    return mca_base_component_var_register(owner, name, help,
                                            MCA_BASE_VAR_TYPE_BOOL, NULL, 0, 0, level,
                                            MCA_BASE_VAR_SCOPE_LOCAL, storage);
 }
 
-int btl_vfring_params_register(void)
+void btl_vfring_params_register(const mca_base_component_t *component)
 {
-    mca_btl_vfring_component_t *c = &mca_btl_vfring_component;
+    struct btl_vfring_params *c = &btl_vfring_params;
     const char *env_run_dir = getenv("VFRING_RUN_DIR");
 
+    owner = component;
     /* Open MPI keeps its own copy of the string. */
     registered.run_dir = (char *) (env_run_dir && *env_run_dir ? env_run_dir : VFRING_LEASE_DEFAULT_RUN_DIR);
     (void) add_string("run_dir", &registered.run_dir, OPAL_INFO_LVL_3,
@@ -151,13 +159,12 @@ int btl_vfring_params_register(void)
     c->stats = false;
     (void) add_bool("stats", &c->stats, OPAL_INFO_LVL_4,
                     "Print the counters of each process at the end");
-    (void) mca_base_component_var_register(&c->super.btl_version, "wire_version",
+    (void) mca_base_component_var_register(owner, "wire_version",
                                            "Version of the wire format; all processes of a job "
                                            "must have the same. Cannot be set",
                                            MCA_BASE_VAR_TYPE_UNSIGNED_INT, NULL, 0,
                                            MCA_BASE_VAR_FLAG_DEFAULT_ONLY, OPAL_INFO_LVL_4,
                                            MCA_BASE_VAR_SCOPE_CONSTANT, &wire_version);
-    return OPAL_SUCCESS;
 }
 
 /* Did the user name this component in the MCA parameter btl? */
@@ -190,12 +197,11 @@ static int keep(char **ours, const char *theirs)
 
 int btl_vfring_params_keep(void)
 {
-    mca_btl_vfring_component_t *c = &mca_btl_vfring_component;
+    struct btl_vfring_params *c = &btl_vfring_params;
 
     if (keep(&c->run_dir, registered.run_dir) || keep(&c->devices, registered.devices)
         || keep(&c->soft_faults, registered.soft_faults) || keep(&c->segment, registered.segment)) {
         btl_vfring_params_forget();
-        btl_vfring_help_unusable("none yet", "no memory for the MCA parameters", "free memory on the node");
         return OPAL_ERR_OUT_OF_RESOURCE;
     }
     c->asked_for = asked_for();
@@ -204,7 +210,7 @@ int btl_vfring_params_keep(void)
 
 void btl_vfring_params_forget(void)
 {
-    mca_btl_vfring_component_t *c = &mca_btl_vfring_component;
+    struct btl_vfring_params *c = &btl_vfring_params;
 
     free(c->run_dir);
     free(c->devices);

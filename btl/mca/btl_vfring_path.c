@@ -5,11 +5,25 @@
  * wire asks for (vfring_wire_hot.h, vfring_vf_hot.h), so a message costs few
  * calls. Nothing here makes a system call, allocates, or logs, but for errors.
  */
-#include "btl_vfring.h"
+#include "btl_vfring_path.h"
+
+#include "btl_vfring_clock.h"
+#include "btl_vfring_contact.h"
+#include "btl_vfring_message.h"
+#include "btl_vfring_part.h"
+#include "btl_vfring_place.h"
+#include "btl_vfring_post.h"
+#include "btl_vfring_proc.h"
+#include "btl_vfring_pump.h"
+#include "btl_vfring_queue.h"
+#include "btl_vfring_upcall.h"
+#include "btl_vfring_watch.h"
+#include "vfring_wire_hot.h"
 
 #include <errno.h>
 
-#include "vfring_wire_hot.h"
+/** Frames taken from the RX ring in one call of progress. */
+#define RX_BURST 32u
 
 /* An idle poll looks at the clock (a few tens of ns) once in so many times. */
 #define CLOCK_EVERY_IDLE_POLLS 8u
@@ -55,10 +69,10 @@ static __attribute__((noinline)) int xmit_gather(mca_btl_vfring_module_t *module
     const unsigned num_segs = frame->gather_bytes ? 2 : 1;
     int rc;
 
-    rc = vfring_vf_tx_post(module->vf, segs, num_segs, &frame->tx_seq);
+    rc = vfring_vf_tx_post(module->rails[0].vf, segs, num_segs, &frame->tx_seq);
     if (OPAL_UNLIKELY(rc == -EAGAIN)) {
-        (void) vfring_vf_tx_done(module->vf);
-        rc = vfring_vf_tx_post(module->vf, segs, num_segs, &frame->tx_seq);
+        (void) vfring_vf_tx_done(module->rails[0].vf);
+        rc = vfring_vf_tx_post(module->rails[0].vf, segs, num_segs, &frame->tx_seq);
     }
     return rc;
 }
@@ -68,7 +82,7 @@ static inline int wire_xmit(void *ctx, struct vfring_wire_frame *frame, uint32_t
     mca_btl_vfring_module_t *module = ctx;
 
     return OPAL_LIKELY(!frame->gather_bytes
-                       && vfring_hot_tx_post_one(module->hot.tx, frame->hdr_iova, bytes,
+                       && vfring_hot_tx_post_one(module->rails[0].rings.tx, frame->hdr_iova, bytes,
                                                  &frame->tx_seq))
                ? 0
                : xmit_gather(module, frame, bytes);
@@ -78,43 +92,7 @@ static bool wire_xmit_busy(void *ctx, uint32_t tx_seq)
 {
     mca_btl_vfring_module_t *module = ctx;
 
-    return vfring_vf_tx_busy(module->vf, tx_seq);
-}
-
-/* A process with threads: see btl_vfring_lock(). */
-static __attribute__((noinline)) void
-hand_up_unlocked(mca_btl_vfring_module_t *module, struct mca_btl_base_endpoint_t *endpoint, uint8_t tag,
-                 mca_btl_base_segment_t *segment, const mca_btl_active_message_callback_t *reg)
-{
-    btl_vfring_unlock(module);
-    btl_vfring_hand_up(&module->super, endpoint, tag, segment, reg);
-    btl_vfring_lock(module);
-}
-
-/* @p locked: there may be other threads, which the module's lock keeps out. */
-static inline __attribute__((always_inline)) void
-deliver(mca_btl_vfring_module_t *module, struct mca_btl_base_endpoint_t *endpoint, uint8_t tag,
-        const void *data, uint32_t bytes, bool locked)
-{
-    const mca_btl_active_message_callback_t *reg = &mca_btl_base_active_message_trigger[tag];
-    mca_btl_base_segment_t segment = {.seg_addr.pval = (void *) data, .seg_len = bytes};
-
-    /* The tag comes from a member of the job, yet a stray one must not crash us. */
-    if (OPAL_UNLIKELY(tag >= MCA_BTL_TAG_MAX || !reg->cbfunc)) {
-        BTL_ERROR(("message with tag %u, which nobody here has registered", tag));
-        return;
-    }
-    if (locked) {
-        hand_up_unlocked(module, endpoint, tag, &segment, reg);
-        return;
-    }
-    btl_vfring_hand_up(&module->super, endpoint, tag, &segment, reg);
-}
-
-void btl_vfring_deliver(mca_btl_vfring_module_t *module, struct mca_btl_base_endpoint_t *endpoint,
-                        uint8_t tag, const void *data, uint32_t bytes)
-{
-    deliver(module, endpoint, tag, data, bytes, opal_using_threads());
+    return vfring_vf_tx_busy(module->rails[0].vf, tx_seq);
 }
 
 static inline __attribute__((always_inline)) void
@@ -125,11 +103,11 @@ input(void *ctx, struct vfring_wire_peer *peer, const struct vfring_wire_hdr *hd
     const uint32_t kind = hdr->msg & BTL_VFRING_MSG_KIND;
 
     if (OPAL_LIKELY(hdr->msg == BTL_VFRING_MSG_ACTIVE)) {
-        deliver(module, vfring_wire_peer_upper(peer), hdr->tag, payload, bytes, locked);
+        btl_vfring_upcall_message(module, vfring_wire_peer_upper(peer), hdr->tag, payload, bytes, locked);
     } else if (kind == BTL_VFRING_MSG_FIRST || kind == BTL_VFRING_MSG_MORE) {
         btl_vfring_part_input(module, vfring_wire_peer_upper(peer), hdr, payload, bytes);
     } else {
-        btl_vfring_rdma_input(module, vfring_wire_peer_upper(peer), hdr->msg, payload, bytes);
+        btl_vfring_place_input(module, vfring_wire_peer_upper(peer), hdr->msg, payload, bytes);
     }
 }
 
@@ -146,18 +124,6 @@ static inline void wire_deliver_alone(void *ctx, struct vfring_wire_peer *peer,
     input(ctx, peer, hdr, payload, bytes, false);
 }
 
-/* The PML is told of the send in the next progress. */
-void btl_vfring_callback_queue(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag)
-{
-    frag->next = NULL;
-    if (module->callbacks_head) {
-        module->callbacks_tail->next = frag;
-    } else {
-        module->callbacks_head = frag;
-    }
-    module->callbacks_tail = frag;
-}
-
 /* The wire is done with a fragment that the PML holds, or waits to be told of. */
 static __attribute__((noinline)) void complete_held(mca_btl_vfring_module_t *module,
                                                     mca_btl_vfring_frag_t *frag, int status)
@@ -168,12 +134,12 @@ static __attribute__((noinline)) void complete_held(mca_btl_vfring_module_t *mod
         frag->callback_due = false;
         if (status != -ECANCELED && frag->upper_owns) {
             frag->failed = status != 0;
-            btl_vfring_callback_queue(module, frag);
+            btl_vfring_upcall_later(module, frag);
             return;
         }
         frag->upper_owns &= !(frag->base.des_flags & MCA_BTL_DES_FLAGS_BTL_OWNERSHIP);
     }
-    btl_vfring_frag_put_if_unused(module, frag);
+    btl_vfring_frag_put_if_unused(&module->frags, frag);
 }
 
 static inline void wire_complete(void *ctx, struct vfring_wire_frame *frame, int status)
@@ -182,14 +148,14 @@ static inline void wire_complete(void *ctx, struct vfring_wire_frame *frame, int
     mca_btl_vfring_frag_t *frag = frag_of_frame(frame);
 
     if (frag->op) {
-        btl_vfring_place_done(module, frag, status);
+        btl_vfring_pump_done(module, frag, status);
         return;
     }
     if (OPAL_UNLIKELY(frag->upper_owns | frag->callback_due)) {
         complete_held(module, frag, status);
         return;
     }
-    btl_vfring_frag_put(module, frag);
+    btl_vfring_frag_put(&module->frags, frag);
 }
 
 #define WIRE_OPS(deliver_)                          \
@@ -211,17 +177,12 @@ static const struct vfring_wire_ops ops_alone = WIRE_OPS(wire_deliver_alone);
 
 /* The lock is held. 0, or OPAL_ERR_UNREACH: the peer is lost. */
 static inline __attribute__((always_inline)) int frag_post(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag,
-                            mca_btl_vfring_endpoint_t *endpoint, mca_btl_base_tag_t tag, uint32_t msg,
-                            uint32_t bytes)
+                            mca_btl_vfring_endpoint_t *endpoint, mca_btl_base_tag_t tag, uint32_t bytes)
 {
     int rc;
 
-    frag->frame.tag = tag;
-    frag->frame.msg = msg;
     /* Open MPI unpacks fragments of a nested datatype wrongly when they are out of order. */
-    frag->frame.unordered = msg == BTL_VFRING_MSG_GET;
-    frag->frame.inline_bytes = bytes;
-    frag->frame.gather_bytes = 0;
+    btl_vfring_frag_address(frag, tag, BTL_VFRING_MSG_ACTIVE, false, bytes);
     frag->in_flight = true;
     if (OPAL_UNLIKELY(!endpoint->contact)) {
         btl_vfring_contact_start(module, endpoint);
@@ -239,20 +200,14 @@ static inline __attribute__((always_inline)) int frag_post(mca_btl_vfring_module
 static inline __attribute__((always_inline)) void doorbell(mca_btl_vfring_module_t *module)
 {
     if (!module->in_progress) {
-        vfring_hot_tx_doorbell(module->hot.tx, module->hot.mmio);
+        vfring_hot_tx_doorbell(module->rails[0].rings.tx, module->rails[0].rings.mmio);
     }
 }
 
-int btl_vfring_frag_post(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag,
-                         mca_btl_base_tag_t tag, uint32_t msg)
+static inline int frag_send(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag,
+                            mca_btl_vfring_endpoint_t *endpoint, mca_btl_base_tag_t tag)
 {
-    return frag_post(module, frag, frag->endpoint, tag, msg, (uint32_t) frag->segment.seg_len);
-}
-
-int btl_vfring_frag_send(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag,
-                         mca_btl_base_tag_t tag, uint32_t msg)
-{
-    const int rc = btl_vfring_frag_post(module, frag, tag, msg);
+    const int rc = frag_post(module, frag, endpoint, tag, (uint32_t) frag->segment.seg_len);
 
     if (OPAL_LIKELY(rc == OPAL_SUCCESS)) {
         doorbell(module);
@@ -291,7 +246,7 @@ int btl_vfring_send(struct mca_btl_base_module_t *btl, struct mca_btl_base_endpo
 
     btl_vfring_lock(module);
     rc = OPAL_LIKELY(!frag->buffer_kind && endpoint->threshold < BTL_VFRING_QUEUE_GATE)
-             ? btl_vfring_frag_send(module, frag, tag, BTL_VFRING_MSG_ACTIVE)
+             ? frag_send(module, frag, endpoint, tag)
              : btl_vfring_queue_send(module, frag, tag);
     if (OPAL_LIKELY(rc == OPAL_SUCCESS)) {
         /*
@@ -301,10 +256,10 @@ int btl_vfring_send(struct mca_btl_base_module_t *btl, struct mca_btl_base_endpo
         if (OPAL_UNLIKELY(told_late(frag))) {
             frag->callback_due = true;
         } else if (frag->base.des_flags & MCA_BTL_DES_SEND_ALWAYS_CALLBACK) {
-            btl_vfring_callback_queue(module, frag);
+            btl_vfring_upcall_later(module, frag);
         } else {
             if (frag->base.des_flags & MCA_BTL_DES_FLAGS_BTL_OWNERSHIP) {
-                btl_vfring_frag_disown(module, frag);
+                btl_vfring_frag_disown(&module->frags, frag);
             }
             rc = 1;
         }
@@ -319,7 +274,7 @@ sendi(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t *endpoint,
       struct opal_convertor_t *convertor, const void *header, size_t header_size,
       size_t payload_size, mca_btl_base_tag_t tag)
 {
-    mca_btl_vfring_frag_t *frag = btl_vfring_slot_take(module, endpoint);
+    mca_btl_vfring_frag_t *frag = btl_vfring_slot_take(&module->frags, endpoint);
     char *to;
     int rc;
 
@@ -338,11 +293,10 @@ sendi(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t *endpoint,
         rc = btl_vfring_pack_all(convertor, to + header_size, payload_size);
     }
     if (OPAL_LIKELY(rc == OPAL_SUCCESS)) {
-        rc = frag_post(module, frag, endpoint, tag, BTL_VFRING_MSG_ACTIVE,
-                       (uint32_t) (header_size + payload_size));
+        rc = frag_post(module, frag, endpoint, tag, (uint32_t) (header_size + payload_size));
     }
     if (OPAL_UNLIKELY(rc != OPAL_SUCCESS)) {
-        btl_vfring_frag_put(module, frag);
+        btl_vfring_frag_put(&module->frags, frag);
         return rc;
     }
     doorbell(module);
@@ -358,7 +312,7 @@ sendi_otherwise(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t *endp
     int rc;
 
     btl_vfring_lock(module);
-    if (header_size + payload_size <= module->max_payload && module->num_free > endpoint->threshold) {
+    if (header_size + payload_size <= module->max_payload && module->frags.num_free > endpoint->threshold) {
         rc = sendi(module, endpoint, convertor, header, header_size, payload_size, tag);
     } else {
         rc = btl_vfring_message_sendi(module, endpoint, convertor, header, header_size, payload_size, tag);
@@ -376,7 +330,7 @@ int btl_vfring_sendi(struct mca_btl_base_module_t *btl, struct mca_btl_base_endp
     int rc;
 
     if (OPAL_UNLIKELY(opal_using_threads() || header_size + payload_size > module->max_payload
-                      || module->num_free <= endpoint->threshold)) {
+                      || module->frags.num_free <= endpoint->threshold)) {
         rc = sendi_otherwise(module, endpoint, convertor, header, header_size, payload_size, tag);
     } else {
         rc = sendi(module, endpoint, convertor, header, header_size, payload_size, tag);
@@ -424,15 +378,15 @@ module_progress(mca_btl_vfring_module_t *module, void (*rx_input)(void *, const 
 
     module->in_progress = true;
     if (OPAL_UNLIKELY(module->callbacks_head)) {
-        btl_vfring_run_callbacks(module);
+        btl_vfring_upcall_sent(module);
     }
-    count = vfring_hot_rx_each(module->hot.rx, module->hot.mmio, BTL_VFRING_RX_BURST, rx_input, &turn);
+    count = vfring_hot_rx_each(module->rails[0].rings.rx, module->rails[0].rings.mmio, RX_BURST, rx_input, &turn);
     if (count) {
         module->idle_polls = 0;
         /* Behind a full burst there may be acknowledgements: timeouts wait. */
         if (OPAL_UNLIKELY(!turn.now_ns)) {
             /* Nothing but damaged frames. */
-        } else if (OPAL_LIKELY(count < BTL_VFRING_RX_BURST)) {
+        } else if (OPAL_LIKELY(count < RX_BURST)) {
             vfring_wire_hot_progress(turn.wire, turn.now_ns);
         } else {
             vfring_wire_flush(turn.wire, turn.now_ns);
@@ -441,7 +395,7 @@ module_progress(mca_btl_vfring_module_t *module, void (*rx_input)(void *, const 
         vfring_wire_hot_progress(module->wire, btl_vfring_now_ns());
         if (OPAL_UNLIKELY(module->timeouts_seen != vfring_wire_stats(module->wire)->timeouts ||
                           module->idle_polls % LOOK_EVERY_IDLE_POLLS == 0)) {
-            btl_vfring_look_after_vf(module);
+            btl_vfring_watch(module);
         }
     }
     /* Slots come free by acknowledgements, and now and then by the VF: peers that sleep may be many. */
@@ -449,9 +403,9 @@ module_progress(mca_btl_vfring_module_t *module, void (*rx_input)(void *, const 
         btl_vfring_queues_run(module);
     }
     if (OPAL_UNLIKELY(module->pump.head)) {
-        btl_vfring_rdma_pump(module);
+        btl_vfring_pump_run(module);
     }
-    vfring_hot_tx_doorbell(module->hot.tx, module->hot.mmio);
+    vfring_hot_tx_doorbell(module->rails[0].rings.tx, module->rails[0].rings.mmio);
     module->in_progress = false;
     return (int) count;
 }
@@ -473,7 +427,7 @@ static __attribute__((noinline)) int progress_locked(mca_btl_vfring_module_t *mo
 
 int btl_vfring_progress(void)
 {
-    mca_btl_vfring_module_t *module = mca_btl_vfring_component.module;
+    mca_btl_vfring_module_t *module = btl_vfring_module;
 
     if (OPAL_UNLIKELY(!module)) {
         return 0;

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What arrives for put and get (btl_vfring_rdma.c): bytes to be placed, and peers' gets. */
-#include "btl_vfring.h"
+/* What arrives for put and get (btl_vfring_pump.c): bytes to be placed, and peers' gets. */
+#include "btl_vfring_place.h"
+
+#include "btl_vfring_get.h"
+#include "btl_vfring_params.h"
+#include "btl_vfring_pump.h"
+#include "btl_vfring_upcall.h"
 
 #include <string.h>
 
@@ -12,32 +17,29 @@
 static void rejected(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t *endpoint,
                      const char *what)
 {
-    module->rdma_stats.rejected++;
-    if (!module->fatal_reported) {
-        module->fatal_reported = true;
-        btl_vfring_report_failure(module, endpoint, what);
-    }
+    module->ops.stats.rejected++;
+    btl_vfring_upcall_lost_once(module, endpoint, what);
 }
 
-static void place_input(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t *endpoint,
-                        const void *payload, uint32_t bytes)
+static void place(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t *endpoint, const void *payload,
+                  uint32_t bytes)
 {
-    const struct btl_vfring_place *place = payload;
+    const struct btl_vfring_place *to = payload;
     struct btl_vfring_exposure *exposure;
 
-    if (bytes < sizeof(*place)) {
+    if (bytes < sizeof(*to)) {
         rejected(module, endpoint, "it sent a put without a destination");
         return;
     }
-    bytes -= (uint32_t) sizeof(*place);
-    exposure = btl_vfring_exposure_check(&module->exposures, place->index, place->nonce,
-                                     endpoint->number, BTL_VFRING_REMOTE_WRITE, place->address, bytes);
-    if (OPAL_UNLIKELY(!exposure || place->reserved || (exposure->op && bytes > exposure->left))) {
+    bytes -= (uint32_t) sizeof(*to);
+    exposure = btl_vfring_exposure_check(&module->exposures, to->index, to->nonce, endpoint->number,
+                                         BTL_VFRING_REMOTE_WRITE, to->address, bytes);
+    if (OPAL_UNLIKELY(!exposure || to->reserved || (exposure->op && bytes > exposure->left))) {
         rejected(module, endpoint, "it wrote to memory that is not open to it");
         return;
     }
-    memcpy((void *) (uintptr_t) place->address, place + 1, bytes);
-    module->rdma_stats.bytes_placed += bytes;
+    memcpy((void *) (uintptr_t) to->address, to + 1, bytes);
+    module->ops.stats.bytes_placed += bytes;
     if (exposure->op) {
         exposure->left -= bytes;
         if (!exposure->left) {
@@ -46,7 +48,7 @@ static void place_input(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint
     }
 }
 
-static void get_input(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t *endpoint,
+static void serve_get(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t *endpoint,
                       const void *payload, uint32_t bytes)
 {
     const struct btl_vfring_get *get = payload;
@@ -63,11 +65,11 @@ static void get_input(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t
      * A get is over for the peer when all its bytes are there, and for us when
      * that was acknowledged: until then it has at least one of our slots.
      */
-    if (endpoint->gets_served >= BTL_VFRING_GETS_AT_PEER + module->num_frags) {
+    if (endpoint->gets_served >= BTL_VFRING_GETS_AT_PEER + module->frags.num) {
         rejected(module, endpoint, "it asked for more memory at a time than a process may");
         return;
     }
-    op = btl_vfring_op_get(module);
+    op = btl_vfring_op_get(&module->ops);
     if (!op) {
         rejected(module, endpoint, "this process has no memory to serve its get");
         return;
@@ -81,24 +83,24 @@ static void get_input(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t
         .to = get->target_address,
         .left = get->bytes,
         .handle = {.index = get->target_index, .nonce = get->target_nonce},
-        .zero_copy = module->reg_cache && get->bytes >= mca_btl_vfring_component.zero_copy_min,
+        .zero_copy = module->rails[0].reg_cache && get->bytes >= btl_vfring_params.zero_copy_min,
     };
-    btl_vfring_op_enqueue(module, op);
+    btl_vfring_pump_add(module, op);
 }
 
-void btl_vfring_rdma_input(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t *endpoint,
-                           uint32_t msg, const void *payload, uint32_t bytes)
+void btl_vfring_place_input(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t *endpoint, uint32_t msg,
+                            const void *payload, uint32_t bytes)
 {
     switch (msg) {
     case BTL_VFRING_MSG_LAST:
         vfring_wire_ack_now(module->wire, endpoint->peer);
-        place_input(module, endpoint, payload, bytes);
+        place(module, endpoint, payload, bytes);
         return;
     case BTL_VFRING_MSG_PLACE:
-        place_input(module, endpoint, payload, bytes);
+        place(module, endpoint, payload, bytes);
         return;
     case BTL_VFRING_MSG_GET:
-        get_input(module, endpoint, payload, bytes);
+        serve_get(module, endpoint, payload, bytes);
         return;
     case BTL_VFRING_MSG_PROBE:
         return; /* the wire acknowledges it: that is all there is to it */

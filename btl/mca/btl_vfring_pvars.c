@@ -4,7 +4,7 @@
  * VF; a tool may read them at any time. Before the VF is open they are 0, and
  * after its end they stay what they were: counters must not go down.
  */
-#include "btl_vfring.h"
+#include "btl_vfring_pvars.h"
 
 #include "opal/mca/base/mca_base_pvar.h"
 
@@ -13,7 +13,7 @@
 /** Everything that is counted, side by side. */
 struct counters {
     struct vfring_wire_stats wire;
-    struct btl_vfring_rdma_stats rdma;
+    struct btl_vfring_op_stats rdma;
     struct vfring_reg_stats reg;
     struct vfring_wire_times times;
     uint64_t rx_assembled, rx_assembly_overflows, rx_assembly_malformed, tx_queued;
@@ -90,47 +90,31 @@ static const struct pvar pvars[] = {
      "Bytes registered with the VF now: rings, buffers, slots and user memory"},
 };
 
-/* The VF's counters have 32 bits and no zero: what counts is by how much they moved. A reset
- * clears them, which is no wrap: what came before it and since the last look is not known. */
-static void hw_update(mca_btl_vfring_module_t *module)
-{
-    struct vfring_vf_counters now;
-
-    vfring_vf_counters(module->vf, &now);
-    /* Asked after: what the counters show was not reset, then. */
-    const int state = vfring_vf_check(module->vf);
-
-    if (state == -ENETRESET || state == -ENODEV) {
-        return;
-    }
-    module->hw_tx_frames += now.tx_frames - module->hw_last.tx_frames;
-    module->hw_rx_frames += now.rx_frames - module->hw_last.rx_frames;
-    module->hw_last = now;
-}
-
 static void collect(mca_btl_vfring_module_t *module, struct counters *counters)
 {
+    struct btl_vfring_rail *rail = &module->rails[0];
+
     counters->wire = *vfring_wire_stats(module->wire);
-    counters->rdma = module->rdma_stats;
-    if (module->reg_cache) {
-        counters->reg = *vfring_reg_cache_stats(module->reg_cache);
+    counters->rdma = module->ops.stats;
+    if (rail->reg_cache) {
+        counters->reg = *vfring_reg_cache_stats(rail->reg_cache);
     }
     counters->times = vfring_wire_times(module->wire);
     counters->rx_assembled = module->assemblies.messages;
     counters->rx_assembly_overflows = module->assemblies.overflows;
     counters->rx_assembly_malformed = module->assemblies.malformed;
     counters->tx_queued = module->tx_queued;
-    counters->doorbells = vfring_vf_tx_doorbells(module->vf);
-    counters->link_downs = module->link_downs;
-    hw_update(module);
-    counters->hw_tx_frames = module->hw_tx_frames;
-    counters->hw_rx_frames = module->hw_rx_frames;
-    counters->registered_bytes = vfring_vf_dma_bytes(module->vf);
+    counters->doorbells = vfring_vf_tx_doorbells(rail->vf);
+    counters->link_downs = rail->link_downs;
+    btl_vfring_rail_count(rail);
+    counters->hw_tx_frames = rail->hw_tx_frames;
+    counters->hw_rx_frames = rail->hw_rx_frames;
+    counters->registered_bytes = vfring_vf_dma_bytes(rail->vf);
 }
 
 static int get_value(const struct mca_base_pvar_t *pvar, void *value, void *object)
 {
-    mca_btl_vfring_module_t *module = mca_btl_vfring_component.module;
+    mca_btl_vfring_module_t *module = btl_vfring_module;
     const struct pvar *which = pvar->ctx;
     struct counters now = at_the_end;
 
@@ -144,11 +128,11 @@ static int get_value(const struct mca_base_pvar_t *pvar, void *value, void *obje
     return OPAL_SUCCESS;
 }
 
-void btl_vfring_pvars_register(void)
+void btl_vfring_pvars_register(const mca_base_component_t *component)
 {
     for (size_t i = 0; i < sizeof(pvars) / sizeof(pvars[0]); i++) {
         (void) mca_base_component_pvar_register(
-            &mca_btl_vfring_component.super.btl_version, pvars[i].name, pvars[i].description,
+            component, pvars[i].name, pvars[i].description,
             OPAL_INFO_LVL_4, pvars[i].var_class, MCA_BASE_VAR_TYPE_UNSIGNED_LONG_LONG, NULL,
             MCA_BASE_VAR_BIND_NO_OBJECT,
             (mca_base_pvar_flag_t) (MCA_BASE_PVAR_FLAG_READONLY | MCA_BASE_PVAR_FLAG_CONTINUOUS),
@@ -160,4 +144,43 @@ void btl_vfring_pvars_freeze(mca_btl_vfring_module_t *module)
 {
     collect(module, &at_the_end);
     at_the_end.registered_bytes = 0;
+}
+
+void btl_vfring_pvars_print(const mca_btl_vfring_module_t *module)
+{
+    const struct btl_vfring_rail *rail = &module->rails[0];
+    const struct vfring_wire_stats *s = vfring_wire_stats(module->wire);
+    const struct btl_vfring_op_stats *r = &module->ops.stats;
+    const struct vfring_reg_stats none = {0};
+    const struct vfring_reg_stats *c = rail->reg_cache
+                                           ? vfring_reg_cache_stats(rail->reg_cache)
+                                           : &none;
+
+    opal_output(0,
+                "btl:vfring:stats vf=%s tx_frames=%llu tx_bytes=%llu rx_frames=%llu rx_bytes=%llu "
+                "acks_sent=%llu acks_received=%llu fast_retransmits=%llu timeout_retransmits=%llu "
+                "duplicates=%llu malformed=%llu bad_crc=%llu foreign=%llu window_stalls=%llu "
+                "ring_stalls=%llu registered_bytes=%llu puts=%llu gets=%llu bytes_placed=%llu "
+                "bytes_copied=%llu pieces_copied=%llu rejected=%llu reg_hits=%llu reg_misses=%llu "
+                "reg_evictions=%llu reg_invalidations=%llu reg_peak_bytes=%llu doorbells=%llu "
+                "assembled=%llu assembly_overflows=%llu queued=%llu",
+                rail->info.name, (unsigned long long) s->tx_data_frames,
+                (unsigned long long) s->tx_payload_bytes, (unsigned long long) s->rx_data_frames,
+                (unsigned long long) s->rx_payload_bytes, (unsigned long long) s->tx_ack_frames,
+                (unsigned long long) s->rx_ack_frames,
+                (unsigned long long) s->tx_fast_retransmits,
+                (unsigned long long) s->tx_timeout_retransmits,
+                (unsigned long long) s->rx_duplicates, (unsigned long long) s->rx_malformed,
+                (unsigned long long) s->rx_bad_crc, (unsigned long long) s->rx_foreign,
+                (unsigned long long) s->window_stalls, (unsigned long long) s->ring_stalls,
+                (unsigned long long) vfring_vf_dma_bytes(rail->vf), (unsigned long long) r->puts,
+                (unsigned long long) r->gets, (unsigned long long) r->bytes_placed,
+                (unsigned long long) r->bytes_copied, (unsigned long long) r->pieces_copied,
+                (unsigned long long) r->rejected, (unsigned long long) c->hits,
+                (unsigned long long) c->misses, (unsigned long long) c->evictions,
+                (unsigned long long) c->invalidations, (unsigned long long) c->peak_bytes,
+                (unsigned long long) vfring_vf_tx_doorbells(rail->vf),
+                (unsigned long long) module->assemblies.messages,
+                (unsigned long long) module->assemblies.overflows,
+                (unsigned long long) module->tx_queued);
 }

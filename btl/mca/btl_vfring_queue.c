@@ -11,103 +11,11 @@
  * come free. Nothing is refused for want of room: its sender is told late
  * instead, when btl_vfring_queue_bytes of its peer wait already.
  */
-#include "btl_vfring.h"
+#include "btl_vfring_queue.h"
 
-#include <stdlib.h>
-
-/** Free buffers of one kind that are kept for the next. */
-#define KEPT 32u
-
-/* --- buffers -------------------------------------------------------------------- */
-
-/* Powers of four, and Open MPI's headers: kind 5 holds BTL_VFRING_MESSAGE_MAX_BYTES. */
-static size_t capacity(unsigned kind)
-{
-    return ((size_t) 256 << 2 * (kind - 1)) + 64;
-}
-
-static size_t memory_of(const mca_btl_vfring_frag_t *frag)
-{
-    return sizeof(*frag) + capacity(frag->buffer_kind);
-}
-
-static mca_btl_vfring_frag_t *buffer_make(unsigned kind)
-{
-    mca_btl_vfring_frag_t *frag = malloc(sizeof(*frag) + capacity(kind));
-
-    if (frag) {
-        *frag = (mca_btl_vfring_frag_t){.buffer_kind = (uint8_t) kind};
-        OBJ_CONSTRUCT(&frag->base, mca_btl_base_descriptor_t);
-        frag->segment.seg_addr.pval = frag + 1;
-        frag->base.des_segments = &frag->segment;
-        frag->base.des_segment_count = 1;
-        frag->base.order = MCA_BTL_NO_ORDER;
-    }
-    return frag;
-}
-
-static void buffer_free(mca_btl_vfring_frag_t *frag)
-{
-    OBJ_DESTRUCT(&frag->base);
-    free(frag);
-}
-
-mca_btl_vfring_frag_t *btl_vfring_buffer_get(mca_btl_vfring_module_t *module,
-                                             mca_btl_vfring_endpoint_t *endpoint, size_t bytes,
-                                             uint32_t flags)
-{
-    mca_btl_vfring_frag_t *frag;
-    unsigned kind = 1;
-
-    while (capacity(kind) < bytes) {
-        kind++;
-    }
-    frag = module->free_buffers[kind - 1];
-    if (frag) {
-        module->free_buffers[kind - 1] = frag->next;
-        module->num_free_buffers[kind - 1]--;
-    } else {
-        frag = buffer_make(kind);
-        if (!frag) {
-            return NULL;
-        }
-    }
-    frag->endpoint = endpoint;
-    frag->base.des_flags = flags;
-    frag->upper_owns = true;
-    return frag;
-}
-
-void btl_vfring_buffer_put(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag)
-{
-    const unsigned i = frag->buffer_kind - 1u;
-
-    if (module->num_free_buffers[i] == KEPT) {
-        buffer_free(frag);
-        return;
-    }
-    frag->next = module->free_buffers[i];
-    module->free_buffers[i] = frag;
-    module->num_free_buffers[i]++;
-}
-
-void btl_vfring_queues_destroy(mca_btl_vfring_module_t *module)
-{
-    mca_btl_vfring_frag_t *frag;
-
-    while ((frag = module->callbacks_head)) { /* nobody is told any more */
-        module->callbacks_head = frag->next;
-        if (frag->buffer_kind) {
-            buffer_free(frag);
-        }
-    }
-    for (unsigned i = 0; i < BTL_VFRING_BUFFER_KINDS; i++) {
-        while ((frag = module->free_buffers[i])) {
-            module->free_buffers[i] = frag->next;
-            buffer_free(frag);
-        }
-    }
-}
+#include "btl_vfring_part.h"
+#include "btl_vfring_post.h"
+#include "btl_vfring_upcall.h"
 
 /* --- a queue: the tail's next is the head ------------------------------------------ */
 
@@ -123,7 +31,7 @@ static void append(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag)
         endpoint->threshold += BTL_VFRING_QUEUE_GATE;
     }
     endpoint->queue_tail = frag;
-    endpoint->queue_bytes += frag->buffer_kind ? memory_of(frag) : 0;
+    endpoint->queue_bytes += frag->buffer_kind ? btl_vfring_buffer_bytes(frag) : 0;
     frag->in_flight = true;
     module->tx_queued++;
     if (!endpoint->sending) {
@@ -138,7 +46,7 @@ static void remove_head(mca_btl_vfring_endpoint_t *endpoint)
 {
     mca_btl_vfring_frag_t *frag = endpoint->queue_tail->next;
 
-    endpoint->queue_bytes -= frag->buffer_kind ? memory_of(frag) : 0;
+    endpoint->queue_bytes -= frag->buffer_kind ? btl_vfring_buffer_bytes(frag) : 0;
     if (frag == endpoint->queue_tail) {
         endpoint->queue_tail = NULL;
         endpoint->threshold -= BTL_VFRING_QUEUE_GATE;
@@ -154,14 +62,14 @@ static void over(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag, b
     if (frag->callback_due && tell) {
         frag->callback_due = false;
         frag->failed = failed;
-        btl_vfring_callback_queue(module, frag);
+        btl_vfring_upcall_later(module, frag);
         return;
     }
     if (frag->callback_due) {
         frag->callback_due = false;
         frag->upper_owns &= !(frag->base.des_flags & MCA_BTL_DES_FLAGS_BTL_OWNERSHIP);
     }
-    btl_vfring_frag_put_if_unused(module, frag);
+    btl_vfring_frag_put_if_unused(&module->frags, frag);
 }
 
 void btl_vfring_queue_drop(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t *endpoint, bool tell)
@@ -178,8 +86,8 @@ void btl_vfring_queue_drop(mca_btl_vfring_module_t *module, mca_btl_vfring_endpo
 
 static int send_now(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag)
 {
-    return frag->buffer_kind ? btl_vfring_message_send_more(module, frag)
-                             : btl_vfring_frag_post(module, frag, frag->frame.tag, BTL_VFRING_MSG_ACTIVE);
+    return frag->buffer_kind ? btl_vfring_parts_send(module, frag)
+                             : btl_vfring_post(module, frag, frag->frame.tag, BTL_VFRING_MSG_ACTIVE);
 }
 
 int btl_vfring_queue_send(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag,
@@ -195,9 +103,7 @@ int btl_vfring_queue_send(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t
     if (!endpoint->queue_tail) {
         const int rc = send_now(module, frag);
 
-        if (!module->in_progress) {
-            vfring_vf_tx_doorbell(module->vf);
-        }
+        btl_vfring_ring(module);
         if (rc != OPAL_ERR_OUT_OF_RESOURCE) {
             return rc;
         }

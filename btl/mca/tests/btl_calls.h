@@ -3,7 +3,8 @@
 #ifndef BTL_CALLS_H
 #define BTL_CALLS_H
 
-#include "btl_vfring.h"
+#include "btl_vfring_component.h"
+#include "btl_vfring_module.h"
 
 #include "opal/runtime/opal_progress.h"
 

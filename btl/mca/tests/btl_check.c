@@ -369,7 +369,7 @@ static void contact(void)
     wake_other();
     await_asleep();
     known = endpoint->contact;
-    component->connectivity_timeout_s = 0; /* never while it was awake */
+    component->params->connectivity_timeout_s = 0; /* never while it was awake */
     AWAIT(endpoint->contact != known); /* the time limit has been noticed */
     for (const double start = MPI_Wtime(); MPI_Wtime() - start < 1;) {
         opal_progress();

@@ -102,7 +102,7 @@ static void gets(int num)
             MPI_Test(&request, &flag, MPI_STATUS_IGNORE);
             most_served = endpoint->gets_served > most_served ? endpoint->gets_served : most_served;
         }
-        CHECK(most_served <= BTL_VFRING_GETS_AT_PEER + module->num_frags);
+        CHECK(most_served <= BTL_VFRING_GETS_AT_PEER + module->frags.num);
         AWAIT(endpoint->gets_served == 0);
     }
     btl->btl_deregister_mem(btl, own);

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/**
+ * @file
+ * An endpoint: a process that ours reaches, and what is kept for it. All calls
+ * with the module's lock held.
+ */
+#ifndef BTL_VFRING_ENDPOINT_H
+#define BTL_VFRING_ENDPOINT_H
+
+#include "btl_vfring_compat.h"
+#include "btl_vfring_help.h"
+#include "btl_vfring_pairing.h"
+#include "btl_vfring_rail.h"
+#include "btl_vfring_turns.h"
+
+struct mca_btl_vfring_module_t;
+struct mca_btl_vfring_frag_t;
+struct mca_btl_vfring_op_t;
+
+/** A peer on a module. */
+typedef struct mca_btl_base_endpoint_t {
+    struct mca_btl_vfring_module_t *module;
+    struct vfring_wire_peer *peer; /* NULL: released */
+    opal_process_name_t name;
+    opal_proc_t *proc; /* NULL until add_procs: the peer may be heard first */
+    struct mca_btl_base_endpoint_t *next;
+    struct mca_btl_vfring_frag_t *queue_tail; /* its next is the head; NULL: no message waits */
+    size_t queue_bytes; /* of buffers there */
+    struct mca_btl_base_endpoint_t *sender_next;
+    struct mca_btl_vfring_op_t *ops_tail;  /* to send for, first come first served; its next is the head */
+    struct mca_btl_vfring_op_t *gets_tail; /* gets of ours that wait for others to end, the same way */
+    struct btl_vfring_turn turn;    /* in the pump's line, while there are such */
+    struct btl_vfring_assembly *assembly; /* a message of which a part has come */
+    uint32_t threshold;   /* a message gets a slot while more are free, see btl_vfring_frag.h */
+    uint32_t gets_served; /* gets of this peer under way */
+    uint32_t gets_asked;  /* gets of ours under way at this peer */
+    bool sending;         /* in the module's list of senders */
+    bool unproven;        /* nobody has named the segment of both: first contact tells */
+    uint8_t contact;      /* see btl_vfring_contact.c; 0: nothing was sent yet */
+    uint32_t contact_ms;  /* when the first frames went; wraps */
+    uint32_t number;      /* in the order in which the module met them: whose memory is open to whom */
+} mca_btl_base_endpoint_t;
+typedef struct mca_btl_base_endpoint_t mca_btl_vfring_endpoint_t;
+_Static_assert(sizeof(mca_btl_vfring_endpoint_t) <= 128, "thousands of idle peers");
+
+/** All endpoints of a module, and what makes them. */
+struct btl_vfring_endpoints {
+    const mca_base_component_t *component; /**< whose modex it is */
+    struct vfring_wire *wire;
+    struct btl_vfring_rail *rail;
+    struct btl_vfring_modex published; /**< what peers know of us */
+    mca_btl_vfring_endpoint_t *head;
+    uint32_t num_met;   /**< so far, those that are gone included */
+    uint32_t fallbacks; /**< processes that are not reached */
+};
+
+/**
+ * Finds or makes the endpoint of a process, on @p module. OPAL_ERR_UNREACH: it has no VF, or
+ * one that ours does not reach; the user was told, if @p proc is not NULL.
+ */
+int btl_vfring_endpoint_get(struct btl_vfring_endpoints *all, struct mca_btl_vfring_module_t *module,
+                            const opal_process_name_t *name, opal_proc_t *proc,
+                            mca_btl_vfring_endpoint_t **endpoint);
+/** Who and where the peer is, for messages; the name of its VF is put at @p vf. */
+struct btl_vfring_help_peer btl_vfring_endpoint_peer(const struct btl_vfring_endpoints *all,
+                                                     const mca_btl_vfring_endpoint_t *endpoint, char *vf,
+                                                     size_t room);
+/**
+ * The wire forgets the peer; what was kept for it has been dropped. Its memory stays until the
+ * end of all, for frames that the VF still reads name it.
+ */
+void btl_vfring_endpoint_release(struct btl_vfring_endpoints *all, mca_btl_vfring_endpoint_t *endpoint);
+/** The memory of all; what was kept for them has been dropped. */
+void btl_vfring_endpoints_destroy(struct btl_vfring_endpoints *all);
+
+#endif /* BTL_VFRING_ENDPOINT_H */

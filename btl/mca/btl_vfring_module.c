@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The life of a module: from a VF to what peers know of it, and back. */
+#include "btl_vfring_module.h"
+
+#include "btl_vfring_device.h"
+#include "btl_vfring_help.h"
+#include "btl_vfring_modex.h"
+#include "btl_vfring_params.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/** As many as have a number: what is open is what the layers above asked for. */
+#define MAX_EXPOSURES (UINT32_MAX - 255u)
+
+mca_btl_vfring_module_t *btl_vfring_module;
+
+/* Slots start on cache lines; the longest frame fits, padding of short ones too. */
+static uint32_t slot_bytes(const mca_btl_vfring_module_t *module)
+{
+    return (VFRING_WIRE_HDR_BYTES + module->max_payload + 63u) & ~63u;
+}
+
+static int make_frags(mca_btl_vfring_module_t *module)
+{
+    struct btl_vfring_rail *rail = &module->rails[0];
+    const unsigned int wanted = btl_vfring_params.slots;
+    const uint32_t num = wanted < BTL_VFRING_SLOTS_MIN   ? BTL_VFRING_SLOTS_MIN
+                         : wanted > BTL_VFRING_SLOTS_MAX ? BTL_VFRING_SLOTS_MAX
+                                                         : wanted;
+    struct vfring_vf_error error = {0};
+
+    if (btl_vfring_rail_slots(rail, num, slot_bytes(module), &error)) {
+        btl_vfring_help_unusable(rail->lease.device, error.text, error.remedy);
+        return OPAL_ERR_NOT_AVAILABLE;
+    }
+    if (btl_vfring_frags_create(&module->frags, num, rail->slots.vaddr, rail->slots.iova, slot_bytes(module))) {
+        (void) snprintf(error.text, sizeof(error.text), "no memory for %u fragments", num);
+        btl_vfring_help_unusable(rail->lease.device, error.text, NULL);
+        return OPAL_ERR_NOT_AVAILABLE;
+    }
+    btl_vfring_exposures_init(&module->exposures, MAX_EXPOSURES);
+    if (btl_vfring_ops_create(&module->ops)) {
+        btl_vfring_help_unusable(rail->lease.device, "no memory for operations", NULL);
+        return OPAL_ERR_NOT_AVAILABLE;
+    }
+    return OPAL_SUCCESS;
+}
+
+static int start_wire(mca_btl_vfring_module_t *module, const struct vfring_wire_ops *ops)
+{
+    const struct btl_vfring_params *p = &btl_vfring_params;
+    struct btl_vfring_rail *rail = &module->rails[0];
+    struct vfring_wire_config config = {
+        .key = module->endpoints.published.key,
+        .id = module->endpoints.published.id,
+        .crc_payload = p->checksum,
+        .window_frames = p->window,
+        .rx_entries = rail->info.rx_entries,
+        .max_payload_bytes = module->max_payload,
+        .max_peers_hint = module->job_size > 1 ? module->job_size - 1 : 1,
+        .ack_delay_ns = (uint64_t) p->ack_delay_us * 1000,
+        .rto_min_ns = (uint64_t) p->rto_min_us * 1000,
+        .silence_warn_ns = (uint64_t) p->silence_warn_s * 1000000000u,
+        .peer_timeout_ns = (uint64_t) p->peer_timeout_s * 1000000000u,
+        .control_frames = rail->control_frames,
+        .num_control_frames = BTL_VFRING_CONTROL_FRAMES,
+    };
+
+    memcpy(config.mac, rail->info.mac, 6);
+    if (vfring_wire_create(&config, ops, module, &module->wire)) {
+        btl_vfring_help_unusable(rail->info.name,
+                                 "the wire cannot be set up with these MCA parameters, or there "
+                                 "is no memory",
+                                 "btl_vfring_window must be 0 or 2 to 64");
+        return OPAL_ERR_BAD_PARAM;
+    }
+    module->endpoints.wire = module->wire;
+    module->endpoints.rail = rail;
+    return OPAL_SUCCESS;
+}
+
+static size_t at_most(size_t bytes, size_t most)
+{
+    return bytes < most ? bytes : most;
+}
+
+/* The PML cuts messages by these. Up to max_message we cut them into frames ourselves. */
+static void set_limits(mca_btl_vfring_module_t *module)
+{
+    mca_btl_base_module_t *btl = &module->super;
+    const size_t most = BTL_VFRING_MESSAGE_MAX_BYTES;
+
+    btl->btl_eager_limit = at_most(btl->btl_eager_limit, most);
+    btl->btl_max_send_size = at_most(btl->btl_max_send_size, most);
+    module->max_message = module->max_payload;
+    if (module->max_message < btl->btl_eager_limit) {
+        module->max_message = (uint32_t) btl->btl_eager_limit;
+    }
+    if (module->max_message < btl->btl_max_send_size) {
+        module->max_message = (uint32_t) btl->btl_max_send_size;
+    }
+    /* The first piece of a message that is fetched by put or get: more would only be copied. */
+    btl->btl_rndv_eager_limit = at_most(btl->btl_rndv_eager_limit, module->max_payload);
+}
+
+static int make_assemblies(mca_btl_vfring_module_t *module)
+{
+    if (module->max_message > module->max_payload
+        && btl_vfring_assemblies_create(&module->assemblies, btl_vfring_params.assembly_buffers,
+                                        module->max_message)) {
+        btl_vfring_help_unusable(module->rails[0].info.name, "no memory for messages longer than a frame",
+                                 "smaller btl_vfring_eager_limit, btl_vfring_max_send_size or "
+                                 "btl_vfring_assembly_buffers");
+        return OPAL_ERR_OUT_OF_RESOURCE;
+    }
+    return OPAL_SUCCESS;
+}
+
+static int publish(mca_btl_vfring_module_t *module)
+{
+    const int rc = btl_vfring_modex_send(module->endpoints.component, &module->endpoints.published);
+
+    if (rc != OPAL_SUCCESS) {
+        btl_vfring_help_unusable(module->rails[0].info.name, "the VF's address could not be published",
+                                 "is the program started by mpirun?");
+    }
+    return rc;
+}
+
+mca_btl_vfring_module_t *btl_vfring_module_create(const mca_btl_base_module_t *defaults,
+                                                  const struct vfring_wire_ops *wire_ops)
+{
+    mca_btl_vfring_module_t *module = calloc(1, sizeof(*module));
+    struct btl_vfring_rail *rail;
+    pthread_mutexattr_t recursive;
+    int rc;
+
+    if (!module) {
+        return NULL;
+    }
+    rail = &module->rails[0];
+    module->super = *defaults;
+    module->endpoints.component = &defaults->btl_component->btl_version;
+    module->senders_tail = &module->senders;
+    (void) pthread_mutexattr_init(&recursive);
+    (void) pthread_mutexattr_settype(&recursive, PTHREAD_MUTEX_RECURSIVE);
+    (void) pthread_mutex_init(&module->lock, &recursive);
+    (void) pthread_mutexattr_destroy(&recursive);
+
+    module->job_size = btl_vfring_job_size();
+    rc = btl_vfring_rail_open(rail);
+    if (rc == OPAL_SUCCESS) {
+        module->max_payload = vfring_wire_max_payload(rail->info.mtu_bytes);
+        rc = make_frags(module);
+    }
+    if (rc == OPAL_SUCCESS) {
+        rc = btl_vfring_modex_make(&module->endpoints.published, &rail->info, &rail->lease);
+    }
+    if (rc == OPAL_SUCCESS) {
+        rc = start_wire(module, wire_ops);
+    }
+    if (rc == OPAL_SUCCESS) {
+        set_limits(module);
+        rc = make_assemblies(module);
+    }
+    if (rc == OPAL_SUCCESS) {
+        rc = publish(module);
+    }
+    if (rc != OPAL_SUCCESS) {
+        btl_vfring_module_stop(module);
+        btl_vfring_module_destroy(module);
+        return NULL;
+    }
+    BTL_VERBOSE(("VF %s at %s, MTU %u, rings %u/%u, %zu bytes registered", rail->info.name, rail->lease.device,
+                 rail->info.mtu_bytes, rail->info.tx_entries, rail->info.rx_entries,
+                 vfring_vf_dma_bytes(rail->vf)));
+    return module;
+}
+
+void btl_vfring_module_stop(mca_btl_vfring_module_t *module)
+{
+    module->report.fallbacks = module->endpoints.fallbacks;
+    if (module->wire) {
+        const struct vfring_wire_stats *stats = vfring_wire_stats(module->wire);
+
+        module->report.retransmitted_frames = stats->tx_fast_retransmits + stats->tx_timeout_retransmits;
+    }
+    module->closing = true;
+    for (uint32_t i = 0; i < BTL_VFRING_RAILS; i++) {
+        btl_vfring_rail_stop(&module->rails[i]);
+    }
+    vfring_wire_destroy(module->wire);
+    module->wire = NULL;
+}
+
+void btl_vfring_module_destroy(mca_btl_vfring_module_t *module)
+{
+    mca_btl_vfring_frag_t *frag;
+
+    for (mca_btl_vfring_endpoint_t *e = module->endpoints.head; e; e = e->next) {
+        btl_vfring_assembly_drop(&module->assemblies, &e->assembly);
+    }
+    btl_vfring_endpoints_destroy(&module->endpoints);
+    btl_vfring_exposures_fini(&module->exposures);
+    btl_vfring_ops_destroy(&module->ops);
+    while ((frag = module->callbacks_head)) { /* nobody is told any more */
+        module->callbacks_head = frag->next;
+        if (frag->buffer_kind) {
+            btl_vfring_buffer_free(frag);
+        }
+    }
+    btl_vfring_frags_destroy(&module->frags);
+    btl_vfring_assemblies_destroy(&module->assemblies);
+    for (uint32_t i = 0; i < BTL_VFRING_RAILS; i++) {
+        btl_vfring_rail_close(&module->rails[i], &module->report);
+    }
+    (void) pthread_mutex_destroy(&module->lock);
+    free(module);
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/**
+ * @file
+ * The module: all that one process has, to Open MPI one BTL. Each part keeps its
+ * own in a struct of its own header; this one puts them side by side.
+ *
+ * The wire is the module's and not a rail's: a peer has one sequence of frames,
+ * on whichever rail each of them goes.
+ */
+#ifndef BTL_VFRING_MODULE_H
+#define BTL_VFRING_MODULE_H
+
+#include "btl_vfring_assembly.h"
+#include "btl_vfring_compat.h"
+#include "btl_vfring_endpoint.h"
+#include "btl_vfring_exposure.h"
+#include "btl_vfring_frag.h"
+#include "btl_vfring_operation.h"
+#include "btl_vfring_rail.h"
+#include "btl_vfring_turns.h"
+#include "vfring_wire.h"
+
+#include <pthread.h>
+
+/** VFs that a process drives. */
+#define BTL_VFRING_RAILS 1u
+
+typedef struct mca_btl_vfring_module_t {
+    mca_btl_base_module_t super; /* first */
+
+    /* Read at every message. */
+    struct vfring_wire *wire;
+    struct btl_vfring_frags frags;
+    uint32_t max_payload;  /* bytes of one frame, the PML's headers included */
+    uint32_t max_message;  /* and of what we cut into frames */
+    uint32_t idle_polls;
+    bool in_progress;
+    bool closing; /* nobody above is called any more */
+    mca_btl_vfring_frag_t *callbacks_head; /* sent, the PML does not know yet */
+    mca_btl_vfring_frag_t *callbacks_tail;
+    struct btl_vfring_turns pump; /* peers with operations to send for */
+    struct mca_btl_base_endpoint_t *senders, **senders_tail; /* peers whose messages wait for slots */
+    pthread_mutex_t lock; /* recursive: the PML sends from inside callbacks */
+    struct btl_vfring_ops ops;
+    struct btl_vfring_exposures exposures;
+    struct btl_vfring_assemblies assemblies;
+    uint64_t tx_queued; /* messages that waited for a slot */
+
+    /* Now and then. */
+    struct btl_vfring_endpoints endpoints;
+    uint32_t job_size; /* processes of our own job */
+    mca_btl_base_module_error_cb_fn_t error_cb;
+    bool fatal_reported;
+    uint64_t timeouts_seen;
+    struct vfring_lease_report report; /* at the end */
+
+    struct btl_vfring_rail rails[BTL_VFRING_RAILS];
+} mca_btl_vfring_module_t;
+
+/** The one of this process; NULL before it is there and after its end. */
+extern mca_btl_vfring_module_t *btl_vfring_module;
+
+static inline mca_btl_vfring_module_t *btl_vfring_to_module(struct mca_btl_base_module_t *btl)
+{
+    return (mca_btl_vfring_module_t *) btl;
+}
+
+/*
+ * Threads: nothing is locked in a process that has but one. Nor in a call to
+ * the layers above (btl_vfring_upcall.h): these hold locks of their own while they
+ * call us (bml/r2's, when a process is added), and take them in what we call.
+ * in_progress keeps other threads from making progress meanwhile; they may do all
+ * else, just as the one that was called may.
+ */
+static inline void btl_vfring_lock(mca_btl_vfring_module_t *module)
+{
+    if (opal_using_threads()) {
+        (void) pthread_mutex_lock(&module->lock);
+    }
+}
+
+static inline void btl_vfring_unlock(mca_btl_vfring_module_t *module)
+{
+    if (opal_using_threads()) {
+        (void) pthread_mutex_unlock(&module->lock);
+    }
+}
+
+/**
+ * A module at work, published to the peers: @p defaults with what the user set, and
+ * a wire with @p wire_ops, which get the module as context. NULL: the user was told.
+ */
+mca_btl_vfring_module_t *btl_vfring_module_create(const mca_btl_base_module_t *defaults,
+                                                  const struct vfring_wire_ops *wire_ops);
+/** The VFs stop, the wire ends; nobody above is called any more. */
+void btl_vfring_module_stop(mca_btl_vfring_module_t *module);
+/** The rest, after it was stopped and nothing waits in queues. */
+void btl_vfring_module_destroy(mca_btl_vfring_module_t *module);
+
+#endif /* BTL_VFRING_MODULE_H */

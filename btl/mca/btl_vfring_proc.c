@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Who comes and who goes: as Open MPI tells it, and as the wire hears of it. */
+#include "btl_vfring_proc.h"
+
+#include "btl_vfring_modex.h"
+#include "btl_vfring_params.h"
+#include "btl_vfring_pump.h"
+#include "btl_vfring_queue.h"
+#include "btl_vfring_upcall.h"
+
+/* --- as the wire hears of it ----------------------------------------------------- */
+
+/*
+ * A process that speaks before Open MPI has told us of it. The ids of our own job
+ * tell the rank, and so whom to look up in the modex. Those of another job
+ * are known after MPI_Comm_connect or the like; until then what they send is as
+ * good as lost, and comes again.
+ */
+struct vfring_wire_peer *btl_vfring_unknown_peer(void *ctx, uint32_t id, const uint8_t mac[6])
+{
+    mca_btl_vfring_module_t *module = ctx;
+    const struct vfring_wire_peer *known = vfring_wire_peer_find(module->wire, id, NULL);
+    opal_process_name_t name = {.jobid = opal_proc_local_get()->proc_name.jobid, .vpid = 0};
+    mca_btl_vfring_endpoint_t *endpoint;
+
+    name.vpid = id - btl_vfring_id_of(&name);
+    if (name.vpid >= module->job_size || name.vpid == opal_proc_local_get()->proc_name.vpid) {
+        return NULL;
+    }
+    if (known) {
+        endpoint = vfring_wire_peer_upper(known);
+        if (endpoint->name.jobid == name.jobid) {
+            return NULL; /* that one has another MAC address */
+        }
+    }
+    if (btl_vfring_endpoint_get(&module->endpoints, module, &name, NULL, &endpoint) != OPAL_SUCCESS) {
+        return NULL;
+    }
+    return vfring_wire_peer_find(module->wire, id, mac);
+}
+
+void btl_vfring_peer_silent(void *ctx, struct vfring_wire_peer *peer, const struct vfring_wire_silence *silence)
+{
+    mca_btl_vfring_module_t *module = ctx;
+    char vf[64];
+    const struct btl_vfring_help_here here = btl_vfring_rail_here(&module->rails[0]);
+    const struct btl_vfring_help_peer who = btl_vfring_endpoint_peer(&module->endpoints, vfring_wire_peer_upper(peer),
+                                                                     vf, sizeof(vf));
+    const struct btl_vfring_help_silence told = {
+        .silent_s = (unsigned) (silence->silent_ns / 1000000000u),
+        .heard = silence->heard_ns != UINT64_MAX,
+        .heard_s = (unsigned) (silence->heard_ns / 1000000000u),
+        .alive = silence->alive,
+        .limit_s = btl_vfring_params.peer_timeout_s,
+    };
+
+    btl_vfring_help_silent(&here, &who, &told);
+}
+
+void btl_vfring_peer_failed(void *ctx, struct vfring_wire_peer *peer, const struct vfring_wire_silence *silence)
+{
+    const unsigned long long silent_s = silence->silent_ns / 1000000000u;
+    char cause[192];
+
+    if (silence->out_of_step) {
+        (void) snprintf(cause, sizeof(cause), "it has acknowledged nothing for %llu s, but frames of it come that "
+                        "belong to another exchange: one of the two has forgotten the other", silent_s);
+    } else {
+        (void) snprintf(cause, sizeof(cause), "it has acknowledged nothing for %llu s, the limit that "
+                        "btl_vfring_peer_timeout sets", silent_s);
+    }
+    btl_vfring_upcall_lost(ctx, vfring_wire_peer_upper(peer), cause);
+    btl_vfring_queue_drop(ctx, vfring_wire_peer_upper(peer), true);
+    btl_vfring_pump_drop(ctx, vfring_wire_peer_upper(peer), true);
+}
+
+/* --- as Open MPI tells it --------------------------------------------------------- */
+
+int btl_vfring_add_procs(struct mca_btl_base_module_t *btl, size_t nprocs,
+                         struct opal_proc_t **procs, struct mca_btl_base_endpoint_t **endpoints,
+                         struct opal_bitmap_t *reachable)
+{
+    mca_btl_vfring_module_t *module = btl_vfring_to_module(btl);
+    const opal_process_name_t ours = opal_proc_local_get()->proc_name;
+    int rc = OPAL_SUCCESS;
+
+    btl_vfring_lock(module);
+    for (size_t i = 0; i < nprocs && rc == OPAL_SUCCESS; i++) {
+        const opal_process_name_t *name = &procs[i]->proc_name;
+        int found;
+
+        if (name->jobid == ours.jobid && name->vpid == ours.vpid) {
+            continue; /* btl/self serves ourselves */
+        }
+        found = btl_vfring_endpoint_get(&module->endpoints, module, name, procs[i], &endpoints[i]);
+        if (found == OPAL_SUCCESS) {
+            if (reachable) {
+                rc = opal_bitmap_set_bit(reachable, (int) i);
+            }
+        } else if (found == OPAL_ERR_UNREACH) {
+            module->endpoints.fallbacks++;
+        } else {
+            rc = found;
+        }
+    }
+    btl_vfring_unlock(module);
+    return rc;
+}
+
+int btl_vfring_del_procs(struct mca_btl_base_module_t *btl, size_t nprocs,
+                         struct opal_proc_t **procs, struct mca_btl_base_endpoint_t **endpoints)
+{
+    mca_btl_vfring_module_t *module = btl_vfring_to_module(btl);
+
+    btl_vfring_lock(module);
+    for (size_t i = 0; i < nprocs; i++) {
+        /*
+         * bml/r2 has each endpoint in two arrays, and compares them to give it
+         * back once: so the caller's pointer stays as it is.
+         */
+        if (endpoints[i] && endpoints[i]->peer) { /* else it was released before */
+            btl_vfring_pump_drop(module, endpoints[i], false);
+            btl_vfring_queue_drop(module, endpoints[i], false);
+            btl_vfring_assembly_drop(&module->assemblies, &endpoints[i]->assembly);
+            btl_vfring_endpoint_release(&module->endpoints, endpoints[i]);
+        }
+    }
+    btl_vfring_unlock(module);
+    return OPAL_SUCCESS;
+}

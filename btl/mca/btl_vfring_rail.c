@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* One VF: from a lease to rings at work, and back. */
+#include "btl_vfring_rail.h"
+
+#include "btl_vfring_compat.h"
+#include "btl_vfring_device.h"
+#include "btl_vfring_params.h"
+
+#include <errno.h>
+
+/* Who looks less often than this does not know what was in between. */
+#define LOOK_SELDOM_NS 5000000000u
+#define REG_ENTRIES_MAX 65536u
+
+/* Opens the VF, or a spare one when that is in use. @p error is that of our own. */
+static int open_free_vf(struct btl_vfring_rail *rail, struct vfring_vf_params *params,
+                        struct vfring_vf_error *error)
+{
+    struct vfring_lease spare = rail->lease;
+    struct vfring_vf_error ignored;
+    int rc = vfring_vf_open(params, &rail->vf, error);
+
+    params->path = spare.device;
+    for (unsigned i = 0; rc == -EBUSY && btl_vfring_device_spare(i, &spare); i++) {
+        if (!vfring_vf_open(params, &rail->vf, &ignored)) {
+            rail->lease = spare;
+            rc = 0;
+        }
+    }
+    return rc;
+}
+
+static int reg_cache_create(struct btl_vfring_rail *rail)
+{
+    const struct btl_vfring_params *p = &btl_vfring_params;
+    struct vfring_reg_ops ops;
+
+    if (!p->rcache_bytes || !p->rcache_entries || !vfring_reg_vf_ops(rail->vf, &ops)) {
+        return 0; /* everything is copied */
+    }
+    return vfring_reg_cache_create(&ops, p->rcache_bytes,
+                                   p->rcache_entries > REG_ENTRIES_MAX ? REG_ENTRIES_MAX : p->rcache_entries,
+                                   &rail->reg_cache);
+}
+
+int btl_vfring_rail_open(struct btl_vfring_rail *rail)
+{
+    const struct btl_vfring_params *p = &btl_vfring_params;
+    struct vfring_vf_params params = {
+        .tx_entries = p->tx_entries,
+        .rx_entries = p->rx_entries,
+        .soft_faults = *p->soft_faults ? p->soft_faults : NULL,
+    };
+    struct vfring_vf_error error = {0};
+    int rc = btl_vfring_device_get(&rail->lease);
+
+    if (rc != OPAL_SUCCESS) {
+        return rc;
+    }
+    params.path = rail->lease.device;
+    params.mtu_bytes = p->mtu_bytes ? p->mtu_bytes : rail->lease.mtu_bytes;
+    if (open_free_vf(rail, &params, &error)) {
+        btl_vfring_help_unusable(rail->lease.device, error.text, error.remedy);
+        return OPAL_ERR_NOT_AVAILABLE;
+    }
+    rail->rings = vfring_vf_hot(rail->vf);
+    vfring_vf_counters(rail->vf, &rail->hw_last);
+    vfring_vf_query(rail->vf, &rail->info);
+    if (reg_cache_create(rail)) {
+        btl_vfring_help_unusable(rail->lease.device, "no memory for the registration cache", NULL);
+        return OPAL_ERR_NOT_AVAILABLE;
+    }
+    return OPAL_SUCCESS;
+}
+
+int btl_vfring_rail_slots(struct btl_vfring_rail *rail, uint32_t num, uint32_t bytes, struct vfring_vf_error *error)
+{
+    int rc = vfring_vf_dma_alloc(rail->vf, (size_t) num * bytes, VFRING_DMA_READ, &rail->slots, error);
+
+    if (rc) {
+        return rc;
+    }
+    rc = vfring_vf_dma_alloc(rail->vf, (size_t) BTL_VFRING_CONTROL_FRAMES * BTL_VFRING_CONTROL_SLOT_BYTES,
+                             VFRING_DMA_READ, &rail->control_slots, error);
+    if (rc) {
+        return rc;
+    }
+    for (uint32_t i = 0; i < BTL_VFRING_CONTROL_FRAMES; i++) {
+        struct vfring_wire_frame *frame = &rail->control_frames[i];
+        const size_t offset = (size_t) i * BTL_VFRING_CONTROL_SLOT_BYTES;
+
+        frame->hdr = (void *) ((char *) rail->control_slots.vaddr + offset);
+        frame->hdr_iova = rail->control_slots.iova + offset;
+    }
+    return 0;
+}
+
+void btl_vfring_rail_stop(struct btl_vfring_rail *rail)
+{
+    if (rail->vf) {
+        vfring_vf_stop(rail->vf);
+    }
+}
+
+void btl_vfring_rail_close(struct btl_vfring_rail *rail, const struct vfring_lease_report *report)
+{
+    vfring_reg_cache_destroy(rail->reg_cache);
+    rail->reg_cache = NULL;
+    vfring_vf_close(rail->vf);
+    rail->vf = NULL;
+    btl_vfring_device_give_back(&rail->lease, report);
+}
+
+/* In words. */
+static const char *link_of(const struct btl_vfring_rail *rail)
+{
+    switch (vfring_vf_check(rail->vf)) {
+    case 0:
+        return "up";
+    case -ENETDOWN:
+        return vfring_vf_cause(rail->vf) ? "held by the kernel" : "down: the VF has no link";
+    case -ENETRESET:
+        return vfring_vf_cause(rail->vf) ? "lost: it was reset" : "lost: the PF was reset or went down";
+    default:
+        return "lost: the device is gone";
+    }
+}
+
+struct btl_vfring_help_here btl_vfring_rail_here(const struct btl_vfring_rail *rail)
+{
+    return (struct btl_vfring_help_here){.vf = rail->info.name, .link = link_of(rail)};
+}
+
+uint64_t btl_vfring_rail_link_looked(struct btl_vfring_rail *rail, bool down, uint64_t now_ns)
+{
+    rail->link_downs += down && !rail->link_was_down;
+    if (!rail->link_was_down || now_ns - rail->link_seen_ns > LOOK_SELDOM_NS) {
+        rail->link_since_ns = now_ns;
+    }
+    rail->link_seen_ns = now_ns;
+    rail->link_was_down = down;
+    return down ? now_ns - rail->link_since_ns : 0;
+}
+
+/* The VF's counters have 32 bits and no zero: what counts is by how much they moved. A reset
+ * clears them, which is no wrap: what came before it and since the last look is not known. */
+void btl_vfring_rail_count(struct btl_vfring_rail *rail)
+{
+    struct vfring_vf_counters now;
+
+    vfring_vf_counters(rail->vf, &now);
+    /* Asked after: what the counters show was not reset, then. */
+    const int state = vfring_vf_check(rail->vf);
+
+    if (state == -ENETRESET || state == -ENODEV) {
+        return;
+    }
+    rail->hw_tx_frames += now.tx_frames - rail->hw_last.tx_frames;
+    rail->hw_rx_frames += now.rx_frames - rail->hw_last.rx_frames;
+    rail->hw_last = now;
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Calls to the layers above. */
+#include "btl_vfring_upcall.h"
+
+void __attribute__((noinline))
+btl_vfring_upcall_unlocked(mca_btl_vfring_module_t *module, struct mca_btl_base_endpoint_t *endpoint, uint8_t tag,
+                           mca_btl_base_segment_t *segment, const mca_btl_active_message_callback_t *reg)
+{
+    btl_vfring_unlock(module);
+    btl_vfring_hand_up(&module->super, endpoint, tag, segment, reg);
+    btl_vfring_lock(module);
+}
+
+void btl_vfring_upcall_later(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag)
+{
+    frag->next = NULL;
+    if (module->callbacks_head) {
+        module->callbacks_tail->next = frag;
+    } else {
+        module->callbacks_head = frag;
+    }
+    module->callbacks_tail = frag;
+}
+
+void btl_vfring_upcall_sent(mca_btl_vfring_module_t *module)
+{
+    mca_btl_vfring_frag_t *frag = module->callbacks_head;
+
+    module->callbacks_head = module->callbacks_tail = NULL;
+    while (frag) {
+        mca_btl_vfring_frag_t *next = frag->next;
+        const bool ours = frag->base.des_flags & MCA_BTL_DES_FLAGS_BTL_OWNERSHIP;
+        const int status = frag->failed ? OPAL_ERR_UNREACH : OPAL_SUCCESS;
+
+        frag->failed = false;
+        if (frag->base.des_cbfunc) { /* who gave us the descriptor may not care */
+            btl_vfring_unlock(module);
+            frag->base.des_cbfunc(&module->super, frag->endpoint, &frag->base, status);
+            btl_vfring_lock(module);
+        }
+        if (ours) {
+            btl_vfring_frag_disown(&module->frags, frag);
+        }
+        frag = next;
+    }
+}
+
+void btl_vfring_upcall_op_over(mca_btl_vfring_module_t *module, mca_btl_vfring_op_t *op)
+{
+    const mca_btl_vfring_op_t over = *op;
+
+    btl_vfring_op_put(&module->ops, module->rails[0].reg_cache, op);
+    if (over.by_peer && over.endpoint) {
+        over.endpoint->gets_served--;
+    }
+    if (over.cbfunc && !over.cancelled && !module->closing) {
+        btl_vfring_unlock(module);
+        over.cbfunc(&module->super, over.endpoint, over.local_address, over.local_handle, over.context,
+                    over.cbdata, over.status);
+        btl_vfring_lock(module);
+    }
+}
+
+void btl_vfring_upcall_lost(mca_btl_vfring_module_t *module, const mca_btl_vfring_endpoint_t *endpoint,
+                            const char *cause)
+{
+    const struct btl_vfring_help_here here = btl_vfring_rail_here(&module->rails[0]);
+    char text[512], vf[64];
+
+    if (endpoint) {
+        const struct btl_vfring_help_peer peer = btl_vfring_endpoint_peer(&module->endpoints, endpoint, vf, sizeof(vf));
+
+        (void) snprintf(text, sizeof(text), "rank %u on %s (VF %s) is lost: %s", peer.rank, peer.host, peer.vf, cause);
+    } else {
+        (void) snprintf(text, sizeof(text), "%s", cause);
+    }
+    btl_vfring_help_failed(&here, text);
+    if (module->error_cb) {
+        btl_vfring_unlock(module);
+        module->error_cb(&module->super, MCA_BTL_ERROR_FLAGS_FATAL, endpoint ? endpoint->proc : NULL, text);
+        btl_vfring_lock(module);
+    }
+}
+
+void btl_vfring_upcall_lost_once(mca_btl_vfring_module_t *module, const mca_btl_vfring_endpoint_t *endpoint,
+                               const char *cause)
+{
+    if (!module->fatal_reported) {
+        module->fatal_reported = true;
+        btl_vfring_upcall_lost(module, endpoint, cause);
+    }
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Is it the VF? */
+#include "btl_vfring_watch.h"
+
+#include "btl_vfring_clock.h"
+#include "btl_vfring_contact.h"
+#include "btl_vfring_params.h"
+#include "btl_vfring_upcall.h"
+
+#include <errno.h>
+
+/*
+ * Is the link gone for good, and not only for a moment? Counted is a time in which
+ * we have looked again and again, so that it was not up in between; and only
+ * where the job speaks over vfring at all.
+ */
+static void watch_link(mca_btl_vfring_module_t *module, struct btl_vfring_rail *rail, bool down)
+{
+    const struct vfring_wire_stats *stats = vfring_wire_stats(module->wire);
+    const uint64_t down_ns = btl_vfring_rail_link_looked(rail, down, btl_vfring_now_ns());
+    const uint64_t limit_s = btl_vfring_params.link_timeout_s;
+    const char *held;
+    char cause[256];
+
+    if (!down || !limit_s || down_ns < limit_s * 1000000000u || !(stats->tx_data_frames | stats->rx_data_frames)) {
+        return;
+    }
+    held = vfring_vf_cause(rail->vf);
+    if (held) {
+        (void) snprintf(cause, sizeof(cause), "the kernel has held the VF for %u s: %s", (unsigned) limit_s, held);
+    } else {
+        (void) snprintf(cause, sizeof(cause),
+                        "the VF has had no link for %u s (btl_vfring_link_timeout): is the cable out, the switch "
+                        "off or the PF set down?", (unsigned) limit_s);
+    }
+    btl_vfring_upcall_lost_once(module, NULL, cause);
+}
+
+/* A link that is down may come back; a reset VF does not. */
+static void watch_rail(mca_btl_vfring_module_t *module, struct btl_vfring_rail *rail)
+{
+    const int state = vfring_vf_check(rail->vf);
+    const char *cause;
+
+    watch_link(module, rail, state == -ENETDOWN);
+    if (state != -ENETRESET && state != -ENODEV) {
+        return;
+    }
+    cause = vfring_vf_cause(rail->vf);
+    if (!cause) {
+        cause = state == -ENODEV ? "the VF was unbound from uio_vf or removed"
+                                 : "the PF was reset or set down while the job ran; a new MTU or "
+                                   "number of ring entries of the PF is a reset of it, too";
+    }
+    btl_vfring_upcall_lost_once(module, NULL, cause);
+}
+
+void btl_vfring_watch(mca_btl_vfring_module_t *module)
+{
+    btl_vfring_clock_check(); /* frames that stay unanswered may be a clock that is fast */
+    for (uint32_t i = 0; i < BTL_VFRING_RAILS; i++) {
+        watch_rail(module, &module->rails[i]);
+    }
+    btl_vfring_contact_check(module);
+    module->timeouts_seen = vfring_wire_stats(module->wire)->timeouts;
+}
