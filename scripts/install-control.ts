@@ -169,11 +169,7 @@ if (existsSync(target)) {
 renameSync(fresh, target);
 rmSync(old, { recursive: true, force: true });
 installWrapper('bin', 'vfring', 'cli/main.js');
-// Memory of an idle daemon (docs/performance/control.md): a small nursery, no compiled code
-// for what has run for a moment only, and no start-up snapshot, whose heap stays resident.
-installWrapper('sbin', 'vfringd', 'daemon/main.js', {
-  flags: ' --max-semi-space-size=4 --semi-space-growth-factor=1 --interrupt-budget=2000000 --no-node-snapshot',
-  confined: true,
-});
+// Memory of a daemon that mostly sleeps (docs/performance/control.md); an option of every node.
+installWrapper('sbin', 'vfringd', 'daemon/main.js', { flags: ' --max-semi-space-size=2', confined: true });
 installTexts();
 process.stdout.write(`vfring ${version} installed under ${prefix}\n`);

@@ -11,7 +11,6 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports)
     exports.Set("pidfdSendSignal",
                 Napi::Function::New(env, PidfdSendSignal, "pidfdSendSignal"));
     exports.Set("sdNotify", Napi::Function::New(env, SdNotify, "sdNotify"));
-    exports.Set("prlimit", Napi::Function::New(env, Prlimit, "prlimit"));
     exports.Set("closeFd", Napi::Function::New(env, CloseFd, "closeFd"));
     exports.Set("setNodeOwner", Napi::Function::New(env, SetNodeOwner, "setNodeOwner"));
     exports.Set("giveFile", Napi::Function::New(env, GiveFile, "giveFile"));
@@ -23,7 +22,6 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports)
     exports.Set("lookAtFile", Napi::Function::New(env, LookAtFile, "lookAtFile"));
     exports.Set("startTicks", Napi::Function::New(env, StartTicks, "startTicks"));
     DefineProcessWatch(env, exports);
-    DefineLineListener(env, exports);
     DefineUeventWatch(env, exports);
     return exports;
 }

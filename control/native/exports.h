@@ -5,8 +5,8 @@
  * control/src/native.ts; every failed system call throws a SystemError.
  *
  * All of them run on the thread of the node environment that loaded the
- * addon, and none of them waits: what does, in line_thread.cc, process_watch.cc and
- * uevent_watch.cc, has threads of its own.
+ * addon, and none of them waits: what does, in process_watch.cc and uevent_watch.cc,
+ * has threads of its own.
  */
 #ifndef VFRING_EXPORTS_H
 #define VFRING_EXPORTS_H
@@ -22,7 +22,6 @@ Napi::Value StartTicks(const Napi::CallbackInfo &info);
 Napi::Value PidfdOpen(const Napi::CallbackInfo &info);
 Napi::Value PidfdSendSignal(const Napi::CallbackInfo &info);
 Napi::Value SdNotify(const Napi::CallbackInfo &info);
-Napi::Value Prlimit(const Napi::CallbackInfo &info);
 Napi::Value CloseFd(const Napi::CallbackInfo &info);
 
 /* node_owner.cc */
@@ -41,9 +40,6 @@ Napi::Value LookAtFile(const Napi::CallbackInfo &info);
 
 /* process_watch.cc: adds the class ProcessWatch. */
 void DefineProcessWatch(Napi::Env env, Napi::Object exports);
-
-/* line_listener.cc: adds the class LineListener. */
-void DefineLineListener(Napi::Env env, Napi::Object exports);
 
 /* uevent_watch.cc: adds the class UeventWatch. */
 void DefineUeventWatch(Napi::Env env, Napi::Object exports);

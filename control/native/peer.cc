@@ -1,16 +1,22 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "exports.h"
-#include "peer_process.h"
 #include "system_error.h"
 
 #include <cerrno>
 #include <cstddef>
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
-#include <sys/resource.h>
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+/* asm-generic/socket.h of Linux 6.5 and later; older headers do not have it. */
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77
+#endif
 
 namespace vfring {
 
@@ -45,6 +51,30 @@ Napi::Value PeerPidfd(const Napi::CallbackInfo &info)
         throw SystemError(env, errno, "getsockopt SO_PEERPIDFD");
     }
     return Napi::Number::New(env, pidfd);
+}
+
+/* -ENOENT: there is no such process; another -errno: it cannot be read. */
+static long long ReadStartTicks(pid_t pid)
+{
+    char path[32];
+    char text[1024]; /* 52 numbers of at most 20 digits, of which 22 are needed, and a name of at most 64 bytes */
+
+    snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+    UniqueFd fd(open(path, O_RDONLY | O_CLOEXEC));
+    ssize_t got = fd.get() < 0 ? -1 : read(fd.get(), text, sizeof(text) - 1);
+    if (got < 0) {
+        return errno == ESRCH ? -ENOENT : -errno;
+    }
+    text[got] = '\0';
+    /* The name in parentheses may hold anything, a parenthesis too. */
+    const char *field = strrchr(text, ')');
+    for (int i = 2; field != nullptr && i < 22; i++) {
+        field = strchr(field + 1, ' ');
+    }
+    char *end = nullptr;
+    errno = 0;
+    long long ticks = field == nullptr ? 0 : strtoll(field + 1, &end, 10);
+    return field == nullptr || end == field + 1 || errno != 0 || ticks < 0 ? -EPROTO : ticks;
 }
 
 /**
@@ -89,42 +119,6 @@ Napi::Value PidfdSendSignal(const Napi::CallbackInfo &info)
         throw SystemError(env, errno, "pidfd_send_signal");
     }
     return env.Undefined();
-}
-
-/**
- * prlimit(pid, resource[, soft, hard]): [soft, hard] as they were before, in
- * bytes; -1 is RLIM_INFINITY, both ways. Null: this process may not set them.
- * No exception: where it may not, it is told so at every lease.
- */
-Napi::Value Prlimit(const Napi::CallbackInfo &info)
-{
-    Napi::Env env = info.Env();
-    int64_t pid = IntArg(info, 0, "pid");
-    int64_t resource = IntArg(info, 1, "resource");
-    struct rlimit64 wanted = {};
-    struct rlimit64 before = {};
-    bool set = info.Length() > 2;
-
-    if (set) {
-        /* RLIM64_INFINITY is all ones. */
-        wanted.rlim_cur = static_cast<rlim64_t>(IntArg(info, 2, "soft"));
-        wanted.rlim_max = static_cast<rlim64_t>(IntArg(info, 3, "hard"));
-    }
-    if (prlimit64(static_cast<pid_t>(pid), static_cast<__rlimit_resource>(resource),
-                  set ? &wanted : nullptr, &before) != 0) {
-        if (set && errno == EPERM) {
-            return env.Null();
-        }
-        throw SystemError(env, errno, "prlimit", std::to_string(pid));
-    }
-    Napi::Array out = Napi::Array::New(env, 2);
-    rlim64_t limits[] = {before.rlim_cur, before.rlim_max};
-    for (uint32_t i = 0; i < 2; i++) {
-        out.Set(i, Napi::Number::New(env, limits[i] == RLIM64_INFINITY
-                                              ? -1
-                                              : static_cast<double>(limits[i])));
-    }
-    return out;
 }
 
 /*

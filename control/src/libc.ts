@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** Plain C library calls that node does not offer: through koffi, and by the addon what every lease needs. */
+/** Plain C library calls that node does not offer, through koffi. What needs structures or keeps descriptors is the addon's (docs/decisions/koffi-and-addon.md). */
 import koffi from 'koffi';
 import os from 'node:os';
-import { native } from './native.js';
 
 export const RLIMIT_MEMLOCK = 8; // asm-generic/resource.h; the same on x86 and arm64
-/** RLIM_INFINITY, as the addon has it. */
-const INFINITY = -1;
+/** RLIM64_INFINITY of sys/resource.h. */
+const INFINITY = 2n ** 64n - 1n;
 const LOCK_EX = 2;
 const LOCK_NB = 4;
 
@@ -18,7 +17,10 @@ export interface Rlimit {
   readonly hard: LimitBytes;
 }
 
-const flockCall = koffi.load(null).func('int flock(int fd, int operation)');
+const libc = koffi.load(null);
+const flockCall = libc.func('int flock(int fd, int operation)');
+// struct rlimit64 is two numbers of 64 bits, the soft limit first.
+const prlimitCall = libc.func('int prlimit64(int pid, int resource, const uint64_t *limit, _Out_ uint64_t *before)');
 
 /**
  * prlimit(2) on another process. Returns the limit before the call; undefined
@@ -29,9 +31,15 @@ const flockCall = koffi.load(null).func('int flock(int fd, int operation)');
 export function prlimit(pid: number, resource: number): Rlimit;
 export function prlimit(pid: number, resource: number, limit: Rlimit): Rlimit | undefined;
 export function prlimit(pid: number, resource: number, limit?: Rlimit): Rlimit | undefined {
-  const addon = native();
-  const before = limit === undefined ? addon.prlimit(pid, resource) : addon.prlimit(pid, resource, toKernel(limit.soft), toKernel(limit.hard));
-  return before === null ? undefined : { soft: fromKernel(before[0]), hard: fromKernel(before[1]) };
+  const before: (number | bigint)[] = [0, 0];
+  if (prlimitCall(pid, resource, limit === undefined ? null : [toKernel(limit.soft), toKernel(limit.hard)], before) === 0) {
+    return { soft: fromKernel(before[0]), hard: fromKernel(before[1]) };
+  }
+  const errno = koffi.errno();
+  if (limit !== undefined && errno === os.constants.errno.EPERM) {
+    return undefined;
+  }
+  throw systemError('prlimit', errno);
 }
 
 /** flock(2) without waiting. False when another open file holds the lock. */
@@ -46,8 +54,8 @@ export function tryLock(fd: number): boolean {
   throw systemError('flock', errno);
 }
 
-const toKernel = (limit: LimitBytes): number => (limit === 'unlimited' ? INFINITY : limit);
-const fromKernel = (limit: number): LimitBytes => (limit === INFINITY ? 'unlimited' : limit);
+const toKernel = (limit: LimitBytes): bigint => (limit === 'unlimited' ? INFINITY : BigInt(limit));
+const fromKernel = (limit: number | bigint = 0): LimitBytes => (BigInt(limit) === INFINITY ? 'unlimited' : Number(limit));
 
 const ERRNO_NAMES = new Map(Object.entries(os.constants.errno).map(([name, value]) => [value, name]));
 

@@ -35,51 +35,6 @@ export interface ProcessWatch {
   close(): void;
 }
 
-/** Why a client gets no more than an error. */
-export type LineFault = 'too long' | 'silent' | 'ended early' | 'more than a line' | 'too many connections';
-
-/** What came over one connection, and whose it is by the kernel's word. */
-export interface LineRequest extends PeerCred {
-  /** The connection, open until it is answered. */
-  readonly fd: number;
-  /** Without its newline; each character is a byte. */
-  readonly line?: string;
-  /** There is no line, and why. */
-  readonly fault?: LineFault;
-}
-
-export interface LineLimits {
-  /** Bytes of a request with its newline. */
-  readonly lineBytes: number;
-  /** A client that sends nothing for this long is cut off. */
-  readonly silenceMs: number;
-  /** A client that has not sent its whole line by then is cut off, however it trickles. */
-  readonly lineMs: number;
-  /** Connections of one uid at the same time. */
-  readonly perUid: number;
-  /** So many lines are handed over without waiting for others. */
-  readonly together: number;
-  /** Fewer are, when no other was whole for this long. */
-  readonly pauseUs: number;
-}
-
-export interface LineListener {
-  /** What has come and was not taken before, so many requests of it; with more left, `onReady` comes again. Each is to be answered, once. */
-  take(most: number): {
-    readonly requests: readonly LineRequest[];
-    /** Tags of answers whose clients were gone, and who those were. */
-    readonly undelivered: readonly { readonly pid: number; readonly tag: string }[];
-  };
-  /** A pidfd of the peer of a request, the caller's from now on. Null: it has ended, or the kernel does not tell. */
-  held(fd: number): number | null;
-  /** When the process that had the peer's pid then started, in clock ticks since boot: the peer, if that still lives. Null: not read yet. */
-  startTicks(fd: number): number | null;
-  /** Sends the text and closes, soon. When that cannot be done, the tag comes back, unless it is empty. EBADF: there is no such request. */
-  answer(fd: number, text: string, tag: string): void;
-  /** Takes no more connections, and closes those in the middle of their line. What is whole stays to be taken. */
-  close(): void;
-}
-
 export interface Native {
   /** SO_PEERCRED: who connected (or listened), by the kernel's word. */
   peerCred(fd: number): PeerCred;
@@ -95,9 +50,6 @@ export interface Native {
   pidfdSendSignal(pidfd: number, signal: number): void;
   /** One datagram to the socket of sd_notify(3); `path` as NOTIFY_SOCKET has it. */
   sdNotify(path: string, text: string): void;
-  /** prlimit(2). Returns [soft, hard] as they were before; -1 is RLIM_INFINITY, both ways. Null: they may not be set (EPERM). */
-  prlimit(pid: number, resource: number): readonly [soft: number, hard: number];
-  prlimit(pid: number, resource: number, soft: number, hard: number): readonly [soft: number, hard: number] | null;
   closeFd(fd: number): void;
   /**
    * Changes owner and mode of a VF's node without opening the device, and
@@ -133,8 +85,6 @@ export interface Native {
     readonly VFGOTC: number;
   };
   readonly ProcessWatch: new (onEnd: (token: number) => void) => ProcessWatch;
-  /** Listens at a path where nothing is; every user may connect. `onReady`: there is something to take. */
-  readonly LineListener: new (path: string, limits: LineLimits, onReady: () => void) => LineListener;
   /** Calls back with the subsystem ("pci", "net", "uio_vf") of each change that the kernel announces; "overflow": some were lost. */
   readonly UeventWatch: new (onEvent: (subsystem: string) => void) => { close(): void };
 }

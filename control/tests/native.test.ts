@@ -2,15 +2,12 @@
 /** The real addon on the real kernel. */
 import koffi from 'koffi';
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
-import { chmodSync, chownSync, closeSync, linkSync, openSync, readdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
-import { connect, type Socket } from 'node:net';
+import { chmodSync, chownSync, closeSync, linkSync, openSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { tryLock } from '../src/libc.js';
-import { native, type LineListener } from '../src/native.js';
+import { native } from '../src/native.js';
 import { addonPath } from '../src/paths.js';
-import { eventually } from './helpers/eventually.js';
 import { tempDir } from './helpers/temp-dir.js';
 
 const addon = native();
@@ -245,113 +242,5 @@ describe('registers', () => {
 
   test('the counters stand where the datasheet has them', () => {
     expect(addon.vfRegisters).toEqual({ VFGPRC: 0xf10, VFGPTC: 0xf14, VFGORC: 0xf18, VFGOTC: 0xf34 });
-  });
-});
-
-describe('the listener', () => {
-  const PATIENT = { lineBytes: 4096, silenceMs: 60_000, lineMs: 60_000, perUid: 10, together: 3, pauseUs: 100 };
-
-  test('with more clients than descriptors, each has its answer in the end', async () => {
-    const path = join(tempDir(), 's');
-    const server = spawn('sh', ['-c', 'ulimit -n 40; exec "$0" "$@"', process.execPath, '-e', `
-      const { LineListener } = require(${JSON.stringify(addonPath())});
-      const listener = new LineListener(${JSON.stringify(path)}, ${JSON.stringify({ ...PATIENT, perUid: 1000 })}, () => {
-        for (const { fd, line } of listener.take(100).requests) listener.answer(fd, line + '!', '');
-      });
-      console.log('ready');
-      process.stdin.resume();
-    `], { stdio: ['pipe', 'pipe', 'inherit'] });
-    onTestFinished(() => void server.kill('SIGKILL'));
-    await new Promise((resolve) => server.stdout.once('data', resolve));
-    const clients = await Promise.all(Array.from({ length: 80 }, () => new Promise<Socket>((resolve) => {
-      const socket = connect(path, () => resolve(socket));
-    })));
-    const answers = await Promise.all(clients.map((socket, i) => new Promise<string>((resolve, reject) => {
-      socket.once('data', (data) => resolve(data.toString())).once('error', reject);
-      socket.write(`${i}\n`);
-    })));
-    expect(answers).toEqual(clients.map((_socket, i) => `${i}!`));
-    clients.forEach((socket) => socket.destroy());
-  });
-
-  const lines = (count: number, path: string): Socket[] => Array.from({ length: count }, (_unused, i) => {
-    const client = connect(path);
-    client.write(`${i}\n`);
-    onTestFinished(() => void client.destroy());
-    return client;
-  });
-
-  test('lines that come one after the other within the pause are handed over together', async () => {
-    const path = join(tempDir(), 's');
-    const taken: number[] = [];
-    const listener: LineListener = new addon.LineListener(path, { ...PATIENT, together: 2, pauseUs: 3_600_000_000 }, () => {
-      const { requests } = listener.take(100);
-      taken.push(requests.length);
-      requests.forEach(({ fd }) => listener.answer(fd, 'bye', ''));
-    });
-    onTestFinished(() => listener.close());
-    const answered = lines(1, path).map((client) => new Promise((resolve) => client.once('data', resolve)));
-    await sleep(20);
-    answered.push(...lines(1, path).map((client) => new Promise((resolve) => client.once('data', resolve))));
-    await Promise.all(answered);
-    expect(taken).toEqual([2]);
-  });
-
-  test('as many as are served together wait for no other', async () => {
-    const path = join(tempDir(), 's');
-    const listener: LineListener = new addon.LineListener(path, { ...PATIENT, pauseUs: 3_600_000_000 }, () => {
-      listener.take(100).requests.forEach(({ fd }) => listener.answer(fd, 'bye', ''));
-    });
-    onTestFinished(() => listener.close());
-    await Promise.all(lines(PATIENT.together, path).map((client) => new Promise((resolve) => client.once('data', resolve))));
-  });
-
-  test('a request is answered once; the process of its client is given away once', async () => {
-    const path = join(tempDir(), 's');
-    let ready: () => void = () => {};
-    const came = new Promise<void>((resolve) => (ready = resolve));
-    const listener = new addon.LineListener(path, PATIENT, () => ready());
-    onTestFinished(() => listener.close());
-    const client = connect(path);
-    client.write('hello\n');
-    await came;
-    const [request] = listener.take(100).requests;
-    const fd = request?.fd ?? -1;
-    expect(request).toMatchObject({ line: 'hello', pid: process.pid, uid });
-    const held = listener.held(fd);
-    if (held !== null) {
-      expect(addon.pidfdEnded(held)).toBe(false);
-      addon.closeFd(held);
-      expect(listener.held(fd)).toBeNull();
-      // Read after the line has been handed over.
-      await eventually(() => listener.startTicks(fd) !== null);
-      expect(listener.startTicks(fd)).toBe(addon.startTicks(process.pid));
-    }
-    listener.answer(fd, 'bye', '');
-    expect(() => listener.startTicks(fd)).toThrow(expect.objectContaining({ code: 'EBADF' }));
-    expect(() => listener.answer(fd, 'bye', '')).toThrow(expect.objectContaining({ code: 'EBADF' }));
-    expect(await new Promise((resolve) => client.once('data', (data) => resolve(data.toString())))).toBe('bye');
-    client.destroy();
-  });
-
-  test('descriptors and processes of requests are not left open', async () => {
-    const path = join(tempDir(), 's');
-    const listener = new addon.LineListener(path, PATIENT, () => {
-      for (const { fd } of listener.take(100).requests) {
-        listener.answer(fd, 'bye', '');
-      }
-    });
-    onTestFinished(() => listener.close());
-    const once = (): Promise<void> => new Promise((resolve) => {
-      const client = connect(path);
-      client.on('data', () => {}).once('close', () => resolve());
-      client.write('hello\n');
-    });
-    await once();
-    const before = readdirSync('/proc/self/fd').length;
-    for (let i = 0; i < 50; i++) {
-      await once();
-    }
-    expect(readdirSync('/proc/self/fd').length).toBeLessThanOrEqual(before + 2);
   });
 });

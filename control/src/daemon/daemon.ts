@@ -13,11 +13,10 @@ import { JobControl } from './job-control.js';
 import { JobRegistry } from './job-registry.js';
 import { LeaseManager, type Settings } from './lease-manager.js';
 import { leaseServer } from './lease-server.js';
-import type { LineServer } from './line-server.js';
+import type { LineLimits, LineServer } from './line-server.js';
 import type { Prlimit } from './memlock.js';
 import type { Numa } from './numa.js';
 import type { Processes } from './processes.js';
-import type { LineLimits, Native } from '../native.js';
 import { claimRunDir, type RunDir } from './run-dir.js';
 
 export interface DaemonOptions {
@@ -27,7 +26,6 @@ export interface DaemonOptions {
   readonly ledgerFile: string;
   readonly provider: Provider;
   readonly processes: Processes;
-  readonly addon: Pick<Native, 'LineListener'>;
   readonly prlimit: Prlimit;
   readonly numa: Numa;
   readonly log: Log;
@@ -95,7 +93,7 @@ export class Daemon {
     try {
       const parts = (this.#parts = assemble(this.#options));
       await parts.manager.start(processes);
-      parts.leaseServer.listen(leaseSocket(runDir));
+      await parts.leaseServer.listen(leaseSocket(runDir));
       await parts.apiServer.listen(apiSocket(runDir));
     } catch (error) {
       await this.stop('end');
@@ -194,7 +192,7 @@ interface Parts {
 
 /** Everything that needs the run directory to be ours. Throws VFRING_ERR_LEDGER. */
 function assemble(options: DaemonOptions): Parts {
-  const { config, provider, processes, addon, prlimit, numa, log } = options;
+  const { config, provider, processes, prlimit, numa, log } = options;
   const timed = options.clock && { clock: options.clock };
   const ledger = new Ledger(options.ledgerFile, { ...timed });
   const jobs = new JobRegistry(ledger, options.clock);
@@ -208,7 +206,7 @@ function assemble(options: DaemonOptions): Parts {
     manager,
     control,
     reload,
-    leaseServer: leaseServer({ manager, processes, addon, log, ...(options.lineLimits && { limits: options.lineLimits }) }),
+    leaseServer: leaseServer({ manager, processes, log, ...(options.lineLimits && { limits: options.lineLimits }) }),
     apiServer: apiServer({ manager, jobs, control, ledger, processes, settings, reload, log, ...(options.apiRequestMs && { requestMs: options.apiRequestMs }) }),
   };
 }

@@ -36,16 +36,20 @@ export interface GrantContext {
   readonly clock: Clock;
 }
 
-/** One process's wish, with the job that it belongs to. */
-export interface Ask {
+/** Somebody who asks for a lease. */
+export interface Wish {
   readonly uid: number;
   readonly process: WatchedProcess;
   readonly request: LeaseRequest;
+}
+
+/** With the job that it belongs to. */
+export interface Ask extends Wish {
   readonly job: Job;
 }
 
 /** A wish, and the VFs that are to fulfil it. */
-export interface Picked extends Ask {
+interface Picked extends Ask {
   readonly entries: readonly PoolEntry[];
   /** NUMA nodes of the process, where they had to be looked up. */
   readonly nodes: readonly number[] | undefined;
@@ -57,10 +61,11 @@ export interface Granted {
   readonly nodes: readonly number[] | undefined;
 }
 
-/** What was changed for the wish is undone. `barred`: the VF that cannot be handed over, when that is why. */
-export interface Failed {
-  readonly error: unknown;
-  readonly barred?: PoolEntry;
+/** A VF that looked well and cannot be handed over. What was changed for the wish is undone. */
+class Barred extends Error {
+  constructor(readonly entry: PoolEntry, override readonly cause: unknown) {
+    super(causeText(cause));
+  }
 }
 
 /** All VFs that were asked for, or an error with nothing changed. */
@@ -69,44 +74,34 @@ export async function grant(ask: Ask, context: GrantContext): Promise<Granted> {
   let refused: unknown;
   for (;;) {
     const free = context.pool.in('free').filter((entry) => !barred.has(entry));
-    const [result] = await handOver([await pick(ask, context, free, [], refused)], context);
-    if (result === undefined) {
-      throw new Error('a wish has a result');
+    const picked = await pick(ask, context, free, refused);
+    try {
+      return await handOver(picked, context);
+    } catch (error) {
+      if (!(error instanceof Barred)) {
+        throw error;
+      }
+      barred.add(error.entry);
+      refused ??= error.cause;
+      context.keeper.complain(`a VF could not be handed over: ${error.message}`);
     }
-    if ('lease' in result) {
-      return result;
-    }
-    if (result.barred === undefined) {
-      throw result.error;
-    }
-    barred.add(result.barred);
-    refused ??= result.error;
-    context.keeper.complain(`a VF could not be handed over: ${causeText(refused)}`);
   }
 }
 
 /**
- * Picks free VFs with a link. Throws when there are too few.
- *
- * @param free what there is to pick from; what is picked, or found unfit, is taken out
- * @param siblings VFs that are about to go to the same job
+ * Picks free VFs with a link. Throws when there are too few: `refused` where
+ * that is given, because it tells more.
  */
-export async function pick(
-  ask: Ask,
-  { pool, keeper, provider, spread, numa, numaPolicy, assigned }: GrantContext,
-  free: PoolEntry[],
-  siblings: readonly PoolEntry[] = [],
-  refused?: unknown,
-): Promise<Picked> {
+async function pick(ask: Ask, { pool, keeper, provider, spread, numa, numaPolicy, assigned }: GrantContext, free: readonly PoolEntry[], refused: unknown): Promise<Picked> {
   const { request, job, process: { pid } } = ask;
   const mine = assigned.size === 0 && job.vfNames === undefined ? free : free.filter(({ vf }) => mayHave(job, vf, assigned));
   const view = numaView(numaPolicy, numa, pid, mine);
   const { distance, allows } = view;
-  const candidates = allows === undefined ? mine : mine.filter(({ vf }) => allows(vf));
+  const candidates = mine.filter(({ vf }) => allows?.(vf) ?? true);
   const picked: PoolEntry[] = [];
   const down: PoolEntry[] = [];
   while (picked.length < request.count) {
-    const entry = pool.choose(candidates, [...siblings, ...picked], job.spread ?? spread, { key: job.key, rank: request.rank }, distance);
+    const entry = pool.choose(candidates, picked, job.spread ?? spread, { key: job.key, rank: request.rank }, distance);
     if (entry === undefined) {
       const wanted = request.count;
       const far = allows === undefined ? [] : mine.filter(({ vf }) => !allows(vf));
@@ -117,10 +112,7 @@ export async function pick(
         ? farOnly({ pid, nodes: view.nodes, wanted, near: picked.length, far })
         : shortage(pool, { wanted, linked: picked.length, down, kept: 0 }));
     }
-    free.splice(free.indexOf(entry), 1);
-    if (candidates !== free) {
-      candidates.splice(candidates.indexOf(entry), 1);
-    }
+    candidates.splice(candidates.indexOf(entry), 1);
     if (provider.looksWhenGranting) {
       picked.push(entry);
     } else if (await keeper.glance(entry)) {
@@ -130,83 +122,52 @@ export async function pick(
   return { ...ask, entries: picked, nodes: view.nodes };
 }
 
-/**
- * Hands VFs over to all who wait for them, with two commits for all together.
- * One that fails takes nothing from the others; its result says why. Results
- * are in the order of the wishes. Throws VFRING_ERR_LEDGER before anything is
- * touched.
- */
-export async function handOver(asks: readonly Picked[], context: GrantContext): Promise<(Granted | Failed)[]> {
-  const { ledger } = context;
-  const readings: (VfCounters | null)[][] = [];
-  for (const { entries } of asks) {
-    readings.push(await readAll(entries, context));
-  }
-  // Before anything is touched: whatever happens now, the next daemon knows.
-  const begun = begin(asks, readings, context);
-  const results: (Granted | Failed)[] = [];
-  for (const [i, ask] of asks.entries()) {
-    const { id, vfs } = begun[i] as Begun;
-    const given: PoolEntry[] = [];
-    let barred: PoolEntry | undefined;
-    try {
-      for (const entry of ask.entries) {
-        barred = entry;
-        await context.provider.grant(entry.vf, ask.uid, limitOf(ask, context));
-        given.push(entry);
-      }
-      barred = undefined;
-      results.push({ lease: prepare(id, vfs, ask, context), entries: ask.entries, nodes: ask.nodes });
-    } catch (error) {
-      await giveUp(id, given, context);
-      if (barred !== undefined) {
-        // The next one is not to come upon it.
-        await context.keeper.glance(barred);
-      }
-      results.push({ error, ...(barred && { barred }) });
-    }
-  }
-  const granted = results.flatMap((result) => ('lease' in result ? [result] : []));
-  try {
-    ledger.holdLeases(granted.map(({ lease: { key: id, memlockBytes, memlockBefore } }) => ({ id, memlockBytes, memlockBefore })), context.clock());
-  } catch (error) {
-    for (const { lease, entries } of granted) {
-      // The last step is undone first: limits of one process that asked twice end where they began.
-      restoreLimit(lease, context);
-      await giveUp(lease.key, entries, context);
-    }
-    return results.map((result) => ('lease' in result ? { error } : result));
-  }
-  return results;
-}
-
-interface Begun {
-  readonly id: number;
-  readonly vfs: readonly LeasedVf[];
-}
-
-function begin(asks: readonly Picked[], readings: readonly (readonly (VfCounters | null)[])[], context: GrantContext): Begun[] {
-  const grantedAt = context.clock();
-  const leases = asks.map((ask, i) => ({
-    jobKey: ask.job.key, uid: ask.uid, pid: ask.process.pid, startTicks: ask.process.startTicks, rank: ask.request.rank, ranks: ask.request.ranks,
-    grantedAt, dmaLimitBytes: limitOf(ask, context),
-    vfs: ask.entries.map(({ vf }, place) => ({ vf, last: readings[i]?.[place] ?? null })),
-  }));
-  return context.ledger.beginLeases(leases).map(({ id, generations }, i) => ({
-    id,
-    vfs: (leases[i]?.vfs ?? []).map(({ vf, last }, place) => ({
-      vf, generation: generations[place] ?? 0, last, traffic: last && NO_TRAFFIC, liveBytes: null, peakBytes: null,
-    })),
-  }));
-}
-
-/** Where the counters of free VFs stand. */
-async function readAll(entries: readonly PoolEntry[], { keeper }: GrantContext): Promise<(VfCounters | null)[]> {
+/** Throws Barred, or VFRING_ERR_* with nothing changed. */
+async function handOver(ask: Picked, context: GrantContext): Promise<Granted> {
+  const { ledger, keeper, provider, clock } = context;
+  const { entries } = ask;
   const readings: (VfCounters | null)[] = [];
   for (const { idle, vf } of entries) {
     readings.push(idle ?? (await keeper.counters(vf)));
   }
-  return readings;
+  // Before anything is touched: whatever happens now, the next daemon knows.
+  const { id, vfs } = begin(ask, readings, context);
+  const given: PoolEntry[] = [];
+  let lease: Lease | undefined;
+  try {
+    for (const entry of entries) {
+      await provider.grant(entry.vf, ask.uid, limitOf(ask, context)).catch((error: unknown) => {
+        throw new Barred(entry, error);
+      });
+      given.push(entry);
+    }
+    lease = prepare(id, vfs, ask, context);
+    ledger.holdLease({ id, memlockBytes: lease.memlockBytes, memlockBefore: lease.memlockBefore }, clock());
+    return { lease, entries, nodes: ask.nodes };
+  } catch (error) {
+    if (lease !== undefined) {
+      restoreLimit(lease, context);
+    }
+    await giveUp(id, given, context);
+    if (error instanceof Barred) {
+      // The next one is not to come upon it.
+      await keeper.glance(error.entry);
+    }
+    throw error;
+  }
+}
+
+function begin(ask: Picked, readings: readonly (VfCounters | null)[], context: GrantContext): { readonly id: number; readonly vfs: readonly LeasedVf[] } {
+  const { id, generations } = context.ledger.beginLease({
+    jobKey: ask.job.key, uid: ask.uid, pid: ask.process.pid, startTicks: ask.process.startTicks, rank: ask.request.rank, ranks: ask.request.ranks,
+    grantedAt: context.clock(), dmaLimitBytes: limitOf(ask, context),
+    vfs: ask.entries.map(({ vf }, place) => ({ vf, last: readings[place] ?? null })),
+  });
+  const vfs = ask.entries.map(({ vf }, place): LeasedVf => {
+    const last = readings[place] ?? null;
+    return { vf, generation: generations[place] ?? 0, last, traffic: last && NO_TRAFFIC, liveBytes: null, peakBytes: null };
+  });
+  return { id, vfs };
 }
 
 const limitOf = ({ job }: Ask, { limits }: GrantContext): number => dmaLimit(job, limits.dma_per_vf);

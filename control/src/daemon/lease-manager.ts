@@ -4,7 +4,6 @@
  * runs through one queue, so that requests are served in the order they came
  * and no two changes meet.
  */
-import { setImmediate as turn } from 'node:timers/promises';
 import { systemClock, type Clock } from '../clock.js';
 import type { Config } from '../config/schema.js';
 import { VfringError, causeText } from '../errors.js';
@@ -13,15 +12,14 @@ import type { VfReading } from '../ledger/records.js';
 import type { Log } from '../log.js';
 import type { PlannedStep, Provider } from '../providers/provider.js';
 import { assignments, checkManaged } from './assigned.js';
-import { Batches, MOST_TOGETHER } from './batches.js';
+import { Batches } from './batches.js';
 import { checkVfQuota, leasable, queued, reserved } from './claims.js';
-import { grant, handOver, type GrantContext, type Granted } from './grant.js';
+import { grant, type GrantContext, type Granted, type Wish } from './grant.js';
 import type { JobRegistry } from './job-registry.js';
 import { endTogether, writeEnd, type Ending } from './lease-ends.js';
 import { leaseId, type Lease, type LeaseEnd, type LeaseReport, type LeaseRequest, type LeasedVf } from './lease.js';
 import type { Prlimit } from './memlock.js';
 import type { Numa } from './numa.js';
-import { pickTogether, type Wish } from './pick-together.js';
 import type { Processes, WatchedProcess } from './processes.js';
 import { revive, sortRemains } from './recover.js';
 import { SerialQueue } from './serial-queue.js';
@@ -52,11 +50,6 @@ export interface LeaseTally {
   readonly ended: Map<LeaseEnd, number>;
 }
 
-interface Waiting extends Wish {
-  readonly resolve: (lease: Lease) => void;
-  readonly reject: (error: unknown) => void;
-}
-
 /** Somebody whose lease is to end. */
 interface Leaving {
   readonly how: LeaseEnd;
@@ -76,9 +69,6 @@ export class LeaseManager {
   readonly #keeper: VfKeeper;
   readonly #queue = new SerialQueue(() => this.#worked());
   readonly #leases = new Map<string, Lease>();
-  /** Granted, but not yet in the log. */
-  readonly #unnoted: Granted[] = [];
-  readonly #asks = new Batches<Waiting>(this.#queue, (wishes) => this.#serveAll(wishes), MOST_TOGETHER);
   readonly #ends = new Batches<Leaving>(this.#queue, (leaving) => this.#endAll(leaving));
   #changed: () => void = () => {};
   #worked: () => void = () => {};
@@ -141,7 +131,7 @@ export class LeaseManager {
    */
   async lease(uid: number, process: WatchedProcess, request: LeaseRequest): Promise<Lease> {
     try {
-      return await new Promise<Lease>((resolve, reject) => this.#asks.add({ uid, process, request, resolve, reject }));
+      return await this.#queue.run(() => this.#grant({ uid, process, request }));
     } catch (error) {
       this.tally.refused++;
       process.close();
@@ -176,7 +166,6 @@ export class LeaseManager {
   stop(leases: 'keep' | 'end'): Promise<void> {
     this.#closing = true;
     return this.#queue.run(async () => {
-      this.#noteAll();
       await this.#reapEnded();
       await this.#count();
       if (leases === 'end') {
@@ -287,51 +276,6 @@ export class LeaseManager {
     }
   }
 
-  async #serveAll(wishes: readonly Waiting[]): Promise<void> {
-    try {
-      await this.#serve(wishes);
-    } catch (error) {
-      // Those that have their answer take no notice.
-      wishes.forEach(({ reject }) => reject(error));
-    }
-    void this.#noteSoon();
-  }
-
-  /** Nobody waits for the log: in these turns answers go out, and who came meanwhile is let in. */
-  async #noteSoon(): Promise<void> {
-    await turn();
-    await turn();
-    if (this.#asks.empty) {
-      this.#noteAll();
-    }
-  }
-
-  /** Who cannot be served together with the others, in the order in which they came, is served by itself. */
-  async #serve(wishes: readonly Waiting[]): Promise<void> {
-    const rules = {
-      context: this.#context,
-      jobOf: (wish: Wish) => this.#jobOf(wish),
-      admit: (uid: number, job: Lease['job'], count: number, free: number) => this.#admit(uid, job, count, free),
-    };
-    const picked = wishes.length > 1 ? await pickTogether(wishes, rules) : [];
-    const results = picked.length > 0 ? await handOver(picked, rules.context) : [];
-    const granted = results.filter((result) => 'lease' in result);
-    // All of them first: what one has been given must not be picked again for another.
-    granted.forEach((result) => this.#take(result));
-    wishes.forEach(({ resolve }, i) => {
-      const result = results[i];
-      if (result !== undefined && 'lease' in result) {
-        resolve(result.lease);
-      }
-    });
-    for (const [i, { uid, process, request, resolve, reject }] of wishes.entries()) {
-      const result = results[i];
-      if (result === undefined || !('lease' in result)) {
-        await this.#grant(uid, process, request).then(resolve, reject);
-      }
-    }
-  }
-
   get #context(): GrantContext {
     const { ledger, prlimit, numa, log, settings: { provider, config: { limits, spread, numa: numaPolicy } } } = this.#options;
     return { ledger, prlimit, numa, log, provider, limits, spread, numaPolicy, pool: this.pool, assigned: assignments(this.#options.jobs.active()), keeper: this.#keeper, clock: this.#clock };
@@ -356,11 +300,11 @@ export class LeaseManager {
     return job;
   }
 
-  async #grant(uid: number, process: WatchedProcess, request: LeaseRequest): Promise<Lease> {
-    const job = this.#jobOf({ uid, process, request });
+  async #grant(wish: Wish): Promise<Lease> {
+    const job = this.#jobOf(wish);
     const attempt = async (): Promise<Granted> => {
-      this.#admit(uid, job, request.count);
-      return await grant({ uid, process, request, job }, this.#context);
+      this.#admit(wish.uid, job, wish.request.count);
+      return await grant({ ...wish, job }, this.#context);
     };
     let granted: Granted;
     try {
@@ -372,28 +316,20 @@ export class LeaseManager {
       }
       granted = await attempt();
     }
-    this.#take(granted);
-    return granted.lease;
-  }
-
-  #take(granted: Granted): void {
-    this.#register(granted.lease, granted.entries);
+    const { lease, entries, nodes } = granted;
+    this.#register(lease, entries);
     this.tally.granted++;
-    this.#unnoted.push(granted);
-  }
-
-  #noteAll(): void {
-    for (const { lease, nodes } of this.#unnoted.splice(0)) {
-      this.#options.log.info('lease granted', {
-        lease: lease.id, uid: lease.uid, pid: lease.pid, job: lease.job.id, rank: lease.rank,
-        vfs: lease.vfs.map(({ vf }) => vf.name).join(','), memlock_bytes: lease.memlockBytes,
-        ...(nodes && { numa: nodes.join(','), vf_numa: lease.vfs.map(({ vf }) => vf.numa).join(',') }),
-      });
-    }
+    this.#options.log.info('lease granted', {
+      lease: lease.id, uid: lease.uid, pid: lease.pid, job: lease.job.id, rank: lease.rank,
+      vfs: lease.vfs.map(({ vf }) => vf.name).join(','), memlock_bytes: lease.memlockBytes,
+      ...(nodes && { numa: nodes.join(','), vf_numa: lease.vfs.map(({ vf }) => vf.numa).join(',') }),
+    });
+    return lease;
   }
 
   /** Throws when quotas, the job's reservation or those of others leave too few VFs. */
-  #admit(uid: number, job: Lease['job'], count: number, free = this.pool.count('free')): void {
+  #admit(uid: number, job: Lease['job'], count: number): void {
+    const free = this.pool.count('free');
     const active = this.#options.jobs.active();
     checkVfQuota(uid, active, job.vfs === undefined ? count : 0, this.#options.settings.config.quotas);
     if (leasable(job, active, count, free) < count) {
@@ -465,7 +401,6 @@ export class LeaseManager {
       return;
     }
     const { ledger, prlimit, log } = this.#options;
-    this.#noteAll();
     await endTogether(endings, this.#leases, { pool: this.pool, keeper: this.#keeper, ledger, prlimit, log, clock: this.#clock });
     for (const { how } of endings) {
       this.tally.ended.set(how, (this.tally.ended.get(how) ?? 0) + 1);

@@ -2,26 +2,25 @@
 /** The lease protocol on its socket (docs/lease-protocol.md). */
 import { asVfringError, causeText } from '../errors.js';
 import type { Log } from '../log.js';
-import type { LineLimits, Native } from '../native.js';
 import type { LeaseManager } from './lease-manager.js';
 import { badRequest, errorReply, leaseReply, parseRequest, releaseReply } from './lease-messages.js';
-import { LINE_LIMITS, LineServer, type LineAnswer, type LineFault, type LinePeer } from './line-server.js';
+import { LINE_LIMITS, LineServer, type LineAnswer, type LineFault, type LineLimits, type LinePeer } from './line-server.js';
 import type { Processes } from './processes.js';
 import { RefusalLog } from './refusal-log.js';
 
 export interface LeaseServerOptions {
   readonly manager: LeaseManager;
   readonly processes: Processes;
-  readonly addon: Pick<Native, 'LineListener'>;
   readonly log: Log;
   readonly limits?: LineLimits;
 }
 
 export function leaseServer(options: LeaseServerOptions): LineServer {
-  const { manager, addon, log, limits = LINE_LIMITS } = options;
+  const { processes, log, limits = LINE_LIMITS } = options;
   const refusals = new RefusalLog(log);
   return new LineServer(
     {
+      peerOf: (socket) => processes.peerOf(socket),
       async answer(line, peer) {
         try {
           return await answer(line, peer, options);
@@ -31,21 +30,13 @@ export function leaseServer(options: LeaseServerOptions): LineServer {
           return { line: errorReply(known.report()) };
         }
       },
-      // Its process may live on for long without ever knowing of the lease.
-      undelivered(lease, pid) {
-        manager.release(pid, lease, 'not delivered').catch((error: unknown) => {
-          log.info('an undelivered lease had ended already', { lease, cause: causeText(error) });
-        });
-      },
       fault: (fault) => ({ line: errorReply(badRequest(faultText(fault, limits)).report()) }),
     },
-    addon,
     limits,
   );
 }
 
-async function answer(line: string, peer: LinePeer, options: LeaseServerOptions): Promise<LineAnswer> {
-  const { manager, processes } = options;
+async function answer(line: string, peer: LinePeer, { manager, processes, log }: LeaseServerOptions): Promise<LineAnswer> {
   const message = parseRequest(line);
   if (message.op === 'release') {
     await manager.release(peer.pid, message.lease, 'released', message.report);
@@ -53,7 +44,15 @@ async function answer(line: string, peer: LinePeer, options: LeaseServerOptions)
   }
   const { count, job, rank, ranks } = message;
   const lease = await manager.lease(peer.uid, processes.hold(peer), { count, job, rank, ranks });
-  return { line: leaseReply(lease), tag: lease.id };
+  return {
+    line: leaseReply(lease),
+    // Its process may live on for long without ever knowing of the lease.
+    undelivered: () => {
+      manager.release(peer.pid, lease.id, 'not delivered').catch((error: unknown) => {
+        log.info('an undelivered lease had ended already', { lease: lease.id, cause: causeText(error) });
+      });
+    },
+  };
 }
 
 function faultText(fault: LineFault, limits: LineLimits): string {

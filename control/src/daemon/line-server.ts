@@ -2,119 +2,172 @@
 /**
  * A UNIX stream socket that takes one line and gives one line back. Whatever
  * a client does or leaves undone costs nobody else anything: every connection
- * has its own time and size limits, and every uid its own number of them. The
- * addon's thread sees to that; here are the lines that are whole.
+ * has its own limits of time and size, and every uid its own number of them.
  */
-import { VfringError, causeText } from '../errors.js';
-import type { LineFault as ReadFault, LineLimits, LineListener, LineRequest, Native, PeerCred } from '../native.js';
-import { MOST_TOGETHER } from './batches.js';
-import { clearSocket } from './run-dir.js';
+import { createServer, type Server, type Socket } from 'node:net';
+import type { PeerCred } from '../native.js';
+import { clearSocket, listenForAll } from './run-dir.js';
 
-export const LINE_LIMITS: LineLimits = { lineBytes: 4096, silenceMs: 5000, lineMs: 15_000, perUid: 1024, together: MOST_TOGETHER, pauseUs: 100 };
-
-const ALL = 2 ** 31 - 1;
-
-export type LineFault = ReadFault | 'not UTF-8';
-
-/** Who sent a line. Its connection is open until the line is answered. */
-export interface LinePeer extends PeerCred {
-  readonly fd: number;
-  /** A pidfd of the process by the kernel's word, the caller's from now on. Null: ask by `fd`. */
-  held(): number | null;
-  /** When the process of that pid started; null: not read yet. */
-  startTicks(): number | null;
+export interface LineLimits {
+  /** Bytes of a request with its newline. */
+  readonly lineBytes: number;
+  /** A client that sends nothing, or does not take its answer, for this long is cut off. */
+  readonly silenceMs: number;
+  /** A client that has not sent its whole line by then is cut off, however it trickles. */
+  readonly lineMs: number;
+  /** Connections of one uid at the same time. */
+  readonly perUid: number;
 }
 
-export interface LineHandler {
-  /** Answers a line (without its newline). Must not throw. */
-  answer(line: string, peer: LinePeer): Promise<LineAnswer>;
-  fault(fault: LineFault): LineAnswer;
-  /** The client was gone before it could have the answer with this tag. */
-  undelivered(tag: string, pid: number): void;
+export const LINE_LIMITS: LineLimits = { lineBytes: 4096, silenceMs: 5000, lineMs: 15_000, perUid: 1024 };
+
+/** Why a client gets no more than an error. */
+export type LineFault = 'too long' | 'silent' | 'ended early' | 'more than a line' | 'not UTF-8' | 'too many connections';
+
+/** Who sent a line, by the kernel's word. */
+export interface LinePeer extends PeerCred {
+  /** Its connection, open until the line is answered. */
+  readonly socket: Socket;
 }
 
 export interface LineAnswer {
   /** Without a newline. */
   readonly line: string;
-  /** What to know it by, if somebody must be told that it could not be delivered. */
-  readonly tag?: string;
+  /** The client was gone before it could have it. */
+  readonly undelivered?: () => void;
 }
+
+export interface LineHandler {
+  /** Who is at the other end. Throws when it is gone. */
+  peerOf(socket: Socket): PeerCred;
+  /** Answers a line (without its newline). Must not throw. */
+  answer(line: string, peer: LinePeer): Promise<LineAnswer>;
+  fault(fault: LineFault): LineAnswer;
+}
+
+type Read = { readonly line: string } | { readonly fault: LineFault };
 
 export class LineServer {
   readonly #handler: LineHandler;
   readonly #limits: LineLimits;
-  readonly #addon: Pick<Native, 'LineListener'>;
-  readonly #pending = new Set<Promise<void>>();
-  #listener: LineListener | undefined;
+  // A client may end its side after its line, and still wants the answer.
+  readonly #server: Server = createServer({ allowHalfOpen: true }, (socket) => this.#serve(socket));
+  readonly #perUid = new Map<number, number>();
+  /** In the middle of their line. */
+  readonly #reading = new Set<Socket>();
+  readonly #answering = new Set<Promise<void>>();
   #path = '';
 
-  constructor(handler: LineHandler, addon: Pick<Native, 'LineListener'>, limits: LineLimits = LINE_LIMITS) {
+  constructor(handler: LineHandler, limits: LineLimits = LINE_LIMITS) {
     this.#handler = handler;
-    this.#addon = addon;
     this.#limits = limits;
   }
 
   /** A socket file that a dead daemon left is replaced. Throws VFRING_ERR_RUN_DIR. */
-  listen(path: string): void {
-    try {
-      clearSocket(path);
-      this.#listener = new this.#addon.LineListener(path, this.#limits, () => this.#serve());
-    } catch (error) {
-      throw new VfringError('VFRING_ERR_RUN_DIR', { dir: path, cause: causeText(error) }, { cause: error });
-    }
+  async listen(path: string): Promise<void> {
+    await listenForAll(this.#server, path);
     this.#path = path;
   }
 
   /** Takes no more connections; those whose lines are whole end with their answers. */
   async close(): Promise<void> {
-    if (this.#listener === undefined) {
-      return;
-    }
-    clearSocket(this.#path);
-    this.#listener.close();
-    this.#serve(ALL);
-    await Promise.all(this.#pending);
-    this.#serve(ALL);
-    this.#listener = undefined;
-  }
-
-  /** @param most others wait: these are to be served first */
-  #serve(most = this.#limits.together): void {
-    const listener = this.#listener;
-    if (listener === undefined) {
-      return;
-    }
-    const { requests, undelivered } = listener.take(most);
-    for (const request of requests) {
-      const done = this.#answer(listener, request).then(({ line, tag }) => {
-        this.#pending.delete(done);
-        listener.answer(request.fd, `${line}\n`, tag ?? '');
-      });
-      this.#pending.add(done);
-    }
-    for (const { tag, pid } of undelivered) {
-      this.#handler.undelivered(tag, pid);
+    if (this.#path !== '') {
+      clearSocket(this.#path);
+      this.#server.close();
+      this.#reading.forEach((socket) => socket.destroy());
+      await Promise.all(this.#answering);
     }
   }
 
-  async #answer(listener: LineListener, { line: bytes, fault, fd, pid, uid, gid }: LineRequest): Promise<LineAnswer> {
-    const line = bytes === undefined ? undefined : decode(bytes);
-    if (line === undefined) {
-      return this.#handler.fault(fault ?? 'not UTF-8');
+  /** How many are open. */
+  get connections(): number {
+    return [...this.#perUid.values()].reduce((sum, count) => sum + count, 0);
+  }
+
+  #serve(socket: Socket): void {
+    // What becomes of it is seen when it closes, or when the answer is written.
+    socket.on('error', () => {});
+    let peer: PeerCred;
+    try {
+      peer = this.#handler.peerOf(socket);
+    } catch {
+      socket.destroy();
+      return;
     }
-    return this.#handler.answer(line, { fd, pid, uid, gid, held: () => listener.held(fd), startTicks: () => listener.startTicks(fd) });
+    const fits = this.#count(peer.uid, 1) <= this.#limits.perUid;
+    socket.once('close', () => this.#count(peer.uid, -1));
+    const done = this.#answer(socket, peer, fits).finally(() => this.#answering.delete(done));
+    this.#answering.add(done);
+  }
+
+  #count(uid: number, more: 1 | -1): number {
+    const count = (this.#perUid.get(uid) ?? 0) + more;
+    if (count > 0) {
+      this.#perUid.set(uid, count);
+    } else {
+      this.#perUid.delete(uid);
+    }
+    return count;
+  }
+
+  async #answer(socket: Socket, peer: PeerCred, fits: boolean): Promise<void> {
+    this.#reading.add(socket);
+    const read: Read = fits ? await readLine(socket, this.#limits) : { fault: 'too many connections' };
+    this.#reading.delete(socket);
+    const { line, undelivered } = 'line' in read ? await this.#handler.answer(read.line, { ...peer, socket }) : this.#handler.fault(read.fault);
+    if (!(await deliver(socket, line, this.#limits.silenceMs))) {
+      undelivered?.();
+    }
   }
 }
 
-/** @param bytes one in each character */
-function decode(bytes: string): string | undefined {
-  // What well-behaved clients send has nothing to decode.
-  if (!/[\x80-\xff]/.test(bytes)) {
-    return bytes;
-  }
+/** Reads no further than to the first newline: what a client sends after it stays in the kernel. */
+function readLine(socket: Socket, { lineBytes, silenceMs, lineMs }: LineLimits): Promise<Read> {
+  return new Promise((resolve) => {
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    const finish = (read: Read): void => {
+      clearTimeout(wholeLine);
+      socket.setTimeout(0).pause().off('close', gone).off('end', gone).off('timeout', tooSlow).removeAllListeners('data');
+      resolve(read);
+    };
+    const tooSlow = (): void => finish({ fault: 'silent' });
+    const gone = (): void => finish({ fault: 'ended early' });
+    const wholeLine = setTimeout(tooSlow, lineMs);
+    socket.setTimeout(silenceMs, tooSlow);
+    socket.once('close', gone);
+    socket.once('end', gone);
+    socket.on('data', (chunk) => {
+      const newline = chunk.indexOf('\n');
+      chunks.push(chunk);
+      bytes += chunk.length;
+      if (newline < 0 ? bytes >= lineBytes : bytes - chunk.length + newline >= lineBytes) {
+        finish({ fault: 'too long' });
+      } else if (newline >= 0 && newline + 1 < chunk.length) {
+        finish({ fault: 'more than a line' });
+      } else if (newline >= 0) {
+        finish(decode(Buffer.concat(chunks).subarray(0, -1)));
+      }
+    });
+  });
+}
+
+function decode(bytes: Buffer): Read {
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.from(bytes, 'latin1'));
+    return { line: new TextDecoder('utf-8', { fatal: true }).decode(bytes) };
   } catch {
-    return undefined;
+    return { fault: 'not UTF-8' };
   }
+}
+
+/** Sends the line and closes. False: the client is gone, or does not read. */
+function deliver(socket: Socket, line: string, silenceMs: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const finish = (delivered: boolean): void => {
+      resolve(delivered);
+      socket.destroy();
+    };
+    socket.setTimeout(silenceMs, () => finish(false));
+    socket.write(`${line}\n`, (error) => finish(error === undefined || error === null));
+  });
 }

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** vfringd: the daemon's command line. */
 import '../signals.js';
-import { setFlagsFromString } from 'node:v8';
 import { CommanderError } from 'commander';
 import { loadConfig } from '../config/load.js';
-import type { Config } from '../config/schema.js';
 import { EXIT, asVfringError, causeText } from '../errors.js';
 import { prlimit } from '../libc.js';
 import { createLog, type Log } from '../log.js';
@@ -17,7 +15,6 @@ import { daemonCommand, type DaemonArguments } from './command.js';
 import { Daemon } from './daemon.js';
 import { realNuma } from './numa.js';
 import { realProcesses } from './processes.js';
-import { rehearse } from './rehearsal.js';
 
 async function main(): Promise<number> {
   const command = daemonCommand();
@@ -36,9 +33,8 @@ async function main(): Promise<number> {
     log.warn('vfringd holds capabilities that it does not need: start it by its installed script, or by systemd', { capabilities: `0x${surplus.toString(16)}` });
   }
   let daemon: Daemon;
-  let config: Config;
   try {
-    config = await loadConfig(options.config);
+    const config = await loadConfig(options.config);
     const provider = createProvider(config, log);
     daemon = new Daemon({
       config,
@@ -50,7 +46,6 @@ async function main(): Promise<number> {
         return { config: next, provider: createProvider(next, log) };
       },
       processes: realProcesses(native()),
-      addon: native(),
       prlimit,
       numa: realNuma(),
       log,
@@ -78,11 +73,6 @@ async function main(): Promise<number> {
       })
       .finally(() => notify(log, 'READY=1'));
   });
-  // The installed script has V8 not compile what only the start runs; what serves leases is worth it.
-  setFlagsFromString('--interrupt-budget=67584');
-  // Nor does its start make the nursery grow; leases may.
-  setFlagsFromString('--semi-space-growth-factor=2');
-  await rehearse(config).catch((error: unknown) => log.warn('the first leases will be slow', { cause: causeText(error) }));
   const { entries } = daemon.manager.pool;
   process.stdout.write(
     `vfringd ready: ${entries.length} VFs (${entries[0]?.vf.kind ?? 'none'}), ${leaseSocket(options.runDir)}\n`,

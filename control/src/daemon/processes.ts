@@ -41,13 +41,18 @@ export function realProcesses(addon: Native): Processes {
   return {
     peerOf: (socket) => addon.peerCred(descriptorOf(socket)),
     hold: (peer) => {
-      const held = peer.held();
-      if (held !== null) {
-        return new Pidfd(addon, watch, callbacks, held, peer.pid, () => peer.startTicks() ?? ticksIfReadable(addon, peer.pid));
+      const fd = openPidfd(addon, descriptorOf(peer.socket), peer);
+      try {
+        // Read while the process is held: if it lives after that, it is the one that was read.
+        const ticks = ticksIfReadable(addon, peer.pid);
+        if (addon.pidfdEnded(fd)) {
+          throw cannotWatch(`the calling process ${peer.pid} has ended`);
+        }
+        return new Pidfd(addon, watch, callbacks, fd, peer.pid, ticks);
+      } catch (error) {
+        addon.closeFd(fd);
+        throw error;
       }
-      const fd = openPidfd(addon, peer.fd, peer);
-      const ticks = ticksOf(addon, fd, peer.pid);
-      return new Pidfd(addon, watch, callbacks, fd, peer.pid, () => ticks);
     },
     adopt: (pid, startTicks) => {
       let fd: number;
@@ -64,7 +69,7 @@ export function realProcesses(addon: Native): Processes {
         addon.closeFd(fd);
         return undefined;
       }
-      return new Pidfd(addon, watch, callbacks, fd, pid, () => startTicks);
+      return new Pidfd(addon, watch, callbacks, fd, pid, startTicks);
     },
     close: () => watch.close(),
   };
@@ -72,26 +77,20 @@ export function realProcesses(addon: Native): Processes {
 
 class Pidfd implements WatchedProcess {
   readonly pid: number;
-  readonly #ticks: () => number;
-  #startTicks: number | undefined;
+  readonly startTicks: number;
   readonly #addon: Native;
   readonly #watch: ProcessWatch;
   readonly #callbacks: Map<number, () => void>;
   #fd: number | undefined;
   #token: number | undefined;
 
-  constructor(addon: Native, watch: ProcessWatch, callbacks: Map<number, () => void>, fd: number, pid: number, ticks: () => number) {
+  constructor(addon: Native, watch: ProcessWatch, callbacks: Map<number, () => void>, fd: number, pid: number, startTicks: number) {
     this.#addon = addon;
     this.#watch = watch;
     this.#callbacks = callbacks;
     this.#fd = fd;
     this.pid = pid;
-    this.#ticks = ticks;
-  }
-
-  get startTicks(): number {
-    this.#startTicks ??= this.#ticks();
-    return this.#startTicks;
+    this.startTicks = startTicks;
   }
 
   ended(): boolean {
@@ -156,41 +155,32 @@ function openPidfd(addon: Native, fd: number, peer: PeerCred): number {
     if (peerPidfd !== null) {
       return peerPidfd;
     }
-    const pidfd = addon.pidfdOpen(peer.pid);
-    const uid = effectiveUid(peer.pid);
-    if (uid !== peer.uid || addon.pidfdEnded(pidfd)) {
-      addon.closeFd(pidfd);
-      throw new Error(`process ${peer.pid} is not the one that connected`);
+    return pidfdByNumber(addon, peer);
+  } catch (error) {
+    throw cannotWatch(`the calling process ${peer.pid} cannot be watched: ${causeText(error)}`, error);
+  }
+}
+
+function pidfdByNumber(addon: Native, { pid, uid }: PeerCred): number {
+  const pidfd = addon.pidfdOpen(pid);
+  try {
+    if (effectiveUid(pid) !== uid || addon.pidfdEnded(pidfd)) {
+      throw new Error(`process ${pid} is not the one that connected`);
     }
     return pidfd;
   } catch (error) {
-    throw new VfringError(
-      'VFRING_ERR_BAD_REQUEST',
-      {
-        what: `the calling process ${peer.pid} cannot be watched: ${causeText(error)}`,
-        remedy: 'ask again from a process that lives on: a lease ends with the process that took it',
-      },
-      { cause: error },
-    );
+    addon.closeFd(pidfd);
+    throw error;
   }
+}
+
+function cannotWatch(what: string, cause?: unknown): VfringError {
+  return new VfringError('VFRING_ERR_BAD_REQUEST', { what, remedy: 'ask again from a process that lives on: a lease ends with the process that took it' }, { cause });
 }
 
 function effectiveUid(pid: number): number | undefined {
   const ids = /^Uid:\s+\d+\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
   return ids?.[1] === undefined ? undefined : Number(ids[1]);
-}
-
-/** Start time of the held process; its pidfd is closed when it has ended already. */
-function ticksOf(addon: Native, fd: number, pid: number): number {
-  const ticks = addon.startTicks(pid);
-  if (ticks === null || addon.pidfdEnded(fd)) {
-    addon.closeFd(fd);
-    throw new VfringError('VFRING_ERR_BAD_REQUEST', {
-      what: `the calling process ${pid} has ended`,
-      remedy: 'ask again from a process that lives on: a lease ends with the process that took it',
-    });
-  }
-  return ticks;
 }
 
 function ticksIfReadable(addon: Native, pid: number): number {

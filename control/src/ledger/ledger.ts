@@ -33,19 +33,19 @@ const TIDY_AFTER = 200;
 /** However busy: its log takes some 15 MiB by then. */
 const TIDY_AT_LAST = 500;
 
-const NEW_LEASES = insertInto('leases', ['id', 'job', 'uid', 'pid', 'start_ticks', 'rank', 'ranks', 'state', 'granted_at', 'granted_boot', 'dma_limit_bytes']);
-const NEW_LEASE_VFS = insertInto('lease_vfs', [
+const NEW_LEASE = insertInto('leases', ['id', 'job', 'uid', 'pid', 'start_ticks', 'rank', 'ranks', 'state', 'granted_at', 'granted_boot', 'dma_limit_bytes']);
+const NEW_LEASE_VF = insertInto('lease_vfs', [
   'lease', 'place', 'name', 'generation', 'description', 'last_tx_frames', 'last_tx_bytes', 'last_rx_frames', 'last_rx_bytes',
   'tx_frames', 'tx_bytes', 'rx_frames', 'rx_bytes',
 ]);
 
-const HOLD_LEASES = `UPDATE leases SET state = 'held', memlock_bytes = ?, memlock_soft = ?, memlock_hard = ?, sampled_at = ?, sampled_boot = ? WHERE id BETWEEN ? AND ?`;
+const HOLD_LEASE = `UPDATE leases SET state = 'held', memlock_bytes = ?, memlock_soft = ?, memlock_hard = ?, sampled_at = ?, sampled_boot = ? WHERE id = ?`;
 const ADD_JOB = `INSERT INTO jobs (uid, id, ranks, spread, vfs, memory_bytes, time_limit_s, wait_until, wait_boot, state, created_at, opened_at, opened_boot, one_run, made, hosts, vf_names)
   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
 /** A label's runs are called LABEL, LABEL#2 and so on; "$" comes after "#". */
 const FIND_JOB = `SELECT * FROM jobs WHERE uid = ? AND (id = ? OR (id > ? || '#' AND id < ? || '$')) ORDER BY key DESC LIMIT 1`;
 /** What the first lease needs is prepared before somebody waits for it. */
-const PREPARED = [FIND_JOB, ADD_JOB, ...NEW_LEASES.sql, ...NEW_LEASE_VFS.sql, HOLD_LEASES];
+const PREPARED = [FIND_JOB, ADD_JOB, NEW_LEASE, NEW_LEASE_VF, HOLD_LEASE];
 
 export class Ledger {
   /** The machine was started anew since the ledger was last open: no process of it lives. */
@@ -199,43 +199,26 @@ export class Ledger {
     return this.#work(task);
   }
 
-  /** The step before VFs are touched, one for all. The generation of each VF grows. Results are in the order of the leases. */
-  beginLeases(leases: readonly NewLease[]): BegunLease[] {
+  /** The step before VFs are touched. The generation of each VF grows. */
+  beginLease(lease: NewLease): BegunLease {
     return this.#work(() => {
-      const begun: BegunLease[] = [];
-      const rows: Value[] = [];
-      const vfRows: Value[] = [];
-      for (const lease of leases) {
-        const id = ++this.#lastLease;
-        rows.push(id, lease.jobKey, lease.uid, lease.pid, lease.startTicks, lease.rank, lease.ranks, 'granting', lease.grantedAt.wall, lease.grantedAt.boot, lease.dmaLimitBytes);
-        const generations = lease.vfs.map(({ vf, last }, place) => {
-          const generation = this.generation(vf.name) + 1;
-          this.#generations.set(vf.name, generation);
-          vfRows.push(id, place, vf.name, generation, this.#describe(vf));
-          pushCounters(vfRows, last);
-          pushCounters(vfRows, last && NO_TRAFFIC);
-          return generation;
-        });
-        begun.push({ id, generations });
-      }
-      this.#sql.insert(NEW_LEASES, rows);
-      this.#sql.insert(NEW_LEASE_VFS, vfRows);
-      return begun;
+      const id = ++this.#lastLease;
+      this.#run(NEW_LEASE, [
+        id, lease.jobKey, lease.uid, lease.pid, lease.startTicks, lease.rank, lease.ranks, 'granting', lease.grantedAt.wall, lease.grantedAt.boot, lease.dmaLimitBytes,
+      ]);
+      const generations = lease.vfs.map(({ vf, last }, place) => {
+        const generation = this.generation(vf.name) + 1;
+        this.#generations.set(vf.name, generation);
+        this.#run(NEW_LEASE_VF, pushCounters(pushCounters([id, place, vf.name, generation, this.#describe(vf)], last), last && NO_TRAFFIC));
+        return generation;
+      });
+      return { id, generations };
     });
   }
 
-  /** VFs are handed over and their processes may learn of it. */
-  holdLeases(leases: readonly HeldLease[], at: Instant): void {
-    this.#work(() => {
-      for (let first = 0, next = 0; first < leases.length; first = next) {
-        const { id, memlockBytes, memlockBefore } = leases[first] as HeldLease;
-        // Most have ids in a row and the same limits: one statement serves all of them.
-        for (next = first + 1; sameButId(leases[next], leases[next - 1]); next++);
-        this.#run(HOLD_LEASES, [
-          memlockBytes, limitText(memlockBefore?.soft), limitText(memlockBefore?.hard), at.wall, at.boot, id, id + next - first - 1,
-        ]);
-      }
-    });
+  /** VFs are handed over and their process may learn of it. */
+  holdLease({ id, memlockBytes, memlockBefore }: HeldLease, at: Instant): void {
+    this.#work(() => this.#run(HOLD_LEASE, [memlockBytes, limitText(memlockBefore?.soft), limitText(memlockBefore?.hard), at.wall, at.boot, id]));
   }
 
   /** It did not come about. Its VFs' generations stay used up. */
@@ -470,12 +453,4 @@ export class Ledger {
   #all(sql: string, params: readonly Value[] = []): Row[] {
     return this.#sql.all(sql, params);
   }
-}
-
-/** True when it comes right after the other, and has the same limits. */
-function sameButId(lease: HeldLease | undefined, other: HeldLease | undefined): boolean {
-  return (
-    lease !== undefined && other !== undefined && lease.id === other.id + 1 && lease.memlockBytes === other.memlockBytes &&
-    lease.memlockBefore?.soft === other.memlockBefore?.soft && lease.memlockBefore?.hard === other.memlockBefore?.hard
-  );
 }

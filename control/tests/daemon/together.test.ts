@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** Leases that many ask for at once: they share the ledger's commits, and nothing else. */
+/** Leases that many ask for, and give back, at once. */
 import { join } from 'node:path';
 import { expect, test, vi } from 'vitest';
 import type { Lease } from '../../src/daemon/lease.js';
@@ -41,14 +41,14 @@ async function heldAfterKill(world: World): Promise<string[]> {
 const code = (result: PromiseSettledResult<Lease> | undefined): unknown =>
   result?.status === 'rejected' ? (result.reason as { code?: unknown }).code : undefined;
 
-test('they share two commits, and each has its own VFs', async () => {
+test('each has its own VFs, written down before they are touched and before it is told', async () => {
   const world = await worldOf(8);
   const { ledger } = world.daemon as NonNullable<World['daemon']>;
-  const commits = [vi.spyOn(ledger, 'beginLeases'), vi.spyOn(ledger, 'holdLeases')];
+  const commits = [vi.spyOn(ledger, 'beginLease'), vi.spyOn(ledger, 'holdLease')];
   const vfs = granted(await askAll(world, [1, 2, 1, 3])).flat();
   expect(vfs).toHaveLength(7);
   expect(new Set(vfs).size).toBe(7);
-  commits.forEach((commit) => expect(commit).toHaveBeenCalledOnce());
+  commits.forEach((commit) => expect(commit).toHaveBeenCalledTimes(4));
   expect(ledger.openLeases().every(({ state }) => state === 'held')).toBe(true);
 });
 
@@ -89,7 +89,7 @@ test('a process that ended meanwhile costs its neighbours nothing', async () => 
 test('a ledger that cannot be written gives nobody a VF, and the limits are as before', async () => {
   const world = await worldOf(4);
   const { ledger } = world.daemon as NonNullable<World['daemon']>;
-  vi.spyOn(ledger, 'holdLeases').mockImplementation(() => {
+  vi.spyOn(ledger, 'holdLease').mockImplementation(() => {
     throw new Error('disk full');
   });
   const results = await askAll(world, [1, 1, 1]);

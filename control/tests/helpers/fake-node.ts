@@ -5,7 +5,7 @@ import { onTestFinished } from 'vitest';
 import type { Config } from '../../src/config/schema.js';
 import { Daemon } from '../../src/daemon/daemon.js';
 import type { Settings } from '../../src/daemon/lease-manager.js';
-import { LINE_LIMITS } from '../../src/daemon/line-server.js';
+import { LINE_LIMITS, type LineLimits } from '../../src/daemon/line-server.js';
 import type { Prlimit } from '../../src/daemon/memlock.js';
 import type { Numa } from '../../src/daemon/numa.js';
 import { realProcesses } from '../../src/daemon/processes.js';
@@ -13,7 +13,7 @@ import { IN_MEMORY } from '../../src/ledger/database.js';
 import type { LeaseRecord } from '../../src/ledger/records.js';
 import type { Rlimit } from '../../src/libc.js';
 import { createLog } from '../../src/log.js';
-import { native, type LineLimits } from '../../src/native.js';
+import { native } from '../../src/native.js';
 import type { Provider } from '../../src/providers/provider.js';
 import { softConfig } from './config.js';
 import { NO_NUMA } from './fake-numa.js';
@@ -82,7 +82,6 @@ export function makeNode(options: FakeNodeOptions = {}): FakeNode {
     provider,
     reload: options.reload ?? (async () => ({ config, provider })),
     processes: realProcesses(native()),
-    addon: native(),
     prlimit: options.prlimit ?? recorder,
     numa: options.numa ?? NO_NUMA,
     log: createLog('text', (line) => log.push(line)),

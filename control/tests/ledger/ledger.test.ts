@@ -23,7 +23,7 @@ const reading = (txBytes: number | null): VfReading => ({
   traffic: txBytes === null ? null : { txFrames: 1, rxFrames: 2, txBytes, rxBytes: 4 },
   peakBytes: 512,
 });
-const begin = (ledger: Ledger, what: NewLease): BegunLease => ledger.beginLeases([what])[0] as BegunLease;
+const begin = (ledger: Ledger, what: NewLease): BegunLease => ledger.beginLease(what);
 const job = (ledger: Ledger, id = 'a'): number =>
   ledger.addJob({ uid: 7, id, state: 'open', createdAt: 1, openedAt: at(1), waitUntil: undefined, ranks: 2 });
 
@@ -64,7 +64,7 @@ describe('a ledger', () => {
 
     ledger = new Ledger(file);
     expect(ledger.openLeases()).toMatchObject([{ id, state: 'granting', pid: 99, startTicks: 1234, vfs: [{ generation: 1, vf: vf('vf0') }, { vf: vf('vf1') }] }]);
-    ledger.holdLeases([{ id, memlockBytes: -1, memlockBefore: { soft: 8192, hard: 'unlimited' } }], at(5));
+    ledger.holdLease({ id, memlockBytes: -1, memlockBefore: { soft: 8192, hard: 'unlimited' } }, at(5));
     ledger.close();
 
     ledger = new Ledger(file);
@@ -80,16 +80,15 @@ describe('a ledger', () => {
     ledger.close();
   });
 
-  test('keeps apart what begins together: jobs, VFs in their order, registers', () => {
+  test('keeps leases apart: jobs, VFs in their order, registers', () => {
     const ledger = new Ledger(IN_MEMORY);
     const keys = [job(ledger, 'a'), job(ledger, 'b')];
     const last = (n: number): VfCounters | null => (n % 3 === 0 ? null : { txFrames: n, txBytes: 2 * n, rxFrames: 3 * n, rxBytes: 4 * n });
-    // More than one INSERT of each size.
     const wanted = Array.from({ length: 43 }, (_unused, i): NewLease => ({
       jobKey: keys[i % 2] ?? 0, uid: i, pid: 100 + i, startTicks: 200 + i, rank: i, ranks: 43, grantedAt: at(300 + i), dmaLimitBytes: 400 + i,
       vfs: Array.from({ length: (i % 3) + 1 }, (_none, place) => ({ vf: vf(`vf${i}.${place}`), last: last(i + place) })),
     }));
-    const begun = ledger.beginLeases(wanted);
+    const begun = wanted.map((one) => begin(ledger, one));
     const records = ledger.openLeases();
     expect(records.map(({ id }) => id)).toEqual(begun.map(({ id }) => id));
     records.forEach((record, i) => {
@@ -101,18 +100,12 @@ describe('a ledger', () => {
     });
   });
 
-  test('holds those that are named, each with its own limits, and no other between them', () => {
+  test('holds the one that is named, with its own limits, and no other', () => {
     const ledger = new Ledger(IN_MEMORY);
-    const ids = ledger.beginLeases(Array.from({ length: 7 }, (_unused, i) => lease(job(ledger, `j${i}`), `vf${i}`))).map(({ id }) => id) as [number, number, number, number, number, number, number];
-    const before = { soft: 8192, hard: 'unlimited' } as const;
-    ledger.holdLeases([
-      { id: ids[0], memlockBytes: 5, memlockBefore: before }, { id: ids[1], memlockBytes: 5, memlockBefore: { ...before } },
-      { id: ids[2], memlockBytes: 5, memlockBefore: { ...before, soft: 9 } }, { id: ids[4], memlockBytes: null, memlockBefore: undefined },
-      { id: ids[6], memlockBytes: null, memlockBefore: undefined },
-    ], at(77));
+    const [, id = 0] = [0, 1, 2].map((i) => begin(ledger, lease(job(ledger, `j${i}`), `vf${i}`)).id);
+    ledger.holdLease({ id, memlockBytes: 5, memlockBefore: { soft: 8192, hard: 'unlimited' } }, at(77));
     expect(ledger.openLeases().map(({ state, memlockBytes, memlockBefore, sampledAt }) => [state, memlockBytes, memlockBefore?.soft, sampledAt?.boot])).toEqual([
-      ['held', 5, 8192, 77], ['held', 5, 8192, 77], ['held', 5, 9, 77], ['granting', null, undefined, undefined],
-      ['held', null, undefined, 77], ['granting', null, undefined, undefined], ['held', null, undefined, 77],
+      ['granting', null, undefined, undefined], ['held', 5, 8192, 77], ['granting', null, undefined, undefined],
     ]);
   });
 
@@ -290,7 +283,7 @@ describe('the file', () => {
     const first = new Ledger(file, { bootId: 'boot-1', clock: () => ({ wall: 0, boot: 1_000_000 }) });
     const key = job(first);
     const { id } = begin(first, { ...lease(key, 'vf0'), grantedAt: { wall: 5, boot: 1_000_000 } });
-    first.holdLeases([{ id, memlockBytes: null, memlockBefore: undefined }], { wall: 5, boot: 1_000_000 });
+    first.holdLease({ id, memlockBytes: null, memlockBefore: undefined }, { wall: 5, boot: 1_000_000 });
     first.sample([{ id, readings: [reading(1)] }], { wall: 7_200_000, boot: 1_060_000 });
     first.close();
     const next = new Ledger(file, { bootId: 'boot-2', clock: () => ({ wall: 99_000_000, boot: 20_000 }) });
@@ -322,7 +315,7 @@ describe('the log of the ledger', () => {
   const busy = (ledger: Ledger, key: number, leases: number): void => {
     for (let i = 0; i < leases; i++) {
       const { id } = begin(ledger, lease(key, 'vf0'));
-      ledger.holdLeases([{ id, memlockBytes: -1, memlockBefore: undefined }], at(5));
+      ledger.holdLease({ id, memlockBytes: -1, memlockBefore: undefined }, at(5));
       ledger.endingLease(id, 'released');
       ledger.endLease(id, 'released', at(9), [reading(1)]);
     }
