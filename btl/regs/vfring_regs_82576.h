@@ -3,19 +3,19 @@
  * @file
  * Registers and descriptors of the Intel 82576 (and I350) Virtual Function.
  *
+ * What the VF has in common with those of the 82599 stands in vfring_regs_shared.h.
  * One description for the driver (btl/vf), the device model (btl/softvf) and
  * their tests. No functions. Offsets are bytes from BAR 0, registers 32 bits
  * wide and little endian, [a:b] is a bit field, q a queue, v a vector.
  *
  * Sources: Intel 82576EB Gigabit Ethernet Controller Datasheet, chapter 8.26
- * (virtual function registers), 7.1.5 (receive descriptors), 7.2.2 (transmit
- * descriptors), 7.10 (virtualization); checked against what the igbvf driver
- * and the igb device of QEMU do.
+ * (virtual function registers), 7.10 (virtualization); checked against what the igbvf
+ * driver and the igb device of QEMU do.
  */
 #ifndef VFRING_REGS_82576_H
 #define VFRING_REGS_82576_H
 
-#include <stdint.h>
+#include "vfring_regs_shared.h"
 
 #define VFRING_82576_VENDOR_ID 0x8086u
 #define VFRING_82576_VF_DEVICE_ID 0x10cau
@@ -33,34 +33,11 @@
 #define VFRING_82576_STATUS_SPEED_MASK (3u << 6)
 #define VFRING_82576_STATUS_SPEED_1000 (2u << 6)
 
-/* Mailbox to the PF. Any read of V2PMAILBOX clears PFSTS, PFACK and RSTD. */
+/* Mailbox to the PF: its register's bits are VFRING_MBX_*. */
 #define VFRING_82576_VMBMEM(i) (0x0800u + 4u * (i)) /* i = 0..15 */
 #define VFRING_82576_VMBMEM_WORDS 16u
 #define VFRING_82576_V2PMAILBOX 0x0C40u
-#define VFRING_82576_MBX_REQ (1u << 0)
-#define VFRING_82576_MBX_ACK (1u << 1)
-#define VFRING_82576_MBX_VFU (1u << 2)
-#define VFRING_82576_MBX_PFU (1u << 3)
-#define VFRING_82576_MBX_PFSTS (1u << 4)
-#define VFRING_82576_MBX_PFACK (1u << 5)
-#define VFRING_82576_MBX_RSTI (1u << 6)
-#define VFRING_82576_MBX_RSTD (1u << 7)
-#define VFRING_82576_MBX_R2C_BITS \
-    (VFRING_82576_MBX_PFSTS | VFRING_82576_MBX_PFACK | VFRING_82576_MBX_RSTD)
-
-/* Word 0 of a mailbox message. */
-#define VFRING_82576_MSG_ID_MASK 0x0000ffffu
-#define VFRING_82576_MSG_INFO_SHIFT 16
-#define VFRING_82576_MSG_CTS (1u << 29)
-#define VFRING_82576_MSG_NACK (1u << 30)
-#define VFRING_82576_MSG_ACK (1u << 31)
-#define VFRING_82576_MSG_RESET 0x01u
-#define VFRING_82576_MSG_SET_MAC_ADDR 0x02u
-#define VFRING_82576_MSG_SET_MULTICAST 0x03u
-#define VFRING_82576_MSG_SET_VLAN 0x04u
-#define VFRING_82576_MSG_SET_LPE 0x05u
 #define VFRING_82576_MSG_SET_PROMISC 0x06u
-#define VFRING_82576_MSG_PF_CONTROL 0x0100u /* PF to VF: ping */
 
 /* The PF clamps SET_LPE to this (0x2600); the value counts FCS and one tag. */
 #define VFRING_82576_LPE_MAX_BYTES 9728u
@@ -98,8 +75,7 @@
 #define VFRING_82576_RDBAH(q) (0x2804u + 0x100u * (q))
 #define VFRING_82576_RDLEN(q) (0x2808u + 0x100u * (q))
 #define VFRING_82576_SRRCTL(q) (0x280Cu + 0x100u * (q))
-#define VFRING_82576_SRRCTL_BSIZEPACKET_UNIT 1024u /* field [6:0] */
-#define VFRING_82576_SRRCTL_BSIZEPACKET_MASK 0x7fu
+#define VFRING_82576_SRRCTL_BSIZEPACKET_MASK 0x7fu /* times VFRING_RX_BUFFER_UNIT_BYTES */
 #define VFRING_82576_SRRCTL_DESCTYPE_ADV_ONEBUF (1u << 25)
 #define VFRING_82576_SRRCTL_DESCTYPE_MASK (7u << 25)
 #define VFRING_82576_SRRCTL_TIMESTAMP (1u << 30)
@@ -132,38 +108,11 @@
 #define VFRING_82576_XDCTL_ENABLE (1u << 25)
 #define VFRING_82576_XDCTL_SWFLSH (1u << 26)
 
-/* Ring rules. */
-#define VFRING_82576_RING_ALIGN_BYTES 128u
+/* Ring rules, beside those of vfring_regs_shared.h. */
 #define VFRING_82576_RING_MIN_ENTRIES 32u
 #define VFRING_82576_RING_MAX_ENTRIES 4096u
-#define VFRING_82576_RING_ENTRY_MULTIPLE 8u
-#define VFRING_82576_TX_SEG_MAX_BYTES 16384u /* well below the 16-bit field */
-#define VFRING_82576_TX_FRAME_MIN_BYTES 60u
-#define VFRING_82576_FRAME_MAX_BYTES 9728u
 
-/**
- * Receive descriptor, advanced, one buffer, 16 bytes. Software writes the
- * read format; hardware overwrites both quadwords on write-back, the dword
- * with DD last.
- */
-union vfring_82576_rx_desc {
-    struct {
-        uint64_t packet_iova;
-        uint64_t header_iova; /* 0: bit 0 aliases DD */
-    } read;
-    struct {
-        uint32_t type_info;    /* RSS type, packet type, header length */
-        uint32_t rss_hash;
-        uint32_t status_error; /* VFRING_82576_RXD_* */
-        uint16_t length_bytes; /* in this buffer, FCS not counted */
-        uint16_t vlan_tag;
-    } wb;
-};
-
-#define VFRING_82576_RXD_DD (1u << 0)
-#define VFRING_82576_RXD_EOP (1u << 1)
-#define VFRING_82576_RXD_VP (1u << 3)
-#define VFRING_82576_RXD_LB (1u << 18)
+/* Errors of a receive descriptor's status dword. */
 #define VFRING_82576_RXD_CE (1u << 24)
 #define VFRING_82576_RXD_SE (1u << 25)
 #define VFRING_82576_RXD_SEQ (1u << 26)
@@ -172,30 +121,5 @@ union vfring_82576_rx_desc {
 #define VFRING_82576_RXD_ERRORS                                          \
     (VFRING_82576_RXD_CE | VFRING_82576_RXD_SE | VFRING_82576_RXD_SEQ |  \
      VFRING_82576_RXD_CXE | VFRING_82576_RXD_RXE)
-
-/** Transmit data descriptor, advanced, 16 bytes. */
-struct vfring_82576_tx_desc {
-    uint64_t buffer_iova;
-    uint32_t cmd_type_len; /* [15:0] length; VFRING_82576_TXD_* */
-    uint32_t status;       /* [31:14] PAYLEN; write-back: [0] DD */
-};
-
-#define VFRING_82576_TXD_LEN_MASK 0xffffu
-#define VFRING_82576_TXD_DTYP_DATA (3u << 20)
-#define VFRING_82576_TXD_DTYP_CONTEXT (2u << 20)
-#define VFRING_82576_TXD_DTYP_MASK (0xfu << 20)
-#define VFRING_82576_TXD_LINKSEC (1u << 18)
-#define VFRING_82576_TXD_TSTAMP (1u << 19)
-#define VFRING_82576_TXD_EOP (1u << 24)
-#define VFRING_82576_TXD_IFCS (1u << 25)
-#define VFRING_82576_TXD_RS (1u << 27)
-#define VFRING_82576_TXD_DEXT (1u << 29)
-#define VFRING_82576_TXD_VLE (1u << 30)
-#define VFRING_82576_TXD_TSE (1u << 31)
-#define VFRING_82576_TXD_STATUS_DD (1u << 0)
-#define VFRING_82576_TXD_PAYLEN_SHIFT 14
-
-_Static_assert(sizeof(union vfring_82576_rx_desc) == 16, "rx descriptor");
-_Static_assert(sizeof(struct vfring_82576_tx_desc) == 16, "tx descriptor");
 
 #endif /* VFRING_REGS_82576_H */

@@ -16,10 +16,10 @@
 int softvf_faults_init(struct softvf_fault_state *state)
 {
     memset(state, 0, sizeof(*state));
-    state->held = malloc(VFRING_82576_FRAME_MAX_BYTES);
-    state->stage = malloc(VFRING_82576_FRAME_MAX_BYTES);
+    state->held = malloc(VFRING_FRAME_MAX_BYTES);
+    state->stage = malloc(VFRING_FRAME_MAX_BYTES);
     for (uint32_t i = 0; i < SOFTVF_MAX_DELAYED; i++) {
-        state->delayed[i].data = malloc(VFRING_82576_FRAME_MAX_BYTES);
+        state->delayed[i].data = malloc(VFRING_FRAME_MAX_BYTES);
         if (state->delayed[i].data == NULL) {
             return -ENOMEM;
         }

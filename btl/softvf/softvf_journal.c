@@ -53,12 +53,12 @@ void (*softvf_test_hook)(int step);
 /** No delivery takes this long: its process must have been stopped. */
 #define NOTICE_MS 500u
 
-static void roll_back(struct softvf_journal *journal, union vfring_82576_rx_desc *ring)
+static void roll_back(struct softvf_journal *journal, union vfring_rx_desc *ring)
 {
     atomic_store_explicit(&journal->phase, SOFTVF_PHASE_INTENT, memory_order_release);
     SOFTVF_HOOK(20);
     for (uint32_t i = 0; i < journal->count; i++) {
-        union vfring_82576_rx_desc *desc = &ring[(journal->first + i) % journal->entries];
+        union vfring_rx_desc *desc = &ring[(journal->first + i) % journal->entries];
         desc->read.packet_iova = journal->saved[i].q0;
         SOFTVF_HOOK(21);
         __atomic_store_n(&desc->read.header_iova, journal->saved[i].q1, __ATOMIC_RELEASE);
@@ -91,8 +91,8 @@ static void repair(struct softvf_file *file)
     if (entries >= 1 && entries <= VFRING_82576_RING_MAX_ENTRIES && journal->first < entries &&
         journal->count <= SOFTVF_RX_MAX_DESCS && journal->ring_offset % 16 == 0 &&
         journal->ring_offset + entries * 16 <= SOFTVF_ARENA_BYTES) {
-        union vfring_82576_rx_desc *ring =
-            (union vfring_82576_rx_desc *)(softvf_arena(file) + journal->ring_offset);
+        union vfring_rx_desc *ring =
+            (union vfring_rx_desc *)(softvf_arena(file) + journal->ring_offset);
         uint64_t q1 = __atomic_load_n(&ring[journal->first].read.header_iova, __ATOMIC_ACQUIRE);
         if (phase == SOFTVF_PHASE_INTENT || q1 == SOFTVF_RX_MARK) {
             roll_back(journal, ring);

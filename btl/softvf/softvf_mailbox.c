@@ -18,7 +18,7 @@
 #define MAX_MULTICAST_HASHES 30u
 #define NACK_PAUSE_NS 2000000000u
 /** Bits that a VF writes: the others are the PF's. */
-#define VF_BITS (VFRING_82576_MBX_REQ | VFRING_82576_MBX_ACK | VFRING_82576_MBX_VFU)
+#define VF_BITS (VFRING_MBX_REQ | VFRING_MBX_ACK | VFRING_MBX_VFU)
 /** igb takes the frame limit as a signed number. */
 #define LPE_LARGEST 0x7fffffffu
 
@@ -26,7 +26,7 @@
 static void notify(struct softvf *dev, uint32_t word0)
 {
     SOFTVF_SET(WORD(dev, 0), word0);
-    SOFTVF_SET(MBX(dev), SOFTVF_GET(MBX(dev)) | VFRING_82576_MBX_PFSTS);
+    SOFTVF_SET(MBX(dev), SOFTVF_GET(MBX(dev)) | VFRING_MBX_PFSTS);
     softvf_set_causes(dev->file,
                       softvf_cause_of(SOFTVF_GET(&dev->file->bar[VFRING_82576_IVAR_MISC / 4])));
 }
@@ -71,7 +71,7 @@ static void reset_message(struct softvf *dev)
     memcpy(&high, hdr->mac + 4, 2);
     SOFTVF_SET(WORD(dev, 1), low);
     SOFTVF_SET(WORD(dev, 2), high);
-    answer(dev, VFRING_82576_MSG_RESET | VFRING_82576_MSG_ACK);
+    answer(dev, VFRING_MSG_RESET | VFRING_MSG_ACK);
 }
 
 static void set_frame_limit(struct softvf *dev, uint32_t bytes)
@@ -94,16 +94,16 @@ static void set_frame_limit(struct softvf *dev, uint32_t bytes)
 /** Whether the PF does what the message asks for. */
 static bool obey(struct softvf *dev, uint32_t word0)
 {
-    uint32_t info = word0 >> VFRING_82576_MSG_INFO_SHIFT & 0xffu;
+    uint32_t info = word0 >> VFRING_MSG_INFO_SHIFT & 0xffu;
 
-    switch (word0 & VFRING_82576_MSG_ID_MASK) {
-    case VFRING_82576_MSG_SET_MULTICAST:
+    switch (word0 & VFRING_MSG_ID_MASK) {
+    case VFRING_MSG_SET_MULTICAST:
         set_multicast(dev, info);
         return true;
-    case VFRING_82576_MSG_SET_LPE:
+    case VFRING_MSG_SET_LPE:
         set_frame_limit(dev, SOFTVF_GET(WORD(dev, 1)));
         return true;
-    case VFRING_82576_MSG_SET_VLAN:
+    case VFRING_MSG_SET_VLAN:
         return (SOFTVF_GET(WORD(dev, 1)) & 0xfffu) == 0; /* the soft wire has no VLANs */
     case VFRING_82576_MSG_SET_PROMISC:
         if (info == 0 || info == PROMISC_ALL_MULTICAST) {
@@ -125,10 +125,10 @@ static void handle_request(struct softvf *dev)
     struct softvf_header *hdr = &dev->file->hdr;
     uint32_t word0 = SOFTVF_GET(WORD(dev, 0));
 
-    if ((word0 & (VFRING_82576_MSG_ACK | VFRING_82576_MSG_NACK)) != 0) {
+    if ((word0 & (VFRING_MSG_ACK | VFRING_MSG_NACK)) != 0) {
         return; /* an answer, not a request */
     }
-    if ((word0 & VFRING_82576_MSG_ID_MASK) == VFRING_82576_MSG_RESET) {
+    if ((word0 & VFRING_MSG_ID_MASK) == VFRING_MSG_RESET) {
         reset_message(dev);
         return;
     }
@@ -137,12 +137,12 @@ static void handle_request(struct softvf *dev)
         uint64_t last = SOFTVF_GET(&hdr->pf_last_nack_ns);
         if (last == 0 || now - last > NACK_PAUSE_NS) {
             SOFTVF_SET(&hdr->pf_last_nack_ns, now);
-            answer(dev, word0 | VFRING_82576_MSG_NACK);
+            answer(dev, word0 | VFRING_MSG_NACK);
         }
         return;
     }
-    answer(dev, word0 | VFRING_82576_MSG_CTS |
-                    (obey(dev, word0) ? VFRING_82576_MSG_ACK : VFRING_82576_MSG_NACK));
+    answer(dev, word0 | VFRING_MSG_CTS |
+                    (obey(dev, word0) ? VFRING_MSG_ACK : VFRING_MSG_NACK));
 }
 
 static bool pf_has_buffer(const struct softvf *dev)
@@ -159,13 +159,13 @@ static bool is_refused(struct softvf *dev, uint32_t old, uint32_t value)
                          "for PFACK and PFSTS. Not delivered");
         return true;
     }
-    if ((old & VFRING_82576_MBX_VFU) == 0) {
+    if ((old & VFRING_MBX_VFU) == 0) {
         softvf_violation(dev->file, SOFTVF_RULE_MBX_REQUEST,
                          "mailbox REQ without VFU: take the buffer (write VFU, read it back set) "
                          "before writing a message, or the PF may overwrite it. Not delivered");
         return true;
     }
-    if ((value & VFRING_82576_MBX_VFU) != 0) {
+    if ((value & VFRING_MBX_VFU) != 0) {
         softvf_violation(dev->file, SOFTVF_RULE_MBX_HELD,
                          "mailbox REQ and VFU written together: the PF cannot take the buffer, "
                          "and gives up on the VF after 11 tries. Not delivered; RESET is needed");
@@ -184,18 +184,18 @@ static bool is_refused(struct softvf *dev, uint32_t old, uint32_t value)
 void softvf_mailbox_write(struct softvf *dev, uint32_t value)
 {
     uint32_t old = SOFTVF_GET(MBX(dev));
-    uint32_t vfu = pf_has_buffer(dev) ? 0 : value & VFRING_82576_MBX_VFU;
+    uint32_t vfu = pf_has_buffer(dev) ? 0 : value & VFRING_MBX_VFU;
 
     if ((value & ~VF_BITS) != 0) {
         softvf_violation(dev->file, SOFTVF_RULE_READ_ONLY,
                          "V2PMAILBOX written with 0x%08x: REQ, ACK and VFU (bits 0 to 2) are the "
                          "VF's, all others the PF's. They are ignored", value);
     }
-    SOFTVF_SET(MBX(dev), (old & ~VFRING_82576_MBX_VFU) | vfu);
-    if ((value & VFRING_82576_MBX_ACK) != 0) {
+    SOFTVF_SET(MBX(dev), (old & ~VFRING_MBX_VFU) | vfu);
+    if ((value & VFRING_MBX_ACK) != 0) {
         dev->pf.answer_waits = false;
     }
-    if ((value & VFRING_82576_MBX_REQ) != 0 && !softvf_is_dead(dev->file) &&
+    if ((value & VFRING_MBX_REQ) != 0 && !softvf_is_dead(dev->file) &&
         !is_refused(dev, old, value)) {
         dev->pf.step = SOFTVF_PF_ASKED;
     }
@@ -207,7 +207,7 @@ static uint32_t pf_goes_on(struct softvf *dev)
     bool down = softvf_link_is_down(dev->file);
 
     if (softvf_is_dead(dev->file)) {
-        return VFRING_82576_MBX_RSTI; /* and no PF looks after a replaced VF */
+        return VFRING_MBX_RSTI; /* and no PF looks after a replaced VF */
     }
     if (down != dev->pf.link_down) {
         dev->pf.link_down = down;
@@ -216,11 +216,11 @@ static uint32_t pf_goes_on(struct softvf *dev)
     switch (dev->pf.step) {
     case SOFTVF_PF_ASKED:
         dev->pf.step = SOFTVF_PF_READING;
-        return VFRING_82576_MBX_PFU;
+        return VFRING_MBX_PFU;
     case SOFTVF_PF_READING:
         dev->pf.step = SOFTVF_PF_ANSWERING;
-        SOFTVF_SET(MBX(dev), SOFTVF_GET(MBX(dev)) | VFRING_82576_MBX_PFACK);
-        return VFRING_82576_MBX_PFU;
+        SOFTVF_SET(MBX(dev), SOFTVF_GET(MBX(dev)) | VFRING_MBX_PFACK);
+        return VFRING_MBX_PFU;
     case SOFTVF_PF_ANSWERING:
         dev->pf.step = SOFTVF_PF_IDLE;
         handle_request(dev);
@@ -234,10 +234,10 @@ uint32_t softvf_mailbox_read(struct softvf *dev)
 {
     uint32_t more = pf_goes_on(dev);
     uint32_t value = SOFTVF_GET(MBX(dev));
-    uint32_t next = value & ~VFRING_82576_MBX_R2C_BITS;
+    uint32_t next = value & ~VFRING_MBX_R2C_BITS;
 
-    if ((value & VFRING_82576_MBX_RSTI) != 0) { /* the reset is over at the next look */
-        next = (next & ~VFRING_82576_MBX_RSTI) | VFRING_82576_MBX_RSTD;
+    if ((value & VFRING_MBX_RSTI) != 0) { /* the reset is over at the next look */
+        next = (next & ~VFRING_MBX_RSTI) | VFRING_MBX_RSTD;
     }
     SOFTVF_SET(MBX(dev), next);
     return value | more;
@@ -245,7 +245,7 @@ uint32_t softvf_mailbox_read(struct softvf *dev)
 
 void softvf_mailbox_memory_write(struct softvf *dev, uint32_t offset, uint32_t value)
 {
-    if ((SOFTVF_GET(MBX(dev)) & VFRING_82576_MBX_VFU) == 0) {
+    if ((SOFTVF_GET(MBX(dev)) & VFRING_MBX_VFU) == 0) {
         softvf_violation(dev->file, SOFTVF_RULE_MBX_MEMORY,
                          "mailbox memory written without VFU: the PF may be writing there. Take "
                          "the buffer first. The write is lost");
@@ -274,8 +274,8 @@ void softvf_mailbox_ping(struct softvf *dev)
 {
     bool cts = SOFTVF_GET(&dev->file->hdr.pf_cts) != 0;
 
-    if (pf_has_buffer(dev) || (SOFTVF_GET(MBX(dev)) & VFRING_82576_MBX_VFU) != 0) {
+    if (pf_has_buffer(dev) || (SOFTVF_GET(MBX(dev)) & VFRING_MBX_VFU) != 0) {
         return; /* igb does not wait long for the buffer, and does not try again */
     }
-    notify(dev, VFRING_82576_MSG_PF_CONTROL | (cts ? VFRING_82576_MSG_CTS : 0));
+    notify(dev, VFRING_MSG_PF_CONTROL | (cts ? VFRING_MSG_CTS : 0));
 }

@@ -52,8 +52,8 @@ void softvf_pf_reset(struct softvf *dev)
 
     softvf_reset(dev);
     softvf_mailbox_ping(dev);
-    SOFTVF_SET(mailbox, (SOFTVF_GET(mailbox) & (VFRING_82576_MBX_VFU | VFRING_82576_MBX_PFSTS)) |
-                            VFRING_82576_MBX_RSTI);
+    SOFTVF_SET(mailbox, (SOFTVF_GET(mailbox) & (VFRING_MBX_VFU | VFRING_MBX_PFSTS)) |
+                            VFRING_MBX_RSTI);
     for (uint32_t q = 0; q < VFRING_82576_NUM_QUEUES; q++) {
         for (uint32_t reg = 0; reg < 0x100u; reg += 4) {
             SOFTVF_SET(BAR(dev, RX_QUEUES + 0x100u * q + reg), 0);

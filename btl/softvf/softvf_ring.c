@@ -9,7 +9,7 @@ bool softvf_ring_check(struct softvf_file *file, const struct softvf_ring_setup 
 {
     uint32_t entries = ring->bytes / SOFTVF_DESC_BYTES;
 
-    if (ring->bytes % VFRING_82576_RING_ALIGN_BYTES != 0 ||
+    if (ring->bytes % VFRING_RING_ALIGN_BYTES != 0 ||
         entries < VFRING_82576_RING_MIN_ENTRIES || entries > VFRING_82576_RING_MAX_ENTRIES) {
         softvf_violation(file, SOFTVF_RULE_RING_LENGTH,
                          "%s ring %u is %u bytes long: must be 512 to 65536 and a multiple of 128 "
@@ -17,7 +17,7 @@ bool softvf_ring_check(struct softvf_file *file, const struct softvf_ring_setup 
                          ring->kind, ring->queue, ring->bytes);
         return false;
     }
-    if (ring->base_low % VFRING_82576_RING_ALIGN_BYTES != 0) {
+    if (ring->base_low % VFRING_RING_ALIGN_BYTES != 0) {
         softvf_violation(file, SOFTVF_RULE_RING_BASE,
                          "%s ring %u begins at iova 0x%08x%08x: must be a multiple of 128. The "
                          "queue stays off",

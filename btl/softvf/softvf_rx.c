@@ -73,14 +73,14 @@ static enum softvf_counter refusal(struct softvf_rx *rx, const struct softvf_fra
 
 /** One delivery's view of the ring, checked. */
 struct target {
-    union vfring_82576_rx_desc *ring;
+    union vfring_rx_desc *ring;
     uint32_t entries;
     uint32_t first;
     uint32_t buffer_bytes;
     uint8_t *buffers[SOFTVF_RX_MAX_DESCS];
 };
 
-static inline union vfring_82576_rx_desc *desc_at(const struct target *to, uint32_t i)
+static inline union vfring_rx_desc *desc_at(const struct target *to, uint32_t i)
 {
     uint32_t at = to->first + i;
 
@@ -98,12 +98,12 @@ ALWAYS_INLINE enum softvf_counter take_descriptors(struct softvf_port *port, str
     struct softvf_journal *journal = &file->rx.journal;
 
     for (uint32_t i = 0; i < count; i++) {
-        union vfring_82576_rx_desc *desc = desc_at(to, i);
+        union vfring_rx_desc *desc = desc_at(to, i);
         uint64_t q0 = desc->read.packet_iova;
         uint64_t q1 = desc->read.header_iova;
         journal->saved[i].q0 = q0;
         journal->saved[i].q1 = q1;
-        if (SOFTVF_UNLIKELY((q1 & VFRING_82576_RXD_DD) != 0 || q1 == SOFTVF_RX_MARK)) {
+        if (SOFTVF_UNLIKELY((q1 & VFRING_RXD_DD) != 0 || q1 == SOFTVF_RX_MARK)) {
             softvf_violation(file, SOFTVF_RULE_RX_STALE,
                              "RX descriptor %u was posted with header address 0x%llx: bit 0 is DD "
                              "and must be 0. Write both quadwords of a descriptor anew before "
@@ -159,7 +159,7 @@ ALWAYS_INLINE void write_frame(struct softvf_file *file, const struct target *to
     bool multicast = (frame->dst_mac & SOFTVF_MAC_GROUP_BIT) != 0 &&
                      frame->dst_mac != SOFTVF_MAC_MASK;
     uint64_t flags =
-        VFRING_82576_RXD_DD | (bytes == 0 ? VFRING_82576_RXD_RXE : VFRING_82576_RXD_LB);
+        VFRING_RXD_DD | (bytes == 0 ? VFRING_82576_RXD_RXE : VFRING_RXD_LB);
     uint32_t last_bytes = bytes - (count - 1) * to->buffer_bytes;
 
     journal->first = to->first;
@@ -186,9 +186,9 @@ ALWAYS_INLINE void write_frame(struct softvf_file *file, const struct target *to
     atomic_store_explicit(&journal->phase, SOFTVF_PHASE_MARKED, memory_order_release);
     SOFTVF_HOOK(4);
     for (uint32_t i = count; i-- > 0;) {
-        union vfring_82576_rx_desc *desc = desc_at(to, i);
+        union vfring_rx_desc *desc = desc_at(to, i);
         uint64_t q1 = i + 1 == count
-                          ? flags | VFRING_82576_RXD_EOP | (uint64_t)last_bytes << 32
+                          ? flags | VFRING_RXD_EOP | (uint64_t)last_bytes << 32
                           : flags | (uint64_t)to->buffer_bytes << 32;
         SOFTVF_HOOK(6);
         __atomic_store_n(&desc->read.packet_iova, 0, __ATOMIC_RELAXED); /* no RSS, no type */
@@ -249,7 +249,7 @@ static enum softvf_counter deliver_locked(struct softvf_port *port,
     to.first = SOFTVF_GET(&rx->head);
     if (SOFTVF_UNLIKELY(to.entries == 0 || to.entries > VFRING_82576_RING_MAX_ENTRIES ||
                         to.first >= to.entries ||
-                        to.buffer_bytes < VFRING_82576_SRRCTL_BSIZEPACKET_UNIT)) {
+                        to.buffer_bytes < VFRING_RX_BUFFER_UNIT_BYTES)) {
         return SOFTVF_RX_DISABLED; /* an owner that died while it wrote this */
     }
     uint32_t count = SOFTVF_LIKELY(bytes <= to.buffer_bytes)
@@ -258,7 +258,7 @@ static enum softvf_counter deliver_locked(struct softvf_port *port,
         atomic_fetch_add_explicit(&rx->no_descriptor, 1, memory_order_relaxed);
         return SOFTVF_RX_NO_DESCRIPTOR;
     }
-    to.ring = (union vfring_82576_rx_desc *)softvf_shared_find(
+    to.ring = (union vfring_rx_desc *)softvf_shared_find(
         file, SOFTVF_GET(&rx->ring_iova), to.entries * (uint32_t)sizeof(*to.ring),
         &port->ring_hint);
     if (SOFTVF_UNLIKELY(to.ring == NULL || (uintptr_t)to.ring % sizeof(*to.ring) != 0)) {

@@ -93,7 +93,7 @@ static void enable(struct softvf *dev, uint32_t q, uint32_t value)
         SOFTVF_SET(&rx->ring_iova, (uint64_t)ring.base_high << 32 | ring.base_low);
         SOFTVF_SET(&rx->buffer_bytes,
                    (SOFTVF_GET(REG(dev, q, SRRCTL)) & VFRING_82576_SRRCTL_BSIZEPACKET_MASK) *
-                       VFRING_82576_SRRCTL_BSIZEPACKET_UNIT);
+                       VFRING_RX_BUFFER_UNIT_BYTES);
         softvf_rx_refresh(dev);
     }
 }

@@ -14,9 +14,9 @@
 
 /** What every data descriptor must say, length, EOP and RS aside. */
 #define CMD_FIXED \
-    (VFRING_82576_TXD_DTYP_DATA | VFRING_82576_TXD_IFCS | VFRING_82576_TXD_DEXT)
-#define CMD_FREE (VFRING_82576_TXD_LEN_MASK | VFRING_82576_TXD_EOP | VFRING_82576_TXD_RS)
-#define STATUS_LOW_MASK ((1u << VFRING_82576_TXD_PAYLEN_SHIFT) - 1)
+    (VFRING_TXD_DTYP_DATA | VFRING_TXD_IFCS | VFRING_TXD_DEXT)
+#define CMD_FREE (VFRING_TXD_LEN_MASK | VFRING_TXD_EOP | VFRING_TXD_RS)
+#define STATUS_LOW_MASK ((1u << VFRING_TXD_PAYLEN_SHIFT) - 1)
 /** Less, and the MAC hangs even when it pads short frames. */
 #define MAC_MIN_BYTES 17u
 #define ETH_HEADER_BYTES 14u
@@ -28,38 +28,38 @@ static void hang(struct softvf *dev, uint32_t q)
 }
 
 static void explain_descriptor(struct softvf *dev, uint32_t index,
-                               const struct vfring_82576_tx_desc *desc)
+                               const struct vfring_tx_desc *desc)
 {
     uint32_t cmd = desc->cmd_type_len;
-    uint32_t type = cmd & VFRING_82576_TXD_DTYP_MASK;
+    uint32_t type = cmd & VFRING_TXD_DTYP_MASK;
     enum softvf_rule rule;
     const char *what;
 
-    if ((desc->status & VFRING_82576_TXD_STATUS_DD) != 0) {
+    if ((desc->status & VFRING_TXD_STATUS_DD) != 0) {
         rule = SOFTVF_RULE_TX_STALE;
         what = "DD is set: the descriptor was not written anew";
-    } else if ((cmd & VFRING_82576_TXD_DEXT) == 0) {
+    } else if ((cmd & VFRING_TXD_DEXT) == 0) {
         rule = SOFTVF_RULE_TX_DEXT;
         what = "DEXT is 0: legacy descriptors are not for a VF";
-    } else if (type == VFRING_82576_TXD_DTYP_CONTEXT) {
+    } else if (type == VFRING_TXD_DTYP_CONTEXT) {
         rule = SOFTVF_RULE_TX_CONTEXT;
         what = "context descriptors (VLAN, checksum, TSO) are not part of the soft VF";
-    } else if (type != VFRING_82576_TXD_DTYP_DATA) {
+    } else if (type != VFRING_TXD_DTYP_DATA) {
         rule = SOFTVF_RULE_TX_DTYP;
         what = "DTYP is neither 3 (data) nor 2 (context)";
-    } else if ((cmd & VFRING_82576_TXD_IFCS) == 0) {
+    } else if ((cmd & VFRING_TXD_IFCS) == 0) {
         rule = SOFTVF_RULE_TX_IFCS;
         what = "IFCS must be set on every descriptor: nobody else adds the FCS";
-    } else if ((cmd & (VFRING_82576_TXD_VLE | VFRING_82576_TXD_TSE)) != 0) {
+    } else if ((cmd & (VFRING_TXD_VLE | VFRING_TXD_TSE)) != 0) {
         rule = SOFTVF_RULE_TX_OFFLOAD;
         what = "VLE or TSE without a context";
     } else if ((cmd & ~(CMD_FIXED | CMD_FREE)) != 0) {
         rule = SOFTVF_RULE_TX_RESERVED;
         what = "command bits are set that are reserved, or the PF's (LINKSEC, TSTAMP)";
-    } else if ((cmd & VFRING_82576_TXD_LEN_MASK) == 0) {
+    } else if ((cmd & VFRING_TXD_LEN_MASK) == 0) {
         rule = SOFTVF_RULE_TX_EMPTY;
         what = "its length is 0";
-    } else if ((cmd & VFRING_82576_TXD_RS) != 0 && (cmd & VFRING_82576_TXD_EOP) == 0) {
+    } else if ((cmd & VFRING_TXD_RS) != 0 && (cmd & VFRING_TXD_EOP) == 0) {
         rule = SOFTVF_RULE_TX_RS;
         what = "RS belongs on the descriptor with EOP";
     } else if ((desc->status & STATUS_LOW_MASK) != 0) {
@@ -74,13 +74,13 @@ static void explain_descriptor(struct softvf *dev, uint32_t index,
                      index, cmd, desc->status, what);
 }
 
-static inline bool is_malformed(const struct vfring_82576_tx_desc *desc)
+static inline bool is_malformed(const struct vfring_tx_desc *desc)
 {
     uint32_t cmd = desc->cmd_type_len;
 
     return (((cmd & ~CMD_FREE) ^ CMD_FIXED) | (desc->status & STATUS_LOW_MASK)) != 0 ||
-           (cmd & VFRING_82576_TXD_LEN_MASK) == 0 ||
-           (cmd & (VFRING_82576_TXD_RS | VFRING_82576_TXD_EOP)) == VFRING_82576_TXD_RS;
+           (cmd & VFRING_TXD_LEN_MASK) == 0 ||
+           (cmd & (VFRING_TXD_RS | VFRING_TXD_EOP)) == VFRING_TXD_RS;
 }
 
 enum gathered { GATHERED, GATHERED_FAULT, GATHERED_PART, GATHERED_HANG };
@@ -91,7 +91,7 @@ enum gathered { GATHERED, GATHERED_FAULT, GATHERED_PART, GATHERED_HANG };
  * device waits for the rest. GATHERED_FAULT: some piece is not mapped.
  */
 static enum gathered gather(struct softvf *dev, struct softvf_txq *txq,
-                            const struct vfring_82576_tx_desc *ring, uint32_t tail,
+                            const struct vfring_tx_desc *ring, uint32_t tail,
                             struct softvf_frame *frame, uint32_t *end)
 {
     const uint32_t first = txq->head;
@@ -105,13 +105,13 @@ static enum gathered gather(struct softvf *dev, struct softvf_txq *txq,
         if (SOFTVF_UNLIKELY(at == tail)) {
             return GATHERED_PART;
         }
-        struct vfring_82576_tx_desc desc = ring[at];
+        struct vfring_tx_desc desc = ring[at];
         cmd = desc.cmd_type_len;
         if (SOFTVF_UNLIKELY(is_malformed(&desc) || n == SOFTVF_MAX_SEGS)) {
             explain_descriptor(dev, at, &desc);
             return GATHERED_HANG;
         }
-        uint32_t seg_bytes = cmd & VFRING_82576_TXD_LEN_MASK;
+        uint32_t seg_bytes = cmd & VFRING_TXD_LEN_MASK;
         const uint8_t *vaddr = softvf_iommu_find(&dev->iommu, desc.buffer_iova, seg_bytes,
                                                  SOFTVF_DMA_READ, &txq->seg_hint[n != 0]);
         if (SOFTVF_UNLIKELY(vaddr == NULL)) {
@@ -127,10 +127,10 @@ static enum gathered gather(struct softvf *dev, struct softvf_txq *txq,
         bytes += seg_bytes;
         *end = at;
         at = at + 1 == txq->entries ? 0 : at + 1;
-    } while ((cmd & VFRING_82576_TXD_EOP) == 0);
+    } while ((cmd & VFRING_TXD_EOP) == 0);
     frame->num_segs = n;
     frame->bytes = bytes;
-    uint32_t paylen = ring[first].status >> VFRING_82576_TXD_PAYLEN_SHIFT;
+    uint32_t paylen = ring[first].status >> VFRING_TXD_PAYLEN_SHIFT;
     if (SOFTVF_UNLIKELY(paylen != bytes)) {
         softvf_violation(dev->file, SOFTVF_RULE_TX_PAYLEN,
                          "TX descriptor %u: PAYLEN is %u, the pieces add up to %u bytes. The TX "
@@ -213,13 +213,13 @@ static void transmit(struct softvf *dev, struct softvf_frame *frame)
 
 /** Tells the driver that everything up to the descriptor at @p end is done. */
 static void write_back(struct softvf *dev, struct softvf_txq *txq,
-                       struct vfring_82576_tx_desc *desc)
+                       struct vfring_tx_desc *desc)
 {
     if (SOFTVF_LIKELY(txq->head_writeback_iova == 0)) {
         /* The write-back format has a timestamp where the address was. */
         desc->buffer_iova = 0;
         desc->cmd_type_len = 0;
-        __atomic_store_n(&desc->status, VFRING_82576_TXD_STATUS_DD, __ATOMIC_RELEASE);
+        __atomic_store_n(&desc->status, VFRING_TXD_STATUS_DD, __ATOMIC_RELEASE);
         return;
     }
     uint32_t hint = 0;
@@ -276,7 +276,7 @@ void softvf_tx_doorbell(struct softvf *dev, uint32_t q, uint32_t tail)
         return;
     }
     SOFTVF_SET(&dev->file->bar[VFRING_82576_TDT(q) / 4], tail);
-    struct vfring_82576_tx_desc *ring = (struct vfring_82576_tx_desc *)softvf_iommu_find(
+    struct vfring_tx_desc *ring = (struct vfring_tx_desc *)softvf_iommu_find(
         &dev->iommu, txq->ring_iova, (uint64_t)txq->entries * sizeof(*ring),
         SOFTVF_DMA_READ | SOFTVF_DMA_WRITE, &txq->ring_hint);
     if (SOFTVF_UNLIKELY(ring == NULL)) {
@@ -298,7 +298,7 @@ void softvf_tx_doorbell(struct softvf *dev, uint32_t q, uint32_t tail)
             hang(dev, q);
             break;
         }
-        bool report = (ring[end].cmd_type_len & VFRING_82576_TXD_RS) != 0;
+        bool report = (ring[end].cmd_type_len & VFRING_TXD_RS) != 0;
         if (SOFTVF_LIKELY(got == GATHERED)) {
             transmit(dev, &frame);
         } else {

@@ -113,7 +113,7 @@ static int mask_interrupts(struct vfring_vf *vf, struct vfring_vf_error *error)
 /* Step: reset. 7.10: RSTI while the PF resets, RSTD once it is done. */
 static int reset_function(struct vfring_vf *vf, struct vfring_vf_error *error)
 {
-    const uint32_t resetting = VFRING_82576_MBX_RSTI | VFRING_82576_MBX_RSTD;
+    const uint32_t resetting = VFRING_MBX_RSTI | VFRING_MBX_RSTD;
     struct vfring_wait wait = vfring_wait_start(RESET_LIMIT_US);
 
     wr(vf, VFRING_82576_CTRL, rd(vf, VFRING_82576_CTRL) | VFRING_82576_CTRL_RST);
@@ -128,7 +128,7 @@ static int reset_function(struct vfring_vf *vf, struct vfring_vf_error *error)
             vf->mailbox.shadow = 0;
             return 0;
         }
-        vf->mailbox.shadow &= ~VFRING_82576_MBX_RSTD;
+        vf->mailbox.shadow &= ~VFRING_MBX_RSTD;
     } while (vfring_wait_more(&wait));
     return fail_pf(vf, -ENETDOWN, "the PF has been in reset for 1 s", error);
 }
@@ -161,14 +161,14 @@ static bool mac_usable(const uint8_t mac[6])
  */
 static int say_hello(struct vfring_vf *vf, struct vfring_vf_error *error)
 {
-    uint32_t words[3] = { VFRING_82576_MSG_RESET };
+    uint32_t words[3] = { VFRING_MSG_RESET };
     int ret = ask_pf(vf, words, 1, 3);
 
     if (ret != 0) {
         return fail_pf(vf, ret, "the PF does not answer the mailbox", error);
     }
     settle(vf);
-    if (words[0] & VFRING_82576_MSG_ACK) {
+    if (words[0] & VFRING_MSG_ACK) {
         memcpy(vf->mac, &words[1], sizeof(vf->mac));
         if (mac_usable(vf->mac)) {
             return 0;
@@ -183,13 +183,13 @@ static int say_hello(struct vfring_vf *vf, struct vfring_vf_error *error)
     }
     vf->mac[0] = (uint8_t) ((vf->mac[0] & 0xfcu) | 0x02u);
     memset(words, 0, sizeof(words));
-    words[0] = VFRING_82576_MSG_SET_MAC_ADDR;
+    words[0] = VFRING_MSG_SET_MAC_ADDR;
     memcpy(&words[1], vf->mac, sizeof(vf->mac));
     ret = ask_pf(vf, words, 3, 1);
     if (ret != 0) {
         return fail_pf(vf, ret, "the PF does not answer SET_MAC_ADDR", error);
     }
-    if (!(words[0] & VFRING_82576_MSG_ACK)) {
+    if (!(words[0] & VFRING_MSG_ACK)) {
         vfring_vf_error_set(error, -EADDRNOTAVAIL, "VF %s has no MAC address: the PF gave none and "
                             "refused the one made here", vf->name);
         return vfring_vf_error_remedy(error, "the administrator sets it: ip link set PF vf N mac MAC");
@@ -203,10 +203,10 @@ static int say_hello(struct vfring_vf *vf, struct vfring_vf_error *error)
  */
 static int set_frame_limit(struct vfring_vf *vf, struct vfring_vf_error *error)
 {
-    uint32_t words[2] = { VFRING_82576_MSG_SET_LPE, vfring_max_frame_bytes(vf->mtu_bytes) + 4u };
+    uint32_t words[2] = { VFRING_MSG_SET_LPE, vfring_max_frame_bytes(vf->mtu_bytes) + 4u };
     int ret = ask_pf(vf, words, 2, 1);
 
-    if (ret == 0 && !(words[0] & VFRING_82576_MSG_ACK)) {
+    if (ret == 0 && !(words[0] & VFRING_MSG_ACK)) {
         ret = -ENETRESET; /* never refused but to a VF that is not configured */
     }
     if (ret != 0) {
@@ -285,7 +285,7 @@ static int start_rx(struct vfring_vf *vf, struct vfring_vf_error *error)
     wr(vf, VFRING_82576_RDT(0), 0);
     wr(vf, VFRING_82576_DCA_RXCTRL(0), 0);
     wr(vf, VFRING_82576_SRRCTL(0),
-       vf->rx.buffer_bytes / VFRING_82576_SRRCTL_BSIZEPACKET_UNIT |
+       vf->rx.buffer_bytes / VFRING_RX_BUFFER_UNIT_BYTES |
            VFRING_82576_SRRCTL_DESCTYPE_ADV_ONEBUF | VFRING_82576_SRRCTL_DROP_EN);
     wr(vf, VFRING_82576_RXDCTL(0), QUEUE_ENABLE);
     ret = wait_enabled(vf, VFRING_82576_RXDCTL(0), "receive", error);
@@ -414,12 +414,12 @@ static int check(struct vfring_vf *vf)
         return -ENODEV;
     }
     if (vfring_82576_mailbox_poll(&vf->mmio, &vf->mailbox) &
-        (VFRING_82576_MBX_RSTI | VFRING_82576_MBX_RSTD)) {
+        (VFRING_MBX_RSTI | VFRING_MBX_RSTD)) {
         vf->reset_seen = true;
     }
     /* The PF pings with CTS while the VF is configured. */
     if (vfring_82576_mailbox_take(&vf->mmio, &vf->mailbox, &word) &&
-        !(word & VFRING_82576_MSG_CTS)) {
+        !(word & VFRING_MSG_CTS)) {
         vf->reset_seen = true;
     }
     if (vf->reset_seen) {

@@ -23,16 +23,16 @@ uint32_t vfring_82576_mailbox_poll(const struct vfring_mmio *mmio, struct vfring
     if (value == VFRING_MMIO_GONE) {
         return value;
     }
-    mailbox->shadow |= value & VFRING_82576_MBX_R2C_BITS;
+    mailbox->shadow |= value & VFRING_MBX_R2C_BITS;
     return value | mailbox->shadow;
 }
 
 static bool try_lock(const struct vfring_mmio *mmio, struct vfring_mailbox *mailbox)
 {
-    vfring_write32(mmio, VFRING_82576_V2PMAILBOX, VFRING_82576_MBX_VFU);
+    vfring_write32(mmio, VFRING_82576_V2PMAILBOX, VFRING_MBX_VFU);
 
     uint32_t value = vfring_82576_mailbox_poll(mmio, mailbox);
-    return value != VFRING_MMIO_GONE && (value & VFRING_82576_MBX_VFU);
+    return value != VFRING_MMIO_GONE && (value & VFRING_MBX_VFU);
 }
 
 static int lock(const struct vfring_mmio *mmio, struct vfring_mailbox *mailbox)
@@ -69,19 +69,19 @@ static int wait_for(const struct vfring_mmio *mmio, struct vfring_mailbox *mailb
 int vfring_82576_mailbox_request(const struct vfring_mmio *mmio, struct vfring_mailbox *mailbox,
                                  uint32_t *words, unsigned num_words, unsigned num_reply)
 {
-    uint32_t id = words[0] & VFRING_82576_MSG_ID_MASK;
+    uint32_t id = words[0] & VFRING_MSG_ID_MASK;
     int ret = lock(mmio, mailbox);
 
     if (ret != 0) {
         return ret;
     }
-    mailbox->shadow &= ~(VFRING_82576_MBX_PFSTS | VFRING_82576_MBX_PFACK);
+    mailbox->shadow &= ~(VFRING_MBX_PFSTS | VFRING_MBX_PFACK);
     for (unsigned i = 0; i < num_words; i++) {
         vfring_write32(mmio, VFRING_82576_VMBMEM(i), words[i]);
     }
-    vfring_write32(mmio, VFRING_82576_V2PMAILBOX, VFRING_82576_MBX_REQ);
+    vfring_write32(mmio, VFRING_82576_V2PMAILBOX, VFRING_MBX_REQ);
 
-    ret = wait_for(mmio, mailbox, VFRING_82576_MBX_PFACK);
+    ret = wait_for(mmio, mailbox, VFRING_MBX_PFACK);
     if (ret != 0) {
         return ret;
     }
@@ -89,7 +89,7 @@ int vfring_82576_mailbox_request(const struct vfring_mmio *mmio, struct vfring_m
     /* A ping that was on its way is not the answer: take it and wait on. One
      * ping a link change, so a few are already many. */
     for (unsigned pings = 0; pings < 4; pings++) {
-        ret = wait_for(mmio, mailbox, VFRING_82576_MBX_PFSTS);
+        ret = wait_for(mmio, mailbox, VFRING_MBX_PFSTS);
         if (ret == 0) {
             ret = lock(mmio, mailbox);
         }
@@ -99,9 +99,9 @@ int vfring_82576_mailbox_request(const struct vfring_mmio *mmio, struct vfring_m
         for (unsigned i = 0; i < num_reply; i++) {
             words[i] = vfring_read32(mmio, VFRING_82576_VMBMEM(i));
         }
-        vfring_write32(mmio, VFRING_82576_V2PMAILBOX, VFRING_82576_MBX_ACK);
-        if ((words[0] & VFRING_82576_MSG_ID_MASK) == id &&
-            (words[0] & (VFRING_82576_MSG_ACK | VFRING_82576_MSG_NACK))) {
+        vfring_write32(mmio, VFRING_82576_V2PMAILBOX, VFRING_MBX_ACK);
+        if ((words[0] & VFRING_MSG_ID_MASK) == id &&
+            (words[0] & (VFRING_MSG_ACK | VFRING_MSG_NACK))) {
             return 0;
         }
     }
@@ -111,11 +111,11 @@ int vfring_82576_mailbox_request(const struct vfring_mmio *mmio, struct vfring_m
 bool vfring_82576_mailbox_take(const struct vfring_mmio *mmio, struct vfring_mailbox *mailbox,
                                uint32_t *word)
 {
-    if (!(mailbox->shadow & VFRING_82576_MBX_PFSTS) || !try_lock(mmio, mailbox)) {
+    if (!(mailbox->shadow & VFRING_MBX_PFSTS) || !try_lock(mmio, mailbox)) {
         return false;
     }
-    mailbox->shadow &= ~VFRING_82576_MBX_PFSTS;
+    mailbox->shadow &= ~VFRING_MBX_PFSTS;
     *word = vfring_read32(mmio, VFRING_82576_VMBMEM(0));
-    vfring_write32(mmio, VFRING_82576_V2PMAILBOX, VFRING_82576_MBX_ACK);
+    vfring_write32(mmio, VFRING_82576_V2PMAILBOX, VFRING_MBX_ACK);
     return true;
 }

@@ -51,7 +51,7 @@ struct vfring_tx_batch {
  *   rung .. tail - 1   written, to be handed over by the next doorbell
  */
 struct vfring_tx_ring {
-    struct vfring_82576_tx_desc *desc;
+    struct vfring_tx_desc *desc;
     struct vfring_tx_batch *batch; /**< one an entry */
     uint32_t entries;
     uint32_t tail;
@@ -80,7 +80,7 @@ struct vfring_tx_ring {
  *   published .. release - 1   wait to be rewritten and told to the device together
  */
 struct vfring_rx_ring {
-    union vfring_82576_rx_desc *desc;
+    union vfring_rx_desc *desc;
     uint8_t *buffers;
     uint64_t buffers_iova;
     uint32_t buffer_bytes;

@@ -16,12 +16,12 @@
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
 
 /* Each piece may be cut once however short, and the frame once a page on top. */
-#define TX_MAX_SPLIT (2u * VFRING_TX_MAX_SEGS + VFRING_82576_FRAME_MAX_BYTES / VFRING_SPLIT_BYTES)
+#define TX_MAX_SPLIT (2u * VFRING_TX_MAX_SEGS + VFRING_FRAME_MAX_BYTES / VFRING_SPLIT_BYTES)
 
 /* Called with at least one batch in the device's hands. */
 static void tx_reap(struct vfring_tx_ring *tx)
 {
-    const struct vfring_82576_tx_desc *const desc = tx->desc;
+    const struct vfring_tx_desc *const desc = tx->desc;
     const struct vfring_tx_batch *const batches = tx->batch;
     const uint32_t entries = tx->entries, rung = tx->rung;
     uint32_t head = tx->head, done = tx->done;
@@ -30,7 +30,7 @@ static void tx_reap(struct vfring_tx_ring *tx)
         const struct vfring_tx_batch *batch = &batches[head];
         const uint32_t status = vfring_load_writeback(&desc[batch->last].status);
 
-        if (!(status & VFRING_82576_TXD_STATUS_DD)) {
+        if (!(status & VFRING_TXD_STATUS_DD)) {
             break;
         }
         done = batch->seq;
@@ -57,9 +57,9 @@ static inline uint32_t tx_write(struct vfring_tx_ring *tx, const struct vfring_t
 {
     /* PAYLEN counts the whole frame and stands in the first descriptor. Writing
      * the dword also clears the DD of the descriptor's previous use. */
-    uint32_t status = frame_bytes << VFRING_82576_TXD_PAYLEN_SHIFT;
+    uint32_t status = frame_bytes << VFRING_TXD_PAYLEN_SHIFT;
     uint32_t index = tx->tail;
-    struct vfring_82576_tx_desc *desc;
+    struct vfring_tx_desc *desc;
     unsigned i = 0;
 
     do {
@@ -70,7 +70,7 @@ static inline uint32_t tx_write(struct vfring_tx_ring *tx, const struct vfring_t
         status = 0;
         index = vfring_ring_next(index, tx->entries);
     } while (++i < num_segs);
-    desc->cmd_type_len |= VFRING_82576_TXD_EOP;
+    desc->cmd_type_len |= VFRING_TXD_EOP;
     return index;
 }
 
@@ -133,14 +133,14 @@ int vfring_vf_tx_post(struct vfring_vf *vf, const struct vfring_tx_seg *segs, un
         return -EINVAL;
     }
     for (unsigned i = 0; i < num_segs; i++) {
-        if (UNLIKELY(segs[i].bytes - 1u >= VFRING_82576_TX_SEG_MAX_BYTES)) {
+        if (UNLIKELY(segs[i].bytes - 1u >= VFRING_TX_SEG_MAX_BYTES)) {
             return -EINVAL;
         }
         frame_bytes += segs[i].bytes;
         changed_bits |= segs[i].iova ^ (segs[i].iova + segs[i].bytes - 1);
     }
-    if (UNLIKELY(frame_bytes - VFRING_82576_TX_FRAME_MIN_BYTES >
-                 tx->max_frame_bytes - VFRING_82576_TX_FRAME_MIN_BYTES)) {
+    if (UNLIKELY(frame_bytes - VFRING_TX_FRAME_MIN_BYTES >
+                 tx->max_frame_bytes - VFRING_TX_FRAME_MIN_BYTES)) {
         return -EINVAL;
     }
     if (UNLIKELY(changed_bits & tx->split_mask)) {
@@ -186,8 +186,8 @@ bool vfring_vf_tx_busy(struct vfring_vf *vf, uint32_t tx_seq)
 /* Descriptors @p first to @p first + @p count - 1 as the device wants to find them. */
 static void rx_rewrite(struct vfring_rx_ring *rx, uint32_t first, uint32_t count)
 {
-    union vfring_82576_rx_desc *desc = &rx->desc[first];
-    const union vfring_82576_rx_desc *const end = desc + count;
+    union vfring_rx_desc *desc = &rx->desc[first];
+    const union vfring_rx_desc *const end = desc + count;
     uint64_t iova = rx->buffers_iova + (uint64_t) first * rx->buffer_bytes;
 
     for (; desc != end; desc++) {
@@ -235,10 +235,10 @@ unsigned vfring_vf_rx_poll(struct vfring_vf *vf, struct vfring_rx_frame *frames,
     unsigned num = 0;
 
     while (num < max) {
-        const union vfring_82576_rx_desc *desc = &rx->desc[index];
+        const union vfring_rx_desc *desc = &rx->desc[index];
         uint32_t status = vfring_load_writeback(&desc->wb.status_error);
 
-        if (!(status & VFRING_82576_RXD_DD)) {
+        if (!(status & VFRING_RXD_DD)) {
             break;
         }
 
@@ -247,8 +247,8 @@ unsigned vfring_vf_rx_poll(struct vfring_vf *vf, struct vfring_rx_frame *frames,
         /* A buffer holds the largest frame the VF asks for. What goes on in
          * the next descriptor is longer, and of no use in any of its parts. */
         if (UNLIKELY(rx->continued || bytes > rx->buffer_bytes ||
-                     (status & (rx->error_mask | VFRING_82576_RXD_EOP)) != VFRING_82576_RXD_EOP)) {
-            rx->continued = !(status & VFRING_82576_RXD_EOP);
+                     (status & (rx->error_mask | VFRING_RXD_EOP)) != VFRING_RXD_EOP)) {
+            rx->continued = !(status & VFRING_RXD_EOP);
             bytes = 0;
         }
         frames[num].data = rx->buffers + (size_t) index * rx->buffer_bytes;

@@ -23,7 +23,7 @@ static size_t align_up(size_t value, size_t alignment)
 static uint32_t buffer_bytes(uint32_t mtu_bytes)
 {
     return (uint32_t) align_up(vfring_max_frame_bytes(mtu_bytes),
-                               VFRING_82576_SRRCTL_BSIZEPACKET_UNIT);
+                               VFRING_RX_BUFFER_UNIT_BYTES);
 }
 
 int vfring_rings_alloc(struct vfring_vf *vf, struct vfring_vf_error *error)
@@ -31,7 +31,7 @@ int vfring_rings_alloc(struct vfring_vf *vf, struct vfring_vf_error *error)
     struct vfring_tx_ring *tx = &vf->tx;
     struct vfring_rx_ring *rx = &vf->rx;
     size_t tx_bytes = align_up((size_t) tx->entries * sizeof(*tx->desc),
-                               VFRING_82576_RING_ALIGN_BYTES);
+                               VFRING_RING_ALIGN_BYTES);
     size_t rx_bytes = (size_t) rx->entries * sizeof(*rx->desc);
     int ret;
 
@@ -60,7 +60,7 @@ int vfring_rings_alloc(struct vfring_vf *vf, struct vfring_vf_error *error)
     tx->tail_reg = vf->family->tx_tail_reg;
     tx->split_mask = vf->emulated ? ~(uint64_t) (VFRING_SPLIT_BYTES - 1) : 0;
 
-    rx->desc = (union vfring_82576_rx_desc *) ((uint8_t *) vf->ring_mem.vaddr + tx_bytes);
+    rx->desc = (union vfring_rx_desc *) ((uint8_t *) vf->ring_mem.vaddr + tx_bytes);
     vf->rx_ring_iova = vf->ring_mem.iova + tx_bytes;
     rx->buffers = vf->buffer_mem.vaddr;
     rx->buffers_iova = vf->buffer_mem.iova;

@@ -27,12 +27,12 @@ static const struct vfring_family *const families[] = { &vfring_family_82576 };
 static int check_entries(const char *what, uint32_t entries, struct vfring_vf_error *error)
 {
     if (entries >= VFRING_82576_RING_MIN_ENTRIES && entries <= VFRING_82576_RING_MAX_ENTRIES &&
-        entries % VFRING_82576_RING_ENTRY_MULTIPLE == 0) {
+        entries % VFRING_RING_ENTRY_MULTIPLE == 0) {
         return 0;
     }
     vfring_vf_error_set(error, -EINVAL, "a %s ring of %u entries is not possible", what, entries);
     return vfring_vf_error_remedy(error, "choose a multiple of %u from %u to %u",
-                                  VFRING_82576_RING_ENTRY_MULTIPLE, VFRING_82576_RING_MIN_ENTRIES,
+                                  VFRING_RING_ENTRY_MULTIPLE, VFRING_82576_RING_MIN_ENTRIES,
                                   VFRING_82576_RING_MAX_ENTRIES);
 }
 

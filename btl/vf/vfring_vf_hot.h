@@ -28,22 +28,22 @@ struct vfring_vf_hot vfring_vf_hot(struct vfring_vf *vf);
 
 /* On every descriptor of a frame (7.2.2: these must not differ within one). */
 #define VFRING_TXD_COMMON \
-    (VFRING_82576_TXD_DTYP_DATA | VFRING_82576_TXD_DEXT | VFRING_82576_TXD_IFCS)
+    (VFRING_TXD_DTYP_DATA | VFRING_TXD_DEXT | VFRING_TXD_IFCS)
 
 /** vfring_vf_tx_post_one(): true, and *@p tx_seq; false: it is not so simple. */
 VFRING_HOT bool vfring_hot_tx_post_one(struct vfring_tx_ring *tx, uint64_t iova, uint32_t bytes,
                                        uint32_t *tx_seq)
 {
-    struct vfring_82576_tx_desc *desc = &tx->desc[tx->tail];
+    struct vfring_tx_desc *desc = &tx->desc[tx->tail];
 
-    if (__builtin_expect(bytes - VFRING_82576_TX_FRAME_MIN_BYTES >
-                             tx->max_frame_bytes - VFRING_82576_TX_FRAME_MIN_BYTES ||
+    if (__builtin_expect(bytes - VFRING_TX_FRAME_MIN_BYTES >
+                             tx->max_frame_bytes - VFRING_TX_FRAME_MIN_BYTES ||
                          tx->num_free == 0 || ((iova ^ (iova + bytes - 1)) & tx->split_mask) != 0, 0)) {
         return false;
     }
     desc->buffer_iova = iova;
-    desc->cmd_type_len = VFRING_TXD_COMMON | VFRING_82576_TXD_EOP | bytes;
-    desc->status = bytes << VFRING_82576_TXD_PAYLEN_SHIFT;
+    desc->cmd_type_len = VFRING_TXD_COMMON | VFRING_TXD_EOP | bytes;
+    desc->status = bytes << VFRING_TXD_PAYLEN_SHIFT;
     tx->tail = vfring_ring_next(tx->tail, tx->entries);
     tx->num_free--;
     *tx_seq = ++tx->seq;
@@ -63,7 +63,7 @@ VFRING_HOT void vfring_hot_tx_doorbell(struct vfring_tx_ring *tx, const struct v
     /* One write-back a batch: RS on its last descriptor, which ends a frame. */
     last = vfring_ring_prev(tail, tx->entries);
     batch = &tx->batch[tx->rung];
-    tx->desc[last].cmd_type_len |= VFRING_82576_TXD_RS;
+    tx->desc[last].cmd_type_len |= VFRING_TXD_RS;
     batch->last = last;
     batch->seq = tx->seq;
     tx->rung = tail;
@@ -86,7 +86,7 @@ VFRING_HOT unsigned vfring_hot_rx_each(struct vfring_rx_ring *rx, const struct v
     unsigned num = 0;
 
     while (num < max) {
-        const union vfring_82576_rx_desc *desc = &rx->desc[index];
+        const union vfring_rx_desc *desc = &rx->desc[index];
         const uint8_t *data = rx->buffers + (uint64_t) index * rx->buffer_bytes;
 
         /* On their way beside the descriptor, should it tell of a frame; nobody uses them if not. */
@@ -95,7 +95,7 @@ VFRING_HOT unsigned vfring_hot_rx_each(struct vfring_rx_ring *rx, const struct v
 
         const uint32_t status = vfring_load_writeback(&desc->wb.status_error);
 
-        if (!(status & VFRING_82576_RXD_DD)) {
+        if (!(status & VFRING_RXD_DD)) {
             break;
         }
 
@@ -104,9 +104,9 @@ VFRING_HOT unsigned vfring_hot_rx_each(struct vfring_rx_ring *rx, const struct v
         /* A buffer holds the largest frame the VF asks for. What goes on in
          * the next descriptor is longer, and of no use in any of its parts. */
         if (__builtin_expect(rx->continued || bytes > rx->buffer_bytes ||
-                             (status & (rx->error_mask | VFRING_82576_RXD_EOP)) != VFRING_82576_RXD_EOP,
+                             (status & (rx->error_mask | VFRING_RXD_EOP)) != VFRING_RXD_EOP,
                              0)) {
-            rx->continued = !(status & VFRING_82576_RXD_EOP);
+            rx->continued = !(status & VFRING_RXD_EOP);
         } else {
             input(ctx, data, bytes);
         }

@@ -59,33 +59,33 @@ bool igbvf_reset(struct igbvf *vf)
 	reg_write(vf, VFRING_82576_EIMC, VFRING_82576_EI_MASK);
 	for (int i = 0; i < POLL_TRIES; i++) {
 		if (!(reg_read(vf, VFRING_82576_V2PMAILBOX) &
-		      VFRING_82576_MBX_RSTI))
+		      VFRING_MBX_RSTI))
 			break;
 		usleep(POLL_US);
 	}
 
 	for (int i = 0; i < POLL_TRIES; i++) {
-		reg_write(vf, VFRING_82576_V2PMAILBOX, VFRING_82576_MBX_VFU);
+		reg_write(vf, VFRING_82576_V2PMAILBOX, VFRING_MBX_VFU);
 		if (reg_read(vf, VFRING_82576_V2PMAILBOX) &
-		    VFRING_82576_MBX_VFU)
+		    VFRING_MBX_VFU)
 			break;
 		usleep(POLL_US);
 	}
-	reg_write(vf, VFRING_82576_VMBMEM(0), VFRING_82576_MSG_RESET);
-	reg_write(vf, VFRING_82576_V2PMAILBOX, VFRING_82576_MBX_REQ);
-	if (!mailbox_wait(vf, &seen, VFRING_82576_MBX_PFACK))
+	reg_write(vf, VFRING_82576_VMBMEM(0), VFRING_MSG_RESET);
+	reg_write(vf, VFRING_82576_V2PMAILBOX, VFRING_MBX_REQ);
+	if (!mailbox_wait(vf, &seen, VFRING_MBX_PFACK))
 		return false;
 	/* The PF may have something to say about its link first. */
 	do {
-		if (!mailbox_wait(vf, &seen, VFRING_82576_MBX_PFSTS))
+		if (!mailbox_wait(vf, &seen, VFRING_MBX_PFSTS))
 			return false;
-		reg_write(vf, VFRING_82576_V2PMAILBOX, VFRING_82576_MBX_VFU);
+		reg_write(vf, VFRING_82576_V2PMAILBOX, VFRING_MBX_VFU);
 		word = reg_read(vf, VFRING_82576_VMBMEM(0));
-		reg_write(vf, VFRING_82576_V2PMAILBOX, VFRING_82576_MBX_ACK);
-	} while ((word & VFRING_82576_MSG_ID_MASK) ==
-		 VFRING_82576_MSG_PF_CONTROL);
-	return (word & VFRING_82576_MSG_ID_MASK) == VFRING_82576_MSG_RESET &&
-	       (word & (VFRING_82576_MSG_ACK | VFRING_82576_MSG_NACK));
+		reg_write(vf, VFRING_82576_V2PMAILBOX, VFRING_MBX_ACK);
+	} while ((word & VFRING_MSG_ID_MASK) ==
+		 VFRING_MSG_PF_CONTROL);
+	return (word & VFRING_MSG_ID_MASK) == VFRING_MSG_RESET &&
+	       (word & (VFRING_MSG_ACK | VFRING_MSG_NACK));
 }
 
 void igbvf_tx_start(struct igbvf *vf, void *ring, uint64_t iova)
@@ -113,14 +113,14 @@ void igbvf_tx_head_writeback(struct igbvf *vf, uint64_t iova)
 void igbvf_tx_post(struct igbvf *vf, uint64_t iova)
 {
 	unsigned int entries = TX_RING_BYTES / sizeof(*vf->ring);
-	struct vfring_82576_tx_desc *desc = &vf->ring[vf->tail];
+	struct vfring_tx_desc *desc = &vf->ring[vf->tail];
 	uint32_t bytes = vf->frame_bytes ? vf->frame_bytes : FRAME_BYTES;
 
 	desc->buffer_iova = iova;
-	desc->status = bytes << VFRING_82576_TXD_PAYLEN_SHIFT;
-	desc->cmd_type_len = bytes | VFRING_82576_TXD_DTYP_DATA |
-			     VFRING_82576_TXD_EOP | VFRING_82576_TXD_IFCS |
-			     VFRING_82576_TXD_RS | VFRING_82576_TXD_DEXT;
+	desc->status = bytes << VFRING_TXD_PAYLEN_SHIFT;
+	desc->cmd_type_len = bytes | VFRING_TXD_DTYP_DATA |
+			     VFRING_TXD_EOP | VFRING_TXD_IFCS |
+			     VFRING_TXD_RS | VFRING_TXD_DEXT;
 	vf->tail = (vf->tail + 1) % entries;
 	reg_write(vf, VFRING_82576_TDT(0), vf->tail);
 }
@@ -157,7 +157,7 @@ void igbvf_rx_start(struct igbvf *vf, void *ring, uint64_t iova)
 	reg_write(vf, VFRING_82576_RDBAL(0), (uint32_t)iova);
 	reg_write(vf, VFRING_82576_RDBAH(0), iova >> 32);
 	reg_write(vf, VFRING_82576_SRRCTL(0),
-		  RX_BUFFER_BYTES / VFRING_82576_SRRCTL_BSIZEPACKET_UNIT |
+		  RX_BUFFER_BYTES / VFRING_RX_BUFFER_UNIT_BYTES |
 		  VFRING_82576_SRRCTL_DESCTYPE_ADV_ONEBUF |
 		  VFRING_82576_SRRCTL_DROP_EN);
 	reg_write(vf, VFRING_82576_RDH(0), 0);
@@ -170,7 +170,7 @@ void igbvf_rx_start(struct igbvf *vf, void *ring, uint64_t iova)
 void igbvf_rx_split(struct igbvf *vf)
 {
 	reg_write(vf, VFRING_82576_SRRCTL(0),
-		  RX_BUFFER_BYTES / VFRING_82576_SRRCTL_BSIZEPACKET_UNIT |
+		  RX_BUFFER_BYTES / VFRING_RX_BUFFER_UNIT_BYTES |
 		  RX_HEADER_BYTES / SRRCTL_BSIZEHEADER_UNIT << SRRCTL_BSIZEHEADER_SHIFT |
 		  SRRCTL_DESCTYPE_SPLIT_ALWAYS | VFRING_82576_SRRCTL_DROP_EN);
 }
@@ -195,10 +195,10 @@ unsigned int igbvf_rx_post(struct igbvf *vf, uint64_t iova)
 
 unsigned int igbvf_rx_wait(struct igbvf *vf, unsigned int index, int ms)
 {
-	volatile union vfring_82576_rx_desc *desc = &vf->rx_ring[index];
+	volatile union vfring_rx_desc *desc = &vf->rx_ring[index];
 
 	for (int i = 0; i <= ms; i++) {
-		if (desc->wb.status_error & VFRING_82576_RXD_DD) {
+		if (desc->wb.status_error & VFRING_RXD_DD) {
 			atomic_thread_fence(memory_order_acquire);
 			return desc->wb.length_bytes;
 		}

@@ -14,14 +14,14 @@
 #define TX_RING_BYTES	4096UL
 #define RX_RING_BYTES	4096UL
 #define RX_BUFFER_BYTES	2048UL
-#define FRAME_BYTES	VFRING_82576_TX_FRAME_MIN_BYTES
+#define FRAME_BYTES	VFRING_TX_FRAME_MIN_BYTES
 
 struct igbvf {
 	volatile uint8_t *regs;
-	struct vfring_82576_tx_desc *ring;
+	struct vfring_tx_desc *ring;
 	unsigned int tail;
 	unsigned int frame_bytes;	/* of each frame sent, 0: FRAME_BYTES */
-	volatile union vfring_82576_rx_desc *rx_ring;
+	volatile union vfring_rx_desc *rx_ring;
 	unsigned int rx_tail;
 };
 

@@ -176,7 +176,7 @@ int main(void)
 	frame_iova = frame_map.iova;
 	igbvf_tx_start(&vf, ring, ring_map.iova);
 	NEED(igbvf_tx_one(&vf, frame_iova), "a frame is sent");
-	OK(vf.ring[0].status & VFRING_82576_TXD_STATUS_DD,
+	OK(vf.ring[0].status & VFRING_TXD_STATUS_DD,
 	   "and its descriptor written back");
 
 	test_unmap();

@@ -323,9 +323,9 @@ static void start_device(void)
 	for (int i = 0; i < 256; i++) {
 		vf.ring[i].buffer_iova = map.iova + (i % 2 ? PAGE : 1UL << 30);
 		vf.ring[i].cmd_type_len = FRAME_BYTES |
-			VFRING_82576_TXD_DTYP_DATA | VFRING_82576_TXD_EOP |
-			VFRING_82576_TXD_IFCS | VFRING_82576_TXD_DEXT;
-		vf.ring[i].status = FRAME_BYTES << VFRING_82576_TXD_PAYLEN_SHIFT;
+			VFRING_TXD_DTYP_DATA | VFRING_TXD_EOP |
+			VFRING_TXD_IFCS | VFRING_TXD_DEXT;
+		vf.ring[i].status = FRAME_BYTES << VFRING_TXD_PAYLEN_SHIFT;
 	}
 	igbvf_frame(ring + PAGE, 0x22);
 	igbvf_irq_enable(&vf);

@@ -61,7 +61,7 @@ int main(int argc, char **argv)
         for (uint32_t d = 0; d < DOORBELLS; d++) {
             for (uint32_t i = 0; i < batch; i++) {
                 post(&a, a.tx_slot.iova, bytes, bytes,
-                     VFRING_82576_TXD_EOP | (i + 1 == batch ? VFRING_82576_TXD_RS : 0));
+                     VFRING_TXD_EOP | (i + 1 == batch ? VFRING_TXD_RS : 0));
             }
             ring_doorbell(&a);
         }

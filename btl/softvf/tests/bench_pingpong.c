@@ -44,7 +44,7 @@ static void pin(int cpu)
 
 static void send_one(struct testdrv *drv, uint32_t bytes)
 {
-    post(drv, drv->tx_slot.iova, bytes, bytes, VFRING_82576_TXD_EOP | VFRING_82576_TXD_RS);
+    post(drv, drv->tx_slot.iova, bytes, bytes, VFRING_TXD_EOP | VFRING_TXD_RS);
     ring_doorbell(drv);
 }
 

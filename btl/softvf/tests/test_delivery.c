@@ -20,7 +20,7 @@ static void small_frames_in_order(void)
     for (uint32_t i = 0; i < 1000; i++) { /* many times round both rings */
         send_frame(&a, b.mac, 17 + i % 200, (uint8_t)i);
         expect_frame(&b, 17 + i % 200, (uint8_t)i);
-        CHECK((b.last_status & VFRING_82576_RXD_LB) != 0);
+        CHECK((b.last_status & VFRING_RXD_LB) != 0);
         send_frame(&b, a.mac, 64, (uint8_t)(i + 1));
         expect_frame(&a, 64, (uint8_t)(i + 1));
     }
@@ -108,7 +108,7 @@ static void pieces_are_gathered(void)
     for (unsigned i = 0; i + 1 < sizeof(cuts) / sizeof(cuts[0]); i++) {
         bool last = cuts[i + 1] == 300;
         post(&a, a.tx_slot.iova + cuts[i], cuts[i + 1] - cuts[i], i == 0 ? 300 : 0,
-             last ? VFRING_82576_TXD_EOP | VFRING_82576_TXD_RS : 0);
+             last ? VFRING_TXD_EOP | VFRING_TXD_RS : 0);
         if (!last) {
             ring_doorbell(&a); /* a tail inside a frame: the device waits for the rest */
             CHECK_EQ(receive(&b, data, sizeof(data)), -1);
@@ -127,12 +127,12 @@ static void several_frames_a_doorbell(void)
     testdrv_open(&a, testdir_vf(0, 1500), NULL);
     testdrv_open(&b, testdir_vf(1, 1500), NULL);
     make_frame(&a, b.mac, 400, 3);
-    uint32_t first = post(&a, a.tx_slot.iova, 200, 200, VFRING_82576_TXD_EOP);
-    post(&a, a.tx_slot.iova, 300, 300, VFRING_82576_TXD_EOP);
-    uint32_t last = post(&a, a.tx_slot.iova, 400, 400, VFRING_82576_TXD_EOP | VFRING_82576_TXD_RS);
+    uint32_t first = post(&a, a.tx_slot.iova, 200, 200, VFRING_TXD_EOP);
+    post(&a, a.tx_slot.iova, 300, 300, VFRING_TXD_EOP);
+    uint32_t last = post(&a, a.tx_slot.iova, 400, 400, VFRING_TXD_EOP | VFRING_TXD_RS);
     ring_doorbell(&a);
-    CHECK((a.tx[first].status & VFRING_82576_TXD_STATUS_DD) == 0); /* RS was not set */
-    CHECK_EQ(a.tx[last].status, VFRING_82576_TXD_STATUS_DD);
+    CHECK((a.tx[first].status & VFRING_TXD_STATUS_DD) == 0); /* RS was not set */
+    CHECK_EQ(a.tx[last].status, VFRING_TXD_STATUS_DD);
     CHECK_EQ(softvf_read32(a.dev, VFRING_82576_TDH(0)), 3);
     expect_frame(&b, 200, 3);
     expect_frame(&b, 300, 3);
@@ -174,7 +174,7 @@ static void frame_limit_is_enforced(void)
     send_frame(&a, b.mac, 1519, 2);
     CHECK_EQ(receive(&b, data, sizeof(data)), -1);
     CHECK_EQ(counter(pb, "rx_oversize"), 1);
-    uint32_t words[3] = {VFRING_82576_MSG_SET_LPE, 1523};
+    uint32_t words[3] = {VFRING_MSG_SET_LPE, 1523};
     CHECK(mailbox(b.dev, words, 2));
     send_frame(&a, b.mac, 1519, 3);
     expect_frame(&b, 1519, 3);

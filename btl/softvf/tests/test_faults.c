@@ -60,7 +60,7 @@ static void run(const struct softvf_faults *faults, struct outcome *out)
     make_frame(&a, b.mac, BYTES, 0x30);
     for (uint32_t i = 0; i < FRAMES; i++) {
         memcpy(a.tx_slot.vaddr + 14, &i, 4);
-        post(&a, a.tx_slot.iova, BYTES, BYTES, VFRING_82576_TXD_EOP | VFRING_82576_TXD_RS);
+        post(&a, a.tx_slot.iova, BYTES, BYTES, VFRING_TXD_EOP | VFRING_TXD_RS);
         ring_doorbell(&a);
         take(out);
     }
@@ -272,11 +272,11 @@ static void long_frames_are_lost(void)
 /** The PF has put a message: one of a change of the link, or before it is reset. */
 static void expect_ping(uint32_t word)
 {
-    CHECK_EQ(softvf_read32(a.dev, VFRING_82576_V2PMAILBOX), VFRING_82576_MBX_PFSTS);
+    CHECK_EQ(softvf_read32(a.dev, VFRING_82576_V2PMAILBOX), VFRING_MBX_PFSTS);
     CHECK_EQ(softvf_read32(a.dev, VFRING_82576_EICR) & 4, 4);
-    softvf_write32(a.dev, VFRING_82576_V2PMAILBOX, VFRING_82576_MBX_VFU);
+    softvf_write32(a.dev, VFRING_82576_V2PMAILBOX, VFRING_MBX_VFU);
     CHECK_EQ(softvf_read32(a.dev, VFRING_82576_VMBMEM(0)), word);
-    softvf_write32(a.dev, VFRING_82576_V2PMAILBOX, VFRING_82576_MBX_ACK);
+    softvf_write32(a.dev, VFRING_82576_V2PMAILBOX, VFRING_MBX_ACK);
 }
 
 static time_t ahead_s;
@@ -303,14 +303,14 @@ static void link_flaps(void)
     send_frame(&a, b.mac, 100, 1);
     softvf_set_faults(a.dev, &(struct softvf_faults){0});
     CHECK_EQ(softvf_read32(a.dev, VFRING_82576_STATUS) & VFRING_82576_STATUS_LU, 0);
-    expect_ping(VFRING_82576_MSG_PF_CONTROL | VFRING_82576_MSG_CTS);
+    expect_ping(VFRING_MSG_PF_CONTROL | VFRING_MSG_CTS);
     send_frame(&a, b.mac, 100, 2);
     send_frame(&b, a.mac, 100, 3);
     CHECK_EQ(receive(&a, data, sizeof(data)), -1);
     CHECK_EQ(receive(&b, data, sizeof(data)), -1);
     ahead_s = 3600;
     CHECK(softvf_read32(a.dev, VFRING_82576_STATUS) & VFRING_82576_STATUS_LU);
-    expect_ping(VFRING_82576_MSG_PF_CONTROL | VFRING_82576_MSG_CTS);
+    expect_ping(VFRING_MSG_PF_CONTROL | VFRING_MSG_CTS);
     CHECK_EQ(softvf_read32(a.dev, VFRING_82576_V2PMAILBOX), 0);
     send_frame(&b, a.mac, 100, 4);
     expect_frame(&a, 100, 4);
@@ -330,7 +330,7 @@ static void pf_reset_strikes(void)
         VFRING_82576_TDBAL(1), VFRING_82576_IVAR0,     VFRING_82576_IVAR_MISC,
     };
     static uint8_t data[2048];
-    uint32_t words[3] = {VFRING_82576_MSG_RESET};
+    uint32_t words[3] = {VFRING_MSG_RESET};
 
     testdrv_open(&a, testdir_vf(0, 9000), NULL);
     testdrv_open(&b, testdir_vf(1, 9000), NULL);
@@ -342,7 +342,7 @@ static void pf_reset_strikes(void)
     send_frame(&a, b.mac, 100, 2);
     expect_frame(&b, 100, 1);
     expect_frame(&b, 100, 2);
-    post(&a, a.tx_slot.iova, 100, 100, VFRING_82576_TXD_EOP | VFRING_82576_TXD_RS);
+    post(&a, a.tx_slot.iova, 100, 100, VFRING_TXD_EOP | VFRING_TXD_RS);
     ring_doorbell(&a);
     CHECK_EQ(receive(&b, data, sizeof(data)), -1);
     for (unsigned i = 0; i < sizeof(cleared) / sizeof(cleared[0]); i++) {
@@ -350,10 +350,10 @@ static void pf_reset_strikes(void)
     }
     CHECK_EQ(softvf_read32(a.dev, VFRING_82576_EITR(1)), 488);
     CHECK_EQ(softvf_read32(a.dev, VFRING_82576_VFGPTC), 3);
-    CHECK_EQ(softvf_read32(a.dev, VFRING_82576_VMBMEM(0)), VFRING_82576_MSG_PF_CONTROL); /* no CTS */
+    CHECK_EQ(softvf_read32(a.dev, VFRING_82576_VMBMEM(0)), VFRING_MSG_PF_CONTROL); /* no CTS */
     CHECK_EQ(softvf_read32(a.dev, VFRING_82576_V2PMAILBOX),
-             VFRING_82576_MBX_RSTI | VFRING_82576_MBX_PFSTS);
-    CHECK_EQ(softvf_read32(a.dev, VFRING_82576_V2PMAILBOX), VFRING_82576_MBX_RSTD);
+             VFRING_MBX_RSTI | VFRING_MBX_PFSTS);
+    CHECK_EQ(softvf_read32(a.dev, VFRING_82576_V2PMAILBOX), VFRING_MBX_RSTD);
     CHECK_EQ(softvf_read32(a.dev, VFRING_82576_V2PMAILBOX), 0); /* read to clear */
     CHECK(mailbox(a.dev, words, 1)); /* but the frame limit is the PF's default again */
     testdrv_start_tx(&a);

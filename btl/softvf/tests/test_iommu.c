@@ -253,11 +253,11 @@ static void full_tables(void)
     CHECK_EQ(softvf_dma_map(b.dev, arena, PAGE, WRITE, &iova, &id), -ENOSPC);
     for (uint32_t i = 0; i < n; i++) {
         uint32_t at = i * 2654435761u % n; /* all over the table */
-        post(&a, iovas[at], 100, 100, VFRING_82576_TXD_EOP | VFRING_82576_TXD_RS);
+        post(&a, iovas[at], 100, 100, VFRING_TXD_EOP | VFRING_TXD_RS);
         ring_doorbell(&a);
         uint32_t slot = b.rx_next;
         CHECK_EQ(__atomic_load_n(&b.rx[slot].wb.status_error, __ATOMIC_ACQUIRE) &
-                     VFRING_82576_RXD_DD, 1);
+                     VFRING_RXD_DD, 1);
         if (i < 63) { /* the first lap goes to the buffers mapped last */
             uint32_t last = n - 1 - (n - 1 - slot) % 64;
             CHECK_EQ(arena[(size_t)last * PAGE + 14], (uint8_t)(at + 14));

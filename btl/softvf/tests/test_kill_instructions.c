@@ -36,7 +36,7 @@ static pid_t start(uint32_t bytes)
     if (pid == 0) {
         make_frame(&victim, receiver.mac, bytes, 7);
         post(&victim, victim.tx_slot.iova, bytes, bytes,
-             VFRING_82576_TXD_EOP | VFRING_82576_TXD_RS);
+             VFRING_TXD_EOP | VFRING_TXD_RS);
         if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0) {
             _exit(errno == EPERM || errno == ENOSYS ? 77 : 1);
         }

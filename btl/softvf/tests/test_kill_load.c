@@ -75,7 +75,7 @@ static void run_sender(uint32_t who)
         make_frame(&senders[who], receiver.mac, bytes, fill(&body));
         memcpy(senders[who].tx_slot.vaddr + 14, &body, sizeof(body));
         post(&senders[who], senders[who].tx_slot.iova, bytes, bytes,
-             VFRING_82576_TXD_EOP | VFRING_82576_TXD_RS);
+             VFRING_TXD_EOP | VFRING_TXD_RS);
         ring_doorbell(&senders[who]);
         body.sequence++;
     }

@@ -27,10 +27,10 @@ static void end(uint64_t expected_violations)
 
 static void handshake(void)
 {
-    uint32_t words[3] = {VFRING_82576_MSG_RESET};
+    uint32_t words[3] = {VFRING_MSG_RESET};
 
     CHECK(mailbox(dev, words, 1));
-    CHECK_EQ(words[0], VFRING_82576_MSG_RESET | VFRING_82576_MSG_ACK);
+    CHECK_EQ(words[0], VFRING_MSG_RESET | VFRING_MSG_ACK);
 }
 
 static uint32_t look(void)
@@ -49,7 +49,7 @@ static uint32_t ask(uint32_t word0, uint32_t word1)
 
 static void reset_gives_the_mac(void)
 {
-    uint32_t words[3] = {VFRING_82576_MSG_RESET};
+    uint32_t words[3] = {VFRING_MSG_RESET};
 
     begin();
     CHECK(mailbox(dev, words, 1));
@@ -61,67 +61,67 @@ static void reset_gives_the_mac(void)
 
 static void nothing_before_reset(void)
 {
-    uint32_t words[3] = {VFRING_82576_MSG_SET_LPE, 9000};
+    uint32_t words[3] = {VFRING_MSG_SET_LPE, 9000};
 
     begin();
     CHECK(mailbox(dev, words, 2));
-    CHECK_EQ(words[0], VFRING_82576_MSG_SET_LPE | VFRING_82576_MSG_NACK); /* and no CTS */
-    words[0] = VFRING_82576_MSG_SET_LPE;
+    CHECK_EQ(words[0], VFRING_MSG_SET_LPE | VFRING_MSG_NACK); /* and no CTS */
+    words[0] = VFRING_MSG_SET_LPE;
     CHECK(!mailbox(dev, words, 2)); /* at most one NACK in two seconds */
     handshake();
-    CHECK_EQ(ask(VFRING_82576_MSG_SET_LPE, 9000),
-             VFRING_82576_MSG_SET_LPE | VFRING_82576_MSG_CTS | VFRING_82576_MSG_ACK);
+    CHECK_EQ(ask(VFRING_MSG_SET_LPE, 9000),
+             VFRING_MSG_SET_LPE | VFRING_MSG_CTS | VFRING_MSG_ACK);
     softvf_write32(dev, VFRING_82576_CTRL, VFRING_82576_CTRL_RST); /* CTS goes with a reset */
-    words[0] = VFRING_82576_MSG_SET_LPE;
+    words[0] = VFRING_MSG_SET_LPE;
     CHECK(!mailbox(dev, words, 2));
     end(0);
 }
 
 static void requests_get_igbs_answers(void)
 {
-    const uint32_t yes = VFRING_82576_MSG_CTS | VFRING_82576_MSG_ACK;
-    const uint32_t no = VFRING_82576_MSG_CTS | VFRING_82576_MSG_NACK;
+    const uint32_t yes = VFRING_MSG_CTS | VFRING_MSG_ACK;
+    const uint32_t no = VFRING_MSG_CTS | VFRING_MSG_NACK;
 
     begin();
     handshake();
     /* The administrator's address: refused even if it is the same. */
-    CHECK_EQ(ask(VFRING_82576_MSG_SET_MAC_ADDR, 0x00667602u), VFRING_82576_MSG_SET_MAC_ADDR | no);
-    CHECK_EQ(ask(VFRING_82576_MSG_SET_LPE, 0x7fffffffu), VFRING_82576_MSG_SET_LPE | yes);
+    CHECK_EQ(ask(VFRING_MSG_SET_MAC_ADDR, 0x00667602u), VFRING_MSG_SET_MAC_ADDR | no);
+    CHECK_EQ(ask(VFRING_MSG_SET_LPE, 0x7fffffffu), VFRING_MSG_SET_LPE | yes);
     expect_nothing_said();
-    CHECK_EQ(ask(VFRING_82576_MSG_SET_LPE, 0x80000000u), VFRING_82576_MSG_SET_LPE | yes);
+    CHECK_EQ(ask(VFRING_MSG_SET_LPE, 0x80000000u), VFRING_MSG_SET_LPE | yes);
     expect_said("frame-limit", "SET_LPE with 0x80000000: the PF takes it as a signed number");
-    CHECK_EQ(ask(VFRING_82576_MSG_SET_VLAN | 1u << 16, 7),
-             VFRING_82576_MSG_SET_VLAN | 1u << 16 | no); /* info comes back unchanged */
-    CHECK_EQ(ask(VFRING_82576_MSG_SET_VLAN | 1u << 16, 0),
-             VFRING_82576_MSG_SET_VLAN | 1u << 16 | yes);
+    CHECK_EQ(ask(VFRING_MSG_SET_VLAN | 1u << 16, 7),
+             VFRING_MSG_SET_VLAN | 1u << 16 | no); /* info comes back unchanged */
+    CHECK_EQ(ask(VFRING_MSG_SET_VLAN | 1u << 16, 0),
+             VFRING_MSG_SET_VLAN | 1u << 16 | yes);
     CHECK_EQ(ask(PROMISC | 2u << 16, 0), PROMISC | 2u << 16 | yes);
     CHECK_EQ(ask(PROMISC | 1u << 16, 0), PROMISC | 1u << 16 | no);
     CHECK_EQ(ask(PROMISC, 0), PROMISC | yes);
-    CHECK_EQ(ask(VFRING_82576_MSG_SET_MULTICAST | 1u << 16, 0x123),
-             VFRING_82576_MSG_SET_MULTICAST | 1u << 16 | yes);
+    CHECK_EQ(ask(VFRING_MSG_SET_MULTICAST | 1u << 16, 0x123),
+             VFRING_MSG_SET_MULTICAST | 1u << 16 | yes);
     CHECK_EQ(ask(0x77, 0), 0x77 | no);
-    uint32_t words[3] = {VFRING_82576_MSG_SET_LPE | VFRING_82576_MSG_ACK, 1};
+    uint32_t words[3] = {VFRING_MSG_SET_LPE | VFRING_MSG_ACK, 1};
     CHECK(!mailbox(dev, words, 2)); /* an answer is not a request */
     end(1);
 }
 
 static void take(void)
 {
-    softvf_write32(dev, VFRING_82576_V2PMAILBOX, VFRING_82576_MBX_VFU);
-    CHECK_EQ(look(), VFRING_82576_MBX_VFU);
+    softvf_write32(dev, VFRING_82576_V2PMAILBOX, VFRING_MBX_VFU);
+    CHECK_EQ(look(), VFRING_MBX_VFU);
 }
 
 static void buffer_belongs_to_one_side(void)
 {
     begin();
-    softvf_write32(dev, VFRING_82576_VMBMEM(0), VFRING_82576_MSG_RESET);
+    softvf_write32(dev, VFRING_82576_VMBMEM(0), VFRING_MSG_RESET);
     expect_said("mailbox-memory", "without VFU");
     CHECK_EQ(softvf_read32(dev, VFRING_82576_VMBMEM(0)), 0); /* lost */
     take();
-    softvf_write32(dev, VFRING_82576_VMBMEM(0), VFRING_82576_MSG_RESET);
+    softvf_write32(dev, VFRING_82576_VMBMEM(0), VFRING_MSG_RESET);
     softvf_write32(dev, VFRING_82576_V2PMAILBOX, 0); /* released */
     CHECK_EQ(look(), 0);
-    softvf_write32(dev, VFRING_82576_V2PMAILBOX, VFRING_82576_MBX_REQ);
+    softvf_write32(dev, VFRING_82576_V2PMAILBOX, VFRING_MBX_REQ);
     expect_said("mailbox-request", "REQ without VFU");
     CHECK_EQ(look(), 0); /* not delivered */
     end(2);
@@ -133,12 +133,12 @@ static void request_lets_go_of_the_buffer(void)
     begin();
     handshake();
     take();
-    softvf_write32(dev, VFRING_82576_VMBMEM(0), VFRING_82576_MSG_SET_LPE);
-    softvf_write32(dev, VFRING_82576_V2PMAILBOX, VFRING_82576_MBX_REQ | VFRING_82576_MBX_VFU);
+    softvf_write32(dev, VFRING_82576_VMBMEM(0), VFRING_MSG_SET_LPE);
+    softvf_write32(dev, VFRING_82576_V2PMAILBOX, VFRING_MBX_REQ | VFRING_MBX_VFU);
     expect_said("mailbox-held", "REQ and VFU written together");
-    CHECK_EQ(look(), VFRING_82576_MBX_VFU);
-    CHECK_EQ(ask(VFRING_82576_MSG_SET_LPE, 1522), /* no CTS any more */
-             VFRING_82576_MSG_SET_LPE | VFRING_82576_MSG_NACK);
+    CHECK_EQ(look(), VFRING_MBX_VFU);
+    CHECK_EQ(ask(VFRING_MSG_SET_LPE, 1522), /* no CTS any more */
+             VFRING_MSG_SET_LPE | VFRING_MSG_NACK);
     handshake();
     end(1);
 }
@@ -148,32 +148,32 @@ static void pf_takes_its_time(void)
 {
     begin();
     take();
-    softvf_write32(dev, VFRING_82576_VMBMEM(0), VFRING_82576_MSG_RESET);
-    softvf_write32(dev, VFRING_82576_V2PMAILBOX, VFRING_82576_MBX_REQ);
-    CHECK_EQ(softvf_read32(dev, VFRING_82576_VMBMEM(0)), VFRING_82576_MSG_RESET);
+    softvf_write32(dev, VFRING_82576_VMBMEM(0), VFRING_MSG_RESET);
+    softvf_write32(dev, VFRING_82576_V2PMAILBOX, VFRING_MBX_REQ);
+    CHECK_EQ(softvf_read32(dev, VFRING_82576_VMBMEM(0)), VFRING_MSG_RESET);
     expect_said("mailbox-busy", "memory read while the PF has the buffer");
-    softvf_write32(dev, VFRING_82576_V2PMAILBOX, VFRING_82576_MBX_VFU); /* refused, as one may try */
-    CHECK_EQ(look(), VFRING_82576_MBX_PFU);
+    softvf_write32(dev, VFRING_82576_V2PMAILBOX, VFRING_MBX_VFU); /* refused, as one may try */
+    CHECK_EQ(look(), VFRING_MBX_PFU);
     expect_nothing_said();
-    softvf_write32(dev, VFRING_82576_VMBMEM(0), VFRING_82576_MSG_SET_LPE);
+    softvf_write32(dev, VFRING_82576_VMBMEM(0), VFRING_MSG_SET_LPE);
     expect_said("mailbox-memory", "without VFU");
-    softvf_write32(dev, VFRING_82576_V2PMAILBOX, VFRING_82576_MBX_REQ);
+    softvf_write32(dev, VFRING_82576_V2PMAILBOX, VFRING_MBX_REQ);
     expect_said("mailbox-busy", "REQ while the PF has the buffer");
-    CHECK_EQ(look(), VFRING_82576_MBX_PFU | VFRING_82576_MBX_PFACK);
-    CHECK_EQ(look(), VFRING_82576_MBX_PFSTS);
+    CHECK_EQ(look(), VFRING_MBX_PFU | VFRING_MBX_PFACK);
+    CHECK_EQ(look(), VFRING_MBX_PFSTS);
     CHECK_EQ(look(), 0); /* read to clear */
     CHECK_EQ(softvf_read32(dev, VFRING_82576_VMBMEM(0)),
-             VFRING_82576_MSG_RESET | VFRING_82576_MSG_ACK);
+             VFRING_MSG_RESET | VFRING_MSG_ACK);
     take();
-    softvf_write32(dev, VFRING_82576_VMBMEM(0), VFRING_82576_MSG_SET_LPE);
-    softvf_write32(dev, VFRING_82576_V2PMAILBOX, VFRING_82576_MBX_REQ);
+    softvf_write32(dev, VFRING_82576_VMBMEM(0), VFRING_MSG_SET_LPE);
+    softvf_write32(dev, VFRING_82576_V2PMAILBOX, VFRING_MBX_REQ);
     expect_said("mailbox-answer", "before the answer to the last one was read and ACKed");
     CHECK_EQ(look(), 0);
     take();
-    softvf_write32(dev, VFRING_82576_V2PMAILBOX, VFRING_82576_MBX_ACK);
+    softvf_write32(dev, VFRING_82576_V2PMAILBOX, VFRING_MBX_ACK);
     CHECK_EQ(look(), 0); /* ACK lets go of the buffer */
-    CHECK_EQ(ask(VFRING_82576_MSG_SET_LPE, 1522),
-             VFRING_82576_MSG_SET_LPE | VFRING_82576_MSG_CTS | VFRING_82576_MSG_ACK);
+    CHECK_EQ(ask(VFRING_MSG_SET_LPE, 1522),
+             VFRING_MSG_SET_LPE | VFRING_MSG_CTS | VFRING_MSG_ACK);
     end(4);
 }
 
@@ -182,9 +182,9 @@ static void reset_ends_a_request(void)
 {
     begin();
     take();
-    softvf_write32(dev, VFRING_82576_VMBMEM(0), VFRING_82576_MSG_RESET);
-    softvf_write32(dev, VFRING_82576_V2PMAILBOX, VFRING_82576_MBX_REQ);
-    CHECK_EQ(look(), VFRING_82576_MBX_PFU);
+    softvf_write32(dev, VFRING_82576_VMBMEM(0), VFRING_MSG_RESET);
+    softvf_write32(dev, VFRING_82576_V2PMAILBOX, VFRING_MBX_REQ);
+    CHECK_EQ(look(), VFRING_MBX_PFU);
     softvf_write32(dev, VFRING_82576_CTRL, VFRING_82576_CTRL_RST);
     CHECK_EQ(look(), 0);
     CHECK_EQ(look(), 0);
@@ -195,10 +195,10 @@ static void reset_ends_a_request(void)
 static void pf_bits_are_the_pfs(void)
 {
     begin();
-    softvf_write32(dev, VFRING_82576_V2PMAILBOX, VFRING_82576_MBX_VFU | VFRING_82576_MBX_PFU |
-                                                     VFRING_82576_MBX_PFSTS | VFRING_82576_MBX_RSTD);
+    softvf_write32(dev, VFRING_82576_V2PMAILBOX, VFRING_MBX_VFU | VFRING_MBX_PFU |
+                                                     VFRING_MBX_PFSTS | VFRING_MBX_RSTD);
     expect_said("read-only", "REQ, ACK and VFU (bits 0 to 2) are the VF's");
-    CHECK_EQ(look(), VFRING_82576_MBX_VFU);
+    CHECK_EQ(look(), VFRING_MBX_VFU);
     end(1);
 }
 
@@ -217,11 +217,11 @@ static void reply_raises_the_mailbox_vector(void)
 static void stale_vfu_does_no_harm(void)
 {
     begin();
-    softvf_write32(dev, VFRING_82576_V2PMAILBOX, VFRING_82576_MBX_VFU);
+    softvf_write32(dev, VFRING_82576_V2PMAILBOX, VFRING_MBX_VFU);
     softvf_write32(dev, VFRING_82576_VMBMEM(5), 0xabcd);
     softvf_close(dev);
     CHECK_EQ(softvf_open(path, &dev), 0);
-    CHECK_EQ(softvf_read32(dev, VFRING_82576_V2PMAILBOX), VFRING_82576_MBX_VFU);
+    CHECK_EQ(softvf_read32(dev, VFRING_82576_V2PMAILBOX), VFRING_MBX_VFU);
     CHECK_EQ(softvf_read32(dev, VFRING_82576_VMBMEM(5)), 0xabcd);
     handshake();
     end(0);

@@ -134,7 +134,7 @@ static void late_receiver(void)
     const char *path = testdir_vf(1, 1500);
     testdrv_open(&a, testdir_vf(0, 1500), &params);
     make_frame(&a, mac, 100, 0);
-    (void)post(&a, a.tx_slot.iova, 100, 100, VFRING_82576_TXD_EOP | VFRING_82576_TXD_RS);
+    (void)post(&a, a.tx_slot.iova, 100, 100, VFRING_TXD_EOP | VFRING_TXD_RS);
     ring_doorbell(&a); /* nobody is there */
     testdrv_open(&b, path, &params);
     send_frame(&b, a.mac, 100, 1);
@@ -168,7 +168,7 @@ static void hostile_regions(void)
     }
     SOFTVF_SET(&b.dev->file->rx.num_regions, UINT32_MAX);
     make_frame(&a, b.mac, 100, 7);
-    (void)post(&a, a.tx_slot.iova, 100, 100, VFRING_82576_TXD_EOP | VFRING_82576_TXD_RS);
+    (void)post(&a, a.tx_slot.iova, 100, 100, VFRING_TXD_EOP | VFRING_TXD_RS);
     ring_doorbell(&a);
     SOFTVF_SET(&b.dev->file->rx.num_regions, 2);
     testdrv_close(&a);

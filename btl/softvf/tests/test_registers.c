@@ -104,7 +104,7 @@ static void tx_raises_its_vector(void)
     CHECK_EQ(rd(VFRING_82576_EICR), 0); /* no entry is valid yet */
     wr(VFRING_82576_IVAR0, (VFRING_82576_IVAR_VALID | 2) << 8);
     for (int i = 0; i < 3; i++) {
-        post(&a, a.tx_slot.iova, 60, 60, VFRING_82576_TXD_EOP);
+        post(&a, a.tx_slot.iova, 60, 60, VFRING_TXD_EOP);
         ring_doorbell(&a);
         CHECK_EQ(rd(VFRING_82576_EICR), 0); /* no RS, no write-back */
         send_frame(&a, nobody, 60, 0);
@@ -203,7 +203,7 @@ static void frame_limit_outlives_owners(void)
     testdrv_open(&b, path, &tight);
     testdrv_close(&b);
     CHECK_EQ(softvf_open(path, &b.dev), 0);
-    uint32_t words[3] = {VFRING_82576_MSG_RESET};
+    uint32_t words[3] = {VFRING_MSG_RESET};
     CHECK(mailbox(b.dev, words, 1)); /* but no SET_LPE */
     testdrv_memory(&b, NULL);
     testdrv_start_tx(&b);

@@ -249,7 +249,7 @@ static void queue_1_has_the_same_rules(void)
 static void unwritten_descriptor_hangs(void)
 {
     open_both();
-    b.rx[0].read.header_iova = VFRING_82576_RXD_DD | VFRING_82576_RXD_EOP;
+    b.rx[0].read.header_iova = VFRING_RXD_DD | VFRING_RXD_EOP;
     send_frame(&a, b.mac, 100, 1);
     expect_said("rx-stale", "RX descriptor 0 was posted with header address 0x3");
     CHECK(!rx_enabled());

@@ -88,9 +88,9 @@ static void multicast_goes_to_those_who_asked(void)
     const uint32_t hash = 0x34 >> 4 | 0x56 << 4; /* bytes 4 and 5 */
 
     open_all();
-    uint32_t list[3] = {VFRING_82576_MSG_SET_MULTICAST | 2u << 16, 0x777u | (hash & 0xfff) << 16};
+    uint32_t list[3] = {VFRING_MSG_SET_MULTICAST | 2u << 16, 0x777u | (hash & 0xfff) << 16};
     CHECK(mailbox(vf[2].dev, list, 2));
-    uint32_t overflow[3] = {VFRING_82576_MSG_SET_MULTICAST | 31u << 16};
+    uint32_t overflow[3] = {VFRING_MSG_SET_MULTICAST | 31u << 16};
     CHECK(mailbox(vf[3].dev, overflow, 1)); /* more than 30: all of them */
     const uint8_t right[6] = {0x01, 0x00, 0x5e, 0x12, 0x34, 0x56};
     const uint8_t wrong[6] = {0x01, 0x00, 0x5e, 0x12, 0x44, 0x56};
@@ -100,7 +100,7 @@ static void multicast_goes_to_those_who_asked(void)
     send_frame(&vf[0], wrong, 100, 5);
     CHECK(!has_frame(1) && !has_frame(2) && has_frame(3));
     CHECK_EQ(counter(paths[1], "rx_filtered"), 2);
-    list[0] = VFRING_82576_MSG_SET_MULTICAST; /* an empty list */
+    list[0] = VFRING_MSG_SET_MULTICAST; /* an empty list */
     CHECK(mailbox(vf[2].dev, list, 1));
     send_frame(&vf[0], group, 100, 5);
     CHECK(!has_frame(2));
@@ -140,10 +140,10 @@ static void replaced_vf(void)
     expect_frame(&fresh, 64, 2);
     /* The old owner: no link, PF in reset, frames go nowhere, mailbox dead. */
     CHECK_EQ(softvf_read32(vf[1].dev, VFRING_82576_STATUS) & VFRING_82576_STATUS_LU, 0);
-    CHECK((softvf_read32(vf[1].dev, VFRING_82576_V2PMAILBOX) & VFRING_82576_MBX_RSTI) != 0);
+    CHECK((softvf_read32(vf[1].dev, VFRING_82576_V2PMAILBOX) & VFRING_MBX_RSTI) != 0);
     send_frame(&vf[1], vf[2].mac, 64, 3);
     CHECK(!has_frame(2));
-    uint32_t words[3] = {VFRING_82576_MSG_RESET};
+    uint32_t words[3] = {VFRING_MSG_RESET};
     CHECK(!mailbox(vf[1].dev, words, 1));
     send_frame(&fresh, vf[2].mac, 64, 4);
     CHECK(has_frame(2));

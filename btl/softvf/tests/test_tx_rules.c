@@ -10,8 +10,8 @@
 #include "check.h"
 #include "testdrv.h"
 
-#define EOP VFRING_82576_TXD_EOP
-#define RS VFRING_82576_TXD_RS
+#define EOP VFRING_TXD_EOP
+#define RS VFRING_TXD_RS
 #define WTHRESH_ONE                                                        \
     (VFRING_82576_XDCTL_PTHRESH(16) | VFRING_82576_XDCTL_HTHRESH(8) |      \
      VFRING_82576_XDCTL_WTHRESH(1))
@@ -69,14 +69,14 @@ static void bad_descriptors_hang(void)
         const char *rule, *words;
         uint32_t clear, set, status;
     } cases[] = {
-        {"tx-dext", "legacy", VFRING_82576_TXD_DEXT, 0, 0},
+        {"tx-dext", "legacy", VFRING_TXD_DEXT, 0, 0},
         {"tx-context", "context descriptors", 1u << 20, 0, 0},
         {"tx-dtyp", "neither 3 (data) nor 2", 3u << 20, 0, 0},
-        {"tx-ifcs", "IFCS must be set", VFRING_82576_TXD_IFCS, 0, 0},
-        {"tx-offload", "VLE or TSE", 0, VFRING_82576_TXD_VLE, 0},
-        {"tx-offload", "VLE or TSE", 0, VFRING_82576_TXD_TSE, 0},
-        {"tx-reserved", "LINKSEC", 0, VFRING_82576_TXD_LINKSEC, 0},
-        {"tx-reserved", "TSTAMP", 0, VFRING_82576_TXD_TSTAMP, 0},
+        {"tx-ifcs", "IFCS must be set", VFRING_TXD_IFCS, 0, 0},
+        {"tx-offload", "VLE or TSE", 0, VFRING_TXD_VLE, 0},
+        {"tx-offload", "VLE or TSE", 0, VFRING_TXD_TSE, 0},
+        {"tx-reserved", "LINKSEC", 0, VFRING_TXD_LINKSEC, 0},
+        {"tx-reserved", "TSTAMP", 0, VFRING_TXD_TSTAMP, 0},
         {"tx-reserved", "reserved", 0, 1u << 16, 0},
         {"tx-reserved", "reserved", 0, 1u << 26, 0},
         {"tx-reserved", "reserved", 0, 1u << 28, 0},
@@ -103,7 +103,7 @@ static void bad_descriptors_hang(void)
     must_hang("tx-rs", "RS belongs on the descriptor with EOP");
     post(&a, a.tx_slot.iova, 50, 100, 0); /* bad behind a good one */
     uint32_t second = post(&a, a.tx_slot.iova + 50, 50, 0, EOP | RS);
-    a.tx[second].cmd_type_len &= ~VFRING_82576_TXD_IFCS;
+    a.tx[second].cmd_type_len &= ~VFRING_TXD_IFCS;
     must_hang("tx-ifcs", "TX descriptor 2 ");
     post(&a, a.tx_slot.iova, 16, 16, EOP | RS);
     must_hang("tx-short", "a frame of 16 bytes");
@@ -159,7 +159,7 @@ static void bad_tails(void)
     ring_doorbell(&a); /* not enabled: nothing, and enabling does not catch up */
     expect_said("tail-early", "while TXDCTL.ENABLE is 0");
     CHECK_EQ(violations(path), before + 1);
-    CHECK((a.tx[index].status & VFRING_82576_TXD_STATUS_DD) == 0);
+    CHECK((a.tx[index].status & VFRING_TXD_STATUS_DD) == 0);
     testdrv_start_tx(&a);
     CHECK_EQ(receive(&b, data, sizeof(data)), -1);
     works();
@@ -244,7 +244,7 @@ static void queue_1_sends(void)
 {
     open_both();
     struct dma ring = dma_alloc(a.dev, 64 * 16, SOFTVF_DMA_READ | SOFTVF_DMA_WRITE);
-    volatile struct vfring_82576_tx_desc *tx = (void *)ring.vaddr;
+    volatile struct vfring_tx_desc *tx = (void *)ring.vaddr;
 
     softvf_write32(a.dev, VFRING_82576_TDLEN(1), 64 * 16);
     softvf_write32(a.dev, VFRING_82576_TDBAL(1), (uint32_t)ring.iova);
@@ -252,12 +252,12 @@ static void queue_1_sends(void)
     softvf_write32(a.dev, VFRING_82576_TXDCTL(1), WTHRESH_ONE | VFRING_82576_XDCTL_ENABLE);
     make_frame(&a, b.mac, 100, 5);
     tx[0].buffer_iova = a.tx_slot.iova;
-    tx[0].cmd_type_len = 100 | VFRING_82576_TXD_DTYP_DATA | VFRING_82576_TXD_DEXT |
-                         VFRING_82576_TXD_IFCS | EOP | RS;
-    tx[0].status = 100u << VFRING_82576_TXD_PAYLEN_SHIFT;
+    tx[0].cmd_type_len = 100 | VFRING_TXD_DTYP_DATA | VFRING_TXD_DEXT |
+                         VFRING_TXD_IFCS | EOP | RS;
+    tx[0].status = 100u << VFRING_TXD_PAYLEN_SHIFT;
     softvf_write32(a.dev, VFRING_82576_TDT(1), 1);
     expect_frame(&b, 100, 5);
-    CHECK_EQ(tx[0].status, VFRING_82576_TXD_STATUS_DD);
+    CHECK_EQ(tx[0].status, VFRING_TXD_STATUS_DD);
     CHECK_EQ(softvf_read32(a.dev, VFRING_82576_TDH(1)), 1);
     softvf_write32(a.dev, VFRING_82576_TDT(1), 64);
     expect_said("tail-range", "TDT(1) = 64");
@@ -284,7 +284,7 @@ static void faulting_frames_are_lost_but_done(void)
     for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         uint32_t index = post(&a, cases[i].iova, cases[i].bytes, cases[i].bytes, EOP | RS);
         ring_doorbell(&a);
-        CHECK_EQ(a.tx[index].status, VFRING_82576_TXD_STATUS_DD);
+        CHECK_EQ(a.tx[index].status, VFRING_TXD_STATUS_DD);
         expect_said("tx-buffer", "not inside one live region mapped for READ");
         CHECK_EQ(counter(path, "tx_dma_fault"), i + 1);
         CHECK_EQ(receive(&b, data, sizeof(data)), -1);
@@ -314,7 +314,7 @@ static void spoofed_frames_are_dropped(void)
     a.tx_slot.vaddr[13] = 0x00;
     uint32_t index = post(&a, a.tx_slot.iova, 100, 100, EOP | RS);
     ring_doorbell(&a);
-    CHECK_EQ(a.tx[index].status, VFRING_82576_TXD_STATUS_DD);
+    CHECK_EQ(a.tx[index].status, VFRING_TXD_STATUS_DD);
     expect_said("tx-vlan", "has a VLAN tag");
     CHECK_EQ(counter(path, "tx_spoofed"), 2);
     CHECK_EQ(softvf_read32(a.dev, VFRING_82576_VFGPTC), 0);
@@ -344,7 +344,7 @@ static void nothing_moves_before_the_handshake(void)
     uint32_t index = post(&a, a.tx_slot.iova, 100, 100, EOP | RS);
     ring_doorbell(&a);
     expect_said("handshake", "before the PF answered a RESET message");
-    CHECK((a.tx[index].status & VFRING_82576_TXD_STATUS_DD) == 0);
+    CHECK((a.tx[index].status & VFRING_TXD_STATUS_DD) == 0);
     CHECK_EQ(receive(&b, data, sizeof(data)), -1);
     testdrv_handshake(&a, 1522);
     testdrv_start_tx(&a);
@@ -376,7 +376,7 @@ static void head_write_back(void)
     uint32_t index = post(&a, a.tx_slot.iova, 100, 100, EOP | RS);
     ring_doorbell(&a);
     CHECK_EQ(*head, 2);
-    CHECK((a.tx[index].status & VFRING_82576_TXD_STATUS_DD) == 0); /* instead of DD */
+    CHECK((a.tx[index].status & VFRING_TXD_STATUS_DD) == 0); /* instead of DD */
     dma_free(a.dev, &word);
     post(&a, a.tx_slot.iova, 100, 100, EOP | RS);
     ring_doorbell(&a); /* a fault, no crash */

@@ -103,39 +103,39 @@ bool mailbox(struct softvf *dev, uint32_t *words, uint32_t count)
 {
     uint32_t shadow = 0;
 
-    softvf_write32(dev, VFRING_82576_V2PMAILBOX, VFRING_82576_MBX_VFU);
-    CHECK((softvf_read32(dev, VFRING_82576_V2PMAILBOX) & VFRING_82576_MBX_VFU) != 0);
+    softvf_write32(dev, VFRING_82576_V2PMAILBOX, VFRING_MBX_VFU);
+    CHECK((softvf_read32(dev, VFRING_82576_V2PMAILBOX) & VFRING_MBX_VFU) != 0);
     for (uint32_t i = 0; i < count; i++) {
         softvf_write32(dev, VFRING_82576_VMBMEM(i), words[i]);
     }
-    softvf_write32(dev, VFRING_82576_V2PMAILBOX, VFRING_82576_MBX_REQ);
-    if (!await(dev, &shadow, VFRING_82576_MBX_PFACK) ||
-        !await(dev, &shadow, VFRING_82576_MBX_PFSTS)) {
+    softvf_write32(dev, VFRING_82576_V2PMAILBOX, VFRING_MBX_REQ);
+    if (!await(dev, &shadow, VFRING_MBX_PFACK) ||
+        !await(dev, &shadow, VFRING_MBX_PFSTS)) {
         return false;
     }
-    softvf_write32(dev, VFRING_82576_V2PMAILBOX, VFRING_82576_MBX_VFU);
+    softvf_write32(dev, VFRING_82576_V2PMAILBOX, VFRING_MBX_VFU);
     for (uint32_t i = 0; i < 3; i++) {
         words[i] = softvf_read32(dev, VFRING_82576_VMBMEM(i));
     }
-    softvf_write32(dev, VFRING_82576_V2PMAILBOX, VFRING_82576_MBX_ACK);
+    softvf_write32(dev, VFRING_82576_V2PMAILBOX, VFRING_MBX_ACK);
     return true;
 }
 
 void testdrv_handshake(struct testdrv *drv, uint32_t frame_limit)
 {
-    uint32_t words[3] = {VFRING_82576_MSG_RESET};
+    uint32_t words[3] = {VFRING_MSG_RESET};
 
     softvf_write32(drv->dev, VFRING_82576_EIMC, VFRING_82576_EI_MASK);
     softvf_write32(drv->dev, VFRING_82576_EIAC, 0);
     softvf_write32(drv->dev, VFRING_82576_CTRL, VFRING_82576_CTRL_RST);
     CHECK(mailbox(drv->dev, words, 1));
-    CHECK_EQ(words[0], VFRING_82576_MSG_RESET | VFRING_82576_MSG_ACK);
+    CHECK_EQ(words[0], VFRING_MSG_RESET | VFRING_MSG_ACK);
     memcpy(drv->mac, &words[1], 4);
     memcpy(drv->mac + 4, &words[2], 2);
-    words[0] = VFRING_82576_MSG_SET_LPE;
+    words[0] = VFRING_MSG_SET_LPE;
     words[1] = frame_limit;
     CHECK(mailbox(drv->dev, words, 2));
-    CHECK((words[0] & VFRING_82576_MSG_ACK) != 0);
+    CHECK((words[0] & VFRING_MSG_ACK) != 0);
 }
 
 void testdrv_memory(struct testdrv *drv, const struct testdrv_params *params)
@@ -191,7 +191,7 @@ void testdrv_start_rx(struct testdrv *drv)
     softvf_write32(dev, VFRING_82576_RDH(0), 0);
     softvf_write32(dev, VFRING_82576_RDT(0), 0);
     softvf_write32(dev, VFRING_82576_SRRCTL(0),
-                   drv->rx_buffer_bytes / VFRING_82576_SRRCTL_BSIZEPACKET_UNIT |
+                   drv->rx_buffer_bytes / VFRING_RX_BUFFER_UNIT_BYTES |
                        VFRING_82576_SRRCTL_DESCTYPE_ADV_ONEBUF | VFRING_82576_SRRCTL_DROP_EN);
     softvf_write32(dev, VFRING_82576_RXDCTL(0), WTHRESH_ONE | VFRING_82576_XDCTL_ENABLE);
     CHECK((softvf_read32(dev, VFRING_82576_RXDCTL(0)) & VFRING_82576_XDCTL_ENABLE) != 0);
@@ -246,9 +246,9 @@ uint32_t post(struct testdrv *drv, uint64_t iova, uint32_t bytes, uint32_t payle
     uint32_t index = drv->tx_next;
 
     drv->tx[index].buffer_iova = iova;
-    drv->tx[index].cmd_type_len = bytes | VFRING_82576_TXD_DTYP_DATA | VFRING_82576_TXD_DEXT |
-                                  VFRING_82576_TXD_IFCS | flags;
-    drv->tx[index].status = paylen << VFRING_82576_TXD_PAYLEN_SHIFT;
+    drv->tx[index].cmd_type_len = bytes | VFRING_TXD_DTYP_DATA | VFRING_TXD_DEXT |
+                                  VFRING_TXD_IFCS | flags;
+    drv->tx[index].status = paylen << VFRING_TXD_PAYLEN_SHIFT;
     drv->tx_next = (index + 1) % drv->tx_entries;
     return index;
 }
@@ -263,9 +263,9 @@ void send_frame(struct testdrv *drv, const uint8_t dst[6], uint32_t bytes, uint8
 {
     make_frame(drv, dst, bytes, seed);
     uint32_t index = post(drv, drv->tx_slot.iova, bytes, bytes,
-                          VFRING_82576_TXD_EOP | VFRING_82576_TXD_RS);
+                          VFRING_TXD_EOP | VFRING_TXD_RS);
     ring_doorbell(drv);
-    CHECK_EQ(drv->tx[index].status, VFRING_82576_TXD_STATUS_DD);
+    CHECK_EQ(drv->tx[index].status, VFRING_TXD_STATUS_DD);
 }
 
 int receive(struct testdrv *drv, uint8_t *data, uint32_t size)
@@ -274,10 +274,10 @@ int receive(struct testdrv *drv, uint8_t *data, uint32_t size)
     uint32_t status = 0;
 
     do {
-        volatile union vfring_82576_rx_desc *desc = &drv->rx[drv->rx_next];
+        volatile union vfring_rx_desc *desc = &drv->rx[drv->rx_next];
         /* Pairs with the device's release store of the write-back. */
         status = __atomic_load_n(&desc->wb.status_error, __ATOMIC_ACQUIRE);
-        if ((status & VFRING_82576_RXD_DD) == 0) {
+        if ((status & VFRING_RXD_DD) == 0) {
             CHECK_EQ(total, 0); /* never half a frame */
             return -1;
         }
@@ -291,7 +291,7 @@ int receive(struct testdrv *drv, uint8_t *data, uint32_t size)
             drv->rx_tail = (drv->rx_tail + 1) % drv->rx_entries;
         }
         drv->rx_next = (drv->rx_next + 1) % drv->rx_entries;
-    } while ((status & VFRING_82576_RXD_EOP) == 0);
+    } while ((status & VFRING_RXD_EOP) == 0);
     if (!drv->hold_refill) {
         softvf_write32(drv->dev, VFRING_82576_RDT(0), drv->rx_tail);
     }

@@ -38,8 +38,8 @@ struct testdrv {
     uint8_t mac[6];
     uint32_t tx_entries, rx_entries, rx_buffer_bytes;
     struct dma tx_ring, rx_ring, rx_buffers, tx_slot;
-    volatile struct vfring_82576_tx_desc *tx;
-    volatile union vfring_82576_rx_desc *rx;
+    volatile struct vfring_tx_desc *tx;
+    volatile union vfring_rx_desc *rx;
     uint32_t tx_next, rx_next, rx_tail;
     bool hold_refill; /* received descriptors are not given back */
     uint32_t last_status; /* of the last received descriptor */

@@ -45,12 +45,12 @@ static uint32_t pf_read(void *model, uint32_t offset)
     }
     if (pf->pfu_for_reads > 0) {
         pf->pfu_for_reads--;
-        pf->mbx = pf->pfu_for_reads > 0 ? (pf->mbx | VFRING_82576_MBX_PFU) & ~VFRING_82576_MBX_VFU
-                                        : pf->mbx & ~VFRING_82576_MBX_PFU;
+        pf->mbx = pf->pfu_for_reads > 0 ? (pf->mbx | VFRING_MBX_PFU) & ~VFRING_MBX_VFU
+                                        : pf->mbx & ~VFRING_MBX_PFU;
     }
     if (pf->pending_ack && pf->reads_until_ack-- == 0) {
         pf->pending_ack = false;
-        pf->mbx |= VFRING_82576_MBX_PFACK;
+        pf->mbx |= VFRING_MBX_PFACK;
         pf->pending_answer = !pf->no_answer;
     } else if (pf->pending_answer && pf->reads_until_answer-- == 0) {
         if (pf->pings_first > 0) {
@@ -61,11 +61,11 @@ static uint32_t pf_read(void *model, uint32_t offset)
             pf->pending_answer = false;
             memcpy(pf->mem, pf->answer, sizeof(pf->answer));
         }
-        pf->mbx |= VFRING_82576_MBX_PFSTS;
+        pf->mbx |= VFRING_MBX_PFSTS;
     }
 
     uint32_t value = pf->mbx;
-    pf->mbx &= ~VFRING_82576_MBX_R2C_BITS;
+    pf->mbx &= ~VFRING_MBX_R2C_BITS;
     return value;
 }
 
@@ -75,24 +75,24 @@ static void pf_write(void *model, uint32_t offset, uint32_t value)
 
     if (offset >= VFRING_82576_VMBMEM(0) &&
         offset < VFRING_82576_VMBMEM(VFRING_82576_VMBMEM_WORDS)) {
-        CHECK(pf->mbx & VFRING_82576_MBX_VFU);
+        CHECK(pf->mbx & VFRING_MBX_VFU);
         pf->mem[(offset - VFRING_82576_VMBMEM(0)) / 4] = value;
         return;
     }
     CHECK_EQ(offset, VFRING_82576_V2PMAILBOX);
-    if (value & VFRING_82576_MBX_REQ) {
-        CHECK(pf->mbx & VFRING_82576_MBX_VFU);
+    if (value & VFRING_MBX_REQ) {
+        CHECK(pf->mbx & VFRING_MBX_VFU);
         memcpy(pf->request, pf->mem, sizeof(pf->request));
         pf->requests++;
         pf->pending_ack = !pf->silent;
     }
-    if (value & VFRING_82576_MBX_ACK) {
-        CHECK(pf->mbx & VFRING_82576_MBX_VFU);
+    if (value & VFRING_MBX_ACK) {
+        CHECK(pf->mbx & VFRING_MBX_VFU);
         pf->acks++;
     }
-    pf->mbx &= ~VFRING_82576_MBX_VFU;
-    if ((value & VFRING_82576_MBX_VFU) && !(pf->mbx & VFRING_82576_MBX_PFU)) {
-        pf->mbx |= VFRING_82576_MBX_VFU;
+    pf->mbx &= ~VFRING_MBX_VFU;
+    if ((value & VFRING_MBX_VFU) && !(pf->mbx & VFRING_MBX_PFU)) {
+        pf->mbx |= VFRING_MBX_VFU;
     }
 }
 
@@ -104,34 +104,34 @@ static struct vfring_mmio mmio_of(struct pf *pf)
 static void test_request(void)
 {
     struct pf pf = { .reads_until_ack = 5, .reads_until_answer = 7, .pfu_for_reads = 3,
-                     .answer = { VFRING_82576_MSG_RESET | VFRING_82576_MSG_ACK, 0x03020100, 0x0504 } };
+                     .answer = { VFRING_MSG_RESET | VFRING_MSG_ACK, 0x03020100, 0x0504 } };
     struct vfring_mmio mmio = mmio_of(&pf);
     struct vfring_mailbox mailbox = { 0 };
-    uint32_t words[3] = { VFRING_82576_MSG_RESET };
+    uint32_t words[3] = { VFRING_MSG_RESET };
 
     CHECK_EQ(vfring_82576_mailbox_request(&mmio, &mailbox, words, 1, 3), 0);
     CHECK_EQ(pf.requests, 1);
-    CHECK_EQ(pf.request[0], VFRING_82576_MSG_RESET);
+    CHECK_EQ(pf.request[0], VFRING_MSG_RESET);
     CHECK_EQ(pf.acks, 1);
-    CHECK_EQ(words[0], VFRING_82576_MSG_RESET | VFRING_82576_MSG_ACK);
+    CHECK_EQ(words[0], VFRING_MSG_RESET | VFRING_MSG_ACK);
     CHECK_EQ(words[1], 0x03020100);
     CHECK_EQ(words[2], 0x0504);
-    CHECK(!(pf.mbx & VFRING_82576_MBX_VFU));
+    CHECK(!(pf.mbx & VFRING_MBX_VFU));
 }
 
 /* A stale PFACK and PFSTS of before the request must not be taken for its own. */
 static void test_stale_bits(void)
 {
-    struct pf pf = { .mbx = VFRING_82576_MBX_PFACK | VFRING_82576_MBX_PFSTS, .reads_until_ack = 4,
+    struct pf pf = { .mbx = VFRING_MBX_PFACK | VFRING_MBX_PFSTS, .reads_until_ack = 4,
                      .reads_until_answer = 4,
-                     .answer = { VFRING_82576_MSG_SET_LPE | VFRING_82576_MSG_ACK } };
+                     .answer = { VFRING_MSG_SET_LPE | VFRING_MSG_ACK } };
     struct vfring_mmio mmio = mmio_of(&pf);
-    struct vfring_mailbox mailbox = { VFRING_82576_MBX_PFSTS };
-    uint32_t words[2] = { VFRING_82576_MSG_SET_LPE, 1522 };
+    struct vfring_mailbox mailbox = { VFRING_MBX_PFSTS };
+    uint32_t words[2] = { VFRING_MSG_SET_LPE, 1522 };
 
     CHECK_EQ(vfring_82576_mailbox_request(&mmio, &mailbox, words, 2, 1), 0);
     CHECK_EQ(pf.request[1], 1522);
-    CHECK_EQ(words[0], VFRING_82576_MSG_SET_LPE | VFRING_82576_MSG_ACK);
+    CHECK_EQ(words[0], VFRING_MSG_SET_LPE | VFRING_MSG_ACK);
     CHECK_EQ(mailbox.shadow, 0);
 }
 
@@ -139,19 +139,19 @@ static void test_stale_bits(void)
 static void test_others_between(void)
 {
     static const uint32_t others[] = {
-        VFRING_82576_MSG_PF_CONTROL | VFRING_82576_MSG_CTS,
-        VFRING_82576_MSG_SET_MAC_ADDR | VFRING_82576_MSG_CTS | VFRING_82576_MSG_ACK,
+        VFRING_MSG_PF_CONTROL | VFRING_MSG_CTS,
+        VFRING_MSG_SET_MAC_ADDR | VFRING_MSG_CTS | VFRING_MSG_ACK,
     };
 
     for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
         struct pf pf = { .pings_first = 2, .ping_word = others[i],
-                         .answer = { VFRING_82576_MSG_SET_LPE | VFRING_82576_MSG_NACK } };
+                         .answer = { VFRING_MSG_SET_LPE | VFRING_MSG_NACK } };
         struct vfring_mmio mmio = mmio_of(&pf);
         struct vfring_mailbox mailbox = { 0 };
-        uint32_t words[2] = { VFRING_82576_MSG_SET_LPE, 9000 };
+        uint32_t words[2] = { VFRING_MSG_SET_LPE, 9000 };
 
         CHECK_EQ(vfring_82576_mailbox_request(&mmio, &mailbox, words, 2, 1), 0);
-        CHECK_EQ(words[0], VFRING_82576_MSG_SET_LPE | VFRING_82576_MSG_NACK);
+        CHECK_EQ(words[0], VFRING_MSG_SET_LPE | VFRING_MSG_NACK);
         CHECK_EQ(pf.acks, 3);
     }
 }
@@ -160,7 +160,7 @@ static void test_failures(void)
 {
     struct pf silent = { .silent = true };
     struct pf half = { .no_answer = true };
-    struct pf busy = { .pfu_for_reads = 1000000, .mbx = VFRING_82576_MBX_PFU };
+    struct pf busy = { .pfu_for_reads = 1000000, .mbx = VFRING_MBX_PFU };
     struct pf gone = { .gone = true };
     struct {
         struct pf *pf;
@@ -170,7 +170,7 @@ static void test_failures(void)
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct vfring_mmio mmio = mmio_of(cases[i].pf);
         struct vfring_mailbox mailbox = { 0 };
-        uint32_t words[1] = { VFRING_82576_MSG_RESET };
+        uint32_t words[1] = { VFRING_MSG_RESET };
 
         CHECK_EQ(vfring_82576_mailbox_request(&mmio, &mailbox, words, 1, 1), cases[i].err);
     }
@@ -180,20 +180,20 @@ static void test_failures(void)
 /* RSTD shows in one read only; whoever asks later must still learn of it. */
 static void test_shadow_and_take(void)
 {
-    struct pf pf = { .mbx = VFRING_82576_MBX_RSTD };
+    struct pf pf = { .mbx = VFRING_MBX_RSTD };
     struct vfring_mmio mmio = mmio_of(&pf);
     struct vfring_mailbox mailbox = { 0 };
     uint32_t word = 0;
 
-    CHECK(vfring_82576_mailbox_poll(&mmio, &mailbox) & VFRING_82576_MBX_RSTD);
-    CHECK(vfring_82576_mailbox_poll(&mmio, &mailbox) & VFRING_82576_MBX_RSTD);
+    CHECK(vfring_82576_mailbox_poll(&mmio, &mailbox) & VFRING_MBX_RSTD);
+    CHECK(vfring_82576_mailbox_poll(&mmio, &mailbox) & VFRING_MBX_RSTD);
     CHECK(!vfring_82576_mailbox_take(&mmio, &mailbox, &word));
 
-    pf.mbx |= VFRING_82576_MBX_PFSTS;
-    pf.mem[0] = VFRING_82576_MSG_PF_CONTROL;
+    pf.mbx |= VFRING_MBX_PFSTS;
+    pf.mem[0] = VFRING_MSG_PF_CONTROL;
     vfring_82576_mailbox_poll(&mmio, &mailbox);
     CHECK(vfring_82576_mailbox_take(&mmio, &mailbox, &word));
-    CHECK_EQ(word, VFRING_82576_MSG_PF_CONTROL);
+    CHECK_EQ(word, VFRING_MSG_PF_CONTROL);
     CHECK_EQ(pf.acks, 1);
     CHECK(!vfring_82576_mailbox_take(&mmio, &mailbox, &word));
 }

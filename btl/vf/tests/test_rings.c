@@ -13,8 +13,8 @@
 #define BUFFER_BYTES 2048u
 #define RX_IOVA 0x10000000u
 
-static struct vfring_82576_tx_desc tx_desc[ENTRIES];
-static union vfring_82576_rx_desc rx_desc[ENTRIES];
+static struct vfring_tx_desc tx_desc[ENTRIES];
+static union vfring_rx_desc rx_desc[ENTRIES];
 static struct vfring_tx_batch batches[ENTRIES];
 static uint8_t buffers[ENTRIES * BUFFER_BYTES];
 
@@ -94,7 +94,7 @@ static void test_tx_arguments(void)
 static void test_tx_descriptors(void)
 {
     const uint32_t common =
-        VFRING_82576_TXD_DTYP_DATA | VFRING_82576_TXD_DEXT | VFRING_82576_TXD_IFCS;
+        VFRING_TXD_DTYP_DATA | VFRING_TXD_DEXT | VFRING_TXD_IFCS;
     struct vfring_vf vf = make_vf(VFRING_82576_TDT(0));
     uint32_t seq;
 
@@ -112,12 +112,12 @@ static void test_tx_descriptors(void)
     }
     CHECK_EQ(tx_desc[0].cmd_type_len, common | 100);
     CHECK_EQ(tx_desc[1].cmd_type_len, common | 100);
-    CHECK_EQ(tx_desc[2].cmd_type_len, common | 100 | VFRING_82576_TXD_EOP);
-    CHECK_EQ(tx_desc[3].cmd_type_len, common | 100 | VFRING_82576_TXD_EOP | VFRING_82576_TXD_RS);
-    CHECK_EQ(tx_desc[0].status, 300u << VFRING_82576_TXD_PAYLEN_SHIFT);
+    CHECK_EQ(tx_desc[2].cmd_type_len, common | 100 | VFRING_TXD_EOP);
+    CHECK_EQ(tx_desc[3].cmd_type_len, common | 100 | VFRING_TXD_EOP | VFRING_TXD_RS);
+    CHECK_EQ(tx_desc[0].status, 300u << VFRING_TXD_PAYLEN_SHIFT);
     CHECK_EQ(tx_desc[1].status, 0);
     CHECK_EQ(tx_desc[2].status, 0);
-    CHECK_EQ(tx_desc[3].status, 100u << VFRING_82576_TXD_PAYLEN_SHIFT);
+    CHECK_EQ(tx_desc[3].status, 100u << VFRING_TXD_PAYLEN_SHIFT);
 }
 
 /* On a device that needs it, no descriptor's buffer crosses a page. */
@@ -149,14 +149,14 @@ static void test_tx_split(void)
     unsigned seg = 0;
     uint32_t into = 0;
     for (uint32_t i = 2; i < 12; i++) {
-        uint32_t length = tx_desc[i].cmd_type_len & VFRING_82576_TXD_LEN_MASK;
+        uint32_t length = tx_desc[i].cmd_type_len & VFRING_TXD_LEN_MASK;
         uint64_t last = tx_desc[i].buffer_iova + length - 1;
 
         CHECK(length > 0);
         CHECK_EQ(tx_desc[i].buffer_iova, across[seg].iova + into);
         CHECK_EQ(tx_desc[i].buffer_iova & pages, last & pages);
-        CHECK_EQ(!!(tx_desc[i].cmd_type_len & VFRING_82576_TXD_EOP), i == 11);
-        CHECK_EQ(tx_desc[i].status, i == 2 ? 9234u << VFRING_82576_TXD_PAYLEN_SHIFT : 0);
+        CHECK_EQ(!!(tx_desc[i].cmd_type_len & VFRING_TXD_EOP), i == 11);
+        CHECK_EQ(tx_desc[i].status, i == 2 ? 9234u << VFRING_TXD_PAYLEN_SHIFT : 0);
         bytes += length;
         into += length;
         if (into == across[seg].bytes) {
@@ -174,11 +174,11 @@ static void test_tx_split(void)
     CHECK_EQ(vf.tx.tail, 22);
     CHECK_EQ(seq, 3);
     vfring_vf_tx_doorbell(&vf);
-    tx_desc[21].status = VFRING_82576_TXD_STATUS_DD;
+    tx_desc[21].status = VFRING_TXD_STATUS_DD;
     CHECK_EQ(vfring_vf_tx_post(&vf, across, 4, &seq), 0);
     CHECK_EQ(vf.tx.tail, 0);
     vfring_vf_tx_doorbell(&vf);
-    tx_desc[31].status = VFRING_82576_TXD_STATUS_DD;
+    tx_desc[31].status = VFRING_TXD_STATUS_DD;
     CHECK_EQ(vfring_vf_tx_done(&vf), 4);
     CHECK_EQ(vf.tx.num_free, ENTRIES - 1);
 }
@@ -197,11 +197,11 @@ static void test_tx_done_by_batch(void)
     CHECK_EQ(seq, 3);
 
     /* A DD where none was asked for, and the later batch first: neither counts. */
-    tx_desc[0].status = VFRING_82576_TXD_STATUS_DD;
+    tx_desc[0].status = VFRING_TXD_STATUS_DD;
     CHECK_EQ(vfring_vf_tx_done(&vf), 0);
-    tx_desc[3].status = VFRING_82576_TXD_STATUS_DD;
+    tx_desc[3].status = VFRING_TXD_STATUS_DD;
     CHECK_EQ(vfring_vf_tx_done(&vf), 0);
-    tx_desc[1].status = VFRING_82576_TXD_STATUS_DD;
+    tx_desc[1].status = VFRING_TXD_STATUS_DD;
     CHECK_EQ(vfring_vf_tx_done(&vf), 3);
     CHECK_EQ(vf.tx.num_free, ENTRIES - 1);
 
@@ -227,12 +227,12 @@ static void test_tx_full(void)
         vfring_vf_tx_doorbell(&vf);
         CHECK_EQ(tail_written, tail);
         CHECK_EQ(post(&vf, 1, 60, &seq), -EAGAIN);
-        tx_desc[(tail + ENTRIES - 1) % ENTRIES].status = VFRING_82576_TXD_STATUS_DD;
+        tx_desc[(tail + ENTRIES - 1) % ENTRIES].status = VFRING_TXD_STATUS_DD;
         /* Posting reaps by itself when it has to. */
         CHECK_EQ(post(&vf, 4, 60, &seq), 0);
         CHECK_EQ(vf.tx.num_free, ENTRIES - 1 - 4);
         vfring_vf_tx_doorbell(&vf);
-        tx_desc[(tail + 3) % ENTRIES].status = VFRING_82576_TXD_STATUS_DD;
+        tx_desc[(tail + 3) % ENTRIES].status = VFRING_TXD_STATUS_DD;
         CHECK_EQ(vfring_vf_tx_done(&vf), seq);
     }
 }
@@ -247,7 +247,7 @@ static void test_tx_seq_wraps(void)
     post(&vf, 1, 60, &seq);
     CHECK_EQ(seq, 0);
     vfring_vf_tx_doorbell(&vf);
-    tx_desc[0].status = VFRING_82576_TXD_STATUS_DD;
+    tx_desc[0].status = VFRING_TXD_STATUS_DD;
     CHECK_EQ(vfring_vf_tx_done(&vf), 0);
 }
 
@@ -266,7 +266,7 @@ static void test_tx_busy(void)
         CHECK_EQ(vfring_vf_tx_busy(&vf, old), true);
         vfring_vf_tx_doorbell(&vf);
         CHECK_EQ(vfring_vf_tx_busy(&vf, old), true);
-        tx_desc[(vf.tx.tail + ENTRIES - 1) % ENTRIES].status = VFRING_82576_TXD_STATUS_DD;
+        tx_desc[(vf.tx.tail + ENTRIES - 1) % ENTRIES].status = VFRING_TXD_STATUS_DD;
         CHECK_EQ(vfring_vf_tx_busy(&vf, old), false);
         vf.tx.seq += ages[i];
         vf.tx.done += ages[i];
@@ -275,7 +275,7 @@ static void test_tx_busy(void)
         CHECK_EQ(vfring_vf_tx_busy(&vf, old), false);
         CHECK_EQ(vfring_vf_tx_busy(&vf, seq), true);
         vfring_vf_tx_doorbell(&vf);
-        tx_desc[(vf.tx.tail + ENTRIES - 1) % ENTRIES].status = VFRING_82576_TXD_STATUS_DD;
+        tx_desc[(vf.tx.tail + ENTRIES - 1) % ENTRIES].status = VFRING_TXD_STATUS_DD;
         CHECK_EQ(vfring_vf_tx_busy(&vf, seq), false);
     }
 }
@@ -286,14 +286,14 @@ static void write_back(uint32_t index, uint32_t status, uint16_t bytes)
     rx_desc[index].wb.rss_hash = 0x5a5a5a5a;
     rx_desc[index].wb.length_bytes = bytes;
     rx_desc[index].wb.vlan_tag = 0xffff;
-    rx_desc[index].wb.status_error = status | VFRING_82576_RXD_DD;
+    rx_desc[index].wb.status_error = status | VFRING_RXD_DD;
 }
 
 static void test_rx_bad_frames(void)
 {
     struct vfring_vf vf = make_vf(VFRING_82576_RDT(0));
     struct vfring_rx_frame frames[ENTRIES];
-    const uint32_t eop = VFRING_82576_RXD_EOP;
+    const uint32_t eop = VFRING_RXD_EOP;
     const struct {
         uint32_t status;
         uint16_t length;
@@ -305,7 +305,7 @@ static void test_rx_bad_frames(void)
         { eop | VFRING_82576_RXD_SE, 60, 0 },
         { eop | VFRING_82576_RXD_SEQ, 60, 0 },
         { eop | VFRING_82576_RXD_CXE, 60, 0 },
-        { eop | VFRING_82576_RXD_LB | VFRING_82576_RXD_VP, 1518, 1518 },
+        { eop | VFRING_RXD_LB | VFRING_RXD_VP, 1518, 1518 },
         { 0, BUFFER_BYTES, 0 }, /* goes on */
         { 0, BUFFER_BYTES, 0 }, /* and on */
         { eop, 100, 0 },        /* ends */
@@ -363,7 +363,7 @@ static void test_rx_never_dry(void)
         while (arrive-- > 0 && head != tail_written) {
             CHECK_EQ(rx_desc[head].read.packet_iova, RX_IOVA + head * BUFFER_BYTES);
             CHECK_EQ(rx_desc[head].read.header_iova, 0);
-            write_back(head, VFRING_82576_RXD_EOP, 60);
+            write_back(head, VFRING_RXD_EOP, 60);
             head = (head + 1) % ENTRIES;
         }
         unsigned got = vfring_vf_rx_poll(&vf, frames, (random >> 16) % (ENTRIES + 1));
@@ -394,7 +394,7 @@ static void test_rx_all_held(void)
     struct vfring_rx_frame frames[2 * ENTRIES];
 
     for (unsigned i = 0; i < ENTRIES - 1; i++) {
-        write_back(i, VFRING_82576_RXD_EOP, 60);
+        write_back(i, VFRING_RXD_EOP, 60);
     }
     CHECK_EQ(vfring_vf_rx_poll(&vf, frames, 2 * ENTRIES), ENTRIES - 1);
     CHECK_EQ(vfring_vf_rx_poll(&vf, frames, 2 * ENTRIES), 0);

@@ -38,16 +38,16 @@ struct device {
 static void answer(struct device *dev)
 {
     uint32_t *mem = &REG(dev, VFRING_82576_VMBMEM(0));
-    uint32_t id = mem[0] & VFRING_82576_MSG_ID_MASK;
+    uint32_t id = mem[0] & VFRING_MSG_ID_MASK;
     bool ok = dev->cts;
 
     if (dev->silent) {
         return;
     }
-    REG(dev, VFRING_82576_V2PMAILBOX) |= VFRING_82576_MBX_PFACK | VFRING_82576_MBX_PFSTS;
-    if (id == VFRING_82576_MSG_RESET) {
+    REG(dev, VFRING_82576_V2PMAILBOX) |= VFRING_MBX_PFACK | VFRING_MBX_PFSTS;
+    if (id == VFRING_MSG_RESET) {
         dev->cts = true;
-        mem[0] |= dev->no_mac ? VFRING_82576_MSG_NACK : VFRING_82576_MSG_ACK;
+        mem[0] |= dev->no_mac ? VFRING_MSG_NACK : VFRING_MSG_ACK;
         mem[1] = dev->no_mac ? 0 : 0x00667602;
         mem[2] = dev->no_mac ? 0 : 0x0100;
         if (dev->forgets > 0) {
@@ -56,14 +56,14 @@ static void answer(struct device *dev)
         }
         return;
     }
-    if (id == VFRING_82576_MSG_SET_MAC_ADDR) {
+    if (id == VFRING_MSG_SET_MAC_ADDR) {
         memcpy(dev->mac_words, &mem[1], sizeof(dev->mac_words));
         ok = ok && !dev->refuse_mac;
-    } else if (id == VFRING_82576_MSG_SET_LPE) {
+    } else if (id == VFRING_MSG_SET_LPE) {
         dev->lpe = mem[1];
     }
-    mem[0] |= (dev->cts ? VFRING_82576_MSG_CTS : 0) |
-              (ok ? VFRING_82576_MSG_ACK : VFRING_82576_MSG_NACK);
+    mem[0] |= (dev->cts ? VFRING_MSG_CTS : 0) |
+              (ok ? VFRING_MSG_ACK : VFRING_MSG_NACK);
 }
 
 static uint32_t dev_read(void *model, uint32_t offset)
@@ -75,13 +75,13 @@ static uint32_t dev_read(void *model, uint32_t offset)
         return VFRING_MMIO_GONE;
     }
     if (offset == VFRING_82576_V2PMAILBOX) {
-        REG(dev, offset) &= ~VFRING_82576_MBX_R2C_BITS;
+        REG(dev, offset) &= ~VFRING_MBX_R2C_BITS;
         if (dev->rsti_reads > 0) {
             dev->rsti_reads--;
             if (dev->rsti_reads == 0) {
-                REG(dev, offset) |= VFRING_82576_MBX_RSTD;
+                REG(dev, offset) |= VFRING_MBX_RSTD;
             }
-            value |= VFRING_82576_MBX_RSTI;
+            value |= VFRING_MBX_RSTI;
         }
     } else if (offset == VFRING_82576_STATUS) {
         value = dev->no_link ? 0 : VFRING_82576_STATUS_LU;
@@ -92,7 +92,7 @@ static uint32_t dev_read(void *model, uint32_t offset)
 static void dev_write(void *model, uint32_t offset, uint32_t value)
 {
     struct device *dev = model;
-    uint32_t vfu = REG(dev, VFRING_82576_V2PMAILBOX) & VFRING_82576_MBX_VFU;
+    uint32_t vfu = REG(dev, VFRING_82576_V2PMAILBOX) & VFRING_MBX_VFU;
 
     if (offset == VFRING_82576_CTRL && (value & VFRING_82576_CTRL_RST)) {
         dev->resets++;
@@ -104,8 +104,8 @@ static void dev_write(void *model, uint32_t offset, uint32_t value)
         return;
     }
     if (offset == VFRING_82576_V2PMAILBOX) {
-        REG(dev, offset) = (REG(dev, offset) & ~VFRING_82576_MBX_VFU) | (value & VFRING_82576_MBX_VFU);
-        if (value & VFRING_82576_MBX_REQ) {
+        REG(dev, offset) = (REG(dev, offset) & ~VFRING_MBX_VFU) | (value & VFRING_MBX_VFU);
+        if (value & VFRING_MBX_REQ) {
             CHECK(vfu);
             answer(dev);
         }
@@ -132,7 +132,7 @@ static void make(struct device *dev, struct vfring_vf *vf)
     }
     REG(dev, VFRING_82576_IVAR0) = 0x5a5a5a5a;
     REG(dev, VFRING_82576_EITR(0)) = 0x5a5a5a5a;
-    REG(dev, VFRING_82576_V2PMAILBOX) = VFRING_82576_MBX_VFU;
+    REG(dev, VFRING_82576_V2PMAILBOX) = VFRING_MBX_VFU;
     memset(vf, 0, sizeof(*vf));
     vf->mmio = (struct vfring_mmio){ .model = dev, .read = dev_read, .write = dev_write };
     vf->family = &vfring_family_82576;
@@ -268,7 +268,7 @@ static void test_recoveries(void)
 static void ping(uint32_t word)
 {
     REG(&dev, VFRING_82576_VMBMEM(0)) = word;
-    REG(&dev, VFRING_82576_V2PMAILBOX) |= VFRING_82576_MBX_PFSTS;
+    REG(&dev, VFRING_82576_V2PMAILBOX) |= VFRING_MBX_PFSTS;
 }
 
 static void test_check(void)
@@ -282,9 +282,9 @@ static void test_check(void)
     dev.no_link = false;
     CHECK_EQ(vf.family->check(&vf), 0);
 
-    ping(VFRING_82576_MSG_PF_CONTROL | VFRING_82576_MSG_CTS); /* a link change */
+    ping(VFRING_MSG_PF_CONTROL | VFRING_MSG_CTS); /* a link change */
     CHECK_EQ(vf.family->check(&vf), 0);
-    ping(VFRING_82576_MSG_PF_CONTROL); /* without CTS: configuration lost, and it stays so */
+    ping(VFRING_MSG_PF_CONTROL); /* without CTS: configuration lost, and it stays so */
     CHECK_EQ(vf.family->check(&vf), -ENETRESET);
     CHECK_EQ(vf.family->check(&vf), -ENETRESET);
 
@@ -297,7 +297,7 @@ static void test_check(void)
 
     make(&dev, &vf);
     CHECK_EQ(vf.family->start(&vf, &error), 0);
-    REG(&dev, VFRING_82576_V2PMAILBOX) |= VFRING_82576_MBX_RSTD;
+    REG(&dev, VFRING_82576_V2PMAILBOX) |= VFRING_MBX_RSTD;
     CHECK_EQ(vf.family->check(&vf), -ENETRESET);
     dev.gone = true;
     CHECK_EQ(vf.family->check(&vf), -ENODEV);
