@@ -79,6 +79,9 @@ struct softvf_identity {
     uint32_t index;     /**< N of the file name vf<N> */
     uint64_t generation;/**< times opened, this one included */
     char segment[24];   /**< name of the switch: who has another is out of reach */
+    uint16_t vendor_id; /**< PCI identity of what it plays */
+    uint16_t device_id;
+    uint32_t bar0_bytes;
 };
 void softvf_identity(const struct softvf *dev, struct softvf_identity *out);
 

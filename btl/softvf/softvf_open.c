@@ -157,6 +157,9 @@ void softvf_identity(const struct softvf *dev, struct softvf_identity *out)
     out->mtu_bytes = hdr->mtu_bytes;
     out->index = hdr->index;
     out->generation = SOFTVF_GET(&hdr->generation);
+    out->vendor_id = VFRING_82576_VENDOR_ID;
+    out->device_id = VFRING_82576_VF_DEVICE_ID;
+    out->bar0_bytes = VFRING_82576_BAR0_BYTES;
     memcpy(out->segment, hdr->segment, sizeof(out->segment));
     out->segment[sizeof(out->segment) - 1] = '\0'; /* others may write to the file */
     _Static_assert(sizeof(out->segment) == sizeof(hdr->segment), "they are one name");

@@ -7,13 +7,15 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "node.h"
+#include "anon.h"
+#include "device.h"
+#include "error.h"
 #include "soft_faults.h"
 #include "softvf.h"
-#include "vf_internal.h"
-#include "vfring_regs_82576.h"
 
 _Static_assert(VFRING_DMA_READ == SOFTVF_DMA_READ && VFRING_DMA_WRITE == SOFTVF_DMA_WRITE,
                "directions are passed through");
@@ -37,51 +39,80 @@ static void soft_write(void *model, uint32_t offset, uint32_t value)
     softvf_write32(model, offset, value);
 }
 
-static int explain_open(const struct vfring_vf *vf, int err, struct vfring_vf_error *error)
+/* Who holds a flock on the file; /proc/locks has it where it can be seen. 0: unknown. */
+static long lock_owner(const char *path)
+{
+    struct stat st;
+    char line[256];
+    long owner = 0;
+    FILE *locks;
+
+    if (stat(path, &st) != 0 || (locks = fopen("/proc/locks", "re")) == NULL) {
+        return 0;
+    }
+    while (owner == 0 && fgets(line, sizeof(line), locks) != NULL) {
+        char kind[16];
+        long pid;
+        unsigned maj;
+        unsigned min;
+        unsigned long inode;
+
+        if (sscanf(line, "%*d: %15s %*s %*s %ld %x:%x:%lu", kind, &pid, &maj, &min, &inode) == 5 &&
+            strcmp(kind, "FLOCK") == 0 && inode == st.st_ino && maj == major(st.st_dev) &&
+            min == minor(st.st_dev) && pid > 0) {
+            owner = pid;
+        }
+    }
+    fclose(locks);
+    return owner;
+}
+
+static int explain_open(const struct vfring_device *device, int err, struct vfring_vf_error *error)
 {
     switch (err) {
     case -EPROTO:
-        vfring_vf_error_set(error, err, "%s is not a soft VF, or one of another version", vf->path);
+        vfring_vf_error_set(error, err, "%s is not a soft VF, or one of another version", device->path);
         return vfring_vf_error_remedy(error, "make it anew: vfring-softvf create DIR --index N --mac MAC");
     case -ESTALE:
-        vfring_vf_error_set(error, err, "soft VF %s was replaced while it was opened", vf->path);
+        vfring_vf_error_set(error, err, "soft VF %s was replaced while it was opened", device->path);
         return vfring_vf_error_remedy(error, "start again");
+    case -EBUSY:
+        return vfring_node_explain_busy(device->path, lock_owner(device->path), "", error);
     default:
-        return vfring_node_explain(vf->path, VFRING_NODE_SOFT, err, error);
+        return vfring_node_explain(device->path, err, error);
     }
 }
 
-static void soft_close(struct vfring_vf *vf)
+static void soft_close(struct vfring_device *device)
 {
-    softvf_close(vf->backend_state);
-    vf->backend_state = NULL;
-    vf->mmio.model = NULL;
+    softvf_close(device->state);
+    device->state = NULL;
+    device->mmio.model = NULL;
 }
 
-static int soft_open(struct vfring_vf *vf, const struct vfring_vf_params *params,
+static int soft_open(struct vfring_device *device, const struct vfring_device_params *params,
                      struct vfring_vf_error *error)
 {
     struct vfring_soft_faults faults;
     struct softvf_identity identity;
     struct softvf *dev = NULL;
-    const char *slash = strrchr(vf->path, '/');
     size_t page_bytes = (size_t) sysconf(_SC_PAGESIZE);
     int ret = vfring_soft_faults_parse(params->soft_faults, &faults, error);
 
     if (ret != 0) {
         return ret;
     }
-    ret = softvf_open(vf->path, &dev);
+    ret = softvf_open(device->path, &dev);
     if (ret != 0) {
-        return explain_open(vf, ret, error);
+        return explain_open(device, ret, error);
     }
     softvf_identity(dev, &identity);
-    if (vf->mtu_bytes > identity.mtu_bytes) {
+    if (params->mtu_bytes > identity.mtu_bytes) {
         vfring_vf_error_set(error, -EINVAL, "soft VF %s: an MTU of %u is asked for, its wire carries %u",
-                            vf->path, vf->mtu_bytes, identity.mtu_bytes);
+                            device->path, params->mtu_bytes, identity.mtu_bytes);
         softvf_close(dev);
         return vfring_vf_error_remedy(error, "ask for an MTU of at most %u, or make the soft VF anew "
-                                             "with --mtu %u", identity.mtu_bytes, vf->mtu_bytes);
+                                             "with --mtu %u", identity.mtu_bytes, params->mtu_bytes);
     }
     softvf_set_faults(dev, &(struct softvf_faults){
                                .seed = faults.seed,
@@ -97,104 +128,113 @@ static int soft_open(struct vfring_vf *vf, const struct vfring_vf_params *params
                                .max_frame_bytes = (uint32_t) faults.max_frame_bytes,
                                .reset_after = faults.reset_after,
                            });
-    vf->backend_state = dev;
-    vf->mmio = (struct vfring_mmio){ .model = dev, .read = soft_read, .write = soft_write };
-    snprintf(vf->name, sizeof(vf->name), "%.63s", slash != NULL ? slash + 1 : vf->path);
-    vf->vendor = VFRING_82576_VENDOR_ID;
-    vf->device = VFRING_82576_VF_DEVICE_ID;
-    vf->numa_node = -1;
-    vf->soft = true;
-    snprintf(vf->segment, sizeof(vf->segment), "%s", identity.segment);
-    vf->granule_bytes = page_bytes > SOFT_PAGE_BYTES ? page_bytes : SOFT_PAGE_BYTES;
-    vf->invalidation_count = &soft_invalidation_count;
+    device->state = dev;
+    device->mmio = (struct vfring_mmio){ .model = dev, .read = soft_read, .write = soft_write };
+    snprintf(device->name, sizeof(device->name), "%.63s", vfring_node_base(device->path));
+    device->bar0_bytes = device->bar0_length = identity.bar0_bytes;
+    device->vendor_id = identity.vendor_id;
+    device->device_id = identity.device_id;
+    device->soft = device->instant = true;
+    device->no_link_remedy = "the soft VF was replaced: start again";
+    snprintf(device->segment, sizeof(device->segment), "%s", identity.segment);
+    device->granule_bytes = page_bytes > SOFT_PAGE_BYTES ? page_bytes : SOFT_PAGE_BYTES;
+    device->invalidation_count = &soft_invalidation_count;
     return 0;
 }
 
-static int soft_state(const struct vfring_vf *vf)
+static int soft_status(const struct vfring_device *device)
 {
-    (void) vf;
+    (void) device;
     return 0; /* a soft VF that was replaced keeps its registers and has no link */
 }
 
-static const char *soft_cause(const struct vfring_vf *vf)
+static const char *soft_cause(const struct vfring_device *device)
 {
-    (void) vf;
+    (void) device;
     return NULL;
 }
 
-static void *soft_mem_alloc(struct vfring_vf *vf, size_t bytes, unsigned direction,
+static void *soft_mem_alloc(struct vfring_device *device, size_t bytes, unsigned direction,
                             struct vfring_vf_error *error)
 {
     void *vaddr;
 
     if (!(direction & VFRING_DMA_WRITE)) {
-        return vfring_anon_alloc(vf, bytes, error);
+        return vfring_anon_alloc(device->name, device->contiguous, bytes, error);
     }
     /* Other processes deliver into it, so it must be part of the shared file. */
-    vaddr = softvf_arena_alloc(vf->backend_state, bytes);
+    vaddr = softvf_arena_alloc(device->state, bytes);
     if (vaddr == NULL && errno != ENOMEM) {
         vfring_vf_error_set(error, -errno, "soft VF %s: no room for %zu bytes in its file system: %s",
-                            vf->path, bytes, strerror(errno));
+                            device->path, bytes, strerror(errno));
         vfring_vf_error_remedy(error, "free space there (df %s), give that file system more, or keep "
-                                      "the soft VFs elsewhere", vf->path);
+                                      "the soft VFs elsewhere", device->path);
     } else if (vaddr == NULL) {
         vfring_vf_error_set(error, -ENOMEM, "soft VF %s: its arena has no room for %zu bytes, %zu are used",
-                            vf->path, bytes, vf->dma_bytes);
+                            device->path, bytes, device->dma_bytes);
         vfring_vf_error_remedy(error, "use smaller receive rings");
     }
     return vaddr;
 }
 
-static void soft_mem_free(struct vfring_vf *vf, void *vaddr, size_t bytes, unsigned direction)
+static void soft_mem_free(struct vfring_device *device, void *vaddr, size_t bytes, unsigned direction)
 {
     if (direction & VFRING_DMA_WRITE) {
-        softvf_arena_free(vf->backend_state, vaddr, bytes);
+        softvf_arena_free(device->state, vaddr, bytes);
     } else {
-        vfring_anon_free(vf, vaddr, bytes);
+        vfring_anon_free(device->contiguous, vaddr, bytes);
     }
 }
 
-static int soft_dma_map(struct vfring_vf *vf, void *vaddr, size_t bytes, unsigned direction,
+static int soft_dma_map(struct vfring_device *device, void *vaddr, size_t bytes, unsigned direction,
                         struct vfring_dma *dma, struct vfring_vf_error *error)
 {
-    int ret = softvf_dma_map(vf->backend_state, vaddr, bytes, direction, &dma->iova,
+    int ret = softvf_dma_map(device->state, vaddr, bytes, direction, &dma->iova,
                              &dma->region_id);
 
     if (ret == 0) {
         return 0;
     }
     if (ret == -ENOMEM) {
-        vfring_vf_error_set(error, ret, "soft VF %s: no memory for %zu bytes", vf->path, bytes);
+        vfring_vf_error_set(error, ret, "soft VF %s: no memory for %zu bytes", device->path, bytes);
         return vfring_vf_error_remedy(error, "free memory on the node");
     }
-    vfring_vf_error_set(error, ret, "soft VF %s: cannot register %zu bytes at %p: %s", vf->path, bytes,
+    vfring_vf_error_set(error, ret, "soft VF %s: cannot register %zu bytes at %p: %s", device->path, bytes,
                         vaddr, ret == -ENOSPC ? "its region table is full" : strerror(-ret));
     return vfring_vf_error_remedy(error, ret == -ENOSPC ?
                                   "let the registration cache keep fewer buffers" :
                                   "this is a fault of the caller: report it");
 }
 
-static void soft_dma_unmap(struct vfring_vf *vf, uint64_t region_id)
+static void soft_dma_unmap(struct vfring_device *device, uint64_t region_id)
 {
-    (void) softvf_dma_unmap(vf->backend_state, region_id);
+    (void) softvf_dma_unmap(device->state, region_id);
 }
 
-static void soft_expect_peer(struct vfring_vf *vf, const uint8_t mac[6])
+static void soft_expect_peer(struct vfring_device *device, const uint8_t mac[6])
 {
-    softvf_expect(vf->backend_state, mac);
+    softvf_expect(device->state, mac);
 }
 
-static bool soft_dma_live(const struct vfring_vf *vf, uint64_t region_id)
+static bool soft_dma_live(const struct vfring_device *device, uint64_t region_id)
 {
-    (void) vf;
+    (void) device;
     (void) region_id;
     return true;
 }
 
+static bool soft_serves(const struct vfring_node *node)
+{
+    return node->kind == VFRING_NODE_FILE;
+}
+
+extern const struct vfring_backend vfring_backend_soft;
 const struct vfring_backend vfring_backend_soft = {
+    .offer = "a soft VF's file, made by: vfring-softvf create DIR --index N --mac MAC",
+    .serves = soft_serves,
     .open = soft_open,
     .close = soft_close,
-    .state = soft_state,
+    .status = soft_status,
     .cause = soft_cause,
     .mem_alloc = soft_mem_alloc,
     .mem_free = soft_mem_free,

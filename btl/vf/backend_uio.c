@@ -14,11 +14,13 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "anon.h"
 #include "bar_guard.h"
+#include "device.h"
+#include "error.h"
 #include "node.h"
+#include "uio_explain.h"
 #include "uio_vf.h"
-#include "vf_internal.h"
-#include "vfring_regs_82576.h"
 
 _Static_assert(VFRING_DMA_READ == UIO_VF_DMA_READ && VFRING_DMA_WRITE == UIO_VF_DMA_WRITE,
                "directions are passed through");
@@ -34,32 +36,22 @@ struct uio_state {
     uint64_t resets; /**< status->reset_count when it was opened */
 };
 
-static int explain_abi(const char *path, unsigned major, unsigned minor,
-                       struct vfring_vf_error *error)
-{
-    vfring_vf_error_set(error, -EPROTO,
-                        "%s: the loaded module uio_vf speaks ABI %u.%u, this vfring speaks %u.x", path,
-                        major, minor, UIO_VF_ABI_MAJOR);
-    return vfring_vf_error_remedy(error, "the administrator installs module and vfring of one release "
-                                         "and reloads: modprobe -r uio_vf; modprobe uio_vf");
-}
-
-static int get_info(struct vfring_vf *vf, int fd, struct uio_vf_info *info,
+static int get_info(struct vfring_device *device, int fd, struct uio_vf_info *info,
                     struct vfring_vf_error *error)
 {
     memset(info, 0, sizeof(*info));
     info->size = sizeof(*info);
     if (ioctl(fd, UIO_VF_IOCTL_GET_INFO, info) != 0) {
         if (errno == ENODEV) {
-            return vfring_node_explain(vf->path, VFRING_NODE_UIO, -ENODEV, error);
+            return vfring_uio_explain(device->path, -ENODEV, error);
         }
-        vfring_vf_error_set(error, -EPROTO, "%s does not answer as uio_vf ABI %u.%u does: %s", vf->path,
+        vfring_vf_error_set(error, -EPROTO, "%s does not answer as uio_vf ABI %u.%u does: %s", device->path,
                             UIO_VF_ABI_MAJOR, UIO_VF_ABI_MINOR, strerror(errno));
         return vfring_vf_error_remedy(error, "the administrator installs module and vfring of one "
                                              "release and reloads: modprobe -r uio_vf; modprobe uio_vf");
     }
     if (info->abi_major != UIO_VF_ABI_MAJOR) {
-        return explain_abi(vf->path, info->abi_major, info->abi_minor, error);
+        return vfring_uio_explain_abi(device->path, info->abi_major, info->abi_minor, error);
     }
     return 0;
 }
@@ -73,43 +65,43 @@ static bool is_emulated(const char *path)
            strcmp(id, "0x1af4") == 0;
 }
 
-static int map_bar(struct vfring_vf *vf, struct uio_state *state, struct vfring_vf_error *error)
+/* As much of BAR 0 as there is from its start; none is no error here. */
+static int map_bar(struct vfring_device *device, struct uio_state *state,
+                   struct vfring_vf_error *error)
 {
     struct uio_vf_bar bar = { .size = sizeof(bar), .index = 0 };
 
     if (ioctl(state->fd, UIO_VF_IOCTL_GET_BAR, &bar) != 0) {
-        return vfring_node_explain(vf->path, VFRING_NODE_UIO, -errno, error);
+        return vfring_uio_explain(device->path, -errno, error);
     }
-    if (bar.num_areas == 0 || bar.areas[0].offset != 0 ||
-        bar.areas[0].length < VFRING_82576_BAR0_BYTES) {
-        vfring_vf_error_set(error, -ENOTSUP,
-                            "VF %s: %" PRIu64 " bytes of BAR 0 (length %" PRIu64 ") can be mapped, %u "
-                            "are needed", vf->name,
-                            (uint64_t) (bar.num_areas > 0 && bar.areas[0].offset == 0 ?
-                                        bar.areas[0].length : 0),
-                            (uint64_t) bar.length, VFRING_82576_BAR0_BYTES);
-        return vfring_vf_error_remedy(error, "this function cannot be driven from user level; take a "
-                                             "VF of another adapter");
+    device->bar0_length = bar.length;
+    if (bar.num_areas == 0 || bar.areas[0].offset != 0 || bar.areas[0].length == 0) {
+        return 0;
     }
     state->bar_bytes = (size_t) bar.areas[0].length;
     state->bar = mmap(NULL, state->bar_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, state->fd, 0);
     if (state->bar == MAP_FAILED) {
         state->bar = NULL;
-        vfring_vf_error_set(error, -errno, "VF %s: cannot map its registers: %s", vf->name,
+        vfring_vf_error_set(error, -errno, "VF %s: cannot map its registers: %s", device->name,
                             strerror(errno));
-        return vfring_vf_error_remedy(error, "see the kernel log for uio_vf %s", vf->name);
+        return vfring_vf_error_remedy(error, "see the kernel log for uio_vf %s", device->name);
     }
-    vf->mmio.bar = state->bar;
+    device->bar0_bytes = bar.areas[0].length;
+    device->mmio.bar = state->bar;
     return 0;
 }
 
-static int guard_bar(struct vfring_vf *vf, struct uio_state *state, struct vfring_vf_error *error)
+static int guard_bar(struct vfring_device *device, struct uio_state *state, struct vfring_vf_error *error)
 {
-    int ret = vfring_bar_guard_add(state->bar, state->bar_bytes);
+    int ret;
 
+    if (state->bar == NULL) {
+        return 0;
+    }
+    ret = vfring_bar_guard_add(state->bar, state->bar_bytes);
     if (ret != 0) {
         vfring_vf_error_set(error, ret, "VF %s: cannot guard its registers against removal: %s",
-                            vf->name, strerror(-ret));
+                            device->name, strerror(-ret));
         return vfring_vf_error_remedy(error, "use fewer VFs in one process");
     }
     state->guarded = true;
@@ -122,15 +114,15 @@ static bool tells_states(const struct uio_state *state)
     return state->status != NULL && state->status->size > offsetof(struct uio_vf_status, num_vectors);
 }
 
-static int map_status(struct vfring_vf *vf, struct uio_state *state, struct vfring_vf_error *error)
+static int map_status(struct vfring_device *device, struct uio_state *state, struct vfring_vf_error *error)
 {
     void *page = mmap(NULL, state->page_bytes, PROT_READ, MAP_SHARED, state->fd,
                       (off_t) (UIO_VF_MMAP_STATUS_PAGE * state->page_bytes));
 
     if (page == MAP_FAILED) {
-        vfring_vf_error_set(error, -errno, "VF %s: cannot map its status page: %s", vf->name,
+        vfring_vf_error_set(error, -errno, "VF %s: cannot map its status page: %s", device->name,
                             strerror(errno));
-        return vfring_vf_error_remedy(error, "see the kernel log for uio_vf %s", vf->name);
+        return vfring_vf_error_remedy(error, "see the kernel log for uio_vf %s", device->name);
     }
     state->status = page;
     if (tells_states(state)) {
@@ -139,9 +131,9 @@ static int map_status(struct vfring_vf *vf, struct uio_state *state, struct vfri
     return 0;
 }
 
-static void uio_close(struct vfring_vf *vf)
+static void uio_close(struct vfring_device *device)
 {
-    struct uio_state *state = vf->backend_state;
+    struct uio_state *state = device->state;
 
     if (state->status != NULL) {
         munmap((void *) (uintptr_t) state->status, state->page_bytes);
@@ -154,11 +146,11 @@ static void uio_close(struct vfring_vf *vf)
     }
     close(state->fd);
     free(state);
-    vf->mmio.bar = NULL;
-    vf->backend_state = NULL;
+    device->mmio.bar = NULL;
+    device->state = NULL;
 }
 
-static int uio_open(struct vfring_vf *vf, const struct vfring_vf_params *params,
+static int uio_open(struct vfring_device *device, const struct vfring_device_params *params,
                     struct vfring_vf_error *error)
 {
     struct uio_vf_info info;
@@ -167,60 +159,60 @@ static int uio_open(struct vfring_vf *vf, const struct vfring_vf_params *params,
 
     if (params->soft_faults != NULL && params->soft_faults[0] != '\0') {
         vfring_vf_error_set(error, -EINVAL, "%s is a real VF: it cannot have the soft faults \"%.100s\"",
-                            vf->path, params->soft_faults);
+                            device->path, params->soft_faults);
         return vfring_vf_error_remedy(error, "leave the soft faults out, or use soft VFs");
     }
     state = calloc(1, sizeof(*state));
     if (state == NULL) {
-        vfring_vf_error_set(error, -ENOMEM, "%s: out of memory", vf->path);
+        vfring_vf_error_set(error, -ENOMEM, "%s: out of memory", device->path);
         return vfring_vf_error_remedy(error, "free memory on the node");
     }
     state->page_bytes = (size_t) sysconf(_SC_PAGESIZE);
     do {
-        state->fd = open(vf->path, O_RDWR | O_CLOEXEC);
+        state->fd = open(device->path, O_RDWR | O_CLOEXEC);
     } while (state->fd < 0 && errno == EINTR);
     if (state->fd < 0) {
-        ret = vfring_node_explain(vf->path, VFRING_NODE_UIO, -errno, error);
+        ret = vfring_uio_explain(device->path, -errno, error);
         free(state);
         return ret;
     }
-    vf->backend_state = state;
+    device->state = state;
 
-    ret = get_info(vf, state->fd, &info, error);
+    ret = get_info(device, state->fd, &info, error);
     if (ret == 0) {
-        snprintf(vf->name, sizeof(vf->name), "%.*s", (int) sizeof(info.bdf), info.bdf);
-        vf->vendor = info.vendor;
-        vf->device = info.device;
-        vf->numa_node = info.numa_node;
-        vf->contiguous = info.caps & UIO_VF_CAP_NOIOMMU;
-        vf->emulated = is_emulated(vf->path);
-        vf->granule_bytes = state->page_bytes;
+        snprintf(device->name, sizeof(device->name), "%.*s", (int) sizeof(info.bdf), info.bdf);
+        device->vendor_id = info.vendor;
+        device->device_id = info.device;
+        device->numa_node = info.numa_node;
+        device->contiguous = info.caps & UIO_VF_CAP_NOIOMMU;
+        device->emulated = is_emulated(device->path);
+        device->granule_bytes = state->page_bytes;
         if (info.iova_page_sizes != 0) {
             size_t granule = (size_t) (info.iova_page_sizes & -info.iova_page_sizes);
-            vf->granule_bytes = granule > state->page_bytes ? granule : state->page_bytes;
+            device->granule_bytes = granule > state->page_bytes ? granule : state->page_bytes;
         }
         state->max_regions = info.max_regions;
-        ret = map_bar(vf, state, error);
+        ret = map_bar(device, state, error);
     }
     if (ret == 0) {
-        ret = guard_bar(vf, state, error);
+        ret = guard_bar(device, state, error);
     }
     if (ret == 0 && (info.caps & UIO_VF_CAP_STATUS_PAGE)) {
-        ret = map_status(vf, state, error);
+        ret = map_status(device, state, error);
     }
     if (ret == 0 && state->status != NULL && (info.caps & UIO_VF_CAP_NOTIFIER)) {
         /* The kernel's __u64 is unsigned long long; the size is the same. */
-        vf->invalidation_count = (const uint64_t *) &state->status->invalidation_count;
+        device->invalidation_count = (const uint64_t *) &state->status->invalidation_count;
     }
     if (ret != 0) {
-        uio_close(vf);
+        uio_close(device);
     }
     return ret;
 }
 
-static int uio_state_of(const struct vfring_vf *vf)
+static int uio_status(const struct vfring_device *device)
 {
-    const struct uio_state *state = vf->backend_state;
+    const struct uio_state *state = device->state;
 
     if (state->status == NULL) {
         return 0;
@@ -238,9 +230,9 @@ static int uio_state_of(const struct vfring_vf *vf)
            __atomic_load_n(&state->status->reset_count, __ATOMIC_RELAXED) != state->resets ? -ENETRESET : 0;
 }
 
-static const char *uio_cause(const struct vfring_vf *vf)
+static const char *uio_cause(const struct vfring_device *device)
 {
-    const struct uio_state *state = vf->backend_state;
+    const struct uio_state *state = device->state;
 
     if (!tells_states(state)) {
         return NULL;
@@ -261,66 +253,23 @@ static const char *uio_cause(const struct vfring_vf *vf)
     }
 }
 
-static void *uio_mem_alloc(struct vfring_vf *vf, size_t bytes, unsigned direction,
+static void *uio_mem_alloc(struct vfring_device *device, size_t bytes, unsigned direction,
                            struct vfring_vf_error *error)
 {
     (void) direction;
-    return vfring_anon_alloc(vf, bytes, error);
+    return vfring_anon_alloc(device->name, device->contiguous, bytes, error);
 }
 
-static void uio_mem_free(struct vfring_vf *vf, void *vaddr, size_t bytes, unsigned direction)
+static void uio_mem_free(struct vfring_device *device, void *vaddr, size_t bytes, unsigned direction)
 {
     (void) direction;
-    vfring_anon_free(vf, vaddr, bytes);
+    vfring_anon_free(device->contiguous, vaddr, bytes);
 }
 
-/* Which limit it was, and how to raise it to what is needed. */
-static int explain_nomem(const struct vfring_vf *vf, const struct uio_vf_dma_map *map,
-                         struct vfring_vf_error *error)
-{
-    const struct uio_state *state = vf->backend_state;
-    uint64_t need = map->used_bytes + map->length;
-
-    switch (map->reason) {
-    case UIO_VF_NOMEM_MEMLOCK:
-        vfring_vf_error_set(error, -ENOMEM,
-                            "VF %s: cannot pin %" PRIu64 " bytes: the process's limit of locked memory "
-                            "(RLIMIT_MEMLOCK) is %" PRIu64 " bytes, %" PRIu64 " are used", vf->name,
-                            (uint64_t) map->length, (uint64_t) map->limit_bytes,
-                            (uint64_t) map->used_bytes);
-        return vfring_vf_error_remedy(error,
-                                      "raise it to at least %" PRIu64 " bytes on every node: ulimit -l %"
-                                      PRIu64 " (KiB), or memlock in /etc/security/limits.conf, or "
-                                      "LimitMEMLOCK= of the service that starts the job (sshd, slurmd); "
-                                      "vfringd raises it for a lease", need, (need + 1023) / 1024);
-    case UIO_VF_NOMEM_DEVICE:
-        vfring_vf_error_set(error, -ENOMEM,
-                            "VF %s: cannot register %" PRIu64 " bytes: the administrator's limit for this "
-                            "device is %" PRIu64 " bytes, %" PRIu64 " are registered", vf->name,
-                            (uint64_t) map->length, (uint64_t) map->limit_bytes,
-                            (uint64_t) map->used_bytes);
-        return vfring_vf_error_remedy(error,
-                                      "the administrator gives vfringd's jobs more memory, or writes at "
-                                      "least %" PRIu64 " to /sys/bus/pci/devices/%s/uio_vf/uiovf*/"
-                                      "dma_limit_bytes", need, vf->name);
-    case UIO_VF_NOMEM_REGIONS:
-        vfring_vf_error_set(error, -ENOMEM,
-                            "VF %s: cannot register %" PRIu64 " bytes: all %u regions are in use", vf->name,
-                            (uint64_t) map->length, state->max_regions);
-        return vfring_vf_error_remedy(error, "let the registration cache keep fewer buffers");
-    default:
-        vfring_vf_error_set(error, -ENOMEM,
-                            "VF %s: cannot pin %" PRIu64 " bytes: the kernel is out of memory", vf->name,
-                            (uint64_t) map->length);
-        return vfring_vf_error_remedy(error, "free memory on the node, or give each process smaller "
-                                             "rings");
-    }
-}
-
-static int uio_dma_map(struct vfring_vf *vf, void *vaddr, size_t bytes, unsigned direction,
+static int uio_dma_map(struct vfring_device *device, void *vaddr, size_t bytes, unsigned direction,
                        struct vfring_dma *dma, struct vfring_vf_error *error)
 {
-    const struct uio_state *state = vf->backend_state;
+    const struct uio_state *state = device->state;
     struct uio_vf_dma_map map = {
         .size = sizeof(map),
         .flags = direction,
@@ -335,35 +284,35 @@ static int uio_dma_map(struct vfring_vf *vf, void *vaddr, size_t bytes, unsigned
     }
     switch (errno) {
     case ENOMEM:
-        return explain_nomem(vf, &map, error);
+        return vfring_uio_explain_nomem(device->name, &map, state->max_regions, error);
     case ENODEV:
-        return vfring_node_explain(vf->path, VFRING_NODE_UIO, -ENODEV, error);
+        return vfring_uio_explain(device->path, -ENODEV, error);
     case EOPNOTSUPP:
         vfring_vf_error_set(error, -EOPNOTSUPP,
                             "VF %s: %zu bytes at %p cannot be registered: without an IOMMU a region "
                             "must be contiguous in physical memory, and there is no huge page for it",
-                            vf->name, bytes, vaddr);
+                            device->name, bytes, vaddr);
         return vfring_vf_error_remedy(error, "the administrator turns the IOMMU on, in the firmware and "
                                              "on the kernel command line (intel_iommu=on or amd_iommu=on)");
     case EPERM:
         vfring_vf_error_set(error, -EPERM, "VF %s: it was opened by another process: memory of a child "
-                            "after fork() cannot be registered", vf->name);
+                            "after fork() cannot be registered", device->name);
         return vfring_vf_error_remedy(error, "open a VF in the process that uses it");
     case EFAULT:
         vfring_vf_error_set(error, -EFAULT,
-                            "VF %s: %zu bytes at %p are not all memory of this process%s", vf->name,
+                            "VF %s: %zu bytes at %p are not all memory of this process%s", device->name,
                             bytes, vaddr, direction & VFRING_DMA_WRITE ? " that can be written" : "");
         return vfring_vf_error_remedy(error, "this is a fault of the caller: report it");
     default:
-        vfring_vf_error_set(error, -errno, "VF %s: cannot register %zu bytes at %p: %s", vf->name, bytes,
+        vfring_vf_error_set(error, -errno, "VF %s: cannot register %zu bytes at %p: %s", device->name, bytes,
                             vaddr, strerror(errno));
-        return vfring_vf_error_remedy(error, "see the kernel log for uio_vf %s", vf->name);
+        return vfring_vf_error_remedy(error, "see the kernel log for uio_vf %s", device->name);
     }
 }
 
-static void uio_dma_unmap(struct vfring_vf *vf, uint64_t region_id)
+static void uio_dma_unmap(struct vfring_device *device, uint64_t region_id)
 {
-    const struct uio_state *state = vf->backend_state;
+    const struct uio_state *state = device->state;
     struct uio_vf_dma_unmap unmap = { .size = sizeof(unmap), .region_id = region_id };
 
     /* It fails only when the device is gone, and then the kernel has unmapped
@@ -371,19 +320,28 @@ static void uio_dma_unmap(struct vfring_vf *vf, uint64_t region_id)
     (void) ioctl(state->fd, UIO_VF_IOCTL_DMA_UNMAP, &unmap);
 }
 
-static bool uio_dma_live(const struct vfring_vf *vf, uint64_t region_id)
+static bool uio_dma_live(const struct vfring_device *device, uint64_t region_id)
 {
-    const struct uio_state *state = vf->backend_state;
+    const struct uio_state *state = device->state;
     struct uio_vf_region region = { .size = sizeof(region), .region_id = region_id };
 
     return ioctl(state->fd, UIO_VF_IOCTL_GET_REGION, &region) == 0 &&
            region.state == UIO_VF_REGION_LIVE;
 }
 
+static bool uio_serves(const struct vfring_node *node)
+{
+    return node->kind == VFRING_NODE_DEVICE && strcmp(node->class, "uio_vf") == 0;
+}
+
+extern const struct vfring_backend vfring_backend_uio;
 const struct vfring_backend vfring_backend_uio = {
+    .offer = "the node of a VF bound to uio_vf (/dev/uiovf<N>)",
+    .serves = uio_serves,
+    .explain_missing = vfring_uio_explain_missing,
     .open = uio_open,
     .close = uio_close,
-    .state = uio_state_of,
+    .status = uio_status,
     .cause = uio_cause,
     .mem_alloc = uio_mem_alloc,
     .mem_free = uio_mem_free,

@@ -6,7 +6,7 @@
 #ifndef VFRING_VF_ERROR_H
 #define VFRING_VF_ERROR_H
 
-#include "vfring_vf.h"
+#include "vfring_vf_types.h"
 
 /** Sets code and text and empties the remedy. @p err is a negative errno. */
 void vfring_vf_error_set(struct vfring_vf_error *error, int err, const char *format, ...)

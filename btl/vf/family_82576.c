@@ -8,30 +8,24 @@
  * (virtualization), 8.26 (registers of the VF).
  */
 #include <errno.h>
-#include <string.h>
-#include <sys/random.h>
 
 #include "barrier.h"
-#include "vf_internal.h"
+#include "error.h"
+#include "family.h"
 #include "vfring_regs_82576.h"
 #include "wait.h"
 
-/* How long a PF may be in reset; a link change on it takes well under this. */
-#define RESET_LIMIT_US (1000u * 1000u)
-/* After a queue was disabled, and for the PF to answer RESET: as the Linux driver. */
-#define SETTLE_US (10u * 1000u)
+/* For a queue to stop. */
 #define QUEUE_LIMIT_US (10u * 1000u)
-#define DRAIN_LIMIT_US (10u * 1000u)
-#define LINK_LIMIT_US (3000u * 1000u)
+
+/* The PF answers RESET with the MAC address in words 1 and 2. */
+#define HELLO_WORDS 3
 
 /*
  * The PF learns of our reset and of our RESET message in two events. Seen in
  * the wrong order, it forgets the handshake and refuses what follows.
  */
 #define START_ATTEMPTS 3
-
-/* The first answer may have been overwritten by a ping of the PF. */
-#define REQUEST_ATTEMPTS 2
 
 /*
  * Erratum of the 82576 VF: WTHRESH must be 1 on both rings, else write-backs
@@ -46,155 +40,32 @@
 #define VECTOR_RX 1u
 #define VECTOR_OTHER 2u
 
-static bool match(uint16_t vendor, uint16_t device)
-{
-    return vendor == VFRING_82576_VENDOR_ID &&
-           (device == VFRING_82576_VF_DEVICE_ID || device == VFRING_I350_VF_DEVICE_ID);
-}
-
-static uint32_t rd(const struct vfring_vf *vf, uint32_t offset)
-{
-    return vfring_read32(&vf->mmio, offset);
-}
-
-static void wr(const struct vfring_vf *vf, uint32_t offset, uint32_t value)
-{
-    vfring_write32(&vf->mmio, offset, value);
-}
-
-/*
- * Time for the function and its PF to finish what they were told. A soft VF's
- * model has done it when the register access returns, the PF's part included.
- */
-static void settle(const struct vfring_vf *vf)
-{
-    if (!vf->soft) {
-        vfring_sleep_us(SETTLE_US);
-    }
-}
-
-/* A read brings posted writes to the device (PCIe ordering). */
-static void flush(const struct vfring_vf *vf)
-{
-    (void) rd(vf, VFRING_82576_STATUS);
-}
-
-static int fail_gone(const struct vfring_vf *vf, struct vfring_vf_error *error)
-{
-    vfring_vf_error_set(error, -ENODEV, "VF %s does not answer on the bus: it was removed, or the PF "
-                        "took its VFs away", vf->name);
-    return vfring_vf_error_remedy(error, "the administrator creates and binds the VFs again (vfring "
-                                         "provision, or vfringd)");
-}
-
-static int fail_pf(const struct vfring_vf *vf, int err, const char *what,
-                   struct vfring_vf_error *error)
-{
-    if (err == -ENODEV) {
-        return fail_gone(vf, error);
-    }
-    vfring_vf_error_set(error, err, "VF %s: %s: the PF is down or resetting, or its driver is not igb",
-                        vf->name, what);
-    return vfring_vf_error_remedy(error, "the administrator runs, with PF the network interface of the "
-                                         "physical function: ip link set PF up; then start again");
-}
+#define rd vfring_family_read
+#define wr vfring_family_write
 
 /* Step: mask. 8.26, EIMC, EIAC. */
 static int mask_interrupts(struct vfring_vf *vf, struct vfring_vf_error *error)
 {
     if (rd(vf, VFRING_82576_STATUS) == VFRING_MMIO_GONE) {
-        return fail_gone(vf, error);
+        return vfring_family_fail_gone(vf, error);
     }
     wr(vf, VFRING_82576_EIMC, VFRING_82576_EI_MASK);
     wr(vf, VFRING_82576_EIAC, 0);
     return 0;
 }
 
-/* Step: reset. 7.10: RSTI while the PF resets, RSTD once it is done. */
+/* Step: reset. 7.10. */
 static int reset_function(struct vfring_vf *vf, struct vfring_vf_error *error)
 {
-    const uint32_t resetting = VFRING_MBX_RSTI | VFRING_MBX_RSTD;
-    struct vfring_wait wait = vfring_wait_start(RESET_LIMIT_US);
-
     wr(vf, VFRING_82576_CTRL, rd(vf, VFRING_82576_CTRL) | VFRING_82576_CTRL_RST);
-    flush(vf);
-    do {
-        uint32_t value = vfring_82576_mailbox_poll(&vf->mmio, &vf->mailbox);
-
-        if (value == VFRING_MMIO_GONE) {
-            return fail_gone(vf, error);
-        }
-        if (!(value & resetting)) {
-            vf->mailbox.shadow = 0;
-            return 0;
-        }
-        vf->mailbox.shadow &= ~VFRING_MBX_RSTD;
-    } while (vfring_wait_more(&wait));
-    return fail_pf(vf, -ENETDOWN, "the PF has been in reset for 1 s", error);
+    vfring_family_flush(vf);
+    return vfring_family_wait_reset(vf, error);
 }
 
-/* Sends a request until the PF has answered it. @p words is the answer afterwards. */
-static int ask_pf(struct vfring_vf *vf, uint32_t *words, unsigned num_words, unsigned num_reply)
-{
-    uint32_t request[3];
-    int ret = -ETIMEDOUT;
-
-    memcpy(request, words, num_words * sizeof(*words));
-    for (unsigned i = 0; i < REQUEST_ATTEMPTS && ret == -ETIMEDOUT; i++) {
-        memcpy(words, request, num_words * sizeof(*words));
-        ret = vfring_82576_mailbox_request(&vf->mmio, &vf->mailbox, words, num_words, num_reply);
-    }
-    return ret;
-}
-
-static bool mac_usable(const uint8_t mac[6])
-{
-    static const uint8_t zero[6];
-
-    return !(mac[0] & 1) && memcmp(mac, zero, sizeof(zero)) != 0;
-}
-
-/*
- * Step: hello. RESET makes the PF turn the VF's receiving and sending on; no
- * frame moves without it. It answers with the MAC the administrator chose, or
- * with NACK: none, choose one.
- */
+/* Step: hello. 7.10. */
 static int say_hello(struct vfring_vf *vf, struct vfring_vf_error *error)
 {
-    uint32_t words[3] = { VFRING_MSG_RESET };
-    int ret = ask_pf(vf, words, 1, 3);
-
-    if (ret != 0) {
-        return fail_pf(vf, ret, "the PF does not answer the mailbox", error);
-    }
-    settle(vf);
-    if (words[0] & VFRING_MSG_ACK) {
-        memcpy(vf->mac, &words[1], sizeof(vf->mac));
-        if (mac_usable(vf->mac)) {
-            return 0;
-        }
-    }
-
-    /* A random one, locally administered (IEEE 802, 8.4). */
-    if (getrandom(vf->mac, sizeof(vf->mac), 0) != (ssize_t) sizeof(vf->mac)) {
-        vfring_vf_error_set(error, -EIO, "VF %s: the PF gave no MAC address and there are no random "
-                            "numbers to make one", vf->name);
-        return vfring_vf_error_remedy(error, "the administrator sets it: ip link set PF vf N mac MAC");
-    }
-    vf->mac[0] = (uint8_t) ((vf->mac[0] & 0xfcu) | 0x02u);
-    memset(words, 0, sizeof(words));
-    words[0] = VFRING_MSG_SET_MAC_ADDR;
-    memcpy(&words[1], vf->mac, sizeof(vf->mac));
-    ret = ask_pf(vf, words, 3, 1);
-    if (ret != 0) {
-        return fail_pf(vf, ret, "the PF does not answer SET_MAC_ADDR", error);
-    }
-    if (!(words[0] & VFRING_MSG_ACK)) {
-        vfring_vf_error_set(error, -EADDRNOTAVAIL, "VF %s has no MAC address: the PF gave none and "
-                            "refused the one made here", vf->name);
-        return vfring_vf_error_remedy(error, "the administrator sets it: ip link set PF vf N mac MAC");
-    }
-    return 0;
+    return vfring_family_hello(vf, HELLO_WORDS, error);
 }
 
 /*
@@ -204,13 +75,13 @@ static int say_hello(struct vfring_vf *vf, struct vfring_vf_error *error)
 static int set_frame_limit(struct vfring_vf *vf, struct vfring_vf_error *error)
 {
     uint32_t words[2] = { VFRING_MSG_SET_LPE, vfring_max_frame_bytes(vf->mtu_bytes) + 4u };
-    int ret = ask_pf(vf, words, 2, 1);
+    int ret = vfring_family_ask_pf(vf, words, 2, 1);
 
     if (ret == 0 && !(words[0] & VFRING_MSG_ACK)) {
         ret = -ENETRESET; /* never refused but to a VF that is not configured */
     }
     if (ret != 0) {
-        return fail_pf(vf, ret, "the PF does not take the frame limit", error);
+        return vfring_family_fail_pf(vf, ret, "the PF does not take the frame limit", error);
     }
     return 0;
 }
@@ -229,31 +100,11 @@ static int disable_queues(struct vfring_vf *vf, struct vfring_vf_error *error)
         wr(vf, VFRING_82576_RXDCTL(q), 0);
         wr(vf, VFRING_82576_TXDCTL(q), 0);
     }
-    flush(vf);
+    vfring_family_flush(vf);
     if (before & VFRING_82576_XDCTL_ENABLE) {
-        settle(vf);
+        vfring_family_settle(vf);
     }
     return 0;
-}
-
-static int wait_enabled(struct vfring_vf *vf, uint32_t reg, const char *what,
-                        struct vfring_vf_error *error)
-{
-    struct vfring_wait wait = vfring_wait_start(QUEUE_LIMIT_US);
-
-    do {
-        uint32_t value = rd(vf, reg);
-
-        if (value == VFRING_MMIO_GONE) {
-            return fail_gone(vf, error);
-        }
-        if (value & VFRING_82576_XDCTL_ENABLE) {
-            return 0;
-        }
-    } while (vfring_wait_more(&wait));
-    vfring_vf_error_set(error, -EIO, "VF %s: its %s queue does not start", vf->name, what);
-    return vfring_vf_error_remedy(error, "start again; if it stays so, the administrator resets the "
-                                         "VF by binding it anew");
 }
 
 /* Step: transmit queue. 7.2, 8.26. */
@@ -269,7 +120,7 @@ static int start_tx(struct vfring_vf *vf, struct vfring_vf_error *error)
     wr(vf, VFRING_82576_TDWBAH(0), 0);
     wr(vf, VFRING_82576_DCA_TXCTRL(0), 0); /* WB_RO too: write-backs stay in order */
     wr(vf, VFRING_82576_TXDCTL(0), QUEUE_ENABLE);
-    return wait_enabled(vf, VFRING_82576_TXDCTL(0), "transmit", error);
+    return vfring_family_wait_queue(vf, VFRING_82576_TXDCTL(0), VFRING_82576_XDCTL_ENABLE, "transmit", error);
 }
 
 /* Step: receive queue. 7.1, 8.26: tail last, after the queue reads enabled. */
@@ -288,7 +139,7 @@ static int start_rx(struct vfring_vf *vf, struct vfring_vf_error *error)
        vf->rx.buffer_bytes / VFRING_RX_BUFFER_UNIT_BYTES |
            VFRING_82576_SRRCTL_DESCTYPE_ADV_ONEBUF | VFRING_82576_SRRCTL_DROP_EN);
     wr(vf, VFRING_82576_RXDCTL(0), QUEUE_ENABLE);
-    ret = wait_enabled(vf, VFRING_82576_RXDCTL(0), "receive", error);
+    ret = vfring_family_wait_queue(vf, VFRING_82576_RXDCTL(0), VFRING_82576_XDCTL_ENABLE, "receive", error);
     if (ret != 0) {
         return ret;
     }
@@ -315,61 +166,21 @@ static int set_interrupts(struct vfring_vf *vf, struct vfring_vf_error *error)
 /* Step: link. STATUS.LU mirrors the PF's port. */
 static int wait_link(struct vfring_vf *vf, struct vfring_vf_error *error)
 {
-    struct vfring_wait wait = vfring_wait_start(LINK_LIMIT_US);
-
-    do {
-        uint32_t value = rd(vf, VFRING_82576_STATUS);
-
-        if (value == VFRING_MMIO_GONE) {
-            return fail_gone(vf, error);
-        }
-        if (value & VFRING_82576_STATUS_LU) {
-            return 0;
-        }
-    } while (vfring_wait_more(&wait));
-    vfring_vf_error_set(error, -ENETDOWN, "VF %s has no link after %u s", vf->name,
-                        LINK_LIMIT_US / 1000000u);
-    return vfring_vf_error_remedy(error, vf->soft ?
-                                  "the soft VF was replaced: start again" :
-                                  "check cable and switch port of the PF; the administrator runs, with "
-                                  "PF its network interface: ip link set PF up");
-}
-
-static int run_steps(struct vfring_vf *vf, struct vfring_vf_error *error)
-{
-    static int (*const steps[])(struct vfring_vf *, struct vfring_vf_error *) = {
-        mask_interrupts, reset_function, say_hello, set_frame_limit, disable_queues,
-        start_tx,        start_rx,       set_interrupts, wait_link,
-    };
-    int ret = 0;
-
-    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && ret == 0; i++) {
-        ret = steps[i](vf, error);
-    }
-    return ret;
+    return vfring_family_wait_link(vf, VFRING_82576_STATUS, VFRING_82576_STATUS_LU, error);
 }
 
 static int start(struct vfring_vf *vf, struct vfring_vf_error *error)
 {
+    static const vfring_family_step steps[] = {
+        mask_interrupts, reset_function, say_hello,      set_frame_limit, disable_queues,
+        start_tx,        start_rx,       set_interrupts, wait_link,
+    };
     int ret = -ENETRESET;
 
     for (unsigned i = 0; i < START_ATTEMPTS && ret == -ENETRESET; i++) {
-        ret = run_steps(vf, error);
+        ret = vfring_family_run(vf, steps, sizeof(steps) / sizeof(steps[0]), error);
     }
     return ret;
-}
-
-/* Lets frames that were handed over leave; a last acknowledgement may be among them. */
-static void drain_tx(struct vfring_vf *vf)
-{
-    struct vfring_wait wait = vfring_wait_start(DRAIN_LIMIT_US);
-
-    do {
-        (void) vfring_vf_tx_done(vf);
-        if (vf->tx.head == vf->tx.rung) {
-            return;
-        }
-    } while (vfring_wait_more(&wait));
 }
 
 static void stop(struct vfring_vf *vf)
@@ -379,20 +190,20 @@ static void stop(struct vfring_vf *vf)
     if (rd(vf, VFRING_82576_STATUS) == VFRING_MMIO_GONE) {
         return;
     }
-    drain_tx(vf);
+    vfring_family_drain_tx(vf);
 
     for (uint32_t q = 0; q < VFRING_82576_NUM_QUEUES; q++) {
         wr(vf, VFRING_82576_RXDCTL(q), 0);
         wr(vf, VFRING_82576_TXDCTL(q), 0);
     }
-    flush(vf);
+    vfring_family_flush(vf);
     wait = vfring_wait_start(QUEUE_LIMIT_US);
     while (((rd(vf, VFRING_82576_RXDCTL(0)) | rd(vf, VFRING_82576_TXDCTL(0))) &
             VFRING_82576_XDCTL_ENABLE) && vfring_wait_more(&wait)) {
         /* ENABLE reads 0 once the queue has stopped */
     }
     /* Writes of a frame that was arriving may still be on their way. */
-    settle(vf);
+    vfring_family_settle(vf);
 
     wr(vf, VFRING_82576_EIMC, VFRING_82576_EI_MASK);
     wr(vf, VFRING_82576_EIAC, 0);
@@ -402,27 +213,17 @@ static void stop(struct vfring_vf *vf)
     /* The PF hears of the reset by itself and forgets what the VF asked for; a
      * RESET message on top would turn the VF's queues on again. */
     wr(vf, VFRING_82576_CTRL, rd(vf, VFRING_82576_CTRL) | VFRING_82576_CTRL_RST);
-    flush(vf);
+    vfring_family_flush(vf);
 }
 
 static int check(struct vfring_vf *vf)
 {
-    uint32_t status = rd(vf, VFRING_82576_STATUS);
-    uint32_t word;
+    const uint32_t status = rd(vf, VFRING_82576_STATUS);
 
     if (status == VFRING_MMIO_GONE) {
         return -ENODEV;
     }
-    if (vfring_82576_mailbox_poll(&vf->mmio, &vf->mailbox) &
-        (VFRING_MBX_RSTI | VFRING_MBX_RSTD)) {
-        vf->reset_seen = true;
-    }
-    /* The PF pings with CTS while the VF is configured. */
-    if (vfring_82576_mailbox_take(&vf->mmio, &vf->mailbox, &word) &&
-        !(word & VFRING_MSG_CTS)) {
-        vf->reset_seen = true;
-    }
-    if (vf->reset_seen) {
+    if (vfring_family_was_reset(vf)) {
         return -ENETRESET;
     }
     return status & VFRING_82576_STATUS_LU ? 0 : -ENETDOWN;
@@ -436,12 +237,32 @@ static void counters(const struct vfring_vf *vf, struct vfring_vf_counters *out)
     out->tx_bytes = rd(vf, VFRING_82576_VFGOTC);
 }
 
+static const struct vfring_family_id ids[] = {
+    { VFRING_82576_VENDOR_ID, VFRING_82576_VF_DEVICE_ID, "Intel 82576" },
+    { VFRING_82576_VENDOR_ID, VFRING_I350_VF_DEVICE_ID, "Intel I350" },
+};
+
+extern const struct vfring_family vfring_family_82576;
 const struct vfring_family vfring_family_82576 = {
     .name = "82576vf",
-    .tx_tail_reg = VFRING_82576_TDT(0),
-    .rx_tail_reg = VFRING_82576_RDT(0),
-    .rx_error_mask = VFRING_82576_RXD_ERRORS,
-    .match = match,
+    .ids = ids,
+    .num_ids = sizeof(ids) / sizeof(ids[0]),
+    .bar0_bytes = VFRING_82576_BAR0_BYTES,
+    .status_reg = VFRING_82576_STATUS,
+    .pf_driver = "igb",
+    .rings = {
+        .min_entries = VFRING_82576_RING_MIN_ENTRIES,
+        .max_entries = VFRING_82576_RING_MAX_ENTRIES,
+        .tx_tail_reg = VFRING_82576_TDT(0),
+        .rx_tail_reg = VFRING_82576_RDT(0),
+        .rx_error_mask = VFRING_82576_RXD_ERRORS,
+    },
+    .mailbox = {
+        .control_reg = VFRING_82576_V2PMAILBOX,
+        .memory_reg = VFRING_82576_VMBMEM(0),
+        .status_reg = VFRING_82576_STATUS,
+        .lock_limit_us = 100u * 1000u,
+    },
     .start = start,
     .stop = stop,
     .check = check,

@@ -4,9 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pwd.h>
-#include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -16,7 +14,7 @@
 
 #define SYSFS_PATH_BYTES 128
 
-static const char *base_name(const char *path)
+const char *vfring_node_base(const char *path)
 {
     const char *slash = strrchr(path, '/');
     return slash != NULL ? slash + 1 : path;
@@ -63,8 +61,7 @@ int vfring_node_attribute(const char *path, const char *attribute, char *text, s
     return ret != 0 ? ret : read_line(file, text, size);
 }
 
-/* Last component of a link of the node's class device: "subsystem", "device". */
-static int link_name(const char *path, const char *link, char *name, size_t size)
+int vfring_node_link(const char *path, const char *link, char *name, size_t size)
 {
     char file[SYSFS_PATH_BYTES];
     char target[256];
@@ -79,35 +76,8 @@ static int link_name(const char *path, const char *link, char *name, size_t size
         return -errno;
     }
     target[got] = '\0';
-    snprintf(name, size, "%s", base_name(target));
+    snprintf(name, size, "%s", vfring_node_base(target));
     return 0;
-}
-
-void vfring_node_bdf(const char *path, char *bdf, size_t size)
-{
-    if (link_name(path, "device", bdf, size) != 0) {
-        snprintf(bdf, size, "unknown");
-    }
-}
-
-static int explain_missing(const char *path, struct vfring_vf_error *error)
-{
-    if (strncmp(base_name(path), "uiovf", 5) != 0) {
-        vfring_vf_error_set(error, -ENOENT, "%s does not exist", path);
-        return vfring_vf_error_remedy(error, "give the node of a VF (/dev/uiovf<N>) or a soft VF's "
-                                             "file, made by: vfring-softvf create DIR --index N "
-                                             "--mac MAC");
-    }
-    if (access("/sys/module/uio_vf", F_OK) != 0) {
-        vfring_vf_error_set(error, -ENOENT, "%s does not exist: the kernel module uio_vf is not loaded",
-                            path);
-        return vfring_vf_error_remedy(error, "the administrator runs: modprobe uio_vf, and binds VFs "
-                                             "to it (vfring provision, or vfringd)");
-    }
-    vfring_vf_error_set(error, -ENOENT,
-                        "%s does not exist: no VF is bound to uio_vf under this name", path);
-    return vfring_vf_error_remedy(error, "ls /dev/uiovf* shows the bound VFs; the administrator binds "
-                                         "more with vfring provision, or vfringd");
 }
 
 static void user_name(uid_t uid, char *name, size_t size)
@@ -144,49 +114,14 @@ static int explain_access(const char *path, struct vfring_vf_error *error)
                                   path);
 }
 
-/* Who holds a flock on the file; /proc/locks has it where it can be seen. 0: unknown. */
-static long lock_owner(const char *path)
+int vfring_node_explain_busy(const char *path, long pid, const char *or_what,
+                             struct vfring_vf_error *error)
 {
-    struct stat st;
-    char line[256];
-    long owner = 0;
-    FILE *locks;
-
-    if (stat(path, &st) != 0 || (locks = fopen("/proc/locks", "re")) == NULL) {
-        return 0;
-    }
-    while (owner == 0 && fgets(line, sizeof(line), locks) != NULL) {
-        char kind[16];
-        long pid;
-        unsigned maj;
-        unsigned min;
-        unsigned long inode;
-
-        if (sscanf(line, "%*d: %15s %*s %*s %ld %x:%x:%lu", kind, &pid, &maj, &min, &inode) == 5 &&
-            strcmp(kind, "FLOCK") == 0 && inode == st.st_ino && maj == major(st.st_dev) &&
-            min == minor(st.st_dev) && pid > 0) {
-            owner = pid;
-        }
-    }
-    fclose(locks);
-    return owner;
-}
-
-static int explain_busy(const char *path, enum vfring_node_kind kind, struct vfring_vf_error *error)
-{
-    char text[32];
     char file[64];
     char command[32] = "";
-    long pid = 0;
 
-    if (kind == VFRING_NODE_SOFT) {
-        pid = lock_owner(path);
-    } else if (vfring_node_attribute(path, "owner_pid", text, sizeof(text)) == 0) {
-        pid = strtol(text, NULL, 10);
-    }
     if (pid <= 0) {
-        vfring_vf_error_set(error, -EBUSY, "%s is in use by another process%s", path,
-                            kind == VFRING_NODE_UIO ? ", or another device of its IOMMU group is" : "");
+        vfring_vf_error_set(error, -EBUSY, "%s is in use by another process%s", path, or_what);
         return vfring_vf_error_remedy(error, "wait for it to end, or take another VF (vfring status "
                                              "shows who has which)");
     }
@@ -199,91 +134,28 @@ static int explain_busy(const char *path, enum vfring_node_kind kind, struct vfr
                                          "a VF serves one process at a time", pid);
 }
 
-/* The kernel module refuses for reasons of which an errno tells little: it logs them. */
-static int explain_refused(const char *path, int err, struct vfring_vf_error *error)
+int vfring_node_explain(const char *path, int err, struct vfring_vf_error *error)
 {
-    char bdf[32];
-
-    vfring_node_bdf(path, bdf, sizeof(bdf));
-    vfring_vf_error_set(error, err, "%s: the kernel refuses to let %s drive VF %s: %s", path,
-                        geteuid() == 0 ? "a process" : "an unprivileged process", bdf,
-                        err == -EPERM || err == -ENODEV ?
-                        "no IOMMU with interrupt remapping confines it" : strerror(-err));
-    return vfring_vf_error_remedy(error,
-                                  "the administrator reads the reason in the kernel log (dmesg | grep "
-                                  "\"uio_vf %s: refused\"); mostly the IOMMU must be turned on, in the "
-                                  "firmware and on the kernel command line (intel_iommu=on or amd_iommu=on)",
-                                  bdf);
-}
-
-static int explain_gone(const char *path, int err, struct vfring_vf_error *error)
-{
-    vfring_vf_error_set(error, err, "%s: the VF behind it was unbound or removed", path);
-    return vfring_vf_error_remedy(error, "the administrator binds it to uio_vf again (vfring provision, "
-                                         "or vfringd)");
-}
-
-/* Bound and not gone: then it was refused. */
-static bool is_bound(const char *path)
-{
-    char state[16];
-
-    return vfring_node_attribute(path, "state", state, sizeof(state)) == 0 &&
-           strcmp(state, "gone") != 0;
-}
-
-int vfring_node_explain(const char *path, enum vfring_node_kind kind, int err,
-                        struct vfring_vf_error *error)
-{
-    switch (err) {
-    case -ENOENT:
-        return explain_missing(path, error);
-    case -EACCES:
+    if (err == -EACCES) {
         return explain_access(path, error);
-    case -EBUSY:
-        return explain_busy(path, kind, error);
-    case -EPERM:
-    case -EIO:
-    case -EOPNOTSUPP:
-        if (kind == VFRING_NODE_UIO && is_bound(path)) {
-            return explain_refused(path, err, error);
-        }
-        break;
-    case -ENODEV:
-    case -ENXIO:
-        return kind == VFRING_NODE_UIO && is_bound(path) ? explain_refused(path, err, error)
-                                                         : explain_gone(path, err, error);
-    default:
-        break;
     }
     vfring_vf_error_set(error, err, "cannot open %s: %s", path, strerror(-err));
     return vfring_vf_error_remedy(error, "mend what the system complains about and start again");
 }
 
-int vfring_node_classify(const char *path, enum vfring_node_kind *kind,
-                         struct vfring_vf_error *error)
+int vfring_node_look(const char *path, struct vfring_node *node)
 {
     struct stat st;
-    char class[64];
 
+    memset(node, 0, sizeof(*node));
     if (stat(path, &st) != 0) {
-        return vfring_node_explain(path, VFRING_NODE_UIO, -errno, error);
+        return -errno;
     }
-    if (S_ISREG(st.st_mode)) {
-        *kind = VFRING_NODE_SOFT;
-        return 0;
+    node->kind = S_ISREG(st.st_mode) ? VFRING_NODE_FILE
+                 : S_ISCHR(st.st_mode) ? VFRING_NODE_DEVICE : VFRING_NODE_OTHER;
+    if (node->kind == VFRING_NODE_DEVICE &&
+        vfring_node_link(path, "subsystem", node->class, sizeof(node->class)) != 0) {
+        node->class[0] = '\0';
     }
-    if (!S_ISCHR(st.st_mode)) {
-        vfring_vf_error_set(error, -ENODEV, "%s is neither a character device nor a file", path);
-    } else if (link_name(path, "subsystem", class, sizeof(class)) != 0) {
-        vfring_vf_error_set(error, -ENODEV, "%s is a character device that no driver serves now", path);
-    } else if (strcmp(class, "uio_vf") == 0) {
-        *kind = VFRING_NODE_UIO;
-        return 0;
-    } else {
-        vfring_vf_error_set(error, -ENODEV, "%s is a character device of class %s, not of uio_vf", path,
-                            class);
-    }
-    return vfring_vf_error_remedy(error, "give the node of a VF bound to uio_vf (/dev/uiovf<N>) or a "
-                                         "soft VF's file");
+    return 0;
 }

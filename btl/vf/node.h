@@ -1,32 +1,46 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /**
  * @file
- * What a path is, and why it cannot be opened, in words.
+ * What a path leads to, and why it cannot be opened, in words.
  */
 #ifndef VFRING_VF_NODE_H
 #define VFRING_VF_NODE_H
 
 #include <stddef.h>
 
-#include "vfring_vf.h"
+#include "vfring_vf_types.h"
 
 enum vfring_node_kind {
-    VFRING_NODE_UIO,  /**< character device of class uio_vf */
-    VFRING_NODE_SOFT, /**< regular file */
+    VFRING_NODE_FILE,   /**< regular file */
+    VFRING_NODE_DEVICE, /**< character device */
+    VFRING_NODE_OTHER,
 };
 
-/** Errors: of stat(), and -ENODEV for anything else than the two kinds. */
-int vfring_node_classify(const char *path, enum vfring_node_kind *kind,
-                         struct vfring_vf_error *error);
+struct vfring_node {
+    enum vfring_node_kind kind;
+    char class[64]; /**< of a character device; "": no driver serves it now */
+};
 
-/** Explains a failed open() of @p path, @p err negative. @return @p err. */
-int vfring_node_explain(const char *path, enum vfring_node_kind kind, int err,
-                        struct vfring_vf_error *error);
+/** @return 0, or what stat() says as a negative errno. */
+int vfring_node_look(const char *path, struct vfring_node *node);
 
-/** Reads a sysfs attribute of the node's class device, without newline. @return 0 or -errno. */
+/** Explains a failed open() or stat() of @p path, @p err negative. @return @p err. */
+int vfring_node_explain(const char *path, int err, struct vfring_vf_error *error);
+
+/**
+ * Explains EBUSY: process @p pid has it. @p pid 0: not known, and @p or_what says what
+ * else it may be ("" or ", or ..."). @return -EBUSY.
+ */
+int vfring_node_explain_busy(const char *path, long pid, const char *or_what,
+                             struct vfring_vf_error *error);
+
+/** Last component of a path. */
+const char *vfring_node_base(const char *path);
+
+/** Reads a sysfs attribute of a character device, without newline. @return 0 or -errno. */
 int vfring_node_attribute(const char *path, const char *attribute, char *text, size_t size);
 
-/** The PCI address behind the node, or "unknown". */
-void vfring_node_bdf(const char *path, char *bdf, size_t size);
+/** Last component of what a link among those attributes leads to: "subsystem", "device". */
+int vfring_node_link(const char *path, const char *link, char *name, size_t size);
 
 #endif /* VFRING_VF_NODE_H */

@@ -3,9 +3,9 @@
  * @file
  * State of one transmit and one receive ring, and the arithmetic on indices.
  *
- * Both families this driver is laid out for (82576, 82599) share the advanced
- * descriptors; what differs between them (tail register, error bits) is data
- * here, so the hot functions have no branch on the family.
+ * All families have advanced descriptors; what differs between them is data in
+ * struct vfring_ring_format, copied into the rings: so the hot path has no branch
+ * on the family.
  *
  * Indices run from 0 to entries - 1. One descriptor of each ring is never in
  * the device's hands, so head == tail means empty.
@@ -16,7 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "vfring_regs_82576.h"
+#include "vfring_regs_shared.h"
 
 /** @p index + 1 in a ring of @p entries. A compare: entries need not be a power of two. */
 static inline uint32_t vfring_ring_next(uint32_t index, uint32_t entries)
@@ -30,6 +30,16 @@ static inline uint32_t vfring_ring_prev(uint32_t index, uint32_t entries)
 {
     return (index == 0 ? entries : index) - 1;
 }
+
+/** What a family's rings are like. */
+struct vfring_ring_format {
+    uint32_t min_entries;
+    uint32_t max_entries;
+    uint32_t tx_tail_reg;
+    uint32_t rx_tail_reg;
+    uint32_t tx_status;     /**< of a frame's first descriptor, beside PAYLEN */
+    uint32_t rx_error_mask; /**< of the write-back's status dword */
+};
 
 /** A cache line; a small frame takes one or two. */
 #define VFRING_LINE_BYTES 64u
@@ -60,7 +70,8 @@ struct vfring_tx_ring {
     uint32_t num_free; /**< descriptors that may be written */
     uint32_t seq;      /**< last frame posted */
     uint32_t done;     /**< last frame finished */
-    uint32_t max_frame_bytes;
+    uint32_t over_min_bytes; /**< by so much the longest frame is longer than the shortest */
+    uint32_t status;         /**< vfring_ring_format.tx_status */
     uint32_t tail_reg;
     uint64_t doorbells; /**< rung so far */
     /**
@@ -91,7 +102,7 @@ struct vfring_rx_ring {
     uint32_t published;
     uint32_t publish_at;    /**< published and a batch further: the device is told when release comes here */
     uint32_t batch_entries; /**< of a batch; 1 at least */
-    uint32_t error_mask;
+    uint32_t good_mask; /**< status of a good frame, of these bits: EOP alone */
     uint32_t tail_reg;
     bool continued; /**< the previous descriptor had no EOP */
 };

@@ -57,7 +57,7 @@ static inline uint32_t tx_write(struct vfring_tx_ring *tx, const struct vfring_t
 {
     /* PAYLEN counts the whole frame and stands in the first descriptor. Writing
      * the dword also clears the DD of the descriptor's previous use. */
-    uint32_t status = frame_bytes << VFRING_TXD_PAYLEN_SHIFT;
+    uint32_t status = frame_bytes << VFRING_TXD_PAYLEN_SHIFT | tx->status;
     uint32_t index = tx->tail;
     struct vfring_tx_desc *desc;
     unsigned i = 0;
@@ -139,8 +139,7 @@ int vfring_vf_tx_post(struct vfring_vf *vf, const struct vfring_tx_seg *segs, un
         frame_bytes += segs[i].bytes;
         changed_bits |= segs[i].iova ^ (segs[i].iova + segs[i].bytes - 1);
     }
-    if (UNLIKELY(frame_bytes - VFRING_TX_FRAME_MIN_BYTES >
-                 tx->max_frame_bytes - VFRING_TX_FRAME_MIN_BYTES)) {
+    if (UNLIKELY(frame_bytes - VFRING_TX_FRAME_MIN_BYTES > tx->over_min_bytes)) {
         return -EINVAL;
     }
     if (UNLIKELY(changed_bits & tx->split_mask)) {
@@ -157,7 +156,7 @@ int vfring_vf_tx_post(struct vfring_vf *vf, const struct vfring_tx_seg *segs, un
 
 void vfring_vf_tx_doorbell(struct vfring_vf *vf)
 {
-    vfring_hot_tx_doorbell(&vf->tx, &vf->mmio);
+    vfring_hot_tx_doorbell(&vf->tx, &vf->device.mmio);
 }
 
 uint64_t vfring_vf_tx_doorbells(const struct vfring_vf *vf)
@@ -247,7 +246,7 @@ unsigned vfring_vf_rx_poll(struct vfring_vf *vf, struct vfring_rx_frame *frames,
         /* A buffer holds the largest frame the VF asks for. What goes on in
          * the next descriptor is longer, and of no use in any of its parts. */
         if (UNLIKELY(rx->continued || bytes > rx->buffer_bytes ||
-                     (status & (rx->error_mask | VFRING_RXD_EOP)) != VFRING_RXD_EOP)) {
+                     (status & rx->good_mask) != VFRING_RXD_EOP)) {
             rx->continued = !(status & VFRING_RXD_EOP);
             bytes = 0;
         }
@@ -262,7 +261,7 @@ unsigned vfring_vf_rx_poll(struct vfring_vf *vf, struct vfring_rx_frame *frames,
     rx->next = index;
     rx->num_held += num;
     if (UNLIKELY(rx->release != rx->published && rx_is_low(rx))) {
-        vfring_hot_rx_publish(rx, &vf->mmio);
+        vfring_hot_rx_publish(rx, &vf->device.mmio);
     }
     return num;
 }
@@ -283,17 +282,17 @@ void vfring_vf_rx_release(struct vfring_vf *vf, unsigned count)
     }
     rx->num_held -= count;
     if (rx_pending(rx) >= rx->batch_entries || rx_is_low(rx)) {
-        vfring_hot_rx_publish(rx, &vf->mmio);
+        vfring_hot_rx_publish(rx, &vf->device.mmio);
     }
 }
 
 unsigned vfring_vf_rx_each(struct vfring_vf *vf, unsigned max,
                            void (*input)(void *ctx, const void *data, uint32_t bytes), void *ctx)
 {
-    return vfring_hot_rx_each(&vf->rx, &vf->mmio, max, input, ctx);
+    return vfring_hot_rx_each(&vf->rx, &vf->device.mmio, max, input, ctx);
 }
 
 struct vfring_vf_hot vfring_vf_hot(struct vfring_vf *vf)
 {
-    return (struct vfring_vf_hot){.tx = &vf->tx, .rx = &vf->rx, .mmio = &vf->mmio};
+    return (struct vfring_vf_hot){.tx = &vf->tx, .rx = &vf->rx, .mmio = &vf->device.mmio};
 }

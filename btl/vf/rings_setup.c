@@ -7,8 +7,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "dma.h"
+#include "error.h"
 #include "vf_internal.h"
-#include "vfring_regs_82576.h"
 
 static size_t align_up(size_t value, size_t alignment)
 {
@@ -26,7 +27,21 @@ static uint32_t buffer_bytes(uint32_t mtu_bytes)
                                VFRING_RX_BUFFER_UNIT_BYTES);
 }
 
-int vfring_rings_alloc(struct vfring_vf *vf, struct vfring_vf_error *error)
+static int check_entries(const struct vfring_ring_format *format, const char *what, uint32_t entries,
+                         struct vfring_vf_error *error)
+{
+    if (entries >= format->min_entries && entries <= format->max_entries &&
+        entries % VFRING_RING_ENTRY_MULTIPLE == 0) {
+        return 0;
+    }
+    vfring_vf_error_set(error, -EINVAL, "a %s ring of %u entries is not possible", what, entries);
+    return vfring_vf_error_remedy(error, "choose a multiple of %u from %u to %u",
+                                  VFRING_RING_ENTRY_MULTIPLE, format->min_entries,
+                                  format->max_entries);
+}
+
+int vfring_rings_alloc(struct vfring_vf *vf, const struct vfring_ring_format *format,
+                       struct vfring_vf_error *error)
 {
     struct vfring_tx_ring *tx = &vf->tx;
     struct vfring_rx_ring *rx = &vf->rx;
@@ -35,19 +50,26 @@ int vfring_rings_alloc(struct vfring_vf *vf, struct vfring_vf_error *error)
     size_t rx_bytes = (size_t) rx->entries * sizeof(*rx->desc);
     int ret;
 
+    ret = check_entries(format, "transmit", tx->entries, error);
+    if (ret == 0) {
+        ret = check_entries(format, "receive", rx->entries, error);
+    }
+    if (ret != 0) {
+        return ret;
+    }
     tx->batch = calloc(tx->entries, sizeof(*tx->batch));
     if (tx->batch == NULL) {
-        vfring_vf_error_set(error, -ENOMEM, "VF %s: out of memory", vf->name);
+        vfring_vf_error_set(error, -ENOMEM, "VF %s: out of memory", vf->device.name);
         return vfring_vf_error_remedy(error, "free memory on the node");
     }
-    ret = vfring_vf_dma_alloc(vf, tx_bytes + rx_bytes, VFRING_DMA_READ | VFRING_DMA_WRITE,
-                              &vf->ring_mem, error);
+    ret = vfring_dma_alloc(&vf->device, tx_bytes + rx_bytes, VFRING_DMA_READ | VFRING_DMA_WRITE,
+                          &vf->ring_mem, error);
     if (ret != 0) {
         return ret;
     }
     rx->buffer_bytes = buffer_bytes(vf->mtu_bytes);
-    ret = vfring_vf_dma_alloc(vf, (size_t) rx->entries * rx->buffer_bytes, VFRING_DMA_WRITE,
-                              &vf->buffer_mem, error);
+    ret = vfring_dma_alloc(&vf->device, (size_t) rx->entries * rx->buffer_bytes, VFRING_DMA_WRITE,
+                          &vf->buffer_mem, error);
     if (ret != 0) {
         return ret;
     }
@@ -56,9 +78,10 @@ int vfring_rings_alloc(struct vfring_vf *vf, struct vfring_vf_error *error)
     tx->desc = vf->ring_mem.vaddr;
     vf->tx_ring_iova = vf->ring_mem.iova;
     tx->num_free = tx->entries - 1;
-    tx->max_frame_bytes = vfring_max_frame_bytes(vf->mtu_bytes);
-    tx->tail_reg = vf->family->tx_tail_reg;
-    tx->split_mask = vf->emulated ? ~(uint64_t) (VFRING_SPLIT_BYTES - 1) : 0;
+    tx->over_min_bytes = vfring_max_frame_bytes(vf->mtu_bytes) - VFRING_TX_FRAME_MIN_BYTES;
+    tx->status = format->tx_status;
+    tx->tail_reg = format->tx_tail_reg;
+    tx->split_mask = vf->device.emulated ? ~(uint64_t) (VFRING_SPLIT_BYTES - 1) : 0;
 
     rx->desc = (union vfring_rx_desc *) ((uint8_t *) vf->ring_mem.vaddr + tx_bytes);
     vf->rx_ring_iova = vf->ring_mem.iova + tx_bytes;
@@ -66,8 +89,8 @@ int vfring_rings_alloc(struct vfring_vf *vf, struct vfring_vf_error *error)
     rx->buffers_iova = vf->buffer_mem.iova;
     rx->batch_entries = rx->entries / 8;
     vfring_rx_published(rx);
-    rx->tail_reg = vf->family->rx_tail_reg;
-    rx->error_mask = vf->family->rx_error_mask;
+    rx->tail_reg = format->rx_tail_reg;
+    rx->good_mask = format->rx_error_mask | VFRING_RXD_EOP;
     for (uint32_t i = 0; i < rx->entries; i++) {
         rx->desc[i].read.packet_iova = rx->buffers_iova + (uint64_t) i * rx->buffer_bytes;
         rx->desc[i].read.header_iova = 0;

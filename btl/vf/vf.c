@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /**
  * @file
- * Open, close and query. The path decides the back end, the PCI identity the
- * family.
+ * Open, close and query: from here down, to a family, its rings and a device.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "node.h"
-#include "vf_internal.h"
-#include "vfring_regs_82576.h"
+#include "dma.h"
+#include "error.h"
+#include "family.h"
 
 #define MTU_DEFAULT_BYTES 1500u
 #define MTU_MIN_BYTES 68u /* RFC 791: what every link must carry */
@@ -22,38 +21,10 @@
 #define RX_ENTRIES_JUMBO 512u
 #define JUMBO_ABOVE_BYTES 2000u
 
-static const struct vfring_family *const families[] = { &vfring_family_82576 };
-
-static int check_entries(const char *what, uint32_t entries, struct vfring_vf_error *error)
-{
-    if (entries >= VFRING_82576_RING_MIN_ENTRIES && entries <= VFRING_82576_RING_MAX_ENTRIES &&
-        entries % VFRING_RING_ENTRY_MULTIPLE == 0) {
-        return 0;
-    }
-    vfring_vf_error_set(error, -EINVAL, "a %s ring of %u entries is not possible", what, entries);
-    return vfring_vf_error_remedy(error, "choose a multiple of %u from %u to %u",
-                                  VFRING_RING_ENTRY_MULTIPLE, VFRING_82576_RING_MIN_ENTRIES,
-                                  VFRING_82576_RING_MAX_ENTRIES);
-}
-
 /* Takes params over, with defaults and limits. */
 static int apply_params(struct vfring_vf *vf, const struct vfring_vf_params *params,
                         struct vfring_vf_error *error)
 {
-    int ret;
-
-    if (params->path == NULL || params->path[0] == '\0') {
-        vfring_vf_error_set(error, -EINVAL, "no VF is named");
-        return vfring_vf_error_remedy(error, "give the node of a VF (/dev/uiovf<N>) or a soft VF's file");
-    }
-    if (strlen(params->path) >= sizeof(vf->path)) {
-        vfring_vf_error_set(error, -ENAMETOOLONG, "the path %.100s... is longer than %zu bytes",
-                            params->path, sizeof(vf->path) - 1);
-        return vfring_vf_error_remedy(error, "use a shorter path");
-    }
-    snprintf(vf->path, sizeof(vf->path), "%s", params->path);
-    snprintf(vf->name, sizeof(vf->name), "%.63s", params->path);
-
     vf->mtu_bytes = params->mtu_bytes != 0 ? params->mtu_bytes : MTU_DEFAULT_BYTES;
     if (vf->mtu_bytes < MTU_MIN_BYTES || vf->mtu_bytes > MTU_MAX_BYTES) {
         vfring_vf_error_set(error, -EINVAL, "an MTU of %u bytes is not possible", vf->mtu_bytes);
@@ -65,42 +36,22 @@ static int apply_params(struct vfring_vf *vf, const struct vfring_vf_params *par
     if (vf->rx.entries == 0) {
         vf->rx.entries = vf->mtu_bytes > JUMBO_ABOVE_BYTES ? RX_ENTRIES_JUMBO : RX_ENTRIES_DEFAULT;
     }
-    ret = check_entries("transmit", vf->tx.entries, error);
-    return ret != 0 ? ret : check_entries("receive", vf->rx.entries, error);
+    return 0;
 }
 
-static int find_family(struct vfring_vf *vf, struct vfring_vf_error *error)
-{
-    for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++) {
-        if (families[i]->match(vf->vendor, vf->device)) {
-            vf->family = families[i];
-            return 0;
-        }
-    }
-    vfring_vf_error_set(error, -ENOTSUP, "VF %s is a PCI function %04x:%04x, which vfring cannot drive",
-                        vf->name, vf->vendor, vf->device);
-    return vfring_vf_error_remedy(error, "take a VF of an Intel 82576 (%04x:%04x) or I350 (%04x:%04x)",
-                                  VFRING_82576_VENDOR_ID, VFRING_82576_VF_DEVICE_ID,
-                                  VFRING_82576_VENDOR_ID, VFRING_I350_VF_DEVICE_ID);
-}
-
-/* The device is open: rings, then start. */
+/* The device is open: rings, then start. On failure the device goes on, without regions. */
 static int bring_up(struct vfring_vf *vf, struct vfring_vf_error *error)
 {
-    int ret = find_family(vf, error);
+    int ret = vfring_family_find(vf, error);
 
     if (ret == 0) {
-        ret = vfring_rings_alloc(vf, error);
+        ret = vfring_rings_alloc(vf, &vf->family->rings, error);
     }
     if (ret == 0) {
         ret = vf->family->start(vf, error);
         if (ret != 0) {
             vf->family->stop(vf);
         }
-    }
-    if (ret != 0) {
-        vfring_dma_release_all(vf);
-        vfring_rings_free(vf);
     }
     return ret;
 }
@@ -109,7 +60,6 @@ int vfring_vf_open(const struct vfring_vf_params *params, struct vfring_vf **out
                    struct vfring_vf_error *error)
 {
     struct vfring_vf_error scratch;
-    enum vfring_node_kind kind;
     struct vfring_vf *vf = calloc(1, sizeof(*vf));
     int ret;
 
@@ -121,16 +71,16 @@ int vfring_vf_open(const struct vfring_vf_params *params, struct vfring_vf **out
     }
     ret = apply_params(vf, params, error);
     if (ret == 0) {
-        ret = vfring_node_classify(vf->path, &kind, error);
-    }
-    if (ret == 0) {
-        vf->backend = kind == VFRING_NODE_UIO ? &vfring_backend_uio : &vfring_backend_soft;
-        ret = vf->backend->open(vf, params, error);
+        const struct vfring_device_params wanted = { .mtu_bytes = vf->mtu_bytes,
+                                                     .soft_faults = params->soft_faults };
+
+        ret = vfring_device_open(&vf->device, params->path, &wanted, error);
     }
     if (ret == 0) {
         ret = bring_up(vf, error);
         if (ret != 0) {
-            vf->backend->close(vf);
+            vfring_device_close(&vf->device);
+            vfring_rings_free(vf);
         }
     }
     if (ret != 0) {
@@ -143,7 +93,7 @@ int vfring_vf_open(const struct vfring_vf_params *params, struct vfring_vf **out
 
 void vfring_vf_stop(struct vfring_vf *vf)
 {
-    if (!vf->stopped && vf->backend->state(vf) != -ENODEV) {
+    if (!vf->stopped && vfring_device_status(&vf->device) != -ENODEV) {
         vf->family->stop(vf);
     }
     vf->stopped = true;
@@ -155,8 +105,7 @@ void vfring_vf_close(struct vfring_vf *vf)
         return;
     }
     vfring_vf_stop(vf);
-    vfring_dma_release_all(vf);
-    vf->backend->close(vf);
+    vfring_device_close(&vf->device);
     vfring_rings_free(vf);
     free(vf);
 }
@@ -164,15 +113,15 @@ void vfring_vf_close(struct vfring_vf *vf)
 void vfring_vf_query(const struct vfring_vf *vf, struct vfring_vf_info *info)
 {
     memset(info, 0, sizeof(*info));
-    snprintf(info->name, sizeof(info->name), "%s", vf->name);
+    snprintf(info->name, sizeof(info->name), "%s", vf->device.name);
     snprintf(info->family, sizeof(info->family), "%s", vf->family->name);
     memcpy(info->mac, vf->mac, sizeof(info->mac));
     info->mtu_bytes = vf->mtu_bytes;
     info->tx_entries = vf->tx.entries;
     info->rx_entries = vf->rx.entries;
-    info->numa_node = vf->numa_node;
-    info->soft = vf->soft;
-    snprintf(info->segment, sizeof(info->segment), "%s", vf->segment);
+    info->numa_node = vf->device.numa_node;
+    info->soft = vf->device.soft;
+    snprintf(info->segment, sizeof(info->segment), "%s", vf->device.segment);
 }
 
 void vfring_vf_counters(const struct vfring_vf *vf, struct vfring_vf_counters *out)
@@ -182,19 +131,63 @@ void vfring_vf_counters(const struct vfring_vf *vf, struct vfring_vf_counters *o
 
 void vfring_vf_expect_peer(struct vfring_vf *vf, const uint8_t mac[6])
 {
-    if (vf->backend->expect_peer != NULL) {
-        vf->backend->expect_peer(vf, mac);
+    if (vf->device.backend->expect_peer != NULL) {
+        vf->device.backend->expect_peer(&vf->device, mac);
     }
 }
 
 int vfring_vf_check(struct vfring_vf *vf)
 {
-    const int state = vf->backend->state(vf);
+    const int status = vfring_device_status(&vf->device);
 
-    return state != 0 ? state : vf->family->check(vf);
+    return status != 0 ? status : vf->family->check(vf);
 }
 
 const char *vfring_vf_cause(const struct vfring_vf *vf)
 {
-    return vf->backend->state(vf) != 0 ? vf->backend->cause(vf) : NULL;
+    const struct vfring_device *device = &vf->device;
+
+    return vfring_device_status(device) != 0 ? device->backend->cause(device) : NULL;
+}
+
+int vfring_vf_dma_alloc(struct vfring_vf *vf, size_t bytes, unsigned direction,
+                        struct vfring_dma *dma, struct vfring_vf_error *error)
+{
+    return vfring_dma_alloc(&vf->device, bytes, direction, dma, error);
+}
+
+void vfring_vf_dma_free(struct vfring_vf *vf, struct vfring_dma *dma)
+{
+    vfring_dma_free(&vf->device, dma);
+}
+
+int vfring_vf_dma_register(struct vfring_vf *vf, void *vaddr, size_t bytes, struct vfring_dma *dma,
+                           struct vfring_vf_error *error)
+{
+    return vfring_dma_register(&vf->device, vaddr, bytes, dma, error);
+}
+
+void vfring_vf_dma_unregister(struct vfring_vf *vf, struct vfring_dma *dma)
+{
+    vfring_dma_unregister(&vf->device, dma);
+}
+
+size_t vfring_vf_dma_bytes(const struct vfring_vf *vf)
+{
+    return vf->device.dma_bytes;
+}
+
+size_t vfring_vf_dma_granule(const struct vfring_vf *vf)
+{
+    return vf->device.granule_bytes;
+}
+
+const uint64_t *vfring_vf_invalidation_count(const struct vfring_vf *vf)
+{
+    return vf->device.invalidation_count;
+}
+
+bool vfring_vf_dma_live(const struct vfring_vf *vf, const struct vfring_dma *dma)
+{
+    return vf->device.backend->dma_live(&vf->device, dma->region_id);
 }

@@ -14,14 +14,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct vfring_vf;
+#include "vfring_vf_types.h"
 
-/** What went wrong, for a person: what and why, and what to do about it. */
-struct vfring_vf_error {
-    int err;           /**< negative errno */
-    char text[384];    /**< cause, with device and numbers */
-    char remedy[384];
-};
+struct vfring_vf;
 
 /** How to open a VF. Zero fields take the defaults. */
 struct vfring_vf_params {
@@ -51,17 +46,6 @@ struct vfring_vf_counters {
     uint32_t rx_bytes;
     uint32_t tx_bytes;
 };
-
-/** Memory the device can reach. */
-struct vfring_dma {
-    void *vaddr;
-    uint64_t iova;
-    size_t bytes;
-    uint64_t region_id;
-};
-
-#define VFRING_DMA_READ 1u  /**< device reads: transmit */
-#define VFRING_DMA_WRITE 2u /**< device writes: receive, write-back */
 
 /** A piece of a frame to send, inside one registered region. */
 struct vfring_tx_seg {

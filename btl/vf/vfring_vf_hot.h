@@ -36,14 +36,13 @@ VFRING_HOT bool vfring_hot_tx_post_one(struct vfring_tx_ring *tx, uint64_t iova,
 {
     struct vfring_tx_desc *desc = &tx->desc[tx->tail];
 
-    if (__builtin_expect(bytes - VFRING_TX_FRAME_MIN_BYTES >
-                             tx->max_frame_bytes - VFRING_TX_FRAME_MIN_BYTES ||
+    if (__builtin_expect(bytes - VFRING_TX_FRAME_MIN_BYTES > tx->over_min_bytes ||
                          tx->num_free == 0 || ((iova ^ (iova + bytes - 1)) & tx->split_mask) != 0, 0)) {
         return false;
     }
     desc->buffer_iova = iova;
     desc->cmd_type_len = VFRING_TXD_COMMON | VFRING_TXD_EOP | bytes;
-    desc->status = bytes << VFRING_TXD_PAYLEN_SHIFT;
+    desc->status = bytes << VFRING_TXD_PAYLEN_SHIFT | tx->status;
     tx->tail = vfring_ring_next(tx->tail, tx->entries);
     tx->num_free--;
     *tx_seq = ++tx->seq;
@@ -104,7 +103,7 @@ VFRING_HOT unsigned vfring_hot_rx_each(struct vfring_rx_ring *rx, const struct v
         /* A buffer holds the largest frame the VF asks for. What goes on in
          * the next descriptor is longer, and of no use in any of its parts. */
         if (__builtin_expect(rx->continued || bytes > rx->buffer_bytes ||
-                             (status & (rx->error_mask | VFRING_RXD_EOP)) != VFRING_RXD_EOP,
+                             (status & rx->good_mask) != VFRING_RXD_EOP,
                              0)) {
             rx->continued = !(status & VFRING_RXD_EOP);
         } else {

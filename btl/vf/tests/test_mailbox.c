@@ -5,9 +5,12 @@
  */
 #include <errno.h>
 
-#include "mailbox_82576.h"
+#include "mailbox.h"
 #include "test.h"
 #include "vfring_regs_82576.h"
+
+static const struct vfring_mailbox_dialect dialect = { VFRING_82576_V2PMAILBOX, VFRING_82576_VMBMEM(0),
+                                                       VFRING_82576_STATUS, 100000 };
 
 /** A PF as the device shows it to the VF. */
 struct pf {
@@ -106,10 +109,10 @@ static void test_request(void)
     struct pf pf = { .reads_until_ack = 5, .reads_until_answer = 7, .pfu_for_reads = 3,
                      .answer = { VFRING_MSG_RESET | VFRING_MSG_ACK, 0x03020100, 0x0504 } };
     struct vfring_mmio mmio = mmio_of(&pf);
-    struct vfring_mailbox mailbox = { 0 };
+    struct vfring_mailbox mailbox = { &mmio, &dialect, 0 };
     uint32_t words[3] = { VFRING_MSG_RESET };
 
-    CHECK_EQ(vfring_82576_mailbox_request(&mmio, &mailbox, words, 1, 3), 0);
+    CHECK_EQ(vfring_mailbox_request(&mailbox, words, 1, 3), 0);
     CHECK_EQ(pf.requests, 1);
     CHECK_EQ(pf.request[0], VFRING_MSG_RESET);
     CHECK_EQ(pf.acks, 1);
@@ -126,10 +129,10 @@ static void test_stale_bits(void)
                      .reads_until_answer = 4,
                      .answer = { VFRING_MSG_SET_LPE | VFRING_MSG_ACK } };
     struct vfring_mmio mmio = mmio_of(&pf);
-    struct vfring_mailbox mailbox = { VFRING_MBX_PFSTS };
+    struct vfring_mailbox mailbox = { &mmio, &dialect, VFRING_MBX_PFSTS };
     uint32_t words[2] = { VFRING_MSG_SET_LPE, 1522 };
 
-    CHECK_EQ(vfring_82576_mailbox_request(&mmio, &mailbox, words, 2, 1), 0);
+    CHECK_EQ(vfring_mailbox_request(&mailbox, words, 2, 1), 0);
     CHECK_EQ(pf.request[1], 1522);
     CHECK_EQ(words[0], VFRING_MSG_SET_LPE | VFRING_MSG_ACK);
     CHECK_EQ(mailbox.shadow, 0);
@@ -147,10 +150,10 @@ static void test_others_between(void)
         struct pf pf = { .pings_first = 2, .ping_word = others[i],
                          .answer = { VFRING_MSG_SET_LPE | VFRING_MSG_NACK } };
         struct vfring_mmio mmio = mmio_of(&pf);
-        struct vfring_mailbox mailbox = { 0 };
+        struct vfring_mailbox mailbox = { &mmio, &dialect, 0 };
         uint32_t words[2] = { VFRING_MSG_SET_LPE, 9000 };
 
-        CHECK_EQ(vfring_82576_mailbox_request(&mmio, &mailbox, words, 2, 1), 0);
+        CHECK_EQ(vfring_mailbox_request(&mailbox, words, 2, 1), 0);
         CHECK_EQ(words[0], VFRING_MSG_SET_LPE | VFRING_MSG_NACK);
         CHECK_EQ(pf.acks, 3);
     }
@@ -169,10 +172,10 @@ static void test_failures(void)
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct vfring_mmio mmio = mmio_of(cases[i].pf);
-        struct vfring_mailbox mailbox = { 0 };
+        struct vfring_mailbox mailbox = { &mmio, &dialect, 0 };
         uint32_t words[1] = { VFRING_MSG_RESET };
 
-        CHECK_EQ(vfring_82576_mailbox_request(&mmio, &mailbox, words, 1, 1), cases[i].err);
+        CHECK_EQ(vfring_mailbox_request(&mailbox, words, 1, 1), cases[i].err);
     }
     CHECK_EQ(busy.requests, 0);
 }
@@ -182,20 +185,20 @@ static void test_shadow_and_take(void)
 {
     struct pf pf = { .mbx = VFRING_MBX_RSTD };
     struct vfring_mmio mmio = mmio_of(&pf);
-    struct vfring_mailbox mailbox = { 0 };
+    struct vfring_mailbox mailbox = { &mmio, &dialect, 0 };
     uint32_t word = 0;
 
-    CHECK(vfring_82576_mailbox_poll(&mmio, &mailbox) & VFRING_MBX_RSTD);
-    CHECK(vfring_82576_mailbox_poll(&mmio, &mailbox) & VFRING_MBX_RSTD);
-    CHECK(!vfring_82576_mailbox_take(&mmio, &mailbox, &word));
+    CHECK(vfring_mailbox_poll(&mailbox) & VFRING_MBX_RSTD);
+    CHECK(vfring_mailbox_poll(&mailbox) & VFRING_MBX_RSTD);
+    CHECK(!vfring_mailbox_take(&mailbox, &word));
 
     pf.mbx |= VFRING_MBX_PFSTS;
     pf.mem[0] = VFRING_MSG_PF_CONTROL;
-    vfring_82576_mailbox_poll(&mmio, &mailbox);
-    CHECK(vfring_82576_mailbox_take(&mmio, &mailbox, &word));
+    vfring_mailbox_poll(&mailbox);
+    CHECK(vfring_mailbox_take(&mailbox, &word));
     CHECK_EQ(word, VFRING_MSG_PF_CONTROL);
     CHECK_EQ(pf.acks, 1);
-    CHECK(!vfring_82576_mailbox_take(&mmio, &mailbox, &word));
+    CHECK(!vfring_mailbox_take(&mailbox, &word));
 }
 
 int main(void)

@@ -8,6 +8,7 @@
 
 #include "test.h"
 #include "vf_internal.h"
+#include "vfring_regs_82576.h"
 
 #define ENTRIES 32u
 #define BUFFER_BYTES 2048u
@@ -41,12 +42,12 @@ static uint32_t expected_register;
 static struct vfring_vf make_vf(uint32_t tail_register)
 {
     struct vfring_vf vf = {
-        .mmio = { .model = &expected_register, .read = no_read, .write = count_write },
+        .device.mmio = { .model = &expected_register, .read = no_read, .write = count_write },
         .tx = { .desc = tx_desc, .batch = batches, .entries = ENTRIES, .num_free = ENTRIES - 1,
-                .max_frame_bytes = 1518, .tail_reg = VFRING_82576_TDT(0) },
+                .over_min_bytes = 1518 - 60, .tail_reg = VFRING_82576_TDT(0) },
         .rx = { .desc = rx_desc, .buffers = buffers, .buffers_iova = RX_IOVA,
                 .buffer_bytes = BUFFER_BYTES, .entries = ENTRIES, .batch_entries = ENTRIES / 8,
-                .error_mask = VFRING_82576_RXD_ERRORS, .tail_reg = VFRING_82576_RDT(0) },
+                .good_mask = VFRING_82576_RXD_ERRORS | VFRING_RXD_EOP, .tail_reg = VFRING_82576_RDT(0) },
     };
 
     vfring_rx_published(&vf.rx);
@@ -131,12 +132,12 @@ static void test_tx_split(void)
     struct vfring_vf vf = make_vf(VFRING_82576_TDT(0));
     uint32_t seq;
 
-    vf.tx.max_frame_bytes = 9234;
+    vf.tx.over_min_bytes = 9234 - 60;
     CHECK_EQ(vfring_vf_tx_post(&vf, across, 4, &seq), 0);
     CHECK_EQ(vf.tx.tail, 4); /* others take any buffer */
 
     vf = make_vf(VFRING_82576_TDT(0));
-    vf.tx.max_frame_bytes = 9234;
+    vf.tx.over_min_bytes = 9234 - 60;
     vf.tx.split_mask = pages;
     CHECK_EQ(vfring_vf_tx_post(&vf, inside, 2, &seq), 0);
     CHECK_EQ(vf.tx.tail, 2);

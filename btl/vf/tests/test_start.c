@@ -7,13 +7,16 @@
 #include <errno.h>
 
 #include "test.h"
-#include "vf_internal.h"
+#include "family.h"
+#include "vfring_regs_82576.h"
 
 #define TX_ENTRIES 64u
 #define RX_ENTRIES 128u
 #define BUFFER_BYTES 2048u
 #define TX_IOVA 0x123400000u
 #define RX_IOVA 0x123500000u
+
+static struct vfring_vf_error error;
 
 /** The function and its PF. */
 struct device {
@@ -134,9 +137,12 @@ static void make(struct device *dev, struct vfring_vf *vf)
     REG(dev, VFRING_82576_EITR(0)) = 0x5a5a5a5a;
     REG(dev, VFRING_82576_V2PMAILBOX) = VFRING_MBX_VFU;
     memset(vf, 0, sizeof(*vf));
-    vf->mmio = (struct vfring_mmio){ .model = dev, .read = dev_read, .write = dev_write };
-    vf->family = &vfring_family_82576;
-    strcpy(vf->name, "0000:01:10.0");
+    vf->device.mmio = (struct vfring_mmio){ .model = dev, .read = dev_read, .write = dev_write };
+    vf->device.vendor_id = VFRING_82576_VENDOR_ID;
+    vf->device.device_id = VFRING_82576_VF_DEVICE_ID;
+    vf->device.bar0_bytes = VFRING_82576_BAR0_BYTES;
+    strcpy(vf->device.name, "0000:01:10.0");
+    CHECK_EQ(vfring_family_find(vf, &error), 0);
     vf->mtu_bytes = 1500;
     vf->tx.entries = TX_ENTRIES;
     vf->rx.entries = RX_ENTRIES;
@@ -147,7 +153,6 @@ static void make(struct device *dev, struct vfring_vf *vf)
 
 static struct device dev;
 static struct vfring_vf vf;
-static struct vfring_vf_error error;
 
 static void test_registers(void)
 {

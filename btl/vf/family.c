@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/**
+ * @file
+ * Which families there are, and what they share.
+ *
+ * Intel 82576EB datasheet, 4.5 (initialization), 7.10 (virtualization); the 82599's
+ * has the same handshake in 7.10.
+ */
+#include "family.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "error.h"
+#include "wait.h"
+
+/* How long a PF may be in reset; a link change on it takes well under this. */
+#define RESET_LIMIT_US (1000u * 1000u)
+/* After a queue was disabled, and for the PF to answer RESET: as Linux's drivers. */
+#define SETTLE_US (10u * 1000u)
+#define QUEUE_LIMIT_US (10u * 1000u)
+#define DRAIN_LIMIT_US (10u * 1000u)
+#define LINK_LIMIT_US (3000u * 1000u)
+
+/* The first answer may have been overwritten by a ping of the PF. */
+#define REQUEST_ATTEMPTS 2
+
+extern const struct vfring_family vfring_family_82576;
+
+static const struct vfring_family *const families[] = {
+    &vfring_family_82576,
+};
+
+#define NUM_FAMILIES (sizeof(families) / sizeof(families[0]))
+
+/* "take a VF of an Intel 82576 (8086:10ca) or ...", of all families. */
+static void offer(struct vfring_vf_error *error)
+{
+    char list[sizeof(error->remedy)] = "take a VF of an ";
+    bool first = true;
+
+    for (size_t i = 0; i < NUM_FAMILIES; i++) {
+        for (size_t k = 0; k < families[i]->num_ids; k++) {
+            const struct vfring_family_id *id = &families[i]->ids[k];
+            const size_t used = strlen(list);
+
+            snprintf(list + used, sizeof(list) - used, "%s%s (%04x:%04x)", first ? "" : " or ", id->card,
+                     id->vendor, id->device);
+            first = false;
+        }
+    }
+    vfring_vf_error_remedy(error, "%s", list);
+}
+
+static bool belongs(const struct vfring_family *family, const struct vfring_device *device)
+{
+    for (size_t k = 0; k < family->num_ids; k++) {
+        if (family->ids[k].vendor == device->vendor_id && family->ids[k].device == device->device_id) {
+            return true;
+        }
+    }
+    return false;
+}
+
+int vfring_family_find(struct vfring_vf *vf, struct vfring_vf_error *error)
+{
+    const struct vfring_device *device = &vf->device;
+
+    for (size_t i = 0; i < NUM_FAMILIES; i++) {
+        if (!belongs(families[i], device)) {
+            continue;
+        }
+        vf->family = families[i];
+        vf->mailbox = (struct vfring_mailbox){ .mmio = &device->mmio, .dialect = &families[i]->mailbox };
+        if (device->bar0_bytes >= families[i]->bar0_bytes) {
+            return 0;
+        }
+        vfring_vf_error_set(error, -ENOTSUP,
+                            "VF %s: %llu bytes of BAR 0 (length %llu) can be mapped, %u are needed",
+                            device->name, (unsigned long long) device->bar0_bytes,
+                            (unsigned long long) device->bar0_length, families[i]->bar0_bytes);
+        return vfring_vf_error_remedy(error, "this function cannot be driven from user level; take a "
+                                             "VF of another adapter");
+    }
+    vfring_vf_error_set(error, -ENOTSUP, "VF %s is a PCI function %04x:%04x, which vfring cannot drive",
+                        device->name, device->vendor_id, device->device_id);
+    offer(error);
+    return error->err;
+}
+
+int vfring_family_run(struct vfring_vf *vf, const vfring_family_step *steps, size_t num_steps,
+                      struct vfring_vf_error *error)
+{
+    int ret = 0;
+
+    for (size_t i = 0; i < num_steps && ret == 0; i++) {
+        ret = steps[i](vf, error);
+    }
+    return ret;
+}
+
+/* A model that is instant has finished when the register access returns. */
+void vfring_family_settle(const struct vfring_vf *vf)
+{
+    if (!vf->device.instant) {
+        vfring_sleep_us(SETTLE_US);
+    }
+}
+
+int vfring_family_fail_gone(const struct vfring_vf *vf, struct vfring_vf_error *error)
+{
+    vfring_vf_error_set(error, -ENODEV, "VF %s does not answer on the bus: it was removed, or the PF "
+                        "took its VFs away", vf->device.name);
+    return vfring_vf_error_remedy(error, "the administrator creates and binds the VFs again (vfring "
+                                         "provision, or vfringd)");
+}
+
+int vfring_family_fail_pf(const struct vfring_vf *vf, int err, const char *what,
+                          struct vfring_vf_error *error)
+{
+    if (err == -ENODEV) {
+        return vfring_family_fail_gone(vf, error);
+    }
+    vfring_vf_error_set(error, err, "VF %s: %s: the PF is down or resetting, or its driver is not %s",
+                        vf->device.name, what, vf->family->pf_driver);
+    return vfring_vf_error_remedy(error, "the administrator runs, with PF the network interface of the "
+                                         "physical function: ip link set PF up; then start again");
+}
+
+/* RSTI while the PF resets, RSTD once it is done. */
+int vfring_family_wait_reset(struct vfring_vf *vf, struct vfring_vf_error *error)
+{
+    const uint32_t resetting = VFRING_MBX_RSTI | VFRING_MBX_RSTD;
+    struct vfring_wait wait = vfring_wait_start(RESET_LIMIT_US);
+
+    do {
+        uint32_t value = vfring_mailbox_poll(&vf->mailbox);
+
+        if (value == VFRING_MMIO_GONE) {
+            return vfring_family_fail_gone(vf, error);
+        }
+        if (!(value & resetting)) {
+            vf->mailbox.shadow = 0;
+            return 0;
+        }
+        vf->mailbox.shadow &= ~VFRING_MBX_RSTD;
+    } while (vfring_wait_more(&wait));
+    return vfring_family_fail_pf(vf, -ENETDOWN, "the PF has been in reset for 1 s", error);
+}
+
+int vfring_family_ask_pf(struct vfring_vf *vf, uint32_t *words, unsigned num_words, unsigned num_reply)
+{
+    uint32_t request[VFRING_MAILBOX_WORDS];
+    int ret = -ETIMEDOUT;
+
+    memcpy(request, words, num_words * sizeof(*words));
+    for (unsigned i = 0; i < REQUEST_ATTEMPTS && ret == -ETIMEDOUT; i++) {
+        memcpy(words, request, num_words * sizeof(*words));
+        ret = vfring_mailbox_request(&vf->mailbox, words, num_words, num_reply);
+    }
+    return ret;
+}
+
+static bool mac_usable(const uint8_t mac[6])
+{
+    static const uint8_t zero[6];
+
+    return !(mac[0] & 1) && memcmp(mac, zero, sizeof(zero)) != 0;
+}
+
+int vfring_family_hello(struct vfring_vf *vf, unsigned num_reply, struct vfring_vf_error *error)
+{
+    uint32_t words[4] = { VFRING_MSG_RESET };
+    int ret = vfring_family_ask_pf(vf, words, 1, num_reply);
+
+    if (ret != 0) {
+        return vfring_family_fail_pf(vf, ret, "the PF does not answer the mailbox", error);
+    }
+    vfring_family_settle(vf);
+    if (words[0] & VFRING_MSG_ACK) {
+        memcpy(vf->mac, &words[1], sizeof(vf->mac));
+        if (mac_usable(vf->mac)) {
+            return 0;
+        }
+    }
+
+    /* A random one, locally administered (IEEE 802, 8.4). */
+    if (getrandom(vf->mac, sizeof(vf->mac), 0) != (ssize_t) sizeof(vf->mac)) {
+        vfring_vf_error_set(error, -EIO, "VF %s: the PF gave no MAC address and there are no random "
+                            "numbers to make one", vf->device.name);
+        return vfring_vf_error_remedy(error, "the administrator sets it: ip link set PF vf N mac MAC");
+    }
+    vf->mac[0] = (uint8_t) ((vf->mac[0] & 0xfcu) | 0x02u);
+    memset(words, 0, sizeof(words));
+    words[0] = VFRING_MSG_SET_MAC_ADDR;
+    memcpy(&words[1], vf->mac, sizeof(vf->mac));
+    ret = vfring_family_ask_pf(vf, words, 3, 1);
+    if (ret != 0) {
+        return vfring_family_fail_pf(vf, ret, "the PF does not answer SET_MAC_ADDR", error);
+    }
+    if (!(words[0] & VFRING_MSG_ACK)) {
+        vfring_vf_error_set(error, -EADDRNOTAVAIL, "VF %s has no MAC address: the PF gave none and "
+                            "refused the one made here", vf->device.name);
+        return vfring_vf_error_remedy(error, "the administrator sets it: ip link set PF vf N mac MAC");
+    }
+    return 0;
+}
+
+int vfring_family_wait_queue(struct vfring_vf *vf, uint32_t reg, uint32_t mask, const char *what,
+                             struct vfring_vf_error *error)
+{
+    struct vfring_wait wait = vfring_wait_start(QUEUE_LIMIT_US);
+
+    do {
+        uint32_t value = vfring_family_read(vf, reg);
+
+        if (value == VFRING_MMIO_GONE) {
+            return vfring_family_fail_gone(vf, error);
+        }
+        if (value & mask) {
+            return 0;
+        }
+    } while (vfring_wait_more(&wait));
+    vfring_vf_error_set(error, -EIO, "VF %s: its %s queue does not start", vf->device.name, what);
+    return vfring_vf_error_remedy(error, "start again; if it stays so, the administrator resets the "
+                                         "VF by binding it anew");
+}
+
+int vfring_family_wait_link(struct vfring_vf *vf, uint32_t reg, uint32_t mask,
+                            struct vfring_vf_error *error)
+{
+    struct vfring_wait wait = vfring_wait_start(LINK_LIMIT_US);
+
+    do {
+        uint32_t value = vfring_family_read(vf, reg);
+
+        if (value == VFRING_MMIO_GONE) {
+            return vfring_family_fail_gone(vf, error);
+        }
+        if (value & mask) {
+            return 0;
+        }
+    } while (vfring_wait_more(&wait));
+    vfring_vf_error_set(error, -ENETDOWN, "VF %s has no link after %u s", vf->device.name,
+                        LINK_LIMIT_US / 1000000u);
+    return vfring_vf_error_remedy(error, "%s", vf->device.no_link_remedy != NULL ?
+                                  vf->device.no_link_remedy :
+                                  "check cable and switch port of the PF; the administrator runs, with "
+                                  "PF its network interface: ip link set PF up");
+}
+
+bool vfring_family_was_reset(struct vfring_vf *vf)
+{
+    uint32_t word;
+
+    if (vfring_mailbox_poll(&vf->mailbox) & (VFRING_MBX_RSTI | VFRING_MBX_RSTD)) {
+        vf->reset_seen = true;
+    }
+    /* The PF pings with CTS while the VF is configured. */
+    if (vfring_mailbox_take(&vf->mailbox, &word) && !(word & VFRING_MSG_CTS)) {
+        vf->reset_seen = true;
+    }
+    return vf->reset_seen;
+}
+
+void vfring_family_drain_tx(struct vfring_vf *vf)
+{
+    struct vfring_wait wait = vfring_wait_start(DRAIN_LIMIT_US);
+
+    do {
+        (void) vfring_vf_tx_done(vf);
+        if (vf->tx.head == vf->tx.rung) {
+            return;
+        }
+    } while (vfring_wait_more(&wait));
+}
