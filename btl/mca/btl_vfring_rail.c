@@ -63,7 +63,7 @@ int btl_vfring_rail_open(struct btl_vfring_rail *rail)
         btl_vfring_help_unusable(rail->lease.device, error.text, error.remedy);
         return OPAL_ERR_NOT_AVAILABLE;
     }
-    rail->rings = vfring_vf_hot(rail->vf);
+    rail->rings = vfring_vf_rings(rail->vf);
     vfring_vf_counters(rail->vf, &rail->hw_last);
     vfring_vf_query(rail->vf, &rail->info);
     if (reg_cache_create(rail)) {

@@ -21,7 +21,7 @@
 
 struct btl_vfring_rail {
     struct vfring_vf *vf;
-    struct vfring_vf_hot rings; /**< the VF's, for the path */
+    struct vfring_vf_rings rings; /**< the VF's, for the path */
     struct vfring_reg_cache *reg_cache; /**< user memory that it may read; NULL: everything is copied */
     struct vfring_dma slots; /**< memory of the fragments' slots */
     struct vfring_dma control_slots;

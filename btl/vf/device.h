@@ -6,7 +6,7 @@
  * known here. Cold path, but for the registers.
  *
  * A backend is a way to reach one. A new backend is a file that fills struct
- * vfring_device and defines a struct vfring_backend, and a line in device.c.
+ * vfring_device and defines a struct vfring_backend, and its name in backends.c.
  */
 #ifndef VFRING_DEVICE_H
 #define VFRING_DEVICE_H
@@ -122,22 +122,9 @@ struct vfring_device {
     size_t dma_bytes;              /**< their sum */
 };
 
-/**
- * Opens what is at @p path; the path decides the backend. On failure nothing
- * stays open, and @p error has what vfring_vf_open() promises.
- */
-int vfring_device_open(struct vfring_device *device, const char *path,
-                       const struct vfring_device_params *params, struct vfring_vf_error *error);
-
-/** Takes all regions back first. */
-void vfring_device_close(struct vfring_device *device);
-
 static inline int vfring_device_status(const struct vfring_device *device)
 {
     return device->backend->status(device);
 }
-
-/** Sets the remedy "give ... or ...": what there is to be opened. @return error->err. */
-int vfring_device_offer(struct vfring_vf_error *error);
 
 #endif /* VFRING_DEVICE_H */

@@ -6,7 +6,7 @@
  * data in `rings`.
  *
  * A new family is a header of its registers in btl/regs, a file that defines a
- * struct vfring_family, and a line in family.c. The functions at the end are for
+ * struct vfring_family, and its name in families.c. The functions at the end are for
  * families to share.
  */
 #ifndef VFRING_FAMILY_H
@@ -49,9 +49,6 @@ struct vfring_family {
     int (*check)(struct vfring_vf *vf);
     void (*counters)(const struct vfring_vf *vf, struct vfring_vf_counters *counters);
 };
-
-/** By the ids of vf->device. Sets vf->family and vf->mailbox. */
-int vfring_family_find(struct vfring_vf *vf, struct vfring_vf_error *error);
 
 /** A step of start(). */
 typedef int (*vfring_family_step)(struct vfring_vf *vf, struct vfring_vf_error *error);

@@ -292,7 +292,7 @@ unsigned vfring_vf_rx_each(struct vfring_vf *vf, unsigned max,
     return vfring_hot_rx_each(&vf->rx, &vf->device.mmio, max, input, ctx);
 }
 
-struct vfring_vf_hot vfring_vf_hot(struct vfring_vf *vf)
+struct vfring_vf_rings vfring_vf_rings(struct vfring_vf *vf)
 {
-    return (struct vfring_vf_hot){.tx = &vf->tx, .rx = &vf->rx, .mmio = &vf->device.mmio};
+    return (struct vfring_vf_rings){.tx = &vf->tx, .rx = &vf->rx, .mmio = &vf->device.mmio};
 }

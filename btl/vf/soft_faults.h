@@ -8,7 +8,7 @@
 
 #include <stdint.h>
 
-#include "vfring_vf.h"
+#include "vfring_vf_types.h"
 
 /** Rates are per million frames. */
 struct vfring_soft_faults {

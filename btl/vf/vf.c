@@ -8,9 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backends.h"
 #include "dma.h"
 #include "error.h"
-#include "family.h"
+#include "families.h"
 
 #define MTU_DEFAULT_BYTES 1500u
 #define MTU_MIN_BYTES 68u /* RFC 791: what every link must carry */

@@ -18,13 +18,13 @@
 #define VFRING_HOT static inline __attribute__((always_inline))
 
 /** Where a VF's rings are. Valid until the VF is closed. */
-struct vfring_vf_hot {
+struct vfring_vf_rings {
     struct vfring_tx_ring *tx;
     struct vfring_rx_ring *rx;
     const struct vfring_mmio *mmio;
 };
 
-struct vfring_vf_hot vfring_vf_hot(struct vfring_vf *vf);
+struct vfring_vf_rings vfring_vf_rings(struct vfring_vf *vf);
 
 /* On every descriptor of a frame (7.2.2: these must not differ within one). */
 #define VFRING_TXD_COMMON \

@@ -7,7 +7,7 @@
 #include <errno.h>
 
 #include "test.h"
-#include "family.h"
+#include "families.h"
 #include "vfring_regs_82576.h"
 
 #define TX_ENTRIES 64u

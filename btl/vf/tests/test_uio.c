@@ -7,9 +7,9 @@
 #include <errno.h>
 #include <sys/mman.h>
 
-#include "device.h"
+#include "backends.h"
 #include "dma.h"
-#include "family.h"
+#include "families.h"
 #include "played_uio.h"
 #include "test.h"
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /**
  * @file
- * Which backends there are, and which of them opens a path.
+ * The table of backends. A path decides which of them opens it.
  */
-#include "device.h"
+#include "backends.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -22,7 +22,8 @@ static const struct vfring_backend *const backends[] = {
 
 #define NUM_BACKENDS (sizeof(backends) / sizeof(backends[0]))
 
-int vfring_device_offer(struct vfring_vf_error *error)
+/* Sets the remedy "give ... or ...": what there is to be opened. */
+static int offer(struct vfring_vf_error *error)
 {
     char list[sizeof(error->remedy)] = "give ";
 
@@ -42,7 +43,7 @@ static int explain_missing(const char *path, struct vfring_vf_error *error)
         }
     }
     vfring_vf_error_set(error, -ENOENT, "%s does not exist", path);
-    return vfring_device_offer(error);
+    return offer(error);
 }
 
 static int find_backend(struct vfring_device *device, struct vfring_vf_error *error)
@@ -71,7 +72,7 @@ static int find_backend(struct vfring_device *device, struct vfring_vf_error *er
         vfring_vf_error_set(error, -ENODEV, "%s is a character device of class %s, which is not a VF's",
                             device->path, node.class);
     }
-    return vfring_device_offer(error);
+    return offer(error);
 }
 
 int vfring_device_open(struct vfring_device *device, const char *path,
@@ -82,7 +83,7 @@ int vfring_device_open(struct vfring_device *device, const char *path,
     memset(device, 0, sizeof(*device));
     if (path == NULL || path[0] == '\0') {
         vfring_vf_error_set(error, -EINVAL, "no VF is named");
-        return vfring_device_offer(error);
+        return offer(error);
     }
     if (strlen(path) >= sizeof(device->path)) {
         vfring_vf_error_set(error, -ENAMETOOLONG, "the path %.100s... is longer than %zu bytes", path,
