@@ -8,7 +8,7 @@ import { readFileSync } from 'node:fs';
 import { benchHosts } from './lib/bench-hosts.js';
 import { benchMachine } from './lib/bench-machine.js';
 import { markdownTable } from './lib/medians.js';
-import { runMain } from './lib/steps.js';
+import { runMain } from '../tools/steps.js';
 
 const DEFAULT_LAUNCHES = 3;
 

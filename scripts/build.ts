@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** npm run build: the native build, installed under build/prefix. */
-import { buildNative, prefix } from './lib/native.js';
-import { runMain } from './lib/steps.js';
+import { buildNative, prefix } from '../tools/native.js';
+import { runMain } from '../tools/steps.js';
 
 await runMain(async () => {
   await buildNative();

@@ -10,9 +10,9 @@ import { Command } from 'commander';
 import { execa } from 'execa';
 import { measure } from './lib/demo-run.js';
 import { demoTable, meaning } from './lib/demo-table.js';
-import { buildNative, openMpiVersion } from './lib/native.js';
-import { SoftSite } from './lib/soft-site.js';
-import { runMain } from './lib/steps.js';
+import { buildNative, openMpiVersion } from '../tools/native.js';
+import { SoftSite } from '../e2e/soft-site.js';
+import { runMain } from '../tools/steps.js';
 
 async function softDemo(command: readonly string[]): Promise<number> {
   await buildNative();

@@ -2,12 +2,12 @@
 /** npm run record: writes control/tests/recordings anew, from what the emulated machine is like. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Recording, Scenario } from '../control/tests/helpers/recording.js';
+import type { Recording, Scenario } from '../control/tests/recordings/recording.js';
 import { Guest } from '../lab/src/guest.js';
 import type { Machine } from '../lab/src/qemu.js';
 import { copyTestsTo } from './lib/lab-e2e.js';
 import { recordIn } from './lib/lab-suites.js';
-import { root, runMain } from './lib/steps.js';
+import { root, runMain } from '../tools/steps.js';
 
 const dir = join(root, 'control', 'tests', 'recordings');
 

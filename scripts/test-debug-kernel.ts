@@ -21,7 +21,7 @@ import { withGuest } from '../lab/src/guest.js';
 import { restarts } from '../lab/src/restarts.js';
 import { kernelFaults } from '../lab/src/kernel-log.js';
 import type { Machine } from '../lab/src/qemu.js';
-import { buildDir, root, runMain, step } from './lib/steps.js';
+import { buildDir, root, runMain, step } from '../tools/steps.js';
 import { judged, tallyOfPlain, type Tally } from './lib/tally.js';
 
 interface Group {

@@ -7,11 +7,11 @@ import { Command } from 'commander';
 import { execa } from 'execa';
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Scenario } from '../control/tests/helpers/recording.js';
+import type { Scenario } from '../control/tests/recordings/recording.js';
 import type { BootOptions, Guest, Output } from '../lab/src/guest.js';
 import { restarts } from '../lab/src/restarts.js';
-import { buildNative, makeCheck } from './lib/native.js';
-import { buildDir, root, runMain, step } from './lib/steps.js';
+import { buildNative, makeCheck } from '../tools/native.js';
+import { buildDir, root, runMain, step } from '../tools/steps.js';
 import { judged, tallyOfAutomake, tallyOfPlain, tallyOfTap, type Tally } from './lib/tally.js';
 
 const show: Output = (stream, chunk) => {
@@ -42,9 +42,9 @@ async function check(build: 'native' | 'sanitizers'): Promise<Tally> {
   return tally;
 }
 
-/** @param argv a file with tests of node:test, below scripts/, and its arguments */
+/** @param argv a file with tests of node:test, below e2e/, and its arguments */
 async function nodeTests(...[file, ...args]: readonly [string, ...string[]]): Promise<Tally> {
-  const child = execa(process.execPath, ['--import', 'tsx', '--test-reporter=tap', join(root, 'scripts', file), ...args],
+  const child = execa(process.execPath, ['--import', 'tsx', '--test-reporter=tap', join(root, 'e2e', file), ...args],
     { cwd: root, reject: false, stdin: 'ignore' });
   child.stdout.pipe(process.stdout);
   child.stderr.pipe(process.stderr);
@@ -157,20 +157,20 @@ const parts: Readonly<Record<string, Part>> = {
   sanitizers: { title: 'C unit tests under AddressSanitizer and UBSan', native: true, run: () => check('sanitizers') },
   ompi: { title: 'the component compiles with Open MPI 5.0 and 6.0', native: true, run: otherOpenMpi },
   vitest: { title: 'vitest: control, lab', native: true, run: vitest },
-  soft: { title: 'end to end over soft VFs', native: true, run: () => nodeTests('e2e/main.ts', 'soft') },
+  soft: { title: 'end to end over soft VFs', native: true, run: () => nodeTests('main.ts', 'soft') },
   'lab-standstill': {
-    title: 'a guest that stands still is found and started anew', native: false, run: () => nodeTests('lab-tests/standstill.test.ts'),
+    title: 'a guest that stands still is found and started anew', native: false, run: () => nodeTests('lab/standstill.test.ts'),
   },
-  'lab-hosts': { title: 'two emulated hosts, and MPI between them', native: false, run: () => nodeTests('lab-tests/hosts.test.ts') },
+  'lab-hosts': { title: 'two emulated hosts, and MPI between them', native: false, run: () => nodeTests('lab/hosts.test.ts') },
   'lab-hosts-programs': {
     title: 'programs between two emulated hosts, on good wires and bad ones', native: false, onlyWhenNamed: true,
-    run: () => nodeTests('lab-tests/hosts-programs.test.ts'),
+    run: () => nodeTests('lab/hosts-programs.test.ts'),
   },
   'lab-hosts-control': {
-    title: 'vfring over two emulated hosts: run, audit, preflight, explain', native: false, onlyWhenNamed: true, run: () => nodeTests('lab-tests/hosts-control.test.ts'),
+    title: 'vfring over two emulated hosts: run, audit, preflight, explain', native: false, onlyWhenNamed: true, run: () => nodeTests('lab/hosts-control.test.ts'),
   },
   'lab-hosts-faults': {
-    title: 'what goes wrong between two emulated hosts and on one of them', native: false, onlyWhenNamed: true, run: () => nodeTests('lab-tests/hosts-faults.test.ts'),
+    title: 'what goes wrong between two emulated hosts and on one of them', native: false, onlyWhenNamed: true, run: () => nodeTests('lab/hosts-faults.test.ts'),
   },
   kmod: { title: 'kernel module in the emulated machine', native: false, run: kmod },
   'kmod-6.1': { title: "kernel module on Debian 12's kernel", native: false, onlyWhenNamed: true, run: () => kmodOn('bookworm') },

@@ -27,8 +27,8 @@ export const parts = {
   },
   kmod: {requires: 'driver-kmod/Makefile', inputs: ['driver-kmod', 'btl/regs', 'lab/chroot'], where: 'chroot'},
   control: {
-    requires: 'scripts/install-control.ts',
-    inputs: ['control', 'driver-kmod/uapi', 'scripts/install-control.ts', 'package.json', 'package-lock.json', 'tsconfig.json'],
+    requires: 'control/install/install.ts',
+    inputs: ['control', 'btl/regs', 'btl/softvf', 'package.json', 'package-lock.json', 'tsconfig.json'],
     where: 'host',
   },
 } as const satisfies Record<string, Part>;

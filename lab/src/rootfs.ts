@@ -2,7 +2,7 @@
 // The Debian tree: guest's root, build chroot and home of QEMU. Made once, kept in the cache.
 import {existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync} from 'node:fs';
 import path from 'node:path';
-import {ensurePackages} from '../../scripts/lib/packages.js';
+import {ensurePackages} from '../../tools/packages.js';
 import {hashParts} from './content-hash.js';
 import {LabError} from './errors.js';
 import {hostAptOptions, hostMirror, proxyEnvironment} from './host-apt.js';

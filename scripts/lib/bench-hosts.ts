@@ -6,7 +6,7 @@ import { setRealTime } from '../../lab/src/real-time.js';
 import { Site, type Host } from '../../lab/src/site.js';
 import { compare, mpiMetrics, type Driver } from './bench-metrics.js';
 import type { Comparison } from './medians.js';
-import { StepError, root } from './steps.js';
+import { StepError, root } from '../../tools/steps.js';
 
 const SCRIPT = '/run/bench.sh';
 /** Against hanging only. */

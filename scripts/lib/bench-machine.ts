@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { Guest } from '../../lab/src/guest.js';
 import { compare, mpiMetrics, type Driver, type Metric } from './bench-metrics.js';
 import { median, type Comparison } from './medians.js';
-import { StepError, root } from './steps.js';
+import { StepError, root } from '../../tools/steps.js';
 
 const SCRIPT = '/run/bench.sh';
 /** Against hanging only: a launch took four minutes at a load average of 15. */

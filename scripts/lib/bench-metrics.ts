@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** What `npm run bench:lab` measures: drivers in turns, launch by launch, so that whatever else the computer does hits all alike. */
 import type { Comparison } from './medians.js';
-import { StepError, step } from './steps.js';
+import { StepError, step } from '../../tools/steps.js';
 
 export type Driver = 'vfring' | 'tcp' | 'dpdk';
 

@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { sizes } from './benchmarks.js';
 import type { Column, Measured } from './demo-table.js';
-import { StepError } from './steps.js';
+import { StepError } from '../../tools/steps.js';
 
 /** What else the machine does hits all transports alike, and the median leaves the odd launch out. */
 const LAUNCHES = 3;

@@ -4,7 +4,7 @@ import { Readable } from 'node:stream';
 import { execa } from 'execa';
 import type { Guest } from '../../lab/src/guest.js';
 import { SUITES_DIR, bundleSuites } from './lab-suites.js';
-import { StepError, buildDir, root, step } from './steps.js';
+import { StepError, buildDir, root, step } from '../../tools/steps.js';
 
 const GUEST_DIR = '/run/e2e';
 
@@ -17,7 +17,7 @@ export async function copyTestsTo(guest: Guest): Promise<string> {
     await execa('npx', ['tsc', '--outDir', `${buildDir}/ts`], { cwd: root });
     await bundleSuites();
   });
-  const { stdout: tar } = await execa('tar', ['-c', '-C', buildDir, 'ts/scripts', 'suites'], { encoding: 'buffer' });
+  const { stdout: tar } = await execa('tar', ['-c', '-C', buildDir, 'ts/e2e', 'suites'], { encoding: 'buffer' });
   const result = await guest.exec({
     argv: ['sh', '-c', [
       `mkdir -p ${GUEST_DIR} ${SUITES_DIR} && tar -x -C ${GUEST_DIR}`,
@@ -29,5 +29,5 @@ export async function copyTestsTo(guest: Guest): Promise<string> {
   if (result.status !== 0) {
     throw new StepError(`the tests could not be copied into the guest: ${result.stderr}`);
   }
-  return `${GUEST_DIR}/ts/scripts/e2e/main.js`;
+  return `${GUEST_DIR}/ts/e2e/main.js`;
 }

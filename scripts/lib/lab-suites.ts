@@ -3,10 +3,10 @@
 import { isDeepStrictEqual } from 'node:util';
 import { build } from 'esbuild';
 import { join } from 'node:path';
-import { readRecording } from '../../control/tests/helpers/recorded.js';
-import { shapeOf, type Recording, type Scenario } from '../../control/tests/helpers/recording.js';
+import { readRecording } from '../../control/tests/recordings/recorded.js';
+import { shapeOf, type Recording, type Scenario } from '../../control/tests/recordings/recording.js';
 import type { Guest, Output } from '../../lab/src/guest.js';
-import { StepError, buildDir, root } from './steps.js';
+import { StepError, buildDir, root } from '../../tools/steps.js';
 import { judged, tallyOfTap, type Tally } from './tally.js';
 
 /** Beside what is installed: the native addon and koffi are found from there. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Metrics in Prometheus' text format 0.0.4. Counters of VFs go on over leases, and never go down. */
-import { queued, reserved } from '../daemon/claims.js';
-import type { PoolEntry, PoolState } from '../daemon/vf-pool.js';
+import { queued, reserved } from '../leases/claims.js';
+import type { PoolEntry, PoolState } from '../leases/pool.js';
 import type { VfCounters } from '../providers/provider.js';
 import type { ApiContext } from './routes.js';
 

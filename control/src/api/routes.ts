@@ -4,10 +4,10 @@
  * what comes out. The server serves this table, openapi.ts describes it.
  */
 import * as z from 'zod';
-import type { JobControl } from '../daemon/job-control.js';
-import type { JobRegistry } from '../daemon/job-registry.js';
-import type { LeaseManager, Settings } from '../daemon/lease-manager.js';
-import { badRequest } from '../daemon/lease-messages.js';
+import type { JobControl } from '../jobs/control.js';
+import type { JobRegistry } from '../jobs/registry.js';
+import type { LeaseManager, Settings } from '../leases/manager.js';
+import { badRequest } from '../sockets/lease-messages.js';
 import { VfringError } from '../errors.js';
 import type { Ledger } from '../ledger/ledger.js';
 import type { JobRecord } from '../ledger/records.js';

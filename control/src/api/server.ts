@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** HTTP and JSON on api.sock: serves the table of routes.ts. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { badRequest } from '../daemon/lease-messages.js';
-import type { Processes } from '../daemon/processes.js';
-import { listenForAll } from '../daemon/run-dir.js';
+import { badRequest } from '../sockets/lease-messages.js';
+import type { Processes } from '../node/processes.js';
+import { listenForAll } from '../sockets/run-dir.js';
 import { asVfringError, causeText, isVfringError, type ErrorCode } from '../errors.js';
 import type { Log } from '../log.js';
 import { openApi } from './openapi.js';

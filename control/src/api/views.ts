@@ -2,10 +2,10 @@
 /** What the daemon knows, as the API says it. */
 import type * as z from 'zod';
 import type { Config } from '../config/schema.js';
-import { queued, reserved } from '../daemon/claims.js';
-import type { Job } from '../daemon/job-registry.js';
-import { leaseId } from '../daemon/lease.js';
-import type { PoolEntry } from '../daemon/vf-pool.js';
+import { queued, reserved } from '../leases/claims.js';
+import type { Job } from '../jobs/registry.js';
+import { leaseId } from '../leases/lease.js';
+import type { PoolEntry } from '../leases/pool.js';
 import type { JobRecord, LeaseRecord } from '../ledger/records.js';
 import type { VfCounters, VfKind } from '../providers/provider.js';
 import type * as schemas from './schemas.js';

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { JobView } from '../api/views.js';
 import { isVfringError } from '../errors.js';
-import type { ApiClient } from './api-client.js';
+import type { ApiClient } from '../api/client.js';
 
 /** Leases end as soon as the kernel reports that their processes did. */
 const LEASES_END_MS = 5000;

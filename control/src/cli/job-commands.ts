@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { NewJobView } from '../api/views.js';
 import { parseDuration, parseSize } from '../config/units.js';
 import { VfringError } from '../errors.js';
-import type { ApiClient } from './api-client.js';
+import type { ApiClient } from '../api/client.js';
 import { out, say, show, type JsonOption } from './output.js';
 import { jobText, jobsText, leasesText, pfText, statusText } from './status.js';
 

@@ -4,7 +4,7 @@ import '../signals.js';
 import { CommanderError } from 'commander';
 import { EXIT, asVfringError, type VfringError } from '../errors.js';
 import { endWithStdout, outliveStderr } from '../stdio.js';
-import { ReportedError } from './api-client.js';
+import { ReportedError } from '../api/client.js';
 import { say } from './output.js';
 import { buildProgram } from './program.js';
 import { splitCommandLine } from './run-args.js';

@@ -3,7 +3,7 @@
 import { exec } from '../exec.js';
 import { defaultRunDir, prefix } from '../paths.js';
 import { realSysfs } from '../providers/sriov/sysfs.js';
-import { apiClient } from './api-client.js';
+import { apiClient } from '../api/client.js';
 import type { NodeContext } from './node-facts.js';
 
 export const nodeContext = (): NodeContext => ({ api: apiClient(defaultRunDir()), exec, sysfs: realSysfs(), env: process.env, prefix });

@@ -3,9 +3,9 @@
 import os from 'node:os';
 import * as z from 'zod';
 import { errorSchema, jobSchema, statusSchema } from '../api/schemas.js';
-import { ReportedError, type ApiClient } from './api-client.js';
+import { ReportedError, type ApiClient } from '../api/client.js';
 import { availableBytes } from './memory.js';
-import { componentPath, findOpenMpi, btlParameters } from './open-mpi.js';
+import { componentPath, findOpenMpi, btlParameters } from '../mpi/open-mpi.js';
 import { asVfringError, type ErrorReport } from '../errors.js';
 import type { Exec } from '../exec.js';
 import { version } from '../paths.js';

@@ -10,7 +10,7 @@ import { version } from '../paths.js';
 import type * as z from 'zod';
 import { finishJob } from './finish-job.js';
 import { out } from './output.js';
-import { ReportedError } from './api-client.js';
+import { ReportedError } from '../api/client.js';
 
 export type JobOnNode = z.output<typeof jobOnNodeSchema>;
 export type Joined = z.output<typeof joinedSchema>;

@@ -7,7 +7,7 @@
 import { Command, Option } from 'commander';
 import { DEFAULT_CONFIG, defaultRunDir, version } from '../paths.js';
 import { writeOut } from '../stdio.js';
-import { apiClient } from './api-client.js';
+import { apiClient } from '../api/client.js';
 import { addHostCommands } from './host-commands.js';
 import { say } from './output.js';
 import { RUN_USAGE, parseRunArgs } from './run-args.js';
@@ -190,7 +190,7 @@ function addGeneratedTexts(program: Command): void {
     .description('print the manual page of a program')
     .addArgument(program.createArgument('<page>').choices(['vfring', 'vfringd']))
     .action(async (page: 'vfring' | 'vfringd') => {
-      const [{ manual }, { out }, { daemonCommand }] = await Promise.all([import('./manual.js'), import('./output.js'), import('../daemon/command.js')]);
+      const [{ manual }, { out }, { daemonCommand }] = await Promise.all([import('./manual.js'), import('./output.js'), import('../vfringd/command.js')]);
       out(page === 'vfring' ? manual(buildProgram(), 1) : manual(daemonCommand(), 8));
     });
 }

@@ -7,7 +7,7 @@ import { EXIT, VfringError, causeText, isVfringError } from '../errors.js';
 import { silentLog } from '../log.js';
 import { createProvider } from '../providers/index.js';
 import type { PlannedStep } from '../providers/provider.js';
-import type { ApiClient } from './api-client.js';
+import type { ApiClient } from '../api/client.js';
 import { out, show, type JsonOption } from './output.js';
 
 export async function checkConfig(file: string, options: JsonOption): Promise<void> {

@@ -8,7 +8,7 @@ import { VfringError, type ErrorReport } from '../errors.js';
 import { dealRanks, type HostEntry } from '../hosts/host-list.js';
 import type { Answer } from '../hosts/remote.js';
 import { jobName } from '../slurm/prolog.js';
-import { ReportedError } from './api-client.js';
+import { ReportedError } from '../api/client.js';
 import { audit } from './audit.js';
 import { MTU, hostsText, valuesText, type Difference } from './differences.js';
 import { finishJob } from './finish-job.js';

@@ -7,7 +7,7 @@ import { reachOf } from '../hosts/reach.js';
 import { isThisHost } from '../hosts/this-host.js';
 import { hostsText } from './differences.js';
 import { jobTotals, reportLines } from './job-report.js';
-import { ONE_SIDED, btlList, componentPath, findOpenMpi, oneSided } from './open-mpi.js';
+import { ONE_SIDED, btlList, componentPath, findOpenMpi, oneSided } from '../mpi/open-mpi.js';
 import { SignalRelay } from './relay.js';
 import type { NodeContext } from './node-facts.js';
 import { hostsAsMpirun } from './over-hosts.js';

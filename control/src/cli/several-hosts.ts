@@ -8,7 +8,7 @@ import { reachOf } from '../hosts/reach.js';
 import type { Answer } from '../hosts/remote.js';
 import { isThisHost } from '../hosts/this-host.js';
 import { jobName } from '../slurm/prolog.js';
-import { ReportedError } from './api-client.js';
+import { ReportedError } from '../api/client.js';
 import { audit, auditText, differencesText, known } from './audit.js';
 import { differences, type Difference } from './differences.js';
 import { explain, explainOver, explainText, type JobPart } from './explain.js';

@@ -13,7 +13,7 @@ import { epilog } from '../slurm/epilog.js';
 import { gresLines } from '../slurm/gres.js';
 import { jobEnv, prolog, type Refusals, type Scene } from '../slurm/prolog.js';
 import { slurm } from '../slurm/slurm.js';
-import type { ApiClient } from './api-client.js';
+import type { ApiClient } from '../api/client.js';
 import { out, say } from './output.js';
 
 const POLL_MS = 200;

@@ -3,7 +3,7 @@
 import type { StatusView, VfView } from '../api/views.js';
 import { formatSize } from '../config/units.js';
 import { writeOut } from '../stdio.js';
-import type { ApiClient } from './api-client.js';
+import type { ApiClient } from '../api/client.js';
 import { table } from './output.js';
 
 const CLEAR = '\x1b[H\x1b[2J';

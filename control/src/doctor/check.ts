@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** What a check of the doctor is, and how all are run. */
 import type { StatusView } from '../api/views.js';
-import type { OneSidedTrouble } from '../cli/open-mpi.js';
+import type { OneSidedTrouble } from '../mpi/open-mpi.js';
 import type { Config } from '../config/schema.js';
 import { causeText, isVfringError } from '../errors.js';
 import type { Exec } from '../exec.js';

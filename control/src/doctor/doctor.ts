@@ -2,8 +2,8 @@
 /** `vfring doctor`: the checks on the real machine. */
 import { readFileSync } from 'node:fs';
 import os from 'node:os';
-import type { ApiClient } from '../cli/api-client.js';
-import { checkLoads, componentPath, findOpenMpi, oneSidedTrouble } from '../cli/open-mpi.js';
+import type { ApiClient } from '../api/client.js';
+import { checkLoads, componentPath, findOpenMpi, oneSidedTrouble } from '../mpi/open-mpi.js';
 import { loadConfig } from '../config/load.js';
 import { causeText, isVfringError } from '../errors.js';
 import { exec } from '../exec.js';

@@ -9,7 +9,7 @@ import { open } from 'node:fs/promises';
 import type Database from 'better-sqlite3';
 import { systemClock, type Clock, type Instant } from '../clock.js';
 import type { Rlimit } from '../libc.js';
-import type { LeaseReport } from '../daemon/lease.js';
+import type { LeaseReport } from '../leases/lease.js';
 import { NO_TRAFFIC, type Vf, type VfCounters } from '../providers/provider.js';
 import { IN_MEMORY, openDatabase, ledgerError, type Db } from './database.js';
 import { isVfringError } from '../errors.js';

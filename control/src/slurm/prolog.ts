@@ -8,7 +8,7 @@
  * on: the prolog ends well, the job has no VFs, and the task prolog keeps its
  * tasks from starting, with the reason in their output.
  */
-import type { ApiClient } from '../cli/api-client.js';
+import type { ApiClient } from '../api/client.js';
 import { EXIT, VfringError, causeText, isVfringError } from '../errors.js';
 import { attempt, type Waiting } from './patience.js';
 import { withNote, type NodeShare, type Slurm } from './slurm.js';

@@ -10,7 +10,7 @@ import { z } from 'zod';
 import { openApi } from '../../src/api/openapi.js';
 import { ROUTES } from '../../src/api/routes.js';
 import type { JobView, StatusView } from '../../src/api/views.js';
-import { apiClient } from '../../src/cli/api-client.js';
+import { apiClient } from '../../src/api/client.js';
 import { leasesOf, startNode } from '../helpers/fake-node.js';
 import { answerOf, ask, leaseHolder, leaseRequest } from '../helpers/lease-client.js';
 import { eventually } from '../helpers/eventually.js';

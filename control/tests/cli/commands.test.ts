@@ -11,7 +11,7 @@ import { tempDir } from '../helpers/temp-dir.js';
 
 const root = join(import.meta.dirname, '../../..');
 const libexec = join(root, 'build/prefix/libexec/vfring');
-const main = { vfring: 'control/src/cli/main.ts', vfringd: 'control/src/daemon/main.ts' };
+const main = { vfring: 'control/src/cli/main.ts', vfringd: 'control/src/vfringd/main.ts' };
 
 const argv = (program: keyof typeof main, args: readonly string[]): string[] => ['--import', 'tsx', join(root, main[program]), ...args];
 

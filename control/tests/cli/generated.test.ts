@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
 import { manual, visible } from '../../src/cli/manual.js';
 import { buildProgram } from '../../src/cli/program.js';
-import { daemonCommand } from '../../src/daemon/command.js';
+import { daemonCommand } from '../../src/vfringd/command.js';
 
 const has = (program: string): boolean => spawnSync('sh', ['-c', `command -v ${program}`]).status === 0;
 

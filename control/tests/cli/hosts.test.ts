@@ -11,7 +11,7 @@ import { run } from '../../src/cli/run.js';
 import { factsSchema } from '../../src/cli/node-facts.js';
 import { overHosts } from '../../src/cli/over-hosts.js';
 import { hostsPreflightText, preflightOver } from '../../src/cli/several-hosts.js';
-import { apiClient } from '../../src/cli/api-client.js';
+import { apiClient } from '../../src/api/client.js';
 import { exec } from '../../src/exec.js';
 import { reachOf } from '../../src/hosts/reach.js';
 import { realSysfs } from '../../src/providers/sriov/sysfs.js';

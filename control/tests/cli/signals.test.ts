@@ -12,7 +12,7 @@ import { tempDir } from '../helpers/temp-dir.js';
 
 const root = join(import.meta.dirname, '../../..');
 const CLI = join(root, 'control/src/cli/main.ts');
-const DAEMON = join(root, 'control/src/daemon/main.ts');
+const DAEMON = join(root, 'control/src/vfringd/main.ts');
 
 /** A program of ours; `err` grows by what it says, unless its standard error is elsewhere. */
 function start(main: string, args: readonly string[], { env = {}, stdout = 'pipe' as 'pipe' | number, stderr = 'pipe' as 'pipe' | number } = {}) {

@@ -3,12 +3,12 @@
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import type { Config } from '../../src/config/schema.js';
-import { Daemon } from '../../src/daemon/daemon.js';
-import type { Settings } from '../../src/daemon/lease-manager.js';
-import { LINE_LIMITS, type LineLimits } from '../../src/daemon/line-server.js';
-import type { Prlimit } from '../../src/daemon/memlock.js';
-import type { Numa } from '../../src/daemon/numa.js';
-import { realProcesses } from '../../src/daemon/processes.js';
+import { Daemon } from '../../src/vfringd/daemon.js';
+import type { Settings } from '../../src/leases/manager.js';
+import { LINE_LIMITS, type LineLimits } from '../../src/sockets/line-server.js';
+import type { Prlimit } from '../../src/node/memlock.js';
+import type { Numa } from '../../src/node/numa.js';
+import { realProcesses } from '../../src/node/processes.js';
 import { IN_MEMORY } from '../../src/ledger/database.js';
 import type { LeaseRecord } from '../../src/ledger/records.js';
 import type { Rlimit } from '../../src/libc.js';

@@ -2,7 +2,7 @@
 /** Machines with NUMA nodes, as folders that look like /sys and /proc. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { realNuma, type Numa } from '../../src/daemon/numa.js';
+import { realNuma, type Numa } from '../../src/node/numa.js';
 
 export const NO_NUMA: Numa = { nodesOf: () => undefined, distance: () => 10 };
 

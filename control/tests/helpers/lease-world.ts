@@ -4,11 +4,11 @@
  * any two of its steps and started anew. Everything is in memory but the ledger.
  */
 import type { Clock } from '../../src/clock.js';
-import { JobControl } from '../../src/daemon/job-control.js';
-import { JobRegistry } from '../../src/daemon/job-registry.js';
-import { LeaseManager } from '../../src/daemon/lease-manager.js';
-import type { Prlimit } from '../../src/daemon/memlock.js';
-import type { Processes, WatchedProcess } from '../../src/daemon/processes.js';
+import { JobControl } from '../../src/jobs/control.js';
+import { JobRegistry } from '../../src/jobs/registry.js';
+import { LeaseManager } from '../../src/leases/manager.js';
+import type { Prlimit } from '../../src/node/memlock.js';
+import type { Processes, WatchedProcess } from '../../src/node/processes.js';
 import { Ledger } from '../../src/ledger/ledger.js';
 import type { Rlimit } from '../../src/libc.js';
 import { silentLog } from '../../src/log.js';

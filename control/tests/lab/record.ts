@@ -6,7 +6,7 @@ import os from 'node:os';
 import { basename, join } from 'node:path';
 import type { SriovConfig } from '../../src/config/schema.js';
 import { sriovConfig } from '../helpers/config.js';
-import type { Recording, Scenario } from '../helpers/recording.js';
+import type { Recording, Scenario } from '../recordings/recording.js';
 import { bind, findPfs, reset, sriovProviderOf, until } from './real-machine.js';
 
 const SYS = '/sys';

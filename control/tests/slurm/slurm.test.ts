@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** What is read from Slurm's commands, as Slurm 24.11 prints it, and what the prolog and epilog make of it. */
 import { describe, expect, test } from 'vitest';
-import type { ApiClient } from '../../src/cli/api-client.js';
+import type { ApiClient } from '../../src/api/client.js';
 import type { JobView, StatusView, VfView } from '../../src/api/views.js';
 import { VfringError } from '../../src/errors.js';
 import type { Exec } from '../../src/exec.js';

@@ -14,8 +14,8 @@ import { selectPfs } from '../../../src/providers/sriov/select.js';
 import { SriovProvider } from '../../../src/providers/sriov/sriov-provider.js';
 import { sriovConfig } from '../../helpers/config.js';
 import { FakeKernel } from '../../helpers/fake-kernel.js';
-import { recordedMachine, readRecording, type RecordedMachine } from '../../helpers/recorded.js';
-import type { Scenario } from '../../helpers/recording.js';
+import { recordedMachine, readRecording, type RecordedMachine } from '../../recordings/recorded.js';
+import type { Scenario } from '../../recordings/recording.js';
 import { tempDir } from '../../helpers/temp-dir.js';
 import { PF_A, sriovHarness } from '../harness.js';
 

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * Installs vfringd and vfring: bundled JavaScript, the packages it needs at
+ * run time, the native addon, two wrappers, manual pages, completion, the
+ * systemd unit and the udev rule.
+ *
+ *   control/install/install.ts --destdir DIR --prefix /usr
+ *
+ * DIR is put before every path (a package's or a machine image's root).
+ */
+import { execFileSync } from 'node:child_process';
+import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { Command } from 'commander';
+import { build } from 'esbuild';
+import { z } from 'zod';
+import { wrapper, type WrapperOptions } from './wrapper.js';
+
+const root = join(import.meta.dirname, '../..');
+const modules = join(root, 'node_modules');
+
+const manifestSchema = z.object({
+  version: z.string(),
+  dependencies: z.record(z.string(), z.string()).default({}),
+});
+
+const options = new Command('install')
+  .requiredOption('--prefix <dir>', 'where it will run from, an absolute path')
+  .option('--destdir <dir>', 'put before the prefix', '/')
+  .parse()
+  .opts<{ prefix: string; destdir: string }>();
+if (!options.prefix.startsWith('/')) {
+  throw new Error(`--prefix ${options.prefix}: it must be an absolute path`);
+}
+const prefix = join(options.destdir, options.prefix);
+
+/** Runs a step, quietly unless it fails. */
+function run(file: string, args: readonly string[]): void {
+  execFileSync(file, [...args], { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
+}
+
+function manifest(folder: string): z.output<typeof manifestSchema> {
+  return manifestSchema.parse(JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')));
+}
+
+/** Dependencies that only fetch or compile their package when npm installs it. */
+const INSTALL_ONLY = new Set(['prebuild-install']);
+
+/** Every package that is needed at run time, with what it needs itself. */
+function runtimePackages(names: readonly string[], found = new Set<string>()): Set<string> {
+  for (const name of names) {
+    if (!found.has(name) && !INSTALL_ONLY.has(name)) {
+      found.add(name);
+      runtimePackages(Object.keys(manifest(join(modules, name)).dependencies), found);
+    }
+  }
+  return found;
+}
+
+/** Left out: what only compilers, editors and other platforms read. */
+function wanted(path: string): boolean {
+  const name = basename(path);
+  if (path.startsWith(join(modules, 'koffi'))) {
+    const [top, , platform] = path.slice(join(modules, 'koffi').length + 1).split('/');
+    if (top === 'src' || top === 'doc' || top === 'vendor' || top === 'lib') {
+      return false;
+    }
+    return platform === undefined || platform === `linux_${process.arch}`;
+  }
+  if (path.startsWith(join(modules, 'zod', 'src'))) {
+    return false;
+  }
+  const sqlite = join(modules, 'better-sqlite3');
+  if (path.startsWith(sqlite)) {
+    const [top, ...rest] = path.slice(sqlite.length + 1).split('/');
+    if (top === 'build') {
+      return ['', 'Release', 'Release/better_sqlite3.node'].includes(rest.join('/'));
+    }
+    return top !== 'deps' && top !== 'src' && name !== 'binding.gyp';
+  }
+  return !/\.(d\.[cm]?ts|map|md)$/.test(name);
+}
+
+/** Readable for every user, whatever the umask was. */
+function openUp(path: string): void {
+  if (statSync(path).isDirectory()) {
+    chmodSync(path, 0o755);
+    readdirSync(path).forEach((name) => openUp(join(path, name)));
+  } else {
+    chmodSync(path, 0o644);
+  }
+}
+
+function installWrapper(folder: string, name: string, script: string, options: WrapperOptions = {}): void {
+  mkdirSync(join(prefix, folder), { recursive: true });
+  const path = join(prefix, folder, name);
+  // By rename: a shell that is reading the old one goes on with the old one.
+  writeFileSync(`${path}.new`, wrapper(script, options));
+  chmodSync(`${path}.new`, 0o755);
+  renameSync(`${path}.new`, path);
+}
+
+const source = join(root, 'control', 'src');
+const bundled = join(root, 'build', 'control-js');
+rmSync(bundled, { recursive: true, force: true });
+run(process.execPath, [join(modules, 'typescript', 'bin', 'tsc'), '-p', join(root, 'control', 'tsconfig.json'), '--noEmit']);
+/*
+ * A few files instead of hundreds: node starts in a fraction of the time, and
+ * what nobody calls takes no memory. Both programs share their chunks, and what
+ * a command loads when it runs stays a chunk of its own.
+ */
+await build({
+  entryPoints: { 'cli/main': join(source, 'cli', 'main.ts'), 'vfringd/main': join(source, 'vfringd', 'main.ts') },
+  outdir: bundled,
+  bundle: true,
+  splitting: true,
+  format: 'esm',
+  platform: 'node',
+  target: 'node20',
+  // Native code is found by these packages themselves.
+  external: ['koffi', 'better-sqlite3'],
+  // Commander is CommonJS and asks for node's own modules.
+  banner: { js: "import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(import.meta.url);" },
+  legalComments: 'inline',
+  logLevel: 'warning',
+});
+run('make', ['-s', '-C', join(root, 'control', 'native')]);
+
+const target = join(prefix, 'lib', 'vfring');
+const fresh = `${target}.new`;
+rmSync(fresh, { recursive: true, force: true });
+mkdirSync(join(fresh, 'native'), { recursive: true });
+cpSync(bundled, join(fresh, 'control', 'src'), { recursive: true });
+cpSync(join(root, 'build', 'native-addon', 'vfring_native.node'), join(fresh, 'native', 'vfring_native.node'));
+const { version, dependencies } = manifest(root);
+writeFileSync(join(fresh, 'package.json'), `${JSON.stringify({ name: 'vfring', version, type: 'module' }, null, 2)}\n`);
+for (const name of runtimePackages(Object.keys(dependencies))) {
+  cpSync(join(modules, name), join(fresh, 'node_modules', name), { recursive: true, filter: wanted });
+}
+openUp(fresh);
+
+/** What is made from the commands' own tree: manual pages and completion. */
+function installTexts(): void {
+  const vfring = (...args: string[]): string =>
+    execFileSync(process.execPath, [join(target, 'control', 'src', 'cli', 'main.js'), ...args], { encoding: 'utf8' });
+  const put = (path: string, text: string, mode = 0o644): void => {
+    mkdirSync(join(prefix, path, '..'), { recursive: true });
+    writeFileSync(join(prefix, path), text);
+    chmodSync(join(prefix, path), mode);
+  };
+  put('share/man/man1/vfring.1', vfring('man', 'vfring'));
+  put('share/man/man8/vfringd.8', vfring('man', 'vfringd'));
+  put('share/bash-completion/completions/vfring', vfring('completion', 'bash'));
+  put('share/zsh/site-functions/_vfring', vfring('completion', 'zsh'));
+  put('share/fish/vendor_completions.d/vfring.fish', vfring('completion', 'fish'));
+  const system = (name: string): string => readFileSync(join(root, 'control', 'system', name), 'utf8');
+  put('lib/systemd/system/vfringd.service', system('vfringd.service').replace('/usr/sbin/vfringd', join(options.prefix, 'sbin', 'vfringd')));
+  put('lib/udev/rules.d/60-vfring.rules', system('60-vfring.rules'));
+  for (const name of ['prolog', 'epilog', 'task-prolog']) {
+    put(`libexec/vfring/slurm/${name}`, system(`slurm/${name}`).replace('/usr/bin/vfring', join(options.prefix, 'bin', 'vfring')), 0o755);
+  }
+}
+
+const old = `${target}.old`;
+rmSync(old, { recursive: true, force: true });
+if (existsSync(target)) {
+  renameSync(target, old);
+}
+renameSync(fresh, target);
+rmSync(old, { recursive: true, force: true });
+installWrapper('bin', 'vfring', 'cli/main.js');
+// Memory of a daemon that mostly sleeps (docs/performance/control.md); an option of every node.
+installWrapper('sbin', 'vfringd', 'vfringd/main.js', { flags: ' --max-semi-space-size=2', confined: true });
+installTexts();
+process.stdout.write(`vfring ${version} installed under ${prefix}\n`);

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** What a lease is. Only the lease manager changes one. */
+import type { Vf, VfCounters } from '../providers/provider.js';
+import type { Rlimit } from '../libc.js';
+import type { Job } from '../jobs/registry.js';
+import type { WatchedProcess } from '../node/processes.js';
+
+/** Why a lease ended. */
+export type LeaseEnd =
+  | 'released'
+  | 'process ended'
+  | 'not delivered'
+  | 'daemon stopped'
+  | 'daemon ended while granting'
+  | 'VF lost'
+  | 'machine restarted'
+  | 'ended by the administrator';
+
+/** What only a process knows: nobody can check it. */
+export interface LeaseReport {
+  /** Frames that it sent again. */
+  readonly retransmitted: number;
+  /** Processes that it reached by another transport, or not at all. */
+  readonly fallbacks: number;
+}
+
+export interface LeasedVf {
+  readonly vf: Vf;
+  /** Which lease of the VF this is, counted from 1: a clean-up for another one must not touch it. */
+  readonly generation: number;
+  /** Registers at the last reading; null when they cannot be read. */
+  last: VfCounters | null;
+  /** What the VF has carried since the lease began; null when unknown. */
+  traffic: VfCounters | null;
+  /** Registered memory now and at most, in bytes; null where it is not known. */
+  liveBytes: number | null;
+  peakBytes: number | null;
+}
+
+export interface Lease {
+  /** Its key in the ledger; `id` is "l-<key>". */
+  readonly key: number;
+  readonly id: string;
+  readonly uid: number;
+  readonly pid: number;
+  readonly job: Job;
+  readonly rank: number;
+  readonly ranks: number;
+  readonly vfs: readonly LeasedVf[];
+  readonly process: WatchedProcess;
+  readonly dmaLimitBytes: number;
+  /** Bytes, -1 unlimited, null: left as it was. */
+  readonly memlockBytes: number | null;
+  /** What the process says of how it used its VFs, once it has given them back. */
+  report?: LeaseReport | undefined;
+  /** What to put back when the process gives its last lease back. */
+  memlockBefore: Rlimit | undefined;
+}
+
+/** What a process asks for; `job` names one of its own uid's jobs. */
+export interface LeaseRequest {
+  readonly count: number;
+  readonly job: string;
+  readonly rank: number;
+  readonly ranks: number;
+}
+
+export const leaseId = (key: number): string => `l-${key}`;

@@ -1,0 +1,445 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * Gives VFs to processes and takes them back. Everything that changes a VF
+ * runs through one queue, so that requests are served in the order they came
+ * and no two changes meet.
+ */
+import { systemClock, type Clock } from '../clock.js';
+import type { Config } from '../config/schema.js';
+import { VfringError, causeText } from '../errors.js';
+import type { Ledger } from '../ledger/ledger.js';
+import type { VfReading } from '../ledger/records.js';
+import type { Log } from '../log.js';
+import type { PlannedStep, Provider } from '../providers/provider.js';
+import { assignments, checkManaged } from './assigned.js';
+import { Batches } from './batches.js';
+import { checkVfQuota, leasable, queued, reserved } from './claims.js';
+import { grant, type GrantContext, type Granted, type Wish } from './grant.js';
+import type { JobRegistry } from '../jobs/registry.js';
+import { endTogether, writeEnd, type Ending } from './ends.js';
+import { leaseId, type Lease, type LeaseEnd, type LeaseReport, type LeaseRequest, type LeasedVf } from './lease.js';
+import type { Prlimit } from '../node/memlock.js';
+import type { Numa } from '../node/numa.js';
+import type { Processes, WatchedProcess } from '../node/processes.js';
+import { revive, sortRemains } from './recover.js';
+import { SerialQueue } from './serial-queue.js';
+import { shortage } from './shortage.js';
+import { VfKeeper } from './keeper.js';
+import { VfPool, type PoolEntry } from './pool.js';
+
+/** What a new configuration replaces. */
+export interface Settings {
+  config: Config;
+  provider: Provider;
+}
+
+export interface LeaseManagerOptions {
+  readonly settings: Settings;
+  readonly jobs: JobRegistry;
+  readonly ledger: Ledger;
+  readonly prlimit: Prlimit;
+  readonly numa: Numa;
+  readonly log: Log;
+  readonly clock?: Clock;
+}
+
+/** Of what was counted, for the metrics. */
+export interface LeaseTally {
+  granted: number;
+  refused: number;
+  readonly ended: Map<LeaseEnd, number>;
+}
+
+/** Somebody whose lease is to end. */
+interface Leaving {
+  readonly how: LeaseEnd;
+  readonly find: () => Lease;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Wrap-free readings: a gap of so many sampling periods is still sure to hold one wrap at most. */
+const SAFE_PERIODS = 3;
+
+export class LeaseManager {
+  readonly pool = new VfPool();
+  readonly tally: LeaseTally = { granted: 0, refused: 0, ended: new Map() };
+  readonly #options: LeaseManagerOptions;
+  readonly #clock: Clock;
+  readonly #keeper: VfKeeper;
+  readonly #queue = new SerialQueue(() => this.#worked());
+  readonly #leases = new Map<string, Lease>();
+  readonly #ends = new Batches<Leaving>(this.#queue, (leaving) => this.#endAll(leaving));
+  #changed: () => void = () => {};
+  #worked: () => void = () => {};
+  #closing = false;
+
+  constructor(options: LeaseManagerOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    this.#keeper = new VfKeeper(this.pool, options.settings, options.log);
+  }
+
+  /** Called whenever VFs may have fallen free. */
+  onChange(callback: () => void): void {
+    this.#changed = callback;
+  }
+
+  /** Called after each step that may have changed leases, VFs or jobs. */
+  onStep(callback: () => void): void {
+    this.#worked = callback;
+  }
+
+  /** Takes up what an earlier daemon left, provisions the VFs, and puts them right. */
+  start(processes: Processes): Promise<void> {
+    const { ledger, jobs, log, settings: { provider } } = this.#options;
+    return this.#queue.run(async () => {
+      const { survivors, over } = sortRemains(ledger, processes);
+      const inUse = new Set(survivors.flatMap(({ record }) => record.vfs.map(({ vf }) => vf.name)));
+      this.pool.update(await provider.provision({ leased: inUse }));
+      for (const survivor of survivors) {
+        const revived = revive(survivor, this.pool, jobs, this.#clock(), provider.sampleEveryMs * SAFE_PERIODS, log);
+        if (revived === undefined) {
+          survivor.process.close();
+          ledger.endLease(survivor.record.id, 'VF lost', this.#clock(), unknown(survivor.record.vfs));
+          log.error('a lease is lost: its VF is no more what it was', { lease: survivor.record.id, pid: survivor.record.pid });
+          continue;
+        }
+        this.#register(revived.lease, revived.entries);
+        for (const entry of revived.entries) {
+          await this.#keeper.keepOwner(entry, revived.lease.uid);
+        }
+        log.info('lease taken over from an earlier vfringd', { lease: revived.lease.id, uid: revived.lease.uid, pid: revived.lease.pid });
+      }
+      for (const entry of this.pool.entries) {
+        if (entry.state !== 'leased') {
+          await this.#keeper.look(entry);
+        }
+      }
+      // Their nodes are back now, whoever had them.
+      for (const { record, how } of over) {
+        ledger.endLease(record.id, how, this.#clock(), unknown(record.vfs));
+        log.info('lease of an earlier vfringd ended', { lease: record.id, how, uid: record.uid, pid: record.pid });
+      }
+    });
+  }
+
+  /**
+   * Leases `request.count` VFs to a process, all of them or none. The handle
+   * is the manager's from here on, also when it throws. Throws VFRING_ERR_* of
+   * docs/lease-protocol.md.
+   */
+  async lease(uid: number, process: WatchedProcess, request: LeaseRequest): Promise<Lease> {
+    try {
+      return await this.#queue.run(() => this.#grant({ uid, process, request }));
+    } catch (error) {
+      this.tally.refused++;
+      process.close();
+      throw error;
+    }
+  }
+
+  /** Gives a lease back. Only the process that took it can. */
+  release(pid: number, id: string, how: LeaseEnd = 'released', report?: LeaseReport): Promise<void> {
+    return this.#endSoon(how, () => {
+      const lease = this.#held(id);
+      // As long as its pidfd has not ended, the pid is that process's alone.
+      if (lease.pid !== pid || (how === 'released' && lease.process.ended())) {
+        throw new VfringError('VFRING_ERR_NOT_OWNER', { lease: id });
+      }
+      lease.report = report;
+      return lease;
+    });
+  }
+
+  /** Takes a lease away, whatever its process does. For root; rights are the caller's to check. */
+  revoke(id: string): Promise<void> {
+    return this.#endSoon('ended by the administrator', () => this.#held(id));
+  }
+
+  /**
+   * No more leases.
+   *
+   * @param leases keep: those of living processes go on, for the next daemon to
+   * take over. end: every VF is taken back.
+   */
+  stop(leases: 'keep' | 'end'): Promise<void> {
+    this.#closing = true;
+    return this.#queue.run(async () => {
+      await this.#reapEnded();
+      await this.#count();
+      if (leases === 'end') {
+        await this.#end(this.leases(), 'daemon stopped');
+      } else {
+        for (const lease of this.leases()) {
+          this.#options.log.info('lease goes on without vfringd', { lease: lease.id, uid: lease.uid, pid: lease.pid });
+          lease.process.close();
+        }
+      }
+    });
+  }
+
+  /** Reads the counters of leased VFs before their registers wrap. */
+  sample(): Promise<void> {
+    return this.#leases.size === 0 ? Promise.resolve() : this.#queue.run(() => this.#count());
+  }
+
+  /** Asks again for VFs that something still drives. */
+  drain(): Promise<void> {
+    return this.pool.count('draining') === 0 ? Promise.resolve() : this.#queue.run(() => this.#drain());
+  }
+
+  /** Looks at every VF; provisions anew what is gone or, asked to look `closely`, what is set otherwise. */
+  reconcile(closely = false): Promise<void> {
+    return this.#queue.run(async () => {
+      const { provider } = this.#options.settings;
+      if (this.#closing) {
+        return;
+      }
+      for (const entry of this.pool.in('leased')) {
+        await this.#keeper.keepOwner(entry, entry.lease?.uid ?? 0);
+      }
+      await this.#look();
+      try {
+        const amiss = this.pool.count('unhealthy') > 0 || (closely && (await provider.plan({ leased: this.pool.busyNames() })).length > 0);
+        if (amiss) {
+          this.pool.update(await provider.provision({ leased: this.pool.busyNames() }));
+          await this.#look();
+        }
+        this.#keeper.content();
+      } catch (error) {
+        this.#keeper.complain(causeText(error));
+      }
+      this.#changed();
+    });
+  }
+
+  /** What provisioning would change on this node now, and whom it would disturb. Reads only. */
+  plan(): Promise<readonly PlannedStep[]> {
+    return this.#queue.run(() => this.#options.settings.provider.plan({ leased: this.pool.busyNames() }));
+  }
+
+  /**
+   * Makes the node what a new configuration says. Throws VFRING_ERR_DISTURBS
+   * when that would take VFs from under processes, unless `force` is given:
+   * then their leases end first. On error the old configuration stays.
+   */
+  reprovision(next: Settings, force: boolean): Promise<readonly PlannedStep[]> {
+    return this.#queue.run(async () => {
+      const { settings, log } = this.#options;
+      const steps = await next.provider.plan({ leased: this.pool.busyNames(), force: true });
+      const disturbed = new Set(steps.flatMap((step) => step.disturbs ?? []));
+      const leases = this.leases().filter((lease) => lease.vfs.some(({ vf }) => disturbed.has(vf.name)));
+      if (disturbed.size > 0 && !force) {
+        const jobs = leases.map((lease) => `job ${lease.job.id} of uid ${lease.uid} (process ${lease.pid})`);
+        throw new VfringError('VFRING_ERR_DISTURBS', { vfs: [...disturbed].join(', '), jobs: jobs.join(', ') || 'a process that outlived its lease' });
+      }
+      await this.#end(leases, 'ended by the administrator');
+      const vfs = await next.provider.provision({ leased: this.pool.busyNames(), force: disturbed.size > 0 });
+      Object.assign(settings, next);
+      this.pool.update(vfs);
+      await this.#look();
+      log.info('configuration taken over', { steps: steps.length, disturbed: [...disturbed].join(',') });
+      this.#changed();
+      return steps;
+    });
+  }
+
+  /** Runs between two changes, so that what it sees and does is one step. */
+  exclusively<T>(task: () => Promise<T> | T): Promise<T> {
+    return this.#queue.run(async () => task());
+  }
+
+  /** NUMA nodes where the process of a lease may run now; undefined when it has ended, or they are not known. */
+  nodesOf(key: number): readonly number[] | undefined {
+    const lease = this.#leases.get(leaseId(key));
+    const nodes = lease && this.#options.numa.nodesOf(lease.pid);
+    // Only a process that still lives is sure to be the one that was looked at.
+    return lease?.process.ended() === false ? nodes : undefined;
+  }
+
+  leases(): Lease[] {
+    return [...this.#leases.values()];
+  }
+
+  get closing(): boolean {
+    return this.#closing;
+  }
+
+  async #look(): Promise<void> {
+    // Those that were well are only glanced at: with many VFs and nothing to do, that is what the daemon costs.
+    for (const entry of this.pool.in('free')) {
+      await this.#keeper.glance(entry);
+    }
+    for (const entry of this.pool.in('unhealthy')) {
+      await this.#keeper.look(entry);
+    }
+  }
+
+  get #context(): GrantContext {
+    const { ledger, prlimit, numa, log, settings: { provider, config: { limits, spread, numa: numaPolicy } } } = this.#options;
+    return { ledger, prlimit, numa, log, provider, limits, spread, numaPolicy, pool: this.pool, assigned: assignments(this.#options.jobs.active()), keeper: this.#keeper, clock: this.#clock };
+  }
+
+  /** Throws when the job takes no leases. */
+  #jobOf({ uid, process, request }: Wish): Lease['job'] {
+    if (this.#closing) {
+      throw new VfringError('VFRING_ERR_SHUTTING_DOWN', {});
+    }
+    const { jobs, settings } = this.#options;
+    if (settings.config.managed_by !== undefined) {
+      checkManaged(settings.config, jobs.find(uid, request.job), request.job);
+    }
+    const job = jobs.findOrAdopt(uid, request.job, process);
+    if (job.state !== 'open') {
+      const [what, remedy] = job.state === 'ended'
+        ? [`job ${job.id} has ended and takes no more leases`, 'start a new job (vfring run makes one), or unset VFRING_JOB']
+        : [`job ${job.id} still waits for its VFs`, `wait until it is open: vfring job ${job.id}`];
+      throw new VfringError('VFRING_ERR_BAD_REQUEST', { what, remedy });
+    }
+    return job;
+  }
+
+  async #grant(wish: Wish): Promise<Lease> {
+    const job = this.#jobOf(wish);
+    const attempt = async (): Promise<Granted> => {
+      this.#admit(wish.uid, job, wish.request.count);
+      return await grant({ ...wish, job }, this.#context);
+    };
+    let granted: Granted;
+    try {
+      granted = await attempt();
+    } catch (error) {
+      // A job that ended this instant may not have been noticed yet.
+      if (!(await this.#reapEnded())) {
+        throw error;
+      }
+      granted = await attempt();
+    }
+    const { lease, entries, nodes } = granted;
+    this.#register(lease, entries);
+    this.tally.granted++;
+    this.#options.log.info('lease granted', {
+      lease: lease.id, uid: lease.uid, pid: lease.pid, job: lease.job.id, rank: lease.rank,
+      vfs: lease.vfs.map(({ vf }) => vf.name).join(','), memlock_bytes: lease.memlockBytes,
+      ...(nodes && { numa: nodes.join(','), vf_numa: lease.vfs.map(({ vf }) => vf.numa).join(',') }),
+    });
+    return lease;
+  }
+
+  /** Throws when quotas, the job's reservation or those of others leave too few VFs. */
+  #admit(uid: number, job: Lease['job'], count: number): void {
+    const free = this.pool.count('free');
+    const active = this.#options.jobs.active();
+    checkVfQuota(uid, active, job.vfs === undefined ? count : 0, this.#options.settings.config.quotas);
+    if (leasable(job, active, count, free) < count) {
+      const kept = job.vfs === undefined ? Math.min(free, reserved(active) + queued(active)) : 0;
+      if (kept > 0) {
+        throw shortage(this.pool, { wanted: count, linked: free - kept, down: [], kept });
+      }
+    }
+  }
+
+  #register(lease: Lease, entries: readonly PoolEntry[]): void {
+    const { log } = this.#options;
+    lease.process.onEnd(() => {
+      this.#endSoon('process ended', () => lease).catch((error: unknown) => log.error('lease not ended', { lease: lease.id, cause: causeText(error) }));
+    });
+    this.#leases.set(lease.id, lease);
+    lease.job.held += lease.vfs.length;
+    lease.job.idleSince = undefined;
+    entries.forEach((entry, i) => this.pool.setLeased(entry, lease, lease.vfs[i] as LeasedVf));
+  }
+
+  /** The lease of that name. Throws when there is none. */
+  #held(id: string): Lease {
+    const lease = this.#leases.get(id);
+    if (lease === undefined) {
+      throw new VfringError('VFRING_ERR_NO_SUCH_LEASE', { lease: id });
+    }
+    return lease;
+  }
+
+  /**
+   * Ends a lease together with all others whose end comes while something else
+   * is being done. `find` is asked when it is its turn, and throws if the lease
+   * is not to be ended.
+   */
+  #endSoon(how: LeaseEnd, find: () => Lease): Promise<void> {
+    return new Promise((resolve, reject) => this.#ends.add({ how, find, resolve, reject }));
+  }
+
+  async #endAll(leaving: readonly Leaving[]): Promise<void> {
+    const endings: Ending[] = [];
+    const served: Leaving[] = [];
+    for (const each of leaving) {
+      try {
+        const lease = each.find();
+        if (this.#leases.delete(lease.id)) {
+          endings.push({ lease, how: each.how });
+        }
+        served.push(each);
+      } catch (error) {
+        each.reject(error);
+      }
+    }
+    try {
+      await this.#finish(endings);
+      served.forEach(({ resolve }) => resolve());
+    } catch (error) {
+      served.forEach(({ reject }) => reject(error));
+    }
+  }
+
+  async #end(leases: readonly Lease[], how: LeaseEnd): Promise<void> {
+    await this.#finish(leases.filter(({ id }) => this.#leases.delete(id)).map((lease) => ({ lease, how })));
+  }
+
+  /** Their leases are no more in the list. */
+  async #finish(endings: readonly Ending[]): Promise<void> {
+    if (endings.length === 0) {
+      return;
+    }
+    const { ledger, prlimit, log } = this.#options;
+    await endTogether(endings, this.#leases, { pool: this.pool, keeper: this.#keeper, ledger, prlimit, log, clock: this.#clock });
+    for (const { how } of endings) {
+      this.tally.ended.set(how, (this.tally.ended.get(how) ?? 0) + 1);
+    }
+    this.#changed();
+  }
+
+  async #count(): Promise<void> {
+    const { ledger, log } = this.#options;
+    for (const { leased, lease } of this.pool.in('leased')) {
+      if (leased !== undefined && lease !== undefined) {
+        await this.#keeper.count(leased);
+      }
+    }
+    try {
+      ledger.sample(this.leases().map((lease) => ({ id: lease.key, readings: lease.vfs })), this.#clock());
+    } catch (error) {
+      log.error('readings of the counters are not in the ledger', { cause: causeText(error) });
+    }
+  }
+
+  async #drain(): Promise<void> {
+    const { ledger, log } = this.#options;
+    await this.#keeper.drain((lease, leased) => {
+      writeEnd([lease], log, () => ledger.addLate(lease.key, lease.vfs.indexOf(leased), leased));
+    });
+    this.#changed();
+  }
+
+  /** Ends leases whose process is gone but not yet reported; true if anything came free. */
+  async #reapEnded(): Promise<boolean> {
+    const before = this.pool.count('free');
+    await this.#end(this.leases().filter(({ process }) => process.ended()), 'process ended');
+    await this.#drain();
+    return this.pool.count('free') > before;
+  }
+}
+
+/** What is left to say of a lease whose end nobody saw. */
+function unknown(vfs: readonly VfReading[]): VfReading[] {
+  return vfs.map(({ last, peakBytes }) => ({ last, traffic: null, peakBytes }));
+}

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** The messages of docs/lease-protocol.md. */
+import * as z from 'zod';
+import { VfringError, type ErrorReport } from '../errors.js';
+import type { Lease } from '../leases/lease.js';
+
+export const JOB_LABEL = /^[A-Za-z0-9._@:+-]{1,128}$/;
+const place = z.int().min(0);
+
+const leaseRequest = z.strictObject({
+  v: z.literal(1),
+  op: z.literal('lease'),
+  count: z.int().min(1).max(64),
+  job: z.string().regex(JOB_LABEL, 'must be 1 to 128 of A-Z a-z 0-9 . _ @ : + -'),
+  rank: place,
+  ranks: place,
+});
+
+const count = z.int().min(0);
+
+const releaseRequest = z.strictObject({
+  v: z.literal(1),
+  op: z.literal('release'),
+  lease: z.string().min(1).max(64),
+  report: z.strictObject({ retransmitted: count, fallbacks: count }).optional(),
+});
+
+const request = z.discriminatedUnion('op', [leaseRequest, releaseRequest]);
+
+export type LeaseMessage = z.output<typeof request>;
+
+const REMEDY = 'use the BTL and the vfringd of one release; docs/lease-protocol.md has the fields';
+
+/** Throws VFRING_ERR_BAD_REQUEST that names the field. */
+export function parseRequest(line: string): LeaseMessage {
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch {
+    throw badRequest('the request is not a line of JSON');
+  }
+  const parsed = request.safeParse(value);
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    const field = issue?.path.join('.');
+    throw badRequest(`wrong request: ${field ? `${field}: ` : ''}${issue?.message ?? 'not understood'}`);
+  }
+  return parsed.data;
+}
+
+export function badRequest(what: string, remedy: string = REMEDY): VfringError {
+  return new VfringError('VFRING_ERR_BAD_REQUEST', { what, remedy });
+}
+
+export function leaseReply(lease: Pick<Lease, 'id' | 'memlockBytes' | 'dmaLimitBytes' | 'vfs'>): string {
+  return JSON.stringify({
+    v: 1,
+    ok: true,
+    lease: lease.id,
+    memlock_bytes: lease.memlockBytes,
+    vfs: lease.vfs.map(({ vf }) => ({
+      kind: vf.kind,
+      name: vf.name,
+      device: vf.device,
+      mac: vf.mac,
+      mtu: vf.mtu,
+      pf: vf.pf,
+      numa: vf.numa,
+      segment: vf.segment,
+      vlan: vf.vlan,
+      dma_limit_bytes: lease.dmaLimitBytes,
+    })),
+  });
+}
+
+export const releaseReply = (): string => JSON.stringify({ v: 1, ok: true });
+
+export function errorReply({ code, message, remedy }: ErrorReport): string {
+  return JSON.stringify({ v: 1, ok: false, code, message: clip(message), remedy: clip(remedy) });
+}
+
+/** A reply has 32768 bytes at most; a message may quote what somebody else wrote. */
+function clip(text: string): string {
+  return text.length <= 1000 ? text : `${text.slice(0, 997)}...`;
+}

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** The lease protocol on its socket (docs/lease-protocol.md). */
+import { asVfringError, causeText } from '../errors.js';
+import type { Log } from '../log.js';
+import type { LeaseManager } from '../leases/manager.js';
+import { badRequest, errorReply, leaseReply, parseRequest, releaseReply } from './lease-messages.js';
+import { LINE_LIMITS, LineServer, type LineAnswer, type LineFault, type LineLimits, type LinePeer } from './line-server.js';
+import type { Processes } from '../node/processes.js';
+import { RefusalLog } from './refusal-log.js';
+
+export interface LeaseServerOptions {
+  readonly manager: LeaseManager;
+  readonly processes: Processes;
+  readonly log: Log;
+  readonly limits?: LineLimits;
+}
+
+export function leaseServer(options: LeaseServerOptions): LineServer {
+  const { processes, log, limits = LINE_LIMITS } = options;
+  const refusals = new RefusalLog(log);
+  return new LineServer(
+    {
+      peerOf: (socket) => processes.peerOf(socket),
+      async answer(line, peer) {
+        try {
+          return await answer(line, peer, options);
+        } catch (error) {
+          const known = asVfringError(error);
+          refusals.note(peer.uid, { uid: peer.uid, pid: peer.pid, code: known.code, message: known.message });
+          return { line: errorReply(known.report()) };
+        }
+      },
+      fault: (fault) => ({ line: errorReply(badRequest(faultText(fault, limits)).report()) }),
+    },
+    limits,
+  );
+}
+
+async function answer(line: string, peer: LinePeer, { manager, processes, log }: LeaseServerOptions): Promise<LineAnswer> {
+  const message = parseRequest(line);
+  if (message.op === 'release') {
+    await manager.release(peer.pid, message.lease, 'released', message.report);
+    return { line: releaseReply() };
+  }
+  const { count, job, rank, ranks } = message;
+  const lease = await manager.lease(peer.uid, processes.hold(peer), { count, job, rank, ranks });
+  return {
+    line: leaseReply(lease),
+    // Its process may live on for long without ever knowing of the lease.
+    undelivered: () => {
+      manager.release(peer.pid, lease.id, 'not delivered').catch((error: unknown) => {
+        log.info('an undelivered lease had ended already', { lease: lease.id, cause: causeText(error) });
+      });
+    },
+  };
+}
+
+function faultText(fault: LineFault, limits: LineLimits): string {
+  switch (fault) {
+    case 'too long':
+      return `the request has more than ${limits.lineBytes} bytes`;
+    case 'silent':
+      return `no whole line came within ${limits.silenceMs} ms of silence or ${limits.lineMs} ms in all`;
+    case 'ended early':
+      return 'the request ended before its newline';
+    case 'more than a line':
+      return 'more than one line was sent: a connection takes one request';
+    case 'not UTF-8':
+      return 'the request is not UTF-8';
+    case 'too many connections':
+      return `this user has more than ${limits.perUid} connections open`;
+  }
+}

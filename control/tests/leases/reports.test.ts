@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** What processes say when they give their VFs back is in the totals of their job. */
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { parseRequest } from '../../src/sockets/lease-messages.js';
+import { World } from '../helpers/lease-world.js';
+import { tempDir } from '../helpers/temp-dir.js';
+
+test('reports are added up; a process that was killed left none', async () => {
+  const world = new World(join(tempDir(), 'l.db'), 3);
+  await world.start();
+  const { manager, ledger, jobs } = world.daemon as NonNullable<World['daemon']>;
+  const lease = (pid: number) => manager.lease(1000, world.spawn(pid, 1000), { count: 1, job: 'j', rank: pid, ranks: 3 });
+  const [a, b, c] = [await lease(1), await lease(2), await lease(3)];
+  await manager.release(1, a.id, 'released', { retransmitted: 5, fallbacks: 1 });
+  await manager.release(2, b.id, 'released', { retransmitted: 7, fallbacks: 0 });
+  world.exit(3);
+  await manager.exclusively(() => {});
+  await manager.exclusively(() => {});
+  expect(ledger.job(jobs.find(1000, 'j')?.key ?? 0)?.totals).toMatchObject({ leases: 3, reports: 2, retransmitted: 12, fallbacks: 1 });
+  expect(c.report).toBeUndefined();
+});
+
+test('a report is two counts, and nothing else', () => {
+  const release = (report: unknown) => parseRequest(JSON.stringify({ v: 1, op: 'release', lease: 'l-1', report }));
+  expect(release({ retransmitted: 0, fallbacks: 2 })).toMatchObject({ report: { fallbacks: 2 } });
+  for (const wrong of [{ retransmitted: -1, fallbacks: 0 }, { retransmitted: 1 }, { retransmitted: 1, fallbacks: 'x' }, { retransmitted: 1, fallbacks: 0, more: 1 }, 7]) {
+    expect(() => release(wrong)).toThrow('wrong request: report');
+  }
+});

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/**
+ * Programs that know nothing of vfring between two hosts: on a good wire, on one that loses frames, and on one that is cut
+ * for a while. npm test -- lab-hosts-programs
+ */
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { kernelFaults } from '../../lab/src/kernel-log.js';
+import { Site } from '../../lab/src/site.js';
+import { PROGRAMS } from '../conformance.test.js';
+import { HPCC_INPUT, assertHpccPassed } from '../programs.test.js';
+import { eventually, sleep } from '../run.js';
+import { type Launch, mpirunOn, programs } from './hosts-helpers.js';
+
+const two: Launch = { hosts: 'host1,host2', ranks: 2 };
+/** Two ranks a host: shared memory within, VFs between. */
+const four: Launch = { hosts: 'host1:2,host2:2', ranks: 4, btl: 'self,sm,vfring' };
+const netpipe = ['NPopenmpi', '-i', '-u', '65536', '-n', '3', '-o', '/tmp/np.out'];
+const alltoall = [`${programs}/alltoall`, '--quick'];
+/** Against hanging only: of a case of a conformance program. */
+const CASE_TIMEOUT_S = '600';
+/** Between two hosts of one processor each, with as little repeated as shows the same. */
+const quickly = ['--quick', '--timeout', CASE_TIMEOUT_S];
+const cutMs = 2000;
+
+describe('programs between two hosts', () => {
+  let site: Site;
+  before(async () => {
+    site = await Site.start({ hosts: 2, machine: { pfs: 1 }, timeoutS: 7200 });
+    await site.startDaemons(4);
+  });
+  after(async () => await site.close());
+
+  const received = async (): Promise<number> => (await site.wires.counters())['host2.pf0']!.rx.passed;
+
+  const cutFrames = async (): Promise<number> => Object.values(await site.wires.counters()).reduce((sum, { tx, rx }) => sum + tx.cut + rx.cut, 0);
+
+  /** Runs it as mpi; it must succeed, and have sent frames over the wire. Returns all that it printed. */
+  async function succeeds(launch: Launch, program: readonly string[], dir = '/tmp'): Promise<string> {
+    const before = await received();
+    const argv = ['sh', '-c', 'cd "$1" && shift && exec "$@"', 'sh', dir, ...mpirunOn(launch, ...program)];
+    const { status, stdout, stderr } = await site.host(1).exec({ argv, user: 'mpi' });
+    assert.equal(status, 0, stdout + stderr);
+    assert.ok(await received() > before + 10, `frames went from host to host: ${stdout}${stderr}`);
+    return stdout + stderr;
+  }
+
+  function intact(output: string): void {
+    assert.match(output, /integrity/i, output);
+    assert.doesNotMatch(output, /fail|mismatch|error/i, output);
+  }
+
+  test('NetPIPE with its data check', async () => intact(await succeeds(two, netpipe)));
+
+  test('every rank with every other', async () => {
+    assert.match(await succeeds(four, alltoall), /^alltoall: ok, 4 ranks/m);
+  });
+
+  test('HPCC with two ranks on each host: its result file says that every test passed', async () => {
+    for (const host of site.hosts) {
+      await host.exec({ argv: ['sh', '-c', 'mkdir -p /tmp/hpcc && printf %s "$1" >/tmp/hpcc/hpccinf.txt', 'sh', HPCC_INPUT], user: 'mpi' });
+    }
+    await succeeds(four, ['hpcc'], '/tmp/hpcc');
+    assertHpccPassed((await site.host(1).exec({ argv: ['cat', '/tmp/hpcc/hpccoutf.txt'] })).stdout);
+  });
+
+  for (const program of PROGRAMS) {
+    test(`conformance: ${program}`, async () => {
+      const { stdout } = await site.host(1).exec({ argv: ['ompi_info', '--parsable', '--param', 'osc', 'all', '--level', '1'] });
+      const osc = /^mca:osc:pt2pt:/m.test(stdout) ? 'pt2pt' : '^sm,ucx';
+      const output = await succeeds({ ...two, mca: { osc } }, [`${programs}/${program}`, ...quickly]);
+      assert.match(output, new RegExp(`^${program}: ok, 2 ranks, [1-9]\\d* cases passed`, 'm'), output);
+    });
+  }
+
+  describe('1 % of the frames lost', () => {
+    before(async () => await site.wires.impair({}, { loss: 0.01 }));
+    after(async () => await site.wires.impair({}, { loss: 0 }));
+    const lost = async (): Promise<number> => (await site.wires.counters())['host2.pf0']!.rx.lost;
+
+    test('NetPIPE with its data check', async () => {
+      const before = await lost();
+      intact(await succeeds(two, netpipe));
+      assert.ok(await lost() > before);
+    });
+
+    test('every rank with every other', async () => {
+      const before = await lost();
+      assert.match(await succeeds(four, alltoall), /^alltoall: ok, 4 ranks/m);
+      assert.ok(await lost() > before);
+    });
+
+    for (const program of ['matching', 'collectives'] as const) {
+      test(`conformance: ${program}`, async () => {
+        const before = await lost();
+        assert.match(await succeeds(two, [`${programs}/${program}`, ...quickly]), new RegExp(`^${program}: ok, 2 ranks`, 'm'));
+        assert.ok(await lost() > before);
+      });
+    }
+  });
+
+  describe('frames doubled and overtaken', () => {
+    before(async () => await site.wires.impair({}, { duplicate: 0.02, reorder: 0.02 }));
+    after(async () => await site.wires.impair({}, { duplicate: 0, reorder: 0 }));
+    test('NetPIPE with its data check', async () => intact(await succeeds(two, netpipe)));
+  });
+
+  for (const [title, launch, program, good] of [
+    ['NetPIPE with its data check', two, netpipe, intact],
+    ['every rank with every other', four, alltoall, (output: string) => assert.match(output, /^alltoall: ok, 4 ranks/m)],
+  ] as const) {
+    test(`${title}, with the wire cut for ${cutMs / 1000} s and healed: the job goes on, nothing is lost`, async () => {
+      const start = await received();
+      let ended = false;
+      const job = succeeds(launch, program).finally(() => (ended = true));
+      job.catch(() => undefined);
+      await eventually('the job sends', async () => ended || await received() > start + 200);
+      await site.wires.cut({});
+      const before = await cutFrames();
+      await sleep(cutMs);
+      await site.wires.heal({});
+      good(await job);
+      assert.ok(await cutFrames() > before, 'frames were lost in the cut');
+    });
+  }
+
+  test('the kernels have no warnings', () => {
+    site.hosts.forEach(({ name, guest }) => assert.deepEqual(kernelFaults(guest.consoleLog), [], name));
+  });
+});
