@@ -30,8 +30,6 @@
 #define CONTACT_NONE_TOLD 64u
 #define SMALL_BYTES 8u
 
-mca_btl_vfring_op_t btl_vfring_contact_op;
-
 static uint32_t now_ms(void)
 {
     return (uint32_t) (btl_vfring_now_ns() / 1000000u);
@@ -40,19 +38,17 @@ static uint32_t now_ms(void)
 static bool send_probe(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t *endpoint,
                        uint32_t bytes, uint8_t which)
 {
-    mca_btl_vfring_frag_t *frag = btl_vfring_frag_get_bulk(&module->frags, endpoint,
-                                                           BTL_VFRING_PRIORITY_SHARE);
+    mca_btl_vfring_frag_t *frag = btl_vfring_slot_take_bulk(&module->frags, endpoint,
+                                                            BTL_VFRING_PRIORITY_SHARE);
 
     if (!frag) {
         return false;
     }
     memset(frag->segment.seg_addr.pval, 0, bytes);
-    frag->op = &btl_vfring_contact_op;
     btl_vfring_frag_address(frag, which, BTL_VFRING_MSG_PROBE, true, bytes);
-    frag->in_flight = true;
+    btl_vfring_frag_out(frag, BTL_VFRING_OUT_PROBE);
     if (vfring_wire_send(module->wire, endpoint->peer, &frag->frame, btl_vfring_now_ns())) {
-        frag->op = NULL;
-        btl_vfring_frag_put(&module->frags, frag);
+        btl_vfring_slot_put(&module->frags, frag);
         return false;
     }
     return true;
@@ -80,8 +76,7 @@ void btl_vfring_contact_done(mca_btl_vfring_module_t *module, mca_btl_vfring_fra
     if (!status) {
         frag->endpoint->contact |= frag->frame.tag;
     }
-    frag->op = NULL;
-    btl_vfring_frag_put(&module->frags, frag);
+    btl_vfring_slot_put(&module->frags, frag);
 }
 
 /* No answer came to the first frames: does that tell of a path that there is not? */

@@ -9,9 +9,6 @@
 
 #include "btl_vfring_module.h"
 
-/** Stands for a probe in mca_btl_vfring_frag_t.op. */
-extern mca_btl_vfring_op_t btl_vfring_contact_op;
-
 /** Before the first message to the peer. */
 void btl_vfring_contact_start(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t *endpoint);
 /** The wire is done with a probe. */

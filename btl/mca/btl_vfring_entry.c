@@ -23,15 +23,17 @@ static mca_btl_base_descriptor_t *btl_alloc(struct mca_btl_base_module_t *btl,
     btl_vfring_lock(module);
     if (size <= module->max_payload && module->frags.num_free > endpoint->threshold) {
         frag = btl_vfring_slot_take(&module->frags, endpoint);
-        frag->base.des_flags = flags;
-        frag->upper_owns = true;
     } else {
-        frag = btl_vfring_buffer_get(&module->frags, endpoint, size, flags);
+        frag = btl_vfring_buffer_take(&module->frags, endpoint, size);
+    }
+    if (frag) {
+        btl_vfring_frag_lend(frag);
     }
     btl_vfring_unlock(module);
     if (!frag) {
         return NULL;
     }
+    frag->base.des_flags = flags;
     frag->segment.seg_len = size;
     return &frag->base;
 }
@@ -42,7 +44,7 @@ static int btl_free(struct mca_btl_base_module_t *btl, mca_btl_base_descriptor_t
     mca_btl_vfring_frag_t *frag = (mca_btl_vfring_frag_t *) descriptor;
 
     btl_vfring_lock(module);
-    btl_vfring_frag_disown(&module->frags, frag);
+    btl_vfring_frag_freed(&module->frags, frag);
     btl_vfring_unlock(module);
     return OPAL_SUCCESS;
 }

@@ -91,8 +91,8 @@ void btl_vfring_buffer_free(mca_btl_vfring_frag_t *frag)
     free(frag);
 }
 
-mca_btl_vfring_frag_t *btl_vfring_buffer_get(struct btl_vfring_frags *frags, mca_btl_vfring_endpoint_t *endpoint,
-                                             size_t bytes, uint32_t flags)
+mca_btl_vfring_frag_t *btl_vfring_buffer_take(struct btl_vfring_frags *frags, mca_btl_vfring_endpoint_t *endpoint,
+                                              size_t bytes)
 {
     mca_btl_vfring_frag_t *frag;
     unsigned kind = 1;
@@ -111,8 +111,7 @@ mca_btl_vfring_frag_t *btl_vfring_buffer_get(struct btl_vfring_frags *frags, mca
         }
     }
     frag->endpoint = endpoint;
-    frag->base.des_flags = flags;
-    frag->upper_owns = true;
+    btl_vfring_state_change(&frag->state, BTL_VFRING_TAKEN);
     return frag;
 }
 
@@ -120,6 +119,7 @@ void btl_vfring_buffer_put(struct btl_vfring_frags *frags, mca_btl_vfring_frag_t
 {
     const unsigned i = frag->buffer_kind - 1u;
 
+    btl_vfring_state_change(&frag->state, BTL_VFRING_FREE);
     if (frags->num_free_buffers[i] == KEPT) {
         btl_vfring_buffer_free(frag);
         return;

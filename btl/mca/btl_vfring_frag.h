@@ -22,6 +22,7 @@
 
 #include "btl_vfring_compat.h"
 #include "btl_vfring_endpoint.h"
+#include "btl_vfring_state.h"
 #include "vfring_wire.h"
 
 struct mca_btl_vfring_op_t;
@@ -46,13 +47,10 @@ typedef struct mca_btl_vfring_frag_t {
     struct vfring_wire_frame frame;
     struct mca_btl_base_endpoint_t *endpoint;
     struct mca_btl_vfring_frag_t *next; /* free list, or list of due callbacks */
-    bool in_flight;   /* the wire or the peer's queue has it */
-    bool upper_owns;  /* the PML has not freed it yet */
-    bool callback_due; /* its owner is to be told when wire and queue are done with it */
-    bool failed;      /* what it is told then: the peer is lost */
+    uint8_t state;       /* enum btl_vfring_state: who has it, and what becomes of it */
     uint8_t buffer_kind; /* 0: it has a slot; else a buffer of that kind */
     uint32_t left;    /* in a queue, with a buffer: bytes that have not got a slot yet */
-    struct mca_btl_vfring_op_t *op; /* it carries a part of this one, or of one that stands for something else; NULL: a message */
+    struct mca_btl_vfring_op_t *op; /* of OUT_BYTES: the operation that hears of it; NULL: it does not wait for this frame */
     struct vfring_reg *reg;  /* memory that the VF may read for it */
 } mca_btl_vfring_frag_t;
 
@@ -72,9 +70,9 @@ int btl_vfring_frags_create(struct btl_vfring_frags *frags, uint32_t num, void *
 /** After the VF was stopped; the slots' memory goes with the VF. */
 void btl_vfring_frags_destroy(struct btl_vfring_frags *frags);
 
-/** A fragment with a buffer for a message of @p bytes; NULL: no memory. The caller's, as one with a slot. */
-mca_btl_vfring_frag_t *btl_vfring_buffer_get(struct btl_vfring_frags *frags, mca_btl_vfring_endpoint_t *endpoint,
-                                             size_t bytes, uint32_t flags);
+/** A fragment with a buffer for a message of @p bytes, TAKEN; NULL: no memory. */
+mca_btl_vfring_frag_t *btl_vfring_buffer_take(struct btl_vfring_frags *frags, mca_btl_vfring_endpoint_t *endpoint,
+                                              size_t bytes);
 void btl_vfring_buffer_put(struct btl_vfring_frags *frags, mca_btl_vfring_frag_t *frag);
 /** Its memory is given back at once. */
 void btl_vfring_buffer_free(mca_btl_vfring_frag_t *frag);
@@ -87,7 +85,9 @@ static inline bool btl_vfring_slots_allow(const struct btl_vfring_frags *frags, 
     return frags->num_free > threshold + (num - 1) * (BTL_VFRING_SLOT_WEIGHT + 1);
 }
 
-/** A slot; the caller has seen that there is one. */
+/* --- who has it: each change of a fragment's state is one of these --------------- */
+
+/** A slot, TAKEN; the caller has seen that there is one. */
 static inline mca_btl_vfring_frag_t *btl_vfring_slot_take(struct btl_vfring_frags *frags,
                                                           mca_btl_vfring_endpoint_t *endpoint)
 {
@@ -97,21 +97,13 @@ static inline mca_btl_vfring_frag_t *btl_vfring_slot_take(struct btl_vfring_frag
     frags->num_free--;
     endpoint->threshold += BTL_VFRING_SLOT_WEIGHT;
     frag->endpoint = endpoint;
+    btl_vfring_state_change(&frag->state, BTL_VFRING_TAKEN);
     return frag;
 }
 
-static inline void btl_vfring_frag_put(struct btl_vfring_frags *frags, mca_btl_vfring_frag_t *frag)
-{
-    frag->endpoint->threshold -= BTL_VFRING_SLOT_WEIGHT;
-    frag->in_flight = false;
-    frag->next = frags->free;
-    frags->free = frag;
-    frags->num_free++;
-}
-
 /** A slot for a frame that is no message, or NULL: one in @p share of all is left to messages. */
-static inline mca_btl_vfring_frag_t *btl_vfring_frag_get_bulk(struct btl_vfring_frags *frags,
-                                                              mca_btl_vfring_endpoint_t *endpoint, uint32_t share)
+static inline mca_btl_vfring_frag_t *btl_vfring_slot_take_bulk(struct btl_vfring_frags *frags,
+                                                               mca_btl_vfring_endpoint_t *endpoint, uint32_t share)
 {
     const uint32_t threshold = endpoint->threshold & (BTL_VFRING_QUEUE_GATE - 1);
     mca_btl_vfring_frag_t *frag;
@@ -121,27 +113,128 @@ static inline mca_btl_vfring_frag_t *btl_vfring_frag_get_bulk(struct btl_vfring_
     }
     frag = btl_vfring_slot_take(frags, endpoint);
     frag->base.des_flags = 0;
-    frag->upper_owns = false;
     return frag;
 }
 
-/** A fragment is free once neither the PML nor wire or queue hold it. */
-static inline void btl_vfring_frag_put_if_unused(struct btl_vfring_frags *frags, mca_btl_vfring_frag_t *frag)
+/** Nobody needs this one, which has a slot, any more. */
+static inline void btl_vfring_slot_put(struct btl_vfring_frags *frags, mca_btl_vfring_frag_t *frag)
 {
-    if (!frag->in_flight && !frag->upper_owns) {
-        if (OPAL_UNLIKELY(frag->buffer_kind)) {
-            btl_vfring_buffer_put(frags, frag);
-        } else {
-            btl_vfring_frag_put(frags, frag);
-        }
+    frag->endpoint->threshold -= BTL_VFRING_SLOT_WEIGHT;
+    btl_vfring_state_change(&frag->state, BTL_VFRING_FREE);
+    frag->next = frags->free;
+    frags->free = frag;
+    frags->num_free++;
+}
+
+/** Nor this one, with slot or buffer. */
+static inline void btl_vfring_frag_put(struct btl_vfring_frags *frags, mca_btl_vfring_frag_t *frag)
+{
+    if (OPAL_UNLIKELY(frag->buffer_kind)) {
+        btl_vfring_buffer_put(frags, frag);
+    } else {
+        btl_vfring_slot_put(frags, frag);
     }
 }
 
-/** The PML is done with the fragment. */
-static inline void btl_vfring_frag_disown(struct btl_vfring_frags *frags, mca_btl_vfring_frag_t *frag)
+/** The PML gets it. */
+static inline void btl_vfring_frag_lend(mca_btl_vfring_frag_t *frag)
 {
-    frag->upper_owns = false;
-    btl_vfring_frag_put_if_unused(frags, frag);
+    btl_vfring_state_change(&frag->state, BTL_VFRING_LENT);
+}
+
+/** Queue or wire get it; of what we filled ourselves @p alone says what then becomes of it. */
+static inline void btl_vfring_frag_out(mca_btl_vfring_frag_t *frag, enum btl_vfring_state alone)
+{
+    btl_vfring_state_change(&frag->state, frag->state == BTL_VFRING_LENT ? BTL_VFRING_OUT_LENT : alone);
+}
+
+/** The same of one that is TAKEN, for the path. */
+static inline void btl_vfring_slot_out(mca_btl_vfring_frag_t *frag)
+{
+    btl_vfring_state_change(&frag->state, BTL_VFRING_OUT);
+}
+
+/** They did not take it: it is its sender's again. */
+static inline void btl_vfring_frag_not_out(mca_btl_vfring_frag_t *frag)
+{
+    btl_vfring_state_change(&frag->state, frag->state == BTL_VFRING_OUT_LENT ? BTL_VFRING_LENT : BTL_VFRING_TAKEN);
+}
+
+/** The PML, which has sent it, is to be told when they are done with it. */
+static inline void btl_vfring_frag_tell_late(mca_btl_vfring_frag_t *frag)
+{
+    btl_vfring_state_change(&frag->state, BTL_VFRING_OUT_DUE);
+}
+
+/** The PML, which has sent it, is told in the next progress: the caller puts it in line. */
+static inline void btl_vfring_frag_tell_soon(mca_btl_vfring_frag_t *frag)
+{
+    btl_vfring_state_change(&frag->state,
+                            btl_vfring_state_is_out(frag->state) ? BTL_VFRING_OUT_TOLD : BTL_VFRING_TOLD);
+}
+
+/** It is told now; @return true: that the peer is lost. */
+static inline bool btl_vfring_frag_tell(mca_btl_vfring_frag_t *frag)
+{
+    const bool lost = frag->state == BTL_VFRING_LOST;
+
+    btl_vfring_state_change(&frag->state,
+                            frag->state == BTL_VFRING_OUT_TOLD ? BTL_VFRING_OUT_LENT : BTL_VFRING_LENT);
+    return lost;
+}
+
+/** The PML is done with it. */
+static inline void btl_vfring_frag_freed(struct btl_vfring_frags *frags, mca_btl_vfring_frag_t *frag)
+{
+    switch (frag->state) {
+    case BTL_VFRING_OUT_LENT:
+    case BTL_VFRING_OUT_DUE:
+        btl_vfring_state_change(&frag->state, BTL_VFRING_OUT);
+        return;
+    case BTL_VFRING_OUT_TOLD:
+    case BTL_VFRING_TOLD:
+    case BTL_VFRING_LOST:
+        frag->base.des_flags |= MCA_BTL_DES_FLAGS_BTL_OWNERSHIP; /* it is in line: after it was told, then */
+        return;
+    default:
+        btl_vfring_frag_put(frags, frag);
+        return;
+    }
+}
+
+/** How queue or wire are done with it. */
+enum btl_vfring_done {
+    BTL_VFRING_DONE,      /**< the peer has it, or slots have its bytes */
+    BTL_VFRING_DONE_LOST, /**< the peer is lost */
+    BTL_VFRING_DONE_QUIET /**< at our own end: nobody is told any more */
+};
+
+/** Queue or wire are done with a message. True: the PML is to be told, the caller puts it in line. */
+static inline bool btl_vfring_frag_back(struct btl_vfring_frags *frags, mca_btl_vfring_frag_t *frag,
+                                        enum btl_vfring_done done)
+{
+    switch (frag->state) {
+    case BTL_VFRING_OUT_LENT:
+        btl_vfring_state_change(&frag->state, BTL_VFRING_LENT);
+        return false;
+    case BTL_VFRING_OUT_TOLD: /* in line already */
+        btl_vfring_state_change(&frag->state, BTL_VFRING_TOLD);
+        return false;
+    case BTL_VFRING_OUT_DUE:
+        if (done != BTL_VFRING_DONE_QUIET) {
+            btl_vfring_state_change(&frag->state, done == BTL_VFRING_DONE ? BTL_VFRING_TOLD : BTL_VFRING_LOST);
+            return true;
+        }
+        if (!(frag->base.des_flags & MCA_BTL_DES_FLAGS_BTL_OWNERSHIP)) {
+            btl_vfring_state_change(&frag->state, BTL_VFRING_LENT);
+            return false;
+        }
+        btl_vfring_frag_put(frags, frag);
+        return false;
+    default:
+        btl_vfring_frag_put(frags, frag);
+        return false;
+    }
 }
 
 /** Fills in what the wire is to make of the @p bytes in the slot. */

@@ -11,7 +11,7 @@
  */
 static int ask(mca_btl_vfring_module_t *module, mca_btl_vfring_op_t *op)
 {
-    mca_btl_vfring_frag_t *frag = btl_vfring_frag_get_bulk(&module->frags, op->endpoint,
+    mca_btl_vfring_frag_t *frag = btl_vfring_slot_take_bulk(&module->frags, op->endpoint,
                                                            BTL_VFRING_PRIORITY_SHARE * 2);
     mca_btl_vfring_endpoint_t *endpoint = op->endpoint;
     struct btl_vfring_exposure *exposure;
@@ -24,7 +24,7 @@ static int ask(mca_btl_vfring_module_t *module, mca_btl_vfring_op_t *op)
     exposure = btl_vfring_exposure_add(&module->exposures, op->local_address, op->left, endpoint->number,
                                    BTL_VFRING_REMOTE_WRITE);
     if (!exposure) {
-        btl_vfring_frag_put(&module->frags, frag);
+        btl_vfring_slot_put(&module->frags, frag);
         return OPAL_ERR_OUT_OF_RESOURCE;
     }
     *(struct btl_vfring_get *) frag->segment.seg_addr.pval = (struct btl_vfring_get){
@@ -37,9 +37,10 @@ static int ask(mca_btl_vfring_module_t *module, mca_btl_vfring_op_t *op)
         .bytes = op->left,
     };
     frag->segment.seg_len = sizeof(struct btl_vfring_get);
+    btl_vfring_frag_out(frag, BTL_VFRING_OUT);
     rc = btl_vfring_post(module, frag, 0, BTL_VFRING_MSG_GET);
     if (rc != OPAL_SUCCESS) {
-        btl_vfring_frag_put(&module->frags, frag);
+        btl_vfring_slot_put(&module->frags, frag);
         btl_vfring_exposure_remove(&module->exposures, exposure);
         return rc;
     }

@@ -73,7 +73,6 @@ static int send_parts(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t
 
     while (left) {
         frag = btl_vfring_slot_take(&module->frags, endpoint);
-        frag->upper_owns = false;
         frag->next = NULL;
         *last = frag;
         last = &frag->next;
@@ -88,15 +87,16 @@ static int send_parts(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t
     left = total;
     while ((frag = first) && rc == OPAL_SUCCESS) {
         first = frag->next;
+        btl_vfring_frag_out(frag, BTL_VFRING_OUT);
         rc = btl_vfring_post(module, frag, tag, btl_vfring_part_kind(left, total));
         if (rc != OPAL_SUCCESS) {
-            btl_vfring_frag_put(&module->frags, frag); /* the peer is lost: so is the rest */
+            btl_vfring_slot_put(&module->frags, frag); /* the peer is lost: so is the rest */
         }
         left -= frag->segment.seg_len;
     }
     while ((frag = first)) {
         first = frag->next;
-        btl_vfring_frag_put(&module->frags, frag);
+        btl_vfring_slot_put(&module->frags, frag);
     }
     btl_vfring_ring(module);
     return rc;
@@ -107,16 +107,18 @@ static int send_buffered(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoin
                          struct source *source, mca_btl_base_tag_t tag)
 {
     const size_t total = source->header_left + source->left;
-    mca_btl_vfring_frag_t *frag = btl_vfring_buffer_get(&module->frags, endpoint, total, 0);
+    mca_btl_vfring_frag_t *frag = btl_vfring_buffer_take(&module->frags, endpoint, total);
     int rc;
 
     if (!frag) {
         return OPAL_ERR_OUT_OF_RESOURCE;
     }
-    frag->upper_owns = false;
+    frag->base.des_flags = 0;
     frag->segment.seg_len = take(source, frag->segment.seg_addr.pval, total);
     rc = frag->segment.seg_len == total ? btl_vfring_queue_send(module, frag, tag) : OPAL_ERROR;
-    btl_vfring_frag_put_if_unused(&module->frags, frag);
+    if (frag->state == BTL_VFRING_TAKEN) { /* the queue has not got it: it is in slots, or nowhere */
+        btl_vfring_frag_put(&module->frags, frag);
+    }
     return rc;
 }
 

@@ -205,8 +205,8 @@ void btl_vfring_module_destroy(mca_btl_vfring_module_t *module)
     btl_vfring_endpoints_destroy(&module->endpoints);
     btl_vfring_exposures_fini(&module->exposures);
     btl_vfring_ops_destroy(&module->ops);
-    while ((frag = module->callbacks_head)) { /* nobody is told any more */
-        module->callbacks_head = frag->next;
+    while ((frag = module->told_head)) { /* nobody is told any more */
+        module->told_head = frag->next;
         if (frag->buffer_kind) {
             btl_vfring_buffer_free(frag);
         }

@@ -36,8 +36,8 @@ typedef struct mca_btl_vfring_module_t {
     uint32_t idle_polls;
     bool in_progress;
     bool closing; /* nobody above is called any more */
-    mca_btl_vfring_frag_t *callbacks_head; /* sent, the PML does not know yet */
-    mca_btl_vfring_frag_t *callbacks_tail;
+    mca_btl_vfring_frag_t *told_head; /* the line of those of which the PML is to be told */
+    mca_btl_vfring_frag_t *told_tail;
     struct btl_vfring_turns pump; /* peers with operations to send for */
     struct mca_btl_base_endpoint_t *senders, **senders_tail; /* peers whose messages wait for slots */
     pthread_mutex_t lock; /* recursive: the PML sends from inside callbacks */

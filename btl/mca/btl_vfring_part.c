@@ -24,14 +24,14 @@ int btl_vfring_parts_send(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t
             return OPAL_ERR_OUT_OF_RESOURCE;
         }
         slot = btl_vfring_slot_take(&module->frags, endpoint);
-        slot->upper_owns = false;
         slot->segment.seg_len = part;
         memcpy(slot->frame.hdr + 1, bytes + (total - frag->left), part);
+        btl_vfring_frag_out(slot, BTL_VFRING_OUT);
         rc = btl_vfring_post(module, slot, (mca_btl_base_tag_t) frag->frame.tag,
                              total <= module->max_payload ? BTL_VFRING_MSG_ACTIVE
                                                           : btl_vfring_part_kind(frag->left, total));
         if (OPAL_UNLIKELY(rc != OPAL_SUCCESS)) {
-            btl_vfring_frag_put(&module->frags, slot);
+            btl_vfring_slot_put(&module->frags, slot);
             return rc;
         }
         frag->left -= part;

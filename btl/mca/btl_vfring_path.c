@@ -124,22 +124,21 @@ static inline void wire_deliver_alone(void *ctx, struct vfring_wire_peer *peer,
     input(ctx, peer, hdr, payload, bytes, false);
 }
 
-/* The wire is done with a fragment that the PML holds, or waits to be told of. */
-static __attribute__((noinline)) void complete_held(mca_btl_vfring_module_t *module,
-                                                    mca_btl_vfring_frag_t *frag, int status)
+/* The wire is done with a fragment for which it is not over with that. */
+static __attribute__((noinline)) void complete_otherwise(mca_btl_vfring_module_t *module,
+                                                         mca_btl_vfring_frag_t *frag, int status)
 {
-    /* A lost peer is reported once, by wire_peer_failed(); at our own end (-ECANCELED) nobody is told. */
-    frag->in_flight = false;
-    if (frag->callback_due) {
-        frag->callback_due = false;
-        if (status != -ECANCELED && frag->upper_owns) {
-            frag->failed = status != 0;
-            btl_vfring_upcall_later(module, frag);
-            return;
-        }
-        frag->upper_owns &= !(frag->base.des_flags & MCA_BTL_DES_FLAGS_BTL_OWNERSHIP);
+    if (frag->state == BTL_VFRING_OUT_BYTES) {
+        btl_vfring_pump_done(module, frag, status);
+    } else if (frag->state == BTL_VFRING_OUT_PROBE) {
+        btl_vfring_contact_done(module, frag, status);
+    } else {
+        /* A lost peer is reported once, by btl_vfring_peer_failed(); at our own end nobody is told. */
+        btl_vfring_upcall_back(module, frag,
+                               !status                 ? BTL_VFRING_DONE
+                               : status == -ECANCELED  ? BTL_VFRING_DONE_QUIET
+                                                       : BTL_VFRING_DONE_LOST);
     }
-    btl_vfring_frag_put_if_unused(&module->frags, frag);
 }
 
 static inline void wire_complete(void *ctx, struct vfring_wire_frame *frame, int status)
@@ -147,15 +146,11 @@ static inline void wire_complete(void *ctx, struct vfring_wire_frame *frame, int
     mca_btl_vfring_module_t *module = ctx;
     mca_btl_vfring_frag_t *frag = frag_of_frame(frame);
 
-    if (frag->op) {
-        btl_vfring_pump_done(module, frag, status);
+    if (OPAL_UNLIKELY(frag->state != BTL_VFRING_OUT)) {
+        complete_otherwise(module, frag, status);
         return;
     }
-    if (OPAL_UNLIKELY(frag->upper_owns | frag->callback_due)) {
-        complete_held(module, frag, status);
-        return;
-    }
-    btl_vfring_frag_put(&module->frags, frag);
+    btl_vfring_slot_put(&module->frags, frag);
 }
 
 #define WIRE_OPS(deliver_)                          \
@@ -175,7 +170,7 @@ static const struct vfring_wire_ops ops_alone = WIRE_OPS(wire_deliver_alone);
 
 /* --- sending -------------------------------------------------------------- */
 
-/* The lock is held. 0, or OPAL_ERR_UNREACH: the peer is lost. */
+/* Gives a fragment that is out to the wire; the lock is held. 0, or the peer is lost, or it has no memory. */
 static inline __attribute__((always_inline)) int frag_post(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag,
                             mca_btl_vfring_endpoint_t *endpoint, mca_btl_base_tag_t tag, uint32_t bytes)
 {
@@ -183,14 +178,12 @@ static inline __attribute__((always_inline)) int frag_post(mca_btl_vfring_module
 
     /* Open MPI unpacks fragments of a nested datatype wrongly when they are out of order. */
     btl_vfring_frag_address(frag, tag, BTL_VFRING_MSG_ACTIVE, false, bytes);
-    frag->in_flight = true;
     if (OPAL_UNLIKELY(!endpoint->contact)) {
         btl_vfring_contact_start(module, endpoint);
     }
     rc = vfring_wire_hot_send(module->wire, endpoint->peer, &frag->frame, btl_vfring_now_ns(),
                               &btl_vfring_wire_ops);
     if (OPAL_UNLIKELY(rc)) {
-        frag->in_flight = false;
         return rc == -ENOMEM ? OPAL_ERR_OUT_OF_RESOURCE : OPAL_ERR_UNREACH;
     }
     return OPAL_SUCCESS;
@@ -207,12 +200,16 @@ static inline __attribute__((always_inline)) void doorbell(mca_btl_vfring_module
 static inline int frag_send(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag,
                             mca_btl_vfring_endpoint_t *endpoint, mca_btl_base_tag_t tag)
 {
-    const int rc = frag_post(module, frag, endpoint, tag, (uint32_t) frag->segment.seg_len);
+    int rc;
 
-    if (OPAL_LIKELY(rc == OPAL_SUCCESS)) {
-        doorbell(module);
+    btl_vfring_frag_out(frag, BTL_VFRING_OUT);
+    rc = frag_post(module, frag, endpoint, tag, (uint32_t) frag->segment.seg_len);
+    if (OPAL_UNLIKELY(rc != OPAL_SUCCESS)) {
+        btl_vfring_frag_not_out(frag);
+        return rc;
     }
-    return rc;
+    doorbell(module);
+    return OPAL_SUCCESS;
 }
 
 /*
@@ -227,7 +224,7 @@ static inline bool told_late(const mca_btl_vfring_frag_t *frag)
 {
     const uint32_t flags = frag->base.des_flags;
 
-    if (!frag->in_flight) {
+    if (!btl_vfring_state_is_out(frag->state)) {
         return false; /* a buffer whose frames have slots of their own */
     }
     if (OPAL_UNLIKELY(frag->endpoint->queue_tail)) {
@@ -254,12 +251,12 @@ int btl_vfring_send(struct mca_btl_base_module_t *btl, struct mca_btl_base_endpo
          * complete. The slot stays taken until the peer has confirmed it.
          */
         if (OPAL_UNLIKELY(told_late(frag))) {
-            frag->callback_due = true;
+            btl_vfring_frag_tell_late(frag);
         } else if (frag->base.des_flags & MCA_BTL_DES_SEND_ALWAYS_CALLBACK) {
             btl_vfring_upcall_later(module, frag);
         } else {
             if (frag->base.des_flags & MCA_BTL_DES_FLAGS_BTL_OWNERSHIP) {
-                btl_vfring_frag_disown(&module->frags, frag);
+                btl_vfring_frag_freed(&module->frags, frag);
             }
             rc = 1;
         }
@@ -278,7 +275,6 @@ sendi(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t *endpoint,
     char *to;
     int rc;
 
-    frag->upper_owns = false; /* the wire's alone */
     to = (char *) (frag->frame.hdr + 1);
     copy_small(to, header, header_size);
     if (OPAL_LIKELY(!payload_size || !opal_convertor_need_buffers(convertor))) {
@@ -293,10 +289,11 @@ sendi(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t *endpoint,
         rc = btl_vfring_pack_all(convertor, to + header_size, payload_size);
     }
     if (OPAL_LIKELY(rc == OPAL_SUCCESS)) {
+        btl_vfring_slot_out(frag);
         rc = frag_post(module, frag, endpoint, tag, (uint32_t) (header_size + payload_size));
     }
     if (OPAL_UNLIKELY(rc != OPAL_SUCCESS)) {
-        btl_vfring_frag_put(&module->frags, frag);
+        btl_vfring_slot_put(&module->frags, frag);
         return rc;
     }
     doorbell(module);
@@ -377,7 +374,7 @@ module_progress(mca_btl_vfring_module_t *module, void (*rx_input)(void *, const 
     unsigned count;
 
     module->in_progress = true;
-    if (OPAL_UNLIKELY(module->callbacks_head)) {
+    if (OPAL_UNLIKELY(module->told_head)) {
         btl_vfring_upcall_sent(module);
     }
     count = vfring_hot_rx_each(module->rails[0].rings.rx, module->rails[0].rings.mmio, RX_BURST, rx_input, &turn);

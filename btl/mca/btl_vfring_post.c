@@ -33,16 +33,11 @@ int btl_vfring_post(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag
     int rc;
 
     btl_vfring_frag_address(frag, tag, msg, msg == BTL_VFRING_MSG_GET, (uint32_t) frag->segment.seg_len);
-    frag->in_flight = true;
     if (OPAL_UNLIKELY(!endpoint->contact)) {
         btl_vfring_contact_start(module, endpoint);
     }
     rc = vfring_wire_send(module->wire, endpoint->peer, &frag->frame, btl_vfring_now_ns());
-    if (OPAL_UNLIKELY(rc)) {
-        frag->in_flight = false;
-        return rc == -ENOMEM ? OPAL_ERR_OUT_OF_RESOURCE : OPAL_ERR_UNREACH;
-    }
-    return OPAL_SUCCESS;
+    return OPAL_LIKELY(!rc) ? OPAL_SUCCESS : rc == -ENOMEM ? OPAL_ERR_OUT_OF_RESOURCE : OPAL_ERR_UNREACH;
 }
 
 void btl_vfring_ring(mca_btl_vfring_module_t *module)

@@ -15,8 +15,8 @@ int btl_vfring_pack(struct opal_convertor_t *convertor, void *to, size_t *bytes)
 int btl_vfring_pack_all(struct opal_convertor_t *convertor, void *to, size_t bytes);
 
 /**
- * Gives what is in the slot, of segment.seg_len, to the wire as @p msg. OPAL_SUCCESS; or the fragment is the
- * caller's, and OPAL_ERR_OUT_OF_RESOURCE or, the peer is lost, OPAL_ERR_UNREACH.
+ * Gives what is in the slot, of segment.seg_len, to the wire as @p msg; the fragment is out. OPAL_SUCCESS; or it is
+ * the caller's, and OPAL_ERR_OUT_OF_RESOURCE or, the peer is lost, OPAL_ERR_UNREACH.
  */
 int btl_vfring_post(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag, mca_btl_base_tag_t tag,
                     uint32_t msg);

@@ -20,7 +20,6 @@
 #include "btl_vfring_pump.h"
 
 #include "btl_vfring_clock.h"
-#include "btl_vfring_contact.h"
 #include "btl_vfring_get.h"
 #include "btl_vfring_params.h"
 #include "btl_vfring_post.h"
@@ -41,8 +40,6 @@
  */
 #define BULK_RING_BYTES (64u << 10)
 #define BULK_RING_MIN_FRAMES 8u
-/* Stands in mca_btl_vfring_frag_t.op for one that does not wait for the frame. */
-static mca_btl_vfring_op_t nobody_waits;
 
 void btl_vfring_pump_add(mca_btl_vfring_module_t *module, mca_btl_vfring_op_t *op)
 {
@@ -56,7 +53,7 @@ void btl_vfring_pump_add(mca_btl_vfring_module_t *module, mca_btl_vfring_op_t *o
 /* Sends the next frame of @p op. False: no slot, or the peer is lost (then op->status says so). */
 static bool send_frame(mca_btl_vfring_module_t *module, mca_btl_vfring_op_t *op, uint64_t now_ns)
 {
-    mca_btl_vfring_frag_t *frag = btl_vfring_frag_get_bulk(&module->frags, op->endpoint, BULK_RESERVE_SHARE);
+    mca_btl_vfring_frag_t *frag = btl_vfring_slot_take_bulk(&module->frags, op->endpoint, BULK_RESERVE_SHARE);
     struct btl_vfring_place *place;
     struct vfring_reg *reg = NULL;
     uint64_t iova = 0;
@@ -94,19 +91,18 @@ static bool send_frame(mca_btl_vfring_module_t *module, mca_btl_vfring_op_t *op,
         frag->frame.inline_bytes += bytes;
         module->ops.stats.bytes_copied += bytes;
         if (op->in_order) {
-            frag->op = &nobody_waits;
+            frag->op = NULL; /* whoever put does not wait for these bytes */
         }
     }
-    if (frag->op == op) {
+    if (frag->op) {
         op->num_at_wire++;
         /* Whoever waits for a put waits for its acknowledgement: that is not to wait as well. */
         if (op->cbfunc && op->left - bytes <= end) {
             frag->frame.msg = BTL_VFRING_MSG_LAST;
         }
     }
-    frag->in_flight = true;
+    btl_vfring_frag_out(frag, BTL_VFRING_OUT_BYTES);
     if (vfring_wire_send(module->wire, op->endpoint->peer, &frag->frame, now_ns)) {
-        frag->in_flight = false;
         op->status = OPAL_ERR_UNREACH;
         op->left = 0;
         btl_vfring_pump_done(module, frag, -EHOSTUNREACH);
@@ -123,17 +119,12 @@ void btl_vfring_pump_done(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t
 {
     mca_btl_vfring_op_t *op = frag->op;
 
-    if (op == &btl_vfring_contact_op) {
-        btl_vfring_contact_done(module, frag, status);
-        return;
-    }
-    frag->op = NULL;
     if (frag->reg) {
         vfring_reg_put(module->rails[0].reg_cache, frag->reg);
         frag->reg = NULL;
     }
-    btl_vfring_frag_put(&module->frags, frag);
-    if (op == &nobody_waits) {
+    btl_vfring_slot_put(&module->frags, frag);
+    if (!op) {
         return; /* of a peer that is lost all hear by other ways */
     }
     if (OPAL_UNLIKELY(status)) {

@@ -32,7 +32,6 @@ static void append(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag)
     }
     endpoint->queue_tail = frag;
     endpoint->queue_bytes += frag->buffer_kind ? btl_vfring_buffer_bytes(frag) : 0;
-    frag->in_flight = true;
     module->tx_queued++;
     if (!endpoint->sending) {
         endpoint->sending = true;
@@ -55,30 +54,13 @@ static void remove_head(mca_btl_vfring_endpoint_t *endpoint)
     }
 }
 
-/* The queue is done with what the wire has not got, or has got a copy of. */
-static void over(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag, bool tell, bool failed)
-{
-    frag->in_flight = false;
-    if (frag->callback_due && tell) {
-        frag->callback_due = false;
-        frag->failed = failed;
-        btl_vfring_upcall_later(module, frag);
-        return;
-    }
-    if (frag->callback_due) {
-        frag->callback_due = false;
-        frag->upper_owns &= !(frag->base.des_flags & MCA_BTL_DES_FLAGS_BTL_OWNERSHIP);
-    }
-    btl_vfring_frag_put_if_unused(&module->frags, frag);
-}
-
 void btl_vfring_queue_drop(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t *endpoint, bool tell)
 {
     while (endpoint->queue_tail) {
         mca_btl_vfring_frag_t *frag = endpoint->queue_tail->next;
 
         remove_head(endpoint);
-        over(module, frag, tell, true);
+        btl_vfring_upcall_back(module, frag, tell ? BTL_VFRING_DONE_LOST : BTL_VFRING_DONE_QUIET);
     }
 }
 
@@ -90,26 +72,29 @@ static int send_now(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag
                              : btl_vfring_post(module, frag, frag->frame.tag, BTL_VFRING_MSG_ACTIVE);
 }
 
-int btl_vfring_queue_send(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag,
-                          mca_btl_base_tag_t tag)
+int btl_vfring_queue_send(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag, mca_btl_base_tag_t tag)
 {
     mca_btl_vfring_endpoint_t *endpoint = frag->endpoint;
+    int rc = OPAL_ERR_OUT_OF_RESOURCE;
 
     if (!endpoint->peer || vfring_wire_peer_lost(endpoint->peer)) {
         return OPAL_ERR_UNREACH;
     }
     frag->frame.tag = tag;
     frag->left = (uint32_t) frag->segment.seg_len;
+    btl_vfring_frag_out(frag, BTL_VFRING_OUT);
     if (!endpoint->queue_tail) {
-        const int rc = send_now(module, frag);
-
+        rc = send_now(module, frag);
         btl_vfring_ring(module);
-        if (rc != OPAL_ERR_OUT_OF_RESOURCE) {
-            return rc;
-        }
     }
-    append(module, frag);
-    return OPAL_SUCCESS;
+    if (rc == OPAL_ERR_OUT_OF_RESOURCE) {
+        append(module, frag);
+        return OPAL_SUCCESS;
+    }
+    if (rc != OPAL_SUCCESS || frag->buffer_kind) { /* a buffer is not needed any more: slots have its bytes */
+        btl_vfring_frag_not_out(frag);
+    }
+    return rc;
 }
 
 /* True: there is more, and no slot for it. */
@@ -120,7 +105,6 @@ static bool run(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t *endp
         const int rc = send_now(module, frag);
 
         if (rc == OPAL_ERR_OUT_OF_RESOURCE) {
-            frag->in_flight = true;
             return true;
         }
         if (rc != OPAL_SUCCESS) {
@@ -129,7 +113,7 @@ static bool run(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t *endp
         }
         remove_head(endpoint);
         if (frag->buffer_kind) { /* else the wire has it now */
-            over(module, frag, true, false);
+            btl_vfring_upcall_back(module, frag, BTL_VFRING_DONE);
         }
     }
     return false;

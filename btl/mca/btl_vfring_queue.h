@@ -12,7 +12,8 @@
 
 /**
  * Sends the message in slot or buffer behind all that wait for its peer, at once
- * as far as there are slots. OPAL_SUCCESS, and it is in_flight if it waits; or the peer is lost.
+ * as far as there are slots. OPAL_SUCCESS, and it is out
+ * unless slots have all of a buffer; or the peer is lost.
  */
 int btl_vfring_queue_send(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag, mca_btl_base_tag_t tag);
 /** Do so many bytes wait for the peer that a sender has to? Then it is told when its message has left the queue. */

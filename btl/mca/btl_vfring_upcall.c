@@ -11,35 +11,47 @@ btl_vfring_upcall_unlocked(mca_btl_vfring_module_t *module, struct mca_btl_base_
     btl_vfring_lock(module);
 }
 
-void btl_vfring_upcall_later(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag)
+static void join(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag)
 {
     frag->next = NULL;
-    if (module->callbacks_head) {
-        module->callbacks_tail->next = frag;
+    if (module->told_head) {
+        module->told_tail->next = frag;
     } else {
-        module->callbacks_head = frag;
+        module->told_head = frag;
     }
-    module->callbacks_tail = frag;
+    module->told_tail = frag;
+}
+
+void btl_vfring_upcall_later(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag)
+{
+    btl_vfring_frag_tell_soon(frag);
+    join(module, frag);
+}
+
+void btl_vfring_upcall_back(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag, enum btl_vfring_done done)
+{
+    if (btl_vfring_frag_back(&module->frags, frag, done)) {
+        join(module, frag);
+    }
 }
 
 void btl_vfring_upcall_sent(mca_btl_vfring_module_t *module)
 {
-    mca_btl_vfring_frag_t *frag = module->callbacks_head;
+    mca_btl_vfring_frag_t *frag = module->told_head;
 
-    module->callbacks_head = module->callbacks_tail = NULL;
+    module->told_head = module->told_tail = NULL;
     while (frag) {
         mca_btl_vfring_frag_t *next = frag->next;
         const bool ours = frag->base.des_flags & MCA_BTL_DES_FLAGS_BTL_OWNERSHIP;
-        const int status = frag->failed ? OPAL_ERR_UNREACH : OPAL_SUCCESS;
+        const int status = btl_vfring_frag_tell(frag) ? OPAL_ERR_UNREACH : OPAL_SUCCESS;
 
-        frag->failed = false;
         if (frag->base.des_cbfunc) { /* who gave us the descriptor may not care */
             btl_vfring_unlock(module);
             frag->base.des_cbfunc(&module->super, frag->endpoint, &frag->base, status);
             btl_vfring_lock(module);
         }
         if (ours) {
-            btl_vfring_frag_disown(&module->frags, frag);
+            btl_vfring_frag_freed(&module->frags, frag);
         }
         frag = next;
     }

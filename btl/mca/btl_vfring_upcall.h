@@ -36,8 +36,10 @@ btl_vfring_upcall_message(mca_btl_vfring_module_t *module, struct mca_btl_base_e
     btl_vfring_hand_up(&module->super, endpoint, tag, &segment, reg);
 }
 
-/** The PML is told of the send in the next progress. */
+/** The PML, which has just sent it, is told of that in the next progress. */
 void btl_vfring_upcall_later(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag);
+/** Queue or wire are done with a message: it is free, the PML's, or the PML is told in the next progress. */
+void btl_vfring_upcall_back(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag, enum btl_vfring_done done);
 /** In progress: tells it. */
 void btl_vfring_upcall_sent(mca_btl_vfring_module_t *module);
 /** The operation is over: its caller hears of it, unless that was cancelled or the module is closing. */

@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
 # The component in Open MPI, over soft VFs, on good and bad wires. Run by make
-# check in the build folder; mpi.sh NAME... runs only those.
+# check in the build folder; mpi.sh NAME... runs only those. COMPONENT: the folder of another one.
 set -u
-component=$(cd .. && pwd)/.libs
+component=${COMPONENT:-$(cd .. && pwd)/.libs}
 dir=$(mktemp -d /dev/shm/vfring-mpi-XXXXXX)
 trap 'rm -rf "$dir"' EXIT INT TERM
 failed=0
