@@ -441,3 +441,8 @@ export function errnoCode(error: unknown): string | undefined {
   }
   return undefined;
 }
+
+/** What a caller sent is not understood, or not to be. */
+export function badRequest(what: string, remedy: string): VfringError {
+  return new VfringError('VFRING_ERR_BAD_REQUEST', { what, remedy });
+}

@@ -2,8 +2,8 @@
 /** Metrics in Prometheus' text format 0.0.4. Counters of VFs go on over leases, and never go down. */
 import { queued, reserved } from '../leases/claims.js';
 import type { PoolEntry, PoolState } from '../leases/pool.js';
-import type { VfCounters } from '../providers/provider.js';
 import type { ApiContext } from './routes.js';
+import type { VfCounters } from '../model/vf.js';
 
 type Labels = Readonly<Record<string, string | number>>;
 type Sample = readonly [labels: Labels, value: number];

@@ -4,7 +4,7 @@
  * from these, and the types of both ends. Times are ISO 8601, sizes bytes.
  */
 import * as z from 'zod';
-import { JOB_LABEL } from '../sockets/lease-messages.js';
+import { JOB_LABEL } from '../model/job-label.js';
 
 const HOST_NAME = /^[A-Za-z0-9_][A-Za-z0-9._:%-]{0,254}$/;
 

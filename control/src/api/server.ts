@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** HTTP and JSON on api.sock: serves the table of routes.ts. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { badRequest } from '../sockets/lease-messages.js';
 import type { Processes } from '../node/processes.js';
 import { listenForAll } from '../sockets/run-dir.js';
-import { asVfringError, causeText, isVfringError, type ErrorCode } from '../errors.js';
+import { type ErrorCode, asVfringError, badRequest, causeText, isVfringError } from '../errors.js';
 import type { Log } from '../log.js';
 import { openApi } from './openapi.js';
 import { ROUTES, forbidden, type ApiContext, type Caller, type Route } from './routes.js';
@@ -26,6 +25,7 @@ const MAX_HEADER_BYTES = 8192;
 const REQUEST_MS = 5000;
 const MAX_CONNECTIONS_PER_UID = 256;
 const ROOT = 0;
+const REMEDY = 'GET /v1/openapi.json describes every call';
 
 const HTTP_STATUS: Partial<Record<ErrorCode, number>> = {
   VFRING_ERR_BAD_REQUEST: 400,
@@ -62,7 +62,7 @@ export function apiServer(options: ApiOptions): ApiServer {
     }
     const found = findRoute(request.method ?? '', url.pathname);
     if (found === undefined) {
-      const error = badRequest(`there is nothing at ${request.method} ${url.pathname}`, 'GET /v1/openapi.json describes every call');
+      const error = badRequest(`there is nothing at ${request.method} ${url.pathname}`, REMEDY);
       return { status: 404, body: error.report() };
     }
     const { route, params } = found;
@@ -132,7 +132,7 @@ function matchPath(template: string, path: string): Record<string, string> | und
       try {
         params[part.slice(1, -1)] = decodeURIComponent(value);
       } catch {
-        throw badRequest(`${value} in the path is not well escaped`);
+        throw badRequest(`${value} in the path is not well escaped`, REMEDY);
       }
     } else if (part !== value) {
       return undefined;
@@ -145,7 +145,7 @@ function parseUrl(text: string): URL {
   try {
     return new URL(text, 'http://localhost');
   } catch {
-    throw badRequest('the path of the request is not understood');
+    throw badRequest('the path of the request is not understood', REMEDY);
   }
 }
 
@@ -153,7 +153,7 @@ function parse(body: string): unknown {
   try {
     return body === '' ? {} : JSON.parse(body);
   } catch {
-    throw badRequest('the body is not JSON');
+    throw badRequest('the body is not JSON', REMEDY);
   }
 }
 
@@ -164,7 +164,7 @@ function checked(schema: Route['body'], value: unknown, what: string): unknown {
   const parsed = schema.safeParse(value);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
-    throw badRequest(`wrong ${what}: ${[issue?.path.join('.'), issue?.message].filter(Boolean).join(': ')}`, 'GET /v1/openapi.json describes every call');
+    throw badRequest(`wrong ${what}: ${[issue?.path.join('.'), issue?.message].filter(Boolean).join(': ')}`, REMEDY);
   }
   return parsed.data;
 }
@@ -203,13 +203,13 @@ async function readBody(request: IncomingMessage): Promise<string> {
     for await (const chunk of request as AsyncIterable<Buffer>) {
       bytes += chunk.length;
       if (bytes > MAX_BODY_BYTES) {
-        throw badRequest(`the body has more than ${MAX_BODY_BYTES} bytes`);
+        throw badRequest(`the body has more than ${MAX_BODY_BYTES} bytes`, REMEDY);
       }
       chunks.push(chunk);
     }
   } catch (error) {
     // A client that goes away in the middle is no defect of ours.
-    throw isVfringError(error) ? error : badRequest(`the body ended early: ${causeText(error)}`);
+    throw isVfringError(error) ? error : badRequest(`the body ended early: ${causeText(error)}`, REMEDY);
   }
   return Buffer.concat(chunks).toString('utf8');
 }

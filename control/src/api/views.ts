@@ -3,12 +3,12 @@
 import type * as z from 'zod';
 import type { Config } from '../config/schema.js';
 import { queued, reserved } from '../leases/claims.js';
-import type { Job } from '../jobs/registry.js';
+import type { Job } from '../leases/job.js';
 import { leaseId } from '../leases/lease.js';
 import type { PoolEntry } from '../leases/pool.js';
 import type { JobRecord, LeaseRecord } from '../ledger/records.js';
-import type { VfCounters, VfKind } from '../providers/provider.js';
 import type * as schemas from './schemas.js';
+import type { VfCounters, VfKind } from '../model/vf.js';
 
 export type TrafficView = z.output<typeof schemas.trafficSchema>;
 export type LeaseView = z.output<typeof schemas.leaseSchema>;

@@ -3,6 +3,7 @@
 import type { StatusView } from '../api/views.js';
 import { formatSize } from '../config/units.js';
 import { printable, shellWord } from '../shell.js';
+import { pinnedPerRank } from '../mpi/pinned.js';
 import { UNKNOWN_NODE } from '../numa-nodes.js';
 
 export interface PreflightCheck {
@@ -20,19 +21,6 @@ export interface Preflight {
   readonly checks: readonly PreflightCheck[];
   /** What cannot be told from here. */
   readonly notes: readonly string[];
-}
-
-/**
- * What a process registers before it sends anything: rings, and a buffer an
- * entry. Buffers are 2 KiB up to an MTU of 2048 and 16 KiB beyond, at which
- * the BTL was measured (docs/install.md).
- */
-const SMALL_FRAMES_BYTES = 3 * 2 ** 20;
-const JUMBO_FRAMES_BYTES = 10 * 2 ** 20;
-const SMALL_MTU_MAX = 2048;
-
-export function pinnedPerRank(mtu: number): number {
-  return mtu <= SMALL_MTU_MAX ? SMALL_FRAMES_BYTES : JUMBO_FRAMES_BYTES;
 }
 
 /** @param availableBytes memory that the node has left */

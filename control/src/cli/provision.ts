@@ -5,10 +5,10 @@ import type { StatusView } from '../api/views.js';
 import { formatProblem, loadConfig, parseConfig } from '../config/load.js';
 import { EXIT, VfringError, causeText, isVfringError } from '../errors.js';
 import { silentLog } from '../log.js';
-import { createProvider } from '../providers/index.js';
 import type { PlannedStep } from '../providers/provider.js';
 import type { ApiClient } from '../api/client.js';
 import { out, show, type JsonOption } from './output.js';
+import { createProvider } from '../vfringd/create-provider.js';
 
 export async function checkConfig(file: string, options: JsonOption): Promise<void> {
   const text = await readFile(file, 'utf8').catch((error: unknown) => {

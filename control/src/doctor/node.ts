@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** PFs and VFs of the configuration, daemon, permissions, limits, Open MPI. */
-import { pinnedPerRank } from '../cli/preflight.js';
 import type { PfConfig } from '../config/schema.js';
 import { formatSize } from '../config/units.js';
+import { pinnedPerRank } from '../mpi/pinned.js';
 import { shellWord } from '../shell.js';
 import { isVfringError, causeText } from '../errors.js';
 import type { LimitBytes } from '../libc.js';

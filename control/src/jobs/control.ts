@@ -3,15 +3,15 @@
 import { systemClock, type Clock } from '../clock.js';
 import type { Config } from '../config/schema.js';
 import { formatDuration } from '../config/units.js';
-import { VfringError } from '../errors.js';
+import { VfringError, badRequest } from '../errors.js';
+import type { Job } from '../leases/job.js';
 import type { Ledger } from '../ledger/ledger.js';
 import type { JobWish } from '../ledger/records.js';
 import type { Log } from '../log.js';
 import { assignments, checkManaged, checkUsable, entriesOf } from '../leases/assigned.js';
 import { admissible, checkJobQuota, checkVfQuota, fitsNow, queued, reserved } from '../leases/claims.js';
-import { ENDED_BY_ITSELF, type Job, type JobRegistry } from './registry.js';
+import { ENDED_BY_ITSELF, type JobRegistry } from './registry.js';
 import type { LeaseManager } from '../leases/manager.js';
-import { badRequest } from '../sockets/lease-messages.js';
 import { shortage } from '../leases/shortage.js';
 
 export interface JobControlOptions {

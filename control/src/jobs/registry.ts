@@ -3,31 +3,12 @@
  * The jobs that leases are taken for. What is under way is held in memory,
  * everything is in the ledger: a job that is not in memory is found there.
  */
-import { later, systemClock, type Clock, type Instant } from '../clock.js';
-import type { Spread } from '../config/schema.js';
+import { later, systemClock, type Clock } from '../clock.js';
 import { VfringError } from '../errors.js';
 import type { Ledger } from '../ledger/ledger.js';
-import type { JobRecord, JobState, JobWish } from '../ledger/records.js';
+import type { Job, Jobs } from '../leases/job.js';
+import type { JobRecord, JobWish } from '../ledger/records.js';
 import type { WatchedProcess } from '../node/processes.js';
-
-export interface Job extends JobWish {
-  /** Its key in the ledger. */
-  readonly key: number;
-  /** The label that leases name. Unique for one uid only. */
-  readonly id: string;
-  readonly uid: number;
-  readonly spread: Spread | undefined;
-  /** Not by its first lease. */
-  readonly made: boolean;
-  readonly createdAt: number;
-  state: JobState;
-  openedAt: Instant | undefined;
-  waitUntil: Instant | undefined;
-  /** VFs that its leases hold now. */
-  held: number;
-  /** Since when it was seen without a process, in ms since boot; undefined while it has one. */
-  idleSince: number | undefined;
-}
 
 /** How a job of one run ended by itself. */
 export const ENDED_BY_ITSELF = 'its processes have ended';
@@ -43,7 +24,7 @@ function nextRun(id: string): string {
 /** Jobs of one user that are held in memory without a VF or a reservation. */
 const MAX_IDLE_PER_UID = 256;
 
-export class JobRegistry {
+export class JobRegistry implements Jobs {
   readonly #ledger: Ledger;
   readonly #clock: Clock;
   /** The newest run of each label, by uid, then label, oldest first. */

@@ -5,9 +5,9 @@
  */
 import type { Config } from '../config/schema.js';
 import { VfringError } from '../errors.js';
-import type { Vf } from '../providers/provider.js';
-import type { Job } from '../jobs/registry.js';
+import type { Job } from './job.js';
 import type { PoolEntry, VfPool } from './pool.js';
+import type { Vf } from '../model/vf.js';
 
 /** The prolog calls the job N of Slurm so, and the BTL asks for it by that name. */
 const SLURM_LABEL = /^slurm-(\d+)$/;

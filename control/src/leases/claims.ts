@@ -10,7 +10,7 @@
  */
 import type { Config } from '../config/schema.js';
 import { VfringError } from '../errors.js';
-import type { Job } from '../jobs/registry.js';
+import type { Job } from './job.js';
 
 export type Quotas = Config['quotas'];
 

@@ -8,10 +8,11 @@ import type { Config, NumaPolicy } from '../config/schema.js';
 import { VfringError, causeText } from '../errors.js';
 import type { Ledger } from '../ledger/ledger.js';
 import type { Log } from '../log.js';
-import { NO_TRAFFIC, type Provider, type VfCounters } from '../providers/provider.js';
+import { NO_TRAFFIC, type VfCounters } from '../model/vf.js';
+import { type Provider } from '../providers/provider.js';
 import { mayHave, noneLeft } from './assigned.js';
 import { dmaLimit } from './claims.js';
-import type { Job } from '../jobs/registry.js';
+import type { Job } from './job.js';
 import { leaseId, type Lease, type LeaseRequest, type LeasedVf } from './lease.js';
 import { raiseMemlock, restoreMemlock, type Prlimit } from '../node/memlock.js';
 import { numaView, type Numa } from '../node/numa.js';
@@ -101,7 +102,7 @@ async function pick(ask: Ask, { pool, keeper, provider, spread, numa, numaPolicy
   const picked: PoolEntry[] = [];
   const down: PoolEntry[] = [];
   while (picked.length < request.count) {
-    const entry = pool.choose(candidates, picked, job.spread ?? spread, { key: job.key, rank: request.rank }, distance);
+    const entry = pool.choose(candidates, { picked, spread: job.spread ?? spread, job: { key: job.key, rank: request.rank }, distance });
     if (entry === undefined) {
       const wanted = request.count;
       const far = allows === undefined ? [] : mine.filter(({ vf }) => !allows(vf));

@@ -2,7 +2,8 @@
 /** What is done to one VF of the pool: looked at, taken back, drained, counted. */
 import { causeText } from '../errors.js';
 import type { Log } from '../log.js';
-import { addCounters, countersBetween, type Provider, type Vf, type VfCounters } from '../providers/provider.js';
+import { addCounters, countersBetween, type Vf, type VfCounters } from '../model/vf.js';
+import { type Provider } from '../providers/provider.js';
 import type { Lease, LeasedVf } from './lease.js';
 import type { PoolEntry, VfPool } from './pool.js';
 

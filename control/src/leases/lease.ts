@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** What a lease is. Only the lease manager changes one. */
-import type { Vf, VfCounters } from '../providers/provider.js';
 import type { Rlimit } from '../libc.js';
-import type { Job } from '../jobs/registry.js';
+import type { Vf, VfCounters } from '../model/vf.js';
 import type { WatchedProcess } from '../node/processes.js';
+import type { LeaseReport } from '../ledger/records.js';
+import type { Job } from './job.js';
 
 /** Why a lease ended. */
 export type LeaseEnd =
@@ -15,14 +16,6 @@ export type LeaseEnd =
   | 'VF lost'
   | 'machine restarted'
   | 'ended by the administrator';
-
-/** What only a process knows: nobody can check it. */
-export interface LeaseReport {
-  /** Frames that it sent again. */
-  readonly retransmitted: number;
-  /** Processes that it reached by another transport, or not at all. */
-  readonly fallbacks: number;
-}
 
 export interface LeasedVf {
   readonly vf: Vf;

@@ -8,16 +8,16 @@ import { systemClock, type Clock } from '../clock.js';
 import type { Config } from '../config/schema.js';
 import { VfringError, causeText } from '../errors.js';
 import type { Ledger } from '../ledger/ledger.js';
-import type { VfReading } from '../ledger/records.js';
+import type { LeaseReport, VfReading } from '../ledger/records.js';
 import type { Log } from '../log.js';
 import type { PlannedStep, Provider } from '../providers/provider.js';
 import { assignments, checkManaged } from './assigned.js';
 import { Batches } from './batches.js';
 import { checkVfQuota, leasable, queued, reserved } from './claims.js';
 import { grant, type GrantContext, type Granted, type Wish } from './grant.js';
-import type { JobRegistry } from '../jobs/registry.js';
+import type { Jobs } from './job.js';
 import { endTogether, writeEnd, type Ending } from './ends.js';
-import { leaseId, type Lease, type LeaseEnd, type LeaseReport, type LeaseRequest, type LeasedVf } from './lease.js';
+import { leaseId, type Lease, type LeaseEnd, type LeaseRequest, type LeasedVf } from './lease.js';
 import type { Prlimit } from '../node/memlock.js';
 import type { Numa } from '../node/numa.js';
 import type { Processes, WatchedProcess } from '../node/processes.js';
@@ -35,7 +35,7 @@ export interface Settings {
 
 export interface LeaseManagerOptions {
   readonly settings: Settings;
-  readonly jobs: JobRegistry;
+  readonly jobs: Jobs;
   readonly ledger: Ledger;
   readonly prlimit: Prlimit;
   readonly numa: Numa;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** The VFs of this node, what state each is in, and which one is next. */
 import type { Spread } from '../config/schema.js';
-import type { LinkDown, Vf, VfCounters } from '../providers/provider.js';
+import type { Vf, VfCounters } from '../model/vf.js';
+import type { LinkDown } from '../providers/provider.js';
 import type { Lease, LeasedVf } from './lease.js';
 
 /**
@@ -26,6 +27,16 @@ export interface PoolEntry {
   linkDown: LinkDown | undefined;
   /** The registers of a free VF, read when it fell free, where they stand still until somebody drives it. */
   idle: VfCounters | undefined;
+}
+
+/** For whom a VF is chosen. */
+export interface Choice {
+  /** VFs that the same wish has already. */
+  readonly picked: readonly PoolEntry[];
+  readonly spread: Spread;
+  readonly job: { readonly key: number; readonly rank: number };
+  /** Of a VF from the process; only the nearest are looked at. Undefined: all are as near. */
+  readonly distance: ((vf: Vf) => number) | undefined;
 }
 
 export class VfPool {
@@ -115,61 +126,42 @@ export class VfPool {
    * configuration that has a free VF, which is the same on nodes that are alike.
    *
    * @param candidates in the order of the pool, which is that of the configuration
-   * @param distance of a VF from the process; only the nearest are looked at
    */
-  choose(
-    candidates: readonly PoolEntry[],
-    picked: readonly PoolEntry[],
-    spread: Spread,
-    job: { readonly key: number; readonly rank: number },
-    distance?: (vf: Vf) => number,
-  ): PoolEntry | undefined {
+  choose(candidates: readonly PoolEntry[], { picked, spread, job, distance }: Choice): PoolEntry | undefined {
     const anchor = this.#entries.find((entry) => entry.lease?.job.key === job.key) ?? picked[0] ?? candidates[0];
     const together = anchor === undefined ? candidates : candidates.filter(({ vf }) => onOneNetwork(vf, anchor.vf));
-    return this.#among(together.length > 0 ? together : candidates, picked, spread, job, distance);
+    const among = together.length > 0 ? together : candidates;
+    const [first] = among;
+    const pfs = this.#pfs.filter((pf) => this.#entries.some(({ vf }) => vf.pf === pf && first !== undefined && onOneNetwork(vf, first.vf)));
+    return spread === 'pack' || pfs.length < 2 ? nearest(among, distance, () => 0) : nearest(among, distance, this.#round(pfs, picked, job));
   }
 
-  #among(
-    candidates: readonly PoolEntry[],
-    picked: readonly PoolEntry[],
-    spread: Spread,
-    job: { readonly key: number; readonly rank: number },
-    distance?: (vf: Vf) => number,
-  ): PoolEntry | undefined {
-    const [first] = candidates;
-    const pfs = this.#pfs.filter((pf) => this.#entries.some(({ vf }) => vf.pf === pf && first !== undefined && onOneNetwork(vf, first.vf)));
-    if (spread === 'pack' || pfs.length < 2) {
-      return distance === undefined ? candidates[0] : nearest(candidates, distance, () => 0);
-    }
+  /** How far each PF is from its turn for the next VF of the job. */
+  #round(pfs: readonly string[], picked: readonly PoolEntry[], { key, rank }: Choice['job']): (vf: Vf) => number {
     const load = new Map(pfs.map((pf) => [pf, 0]));
     for (const entry of this.#entries) {
-      if (entry.lease?.job.key === job.key || picked.includes(entry)) {
+      if (entry.lease?.job.key === key || picked.includes(entry)) {
         load.set(entry.vf.pf, (load.get(entry.vf.pf) ?? 0) + 1);
       }
     }
-    const place = new Map(pfs.map((pf, i) => [pf, (((i - job.rank) % pfs.length) + pfs.length) % pfs.length]));
-    return nearest(candidates, distance ?? (() => 0), ({ pf }) => (load.get(pf) ?? 0) * pfs.length + (place.get(pf) ?? 0));
+    const place = new Map(pfs.map((pf, i) => [pf, (((i - rank) % pfs.length) + pfs.length) % pfs.length]));
+    return ({ pf }) => (load.get(pf) ?? 0) * pfs.length + (place.get(pf) ?? 0);
   }
 }
 
 const onOneNetwork = (a: Vf, b: Vf): boolean => a.segment === b.segment && a.vlan === b.vlan;
 
 /** The first of those with the least distance that has the least rank among them. */
-function nearest(entries: readonly PoolEntry[], distance: (vf: Vf) => number, rank: (vf: Vf) => number): PoolEntry | undefined {
-  let best: PoolEntry | undefined;
-  let bestDistance = 0;
-  let bestRank = 0;
+function nearest(entries: readonly PoolEntry[], distance: ((vf: Vf) => number) | undefined, rank: (vf: Vf) => number): PoolEntry | undefined {
+  let best: { readonly entry: PoolEntry; readonly away: number; readonly place: number } | undefined;
   for (const entry of entries) {
-    const away = distance(entry.vf);
-    if (best !== undefined && away > bestDistance) {
-      continue;
-    }
+    const away = distance?.(entry.vf) ?? 0;
     const place = rank(entry.vf);
-    if (best === undefined || away < bestDistance || place < bestRank) {
-      [best, bestDistance, bestRank] = [entry, away, place];
+    if (best === undefined || away < best.away || (away === best.away && place < best.place)) {
+      best = { entry, away, place };
     }
   }
-  return best;
+  return best?.entry;
 }
 
 function newEntry(vf: Vf): PoolEntry {

@@ -7,7 +7,7 @@ import type { Instant } from '../clock.js';
 import type { Ledger } from '../ledger/ledger.js';
 import type { LeaseRecord } from '../ledger/records.js';
 import type { Log } from '../log.js';
-import type { JobRegistry } from '../jobs/registry.js';
+import type { Jobs } from './job.js';
 import { leaseId, type Lease, type LeaseEnd } from './lease.js';
 import type { Processes, WatchedProcess } from '../node/processes.js';
 import type { PoolEntry, VfPool } from './pool.js';
@@ -56,7 +56,7 @@ export function sortRemains(ledger: Ledger, processes: Processes): Remains {
  *
  * @param wrapMs a gap in the readings that no wrap fits into twice
  */
-export function revive({ record, process }: Survivor, pool: VfPool, jobs: JobRegistry, now: Instant, wrapMs: number, log: Log): { lease: Lease; entries: PoolEntry[] } | undefined {
+export function revive({ record, process }: Survivor, pool: VfPool, jobs: Jobs, now: Instant, wrapMs: number, log: Log): { lease: Lease; entries: PoolEntry[] } | undefined {
   const job = jobs.byKey(record.jobKey);
   const entries = record.vfs.flatMap(({ vf }) => pool.entries.filter((entry) => entry.vf.name === vf.name && entry.vf.device === vf.device));
   if (job === undefined || entries.length !== record.vfs.length) {

@@ -9,13 +9,12 @@ import { open } from 'node:fs/promises';
 import type Database from 'better-sqlite3';
 import { systemClock, type Clock, type Instant } from '../clock.js';
 import type { Rlimit } from '../libc.js';
-import type { LeaseReport } from '../leases/lease.js';
-import { NO_TRAFFIC, type Vf, type VfCounters } from '../providers/provider.js';
 import { IN_MEMORY, openDatabase, ledgerError, type Db } from './database.js';
 import { isVfringError } from '../errors.js';
-import type { BegunLease, HeldLease, JobRecord, LeaseRecord, NewJob, NewLease, VfReading } from './records.js';
+import type { BegunLease, HeldLease, JobRecord, LeaseRecord, LeaseReport, NewJob, NewLease, VfReading } from './records.js';
 import { limitText, pushCounters, toCounters, toJob, toLease, type Row, type Value } from './rows.js';
 import { Statements, insertInto } from './statements.js';
+import { NO_TRAFFIC, type Vf, type VfCounters } from '../model/vf.js';
 
 export interface LedgerLimits {
   /** Ended leases that are remembered one by one; beyond, only their job's totals are. */

@@ -3,7 +3,7 @@
 import type { Instant } from '../clock.js';
 import type { Spread } from '../config/schema.js';
 import type { Rlimit } from '../libc.js';
-import type { Vf, VfCounters } from '../providers/provider.js';
+import type { Vf, VfCounters } from '../model/vf.js';
 
 /** queued: waits for VFs. open: takes leases. ended: takes no more. */
 export type JobState = 'queued' | 'open' | 'ended';
@@ -125,4 +125,12 @@ export interface VfReading {
   readonly last: VfCounters | null;
   readonly traffic: VfCounters | null;
   readonly peakBytes: number | null;
+}
+
+/** What only a process knows: nobody can check it. */
+export interface LeaseReport {
+  /** Frames that it sent again. */
+  readonly retransmitted: number;
+  /** Processes that it reached by another transport, or not at all. */
+  readonly fallbacks: number;
 }

@@ -2,8 +2,8 @@
 /** Rows of the ledger's tables as records, and back. */
 import type { Instant } from '../clock.js';
 import type { LimitBytes } from '../libc.js';
-import { NO_TRAFFIC, type Vf, type VfCounters } from '../providers/provider.js';
 import type { JobRecord, JobState, LeaseRecord, LeaseState } from './records.js';
+import { NO_TRAFFIC, type Vf, type VfCounters } from '../model/vf.js';
 
 /** What a column holds, as SQLite gives it. */
 export type Value = number | string | null;

@@ -8,8 +8,8 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { NumaPolicy } from '../config/schema.js';
 import { errnoCode } from '../errors.js';
+import type { Vf } from '../model/vf.js';
 import { UNKNOWN_NODE, isNear } from '../numa-nodes.js';
-import type { Vf } from '../providers/provider.js';
 
 /** What the kernel tells of the machine's NUMA nodes. */
 export interface Numa {

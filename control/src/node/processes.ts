@@ -4,7 +4,6 @@ import { readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { constants } from 'node:os';
 import { VfringError, causeText, errnoCode } from '../errors.js';
-import type { LinePeer } from '../sockets/line-server.js';
 import type { Native, PeerCred, ProcessWatch } from '../native.js';
 
 /** A process that is held by its pidfd: its pid cannot be taken for another's. */
@@ -26,10 +25,15 @@ export interface WatchedProcess {
 
 export const UNREADABLE = -1;
 
+/** Who is at the other end of a connection, by the kernel's word. */
+export interface Peer extends PeerCred {
+  readonly socket: Socket;
+}
+
 export interface Processes {
   peerOf(socket: Socket): PeerCred;
   /** Holds the process that sent a line. Throws VFRING_ERR_BAD_REQUEST when that is not possible. */
-  hold(peer: LinePeer): WatchedProcess;
+  hold(peer: Peer): WatchedProcess;
   /** Holds a process that an earlier daemon held; undefined when it has ended, whoever has its pid now. */
   adopt(pid: number, startTicks: number): WatchedProcess | undefined;
   close(): void;

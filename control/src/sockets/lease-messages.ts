@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** The messages of docs/lease-protocol.md. */
 import * as z from 'zod';
-import { VfringError, type ErrorReport } from '../errors.js';
+import { badRequest, type ErrorReport } from '../errors.js';
 import type { Lease } from '../leases/lease.js';
+import { JOB_LABEL } from '../model/job-label.js';
 
-export const JOB_LABEL = /^[A-Za-z0-9._@:+-]{1,128}$/;
 const place = z.int().min(0);
 
 const leaseRequest = z.strictObject({
@@ -29,7 +29,7 @@ const request = z.discriminatedUnion('op', [leaseRequest, releaseRequest]);
 
 export type LeaseMessage = z.output<typeof request>;
 
-const REMEDY = 'use the BTL and the vfringd of one release; docs/lease-protocol.md has the fields';
+export const REMEDY = 'use the BTL and the vfringd of one release; docs/lease-protocol.md has the fields';
 
 /** Throws VFRING_ERR_BAD_REQUEST that names the field. */
 export function parseRequest(line: string): LeaseMessage {
@@ -37,19 +37,15 @@ export function parseRequest(line: string): LeaseMessage {
   try {
     value = JSON.parse(line);
   } catch {
-    throw badRequest('the request is not a line of JSON');
+    throw badRequest('the request is not a line of JSON', REMEDY);
   }
   const parsed = request.safeParse(value);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
     const field = issue?.path.join('.');
-    throw badRequest(`wrong request: ${field ? `${field}: ` : ''}${issue?.message ?? 'not understood'}`);
+    throw badRequest(`wrong request: ${field ? `${field}: ` : ''}${issue?.message ?? 'not understood'}`, REMEDY);
   }
   return parsed.data;
-}
-
-export function badRequest(what: string, remedy: string = REMEDY): VfringError {
-  return new VfringError('VFRING_ERR_BAD_REQUEST', { what, remedy });
 }
 
 export function leaseReply(lease: Pick<Lease, 'id' | 'memlockBytes' | 'dmaLimitBytes' | 'vfs'>): string {

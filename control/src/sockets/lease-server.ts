@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** The lease protocol on its socket (docs/lease-protocol.md). */
-import { asVfringError, causeText } from '../errors.js';
+import { asVfringError, badRequest, causeText } from '../errors.js';
 import type { Log } from '../log.js';
 import type { LeaseManager } from '../leases/manager.js';
-import { badRequest, errorReply, leaseReply, parseRequest, releaseReply } from './lease-messages.js';
-import { LINE_LIMITS, LineServer, type LineAnswer, type LineFault, type LineLimits, type LinePeer } from './line-server.js';
-import type { Processes } from '../node/processes.js';
+import { REMEDY, errorReply, leaseReply, parseRequest, releaseReply } from './lease-messages.js';
+import { LINE_LIMITS, LineServer, type LineAnswer, type LineFault, type LineLimits } from './line-server.js';
+import type { Peer, Processes } from '../node/processes.js';
 import { RefusalLog } from './refusal-log.js';
 
 export interface LeaseServerOptions {
@@ -30,13 +30,13 @@ export function leaseServer(options: LeaseServerOptions): LineServer {
           return { line: errorReply(known.report()) };
         }
       },
-      fault: (fault) => ({ line: errorReply(badRequest(faultText(fault, limits)).report()) }),
+      fault: (fault) => ({ line: errorReply(badRequest(faultText(fault, limits), REMEDY).report()) }),
     },
     limits,
   );
 }
 
-async function answer(line: string, peer: LinePeer, { manager, processes, log }: LeaseServerOptions): Promise<LineAnswer> {
+async function answer(line: string, peer: Peer, { manager, processes, log }: LeaseServerOptions): Promise<LineAnswer> {
   const message = parseRequest(line);
   if (message.op === 'release') {
     await manager.release(peer.pid, message.lease, 'released', message.report);

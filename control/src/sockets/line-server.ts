@@ -6,6 +6,7 @@
  */
 import { createServer, type Server, type Socket } from 'node:net';
 import type { PeerCred } from '../native.js';
+import type { Peer } from '../node/processes.js';
 import { clearSocket, listenForAll } from './run-dir.js';
 
 export interface LineLimits {
@@ -24,12 +25,6 @@ export const LINE_LIMITS: LineLimits = { lineBytes: 4096, silenceMs: 5000, lineM
 /** Why a client gets no more than an error. */
 export type LineFault = 'too long' | 'silent' | 'ended early' | 'more than a line' | 'not UTF-8' | 'too many connections';
 
-/** Who sent a line, by the kernel's word. */
-export interface LinePeer extends PeerCred {
-  /** Its connection, open until the line is answered. */
-  readonly socket: Socket;
-}
-
 export interface LineAnswer {
   /** Without a newline. */
   readonly line: string;
@@ -40,8 +35,8 @@ export interface LineAnswer {
 export interface LineHandler {
   /** Who is at the other end. Throws when it is gone. */
   peerOf(socket: Socket): PeerCred;
-  /** Answers a line (without its newline). Must not throw. */
-  answer(line: string, peer: LinePeer): Promise<LineAnswer>;
+  /** Answers a line (without its newline); the peer's connection is open until then. Must not throw. */
+  answer(line: string, peer: Peer): Promise<LineAnswer>;
   fault(fault: LineFault): LineAnswer;
 }
 

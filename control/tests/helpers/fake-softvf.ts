@@ -3,8 +3,8 @@
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { VfringError } from '../../src/errors.js';
+import type { VfCounters } from '../../src/model/vf.js';
 import type { SoftVfTool } from '../../src/providers/soft/softvf-tool.js';
-import type { VfCounters } from '../../src/providers/provider.js';
 
 interface FakeFile {
   mac: string;

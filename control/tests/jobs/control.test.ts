@@ -2,7 +2,7 @@
 /** Jobs that reserve, wait, share memory and run out of time. */
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import type { Job } from '../../src/jobs/registry.js';
+import type { Job } from '../../src/leases/job.js';
 import { World } from '../helpers/lease-world.js';
 import { tempDir } from '../helpers/temp-dir.js';
 

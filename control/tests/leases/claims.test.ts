@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { describe, expect, test } from 'vitest';
 import { admissible, checkJobQuota, checkVfQuota, dmaLimit, fitsNow, leasable } from '../../src/leases/claims.js';
-import type { Job } from '../../src/jobs/registry.js';
+import type { Job } from '../../src/leases/job.js';
 
 let key = 0;
 const job = (more: Partial<Job>): Job => ({

@@ -3,9 +3,9 @@
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { apiClient } from '../../src/api/client.js';
+import type { Vf } from '../../src/model/vf.js';
 import { leaseReply } from '../../src/sockets/lease-messages.js';
 import type { Lease } from '../../src/leases/lease.js';
-import type { Vf } from '../../src/providers/provider.js';
 import { softConfig, sriovConfig } from '../helpers/config.js';
 import { eventually } from '../helpers/eventually.js';
 import { leasesOf, makeNode, startNode } from '../helpers/fake-node.js';

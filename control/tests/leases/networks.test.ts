@@ -3,7 +3,7 @@
 import { expect, test } from 'vitest';
 import { VfPool, type PoolEntry } from '../../src/leases/pool.js';
 import type { Lease, LeasedVf } from '../../src/leases/lease.js';
-import type { Vf } from '../../src/providers/provider.js';
+import type { Vf } from '../../src/model/vf.js';
 
 const vf = (name: string, pf: string, segment: string, vlan = 0): Vf => ({ kind: 'sriov', name, device: `/dev/${name}`, mac: '', mtu: 1500, pf, numa: -1, segment, vlan });
 
@@ -13,7 +13,7 @@ function pool(...vfs: Vf[]): { take: (job: number, rank: number, spread?: 'pf' |
   made.entries.forEach((entry) => made.setFree(entry));
   return {
     take: (key, rank, spread = 'pf') => {
-      const entry: PoolEntry | undefined = made.choose(made.in('free'), [], spread, { key, rank });
+      const entry: PoolEntry | undefined = made.choose(made.in('free'), { picked: [], spread, job: { key, rank }, distance: undefined });
       if (entry !== undefined) {
         made.setLeased(entry, { job: { key } } as Lease, {} as LeasedVf);
       }

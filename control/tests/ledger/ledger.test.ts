@@ -10,7 +10,7 @@ import { IN_MEMORY, openDatabase } from '../../src/ledger/database.js';
 import { Ledger } from '../../src/ledger/ledger.js';
 import { MIGRATIONS } from '../../src/ledger/migrations.js';
 import type { BegunLease, NewLease, VfReading } from '../../src/ledger/records.js';
-import type { Vf, VfCounters } from '../../src/providers/provider.js';
+import type { Vf, VfCounters } from '../../src/model/vf.js';
 import { tempDir } from '../helpers/temp-dir.js';
 
 const at = (ms: number): Instant => ({ wall: ms, boot: ms });

@@ -5,9 +5,9 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { apiClient } from '../../src/api/client.js';
 import type { NumaPolicy } from '../../src/config/schema.js';
+import type { Vf } from '../../src/model/vf.js';
 import { numaView, parseCpuList, realNuma, type Numa } from '../../src/node/numa.js';
 import { VfPool } from '../../src/leases/pool.js';
-import type { Vf } from '../../src/providers/provider.js';
 import { sriovConfig } from '../helpers/config.js';
 import { NO_NUMA, fakeMachine } from '../helpers/fake-numa.js';
 import { startNode } from '../helpers/fake-node.js';
@@ -109,7 +109,7 @@ test('whatever is free and wherever the process runs: prefer takes a nearest one
         const take = (policy: NumaPolicy): Vf | undefined => {
           const view = numaView(policy, numa, 1, free);
           const allowed = free.filter((entry) => view.allows?.(entry.vf) ?? true);
-          return pool.choose(allowed, [], spread, { key: 1, rank }, view.distance)?.vf;
+          return pool.choose(allowed, { picked: [], spread, job: { key: 1, rank }, distance: view.distance })?.vf;
         };
         const least = Math.min(...free.map((entry) => away(entry.vf.numa)));
         const preferred = take('prefer');
@@ -121,7 +121,7 @@ test('whatever is free and wherever the process runs: prefer takes a nearest one
         expect(required === undefined).toBe(near.length === 0);
         expect(required === undefined || near.some((entry) => entry.vf === required)).toBe(true);
 
-        expect(take('ignore')).toBe(pool.choose(free, [], spread, { key: 1, rank })?.vf);
+        expect(take('ignore')).toBe(pool.choose(free, { picked: [], spread, job: { key: 1, rank }, distance: undefined })?.vf);
       },
     ),
     { numRuns: 1000, seed: 20_260_101 },

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** What the provider suite needs of each provider: a machine to play with. */
 import { join } from 'node:path';
+import type { Vf, VfCounters } from '../../src/model/vf.js';
 import { SoftProvider } from '../../src/providers/soft/soft-provider.js';
 import { SriovProvider, type SriovContext } from '../../src/providers/sriov/sriov-provider.js';
 import { ipLink } from '../../src/providers/sriov/ip-link.js';
 import { nodeOps, type NodeOps, type NodeStat } from '../../src/providers/node-ops.js';
-import type { Provider, Vf, VfCounters } from '../../src/providers/provider.js';
+import type { Provider } from '../../src/providers/provider.js';
 import { native } from '../../src/native.js';
 import { silentLog } from '../../src/log.js';
 import type { SriovConfig } from '../../src/config/schema.js';

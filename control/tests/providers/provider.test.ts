@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { describe, expect, test } from 'vitest';
-import { addCounters, countersBetween } from '../../src/providers/provider.js';
 import { softHarness, sriovHarness } from './harness.js';
 import { providerSuite } from './suite.js';
+import { addCounters, countersBetween } from '../../src/model/vf.js';
 
 providerSuite('soft', softHarness);
 providerSuite('sriov', sriovHarness);

@@ -5,7 +5,8 @@
  */
 import { describe, expect, test } from 'vitest';
 import { isVfringError } from '../../src/errors.js';
-import { countersBetween, type Around, type Vf } from '../../src/providers/provider.js';
+import { countersBetween, type Vf } from '../../src/model/vf.js';
+import { type Around } from '../../src/providers/provider.js';
 import { tempDir } from '../helpers/temp-dir.js';
 import type { Harness } from './harness.js';
 

@@ -8,8 +8,9 @@ import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { SoftConfig } from '../../config/schema.js';
 import { VfringError, causeText, errnoCode } from '../../errors.js';
+import type { Vf, VfCounters } from '../../model/vf.js';
 import { isOwn, keepOwner, type NodeOps, type NodeStat } from '../node-ops.js';
-import type { Around, PlannedStep, Provider, Vf, VfCounters, VfHealth, VfMemory } from '../provider.js';
+import type { Around, PlannedStep, Provider, VfHealth, VfMemory } from '../provider.js';
 import type { SoftVfState, SoftVfTool } from './softvf-tool.js';
 
 const NOBODY: Around = { leased: new Set() };

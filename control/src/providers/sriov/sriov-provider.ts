@@ -4,21 +4,13 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { PfConfig, SriovConfig } from '../../config/schema.js';
 import { VfringError, causeText, isVfringError } from '../../errors.js';
+import type { Vf, VfCounters } from '../../model/vf.js';
 import type { Native } from '../../native.js';
 import { isOwn, keepOwner, type NodeOps, type NodeStat } from '../node-ops.js';
-import type { Around, PlannedStep, Provider, Vf, VfCounters, VfHealth, VfMemory } from '../provider.js';
+import type { Around, PlannedStep, Provider, VfHealth, VfMemory } from '../provider.js';
 import { apply, moduleLoaded, type ApplyContext } from './apply.js';
 import { vfMac } from './mac.js';
-import {
-  DRIVER,
-  deviceDir,
-  observePf,
-  pfLinkDown,
-  predictVfBdfs,
-  uioNode,
-  type PfState,
-  type UioNode,
-} from './observe.js';
+import { DRIVER, deviceDir, observePf, pfLinkDown, predictVfBdfs, uioNode, type PfState, type UioNode } from './observe.js';
 import { selectPfs } from './select.js';
 import { checkIsolation, describe, futureVf, isInUse, planPf, planVf, withUdev, type Action, type InUse } from './plan.js';
 

@@ -2,7 +2,8 @@
 /** What only soft VFs have: files, and the tool that makes them. */
 import { closeSync, openSync, readFileSync, readSync, statSync, truncateSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Around, Vf } from '../../../src/providers/provider.js';
+import type { Vf } from '../../../src/model/vf.js';
+import type { Around } from '../../../src/providers/provider.js';
 import { describe, expect, test } from 'vitest';
 import { native } from '../../../src/native.js';
 import { nodeOps } from '../../../src/providers/node-ops.js';

@@ -4,13 +4,13 @@ import type { Config } from '../config/schema.js';
 import { exec } from '../exec.js';
 import type { Log } from '../log.js';
 import { native } from '../native.js';
-import { nodeOps } from './node-ops.js';
-import type { Provider } from './provider.js';
-import { SoftProvider } from './soft/soft-provider.js';
-import { softVfTool } from './soft/softvf-tool.js';
-import { ipLink } from './sriov/ip-link.js';
-import { SriovProvider } from './sriov/sriov-provider.js';
-import { realSysfs } from './sriov/sysfs.js';
+import { nodeOps } from '../providers/node-ops.js';
+import type { Provider } from '../providers/provider.js';
+import { SoftProvider } from '../providers/soft/soft-provider.js';
+import { softVfTool } from '../providers/soft/softvf-tool.js';
+import { ipLink } from '../providers/sriov/ip-link.js';
+import { SriovProvider } from '../providers/sriov/sriov-provider.js';
+import { realSysfs } from '../providers/sriov/sysfs.js';
 
 /** Emulated and busy machines need seconds for a link or a node. */
 const PATIENCE_MS = 15_000;
