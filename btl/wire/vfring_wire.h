@@ -68,6 +68,7 @@ struct vfring_wire_stats {
     uint64_t rx_data_frames;   /**< delivered */
     uint64_t rx_payload_bytes;
     uint64_t rx_ack_frames;
+    uint64_t peers_left;       /**< said goodbye */
     uint64_t rx_duplicates;
     uint64_t rx_beyond_window;
     uint64_t rx_early;         /**< came before their turn and were kept */
@@ -125,6 +126,8 @@ struct vfring_wire_ops {
     void (*peer_silent)(void *ctx, struct vfring_wire_peer *peer, const struct vfring_wire_silence *silence);
     /** It is out of step, or the peer timeout is over; its frames have been completed with -ETIMEDOUT. */
     void (*peer_failed)(void *ctx, struct vfring_wire_peer *peer, const struct vfring_wire_silence *silence);
+    /** It has said goodbye: it takes nothing any more. The callee may remove it, and any other. */
+    void (*peer_left)(void *ctx, struct vfring_wire_peer *peer);
 };
 
 struct vfring_wire_config {
@@ -172,6 +175,20 @@ struct vfring_wire_peer *vfring_wire_peer_find(const struct vfring_wire *wire, u
  * its frames with -ECANCELED and frees it. Frames that the VF still reads are completed later, by progress or destroy.
  */
 void vfring_wire_peer_remove(struct vfring_wire *wire, struct vfring_wire_peer *peer);
+/**
+ * Tells the peer that this process ends: what it holds for us it may give back. Nothing may be
+ * sent to it afterwards. The word may be lost: say it again. 0, or -EAGAIN: no room in the ring now.
+ */
+int vfring_wire_peer_bye(struct vfring_wire *wire, struct vfring_wire_peer *peer);
+/**
+ * Stands for all peers that were removed, where somebody above may still name one: sends to it
+ * fail with -EHOSTUNREACH, it is lost and has nothing outstanding. Not to be removed.
+ */
+struct vfring_wire_peer *vfring_wire_nobody(struct vfring_wire *wire);
+/** Peers that were added and not removed. */
+uint32_t vfring_wire_num_peers(const struct vfring_wire *wire);
+/** Bytes that these hold. Walks all of them. */
+size_t vfring_wire_peer_bytes(const struct vfring_wire *wire);
 void *vfring_wire_peer_upper(const struct vfring_wire_peer *peer);
 uint32_t vfring_wire_peer_id(const struct vfring_wire_peer *peer);
 /**

@@ -63,6 +63,7 @@ int vfring_wire_create(const struct vfring_wire_config *config, const struct vfr
     w->tx_flags = config->crc_payload ? VFRING_WIRE_FLAG_CRC_PAYLOAD : 0;
     wire_credit_set(w, config->max_peers_hint);
     w->first_credit = w->credit;
+    wire_nobody_init(w);
     if (wire_peers_create(w) || wire_early_create(w)) {
         wire_peers_destroy(w);
         free(w);

@@ -24,6 +24,7 @@
 
 #define VFRING_WIRE_TYPE_DATA 1u /**< carries payload and takes a sequence number */
 #define VFRING_WIRE_TYPE_ACK 2u  /**< acknowledgement alone, takes none */
+#define VFRING_WIRE_TYPE_BYE 3u  /**< an ACK, and the sender's last word; its msg is the sender's own key */
 
 /**
  * The crc field always covers so much of the payload: the upper layers' own
@@ -48,7 +49,7 @@ struct vfring_wire_hdr {
     uint8_t flags;          /**< VFRING_WIRE_FLAG_* */
     uint32_t key;           /**< the receiver's key, known to its job alone */
     uint32_t src;           /**< with src_mac: who the sender is */
-    uint32_t seq;           /**< DATA: number of this frame; ACK: next unsent one */
+    uint32_t seq;           /**< DATA: number of this frame; ACK, BYE: next unsent one */
     uint32_t ack;           /**< every frame before this one has arrived */
     uint16_t credit;        /**< frames from ack on that the receiver has room for */
     uint16_t reserved;      /**< 0 */

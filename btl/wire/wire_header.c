@@ -27,7 +27,7 @@ bool wire_header_odd(struct vfring_wire *wire, const struct vfring_wire_hdr *hdr
     }
     if (hdr->version != VFRING_WIRE_VERSION || hdr->reserved || (hdr->flags & ~VFRING_WIRE_FLAGS)
         || hdr->payload_bytes > bytes - VFRING_WIRE_HDR_BYTES
-        || hdr->type != VFRING_WIRE_TYPE_ACK || hdr->payload_bytes) {
+        || (hdr->type != VFRING_WIRE_TYPE_ACK && hdr->type != VFRING_WIRE_TYPE_BYE) || hdr->payload_bytes) {
         wire->stats.rx_malformed++;
         return false;
     }

@@ -33,7 +33,7 @@ WIRE_HOT void wire_fill_acks(const struct vfring_wire *wire, const struct vfring
 /* What never changes in the headers to a peer. */
 void wire_fill_head(const struct vfring_wire *wire, const struct vfring_wire_peer *peer,
                     struct vfring_wire_hdr *hdr);
-/* Of a header that is no plain data frame's: true: it is an ACK's, and sound but for the checksum. */
+/* Of a header that is no plain data frame's: true: it is an ACK's or a BYE's, and sound but for the checksum. */
 bool wire_header_odd(struct vfring_wire *wire, const struct vfring_wire_hdr *hdr, uint32_t bytes);
 
 /* Nothing of the frame is used before it has passed. What is no plain data frame, wire_header_odd() looks at. */

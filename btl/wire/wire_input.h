@@ -7,6 +7,7 @@
 #define VFRING_WIRE_INPUT_H
 
 #include "wire_ack.h"
+#include "wire_bye.h"
 #include "wire_peers.h"
 #include "wire_reorder.h"
 
@@ -32,8 +33,8 @@ WIRE_HOT void vfring_wire_hot_input(struct vfring_wire *wire, const void *data, 
     if (!wire_ack_usual(wire, peer, hdr, now_ns, ops) && !wire_ack_input(wire, peer, hdr, now_ns)) {
         return;
     }
-    if (WIRE_UNLIKELY(hdr->type == VFRING_WIRE_TYPE_ACK)) {
-        wire->stats.rx_ack_frames++;
+    if (WIRE_UNLIKELY(hdr->type != VFRING_WIRE_TYPE_DATA)) {
+        wire_control_input(wire, peer, hdr); /* the peer may be gone by now */
         return;
     }
     if (WIRE_UNLIKELY(hdr->seq != peer->rcv_next || peer->rcv_bits)) {

@@ -4,7 +4,7 @@
 
 #include <errno.h>
 
-int wire_owed_send(struct vfring_wire *wire, struct vfring_wire_peer *peer)
+int wire_owed_send_as(struct vfring_wire *wire, struct vfring_wire_peer *peer, uint8_t type, uint32_t msg)
 {
     struct vfring_wire_frame *frame = &wire->cfg.control_frames[wire->next_control];
     struct vfring_wire_hdr *hdr = frame->hdr;
@@ -16,8 +16,9 @@ int wire_owed_send(struct vfring_wire *wire, struct vfring_wire_peer *peer)
     }
     wire_fill_head(wire, peer, hdr);
     wire_fill_acks(wire, peer, hdr);
-    hdr->type = VFRING_WIRE_TYPE_ACK;
+    hdr->type = type;
     hdr->seq = peer->snd_next;
+    hdr->msg = msg;
     hdr->crc = vfring_wire_crc_frame(hdr, 0);
     rc = wire->ops.xmit(wire->ctx, frame, VFRING_WIRE_FRAME_MIN_BYTES);
     if (rc) {
@@ -28,6 +29,11 @@ int wire_owed_send(struct vfring_wire *wire, struct vfring_wire_peer *peer)
     wire->stats.tx_ack_frames++;
     wire_ack_paid(peer);
     return 0;
+}
+
+int wire_owed_send(struct vfring_wire *wire, struct vfring_wire_peer *peer)
+{
+    return wire_owed_send_as(wire, peer, VFRING_WIRE_TYPE_ACK, 0);
 }
 
 void wire_owed_forget(struct vfring_wire_peer *peer)

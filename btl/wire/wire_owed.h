@@ -42,7 +42,9 @@ WIRE_HOT void wire_came_new(struct vfring_wire *wire, struct vfring_wire_peer *p
     wire_ack_owed(wire, peer, peer->rcv_bits != 0 || peer->rcv_unacked >= wire->ack_every);
 }
 
-/* 0, or -EAGAIN: ring or control frames are used up, try at the next progress. */
+/* A frame of all we owe, of @p type. 0, or -EAGAIN: ring or control frames are used up, try at the next progress. */
+int wire_owed_send_as(struct vfring_wire *wire, struct vfring_wire_peer *peer, uint8_t type, uint32_t msg);
+/* An ACK, the same way. */
 int wire_owed_send(struct vfring_wire *wire, struct vfring_wire_peer *peer);
 /* Sends those that are due. */
 void wire_owed_run(struct vfring_wire *wire, uint64_t now_ns);

@@ -145,6 +145,7 @@ struct vfring_wire {
     uint32_t table_mask;
     uint32_t num_peers;
     struct vfring_wire_peer *all_peers;
+    struct vfring_wire_peer nobody; /* see wire_bye.c */
 
     struct vfring_wire_stats stats;
 };

@@ -5,7 +5,7 @@
 
 local vfring = Proto("vfring", "vfring")
 
-local types = { [1] = "DATA", [2] = "ACK" }
+local types = { [1] = "DATA", [2] = "ACK", [3] = "BYE" }
 local kinds = { [0] = "active message", [1] = "PLACE", [2] = "GET", [3] = "probe", [4] = "FIRST", [5] = "MORE", [6] = "LAST" }
 local f = {
     version = ProtoField.uint8("vfring.version", "Version"),
@@ -24,6 +24,7 @@ local f = {
     sack = ProtoField.uint64("vfring.sack", "Selectively acknowledged", base.HEX),
     crc = ProtoField.uint32("vfring.crc", "CRC32C", base.HEX),
     msg = ProtoField.uint32("vfring.msg", "Message kind", base.DEC, kinds, 0xff),
+    own_key = ProtoField.uint32("vfring.own_key", "Sender's own key", base.HEX),
     left = ProtoField.uint32("vfring.left", "Bytes of the message from here on", base.DEC, nil, 0xffffff00),
     place_index = ProtoField.uint32("vfring.place.index", "Region"),
     place_nonce = ProtoField.uint64("vfring.place.nonce", "Nonce", base.HEX),
@@ -101,8 +102,13 @@ function vfring.dissector(buffer, pinfo, root)
         item:append_text(" (" .. list .. ")")
     end
     tree:add_le(f.crc, buffer(34, 4))
-    tree:add_le(f.msg, buffer(38, 4))
     local message = buffer(38, 1):uint()
+    if buffer(1, 1):uint() == 3 then
+        tree:add_le(f.own_key, buffer(38, 4))
+        message = 0
+    else
+        tree:add_le(f.msg, buffer(38, 4))
+    end
     if message == 4 or message == 5 then
         tree:add_le(f.left, buffer(38, 4))
     end
@@ -110,7 +116,7 @@ function vfring.dissector(buffer, pinfo, root)
         tree:add_proto_expert_info(unknown)
     end
     local kind, bytes = buffer(1, 1):uint(), buffer(2, 2):le_uint()
-    if not types[kind] or buffer(24, 2):uint() ~= 0 or buffer(5, 1):uint() > 3 or (kind == 2 and bytes > 0) then
+    if not types[kind] or buffer(24, 2):uint() ~= 0 or buffer(5, 1):uint() > 3 or ((kind == 2 or kind == 3) and bytes > 0) then
         tree:add_proto_expert_info(odd)
     end
     if bytes > length - HEADER then

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
-# check.sh: spin proves stream.pml: all states, then that every run comes to its
+# check.sh: spin proves stream.pml and leave.pml: all states, then that every run comes to its
 # end; and finds the faults that are put into it, so that the proof is known
 # to be able to fail. Run by make check. 77: no spin.
 set -eu
@@ -23,10 +23,14 @@ prove() {
 prove "safety" "$srcdir/stream.pml" "-DSAFETY -DNOCLAIM" ""
 prove "every run ends" "$srcdir/stream.pml" "" "-a -f -N arrives" "-DMESSAGES=3 -DMALICE=2"
 
-# must_fail WHAT SED-SCRIPT
+prove "goodbyes" "$srcdir/leave.pml" "-DSAFETY -DNOCLAIM" ""
+prove "who left is forgotten" "$srcdir/leave.pml" "" "-a -N forgotten"
+
+# must_fail WHAT SED-SCRIPT [MODEL]
 must_fail() {
-    sed "$2" "$srcdir/stream.pml" > broken.pml
-    ! cmp -s broken.pml "$srcdir/stream.pml" || { echo "$1: nothing was broken"; exit 1; }
+    model=$srcdir/${3:-stream.pml}
+    sed "$2" "$model" > broken.pml
+    ! cmp -s broken.pml "$model" || { echo "$1: nothing was broken"; exit 1; }
     if prove "$1" broken.pml "-DSAFETY -DNOCLAIM" "" > found.log; then
         echo "a model with the fault '$1' passes"
         exit 1
@@ -37,3 +41,4 @@ must_fail "duplicates are handed up" 's/:: IS(rbits, i - 1)  .*/:: false/'
 must_fail "what is missing is acknowledged" 's|acks ! rnext, rbits, c;|acks ! rnext, rbits \| 1, c;|'
 must_fail "selective acknowledgement off by one" 's/rbits = rbits | (1 << (i - 1))/rbits = rbits | (1 << i)/'
 must_fail "no timeout" 's/len(data) == 0 \&\& len(acks) == 0/false/'
+must_fail "a goodbye that names no key" 's|key == known -> /\* THEIRS \*/|true ->|' leave.pml

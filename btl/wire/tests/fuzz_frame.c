@@ -100,8 +100,18 @@ static void on_silent(void *ctx, struct vfring_wire_peer *peer, const struct vfr
     need(peer == s.peer && silence->silent_ns > 0);
 }
 
+/* The next process with its name and key, as if it had just been met. */
+static void on_left(void *ctx, struct vfring_wire_peer *peer)
+{
+    (void) ctx;
+    need(peer == s.peer);
+    vfring_wire_peer_remove(s.wire, peer);
+    memset(s.delivered, 0, sizeof(s.delivered));
+    need(!vfring_wire_peer_add(s.wire, 2, 0x9abcdef0, peer_mac, NULL, &s.peer));
+}
+
 static const struct vfring_wire_ops ops = {on_xmit,    on_xmit_busy, on_deliver, on_complete,
-                                           on_unknown, on_silent,    on_silent};
+                                           on_unknown, on_silent,    on_silent,  on_left};
 
 static void start(void)
 {

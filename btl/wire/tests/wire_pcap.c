@@ -58,6 +58,10 @@ int main(int argc, char **argv)
     pass(rig, 0, 1, 2);
     rig_progress(rig, 1);
     pass(rig, 1, 0, 0);
+    if (vfring_wire_peer_bye(rig->nodes[1].wire, rig->nodes[1].peers[0])) {
+        return 1;
+    }
+    pass(rig, 1, 0, 1);
     memcpy(cut.data + 12, "\x88\xb5\x02\x01", 4);
     capture(&cut);
     rig_free(rig);

@@ -145,6 +145,17 @@ static void op_peer_failed(void *ctx, struct vfring_wire_peer *peer, const struc
     }
 }
 
+/* As the BTL does: whoever above still names the peer names nobody from now on. */
+static void op_peer_left(void *ctx, struct vfring_wire_peer *peer)
+{
+    struct rig_node *node = ctx;
+
+    node->num_left++;
+    node->peers[vfring_wire_peer_id(peer)] = vfring_wire_nobody(node->wire);
+    vfring_wire_peer_fail(node->wire, peer);
+    vfring_wire_peer_remove(node->wire, peer);
+}
+
 static const struct vfring_wire_ops rig_ops = {
     .xmit = op_xmit,
     .xmit_busy = op_xmit_busy,
@@ -153,6 +164,7 @@ static const struct vfring_wire_ops rig_ops = {
     .unknown_peer = op_unknown_peer,
     .peer_silent = op_peer_silent,
     .peer_failed = op_peer_failed,
+    .peer_left = op_peer_left,
 };
 
 /* --- life --------------------------------------------------------------------- */

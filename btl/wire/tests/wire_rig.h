@@ -59,7 +59,7 @@ struct rig_node {
     uint32_t num_delivered;
     uint32_t delivered_msg[RIG_LOG];
     uint32_t num_completed;
-    int num_silent, num_failed, num_unknown;
+    int num_silent, num_failed, num_unknown, num_left;
     struct vfring_wire_silence silence, failure; /**< the last */
     bool unordered;    /**< rig_send() sends frames that need no order */
     bool remove_all;   /**< peer_failed() removes every peer of the node */

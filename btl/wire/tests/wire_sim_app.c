@@ -217,6 +217,13 @@ static void op_peer_failed(void *ctx, struct vfring_wire_peer *peer, const struc
     }
 }
 
+static void op_peer_left(void *ctx, struct vfring_wire_peer *peer)
+{
+    struct sim_node *node = ctx;
+
+    sim_fail(node->sim, "node %d heard a goodbye of node %d, which said none", node->index, index_of(peer));
+}
+
 const struct vfring_wire_ops sim_app_ops = {
     .xmit = sim_net_xmit,
     .xmit_busy = sim_net_xmit_busy,
@@ -225,6 +232,7 @@ const struct vfring_wire_ops sim_app_ops = {
     .unknown_peer = op_unknown_peer,
     .peer_silent = op_peer_silent,
     .peer_failed = op_peer_failed,
+    .peer_left = op_peer_left,
 };
 
 /* --- a process --------------------------------------------------------------------------- */
