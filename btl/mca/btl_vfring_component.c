@@ -2,6 +2,7 @@
 /* Life of the component: from Open MPI's discovery to a running VF, and back. */
 #include "btl_vfring_clock.h"
 #include "btl_vfring_component.h"
+#include "btl_vfring_depart.h"
 #include "btl_vfring_entry.h"
 #include "btl_vfring_help.h"
 #include "btl_vfring_module.h"
@@ -104,6 +105,11 @@ static int module_finalize(struct mca_btl_base_module_t *btl)
     btl_vfring_lock(module);
     module->in_progress = true;
     vfring_wire_progress(module->wire, btl_vfring_now_ns() + 1000000000u);
+    for (mca_btl_vfring_endpoint_t *e = module->endpoints.head; e; e = e->next) {
+        if (!btl_vfring_endpoint_is_gone(&module->endpoints, e)) {
+            btl_vfring_say_goodbye(module, e); /* as a rule Open MPI had it said by del_procs */
+        }
+    }
     vfring_vf_tx_doorbell(module->rails[0].vf);
     btl_vfring_unlock(module);
     if (btl_vfring_params.stats) {

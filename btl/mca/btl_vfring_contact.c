@@ -122,14 +122,21 @@ void btl_vfring_contact_check(mca_btl_vfring_module_t *module)
     const uint64_t limit_ms = (uint64_t) btl_vfring_params.connectivity_timeout_s * 1000u;
     const uint32_t now = now_ms();
 
-    for (mca_btl_vfring_endpoint_t *e = module->endpoints.head; e; e = e->next) {
+    struct btl_vfring_endpoints *all = &module->endpoints;
+
+    for (mca_btl_vfring_endpoint_t **at = &all->head, *e; (e = *at);) {
         const bool late = now - e->contact_ms > limit_ms;
 
-        if (e->peer) {
-            check_reach(module, e, late);
-            if (check_full(module, e, late)) {
-                return; /* one is enough */
-            }
+        if (btl_vfring_endpoint_is_gone(all, e)) {
+            *at = e->next; /* of those that have come and gone there may be many */
+            e->next = all->gone;
+            all->gone = e;
+            continue;
+        }
+        at = &e->next;
+        check_reach(module, e, late);
+        if (check_full(module, e, late)) {
+            return; /* one is enough */
         }
     }
 }

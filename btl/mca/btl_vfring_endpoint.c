@@ -136,8 +136,10 @@ int btl_vfring_endpoint_get(struct btl_vfring_endpoints *all, struct mca_btl_vfr
 
 void btl_vfring_endpoint_release(struct btl_vfring_endpoints *all, mca_btl_vfring_endpoint_t *endpoint)
 {
-    vfring_wire_peer_remove(all->wire, endpoint->peer);
-    endpoint->peer = NULL;
+    struct vfring_wire_peer *peer = endpoint->peer;
+
+    endpoint->peer = vfring_wire_nobody(all->wire);
+    vfring_wire_peer_remove(all->wire, peer);
 }
 
 void btl_vfring_endpoints_destroy(struct btl_vfring_endpoints *all)
@@ -146,6 +148,10 @@ void btl_vfring_endpoints_destroy(struct btl_vfring_endpoints *all)
 
     while ((endpoint = all->head)) {
         all->head = endpoint->next;
+        free(endpoint);
+    }
+    while ((endpoint = all->gone)) {
+        all->gone = endpoint->next;
         free(endpoint);
     }
 }

@@ -20,7 +20,7 @@ struct mca_btl_vfring_op_t;
 /** A peer on a module. */
 typedef struct mca_btl_base_endpoint_t {
     struct mca_btl_vfring_module_t *module;
-    struct vfring_wire_peer *peer; /* NULL: released */
+    struct vfring_wire_peer *peer; /* vfring_wire_nobody(): its process has ended, or it was released */
     opal_process_name_t name;
     opal_proc_t *proc; /* NULL until add_procs: the peer may be heard first */
     struct mca_btl_base_endpoint_t *next;
@@ -35,6 +35,7 @@ typedef struct mca_btl_base_endpoint_t {
     uint32_t gets_served; /* gets of this peer under way */
     uint32_t gets_asked;  /* gets of ours under way at this peer */
     bool sending;         /* in the module's list of senders */
+    bool end_told;        /* that it has ended, when somebody would have sent to it */
     bool unproven;        /* nobody has named the segment of both: first contact tells */
     uint8_t contact;      /* see btl_vfring_contact.c; 0: nothing was sent yet */
     uint32_t contact_ms;  /* when the first frames went; wraps */
@@ -50,6 +51,7 @@ struct btl_vfring_endpoints {
     struct btl_vfring_rail *rail;
     struct btl_vfring_modex published; /**< what peers know of us */
     mca_btl_vfring_endpoint_t *head;
+    mca_btl_vfring_endpoint_t *gone; /**< some of those that are gone, so that nobody has to look at them */
     uint32_t num_met;   /**< so far, those that are gone included */
     uint32_t fallbacks; /**< processes that are not reached */
 };
@@ -65,9 +67,15 @@ int btl_vfring_endpoint_get(struct btl_vfring_endpoints *all, struct mca_btl_vfr
 struct btl_vfring_help_peer btl_vfring_endpoint_peer(const struct btl_vfring_endpoints *all,
                                                      const mca_btl_vfring_endpoint_t *endpoint, char *vf,
                                                      size_t room);
+/** Has its process ended, or was it released? Nothing can be sent to it any more. */
+static inline bool btl_vfring_endpoint_is_gone(const struct btl_vfring_endpoints *all,
+                                               const mca_btl_vfring_endpoint_t *endpoint)
+{
+    return endpoint->peer == vfring_wire_nobody(all->wire);
+}
 /**
  * The wire forgets the peer; what was kept for it has been dropped. Its memory stays until the
- * end of all, for frames that the VF still reads name it.
+ * end of all: Open MPI may hold it, and frames that the VF still reads name it.
  */
 void btl_vfring_endpoint_release(struct btl_vfring_endpoints *all, mca_btl_vfring_endpoint_t *endpoint);
 /** The memory of all; what was kept for them has been dropped. */

@@ -2,6 +2,7 @@
 /* Memory registration, put and get as Open MPI calls them; the work is in btl_vfring_pump.c and btl_vfring_get.c. */
 #include "btl_vfring_onesided.h"
 
+#include "btl_vfring_depart.h"
 #include "btl_vfring_get.h"
 #include "btl_vfring_module.h"
 #include "btl_vfring_params.h"
@@ -49,12 +50,12 @@ int btl_vfring_deregister_mem(struct mca_btl_base_module_t *btl,
 
 /* The lock is held. An operation, or NULL and why there is none. */
 static mca_btl_vfring_op_t *begin(mca_btl_vfring_module_t *module,
-                                  const mca_btl_vfring_endpoint_t *endpoint, int *rc)
+                                  mca_btl_vfring_endpoint_t *endpoint, int *rc)
 {
     mca_btl_vfring_op_t *op;
 
-    if (OPAL_UNLIKELY(!endpoint->peer || vfring_wire_peer_lost(endpoint->peer))) {
-        *rc = OPAL_ERR_UNREACH;
+    if (OPAL_UNLIKELY(vfring_wire_peer_lost(endpoint->peer))) {
+        *rc = btl_vfring_unreachable(module, endpoint);
         return NULL;
     }
     op = btl_vfring_op_get(&module->ops);

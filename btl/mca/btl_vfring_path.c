@@ -9,6 +9,7 @@
 
 #include "btl_vfring_clock.h"
 #include "btl_vfring_contact.h"
+#include "btl_vfring_depart.h"
 #include "btl_vfring_message.h"
 #include "btl_vfring_part.h"
 #include "btl_vfring_place.h"
@@ -162,6 +163,7 @@ static inline void wire_complete(void *ctx, struct vfring_wire_frame *frame, int
         .unknown_peer = btl_vfring_unknown_peer,    \
         .peer_silent = btl_vfring_peer_silent,      \
         .peer_failed = btl_vfring_peer_failed,      \
+        .peer_left = btl_vfring_peer_left,          \
     }
 
 const struct vfring_wire_ops btl_vfring_wire_ops = WIRE_OPS(wire_deliver);
@@ -184,7 +186,7 @@ static inline __attribute__((always_inline)) int frag_post(mca_btl_vfring_module
     rc = vfring_wire_hot_send(module->wire, endpoint->peer, &frag->frame, btl_vfring_now_ns(),
                               &btl_vfring_wire_ops);
     if (OPAL_UNLIKELY(rc)) {
-        return rc == -ENOMEM ? OPAL_ERR_OUT_OF_RESOURCE : OPAL_ERR_UNREACH;
+        return rc == -ENOMEM ? OPAL_ERR_OUT_OF_RESOURCE : btl_vfring_unreachable(module, endpoint);
     }
     return OPAL_SUCCESS;
 }

@@ -4,6 +4,7 @@
 
 #include "btl_vfring_clock.h"
 #include "btl_vfring_contact.h"
+#include "btl_vfring_depart.h"
 
 #include <errno.h>
 
@@ -37,7 +38,9 @@ int btl_vfring_post(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag
         btl_vfring_contact_start(module, endpoint);
     }
     rc = vfring_wire_send(module->wire, endpoint->peer, &frag->frame, btl_vfring_now_ns());
-    return OPAL_LIKELY(!rc) ? OPAL_SUCCESS : rc == -ENOMEM ? OPAL_ERR_OUT_OF_RESOURCE : OPAL_ERR_UNREACH;
+    return OPAL_LIKELY(!rc)   ? OPAL_SUCCESS
+           : rc == -ENOMEM ? OPAL_ERR_OUT_OF_RESOURCE
+                           : btl_vfring_unreachable(module, endpoint);
 }
 
 void btl_vfring_ring(mca_btl_vfring_module_t *module)

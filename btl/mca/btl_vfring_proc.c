@@ -2,6 +2,7 @@
 /* Who comes and who goes: as Open MPI tells it, and as the wire hears of it. */
 #include "btl_vfring_proc.h"
 
+#include "btl_vfring_depart.h"
 #include "btl_vfring_modex.h"
 #include "btl_vfring_params.h"
 #include "btl_vfring_pump.h"
@@ -74,6 +75,43 @@ void btl_vfring_peer_failed(void *ctx, struct vfring_wire_peer *peer, const stru
     btl_vfring_pump_drop(ctx, vfring_wire_peer_upper(peer), true);
 }
 
+/* Gives back all that is held for the peer, but the endpoint. With @p tell the layers above hear of what they wait for. */
+static void forget(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t *endpoint, bool tell)
+{
+    btl_vfring_pump_drop(module, endpoint, tell);
+    btl_vfring_queue_drop(module, endpoint, tell);
+    btl_vfring_assembly_drop(&module->assemblies, &endpoint->assembly);
+    btl_vfring_endpoint_release(&module->endpoints, endpoint);
+}
+
+/* Does Open MPI wait for something of it? What it itself has asked for is nobody's business any more. */
+static bool is_waited_for(const mca_btl_vfring_endpoint_t *endpoint)
+{
+    const mca_btl_vfring_op_t *op = btl_vfring_ops_head(endpoint->ops_tail);
+
+    if (endpoint->queue_tail || endpoint->gets_tail || endpoint->gets_asked) {
+        return true;
+    }
+    for (; op && op != endpoint->ops_tail && op->by_peer; op = op->next) {
+        /* the next */
+    }
+    return op && !op->by_peer;
+}
+
+void btl_vfring_peer_left(void *ctx, struct vfring_wire_peer *peer)
+{
+    mca_btl_vfring_module_t *module = ctx;
+    mca_btl_vfring_endpoint_t *endpoint = vfring_wire_peer_upper(peer);
+
+    /* First the cause, then what fails for it. */
+    if (is_waited_for(endpoint)) {
+        btl_vfring_upcall_lost(module, endpoint, "it has ended (MPI_Finalize) while messages to it or from it were "
+                                                 "under way");
+    }
+    vfring_wire_peer_fail(module->wire, peer);
+    forget(module, endpoint, true);
+}
+
 /* --- as Open MPI tells it --------------------------------------------------------- */
 
 int btl_vfring_add_procs(struct mca_btl_base_module_t *btl, size_t nprocs,
@@ -118,11 +156,9 @@ int btl_vfring_del_procs(struct mca_btl_base_module_t *btl, size_t nprocs,
          * bml/r2 has each endpoint in two arrays, and compares them to give it
          * back once: so the caller's pointer stays as it is.
          */
-        if (endpoints[i] && endpoints[i]->peer) { /* else it was released before */
-            btl_vfring_pump_drop(module, endpoints[i], false);
-            btl_vfring_queue_drop(module, endpoints[i], false);
-            btl_vfring_assembly_drop(&module->assemblies, &endpoints[i]->assembly);
-            btl_vfring_endpoint_release(&module->endpoints, endpoints[i]);
+        if (endpoints[i] && !btl_vfring_endpoint_is_gone(&module->endpoints, endpoints[i])) {
+            btl_vfring_say_goodbye(module, endpoints[i]);
+            forget(module, endpoints[i], false);
         }
     }
     btl_vfring_unlock(module);

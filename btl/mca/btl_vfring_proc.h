@@ -17,6 +17,8 @@ int btl_vfring_del_procs(struct mca_btl_base_module_t *btl, size_t nprocs, struc
 
 struct vfring_wire_peer *btl_vfring_unknown_peer(void *ctx, uint32_t id, const uint8_t mac[6]);
 void btl_vfring_peer_silent(void *ctx, struct vfring_wire_peer *peer, const struct vfring_wire_silence *silence);
+/** It has said goodbye. */
+void btl_vfring_peer_left(void *ctx, struct vfring_wire_peer *peer);
 void btl_vfring_peer_failed(void *ctx, struct vfring_wire_peer *peer, const struct vfring_wire_silence *silence);
 
 #endif /* BTL_VFRING_PROC_H */

@@ -18,7 +18,7 @@ struct counters {
     struct vfring_wire_times times;
     uint64_t rx_assembled, rx_assembly_overflows, rx_assembly_malformed, tx_queued;
     uint64_t doorbells, link_downs, hw_tx_frames, hw_rx_frames;
-    uint64_t registered_bytes;
+    uint64_t registered_bytes, peers, peer_bytes;
 };
 static struct counters at_the_end;
 
@@ -65,6 +65,9 @@ static const struct pvar pvars[] = {
      "Smoothed round-trip time to the slowest peer, in nanoseconds"},
     {"rto_ns", MCA_BASE_PVAR_CLASS_LEVEL, offsetof(struct counters, times.rto_ns),
      "Retransmission timeout to the slowest peer, in nanoseconds"},
+    OWN(peers, LEVEL, "Processes that this one may exchange messages with over vfring"),
+    OWN(peer_bytes, LEVEL, "Bytes of memory held for these, and for those that have ended"),
+    COUNTER(wire, peers_left, "Processes of other jobs that have ended while this one was connected to them"),
     OWN(link_downs, COUNTER, "Times that the VF was found without a link"),
     OWN(hw_tx_frames, COUNTER, "Good frames sent, by the VF's own count"),
     OWN(hw_rx_frames, COUNTER, "Good frames received, by the VF's own count"),
@@ -110,6 +113,9 @@ static void collect(mca_btl_vfring_module_t *module, struct counters *counters)
     counters->hw_tx_frames = rail->hw_tx_frames;
     counters->hw_rx_frames = rail->hw_rx_frames;
     counters->registered_bytes = vfring_vf_dma_bytes(rail->vf);
+    counters->peers = vfring_wire_num_peers(module->wire);
+    counters->peer_bytes = vfring_wire_peer_bytes(module->wire)
+                           + module->endpoints.num_met * sizeof(mca_btl_vfring_endpoint_t);
 }
 
 static int get_value(const struct mca_base_pvar_t *pvar, void *value, void *object)
@@ -143,7 +149,7 @@ void btl_vfring_pvars_register(const mca_base_component_t *component)
 void btl_vfring_pvars_freeze(mca_btl_vfring_module_t *module)
 {
     collect(module, &at_the_end);
-    at_the_end.registered_bytes = 0;
+    at_the_end.registered_bytes = at_the_end.peers = at_the_end.peer_bytes = 0;
 }
 
 void btl_vfring_pvars_print(const mca_btl_vfring_module_t *module)

@@ -13,6 +13,7 @@
  */
 #include "btl_vfring_queue.h"
 
+#include "btl_vfring_depart.h"
 #include "btl_vfring_part.h"
 #include "btl_vfring_post.h"
 #include "btl_vfring_upcall.h"
@@ -77,8 +78,8 @@ int btl_vfring_queue_send(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t
     mca_btl_vfring_endpoint_t *endpoint = frag->endpoint;
     int rc = OPAL_ERR_OUT_OF_RESOURCE;
 
-    if (!endpoint->peer || vfring_wire_peer_lost(endpoint->peer)) {
-        return OPAL_ERR_UNREACH;
+    if (vfring_wire_peer_lost(endpoint->peer)) {
+        return btl_vfring_unreachable(module, endpoint);
     }
     frag->frame.tag = tag;
     frag->left = (uint32_t) frag->segment.seg_len;

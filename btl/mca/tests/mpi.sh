@@ -114,6 +114,13 @@ run ring4 0 'exchange: ok' 4 $only ./mpi_check exchange
 run spawn-list 0 'spawn: ok' 2 $only ./mpi_check spawn
 named=$devices devices=$dir/vf0
 run spawn-short-list not0 'vf0 is in use by process' 1 $only ./mpi_check spawn
+# Processes of other jobs that come and go leave nothing behind.
+devices=$named
+run visitors 0 'visitors, 20 said goodbye' 1 $only ./mpi_check visitors 20 1
+run left not0 'left: ok' 2 $only ./depart_check left
+said_once 'rank 1 of another job, on .*, VF vf1'
+run left-busy not0 'left-busy: ok' 2 $only ./depart_check left-busy
+said 'is lost: it has ended \(MPI_Finalize\) while messages to it or from it were under way'
 devices= # by lease
 mkdir "$dir/life"
 run life 0 'life: ok' 1 $only ./life_check "$dir/life" "$dir/vf0"

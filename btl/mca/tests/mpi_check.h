@@ -21,6 +21,9 @@ void counts(void);
 void faults(void);
 void pvars(void);
 
+/* mpi_check_depart.c */
+void visitors(char *program, int batches, int clients);
+
 /* mpi_check_many.c */
 /** @p num operations at a time: "sends", "late" (sends to a receiver that comes later), "gets" or "puts". */
 void many(const char *kind, int num, size_t bytes);

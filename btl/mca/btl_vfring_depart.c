@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Processes of other jobs that have ended, and our own end. */
+#include "btl_vfring_depart.h"
+
+#include "btl_vfring_clock.h"
+
+#include <errno.h>
+
+/* A goodbye is lost as any frame is: of three, at a loss of 1 %, one in a million. */
+#define GOODBYES 3
+/* How long one waits for room in the TX ring: a ring of 4096 full frames takes 50 ms at 1 Gbit/s. */
+#define ROOM_NS 100000000u
+
+void btl_vfring_say_goodbye(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t *endpoint)
+{
+    const bool of_our_job = endpoint->name.jobid == opal_proc_local_get()->proc_name.jobid;
+    const uint64_t until_ns = btl_vfring_now_ns() + ROOM_NS;
+
+    for (int said = 0; said < GOODBYES && !of_our_job;) {
+        if (!vfring_wire_peer_bye(module->wire, endpoint->peer)) {
+            said++;
+            continue;
+        }
+        vfring_vf_tx_doorbell(module->rails[0].vf);
+        if (btl_vfring_now_ns() > until_ns) {
+            return; /* the VF takes nothing any more */
+        }
+    }
+}
+
+int btl_vfring_unreachable(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t *endpoint)
+{
+    char vf[64];
+
+    if (btl_vfring_endpoint_is_gone(&module->endpoints, endpoint) && !endpoint->end_told && !module->closing) {
+        const struct btl_vfring_help_here here = btl_vfring_rail_here(&module->rails[0]);
+        const struct btl_vfring_help_peer peer = btl_vfring_endpoint_peer(&module->endpoints, endpoint, vf, sizeof(vf));
+
+        endpoint->end_told = true;
+        btl_vfring_help_ended(&here, &peer);
+    }
+    return OPAL_ERR_UNREACH;
+}
