@@ -16,18 +16,7 @@ bin=/run/bench
 interface=iov0
 mac() { echo "52:54:00:aa:00:0$1"; }
 
-die() { echo "E: $*" >&2; exit 1; }
-wait_for() { # WHAT COMMAND...
-    what=$1
-    shift
-    for _ in $(seq 600); do
-        "$@" && return
-        sleep 0.1
-    done
-    die "not within 60 s: $what"
-}
 counted() { [ "$(grep -c Rx-pps $bin/log)" -ge "$1" ]; } # LINES
-has_carrier() { [ "$($2 cat "/sys/class/net/$1/carrier" 2>/dev/null)" = 1 ]; }
 
 setup() {
     modprobe igb
@@ -41,7 +30,7 @@ setup() {
     pf=$(basename "$(dirname "$device")")
     echo 0 >"$device/sriov_drivers_autoprobe"
     ip link set "$pf" up mtu $mtu
-    wait_for "link of $pf" has_carrier "$pf" ""
+    wait_for "link of $pf" has_carrier "$pf"
     echo 2 >"$device/sriov_numvfs"
     for i in 0 1; do
         ip link set "$pf" vf $i mac "$(mac $i)"
@@ -100,7 +89,7 @@ bind() {
             ip link set "$name" name $interface netns node$i
             ip -n node$i link set $interface mtu $mtu up
             ip -n node$i addr add 10.0.0.1$i/24 dev $interface
-            wait_for "link of $vf" has_carrier $interface "ip netns exec node$i" ;;
+            wait_for "link of $vf" has_carrier $interface ip netns exec node$i ;;
         esac
         i=$((i + 1))
     done <$bin/vfs

@@ -14,18 +14,6 @@ bin=/run/bench
 interface=iov0
 number=$(sed s/host// /proc/sys/kernel/hostname)
 
-die() { echo "E: $*" >&2; exit 1; }
-wait_for() { # WHAT COMMAND...
-    what=$1
-    shift
-    for _ in $(seq 600); do
-        "$@" && return
-        sleep 0.1
-    done
-    die "not within 60 s: $what"
-}
-has_carrier() { [ "$(cat "/sys/class/net/$1/carrier" 2>/dev/null)" = 1 ]; }
-
 setup() {
     modprobe igb
     modprobe uio_vf

@@ -7,17 +7,7 @@
 set -eu
 number=$1 hosts=$2 pfs=$3 time=$4 host_key=$5 user_key=$6 user_pub=$7 known_hosts=$8
 name=host$number
-
-die() { echo "lab: $name: $*" >&2; exit 1; }
-wait_for() { # WHAT COMMAND...
-    what=$1
-    shift
-    for _ in $(seq 600); do
-        "$@" && return
-        sleep 0.1
-    done
-    die "not within 60 s: $what"
-}
+self=$name
 
 date -s "@$time" >/dev/null
 echo "$name" >/proc/sys/kernel/hostname

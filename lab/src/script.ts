@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// --script: a script of this machine, run in the guest.
+// Scripts of this machine, run in the guest: those of --script, and the lab's own.
 import {readFileSync} from 'node:fs';
+import path from 'node:path';
 import {LabError, exitStatus} from './errors.js';
+import {labDir} from './paths.js';
 import {shellQuote} from './shell-quote.js';
 
 export function readScript(file: string): string {
@@ -11,6 +13,11 @@ export function readScript(file: string): string {
     throw new LabError('VFRING_ERR_LAB_USAGE', `cannot read the script: ${(error as Error).message}`,
       'give a file of this machine', exitStatus.usage);
   }
+}
+
+/** @param file a script for `sh` below lab/; returned behind the functions that all of them share */
+export function labScript(file: string): string {
+  return ['functions.sh', file].map((name) => readFileSync(path.join(labDir, name), 'utf8')).join('');
 }
 
 /**

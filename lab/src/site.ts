@@ -1,18 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Several guests as hosts of one site: wires between their PFs, a network for ssh, one saved machine for all. Test drivers import this.
-import {readFileSync} from 'node:fs';
 import os from 'node:os';
-import path from 'node:path';
 import {LabError, isEmulatorFault} from './errors.js';
 import {type BootOptions, Guest, type Job, type JobResult} from './guest.js';
 import {hostName, linksOf, managementAddress, managementWire, wireOfPf} from './network.js';
-import {labDir} from './paths.js';
 import {prepare} from './prepare.js';
 import {type Machine, defaultMachine} from './qemu.js';
 import {noteRestart} from './restarts.js';
-import {scriptArgv} from './script.js';
+import {labScript, scriptArgv} from './script.js';
+import type {Rootfs} from './rootfs.js';
 import {Snapshot} from './snapshot.js';
-import {makeSshKey} from './ssh-keys.js';
+import {type SshKey, makeSshKey} from './ssh-keys.js';
 import {Wires} from './wires.js';
 
 export const maxHosts = 4;
@@ -123,7 +121,7 @@ export class Site {
         await boot(number);
       }
       await allOf(numbers.slice(first).map(boot));
-      await site.join();
+      await site.join(prepared.rootfs);
     } catch (error) {
       await site.close();
       throw error;
@@ -151,7 +149,7 @@ export class Site {
    * @param pfs of how many PFs. VFs of two PFs are on two wires and do not reach each other, so jobs that are to reach all of each other's VFs have one
    */
   async startDaemons(vfs: number, pfs = 1, mtu = 9000): Promise<void> {
-    const script = readFileSync(path.join(labDir, 'hosts/vfringd.sh'), 'utf8');
+    const script = labScript('hosts/vfringd.sh');
     await this.onAll((host) => host.exec({argv: scriptArgv(script, [vfs, pfs, mtu].map(String))}), 'vfringd did not start');
   }
 
@@ -172,11 +170,10 @@ export class Site {
     }));
   }
 
-  private async join(): Promise<void> {
-    const userKey = makeSshKey();
-    const hostKeys = this.hosts.map(makeSshKey);
+  private async join(rootfs: Rootfs): Promise<void> {
+    const [userKey, ...hostKeys] = await Promise.all([undefined, ...this.hosts].map(() => makeSshKey(rootfs))) as [SshKey, ...SshKey[]];
     const knownHosts = this.hosts.map(({name, address}, index) => `${name},${address} ${hostKeys[index]!.public}\n`).join('');
-    const script = readFileSync(path.join(labDir, 'hosts/join.sh'), 'utf8');
+    const script = labScript('hosts/join.sh');
     await this.onAll((host, index) => {
       const args = [host.number, this.hosts.length, this.pfs, Date.now() / 1000, hostKeys[index]!.secret, userKey.secret, `${userKey.public}\n`, knownHosts];
       return host.exec({argv: scriptArgv(script, args.map(String))});

@@ -1,5 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
-import {generateKeyPairSync} from 'node:crypto';
+// Keys for ssh between the hosts of a site, made on this machine: the emulated one takes its time for it.
+import {mkdtempSync, readFileSync, rmSync} from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import {execa} from 'execa';
+import {LabError} from './errors.js';
+import type {Rootfs} from './rootfs.js';
 
 export interface SshKey {
   /** Content of a file for private keys. */
@@ -8,35 +14,21 @@ export interface SshKey {
   public: string;
 }
 
-/** One field of the wire format, RFC 4251 section 5. */
-function field(content: Buffer): Buffer {
-  const length = Buffer.alloc(4);
-  length.writeUInt32BE(content.length);
-  return Buffer.concat([length, content]);
-}
-
-/** A new key; made here, because the emulated machine takes its time for it. */
-export function makeSshKey(): SshKey {
-  const {privateKey, publicKey} = generateKeyPairSync('ed25519');
-  const raw = Buffer.from(publicKey.export({format: 'jwk'}).x!, 'base64url');
-  const name = 'ssh-ed25519';
-  return {
-    secret: openSshPrivateKey(name, raw, Buffer.from(privateKey.export({format: 'jwk'}).d!, 'base64url')),
-    // RFC 8709 section 4.
-    public: `${name} ${Buffer.concat([field(Buffer.from(name)), field(raw)]).toString('base64')}`,
-  };
-}
-
-/** The format of PROTOCOL.key in OpenSSH, without a passphrase. */
-function openSshPrivateKey(name: string, publicKey: Buffer, seed: Buffer): string {
-  const text = (value: string): Buffer => field(Buffer.from(value));
-  const publicPart = Buffer.concat([text(name), field(publicKey)]);
-  const check = Buffer.alloc(8);
-  const secret = Buffer.concat([check, publicPart, field(Buffer.concat([seed, publicKey])), text('')]);
-  const blockBytes = 8;
-  const padding = Buffer.from(Array.from({length: (blockBytes - secret.length % blockBytes) % blockBytes}, (_, index) => index + 1));
-  const one = Buffer.from([0, 0, 0, 1]);
-  const whole = Buffer.concat([Buffer.from('openssh-key-v1\0'), text('none'), text('none'), text(''), one, field(publicPart), field(Buffer.concat([secret, padding]))]);
-  const lines = whole.toString('base64').match(/.{1,70}/g)!;
-  return ['-----BEGIN OPENSSH PRIVATE KEY-----', ...lines, '-----END OPENSSH PRIVATE KEY-----', ''].join('\n');
+/**
+ * A new key, by ssh-keygen of the lab's tree.
+ * @throws LabError VFRING_ERR_LAB_HOST when that fails
+ */
+export async function makeSshKey(rootfs: Pick<Rootfs, 'tool'>): Promise<SshKey> {
+  const dir = mkdtempSync(path.join(os.tmpdir(), 'lab-ssh-key-'));
+  try {
+    const file = path.join(dir, 'key');
+    const [program, ...args] = rootfs.tool('usr/bin/ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-C', '', '-f', file);
+    const {failed, shortMessage, all} = await execa(program, args, {reject: false, stdin: 'ignore', all: true});
+    if (failed) {
+      throw new LabError('VFRING_ERR_LAB_HOST', `ssh-keygen failed: ${shortMessage}\n${all}`, 'mend what it names, and run it again');
+    }
+    return {secret: readFileSync(file, 'utf8'), public: readFileSync(`${file}.pub`, 'utf8').trim()};
+  } finally {
+    rmSync(dir, {recursive: true, force: true});
+  }
 }

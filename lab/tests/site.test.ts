@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
-import os from 'node:os';
-import path from 'node:path';
-import {execa, execaSync} from 'execa';
+import {execaSync} from 'execa';
 import {describe, expect, it} from 'vitest';
 import {LinePrefix} from '../src/line-prefix.js';
 import {linksOf} from '../src/network.js';
@@ -27,16 +24,20 @@ describe('hosts of a site', () => {
 const hasKeygen = execaSync('sh', ['-c', 'command -v ssh-keygen'], {reject: false}).exitCode === 0;
 
 describe('makeSshKey', () => {
-  it.skipIf(!hasKeygen)('makes what ssh-keygen reads', async () => {
-    const key = makeSshKey();
-    const dir = mkdtempSync(path.join(os.tmpdir(), 'lab-key-'));
-    try {
-      writeFileSync(path.join(dir, 'key'), key.secret, {mode: 0o600});
-      const {stdout} = await execa('ssh-keygen', ['-y', '-f', path.join(dir, 'key')], {reject: false});
-      expect(stdout.trim()).toBe(key.public);
-    } finally {
-      rmSync(dir, {recursive: true});
-    }
+  const tree = (program: string) => ({tool: (_: string, ...args: string[]): [string, ...string[]] => [program, ...args]});
+
+  it.skipIf(!hasKeygen)('makes the two halves of a key, another one each time', async () => {
+    const [key, other] = [await makeSshKey(tree('ssh-keygen')), await makeSshKey(tree('ssh-keygen'))];
+    expect(key.public).toMatch(/^ssh-ed25519 [A-Za-z0-9+/]+=*$/);
+    expect(key.secret).toMatch(/^-----BEGIN OPENSSH PRIVATE KEY-----\n[^]*-----END OPENSSH PRIVATE KEY-----\n$/);
+    const inSecret = Buffer.from(key.secret.replace(/^-.*$/mg, ''), 'base64').toString('latin1');
+    expect(inSecret).toContain(Buffer.from(key.public.split(' ')[1]!, 'base64').toString('latin1'));
+    expect(other.public).not.toBe(key.public);
+  });
+
+  it('says why there is none', async () => {
+    await expect(makeSshKey(tree('false'))).rejects.toMatchObject({code: 'VFRING_ERR_LAB_HOST'});
+    await expect(makeSshKey(tree('/no/such/program'))).rejects.toThrow(/ssh-keygen failed: .*\/no\/such\/program/);
   });
 });
 

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import {execFileSync} from 'node:child_process';
+import {readFileSync} from 'node:fs';
+import path from 'node:path';
 import {PassThrough} from 'node:stream';
 import {describe, expect, it} from 'vitest';
 import {LineReader} from '../src/line-reader.js';
 import {MarkerStream} from '../src/marker-stream.js';
-import {scriptArgv} from '../src/script.js';
+import {labDir} from '../src/paths.js';
+import {labScript, scriptArgv} from '../src/script.js';
 import {shellQuote} from '../src/shell-quote.js';
 
 describe('MarkerStream', () => {
@@ -71,5 +74,24 @@ describe('scriptArgv', () => {
       output = (error as {stdout: string}).stdout;
     }
     expect(output).toBe("it's 2\n");
+  });
+});
+
+describe('labScript', () => {
+  it.each([
+    ['wait_for nothing true; echo reached', 'reached\n'],
+    ['has_carrier lab-none || echo none', 'none\n'],
+    ['inside() { [ "$*" != "cat /sys/class/net/lab-none/carrier" ] || echo 1; }; has_carrier lab-none inside && echo yes', 'yes\n'],
+    ['self=host1; (die "in vain" 2>&1) || echo "status $?"', 'E: host1: in vain\nstatus 1\n'],
+    ['(die "in vain" 2>&1) || echo "status $?"', 'E: in vain\nstatus 1\n'],
+  ])('has the functions that scripts share before %j', (text, output) => {
+    const functions = labScript('functions.sh').slice(0, readFileSync(path.join(labDir, 'functions.sh')).length);
+    const [command, ...rest] = scriptArgv(`${functions}set -eu\n${text}\n`, ["it's"]);
+    expect(execFileSync(command!, rest, {encoding: 'utf8'})).toBe(output);
+  });
+
+  it.each(['hosts/join.sh', 'hosts/vfringd.sh', 'bench/bench.sh', 'bench/hosts.sh'])('makes a script that sh can read of %s', (file) => {
+    execFileSync('sh', ['-n'], {input: labScript(file)});
+    expect(labScript(file)).toMatch(/^die\(\) \{[^]*^set -eu$/m);
   });
 });

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** vfring against btl/tcp on the same VFs, one on each of two emulated hosts; lab/bench/hosts.sh is what happens on them. */
-import { createReadStream } from 'node:fs';
-import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { setRealTime } from '../../lab/src/real-time.js';
+import { labScript } from '../../lab/src/script.js';
 import { Site, type Host } from '../../lab/src/site.js';
 import { compare, mpiMetrics, type Driver } from './bench-metrics.js';
 import type { Comparison } from './medians.js';
-import { StepError, root } from '../../tools/steps.js';
+import { StepError } from '../../tools/steps.js';
 
 const SCRIPT = '/run/bench.sh';
 /** Against hanging only. */
@@ -35,7 +35,7 @@ export async function benchHosts({ launches, switch: switched, realtime, verbose
   const onAll = async (...args: string[]): Promise<void> => void await Promise.all(site.hosts.map((host) => runOn(host, args)));
   try {
     await Promise.all(site.hosts.map((host) =>
-      host.exec({ argv: ['sh', '-c', `cat >${SCRIPT}`], stdin: createReadStream(join(root, 'lab', 'bench', 'hosts.sh')) })));
+      host.exec({ argv: ['sh', '-c', `cat >${SCRIPT}`], stdin: Readable.from(labScript('bench/hosts.sh')) })));
     await onAll('setup');
     if (realtime) {
       await setRealTime(site);

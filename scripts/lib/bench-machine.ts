@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** vfring against btl/tcp and DPDK on the same two VFs of one emulated machine; lab/bench/bench.sh is what happens in it. */
-import { createReadStream } from 'node:fs';
-import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { Guest } from '../../lab/src/guest.js';
+import { labScript } from '../../lab/src/script.js';
 import { compare, mpiMetrics, type Driver, type Metric } from './bench-metrics.js';
 import { median, type Comparison } from './medians.js';
-import { StepError, root } from '../../tools/steps.js';
+import { StepError } from '../../tools/steps.js';
 
 const SCRIPT = '/run/bench.sh';
 /** Against hanging only: a launch took four minutes at a load average of 15. */
@@ -39,7 +39,7 @@ export async function benchMachine(launches: number, verbose: boolean): Promise<
     return result.stdout;
   };
   try {
-    await guest.exec({ argv: ['sh', '-c', `cat >${SCRIPT}`], stdin: createReadStream(join(root, 'lab', 'bench', 'bench.sh')) });
+    await guest.exec({ argv: ['sh', '-c', `cat >${SCRIPT}`], stdin: Readable.from(labScript('bench/bench.sh')) });
     await run(['setup']);
     const bind = async (driver: Driver): Promise<void> => void await run(['bind', driver]);
     return await compare({ bind, run }, metrics, ['vfring', 'tcp', 'dpdk'], launches);
