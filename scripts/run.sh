@@ -41,6 +41,7 @@ fi
 
 case $command in
 lab) main=lab/src/main.ts ;;
+lab-wire) main=lab/src/wire-main.ts ;;
 *) main=scripts/$command.ts ;;
 esac
 if [ ! -f "$main" ]; then

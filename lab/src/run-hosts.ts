@@ -7,6 +7,7 @@ import {runCommand, runShell, sayFaults, showPlainly} from './job.js';
 import {LinePrefix} from './line-prefix.js';
 import type {LabOptions} from './options.js';
 import {resultsDir} from './paths.js';
+import {serveOrders} from './site-control.js';
 import {type Host, Site} from './site.js';
 
 /** Shows what one host prints; where several run commands, with its name before each line. */
@@ -53,11 +54,13 @@ async function runAll(site: Site, options: LabOptions): Promise<number> {
 export async function runOnHosts(options: LabOptions, hosts: number, signal: AbortSignal): Promise<number> {
   const {machine, parts, cold, timeoutS, wire} = options;
   const site = await Site.start({hosts, machine, parts, cold, timeoutS, signal, ...(wire.seed === undefined ? {} : {seed: wire.seed})});
+  let stopOrders = (): void => undefined;
   try {
     if (options.vfs !== undefined) {
       await site.startDaemons(options.vfs);
     }
     await site.wires.impair({}, wire.impairment);
+    stopOrders = await serveOrders(site);
     const status = await Promise.race([runAll(site, options), site.failed]);
     rmSync(resultsDir, {recursive: true, force: true});
     for (const {name, guest} of site.hosts) {
@@ -65,6 +68,7 @@ export async function runOnHosts(options: LabOptions, hosts: number, signal: Abo
     }
     return status;
   } finally {
+    stopOrders();
     await site.close();
     site.hosts.forEach(({name, guest}) => sayFaults(name, guest));
   }
