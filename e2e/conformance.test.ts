@@ -3,10 +3,11 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { allReturned, asUser, mpirun, type Daemon, type Site } from './site.js';
+import type { RunResult } from './run.js';
+import { allReturned, asUser, mpirun, vfringRun, type Daemon, type Site } from './site.js';
 
 export const PROGRAMS = [
-  'sizes', 'datatypes', 'matching', 'requests', 'probes', 'threads', 'onesided', 'atomics', 'collectives', 'reductions', 'communicators',
+  'sizes', 'datatypes', 'matching', 'requests', 'probes', 'threads', 'onesided', 'atomics', 'collectives', 'reductions', 'communicators', 'processes',
 ] as const;
 type Program = (typeof PROGRAMS)[number];
 
@@ -15,6 +16,8 @@ const HEADER_BYTES = 42;
 /** Limits against hanging only: of a case and of a program, for an emulated machine on a busy computer. */
 const CASE_TIMEOUT_S = 600;
 const PROGRAM_TIMEOUT_S = 1800;
+/** As many VFs as ranks at most, and the four processes that `processes` spawns at a time. */
+const VFS = 8;
 /** Below this a parameter counts something else; above, a message takes too long. */
 const BOUNDARY_BYTES = { least: 64, most: 1024 * 1024 } as const;
 
@@ -60,10 +63,24 @@ function sumOf(counter: string, output: string): number {
   return [...output.matchAll(new RegExp(`\\b${counter}=(\\d+)`, 'g'))].reduce((sum, match) => sum + Number(match[1]), 0);
 }
 
+/**
+ * The launcher of Open MPI 4.1.4 loses a spawned process now and then, over any transport (mpi-tests/README.md): a case that hangs is
+ * tried again.
+ */
+async function spawning(start: (caseTimeoutS: number) => Promise<RunResult>): Promise<RunResult> {
+  for (let attempt = 1; ; attempt++) {
+    const result = await start(30 * 2 ** (attempt - 1));
+    if (result.status === 0 || attempt === 4 || !/did not end within/.test(result.stderr)) {
+      return result;
+    }
+  }
+}
+
 async function conforms(site: Site, wire: Wire, program: Program, args: readonly string[]): Promise<void> {
   const mca = { ...wire.mca, btl_vfring_stats: '1', ...(program === 'onesided' || program === 'atomics' ? await oneSidedMca(site) : {}) };
-  const { status, stdout, stderr } = await asUser(site, mpirun(wire.ranks, ...mcaArgs(mca), join(site.programs, program),
-    ...(wire.quick ? ['--quick'] : []), '--timeout', String(CASE_TIMEOUT_S), ...args), { timeoutS: PROGRAM_TIMEOUT_S });
+  const start = async (caseTimeoutS: number): Promise<RunResult> => await asUser(site, mpirun(wire.ranks, ...mcaArgs(mca), join(site.programs, program),
+    ...(wire.quick ? ['--quick'] : []), '--timeout', String(caseTimeoutS), ...args), { timeoutS: PROGRAM_TIMEOUT_S });
+  const { status, stdout, stderr } = program === 'processes' ? await spawning(start) : await start(CASE_TIMEOUT_S);
   const output = stdout + stderr;
   assert.equal(status, 0, output);
   assert.match(stdout, new RegExp(`^${program}: ok, ${wire.ranks} ranks, [1-9]\\d* cases passed`, 'm'), output);
@@ -80,7 +97,7 @@ function suite(site: Site, mtu: number, wires: readonly Wire[]): void {
       let sizes: string;
       before(async () => {
         sizes = (await boundaries(site, Number(wire.mca['btl_vfring_mtu'] ?? mtu))).join(',');
-        daemon = await site.startDaemon({ vfs: 4, mtu });
+        daemon = await site.startDaemon({ vfs: VFS, mtu });
       });
       after(async () => {
         await allReturned(site);
@@ -97,6 +114,36 @@ function suite(site: Site, mtu: number, wires: readonly Wire[]): void {
   }
 }
 
+/** Spawned processes that find no VF: said at once, with remedy; when the job has ended nothing is left of it. */
+function spawnWithoutVfs(site: Site): void {
+  describe(`${site.kind}: more processes are spawned than there are VFs`, () => {
+    let daemon: Daemon;
+    before(async () => {
+      daemon = await site.startDaemon({ vfs: 2 });
+    });
+    after(async () => {
+      await daemon.stop();
+    });
+
+    for (const [title, launch] of [['mpirun', mpirun], ['vfring run', vfringRun]] as const) {
+      test(title, async () => {
+        // Its timeout ends the parents: whether Open MPI ends them with their children depends on its version.
+        const program = [join(site.programs, 'processes'), '--quick', '--timeout', '20', '--case', 'spawned_processes_exchange_messages_with_their_parents'];
+        const { status, stdout, stderr } = await asUser(site, launch(2, ...program), { timeoutS: PROGRAM_TIMEOUT_S });
+        const output = stdout + stderr;
+        assert.notEqual(status, 0, output);
+        assert.match(output.replace(/\s+/g, ' '), /asked for, but this process cannot use it\..* Cause: all 2 VFs of this node are leased \(VFRING_ERR_NO_FREE_VF\) Remedy: wait for a job to end/);
+        await allReturned(site);
+      });
+    }
+
+    test('the next job has all VFs', async () => {
+      const { status, stdout, stderr } = await asUser(site, mpirun(2, join(site.programs, 'ring'), '--quick'), { timeoutS: PROGRAM_TIMEOUT_S });
+      assert.equal(status, 0, stdout + stderr);
+    });
+  });
+}
+
 /**
  * On a good wire: two ranks and four, and three with short frames. The emulated
  * machine has two processors: a third rank would wait for its turn on one of them
@@ -110,6 +157,7 @@ export function conformanceTests(site: Site): void {
     ...(emulated ? [] : [{ ...good, title: 'MTU 9000', ranks: 4, mca: {} }]),
     { ...good, title: 'MTU 1500', ranks: emulated ? 2 : 3, quick: true, mca: { btl_vfring_mtu: '1500' } },
   ]);
+  spawnWithoutVfs(site);
 }
 
 /** On a wire that loses frames; soft VFs can do that. */

@@ -9,13 +9,40 @@
 #include "btl_vfring_queue.h"
 #include "btl_vfring_upcall.h"
 
+#include <stdlib.h>
+
 /* --- as the wire hears of it ----------------------------------------------------- */
 
 /*
+ * Of libmpi: all processes that Open MPI knows, those of other jobs among them; each is to be released. A
+ * program that has Open MPI's components without libmpi has no other jobs either.
+ */
+extern opal_proc_t **ompi_proc_all(size_t *count) __attribute__((weak));
+
+/* Endpoints for the processes of other jobs that have this id, as far as they can be reached. */
+static void meet_other_jobs(mca_btl_vfring_module_t *module, uint32_t id)
+{
+    const opal_process_name_t ours = opal_proc_local_get()->proc_name;
+    mca_btl_vfring_endpoint_t *endpoint;
+    size_t count = 0;
+    opal_proc_t **procs = ompi_proc_all ? ompi_proc_all(&count) : NULL;
+
+    for (size_t i = 0; procs && i < count; i++) {
+        const opal_process_name_t name = procs[i]->proc_name;
+
+        if (name.jobid != ours.jobid && btl_vfring_id_of(&name) == id) {
+            (void) btl_vfring_endpoint_get(&module->endpoints, module, &name, NULL, &endpoint);
+        }
+        OBJ_RELEASE(procs[i]);
+    }
+    free(procs);
+}
+
+/*
  * A process that speaks before Open MPI has told us of it. The ids of our own job
- * tell the rank, and so whom to look up in the modex. Those of another job
- * are known after MPI_Comm_connect or the like; until then what they send is as
- * good as lost, and comes again.
+ * tell the rank, and so whom to look up in the modex. Those of another job are looked for among
+ * the processes that Open MPI knows: after MPI_Comm_spawn and the like, 5.0 tells us of them only
+ * when we send. What comes earlier than that is as good as lost, and comes again.
  */
 struct vfring_wire_peer *btl_vfring_unknown_peer(void *ctx, uint32_t id, const uint8_t mac[6])
 {
@@ -25,8 +52,12 @@ struct vfring_wire_peer *btl_vfring_unknown_peer(void *ctx, uint32_t id, const u
     mca_btl_vfring_endpoint_t *endpoint;
 
     name.vpid = id - btl_vfring_id_of(&name);
-    if (name.vpid >= module->job_size || name.vpid == opal_proc_local_get()->proc_name.vpid) {
+    if (name.vpid == opal_proc_local_get()->proc_name.vpid) {
         return NULL;
+    }
+    if (name.vpid >= module->job_size) {
+        meet_other_jobs(module, id);
+        return vfring_wire_peer_find(module->wire, id, mac);
     }
     if (known) {
         endpoint = vfring_wire_peer_upper(known);

@@ -15,6 +15,10 @@ import { type Launch, mpirunOn, programs } from './hosts-helpers.js';
 const two: Launch = { hosts: 'host1,host2', ranks: 2 };
 /** Two ranks a host: shared memory within, VFs between. */
 const four: Launch = { hosts: 'host1:2,host2:2', ranks: 4, btl: 'self,sm,vfring' };
+/** Ranks and what they spawn, on both hosts by turns. */
+const spread = ['--map-by', 'node'];
+/** As many as the ranks of a launch on one host, and the four processes that `processes` spawns at a time. */
+const VFS = 6;
 const netpipe = ['NPopenmpi', '-i', '-u', '65536', '-n', '3', '-o', '/tmp/np.out'];
 const alltoall = [`${programs}/alltoall`, '--quick'];
 /** Against hanging only: of a case of a conformance program. */
@@ -27,7 +31,7 @@ describe('programs between two hosts', () => {
   let site: Site;
   before(async () => {
     site = await Site.start({ hosts: 2, machine: { pfs: 1 }, timeoutS: 7200 });
-    await site.startDaemons(4);
+    await site.startDaemons(VFS);
   });
   after(async () => await site.close());
 
@@ -37,8 +41,11 @@ describe('programs between two hosts', () => {
 
   /** Runs it as mpi; it must succeed, and have sent frames over the wire. Returns all that it printed. */
   async function succeeds(launch: Launch, program: readonly string[], dir = '/tmp'): Promise<string> {
+    return await ranOn(['sh', '-c', 'cd "$1" && shift && exec "$@"', 'sh', dir, ...mpirunOn(launch, ...program)]);
+  }
+
+  async function ranOn(argv: readonly string[]): Promise<string> {
     const before = await received();
-    const argv = ['sh', '-c', 'cd "$1" && shift && exec "$@"', 'sh', dir, ...mpirunOn(launch, ...program)];
     const { status, stdout, stderr } = await site.host(1).exec({ argv, user: 'mpi' });
     assert.equal(status, 0, stdout + stderr);
     assert.ok(await received() > before + 10, `frames went from host to host: ${stdout}${stderr}`);
@@ -59,7 +66,7 @@ describe('programs between two hosts', () => {
     assertHpccPassed((await site.host(1).exec({ argv: ['cat', '/tmp/hpcc/hpccoutf.txt'] })).stdout);
   });
 
-  for (const program of PROGRAMS) {
+  for (const program of PROGRAMS.filter((name) => name !== 'processes')) {
     test(`conformance: ${program}`, async () => {
       const { stdout } = await site.host(1).exec({ argv: ['ompi_info', '--parsable', '--param', 'osc', 'all', '--level', '1'] });
       const osc = /^mca:osc:pt2pt:/m.test(stdout) ? 'pt2pt' : '^sm,ucx';
@@ -67,6 +74,27 @@ describe('programs between two hosts', () => {
       assert.match(output, new RegExp(`^${program}: ok, 2 ranks, [1-9]\\d* cases passed`, 'm'), output);
     });
   }
+
+  const spawns = [`${programs}/processes`, ...quickly];
+  const spawned = /^processes: ok, 2 ranks, [1-9]\d* cases passed/m;
+
+  test('jobs that spawn, connect, join and meet, over both hosts', async () => {
+    assert.match(await succeeds({ hosts: 'host1:3,host2:3', ranks: 2, options: spread }, spawns), spawned);
+  });
+
+  test('the same by vfring run, whose report has the spawned processes of both hosts', async () => {
+    const output = await ranOn(['vfring', 'run', '--local', 'vf', '-n', '2', '--host', 'host1:3,host2:3', ...spread, '--', ...spawns]);
+    assert.match(output, spawned);
+    for (const host of site.hosts) {
+      assert.ok([...output.matchAll(new RegExp(`^vfring: rank \\d on ${host.name}: VF `, 'gm'))].length > 2, `${host.name}: ${output}`);
+    }
+  });
+
+  test('the same within one host, over VFs', async () => {
+    const { status, stdout, stderr } = await site.host(1).exec({ argv: mpirunOn({ hosts: 'host1:6', ranks: 2 }, ...spawns), user: 'mpi' });
+    assert.equal(status, 0, stdout + stderr);
+    assert.match(stdout, spawned);
+  });
 
   describe('1 % of the frames lost', () => {
     before(async () => await site.wires.impair({}, { loss: 0.01 }));

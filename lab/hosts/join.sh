@@ -75,6 +75,8 @@ if [ "$(nproc)" = 1 ]; then
     echo 'mpi_yield_when_idle = 1' >>/etc/openmpi/openmpi-mca-params.conf
     # Or mpirun refuses two ranks on such a host, for want of a core for each.
     echo 'hwloc_default_binding_policy = none' >>/etc/openmpi/prte-mca-params.conf
+    # Nor do the processes that they spawn get a core each.
+    echo 'rmaps_default_inherit = 1' >>/etc/openmpi/prte-mca-params.conf
 fi
 mkdir -p /run/sshd
 /usr/sbin/sshd
