@@ -6,8 +6,8 @@
  * saved for them, cost as much as the work. The .c file beside each of the
  * headers makes the functions of vfring_wire.h of these, and holds what is rare.
  *
- * For the caller are vfring_wire_hot_send(), vfring_wire_hot_input() and
- * vfring_wire_hot_progress(). @p ops must be a copy of what the wire was created
+ * For the caller are vfring_wire_hot_send(), vfring_wire_hot_input(),
+ * vfring_wire_hot_progress() and the two functions below. @p ops must be a copy of what the wire was created
  * with; a constant one makes its operations direct calls.
  */
 #ifndef VFRING_WIRE_HOT_H
@@ -16,5 +16,17 @@
 #include "wire_input.h"
 #include "wire_progress.h"
 #include "wire_send.h"
+
+/** vfring_wire_peer_upper(). */
+WIRE_HOT void *vfring_wire_hot_upper(const struct vfring_wire_peer *peer)
+{
+    return peer->upper;
+}
+
+/** Does vfring_wire_hot_send() to the peer go without its rare part: frames were sent to it, and it has not failed? */
+WIRE_HOT bool vfring_wire_hot_ready(const struct vfring_wire_peer *peer)
+{
+    return peer->tx && !peer->failed;
+}
 
 #endif /* VFRING_WIRE_HOT_H */
