@@ -73,7 +73,7 @@ static int start_wire(mca_btl_vfring_module_t *module, const struct vfring_wire_
         btl_vfring_help_unusable(rail->info.name,
                                  "the wire cannot be set up with these MCA parameters, or there "
                                  "is no memory",
-                                 "btl_vfring_window must be 0 or 2 to 64");
+                                 "btl_vfring_window must be 0 or 2 to 512");
         return OPAL_ERR_BAD_PARAM;
     }
     module->endpoints.wire = module->wire;

@@ -101,7 +101,7 @@ void btl_vfring_params_register(const mca_base_component_t *component)
                     "comes in at the time; who finds none has one allocated for its message");
     c->window = 0;
     (void) add_uint("window", &c->window, OPAL_INFO_LVL_5,
-                    "Frames in flight to one peer, 2 to 64; 0: 64");
+                    "Frames in flight to one peer, 2 to 512; 0: 64");
     c->rcache_bytes = (size_t) 4 << 20;
     (void) add_size("rcache_bytes", &c->rcache_bytes, OPAL_INFO_LVL_5,
                     "Most bytes of user memory kept registered, so that large messages leave "

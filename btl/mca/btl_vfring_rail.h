@@ -17,7 +17,7 @@
 
 /** Acknowledgement frames under way at most; each has a slot of 64 bytes. */
 #define BTL_VFRING_CONTROL_FRAMES 64u
-#define BTL_VFRING_CONTROL_SLOT_BYTES 64u
+#define BTL_VFRING_CONTROL_SLOT_BYTES ((VFRING_WIRE_CONTROL_BYTES + 63u) & ~63u)
 
 struct btl_vfring_rail {
     struct vfring_vf *vf;

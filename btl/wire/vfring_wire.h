@@ -75,7 +75,7 @@ struct vfring_wire_stats {
     uint64_t rx_early_dropped; /**< came before their turn and found no place */
     uint64_t rx_malformed;     /**< length, version, type, reserved bits */
     uint64_t rx_bad_crc;
-    uint64_t rx_foreign;       /**< other ethertype, wrong key */
+    uint64_t rx_foreign;       /**< other ethertype, wrong key, for another process at this VF */
     uint64_t rx_unknown_peer;  /**< our key, but no peer has that id at that MAC address */
     uint64_t rx_bad_ack;       /**< acknowledges what was never sent */
     uint64_t window_stalls;    /**< a send waited for window, congestion or credit */
@@ -135,7 +135,7 @@ struct vfring_wire_config {
     uint32_t key;           /**< frames for us carry it; hand it to the job only */
     uint32_t id;            /**< ours, as the peers know it; no other process at this MAC address has it */
     bool crc_payload;       /**< checksum all of the payload of what we send */
-    uint32_t window_frames; /**< 2 to VFRING_WIRE_WINDOW; 0: the maximum */
+    uint32_t window_frames; /**< 2 to VFRING_WIRE_WINDOW; 0: VFRING_WIRE_WINDOW_DEFAULT */
     uint32_t rx_entries;    /**< receive descriptors, shared out as credit */
     uint32_t max_peers_hint;/**< expected number of peers, for the first credit */
     uint64_t ack_delay_ns;  /**< 0: 100 us */
@@ -144,7 +144,7 @@ struct vfring_wire_config {
     uint64_t rto_max_ns;    /**< 0: 1 s; never below rto_min_ns. So often a silent peer is asked */
     uint64_t silence_warn_ns; /**< 0: 30 s */
     uint64_t peer_timeout_ns; /**< 0: none, silence is no evidence of an end */
-    /** Frames for acknowledgements: header memory of 60 bytes each. */
+    /** Frames for acknowledgements: header memory of VFRING_WIRE_CONTROL_BYTES each. */
     struct vfring_wire_frame *control_frames;
     uint32_t num_control_frames;
     uint32_t max_payload_bytes; /**< of frames that come in; 0: what an MTU of 9216 allows */

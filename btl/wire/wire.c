@@ -31,7 +31,7 @@ int vfring_wire_create(const struct vfring_wire_config *config, const struct vfr
         return -ENOMEM;
     }
     w->cfg = *config;
-    w->cfg.window_frames = config->window_frames ? config->window_frames : VFRING_WIRE_WINDOW;
+    w->cfg.window_frames = config->window_frames ? config->window_frames : VFRING_WIRE_WINDOW_DEFAULT;
     w->cfg.ack_delay_ns = or_default(config->ack_delay_ns, 100 * us);
     w->cfg.rto_initial_ns = or_default(config->rto_initial_ns, 20 * ms);
     w->cfg.rto_min_ns = or_default(config->rto_min_ns, 2 * ms);
@@ -45,7 +45,7 @@ int vfring_wire_create(const struct vfring_wire_config *config, const struct vfr
         w->cfg.max_payload_bytes = vfring_wire_max_payload(9216);
     }
     if (!config->num_early_frames) {
-        w->cfg.num_early_frames = VFRING_WIRE_WINDOW;
+        w->cfg.num_early_frames = w->cfg.window_frames;
     }
     w->rto = (struct wire_rto_limits){
         .initial_ns = w->cfg.rto_initial_ns,
@@ -60,6 +60,7 @@ int vfring_wire_create(const struct vfring_wire_config *config, const struct vfr
     w->stalled_tail = &w->stalled_list;
     w->round = 1;
     w->round_left = WIRE_ROUND_RINGS * config->rx_entries;
+    w->to_us = wire_to(&(struct vfring_wire_hdr){.key = config->key, .dst = config->id});
     w->tx_flags = config->crc_payload ? VFRING_WIRE_FLAG_CRC_PAYLOAD : 0;
     wire_credit_set(w, config->max_peers_hint);
     w->first_credit = w->credit;
@@ -117,6 +118,7 @@ void vfring_wire_peer_remove(struct vfring_wire *wire, struct vfring_wire_peer *
     wire_unstall(wire, peer);
     wire_credit_forget(wire, peer);
     wire_peers_remove(wire, peer);
+    free(peer->early);
     free(peer->tx);
     free(peer);
 }
@@ -141,6 +143,7 @@ void vfring_wire_destroy(struct vfring_wire *wire)
     }
     while ((peer = wire->all_peers)) {
         wire->all_peers = peer->all_next;
+        free(peer->early);
         free(peer->tx);
         free(peer);
     }
@@ -169,7 +172,7 @@ uint32_t vfring_wire_peer_outstanding(const struct vfring_wire_peer *peer)
     uint32_t count = peer->tx ? peer->tx->num_queued : 0;
 
     for (uint32_t seq = peer->snd_una; seq != peer->snd_next; seq++) {
-        count += peer->tx->in_flight[WIRE_SLOT(seq)] != NULL;
+        count += peer->tx->in_flight[WIRE_SLOT(peer->tx, seq)] != NULL;
     }
     return count;
 }

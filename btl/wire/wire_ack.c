@@ -5,6 +5,8 @@
 #include "wire_loss.h"
 #include "wire_over.h"
 
+#include <string.h>
+
 /* What one acknowledgement tells. */
 struct arrivals {
     struct vfring_wire_frame *done; /* for the caller to complete */
@@ -18,14 +20,14 @@ struct arrivals {
 static void frame_arrived(struct vfring_wire_peer *peer, uint32_t seq, uint64_t now_ns,
                           struct arrivals *arrivals)
 {
-    struct vfring_wire_frame *frame = peer->tx->in_flight[WIRE_SLOT(seq)];
+    struct vfring_wire_frame *frame = peer->tx->in_flight[WIRE_SLOT(peer->tx, seq)];
     bool in_order;
     uint64_t rtt_ns;
 
     if (!frame) {
         return; /* a former acknowledgement told us */
     }
-    peer->tx->in_flight[WIRE_SLOT(seq)] = NULL;
+    peer->tx->in_flight[WIRE_SLOT(peer->tx, seq)] = NULL;
     *arrivals->done_tail = frame;
     arrivals->done_tail = &frame->next;
     arrivals->num_done++;
@@ -53,6 +55,27 @@ static void frame_arrived(struct vfring_wire_peer *peer, uint32_t seq, uint64_t 
     }
 }
 
+/* What an ACK says of the frames behind the first that is missing. */
+static void bits_input(struct vfring_wire_peer *peer, const struct vfring_wire_hdr *hdr, uint64_t now_ns,
+                       struct arrivals *arrivals)
+{
+    const uint8_t *payload = (const uint8_t *) (hdr + 1);
+
+    for (uint32_t at = 0; at < hdr->payload_bytes; at += 8) {
+        uint64_t bits;
+
+        memcpy(&bits, payload + at, sizeof(bits));
+        for (; bits; bits &= bits - 1) {
+            const uint32_t seq = hdr->ack + 1 + 8 * at + (uint32_t) __builtin_ctzll(bits);
+
+            if (!vfring_wire_seq_before(seq, peer->snd_una)
+                && vfring_wire_seq_before(seq, peer->snd_next)) {
+                frame_arrived(peer, seq, now_ns, arrivals);
+            }
+        }
+    }
+}
+
 /* A word of a peer whose acknowledgement is late: what does it tell of the two streams? */
 static void note_late_word(struct vfring_wire_peer *peer, uint32_t ack, uint64_t now_ns)
 {
@@ -65,14 +88,63 @@ static void note_late_word(struct vfring_wire_peer *peer, uint32_t ack, uint64_t
     }
 }
 
+/* The window has moved: times, windows and losses follow. */
+static void window_moved(struct vfring_wire *wire, struct vfring_wire_peer *peer,
+                         const struct arrivals *arrivals, uint64_t now_ns)
+{
+    struct wire_sender *tx = peer->tx;
+
+    while (wire_has_in_flight(peer) && !tx->in_flight[WIRE_SLOT(tx, peer->snd_una)]) {
+        peer->snd_una++;
+    }
+    if (tx->backoff || arrivals->rtt_ns) {
+        tx->backoff = 0;
+        if (arrivals->rtt_ns) {
+            wire_rtt_sample(&tx->rtt, arrivals->rtt_ns);
+        }
+        wire_rto_update(wire, tx);
+    }
+    tx->waiting_since_ns = now_ns;
+    peer->silence_reported = false;
+    tx->rexmit_budget += 2 * arrivals->num_done;
+    if (tx->rexmit_budget > wire->cfg.window_frames) {
+        tx->rexmit_budget = wire->cfg.window_frames;
+    }
+    if (arrivals->needless_timeout) {
+        wire_loss_forget_timeout(peer);
+    }
+    wire_congestion_acked(&tx->congestion, arrivals->num_done, wire->cfg.window_frames);
+    if (wire_has_in_flight(peer)) {
+        wire_loss_find(peer);
+        wire_deadline_set(wire, peer, now_ns);
+    } else {
+        peer->deadline_ns = WIRE_NEVER;
+    }
+    wire_congestion_known(&tx->congestion, tx->rack_no - WIRE_REORDER_FRAMES);
+}
+
+/* After a timeout: what tells this acknowledgement of its need? */
+static void judge_timeout(struct vfring_wire *wire, struct vfring_wire_peer *peer,
+                          const struct arrivals *arrivals)
+{
+    struct wire_sender *tx = peer->tx;
+
+    if ((arrivals->num_done || tx->congestion.answered)
+        && wire_congestion_answer(&tx->congestion, arrivals->needless_timeout, tx->num_lost == 0,
+                                  tx->dups_seen, peer->xmit_no, tx->rack_no)) {
+        wire->stats.needless_timeouts++;
+    }
+}
+
 bool wire_ack_input(struct vfring_wire *wire, struct vfring_wire_peer *peer,
                     const struct vfring_wire_hdr *hdr, uint64_t now_ns)
 {
-    const uint32_t limit = hdr->ack + wire_clamp_credit(hdr->credit);
+    const uint32_t limit = hdr->ack + wire_clamp_credit(wire, hdr->credit);
+    struct arrivals arrivals = {.done_tail = &arrivals.done};
+    struct wire_sender *tx = peer->tx;
     struct vfring_wire_frame *frame;
-    struct arrivals arrivals;
 
-    if (peer->tx && peer->tx->backoff) {
+    if (tx && tx->backoff) {
         note_late_word(peer, hdr->ack, now_ns);
     }
     if (vfring_wire_seq_before(peer->snd_next, hdr->ack)) {
@@ -85,64 +157,35 @@ bool wire_ack_input(struct vfring_wire *wire, struct vfring_wire_peer *peer,
     if (vfring_wire_seq_before(peer->snd_limit, limit)) {
         peer->snd_limit = limit;
     }
-    if (!wire_has_in_flight(peer)) {
-        goto output;
+    if (!tx) {
+        return true;
     }
-    arrivals = (struct arrivals){.done_tail = &arrivals.done};
+    if ((int16_t) (hdr->dups - tx->dups_seen) > 0) {
+        tx->dups_seen = hdr->dups;
+    }
     for (; vfring_wire_seq_before(peer->snd_una, hdr->ack); peer->snd_una++) {
         frame_arrived(peer, peer->snd_una, now_ns, &arrivals);
     }
-    for (uint64_t bits = hdr->sack; bits; bits &= bits - 1) {
-        const uint32_t seq = hdr->ack + 1 + (uint32_t) __builtin_ctzll(bits);
-
-        if (!vfring_wire_seq_before(seq, peer->snd_una)
-            && vfring_wire_seq_before(seq, peer->snd_next)) {
-            frame_arrived(peer, seq, now_ns, &arrivals);
-        }
+    if (hdr->type != VFRING_WIRE_TYPE_DATA) {
+        bits_input(peer, hdr, now_ns, &arrivals);
     }
     *arrivals.done_tail = NULL;
+    if (tx->congestion.undo) {
+        judge_timeout(wire, peer, &arrivals);
+    }
     if (arrivals.num_done) {
-        while (wire_has_in_flight(peer) && !peer->tx->in_flight[WIRE_SLOT(peer->snd_una)]) {
-            peer->snd_una++;
-        }
-        if (peer->tx->backoff || arrivals.rtt_ns) {
-            peer->tx->backoff = 0;
-            if (arrivals.rtt_ns) {
-                wire_rtt_sample(&peer->tx->rtt, arrivals.rtt_ns);
-            }
-            wire_rto_update(wire, peer->tx);
-        }
-        peer->tx->waiting_since_ns = now_ns;
-        peer->silence_reported = false;
-        peer->tx->rexmit_budget += 2 * arrivals.num_done;
-        if (peer->tx->rexmit_budget > wire->cfg.window_frames) {
-            peer->tx->rexmit_budget = wire->cfg.window_frames;
-        }
-        if (arrivals.needless_timeout) {
-            wire->stats.needless_timeouts++;
-            wire_loss_forget_timeout(peer);
-        }
-        wire_congestion_answered(&peer->tx->congestion, arrivals.needless_timeout);
-        wire_congestion_acked(&peer->tx->congestion, arrivals.num_done, wire->cfg.window_frames);
-        if (wire_has_in_flight(peer)) {
-            wire_loss_find(peer);
-            wire_deadline_set(wire, peer, now_ns);
+        window_moved(wire, peer, &arrivals, now_ns);
+    }
+    /* complete() may send: the window is consistent by now. */
+    while ((frame = arrivals.done)) {
+        arrivals.done = frame->next;
+        if (frame->retransmitted == WIRE_LOSS_NONE) {
+            wire->ops.complete(wire->ctx, frame, 0);
         } else {
-            peer->deadline_ns = WIRE_NEVER;
-        }
-        wire_congestion_known(&peer->tx->congestion, peer->tx->rack_no - WIRE_REORDER_FRAMES);
-        /* complete() may send: the window is consistent by now. */
-        while ((frame = arrivals.done)) {
-            arrivals.done = frame->next;
-            if (frame->retransmitted == WIRE_LOSS_NONE) {
-                wire->ops.complete(wire->ctx, frame, 0);
-            } else {
-                wire_frame_done(wire, frame, 0);
-            }
+            wire_frame_done(wire, frame, 0);
         }
     }
-output:
-    if (peer->tx && (peer->tx->num_lost || peer->tx->queue_head)) {
+    if (tx->num_lost || tx->queue_head) {
         wire_peer_output(wire, peer, now_ns);
     }
     return true;

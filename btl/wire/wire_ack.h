@@ -26,20 +26,20 @@ WIRE_HOT bool wire_ack_usual(struct vfring_wire *wire, struct vfring_wire_peer *
     struct wire_sender *tx = peer->tx;
     const uint32_t una = peer->snd_una;
     const uint32_t num_new = hdr->ack - una;
-    const uint32_t limit = hdr->ack + wire_clamp_credit(hdr->credit);
+    const uint32_t limit = hdr->ack + wire_clamp_credit(wire, hdr->credit);
     struct vfring_wire_frame *frame = NULL;
 
-    if (num_new > 1 || hdr->sack || !tx || (tx->num_lost | tx->backoff | tx->congestion.undo)
+    if (num_new > 1 || !tx || (tx->num_lost | tx->backoff | tx->congestion.undo)
         || tx->congestion.cwnd < wire->cfg.window_frames) {
         return false;
     }
     if (num_new) {
-        frame = tx->in_flight[WIRE_SLOT(una)];
+        frame = tx->in_flight[WIRE_SLOT(tx, una)];
         if (!frame || frame->retransmitted != WIRE_LOSS_NONE || !tx->rtt.srtt_ns
             || wire_sample_wanted(una)) {
             return false;
         }
-        tx->in_flight[WIRE_SLOT(una)] = NULL;
+        tx->in_flight[WIRE_SLOT(tx, una)] = NULL;
         peer->snd_una = una + 1;
         tx->waiting_since_ns = now_ns;
         peer->silence_reported = false;

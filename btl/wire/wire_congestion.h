@@ -22,8 +22,14 @@
 struct wire_congestion {
     uint32_t cwnd;          /* frames that may be under way */
     uint32_t acked;         /* acknowledged since it last grew */
-    uint32_t undo;          /* what it was before the timeout; 0: none since */
     uint32_t recover_no;    /* losses of transmissions up to this one have been answered */
+
+    /* The last timeout, as long as it may prove needless. */
+    uint32_t undo;          /* what cwnd was before; 0: there is none */
+    uint32_t questions;     /* transmissions that were made only because of it */
+    uint32_t answer_no;     /* the last transmission before the answer to them */
+    uint16_t dups;          /* what the peer had had twice by then */
+    bool answered;
 };
 
 /* @p acked frames have arrived; it grows up to @p most. */
@@ -42,16 +48,23 @@ static inline void wire_congestion_acked(struct wire_congestion *c, uint32_t ack
 
 /* Transmission @p lost_no is lost, @p last_no was the last so far. */
 void wire_congestion_lost(struct wire_congestion *c, uint32_t lost_no, uint32_t last_no);
-/* Nothing was acknowledged in time; @p last_no was the last transmission. */
-void wire_congestion_timeout(struct wire_congestion *c, uint32_t last_no);
-/* Something was acknowledged since; @p needless: what the timeout took for lost had arrived. */
-static inline void wire_congestion_answered(struct wire_congestion *c, bool needless)
+/* Nothing was acknowledged in time; @p last_no was the last transmission, the peer has told of @p dups. */
+void wire_congestion_timeout(struct wire_congestion *c, uint32_t last_no, uint16_t dups);
+/* A frame went out again for that reason alone. */
+static inline void wire_congestion_asked(struct wire_congestion *c)
 {
-    if (needless && c->undo) {
-        c->cwnd = c->undo;
-    }
-    c->undo = 0;
+    c->questions++;
 }
+
+/*
+ * An acknowledgement came while `undo` is not 0. Was the timeout needless? It was if what
+ * it took for lost had arrived (@p needless; the idea of RFC 3522), or if all that it made go out
+ * again came twice (@p dups; that of RFC 3708), and nothing else is missing (@p complete). The
+ * peer may tell of these later than of the first: it may until something has arrived
+ * (up to @p arrived_no) that was sent after the first answer. True: it is undone.
+ */
+bool wire_congestion_answer(struct wire_congestion *c, bool needless, bool complete, uint16_t dups,
+                            uint32_t last_no, uint32_t arrived_no);
 
 /*
  * What was sent up to @p known_no is no news any more: so recover_no never falls

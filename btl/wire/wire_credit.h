@@ -15,10 +15,12 @@ void wire_credit_heard(struct vfring_wire *wire, struct vfring_wire_peer *peer);
 /* It is gone. */
 void wire_credit_forget(struct vfring_wire *wire, const struct vfring_wire_peer *peer);
 
-/* A credit of 0 would stop us for ever: nothing announces that it has grown. */
-WIRE_HOT uint32_t wire_clamp_credit(uint32_t credit)
+/* A credit of 0 would stop us for ever: nothing announces that it has grown. Nor is it more than our window. */
+WIRE_HOT uint32_t wire_clamp_credit(const struct vfring_wire *wire, uint32_t credit)
 {
-    return credit < 1 ? 1 : credit > VFRING_WIRE_WINDOW ? VFRING_WIRE_WINDOW : credit;
+    const uint32_t most = wire->cfg.window_frames;
+
+    return credit < 1 ? 1 : credit > most ? most : credit;
 }
 
 #endif /* VFRING_WIRE_CREDIT_H */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /**
  * @file
- * What a vfring frame looks like on the wire, version 3.
+ * What a vfring frame looks like on the wire, version 4.
  *
  * An Ethernet II frame with a local experimental ethertype (IEEE 802, 9.2.4),
  * a header of fixed size and the payload. Integers are little endian, as the
@@ -14,17 +14,24 @@
 #include <stdint.h>
 
 #define VFRING_WIRE_ETHERTYPE 0x88B5u
-#define VFRING_WIRE_VERSION 3u
+#define VFRING_WIRE_VERSION 4u
 
-/** Frames in flight to one peer, at most: what the sack field can describe. */
-#define VFRING_WIRE_WINDOW 64u
+/** Frames in flight to one peer, at most: what an ACK frame can describe. A power of two. */
+#define VFRING_WIRE_WINDOW 512u
+/** So many unless somebody wants others: enough for one 10 Gbit/s link with 50 us of round trip. */
+#define VFRING_WIRE_WINDOW_DEFAULT 64u
 
 /** Ethernet's shortest frame without FCS; shorter ones are padded. */
 #define VFRING_WIRE_FRAME_MIN_BYTES 60u
 
 #define VFRING_WIRE_TYPE_DATA 1u /**< carries payload and takes a sequence number */
-#define VFRING_WIRE_TYPE_ACK 2u  /**< acknowledgement alone, takes none */
+/**
+ * Acknowledgement alone, takes none. Payload: up to VFRING_WIRE_ACK_MAX_WORDS words, bit i
+ * of which says that frame ack + 1 + i has arrived.
+ */
+#define VFRING_WIRE_TYPE_ACK 2u
 #define VFRING_WIRE_TYPE_BYE 3u  /**< an ACK, and the sender's last word; its msg is the sender's own key */
+#define VFRING_WIRE_ACK_MAX_WORDS (VFRING_WIRE_WINDOW / 64u)
 
 /**
  * The crc field always covers so much of the payload: the upper layers' own
@@ -47,21 +54,24 @@ struct vfring_wire_hdr {
     uint16_t payload_bytes; /**< padding is not counted */
     uint8_t tag;            /**< the upper layer's */
     uint8_t flags;          /**< VFRING_WIRE_FLAG_* */
-    uint32_t key;           /**< the receiver's key, known to its job alone */
     uint32_t src;           /**< with src_mac: who the sender is */
+    uint32_t key;           /**< the receiver's key, known to its job alone */
+    uint32_t dst;           /**< the receiver's id: processes may share a VF */
     uint32_t seq;           /**< DATA: number of this frame; ACK, BYE: next unsent one */
     uint32_t ack;           /**< every frame before this one has arrived */
     uint16_t credit;        /**< frames from ack on that the receiver has room for */
-    uint16_t reserved;      /**< 0 */
-    uint64_t sack;          /**< bit i: frame ack + 1 + i has arrived */
+    uint16_t dups;          /**< frames of the receiver's that came here and had come before; wraps */
+    uint32_t reserved;      /**< 0 */
     uint32_t crc;           /**< CRC32C (RFC 3720, B.4), see wire_crc.h */
     uint32_t msg;           /**< the upper layer's */
 };
 
 #define VFRING_WIRE_HDR_BYTES 56u
+/** The longest frame without a sequence number. */
+#define VFRING_WIRE_CONTROL_BYTES (VFRING_WIRE_HDR_BYTES + 8u * VFRING_WIRE_ACK_MAX_WORDS)
 _Static_assert(sizeof(struct vfring_wire_hdr) == VFRING_WIRE_HDR_BYTES, "wire header");
-_Static_assert(offsetof(struct vfring_wire_hdr, key) == 20, "fields are aligned");
-_Static_assert(offsetof(struct vfring_wire_hdr, sack) == 40, "fields are aligned");
+_Static_assert(offsetof(struct vfring_wire_hdr, key) == 24, "key and dst are compared together");
+_Static_assert(offsetof(struct vfring_wire_hdr, credit) == 40, "fields are aligned");
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the header is used in place");
 
 /** Bytes of the payload that the crc field covers. */

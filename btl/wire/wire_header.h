@@ -26,33 +26,34 @@ WIRE_HOT void wire_fill_acks(const struct vfring_wire *wire, const struct vfring
 {
     hdr->ack = peer->rcv_next;
     hdr->credit = wire->credit;
+    hdr->dups = peer->num_dups;
     hdr->reserved = 0;
-    hdr->sack = peer->rcv_bits;
 }
 
 /* What never changes in the headers to a peer. */
 void wire_fill_head(const struct vfring_wire *wire, const struct vfring_wire_peer *peer,
                     struct vfring_wire_hdr *hdr);
-/* Of a header that is no plain data frame's: true: it is an ACK's or a BYE's, and sound but for the checksum. */
-bool wire_header_odd(struct vfring_wire *wire, const struct vfring_wire_hdr *hdr, uint32_t bytes);
+/* Of a header that is no plain data frame's: is it an ACK's or a BYE's, and sound but for the checksum? Counts what it is if not. */
+bool wire_header_control(struct vfring_wire *wire, const struct vfring_wire_hdr *hdr, uint32_t bytes);
 
-/* Nothing of the frame is used before it has passed. What is no plain data frame, wire_header_odd() looks at. */
-WIRE_HOT bool wire_header_valid(struct vfring_wire *wire, const struct vfring_wire_hdr *hdr,
-                                uint32_t bytes)
+/* A plain data frame, sound but for the checksum? */
+WIRE_HOT bool wire_header_data(const struct vfring_wire *wire, const struct vfring_wire_hdr *hdr,
+                               uint32_t bytes)
 {
     uint32_t kind;
 
     if (WIRE_UNLIKELY(bytes < VFRING_WIRE_HDR_BYTES)) {
-        wire->stats.rx_malformed++;
         return false;
     }
     memcpy(&kind, hdr->ethertype, sizeof(kind));
-    if (WIRE_UNLIKELY(kind != WIRE_DATA_IN_PLACE || hdr->key != wire->cfg.key || hdr->reserved
-                      || (hdr->flags & ~VFRING_WIRE_FLAGS)
-                      || hdr->payload_bytes > bytes - VFRING_WIRE_HDR_BYTES)
-        && !wire_header_odd(wire, hdr, bytes)) {
-        return false;
-    }
+    return WIRE_LIKELY(kind == WIRE_DATA_IN_PLACE && wire_to(hdr) == wire->to_us && !hdr->reserved
+                       && !(hdr->flags & ~VFRING_WIRE_FLAGS)
+                       && hdr->payload_bytes <= bytes - VFRING_WIRE_HDR_BYTES);
+}
+
+/* Nothing else of the frame is used before it has passed. */
+WIRE_HOT bool wire_crc_right(struct vfring_wire *wire, const struct vfring_wire_hdr *hdr)
+{
     if (WIRE_UNLIKELY(wire_crc_frame(hdr, vfring_wire_crc_covered(hdr)) != hdr->crc)) {
         wire->stats.rx_bad_crc++;
         return false;

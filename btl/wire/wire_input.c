@@ -2,6 +2,8 @@
 /* Frames that come, but for those that come in their turn. */
 #include "wire_input.h"
 
+#include <stdlib.h>
+
 enum accepted {
     NOT_ACCEPTED,   /* came before, lies beyond the window, or there is no place for it */
     ACCEPTED_TURN,  /* the first that was missing */
@@ -9,39 +11,45 @@ enum accepted {
     ACCEPTED_KEPT   /* handed up in its turn */
 };
 
+static enum accepted came_before(struct vfring_wire *wire, struct vfring_wire_peer *peer)
+{
+    wire->stats.rx_duplicates++;
+    peer->num_dups++;
+    return NOT_ACCEPTED;
+}
+
 /* Remembers a frame that comes for the first time. */
 static enum accepted accept_once(struct vfring_wire *wire, struct vfring_wire_peer *peer,
                                  const struct vfring_wire_hdr *hdr)
 {
     const uint32_t ahead = hdr->seq - peer->rcv_next;
-    uint64_t bit;
 
     if (ahead == 0) {
         return ACCEPTED_TURN;
     }
     if ((int32_t) ahead < 0) {
-        wire->stats.rx_duplicates++;
-        return NOT_ACCEPTED;
+        return came_before(wire, peer);
     }
     if (ahead >= VFRING_WIRE_WINDOW) {
         wire->stats.rx_beyond_window++;
         return NOT_ACCEPTED;
     }
-    bit = 1ull << (ahead - 1);
-    if (peer->rcv_bits & bit) {
-        wire->stats.rx_duplicates++;
-        return NOT_ACCEPTED;
+    if (peer->num_early && wire_bitmap_test(peer->early, hdr->seq)) {
+        return came_before(wire, peer);
     }
-    if (hdr->flags & VFRING_WIRE_FLAG_UNORDERED) {
-        peer->rcv_bits |= bit;
-        return ACCEPTED_EARLY;
+    if (!peer->early) {
+        peer->early = calloc(1, sizeof(*peer->early));
     }
-    if (!wire_early_keep(wire, peer, hdr)) {
+    if (!peer->early || !((hdr->flags & VFRING_WIRE_FLAG_UNORDERED) || wire_early_keep(wire, peer, hdr))) {
         wire->stats.rx_early_dropped++;
         return NOT_ACCEPTED;
     }
+    wire_bitmap_set(peer->early, hdr->seq);
+    peer->num_early++;
+    if (hdr->flags & VFRING_WIRE_FLAG_UNORDERED) {
+        return ACCEPTED_EARLY;
+    }
     wire->stats.rx_early++;
-    peer->rcv_bits |= bit;
     return ACCEPTED_KEPT;
 }
 
@@ -54,15 +62,13 @@ static void deliver_turn(struct vfring_wire *wire, struct vfring_wire_peer *peer
                          const struct vfring_wire_hdr *hdr)
 {
     uint32_t seq = hdr->seq + 1;
-    bool next_is_here;
-    uint32_t end;
+    uint32_t end = seq;
 
-    do {
-        next_is_here = peer->rcv_bits & 1;
-        peer->rcv_bits >>= 1;
-        peer->rcv_next++;
-    } while (next_is_here);
-    end = peer->rcv_next;
+    for (; peer->num_early && wire_bitmap_test(peer->early, end); end++) {
+        wire_bitmap_clear(peer->early, end);
+        peer->num_early--;
+    }
+    peer->rcv_next = end;
     if (seq == end) {
         wire_hand_up(wire, peer, hdr, &wire->ops);
         return;
@@ -83,13 +89,34 @@ void wire_input_unusual(struct vfring_wire *wire, struct vfring_wire_peer *peer,
     if (accepted == NOT_ACCEPTED) {
         /* Our acknowledgement was lost, or the peer is out of step: tell it. */
         wire_ack_owed(wire, peer, true);
-        return;
+    } else {
+        wire_came_new(wire, peer, now_ns);
     }
-    wire_came_new(wire, peer, now_ns);
+    if (accepted != ACCEPTED_TURN && peer->num_early) {
+        wire_bits_owed(wire, peer);
+    }
     if (accepted == ACCEPTED_TURN) {
         deliver_turn(wire, peer, hdr);
     } else if (accepted == ACCEPTED_EARLY) {
         wire_hand_up(wire, peer, hdr, &wire->ops);
+    }
+}
+
+void wire_input_other(struct vfring_wire *wire, const struct vfring_wire_hdr *hdr, uint32_t bytes,
+                      uint64_t now_ns)
+{
+    struct vfring_wire_peer *peer;
+
+    if (!wire_header_control(wire, hdr, bytes) || !wire_crc_right(wire, hdr)) {
+        return;
+    }
+    peer = wire_peer_of(wire, hdr);
+    if (!peer || peer->failed) {
+        wire->stats.rx_unknown_peer++;
+        return;
+    }
+    if (wire_ack_input(wire, peer, hdr, now_ns)) {
+        wire_control_input(wire, peer, hdr); /* the peer may be gone by now */
     }
 }
 

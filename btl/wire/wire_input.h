@@ -14,6 +14,9 @@
 /* A data frame that is not the next one, or the next one while others wait for it. */
 void wire_input_unusual(struct vfring_wire *wire, struct vfring_wire_peer *peer,
                         const struct vfring_wire_hdr *hdr, uint64_t now_ns);
+/* What is no plain data frame. */
+void wire_input_other(struct vfring_wire *wire, const struct vfring_wire_hdr *hdr, uint32_t bytes,
+                      uint64_t now_ns);
 
 /** vfring_wire_input(). */
 WIRE_HOT void vfring_wire_hot_input(struct vfring_wire *wire, const void *data, uint32_t bytes,
@@ -22,7 +25,11 @@ WIRE_HOT void vfring_wire_hot_input(struct vfring_wire *wire, const void *data, 
     const struct vfring_wire_hdr *hdr = data;
     struct vfring_wire_peer *peer;
 
-    if (!wire_header_valid(wire, hdr, bytes)) {
+    if (WIRE_UNLIKELY(!wire_header_data(wire, hdr, bytes))) {
+        wire_input_other(wire, hdr, bytes, now_ns);
+        return;
+    }
+    if (!wire_crc_right(wire, hdr)) {
         return;
     }
     peer = wire_peer_of(wire, hdr);
@@ -33,11 +40,7 @@ WIRE_HOT void vfring_wire_hot_input(struct vfring_wire *wire, const void *data, 
     if (!wire_ack_usual(wire, peer, hdr, now_ns, ops) && !wire_ack_input(wire, peer, hdr, now_ns)) {
         return;
     }
-    if (WIRE_UNLIKELY(hdr->type != VFRING_WIRE_TYPE_DATA)) {
-        wire_control_input(wire, peer, hdr); /* the peer may be gone by now */
-        return;
-    }
-    if (WIRE_UNLIKELY(hdr->seq != peer->rcv_next || peer->rcv_bits)) {
+    if (WIRE_UNLIKELY(hdr->seq != peer->rcv_next || peer->num_early)) {
         wire_input_unusual(wire, peer, hdr, now_ns);
         return;
     }

@@ -10,7 +10,7 @@
 void wire_loss_find(struct vfring_wire_peer *peer)
 {
     for (uint32_t seq = peer->snd_una; seq != peer->snd_next; seq++) {
-        struct vfring_wire_frame *frame = peer->tx->in_flight[WIRE_SLOT(seq)];
+        struct vfring_wire_frame *frame = peer->tx->in_flight[WIRE_SLOT(peer->tx, seq)];
 
         if (frame
             && !vfring_wire_seq_before(peer->tx->rack_no, frame->xmit_no + WIRE_REORDER_FRAMES)) {
@@ -25,7 +25,7 @@ void wire_loss_find(struct vfring_wire_peer *peer)
 void wire_loss_timeout(struct vfring_wire_peer *peer)
 {
     for (uint32_t seq = peer->snd_una; seq != peer->snd_next; seq++) {
-        struct vfring_wire_frame *frame = peer->tx->in_flight[WIRE_SLOT(seq)];
+        struct vfring_wire_frame *frame = peer->tx->in_flight[WIRE_SLOT(peer->tx, seq)];
 
         if (frame) {
             wire_mark_lost(peer, frame, WIRE_LOSS_TIMEOUT);
@@ -40,7 +40,7 @@ void wire_loss_timeout(struct vfring_wire_peer *peer)
 void wire_loss_forget_timeout(struct vfring_wire_peer *peer)
 {
     for (uint32_t seq = peer->snd_una; seq != peer->snd_next; seq++) {
-        struct vfring_wire_frame *frame = peer->tx->in_flight[WIRE_SLOT(seq)];
+        struct vfring_wire_frame *frame = peer->tx->in_flight[WIRE_SLOT(peer->tx, seq)];
 
         if (frame && frame->loss == WIRE_LOSS_TIMEOUT) {
             frame->loss = WIRE_LOSS_NONE;

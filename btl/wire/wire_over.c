@@ -44,8 +44,8 @@ void wire_peer_flush(struct vfring_wire *wire, struct vfring_wire_peer *peer, in
     peer->tx->queue_head = peer->tx->queue_tail = NULL;
     peer->tx->num_queued = 0;
     for (; wire_has_in_flight(peer); peer->snd_una++) {
-        frame = peer->tx->in_flight[WIRE_SLOT(peer->snd_una)];
-        peer->tx->in_flight[WIRE_SLOT(peer->snd_una)] = NULL;
+        frame = peer->tx->in_flight[WIRE_SLOT(peer->tx, peer->snd_una)];
+        peer->tx->in_flight[WIRE_SLOT(peer->tx, peer->snd_una)] = NULL;
         if (frame) {
             frame->next = sent;
             sent = frame;

@@ -3,11 +3,34 @@
 #include "wire_owed.h"
 
 #include <errno.h>
+#include <string.h>
+
+/* The bits of the early frames, to the last word that has one. @return their bytes. */
+static uint16_t fill_bits(const struct vfring_wire_peer *peer, uint8_t *payload)
+{
+    uint16_t bytes = 0;
+
+    for (uint32_t left = peer->num_early, i = 0; left && i < VFRING_WIRE_ACK_MAX_WORDS; i++) {
+        const uint64_t bits = wire_bitmap_from(peer->early, peer->rcv_next + 1 + 64 * i);
+
+        memcpy(payload + bytes, &bits, sizeof(bits));
+        bytes += sizeof(bits);
+        left -= (uint32_t) __builtin_popcountll(bits);
+    }
+    return bytes;
+}
+
+void wire_bits_owed(struct vfring_wire *wire, struct vfring_wire_peer *peer)
+{
+    wire_ack_owed(wire, peer, true);
+    peer->bits_owed = true;
+}
 
 int wire_owed_send_as(struct vfring_wire *wire, struct vfring_wire_peer *peer, uint8_t type, uint32_t msg)
 {
     struct vfring_wire_frame *frame = &wire->cfg.control_frames[wire->next_control];
     struct vfring_wire_hdr *hdr = frame->hdr;
+    uint32_t bytes;
     int rc;
 
     if (wire->ops.xmit_busy(wire->ctx, frame->tx_seq)) {
@@ -19,8 +42,12 @@ int wire_owed_send_as(struct vfring_wire *wire, struct vfring_wire_peer *peer, u
     hdr->type = type;
     hdr->seq = peer->snd_next;
     hdr->msg = msg;
-    hdr->crc = vfring_wire_crc_frame(hdr, 0);
-    rc = wire->ops.xmit(wire->ctx, frame, VFRING_WIRE_FRAME_MIN_BYTES);
+    hdr->payload_bytes = fill_bits(peer, (uint8_t *) (hdr + 1));
+    hdr->crc = vfring_wire_crc_frame(hdr, hdr->payload_bytes);
+    frame->inline_bytes = hdr->payload_bytes;
+    bytes = VFRING_WIRE_HDR_BYTES + hdr->payload_bytes;
+    rc = wire->ops.xmit(wire->ctx, frame,
+                        bytes < VFRING_WIRE_FRAME_MIN_BYTES ? VFRING_WIRE_FRAME_MIN_BYTES : bytes);
     if (rc) {
         wire->stats.ring_stalls++;
         return rc;
@@ -28,6 +55,7 @@ int wire_owed_send_as(struct vfring_wire *wire, struct vfring_wire_peer *peer, u
     wire->next_control = (wire->next_control + 1) % wire->cfg.num_control_frames;
     wire->stats.tx_ack_frames++;
     wire_ack_paid(peer);
+    peer->bits_owed = false;
     return 0;
 }
 
@@ -54,10 +82,10 @@ void wire_owed_run(struct vfring_wire *wire, uint64_t now_ns)
     wire->acks_now = false;
     wire->ack_due_ns = WIRE_NEVER;
     while ((peer = next)) {
-        const bool owed = peer->rcv_unacked || peer->ack_now;
+        const bool now = peer->ack_now || peer->bits_owed, owed = peer->rcv_unacked || now;
 
         next = peer->ack_next;
-        if (owed && !peer->ack_now && now_ns < peer->ack_due_ns) {
+        if (owed && !now && now_ns < peer->ack_due_ns) {
             if (peer->ack_due_ns < wire->ack_due_ns) {
                 wire->ack_due_ns = peer->ack_due_ns;
             }

@@ -39,9 +39,11 @@ WIRE_HOT void wire_came_new(struct vfring_wire *wire, struct vfring_wire_peer *p
         peer->ack_due_ns = now_ns + wire->cfg.ack_delay_ns;
     }
     /* At once when there is a hole, or when the sender may run out of window. */
-    wire_ack_owed(wire, peer, peer->rcv_bits != 0 || peer->rcv_unacked >= wire->ack_every);
+    wire_ack_owed(wire, peer, peer->num_early != 0 || peer->rcv_unacked >= wire->ack_every);
 }
 
+/* Early frames wait: the next progress tells which, whatever DATA goes out before. */
+void wire_bits_owed(struct vfring_wire *wire, struct vfring_wire_peer *peer);
 /* A frame of all we owe, of @p type. 0, or -EAGAIN: ring or control frames are used up, try at the next progress. */
 int wire_owed_send_as(struct vfring_wire *wire, struct vfring_wire_peer *peer, uint8_t type, uint32_t msg);
 /* An ACK, the same way. */

@@ -25,23 +25,29 @@ static struct vfring_wire_hdr *header_of(struct wire_early *early)
     return (struct vfring_wire_hdr *) early->data;
 }
 
+static size_t place_bytes(const struct vfring_wire *wire)
+{
+    return sizeof(struct wire_early) + ((VFRING_WIRE_HDR_BYTES + wire->cfg.max_payload_bytes + 7u) & ~7u);
+}
+
+/* One that was used before, else one whose pages nobody has touched yet. */
+static struct wire_early *place_take(struct vfring_wire *wire)
+{
+    struct wire_early *early = wire->early_free;
+
+    if (early) {
+        wire->early_free = early->next;
+    } else if (wire->num_early_made < wire->cfg.num_early_frames) {
+        early = (struct wire_early *) ((uint8_t *) wire->early_memory + wire->num_early_made * place_bytes(wire));
+        wire->num_early_made++;
+    }
+    return early;
+}
+
 int wire_early_create(struct vfring_wire *wire)
 {
-    const size_t stride = sizeof(struct wire_early)
-                          + ((VFRING_WIRE_HDR_BYTES + wire->cfg.max_payload_bytes + 7u) & ~7u);
-    uint8_t *memory = calloc(wire->cfg.num_early_frames, stride);
-
-    if (!memory) {
-        return -ENOMEM;
-    }
-    wire->early_memory = memory;
-    for (uint32_t i = 0; i < wire->cfg.num_early_frames; i++) {
-        struct wire_early *early = (struct wire_early *) (memory + i * stride);
-
-        early->next = wire->early_free;
-        wire->early_free = early;
-    }
-    return 0;
+    wire->early_memory = calloc(wire->cfg.num_early_frames, place_bytes(wire));
+    return wire->early_memory ? 0 : -ENOMEM;
 }
 
 void wire_early_destroy(struct vfring_wire *wire)
@@ -52,12 +58,11 @@ void wire_early_destroy(struct vfring_wire *wire)
 bool wire_early_keep(struct vfring_wire *wire, struct vfring_wire_peer *peer,
                      const struct vfring_wire_hdr *hdr)
 {
-    struct wire_early *early = wire->early_free;
+    struct wire_early *early = hdr->payload_bytes > wire->cfg.max_payload_bytes ? NULL : place_take(wire);
 
-    if (!early || hdr->payload_bytes > wire->cfg.max_payload_bytes) {
+    if (!early) {
         return false;
     }
-    wire->early_free = early->next;
     early->peer = peer;
     memcpy(early->data, hdr, VFRING_WIRE_HDR_BYTES + hdr->payload_bytes);
     early->next = wire->early_list;

@@ -59,7 +59,7 @@ static int resend_lost(struct vfring_wire *wire, struct vfring_wire_peer *peer, 
 {
     for (uint32_t seq = peer->snd_una;
          peer->tx->num_lost && peer->tx->rexmit_budget && seq != peer->snd_next; seq++) {
-        struct vfring_wire_frame *frame = peer->tx->in_flight[WIRE_SLOT(seq)];
+        struct vfring_wire_frame *frame = peer->tx->in_flight[WIRE_SLOT(peer->tx, seq)];
         int rc;
 
         if (!frame || frame->loss == WIRE_LOSS_NONE) {
@@ -80,6 +80,7 @@ static int resend_lost(struct vfring_wire *wire, struct vfring_wire_peer *peer, 
             wire->stats.tx_fast_retransmits++;
         } else {
             wire->stats.tx_timeout_retransmits++;
+            wire_congestion_asked(&peer->tx->congestion);
         }
         frame->retransmitted = frame->loss;
         frame->loss = WIRE_LOSS_NONE;
@@ -155,14 +156,19 @@ static void enqueue(struct wire_sender *tx, struct vfring_wire_frame *frame)
 int wire_sender_make(struct vfring_wire *wire, struct vfring_wire_peer *peer)
 {
     struct vfring_wire_hdr hdr;
+    uint32_t slots = 2;
 
     if (peer->failed) {
         return -EHOSTUNREACH;
     }
-    peer->tx = calloc(1, sizeof(*peer->tx));
+    while (slots < wire->cfg.window_frames) {
+        slots *= 2;
+    }
+    peer->tx = calloc(1, sizeof(*peer->tx) + slots * sizeof(peer->tx->in_flight[0]));
     if (!peer->tx) {
         return -ENOMEM;
     }
+    peer->tx->slot_mask = slots - 1;
     peer->tx->congestion.cwnd = wire->cfg.window_frames;
     wire_rto_update(wire, peer->tx);
     wire_fill_head(wire, peer, &hdr);

@@ -80,7 +80,7 @@ WIRE_HOT int wire_send_new(struct vfring_wire *wire, struct vfring_wire_peer *pe
     if (!wire_has_in_flight(peer)) {
         wire_deadline_set(wire, peer, now_ns);
     }
-    peer->tx->in_flight[WIRE_SLOT(frame->seq)] = frame;
+    peer->tx->in_flight[WIRE_SLOT(peer->tx, frame->seq)] = frame;
     peer->snd_next++;
     wire->stats.tx_data_frames++;
     wire->stats.tx_payload_bytes += frame->inline_bytes + frame->gather_bytes;

@@ -5,8 +5,8 @@
  * the file `layers`. Per peer there are two halves that do not depend on each other:
  *
  *   sending:   snd_una <= acknowledged-but-for-holes < snd_next <= snd_limit
- *   receiving: rcv_next is the first frame that is missing, rcv_bits tells
- *              which of the 64 after it have come
+ *   receiving: rcv_next is the first frame that is missing, `early` tells
+ *              which of those after it have come
  *
  * All sequence numbers wrap; compare with vfring_wire_seq_before() only.
  */
@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "vfring_wire.h"
+#include "wire_bitmap.h"
 #include "wire_congestion.h"
 #include "wire_list.h"
 #include "wire_rtt.h"
@@ -26,7 +27,7 @@
 #define WIRE_UNLIKELY(x) __builtin_expect(!!(x), 0)
 
 #define WIRE_NEVER UINT64_MAX
-#define WIRE_SLOT(seq) ((seq) % VFRING_WIRE_WINDOW)
+#define WIRE_SLOT(tx, seq) ((seq) & (tx)->slot_mask)
 
 /** A frame counts as lost once a transmission so much later has arrived. */
 #define WIRE_REORDER_FRAMES 3u
@@ -73,10 +74,12 @@ struct wire_sender {
     uint64_t out_of_step_ns; /* last one that acknowledges what it cannot */
     uint32_t num_out_of_step;
     uint32_t backoff;
+    uint16_t dups_seen;      /* frames of ours that the peer has had twice, as it says */
     /* In the lists of the wire: see wire_list.h. */
     struct vfring_wire_peer *timer_next, **timer_at;
     struct vfring_wire_peer *stalled_next, **stalled_at;
-    struct vfring_wire_frame *in_flight[VFRING_WIRE_WINDOW]; /* by WIRE_SLOT */
+    uint32_t slot_mask;
+    struct vfring_wire_frame *in_flight[]; /* by WIRE_SLOT: as many as the window holds, and a power of two */
 };
 
 struct vfring_wire_peer {
@@ -90,6 +93,7 @@ struct vfring_wire_peer {
     bool stalled_linked;
     bool ack_now;
     bool ack_linked;
+    bool bits_owed; /* early frames came since our last ACK: no DATA can tell of them */
     void *upper;
     struct vfring_wire_peer *all_next, **all_at;
 
@@ -104,10 +108,12 @@ struct vfring_wire_peer {
     /* Receiving half. */
     uint32_t rcv_next;
     uint32_t rcv_unacked; /* data frames since our last acknowledgement */
-    uint64_t rcv_bits;
     uint64_t ack_due_ns;
     struct vfring_wire_peer *ack_next, **ack_at;
     uint32_t heard_round; /* the last in which it sent */
+    uint16_t num_early; /* frames that have come before their turn: bits in `early` */
+    uint16_t num_dups;  /* came twice; wraps */
+    struct wire_bitmap *early; /* NULL: there never was one */
 };
 _Static_assert(sizeof(struct vfring_wire_peer) <= 128, "thousands of idle peers");
 
@@ -122,6 +128,7 @@ struct vfring_wire {
     uint32_t round_left;    /* frames until its end */
     uint32_t ack_every;     /* an acknowledgement is owed at once after this many frames */
     uint8_t tx_flags;       /* in the header of every data frame */
+    uint64_t to_us;         /* key and dst of the frames that are for us */
     uint32_t num_active;    /* peers that sent in this round */
     uint32_t num_active_before; /* and in the one before */
     uint64_t next_timer_ns; /* not later than any peer's deadline */
@@ -135,6 +142,7 @@ struct vfring_wire {
     struct wire_early *early_list; /* came before their turn */
     struct wire_early *early_free;
     void *early_memory;
+    uint32_t num_early_made; /* places in it that were used */
     struct vfring_wire_frame *held_list; /* done with, but the VF still reads them */
     struct vfring_wire_peer *timer_list;
     struct vfring_wire_peer *expired_list; /* their turn comes in this progress; in no other list of timers */
@@ -158,7 +166,17 @@ static inline uint64_t wire_from(const struct vfring_wire_hdr *hdr)
     memcpy(&from, hdr->src_mac, sizeof(from));
     return from;
 }
-_Static_assert(offsetof(struct vfring_wire_hdr, ethertype) == offsetof(struct vfring_wire_hdr, src_mac) + 6,
+
+/** And vfring_wire.to_us with: key and dst. */
+static inline uint64_t wire_to(const struct vfring_wire_hdr *hdr)
+{
+    uint64_t to;
+
+    memcpy(&to, &hdr->key, sizeof(to));
+    return to;
+}
+_Static_assert(offsetof(struct vfring_wire_hdr, dst) == offsetof(struct vfring_wire_hdr, key) + 4
+                   && offsetof(struct vfring_wire_hdr, ethertype) == offsetof(struct vfring_wire_hdr, src_mac) + 6,
                "they are read together");
 
 /** Has anything ever been given to this peer's sending half, and waits there? */

@@ -63,7 +63,7 @@ void wire_timeout(struct vfring_wire *wire, struct vfring_wire_peer *peer, uint6
     peer->tx->backoff++;
     wire_rto_update(wire, peer->tx);
     peer->tx->rexmit_budget = 1;
-    wire_congestion_timeout(&peer->tx->congestion, peer->xmit_no);
+    wire_congestion_timeout(&peer->tx->congestion, peer->xmit_no, peer->tx->dups_seen);
     wire_deadline_set(wire, peer, now_ns);
     wire_peer_output(wire, peer, now_ns);
 }

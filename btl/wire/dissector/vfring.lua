@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: BSD-3-Clause
--- Wireshark dissector of vfring's wire protocol, version 3 (docs/wire-protocol.md).
+-- Wireshark dissector of vfring's wire protocol, version 4 (docs/wire-protocol.md).
 -- To use it: wireshark -X lua_script:vfring.lua, or copy it to the personal
 -- plugins folder (Help, About Wireshark, Folders).
 
@@ -20,7 +20,9 @@ local f = {
     seq = ProtoField.uint32("vfring.seq", "Sequence number"),
     ack = ProtoField.uint32("vfring.ack", "Acknowledged before"),
     credit = ProtoField.uint16("vfring.credit", "Credit"),
-    reserved = ProtoField.uint16("vfring.reserved", "Reserved", base.HEX),
+    dst = ProtoField.uint32("vfring.dst", "Receiver's id"),
+    dups = ProtoField.uint16("vfring.dups", "Had twice"),
+    reserved = ProtoField.uint32("vfring.reserved", "Reserved", base.HEX),
     sack = ProtoField.uint64("vfring.sack", "Selectively acknowledged", base.HEX),
     crc = ProtoField.uint32("vfring.crc", "CRC32C", base.HEX),
     msg = ProtoField.uint32("vfring.msg", "Message kind", base.DEC, kinds, 0xff),
@@ -49,12 +51,16 @@ vfring.experts = { short, unknown, odd }
 
 local HEADER = 42 -- behind the Ethernet header
 
--- Numbers behind `ack` that the bits of sack stand for.
-local function sacked(ack, sack)
+-- Numbers behind `ack` that the bits of an ACK's payload stand for.
+local function sacked(ack, range, tree)
     local names = {}
-    for i = 0, 63 do
-        if sack:rshift(i):band(1):tonumber() == 1 then
-            names[#names + 1] = string.format("%d", (ack + 1 + i) % 0x100000000)
+    for at = 0, range:len() - 8, 8 do
+        local word = range(at, 8):le_uint64()
+        tree:add_le(f.sack, range(at, 8))
+        for i = 0, 63 do
+            if word:rshift(i):band(1):tonumber() == 1 then
+                names[#names + 1] = string.format("%d", (ack + 1 + 8 * at + i) % 0x100000000)
+            end
         end
     end
     return table.concat(names, " ")
@@ -89,18 +95,16 @@ function vfring.dissector(buffer, pinfo, root)
     local flags = tree:add_le(f.flags, buffer(5, 1))
     flags:add(f.crc_payload, buffer(5, 1))
     flags:add(f.unordered, buffer(5, 1))
-    tree:add_le(f.key, buffer(6, 4))
-    tree:add_le(f.src, buffer(10, 4))
-    tree:add_le(f.seq, buffer(14, 4))
-    tree:add_le(f.ack, buffer(18, 4))
-    tree:add_le(f.credit, buffer(22, 2))
-    tree:add_le(f.reserved, buffer(24, 2))
-    local ack = buffer(18, 4):le_uint()
-    local list = sacked(ack, buffer(26, 8):le_uint64())
-    local item = tree:add_le(f.sack, buffer(26, 8))
-    if list ~= "" then
-        item:append_text(" (" .. list .. ")")
-    end
+    tree:add_le(f.src, buffer(6, 4))
+    tree:add_le(f.key, buffer(10, 4))
+    tree:add_le(f.dst, buffer(14, 4))
+    tree:add_le(f.seq, buffer(18, 4))
+    tree:add_le(f.ack, buffer(22, 4))
+    tree:add_le(f.credit, buffer(26, 2))
+    tree:add_le(f.dups, buffer(28, 2))
+    tree:add_le(f.reserved, buffer(30, 4))
+    local ack = buffer(22, 4):le_uint()
+    local list = ""
     tree:add_le(f.crc, buffer(34, 4))
     local message = buffer(38, 1):uint()
     if buffer(1, 1):uint() == 3 then
@@ -112,11 +116,11 @@ function vfring.dissector(buffer, pinfo, root)
     if message == 4 or message == 5 then
         tree:add_le(f.left, buffer(38, 4))
     end
-    if buffer(0, 1):uint() ~= 3 then
+    if buffer(0, 1):uint() ~= 4 then
         tree:add_proto_expert_info(unknown)
     end
     local kind, bytes = buffer(1, 1):uint(), buffer(2, 2):le_uint()
-    if not types[kind] or buffer(24, 2):uint() ~= 0 or buffer(5, 1):uint() > 3 or ((kind == 2 or kind == 3) and bytes > 0) then
+    if not types[kind] or buffer(30, 4):uint() ~= 0 or buffer(5, 1):uint() > 3 or (kind ~= 1 and (bytes > 64 or bytes % 8 > 0)) then
         tree:add_proto_expert_info(odd)
     end
     if bytes > length - HEADER then
@@ -125,13 +129,18 @@ function vfring.dissector(buffer, pinfo, root)
     end
     if bytes > 0 then
         local range = buffer(HEADER, bytes)
-        body(buffer(38, 4):le_uint(), range, tree:add(f.payload, range))
+        local payload = tree:add(f.payload, range)
+        if kind ~= 1 then
+            list = sacked(ack, range, payload)
+        else
+            body(buffer(38, 4):le_uint(), range, payload)
+        end
     end
     if length > HEADER + bytes then
         tree:add(f.padding, buffer(HEADER + bytes))
     end
     pinfo.cols.info = string.format("%s id %u seq %u ack %u%s, %u bytes", types[kind] or "?",
-        buffer(10, 4):le_uint(), buffer(14, 4):le_uint(), ack, list ~= "" and " sack " .. list or "", bytes)
+        buffer(6, 4):le_uint(), buffer(18, 4):le_uint(), ack, list ~= "" and " sack " .. list or "", bytes)
 end
 
 DissectorTable.get("ethertype"):add(0x88B5, vfring)

@@ -158,10 +158,11 @@ static void alter(uint8_t *data, uint32_t bytes, uint8_t what)
         hdr->type = 1 + (hdr->type & 1);
         hdr->key = 0x12345678;
         hdr->src = 2;
+        hdr->dst = 1;
         hdr->reserved = 0;
         hdr->flags &= VFRING_WIRE_FLAG_CRC_PAYLOAD;
         if (hdr->type == VFRING_WIRE_TYPE_ACK) {
-            hdr->payload_bytes = 0;
+            hdr->payload_bytes = (bytes - VFRING_WIRE_HDR_BYTES) & 0x78;
         } else {
             hdr->payload_bytes %= bytes - VFRING_WIRE_HDR_BYTES + 1;
         }

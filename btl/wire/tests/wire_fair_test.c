@@ -170,6 +170,71 @@ static void test_needless_timeout(void)
 }
 
 /*
+ * A single frame waits for a peer that computes 20 ms at a time: no other frame shows that
+ * nothing was lost, but the copies do, that came twice. Whether the answer is
+ * an acknowledgement or data that knows nothing of the copies yet.
+ */
+static void test_needless_timeout_of_one(void)
+{
+    for (int reply = 0; reply < 2; reply++) {
+        const struct vfring_wire_config config = rig_config();
+        struct rig *rig = rig_make(2, &config);
+        const struct wire_sender *tx;
+
+        rig->nodes[1].reply = reply;
+        for (int i = 0; i < 20; i++) {
+            (void) rig_send(rig, 0, 1, 8);
+            rig_run(rig, 0, 20 * RIG_MS, RIG_MS);
+            (void) rig_pass(rig, 0);
+            rig_settle(rig);
+        }
+        tx = rig->nodes[0].peers[1]->tx;
+        CHECK(rig_stats(rig, 0)->timeouts >= 20);
+        CHECK(rig_stats(rig, 0)->needless_timeouts >= 20);
+        CHECK_INT(tx->congestion.cwnd, 64);
+        CHECK_INT(rig->nodes[1].num_delivered, 20);
+        rig_free(rig);
+    }
+}
+
+/* The same, but it was lost, or one of its copies was: that is told apart. */
+static void test_timeout_with_loss(void)
+{
+    for (int lost = 0; lost < 3; lost++) {
+        const struct vfring_wire_config config = rig_config();
+        struct rig *rig = rig_make(2, &config);
+        struct rig_packet *packet;
+
+        (void) rig_send(rig, 0, 1, 8);
+        rig_settle(rig);
+        (void) rig_send(rig, 0, 1, 8);
+        rig_run(rig, 0, 20 * RIG_MS, RIG_MS);
+        CHECK_INT(rig->nodes[0].num_out, 4); /* at 0, 2, 6 and 14 ms */
+        for (int i = 0; (packet = rig_take(rig, 0)); i++) {
+            if (i != lost) {
+                rig_feed(rig, 1, packet);
+            }
+            free(packet);
+        }
+        rig_settle(rig);
+        CHECK_INT(rig->nodes[0].peers[1]->tx->congestion.cwnd, 32);
+        CHECK_INT(rig_stats(rig, 0)->needless_timeouts, 0);
+        /* Nor is it undone by a copy of long ago, or of something else, that comes later. */
+        for (int i = 0; i < 3; i++) {
+            (void) rig_send(rig, 0, 1, 8);
+            packet = rig_take(rig, 0);
+            rig_feed(rig, 1, packet);
+            rig_settle(rig);
+            rig_feed(rig, 1, packet);
+            free(packet);
+            rig_settle(rig);
+        }
+        CHECK_INT(rig->nodes[0].peers[1]->tx->congestion.cwnd, 32);
+        rig_free(rig);
+    }
+}
+
+/*
  * Ten senders to one receiver that polls seldom: their credit together is less
  * than its ring, so that not a frame is lost by design.
  */
@@ -246,6 +311,8 @@ int main(int argc, char **argv)
         {"congestion", test_congestion},
         {"congestion after very many frames", test_congestion_after_long},
         {"needless timeout", test_needless_timeout},
+        {"needless timeout of one frame", test_needless_timeout_of_one},
+        {"timeout with loss", test_timeout_with_loss},
         {"incast", test_incast},
         {"ack rate", test_ack_rate},
         {NULL, NULL},

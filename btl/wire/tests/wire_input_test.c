@@ -85,6 +85,15 @@ static void test_malformed(void)
         rig_seal(&bad);
         CHECK_DROPPED(rig, &bad, rx_malformed);
     }
+    for (unsigned length = 1; length <= 100; length++) { /* of an ACK's payload: whole words, a window at most */
+        if (length % 8 || length > 8 * VFRING_WIRE_ACK_MAX_WORDS) {
+            bad = *good;
+            hdr->type = VFRING_WIRE_TYPE_ACK;
+            hdr->payload_bytes = (uint16_t) length;
+            rig_seal(&bad);
+            CHECK_DROPPED(rig, &bad, rx_malformed);
+        }
+    }
     CHECK_INT(rig->nodes[1].num_delivered, 0);
     rig_feed(rig, 1, good);
     CHECK_INT(rig->nodes[1].num_delivered, 1);
@@ -165,6 +174,10 @@ static void test_foreign(void)
     rig_seal(&bad);
     CHECK_DROPPED(rig, &bad, rx_foreign);
     bad = *good;
+    hdr->dst ^= 2; /* another process at our VF */
+    rig_seal(&bad);
+    CHECK_DROPPED(rig, &bad, rx_foreign);
+    bad = *good;
     hdr->src_mac[5] ^= 1; /* damage, and not to be taken for another peer of that id */
     CHECK_DROPPED(rig, &bad, rx_bad_crc);
     CHECK_INT(rig->nodes[1].num_unknown, 0);
@@ -242,7 +255,10 @@ static void test_bad_ack(void)
     rig_seal(packet);
     rig_feed(rig, 1, packet); /* neither before nor behind: must do no harm */
     rig_hdr(packet)->ack = 0;
-    rig_hdr(packet)->sack = ~0ull; /* bits of frames that were never sent */
+    rig_hdr(packet)->type = VFRING_WIRE_TYPE_ACK;
+    rig_hdr(packet)->payload_bytes = 8 * VFRING_WIRE_ACK_MAX_WORDS;
+    packet->bytes = VFRING_WIRE_CONTROL_BYTES;
+    memset(rig_hdr(packet) + 1, 0xff, 8 * VFRING_WIRE_ACK_MAX_WORDS); /* bits of frames that were never sent */
     rig_seal(packet);
     rig_feed(rig, 1, packet);
     CHECK_INT(rig->nodes[1].num_completed, 0);
@@ -292,6 +308,7 @@ static void test_fuzz(void)
             }
             if (i % 4 == 2 && rig_hdr(&bad)->payload_bytes <= RIG_MAX_PAYLOAD) {
                 rig_hdr(&bad)->key = rig_key(1);
+                rig_hdr(&bad)->dst = 1;
                 rig_seal(&bad);
             }
         }

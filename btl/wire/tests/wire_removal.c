@@ -74,9 +74,9 @@ int main(int argc, char **argv)
     }
     peers = zeroed(n, sizeof(struct vfring_wire_peer *));
     frames = zeroed(2 * n + CONTROLS, sizeof(*frames));
-    memory = zeroed(2 * n + CONTROLS, 64);
+    memory = zeroed(2 * n + CONTROLS, VFRING_WIRE_CONTROL_BYTES);
     for (uint32_t i = 0; i < 2 * n + CONTROLS; i++) {
-        frames[i].hdr = (void *) (memory + 64 * i);
+        frames[i].hdr = (void *) (memory + VFRING_WIRE_CONTROL_BYTES * i);
     }
     config.control_frames = frames + 2 * n;
     if (vfring_wire_create(&config, &ops, NULL, &wire)) {

@@ -44,7 +44,7 @@ struct rig_node {
     struct vfring_wire *wire;
     struct vfring_wire_peer *peers[RIG_NODES];
     struct vfring_wire_frame control[RIG_CONTROL_FRAMES];
-    _Alignas(8) uint8_t control_memory[RIG_CONTROL_FRAMES][64];
+    _Alignas(8) uint8_t control_memory[RIG_CONTROL_FRAMES][VFRING_WIRE_CONTROL_BYTES];
 
     /* The VF. */
     struct rig_packet *out_head, *out_tail;

@@ -14,7 +14,7 @@ void sim_net_init(struct sim_node *node)
     node->tx_ring = sim_alloc(p->tx_entries * sizeof(*node->tx_ring));
     node->rx_ring = sim_alloc(p->rx_entries * sizeof(*node->rx_ring));
     for (int i = 0; i < SIM_CONTROL_FRAMES; i++) {
-        node->control_memory[i] = sim_alloc(VFRING_WIRE_FRAME_MIN_BYTES);
+        node->control_memory[i] = sim_alloc(VFRING_WIRE_CONTROL_BYTES);
         node->control[i].hdr = (void *) node->control_memory[i];
     }
 }
