@@ -14,6 +14,7 @@ struct arrivals {
     uint32_t num_done;
     uint64_t rtt_ns; /* a sample; 0: none */
     bool needless_timeout; /* a frame taken for lost had arrived the first time */
+    uint64_t probe_ns; /* when the probe was sent that has arrived; 0: none */
 };
 
 /* The peer has frame @p seq: take it out of the window. */
@@ -48,7 +49,10 @@ static void frame_arrived(struct vfring_wire_peer *peer, uint32_t seq, uint64_t 
         arrivals->needless_timeout |= frame->loss == WIRE_LOSS_TIMEOUT;
         in_order = true;
     } else {
-        in_order = frame->retransmitted == WIRE_LOSS_FAST && rtt_ns >= peer->tx->rtt.srtt_ns / 2;
+        in_order = frame->retransmitted != WIRE_LOSS_TIMEOUT && rtt_ns >= peer->tx->rtt.min_ns;
+        if (frame->retransmitted == WIRE_LOSS_PROBE) {
+            arrivals->probe_ns = frame->sent_ns; /* whichever arrived: what was sent before has had the time */
+        }
     }
     if (in_order && vfring_wire_seq_before(peer->tx->rack_no, frame->xmit_no)) {
         peer->tx->rack_no = frame->xmit_no;
@@ -105,6 +109,7 @@ static void window_moved(struct vfring_wire *wire, struct vfring_wire_peer *peer
         wire_rto_update(wire, tx);
     }
     tx->waiting_since_ns = now_ns;
+    tx->probed = 0;
     peer->silence_reported = false;
     tx->rexmit_budget += 2 * arrivals->num_done;
     if (tx->rexmit_budget > wire->cfg.window_frames) {
@@ -115,7 +120,7 @@ static void window_moved(struct vfring_wire *wire, struct vfring_wire_peer *peer
     }
     wire_congestion_acked(&tx->congestion, arrivals->num_done, wire->cfg.window_frames);
     if (wire_has_in_flight(peer)) {
-        wire_loss_find(peer);
+        wire_loss_find(peer, arrivals->probe_ns);
         wire_deadline_set(wire, peer, now_ns);
     } else {
         peer->deadline_ns = WIRE_NEVER;

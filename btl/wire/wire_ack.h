@@ -29,7 +29,7 @@ WIRE_HOT bool wire_ack_usual(struct vfring_wire *wire, struct vfring_wire_peer *
     const uint32_t limit = hdr->ack + wire_clamp_credit(wire, hdr->credit);
     struct vfring_wire_frame *frame = NULL;
 
-    if (num_new > 1 || !tx || (tx->num_lost | tx->backoff | tx->congestion.undo)
+    if (num_new > 1 || !tx || (tx->num_lost | tx->backoff | tx->congestion.undo | tx->probed)
         || tx->congestion.cwnd < wire->cfg.window_frames) {
         return false;
     }

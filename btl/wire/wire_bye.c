@@ -52,7 +52,10 @@ size_t vfring_wire_peer_bytes(const struct vfring_wire *wire)
     size_t bytes = 0;
 
     for (const struct vfring_wire_peer *peer = wire->all_peers; peer; peer = peer->all_next) {
-        bytes += sizeof(*peer) + (peer->tx ? sizeof(*peer->tx) : 0);
+        bytes += sizeof(*peer) + (peer->early ? sizeof(*peer->early) : 0);
+        if (peer->tx) {
+            bytes += sizeof(*peer->tx) + ((size_t) peer->tx->slot_mask + 1) * sizeof(peer->tx->in_flight[0]);
+        }
     }
     return bytes;
 }

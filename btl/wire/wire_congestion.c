@@ -17,11 +17,11 @@ void wire_congestion_lost(struct wire_congestion *c, uint32_t lost_no, uint32_t 
     }
 }
 
-void wire_congestion_timeout(struct wire_congestion *c, uint32_t last_no, uint16_t dups)
+void wire_congestion_timeout(struct wire_congestion *c, uint32_t last_no, uint16_t dups, uint32_t probes)
 {
     if (!c->undo || c->answered) {
         c->undo = c->cwnd;
-        c->questions = 0;
+        c->questions = probes;
         c->dups = dups;
         c->answered = false;
         c->cwnd = at_least_min(c->cwnd / 2);

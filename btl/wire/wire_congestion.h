@@ -48,8 +48,11 @@ static inline void wire_congestion_acked(struct wire_congestion *c, uint32_t ack
 
 /* Transmission @p lost_no is lost, @p last_no was the last so far. */
 void wire_congestion_lost(struct wire_congestion *c, uint32_t lost_no, uint32_t last_no);
-/* Nothing was acknowledged in time; @p last_no was the last transmission, the peer has told of @p dups. */
-void wire_congestion_timeout(struct wire_congestion *c, uint32_t last_no, uint16_t dups);
+/*
+ * Nothing was acknowledged in time; @p last_no was the last transmission, the peer has told of @p dups,
+ * @p probes copies are under way that it may tell of yet.
+ */
+void wire_congestion_timeout(struct wire_congestion *c, uint32_t last_no, uint16_t dups, uint32_t probes);
 /* A frame went out again for that reason alone. */
 static inline void wire_congestion_asked(struct wire_congestion *c)
 {

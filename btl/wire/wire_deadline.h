@@ -9,13 +9,9 @@
 
 #include "wire_state.h"
 
-WIRE_HOT void wire_deadline_set(struct vfring_wire *wire, struct vfring_wire_peer *peer, uint64_t now_ns)
+/* The peer is looked after at @p deadline_ns. */
+WIRE_HOT void wire_deadline_put(struct vfring_wire *wire, struct vfring_wire_peer *peer, uint64_t deadline_ns)
 {
-    const uint64_t deadline_ns = now_ns + peer->tx->rto_ns;
-
-    if (peer->deadline_ns == WIRE_NEVER) {
-        peer->tx->waiting_since_ns = now_ns;
-    }
     peer->deadline_ns = deadline_ns;
     if (WIRE_UNLIKELY(!peer->timer_linked)) {
         peer->timer_linked = true;
@@ -26,10 +22,22 @@ WIRE_HOT void wire_deadline_set(struct vfring_wire *wire, struct vfring_wire_pee
     }
 }
 
+/* From now on something has to be acknowledged in time. */
+WIRE_HOT void wire_deadline_set(struct vfring_wire *wire, struct vfring_wire_peer *peer, uint64_t now_ns)
+{
+    if (peer->deadline_ns == WIRE_NEVER) {
+        peer->tx->waiting_since_ns = now_ns;
+    }
+    wire_deadline_put(wire, peer, now_ns + peer->tx->wait_ns);
+}
+
 /* After a change of round-trip time or back-off. */
 static inline void wire_rto_update(const struct vfring_wire *wire, struct wire_sender *tx)
 {
+    const uint64_t probe_ns = wire_rtt_probe(&tx->rtt, &wire->rto, tx->probe_shift);
+
     tx->rto_ns = wire_rtt_timeout(&tx->rtt, &wire->rto, tx->backoff);
+    tx->wait_ns = tx->backoff || probe_ns > tx->rto_ns ? tx->rto_ns : probe_ns;
 }
 
 /* Out of the lists of deadlines. */

@@ -7,13 +7,14 @@
  * transmissions rather than sequence numbers (the idea of RFC 8985) also finds
  * a lost retransmission.
  */
-void wire_loss_find(struct vfring_wire_peer *peer)
+void wire_loss_find(struct vfring_wire_peer *peer, uint64_t probe_ns)
 {
     for (uint32_t seq = peer->snd_una; seq != peer->snd_next; seq++) {
         struct vfring_wire_frame *frame = peer->tx->in_flight[WIRE_SLOT(peer->tx, seq)];
 
         if (frame
-            && !vfring_wire_seq_before(peer->tx->rack_no, frame->xmit_no + WIRE_REORDER_FRAMES)) {
+            && (!vfring_wire_seq_before(peer->tx->rack_no, frame->xmit_no + WIRE_REORDER_FRAMES)
+                || frame->sent_ns + peer->tx->rtt.srtt_ns <= probe_ns)) {
             if (frame->loss == WIRE_LOSS_NONE) {
                 wire_congestion_lost(&peer->tx->congestion, frame->xmit_no, peer->xmit_no);
             }

@@ -17,8 +17,11 @@ static inline void wire_mark_lost(struct vfring_wire_peer *peer, struct vfring_w
     }
 }
 
-/* Later ones have arrived: marks what is lost. */
-void wire_loss_find(struct vfring_wire_peer *peer);
+/*
+ * Later ones have arrived: marks what is lost. @p probe_ns: when the probe was sent that has arrived,
+ * if one has; what was sent a round trip before that is lost, however few came after it (RFC 8985).
+ */
+void wire_loss_find(struct vfring_wire_peer *peer, uint64_t probe_ns);
 /* No word in time: all that is under way may be lost. */
 void wire_loss_timeout(struct vfring_wire_peer *peer);
 /* The timeout was needless: what it marked is more likely there than lost. */

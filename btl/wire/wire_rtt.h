@@ -12,6 +12,7 @@
 struct wire_rtt {
     uint64_t srtt_ns;   /* smoothed round trip; 0: no sample yet */
     uint64_t rttvar_ns; /* its variation */
+    uint64_t min_ns;    /* the shortest so far: no answer comes sooner */
 };
 
 /* What bounds the timeout. */
@@ -27,5 +28,12 @@ void wire_rtt_sample(struct wire_rtt *rtt, uint64_t sample_ns);
 /* The retransmission timeout, doubled @p backoff times. */
 uint64_t wire_rtt_timeout(const struct wire_rtt *rtt, const struct wire_rto_limits *limits,
                           uint32_t backoff);
+
+/*
+ * So long without an acknowledgement, a probe is sent: the last frame under way again (RFC 8985,
+ * section 7.2). Two round trips, or what the timeout would be without its lower bound; doubled
+ * @p shift times. UINT64_MAX before the first sample.
+ */
+uint64_t wire_rtt_probe(const struct wire_rtt *rtt, const struct wire_rto_limits *limits, uint32_t shift);
 
 #endif /* VFRING_WIRE_RTT_H */

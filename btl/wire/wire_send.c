@@ -90,6 +90,20 @@ static int resend_lost(struct vfring_wire *wire, struct vfring_wire_peer *peer, 
     return 0;
 }
 
+void wire_probe(struct vfring_wire *wire, struct vfring_wire_peer *peer, uint64_t now_ns)
+{
+    struct vfring_wire_frame *frame = NULL;
+
+    for (uint32_t seq = peer->snd_next; !frame && seq != peer->snd_una; seq--) {
+        frame = peer->tx->in_flight[WIRE_SLOT(peer->tx, seq - 1)];
+    }
+    if (frame && !wire->stalled_list && !wire->ops.xmit_busy(wire->ctx, frame->tx_seq)
+        && !wire_transmit(wire, peer, frame, now_ns, &wire->ops)) {
+        frame->retransmitted = WIRE_LOSS_PROBE;
+        wire->stats.tx_tail_probes++;
+    }
+}
+
 /* 0, or -EAGAIN: it has to wait for the ring. */
 static int peer_output(struct vfring_wire *wire, struct vfring_wire_peer *peer, uint64_t now_ns)
 {

@@ -14,6 +14,8 @@ void wire_peer_output(struct vfring_wire *wire, struct vfring_wire_peer *peer, u
 void wire_stalled_run(struct vfring_wire *wire, uint64_t now_ns);
 /* Out of the line for the ring. */
 void wire_unstall(struct vfring_wire *wire, struct vfring_wire_peer *peer);
+/* The last frame under way goes out again, if ring and VF are done with it. */
+void wire_probe(struct vfring_wire *wire, struct vfring_wire_peer *peer, uint64_t now_ns);
 /* Once a peer, at its first frame. -ENOMEM; -EHOSTUNREACH: it has failed. */
 int wire_sender_make(struct vfring_wire *wire, struct vfring_wire_peer *peer);
 /* Queues a new frame that window, ring or others before it do not let out. */

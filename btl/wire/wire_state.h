@@ -52,6 +52,7 @@
 #define WIRE_LOSS_NONE 0u
 #define WIRE_LOSS_FAST 1u    /* later ones have arrived */
 #define WIRE_LOSS_TIMEOUT 2u /* no word for too long */
+#define WIRE_LOSS_PROBE 3u   /* vfring_wire_frame.retransmitted only: to have a word */
 
 /** The sending half at work: made at the first frame to a peer, so that idle peers stay small. */
 struct wire_sender {
@@ -67,6 +68,10 @@ struct wire_sender {
     struct wire_congestion congestion;
     struct wire_rtt rtt;
     uint64_t rto_ns; /* of the above and backoff */
+    uint64_t wait_ns; /* until the deadline: that, or less: then a probe goes out first */
+    uint32_t probed;  /* 1: it has, since the last acknowledgement */
+    uint8_t probe_shift; /* so often the wait for it is doubled: the last ones were in vain */
+    uint16_t probe_dups; /* what the peer had had twice at the last one */
     uint64_t waiting_since_ns; /* since then frames wait and none was acknowledged */
     uint64_t silence_next_ns; /* of a silence that was reported: when it is again */
     /* While an answer is late, from its first timeout on: */

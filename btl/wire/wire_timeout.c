@@ -45,6 +45,35 @@ static bool silence_bearable(struct vfring_wire *wire, struct vfring_wire_peer *
 }
 
 /*
+ * The last frames of what was sent may be lost, and no later one to show it. Long before the
+ * timeout the very last one goes out again (RFC 8985, section 7): its acknowledgement shows what else is
+ * missing. For a peer that does not look at its ring that is in vain, which it tells by
+ * `dups`; so next time that is waited for longer. False: it is time for more.
+ */
+static bool probe_first(struct vfring_wire *wire, struct vfring_wire_peer *peer, uint64_t now_ns)
+{
+    struct wire_sender *tx = peer->tx;
+    uint64_t deadline_ns;
+
+    if (tx->probed || tx->wait_ns >= tx->rto_ns || tx->num_lost) {
+        return false;
+    }
+    if (tx->dups_seen != tx->probe_dups) {
+        tx->probe_shift += 2 * tx->wait_ns < tx->rto_ns;
+    } else {
+        tx->probe_shift -= tx->probe_shift > 0;
+    }
+    tx->probe_dups = tx->dups_seen;
+    tx->probed = 1;
+    wire_probe(wire, peer, now_ns);
+    /* The timeout comes when it would have come anyway, if that leaves time for an answer. */
+    deadline_ns = peer->deadline_ns + tx->rto_ns - tx->wait_ns;
+    wire_deadline_put(wire, peer, deadline_ns > now_ns + tx->wait_ns ? deadline_ns : now_ns + tx->wait_ns);
+    wire_rto_update(wire, tx);
+    return true;
+}
+
+/*
  * Nothing came in time. All that is in flight may be lost, but it may as well
  * be that the peer computes and does not look at its ring: so one frame goes
  * out as a question, and the answer tells which others to send again.
@@ -52,6 +81,9 @@ static bool silence_bearable(struct vfring_wire *wire, struct vfring_wire_peer *
 void wire_timeout(struct vfring_wire *wire, struct vfring_wire_peer *peer, uint64_t now_ns)
 {
     if (!silence_bearable(wire, peer, now_ns)) {
+        return;
+    }
+    if (probe_first(wire, peer, now_ns)) {
         return;
     }
     if (!peer->tx->backoff) {
@@ -63,7 +95,7 @@ void wire_timeout(struct vfring_wire *wire, struct vfring_wire_peer *peer, uint6
     peer->tx->backoff++;
     wire_rto_update(wire, peer->tx);
     peer->tx->rexmit_budget = 1;
-    wire_congestion_timeout(&peer->tx->congestion, peer->xmit_no, peer->tx->dups_seen);
+    wire_congestion_timeout(&peer->tx->congestion, peer->xmit_no, peer->tx->dups_seen, peer->tx->probed);
     wire_deadline_set(wire, peer, now_ns);
     wire_peer_output(wire, peer, now_ns);
 }

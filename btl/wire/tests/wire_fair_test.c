@@ -209,7 +209,7 @@ static void test_timeout_with_loss(void)
         rig_settle(rig);
         (void) rig_send(rig, 0, 1, 8);
         rig_run(rig, 0, 20 * RIG_MS, RIG_MS);
-        CHECK_INT(rig->nodes[0].num_out, 4); /* at 0, 2, 6 and 14 ms */
+        CHECK_INT(rig->nodes[0].num_out, 5); /* at 0, 2, 6 and 14 ms, and a probe */
         for (int i = 0; (packet = rig_take(rig, 0)); i++) {
             if (i != lost) {
                 rig_feed(rig, 1, packet);

@@ -156,6 +156,108 @@ static void test_burst_loss(void)
     rig_free(rig);
 }
 
+/* Moves time on by 10 us steps, all frames of both passing, until all is completed. @return how long. */
+static uint64_t until_completed(struct rig *rig, uint32_t completed)
+{
+    const uint64_t since_ns = rig->now_ns;
+
+    while (rig->nodes[0].num_completed < completed && rig->now_ns - since_ns < RIG_SEC) {
+        rig_run(rig, 0, 10 * RIG_US, 10 * RIG_US);
+        (void) rig_pass(rig, 0);
+        rig_progress(rig, 1);
+        (void) rig_pass(rig, 1);
+    }
+    CHECK_INT(rig->nodes[0].num_completed, completed);
+    return rig->now_ns - since_ns;
+}
+
+/*
+ * The last frames of a burst are lost, after which nothing is sent: a probe finds it, in some
+ * round trips and ack_delay, not in rto_min.
+ */
+static void test_tail_loss(void)
+{
+    for (int lost = 1; lost <= 8; lost++) {
+        struct rig *rig = make_pair();
+        uint64_t took_ns;
+
+        warm_up(rig);
+        for (int i = 0; i < 8; i++) {
+            (void) rig_send(rig, 0, 1, 8);
+        }
+        for (int i = 0; i < 8 - lost; i++) {
+            struct rig_packet *packet = rig_take(rig, 0);
+
+            rig_feed(rig, 1, packet);
+            free(packet);
+        }
+        (void) rig_drop(rig, 0);
+        took_ns = until_completed(rig, 64 + 8);
+        CHECK(took_ns < RIG_MS);
+        CHECK_INT(rig_stats(rig, 0)->timeouts, 0);
+        CHECK_INT(rig_stats(rig, 0)->tx_tail_probes, 1);
+        CHECK_INT(rig->nodes[1].num_delivered, 64 + 8);
+        CHECK_INT(rig_stats(rig, 1)->rx_duplicates, 0);
+        rig_settle(rig);
+        rig_free(rig);
+    }
+}
+
+/* The probe is lost as well: the timeout comes when it would have come without it. */
+static void test_tail_loss_of_probe(void)
+{
+    struct rig *rig = make_pair();
+    uint64_t since_ns;
+
+    warm_up(rig);
+    (void) rig_send(rig, 0, 1, 8);
+    (void) rig_drop(rig, 0);
+    since_ns = rig->now_ns;
+    while (rig_stats(rig, 0)->timeouts == 0) {
+        rig_run(rig, 0, 10 * RIG_US, 10 * RIG_US);
+        if (rig_stats(rig, 0)->timeouts == 0) {
+            (void) rig_drop(rig, 0);
+        }
+    }
+    CHECK_INT(rig_stats(rig, 0)->tx_tail_probes, 1);
+    CHECK_INT(rig->now_ns - since_ns, 2 * RIG_MS);
+    (void) until_completed(rig, 65);
+    rig_settle(rig);
+    rig_free(rig);
+}
+
+/*
+ * A peer that computes is probed once for each of its absences, later and later the more
+ * often that was in vain; what it has is not sent again, and the window stays as it was.
+ */
+static void test_probes_in_vain(void)
+{
+    struct rig *rig = make_pair();
+    uint64_t first_ns = 0, last_ns = 0;
+
+    warm_up(rig);
+    for (int i = 0; i < 10; i++) {
+        const uint64_t probes = rig_stats(rig, 0)->tx_tail_probes, since_ns = rig->now_ns;
+
+        (void) rig_send(rig, 0, 1, 8);
+        while (rig_stats(rig, 0)->tx_tail_probes == probes && rig->now_ns - since_ns < 100 * RIG_MS) {
+            rig_run(rig, 0, 10 * RIG_US, 10 * RIG_US);
+        }
+        last_ns = rig->now_ns - since_ns;
+        first_ns = first_ns ? first_ns : last_ns;
+        rig_run(rig, 0, 100 * RIG_US, 10 * RIG_US); /* before any timeout */
+        CHECK_INT(rig_stats(rig, 0)->tx_tail_probes, probes + 1);
+        CHECK_INT(rig->nodes[0].num_out, 2);
+        (void) rig_pass(rig, 0);
+        rig_settle(rig);
+    }
+    CHECK(last_ns >= 3 * first_ns);
+    CHECK_INT(rig_stats(rig, 0)->timeouts, 0);
+    CHECK_INT(rig->nodes[0].peers[1]->tx->congestion.cwnd, 64);
+    CHECK_INT(rig->nodes[1].num_delivered, 64 + 10);
+    rig_free(rig);
+}
+
 /* --- time --------------------------------------------------------------------------------- */
 
 /* Before the first sample: rto_initial, doubling up to rto_max, one frame each time. */
@@ -220,7 +322,7 @@ static void test_rto_follows_rtt(void)
 
     warm_up(rig);
     (void) rig_send(rig, 0, 1, 8);
-    rto = rig->nodes[0].peers[1]->deadline_ns - rig->now_ns;
+    rto = rig->nodes[0].peers[1]->tx->rto_ns;
     CHECK_INT(rto, 2 * RIG_MS);
     rig_settle(rig);
     for (int i = 0; i < 1000; i++) { /* a slow peer: 30 ms */
@@ -233,7 +335,7 @@ static void test_rto_follows_rtt(void)
     }
     rig_settle(rig);
     (void) rig_send(rig, 0, 1, 8);
-    rto = rig->nodes[0].peers[1]->deadline_ns - rig->now_ns;
+    rto = rig->nodes[0].peers[1]->tx->rto_ns;
     CHECK(rto >= 30 * RIG_MS && rto < 50 * RIG_MS);
     rig_settle(rig);
     for (int i = 0; i < 1000; i++) { /* 10 and 30 ms by turns */
@@ -246,7 +348,7 @@ static void test_rto_follows_rtt(void)
     }
     rig_settle(rig);
     (void) rig_send(rig, 0, 1, 8);
-    rto = rig->nodes[0].peers[1]->deadline_ns - rig->now_ns;
+    rto = rig->nodes[0].peers[1]->tx->rto_ns;
     CHECK(rto >= 50 * RIG_MS && rto < 100 * RIG_MS);
     rig_settle(rig);
     rig_free(rig);
@@ -262,14 +364,14 @@ static void test_rto_min_above_rto_max(void)
     rig = rig_make(2, &config);
     warm_up(rig);
     (void) rig_send(rig, 0, 1, 8);
-    CHECK_INT(rig->nodes[0].peers[1]->deadline_ns - rig->now_ns, config.rto_min_ns);
+    CHECK_INT(rig->nodes[0].peers[1]->tx->rto_ns, config.rto_min_ns);
     rig_settle(rig);
     rig_free(rig);
 }
 
 /*
  * The peer computes and does not look at its ring; nothing is lost. While it
- * is away one frame is repeated a timeout; when it comes back, by bursts of
+ * is away one frame is repeated a timeout, and one as a probe before these; when it comes back, by bursts of
  * @p burst frames, nothing more is.
  */
 static void computing_peer(uint32_t burst)
@@ -285,7 +387,8 @@ static void computing_peer(uint32_t burst)
     rig_run(rig, 0, 3 * RIG_SEC, 100 * RIG_US);
     timeouts = rig_stats(rig, 0)->timeouts;
     CHECK(timeouts >= 8 && timeouts < 20);
-    CHECK_INT(rig->nodes[0].num_out, 64 + timeouts);
+    CHECK_INT(rig_stats(rig, 0)->tx_tail_probes, 1);
+    CHECK_INT(rig->nodes[0].num_out, 64 + 1 + timeouts);
     for (uint32_t left = rig->nodes[0].num_out; left;) { /* its RX ring, a burst at a time */
         for (uint32_t i = 0; i < burst && left; i++, left--) {
             packet = rig_take(rig, 0);
@@ -301,7 +404,7 @@ static void computing_peer(uint32_t burst)
     CHECK_INT(rig->nodes[0].num_completed, 128);
     CHECK_INT(rig->nodes[1].num_delivered, 128);
     CHECK_INT(retransmits(rig, 0), timeouts);
-    CHECK_INT(rig_stats(rig, 1)->rx_duplicates, timeouts);
+    CHECK_INT(rig_stats(rig, 1)->rx_duplicates, 1 + timeouts);
     rig_free(rig);
 }
 
@@ -320,6 +423,9 @@ int main(int argc, char **argv)
         {"lost retransmission", test_lost_retransmission},
         {"small reordering", test_small_reordering},
         {"burst loss", test_burst_loss},
+        {"tail loss", test_tail_loss},
+        {"tail loss of the probe, too", test_tail_loss_of_probe},
+        {"probes in vain", test_probes_in_vain},
         {"back-off", test_backoff},
         {"timeout while sending", test_timeout_while_sending},
         {"RTO follows RTT", test_rto_follows_rtt},
