@@ -74,7 +74,7 @@ export const ROUTES: readonly Route[] = [
     status: 200,
     answer: schemas.statusSchema,
     handle: ({ caller }, { manager, jobs, settings: { config, provider }, startedAt }) =>
-      statusView({ provider: provider.kind, config, startedAt, entries: manager.pool.entries, jobs: jobs.active() }, caller.admin, caller.uid),
+      statusView({ provider: provider.kind, config, startedAt, entries: manager.pool.entries, jobs: jobs.active(), troubles: manager.troubles }, caller.admin, caller.uid),
   },
   {
     id: 'listJobs',
@@ -192,7 +192,7 @@ export const ROUTES: readonly Route[] = [
     who: 'administrators',
     status: 200,
     answer: schemas.planSchema,
-    handle: async (_call, { manager }) => ({ steps: await manager.plan() }),
+    handle: async (_call, { manager }) => ({ steps: (await manager.plan()).map(stepView) }),
   },
   {
     id: 'reconcile',
@@ -205,7 +205,7 @@ export const ROUTES: readonly Route[] = [
     answer: schemas.planSchema,
     handle: async (_call, { manager }) => {
       await manager.reconcile(true);
-      return { steps: await manager.plan() };
+      return { steps: (await manager.plan()).map(stepView) };
     },
   },
   {
@@ -217,7 +217,7 @@ export const ROUTES: readonly Route[] = [
     body: z.strictObject({ force: z.boolean().optional() }),
     status: 200,
     answer: schemas.planSchema,
-    handle: async ({ body }, { reload }) => ({ steps: await reload((body as { force?: boolean }).force === true) }),
+    handle: async ({ body }, { reload }) => ({ steps: (await reload((body as { force?: boolean }).force === true)).map(stepView) }),
   },
   {
     id: 'getMetrics',
@@ -230,6 +230,8 @@ export const ROUTES: readonly Route[] = [
     handle: (_call, context) => metricsText(context),
   },
 ];
+
+const stepView = ({ what, why, disturbs }: PlannedStep): z.output<typeof schemas.planSchema>['steps'][number] => ({ what, why, ...(disturbs && { disturbs: [...disturbs] }) });
 
 const nodesOf = (manager: LeaseManager): NodesOf => (key) => manager.nodesOf(key);
 

@@ -149,6 +149,9 @@ export const statusSchema = z.object({
     .describe('what one process, job or user may have'),
   reserved_vfs: count.describe('free VFs that are kept for open jobs'),
   queued_vfs: count.describe('VFs that jobs wait for'),
+  troubles: z
+    .array(z.object({ pf: z.string(), code: z.string(), message: z.string(), remedy: z.string() }))
+    .describe('PFs of the configuration that give no VFs, and why'),
   vfs: z.array(vfSchema),
 });
 

@@ -6,6 +6,7 @@ import { queued, reserved } from '../leases/claims.js';
 import type { Job } from '../leases/job.js';
 import { leaseId } from '../leases/lease.js';
 import type { PoolEntry } from '../leases/pool.js';
+import type { PfTrouble } from '../leases/upkeep.js';
 import type { JobRecord, LeaseRecord } from '../ledger/records.js';
 import type * as schemas from './schemas.js';
 import type { VfCounters, VfKind } from '../model/vf.js';
@@ -59,6 +60,7 @@ export interface StatusSource {
   readonly startedAt: number;
   readonly entries: readonly PoolEntry[];
   readonly jobs: readonly Job[];
+  readonly troubles: readonly PfTrouble[];
 }
 
 export function statusView(source: StatusSource, seesAll: boolean, viewer: number): StatusView {
@@ -79,6 +81,7 @@ export function statusView(source: StatusSource, seesAll: boolean, viewer: numbe
     },
     reserved_vfs: reserved(source.jobs),
     queued_vfs: queued(source.jobs),
+    troubles: [...source.troubles],
     vfs: source.entries.map((entry) => vfView(entry, seesAll, viewer)),
   };
 }

@@ -25,7 +25,8 @@ export function statusText(status: StatusView): string {
   ]);
   const kept = status.reserved_vfs + status.queued_vfs;
   const reserved = kept === 0 ? [] : [`${status.reserved_vfs} free VFs are reserved by jobs, jobs wait for ${status.queued_vfs}`];
-  return [head, ...reserved, ...table([['VF', 'PF', 'STATE', 'LINK', 'MAC', 'MTU', 'VLAN', 'SEGMENT', 'DEVICE', ''], ...rows])].join('\n');
+  const troubles = status.troubles.flatMap(({ pf, message, remedy }) => [`PF ${pf} gives no VFs: ${message}`, `  remedy: ${remedy}`]);
+  return [head, ...troubles, ...reserved, ...table([['VF', 'PF', 'STATE', 'LINK', 'MAC', 'MTU', 'VLAN', 'SEGMENT', 'DEVICE', ''], ...rows])].join('\n');
 }
 
 const vlanText = (vlan: number): string => (vlan === 0 ? '-' : String(vlan));

@@ -84,7 +84,7 @@ export async function grant(ask: Ask, context: GrantContext): Promise<Granted> {
       }
       barred.add(error.entry);
       refused ??= error.cause;
-      context.keeper.complain(`a VF could not be handed over: ${error.message}`);
+      context.keeper.complain('hand over', `a VF could not be handed over: ${error.message}`);
     }
   }
 }

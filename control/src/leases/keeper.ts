@@ -3,15 +3,25 @@
 import { causeText } from '../errors.js';
 import type { Log } from '../log.js';
 import { addCounters, countersBetween, type Vf, type VfCounters } from '../model/vf.js';
-import { type Provider } from '../providers/provider.js';
+import type { Provider, VfMemory } from '../providers/provider.js';
 import type { Lease, LeasedVf } from './lease.js';
 import type { PoolEntry, VfPool } from './pool.js';
+
+/** What was seen of a leased VF. */
+export interface Observation {
+  /** The reading that was the last one then. */
+  readonly since: VfCounters | null;
+  readonly memory: VfMemory | null;
+  /** Null: they cannot be read. */
+  readonly counters: VfCounters | null;
+}
 
 export class VfKeeper {
   readonly #pool: VfPool;
   readonly #settings: { readonly provider: Provider };
   readonly #log: Log;
-  #lastComplaint = '';
+  /** What was last said of each matter. */
+  readonly #complaints = new Map<string, string>();
 
   constructor(pool: VfPool, settings: { readonly provider: Provider }, log: Log) {
     this.#pool = pool;
@@ -58,6 +68,36 @@ export class VfKeeper {
       } catch (error) {
         this.#sick(entry, causeText(error));
       }
+    }
+  }
+
+  /**
+   * Looks at a VF, and notes what it sees. True: mend() has something to do.
+   * Changes no state, so that it need not be in the queue.
+   */
+  async watch(entry: PoolEntry): Promise<boolean> {
+    const { state, lease, vf } = entry;
+    const health = await (state === 'free' ? this.#provider.ready(vf) : this.#provider.health(vf));
+    if (entry.state !== state || entry.lease !== lease) {
+      return false; // It has changed hands meanwhile.
+    }
+    entry.linkDown = health.linkDown;
+    if (state === 'leased') {
+      entry.reason = health.device === 'gone' ? (health.detail ?? 'the device is gone') : undefined;
+      // Whose the node is, is looked at and put right in one.
+      return health.device !== 'gone';
+    }
+    return state === 'free' ? health.device !== 'free' || !health.owned : state === 'unhealthy';
+  }
+
+  /** Puts right what a look showed, if it is still so. In the queue. */
+  async mend(entry: PoolEntry): Promise<void> {
+    if (entry.state === 'leased' && entry.lease !== undefined) {
+      await this.keepOwner(entry, entry.lease.uid);
+    } else if (entry.state === 'free') {
+      await this.glance(entry);
+    } else if (entry.state === 'unhealthy') {
+      await this.look(entry);
     }
   }
 
@@ -112,26 +152,45 @@ export class VfKeeper {
     this.#pool.setUnhealthy(entry, reason);
   }
 
-  /** Adds what a leased VF has carried since the last reading. False: the counters cannot be read. */
-  async count(leased: LeasedVf): Promise<boolean> {
-    await this.#measure(leased);
-    const now = leased.last && (await this.counters(leased.vf));
-    if (now === null || leased.last === null || leased.traffic === null) {
+  /** Reads what a leased VF has; nothing is changed, so that it need not be in the queue. */
+  async observe({ vf, last }: LeasedVf): Promise<Observation> {
+    return { since: last, memory: await this.#memory(vf), counters: last && (await this.counters(vf)) };
+  }
+
+  /** Adds what a VF has carried since the last reading. False: it cannot be known. */
+  account(leased: LeasedVf, { since, memory, counters }: Observation): boolean {
+    if (since !== leased.last) {
+      return true; // A later reading is there already.
+    }
+    leased.liveBytes = memory?.liveBytes ?? null;
+    leased.peakBytes = memory && Math.max(leased.peakBytes ?? 0, memory.peakBytes);
+    if (counters === null || leased.last === null || leased.traffic === null) {
       return false;
     }
-    leased.traffic = addCounters(leased.traffic, countersBetween(leased.last, now, this.#provider.counterBits));
-    leased.last = now;
+    leased.traffic = addCounters(leased.traffic, countersBetween(leased.last, counters, this.#provider.counterBits));
+    leased.last = counters;
     return true;
   }
 
-  async #measure(leased: LeasedVf): Promise<void> {
+  /** Both at once. */
+  async count(leased: LeasedVf): Promise<boolean> {
+    return this.account(leased, await this.observe(leased));
+  }
+
+  /** Resolves when the VFs can be read, as far as that goes. Undefined: they can. */
+  quiet(vfs: readonly LeasedVf[]): Promise<unknown> | undefined {
+    const waits = vfs.flatMap(({ vf }) => this.#provider.quiet(vf) ?? []);
+    return waits.length === 0 ? undefined : Promise.all(waits);
+  }
+
+  async #memory(vf: Vf): Promise<VfMemory | null> {
     try {
-      const memory = await this.#provider.memory(leased.vf);
-      leased.liveBytes = memory?.liveBytes ?? null;
-      leased.peakBytes = memory && Math.max(leased.peakBytes ?? 0, memory.peakBytes);
+      const memory = await this.#provider.memory(vf);
+      this.#complaints.delete(`memory of ${vf.name}`);
+      return memory;
     } catch (error) {
-      leased.liveBytes = null;
-      this.complain(`the memory of VF ${leased.vf.name} cannot be read: ${causeText(error)}`);
+      this.complain(`memory of ${vf.name}`, `the memory of VF ${vf.name} cannot be read: ${causeText(error)}`);
+      return null;
     }
   }
 
@@ -144,30 +203,33 @@ export class VfKeeper {
         this.#log.warn('somebody changed the node of a VF under lease: mended', { vf: entry.vf.name, was, lease: entry.lease?.id, uid });
       }
     } catch (error) {
-      this.complain(`the node of VF ${entry.vf.name} cannot be kept: ${causeText(error)}`);
+      this.complain(`node of ${entry.vf.name}`, `the node of VF ${entry.vf.name} cannot be kept: ${causeText(error)}`);
     }
   }
 
   /** The VF's registers now; null when they cannot be read, which is logged. */
   async counters(vf: Vf): Promise<VfCounters | null> {
     try {
-      return await this.#provider.counters(vf);
+      const counters = await this.#provider.counters(vf);
+      this.#complaints.delete(`counters of ${vf.name}`);
+      return counters;
     } catch (error) {
-      this.complain(`the counters of VF ${vf.name} cannot be read: ${causeText(error)}`);
+      this.complain(`counters of ${vf.name}`, `the counters of VF ${vf.name} cannot be read: ${causeText(error)}`);
       return null;
     }
   }
 
-  /** What would come back at every round is logged once. */
-  complain(what: string): void {
-    if (what !== this.#lastComplaint) {
-      this.#lastComplaint = what;
+  /** What would come back at every round is logged once. `about`: the matter, as "counters of vf0". */
+  complain(about: string, what: string): void {
+    if (this.#complaints.get(about) !== what) {
+      this.#complaints.set(about, what);
       this.#log.warn(what);
     }
   }
 
-  /** What was wrong is no more: the same trouble would be news again. */
+  /** A round went well: whatever is wrong after it is news again. */
   content(): void {
-    this.#lastComplaint = '';
+    this.#complaints.delete('provision');
+    this.#complaints.delete('hand over');
   }
 }

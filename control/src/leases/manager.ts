@@ -24,6 +24,7 @@ import type { Processes, WatchedProcess } from '../node/processes.js';
 import { revive, sortRemains } from './recover.js';
 import { SerialQueue } from './serial-queue.js';
 import { shortage } from './shortage.js';
+import { Upkeep, type PfTrouble } from './upkeep.js';
 import { VfKeeper } from './keeper.js';
 import { VfPool, type PoolEntry } from './pool.js';
 
@@ -67,6 +68,7 @@ export class LeaseManager {
   readonly #options: LeaseManagerOptions;
   readonly #clock: Clock;
   readonly #keeper: VfKeeper;
+  readonly #upkeep: Upkeep;
   readonly #queue = new SerialQueue(() => this.#worked());
   readonly #leases = new Map<string, Lease>();
   readonly #ends = new Batches<Leaving>(this.#queue, (leaving) => this.#endAll(leaving));
@@ -78,6 +80,10 @@ export class LeaseManager {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     this.#keeper = new VfKeeper(this.pool, options.settings, options.log);
+    this.#upkeep = new Upkeep({
+      pool: this.pool, keeper: this.#keeper, settings: options.settings, queue: this.#queue, log: options.log,
+      leases: () => this.leases(), end: (leases) => this.#end(leases, 'ended by the administrator'), closing: () => this.#closing,
+    });
   }
 
   /** Called whenever VFs may have fallen free. */
@@ -96,7 +102,7 @@ export class LeaseManager {
     return this.#queue.run(async () => {
       const { survivors, over } = sortRemains(ledger, processes);
       const inUse = new Set(survivors.flatMap(({ record }) => record.vfs.map(({ vf }) => vf.name)));
-      this.pool.update(await provider.provision({ leased: inUse }));
+      await this.#upkeep.begin(inUse);
       for (const survivor of survivors) {
         const revived = revive(survivor, this.pool, jobs, this.#clock(), provider.sampleEveryMs * SAFE_PERIODS, log);
         if (revived === undefined) {
@@ -180,8 +186,16 @@ export class LeaseManager {
   }
 
   /** Reads the counters of leased VFs before their registers wrap. */
-  sample(): Promise<void> {
-    return this.#leases.size === 0 ? Promise.resolve() : this.#queue.run(() => this.#count());
+  async sample(): Promise<void> {
+    const leased = this.pool.in('leased').flatMap((entry) => entry.leased ?? []);
+    const seen = await Promise.all(leased.map((vf) => this.#keeper.observe(vf)));
+    if (leased.length > 0) {
+      await this.#queue.run(async () => {
+        // What ended meanwhile has its last reading; a reading that is older than the last is none.
+        leased.forEach((vf, i) => seen[i] && this.#keeper.account(vf, seen[i]));
+        this.#noteReadings();
+      });
+    }
   }
 
   /** Asks again for VFs that something still drives. */
@@ -190,59 +204,26 @@ export class LeaseManager {
   }
 
   /** Looks at every VF; provisions anew what is gone or, asked to look `closely`, what is set otherwise. */
-  reconcile(closely = false): Promise<void> {
-    return this.#queue.run(async () => {
-      const { provider } = this.#options.settings;
-      if (this.#closing) {
-        return;
-      }
-      for (const entry of this.pool.in('leased')) {
-        await this.#keeper.keepOwner(entry, entry.lease?.uid ?? 0);
-      }
-      await this.#look();
-      try {
-        const amiss = this.pool.count('unhealthy') > 0 || (closely && (await provider.plan({ leased: this.pool.busyNames() })).length > 0);
-        if (amiss) {
-          this.pool.update(await provider.provision({ leased: this.pool.busyNames() }));
-          await this.#look();
-        }
-        this.#keeper.content();
-      } catch (error) {
-        this.#keeper.complain(causeText(error));
-      }
-      this.#changed();
-    });
+  async reconcile(closely = false): Promise<void> {
+    await this.#upkeep.reconcile(closely);
+    this.#changed();
   }
 
   /** What provisioning would change on this node now, and whom it would disturb. Reads only. */
   plan(): Promise<readonly PlannedStep[]> {
-    return this.#queue.run(() => this.#options.settings.provider.plan({ leased: this.pool.busyNames() }));
+    return this.#upkeep.plan();
   }
 
-  /**
-   * Makes the node what a new configuration says. Throws VFRING_ERR_DISTURBS
-   * when that would take VFs from under processes, unless `force` is given:
-   * then their leases end first. On error the old configuration stays.
-   */
-  reprovision(next: Settings, force: boolean): Promise<readonly PlannedStep[]> {
-    return this.#queue.run(async () => {
-      const { settings, log } = this.#options;
-      const steps = await next.provider.plan({ leased: this.pool.busyNames(), force: true });
-      const disturbed = new Set(steps.flatMap((step) => step.disturbs ?? []));
-      const leases = this.leases().filter((lease) => lease.vfs.some(({ vf }) => disturbed.has(vf.name)));
-      if (disturbed.size > 0 && !force) {
-        const jobs = leases.map((lease) => `job ${lease.job.id} of uid ${lease.uid} (process ${lease.pid})`);
-        throw new VfringError('VFRING_ERR_DISTURBS', { vfs: [...disturbed].join(', '), jobs: jobs.join(', ') || 'a process that outlived its lease' });
-      }
-      await this.#end(leases, 'ended by the administrator');
-      const vfs = await next.provider.provision({ leased: this.pool.busyNames(), force: disturbed.size > 0 });
-      Object.assign(settings, next);
-      this.pool.update(vfs);
-      await this.#look();
-      log.info('configuration taken over', { steps: steps.length, disturbed: [...disturbed].join(',') });
-      this.#changed();
-      return steps;
-    });
+  /** Makes the node what a new configuration says: see Upkeep. */
+  async reprovision(next: Settings, force: boolean): Promise<readonly PlannedStep[]> {
+    const steps = await this.#upkeep.reprovision(next, force);
+    this.#changed();
+    return steps;
+  }
+
+  /** PFs of the configuration that give no VFs now. */
+  get troubles(): readonly PfTrouble[] {
+    return this.#upkeep.troubles;
   }
 
   /** Runs between two changes, so that what it sees and does is one step. */
@@ -264,16 +245,6 @@ export class LeaseManager {
 
   get closing(): boolean {
     return this.#closing;
-  }
-
-  async #look(): Promise<void> {
-    // Those that were well are only glanced at: with many VFs and nothing to do, that is what the daemon costs.
-    for (const entry of this.pool.in('free')) {
-      await this.#keeper.glance(entry);
-    }
-    for (const entry of this.pool.in('unhealthy')) {
-      await this.#keeper.look(entry);
-    }
   }
 
   get #context(): GrantContext {
@@ -365,8 +336,13 @@ export class LeaseManager {
    * is being done. `find` is asked when it is its turn, and throws if the lease
    * is not to be ended.
    */
-  #endSoon(how: LeaseEnd, find: () => Lease): Promise<void> {
-    return new Promise((resolve, reject) => this.#ends.add({ how, find, resolve, reject }));
+  async #endSoon(how: LeaseEnd, find: () => Lease): Promise<void> {
+    // The last close of a VF resets it. What it has carried can be read after that, and nobody else waits for it.
+    const wait = this.#keeper.quiet(find().vfs);
+    if (wait !== undefined) {
+      await wait;
+    }
+    await new Promise<void>((resolve, reject) => this.#ends.add({ how, find, resolve, reject }));
   }
 
   async #endAll(leaving: readonly Leaving[]): Promise<void> {
@@ -409,12 +385,16 @@ export class LeaseManager {
   }
 
   async #count(): Promise<void> {
-    const { ledger, log } = this.#options;
-    for (const { leased, lease } of this.pool.in('leased')) {
-      if (leased !== undefined && lease !== undefined) {
+    for (const { leased } of this.pool.in('leased')) {
+      if (leased !== undefined) {
         await this.#keeper.count(leased);
       }
     }
+    this.#noteReadings();
+  }
+
+  #noteReadings(): void {
+    const { ledger, log } = this.#options;
     try {
       ledger.sample(this.leases().map((lease) => ({ id: lease.key, readings: lease.vfs })), this.#clock());
     } catch (error) {

@@ -66,8 +66,17 @@ export class VfPool {
     return new Set(busy.map((entry) => entry.vf.name));
   }
 
-  /** Takes over what provisioning returned; VFs in use stay as they are, even if they are no more in the list. */
-  update(vfs: readonly Vf[]): void {
+  /** Names of VFs that are in any other state. */
+  namesBut(state: PoolState): Set<string> {
+    return new Set(this.#entries.filter((entry) => entry.state !== state).map((entry) => entry.vf.name));
+  }
+
+  /**
+   * Takes over what provisioning returned; VFs in use stay as they are, even if they are no more in the list.
+   *
+   * @param keepMissing others that are no more in the list stay, too: their PF may come back
+   */
+  update(vfs: readonly Vf[], keepMissing = false): void {
     const old = new Map(this.#entries.map((entry) => [entry.vf.name, entry]));
     const next = vfs.map((vf) => {
       const entry = old.get(vf.name) ?? newEntry(vf);
@@ -79,7 +88,7 @@ export class VfPool {
       }
       return entry;
     });
-    const kept = [...old.values()].filter((entry) => entry.state === 'leased' || entry.state === 'draining');
+    const kept = [...old.values()].filter((entry) => keepMissing || entry.state === 'leased' || entry.state === 'draining');
     this.#entries = [...next, ...kept];
     this.#pfs = [...new Set(this.#entries.map((entry) => entry.vf.pf))];
   }

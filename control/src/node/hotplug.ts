@@ -6,6 +6,8 @@
  */
 export interface HotplugOptions {
   readonly look: () => Promise<void>;
+  /** Told why a look failed. The next announcement is followed all the same. */
+  readonly failed: (error: unknown) => void;
   /** A card that is plugged in makes many announcements: wait until it is quiet. */
   readonly quietMs?: number;
   /** From the end of one look to the next. */
@@ -17,6 +19,7 @@ const APART_MS = 5000;
 
 export class Hotplug {
   readonly #look: () => Promise<void>;
+  readonly #failed: (error: unknown) => void;
   readonly #quietMs: number;
   readonly #apartMs: number;
   #timer: NodeJS.Timeout | undefined;
@@ -24,8 +27,9 @@ export class Hotplug {
   #lastEnd = Number.NEGATIVE_INFINITY;
   #closed = false;
 
-  constructor({ look, quietMs = QUIET_MS, apartMs = APART_MS }: HotplugOptions) {
+  constructor({ look, failed, quietMs = QUIET_MS, apartMs = APART_MS }: HotplugOptions) {
     this.#look = look;
+    this.#failed = failed;
     this.#quietMs = quietMs;
     this.#apartMs = apartMs;
   }
@@ -50,6 +54,8 @@ export class Hotplug {
     this.#looking = true;
     try {
       await this.#look();
+    } catch (error) {
+      this.#failed(error);
     } finally {
       this.#looking = false;
       this.#lastEnd = performance.now();

@@ -36,12 +36,20 @@ export interface PlannedStep {
   readonly why: string;
   /** VFs in use, by name, that it would take away from under their processes. */
   readonly disturbs?: readonly string[] | undefined;
+  /** VFs, in use or not, by name, that nobody may be given while it is done. */
+  readonly touches?: readonly string[] | undefined;
 }
 
 /** VFs under lease, by name. They are left alone, unless `force` says otherwise. */
 export interface Around {
   readonly leased: ReadonlySet<string>;
   readonly force?: boolean;
+  /**
+   * Told of each PF that is not there, or that cannot be set up, which is then
+   * left alone: the others are served. Without, or where no PF can be set up,
+   * that is an error of the whole.
+   */
+  readonly trouble?: (pf: string, error: unknown) => void;
 }
 
 export interface Provider {
@@ -59,7 +67,7 @@ export interface Provider {
   plan(around?: Around): Promise<readonly PlannedStep[]>;
 
   /**
-   * Makes the VFs as configured and returns them; on a provisioned node it
+   * Makes the VFs as configured and returns them; may take long. On a provisioned node it
    * changes nothing. When it fails half-way, what it did is undone.
    */
   provision(around: Around): Promise<readonly Vf[]>;
@@ -96,6 +104,9 @@ export interface Provider {
   /** Null where memory is not counted. Throws when it cannot be read. */
   memory(vf: Vf): Promise<VfMemory | null>;
 
-  /** Throws when the counters cannot be read. */
+  /** Resolves when the VF's registers can be read, or after some seconds: a reset of it is over. Undefined: they always can. */
+  quiet(vf: Vf): Promise<void> | undefined;
+
+  /** At once. Throws when the counters cannot be read, as during a reset. */
   counters(vf: Vf): Promise<VfCounters>;
 }

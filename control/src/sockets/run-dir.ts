@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** The run directory: who may serve it, and the sockets in it. */
-import { chmodSync, closeSync, constants, lstatSync, mkdirSync, openSync, readFileSync, unlinkSync, writeSync, ftruncateSync } from 'node:fs';
+import { chmodSync, closeSync, constants, fchmodSync, lstatSync, mkdirSync, openSync, readFileSync, unlinkSync, writeSync, ftruncateSync } from 'node:fs';
 import type { Server } from 'node:net';
 import { join } from 'node:path';
 import { VfringError, causeText, errnoCode } from '../errors.js';
@@ -35,7 +35,12 @@ export function claimRunDir(path: string): RunDir {
       throw new Error('others than this user can write to it');
     }
     chmodSync(path, 0o755);
-    lock = openSync(join(path, 'vfringd.lock'), constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o644);
+    lock = openSync(join(path, 'vfringd.lock'), constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
+    // Who can open it can hold its lock.
+    fchmodSync(lock, 0o600);
+    for (const socket of ['lease.sock', 'api.sock']) {
+      checkPlace(join(path, socket));
+    }
   } catch (error) {
     throw new VfringError('VFRING_ERR_RUN_DIR', { dir: path, cause: causeText(error) }, { cause: error });
   }
@@ -47,6 +52,14 @@ export function claimRunDir(path: string): RunDir {
   ftruncateSync(lock);
   writeSync(lock, `${process.pid}\n`, 0);
   return { path, release: () => closeSync(lock) };
+}
+
+/** Throws when something is in the place of a socket that is none: before anything is started that would have to be stopped for it. */
+function checkPlace(path: string): void {
+  const there = lstatSync(path, { throwIfNoEntry: false });
+  if (there !== undefined && !there.isSocket()) {
+    throw new Error(`${path} is there and is no socket`);
+  }
 }
 
 /** Removes a socket file that a dead daemon left: the caller holds the lock. */

@@ -86,7 +86,7 @@ export class Daemon {
     return this.#part('reload')(force);
   }
 
-  /** When it returns, both sockets take requests. Throws VFRING_ERR_*, with nothing left behind. */
+  /** When it returns, both sockets take requests. Throws VFRING_ERR_*; leases of an earlier daemon go on then, for the next one. */
   async start(): Promise<void> {
     const { runDir, provider, processes } = this.#options;
     this.#runDir = claimRunDir(runDir);
@@ -96,7 +96,7 @@ export class Daemon {
       await parts.leaseServer.listen(leaseSocket(runDir));
       await parts.apiServer.listen(apiSocket(runDir));
     } catch (error) {
-      await this.stop('end');
+      await this.stop('keep');
       throw error;
     }
     const { manager, control, ledger } = this;
@@ -104,7 +104,10 @@ export class Daemon {
     this.#every(provider.sampleEveryMs, () => manager.sample(), () => manager.pool.count('leased') > 0);
     this.#every(this.#options.jobsEveryMs ?? JOBS_EVERY_MS, () => control.tick(), () => control.timed);
     this.#every(TIDY_EVERY_MS, () => this.#tidy(), () => ledger.untidy);
-    const hotplug = (this.#hotplug = new Hotplug({ look: () => this.manager.reconcile(true) }));
+    const hotplug = (this.#hotplug = new Hotplug({
+      look: () => this.manager.reconcile(true),
+      failed: (error) => this.#options.log.error('a look after a change of devices failed', { cause: causeText(error) }),
+    }));
     this.#devices = this.#options.watchDevices?.(() => hotplug.announce());
     manager.onStep(() => this.#arms.forEach((arm) => arm()));
     let round = 0;

@@ -251,6 +251,7 @@ export class World {
         of(vf).owner = uid;
         return before === uid ? undefined : { uid: before, mode: 0o600 };
       },
+      quiet: () => undefined,
       memory: async (): Promise<VfMemory> => ({ liveBytes: 0, peakBytes: 0 }),
       counters: async (vf) => of(vf).counters,
     };

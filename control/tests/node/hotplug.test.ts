@@ -19,6 +19,7 @@ describe('announcements', () => {
         looks++;
         hotplug.announce();
       },
+      failed: () => {},
       quietMs: 300,
       apartMs: 5000,
     });
@@ -44,6 +45,18 @@ describe('announcements', () => {
     hotplug.close();
     await vi.advanceTimersByTimeAsync(60_000);
     expect(looks).toBe(3);
+  });
+
+  test('are followed after a look that failed, too; that is told', async () => {
+    vi.useFakeTimers();
+    onTestFinished(() => void vi.useRealTimers());
+    const failed: unknown[] = [];
+    const hotplug = new Hotplug({ look: () => Promise.reject(new Error('no answer')), failed: (error) => failed.push(error) });
+    for (let i = 1; i <= 2; i++) {
+      hotplug.announce();
+      await vi.advanceTimersByTimeAsync(10_000);
+      expect(failed).toHaveLength(i);
+    }
   });
 
   test('make the daemon mend a VF at once', async () => {

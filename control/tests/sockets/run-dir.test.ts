@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmdirSync, statSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { claimRunDir } from '../../src/sockets/run-dir.js';
 import { makeNode, startNode } from '../helpers/fake-node.js';
-import { ask, leaseRequest } from '../helpers/lease-client.js';
+import { ask, leaseHolder, leaseRequest } from '../helpers/lease-client.js';
 import { tempDir } from '../helpers/temp-dir.js';
 
 describe('the run directory', () => {
@@ -69,6 +69,37 @@ describe('the run directory', () => {
     expect(readFileSync(node.lease, 'utf8')).toBe('precious');
   });
 
+  test.each(['lease.sock', 'api.sock'])('a start that fails, as for a file in the place of %s, leaves leases of living processes alone', async (socket) => {
+    const dir = tempDir();
+    const ledgerFile = join(dir, 'ledger.db');
+    const first = makeNode({ dir, ledgerFile });
+    await first.daemon.start();
+    const { reply } = await leaseHolder(first.lease, leaseRequest());
+    await first.daemon.stop();
+    writeFileSync(join(first.runDir, socket), '');
+    await expect(makeNode({ dir, ledgerFile, provider: first.soft.provider() }).daemon.start()).rejects.toMatchObject({ code: 'VFRING_ERR_RUN_DIR' });
+    unlinkSync(join(first.runDir, socket));
+    const next = await startNode({ dir, ledgerFile, provider: first.soft.provider() });
+    expect(next.daemon.manager.leases().map(({ id }) => id)).toEqual([reply.lease]);
+  });
+
+  test('a start that fails after it took leases over leaves them alone, too', async () => {
+    const dir = tempDir();
+    const ledgerFile = join(dir, 'ledger.db');
+    const first = makeNode({ dir, ledgerFile });
+    await first.daemon.start();
+    const { reply } = await leaseHolder(first.lease, leaseRequest());
+    await first.daemon.stop();
+    const second = makeNode({ dir, ledgerFile, provider: first.soft.provider() });
+    const started = second.daemon.start();
+    // Between the look at what is there and the sockets.
+    mkdirSync(second.lease);
+    await expect(started).rejects.toMatchObject({ code: 'VFRING_ERR_RUN_DIR' });
+    rmdirSync(second.lease);
+    const next = await startNode({ dir, ledgerFile, provider: first.soft.provider() });
+    expect(next.daemon.manager.leases().map(({ id }) => id)).toEqual([reply.lease]);
+  });
+
   test.each<[string, (dir: string) => void, RegExp]>([
     ['a file', (dir) => writeFileSync(dir, ''), /EEXIST/],
     ['a link', (dir) => symlinkSync('/tmp', dir), /not a directory/],
@@ -84,6 +115,14 @@ describe('the run directory', () => {
     const dir = join(tempDir(), 'run');
     make(dir);
     expect(() => claimRunDir(dir)).toThrow(expected);
+  });
+
+  test('has a lock that nobody else can hold, also where an earlier release made it', () => {
+    const dir = join(tempDir(), 'run');
+    mkdirSync(dir);
+    writeFileSync(join(dir, 'vfringd.lock'), '1\n', { mode: 0o644 });
+    claimRunDir(dir).release();
+    expect(statSync(join(dir, 'vfringd.lock')).mode & 0o7777).toBe(0o600);
   });
 
   test('whose name leaves no room for a socket is refused', () => {

@@ -42,12 +42,12 @@ export class SoftProvider implements Provider {
       const inUse = leased.has(vf.name);
       const why = inUse && !force ? undefined : await this.#unfit(vf);
       if (why !== undefined) {
-        steps.push({ what: `create ${vf.device} (MAC ${vf.mac}, MTU ${vf.mtu})`, why, ...(inUse && { disturbs: [vf.name] }) });
+        steps.push({ what: `create ${vf.device} (MAC ${vf.mac}, MTU ${vf.mtu})`, why, touches: [vf.name], ...(inUse && { disturbs: [vf.name] }) });
       }
     }
     for (const name of await this.#surplus(force ? new Set() : leased)) {
       const why = `the configuration asks for ${this.#config.vfs} soft VFs`;
-      steps.push({ what: `destroy ${join(this.#config.dir, name)}`, why, ...(leased.has(name) && { disturbs: [name] }) });
+      steps.push({ what: `destroy ${join(this.#config.dir, name)}`, why, touches: [name], ...(leased.has(name) && { disturbs: [name] }) });
     }
     return steps;
   }
@@ -119,6 +119,9 @@ export class SoftProvider implements Provider {
       throw unhealthy(vf, error, uid);
     }
   }
+
+  /** A soft VF's registers are never in reset. */
+  quiet(): undefined {}
 
   /** A soft VF pins nothing. */
   memory(): Promise<VfMemory | null> {

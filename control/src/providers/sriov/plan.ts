@@ -103,6 +103,11 @@ function refuseIfUsed(pf: PfState, config: PfConfig, busy: readonly VfState[]): 
   }
 }
 
+/** A step of planPf() during which no VF of the PF can be used. */
+export function takesAll(action: Action): boolean {
+  return (action.do === 'ip' && action.args[0] === 'mtu') || (action.do === 'write' && action.path.endsWith('/sriov_numvfs'));
+}
+
 /** A VF's address and rights, and its binding to uio_vf. */
 export function planVf(pf: PfState, vf: VfState, config: PfConfig): Action[] {
   const actions: Action[] = [];

@@ -16,9 +16,10 @@ interface Candidate {
 /**
  * One entry a PF, in the order of the configuration, PFs of one entry by their
  * address. A PF that is named is not taken by a selector as well, and of several
- * selectors the first has it. Throws VFRING_ERR_PF_UNKNOWN when one has none.
+ * selectors the first has it. Throws VFRING_ERR_PF_UNKNOWN when one has none,
+ * or tells `none` of it.
  */
-export async function selectPfs(config: SriovConfig, sysfs: Sysfs): Promise<PfConfig[]> {
+export async function selectPfs(config: SriovConfig, sysfs: Sysfs, none?: (pf: string, error: unknown) => void): Promise<PfConfig[]> {
   if (config.pf.every(({ select }) => select === undefined)) {
     return [...config.pf];
   }
@@ -32,7 +33,11 @@ export async function selectPfs(config: SriovConfig, sysfs: Sysfs): Promise<PfCo
     const found = capable.filter((pf) => matches(pf, select) && !taken.has(pf.name) && !taken.has(pf.bdf));
     if (found.length === 0) {
       const pf = `that matches ${Object.entries(select).map(([key, value]) => `${key}: ${value}`).join(', ')}`;
-      throw new VfringError('VFRING_ERR_PF_UNKNOWN', { pf, known: capable.map(({ name }) => name).join(', ') || 'none' });
+      const error = new VfringError('VFRING_ERR_PF_UNKNOWN', { pf, known: capable.map(({ name }) => name).join(', ') || 'none' });
+      if (none === undefined) {
+        throw error;
+      }
+      none(pf, error);
     }
     found.forEach(({ name }) => taken.add(name));
     return found.map(({ name }) => ({ ...rest, name }));

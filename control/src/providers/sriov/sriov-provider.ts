@@ -12,7 +12,7 @@ import { apply, moduleLoaded, type ApplyContext } from './apply.js';
 import { vfMac } from './mac.js';
 import { DRIVER, deviceDir, observePf, pfLinkDown, predictVfBdfs, uioNode, type PfState, type UioNode } from './observe.js';
 import { selectPfs } from './select.js';
-import { checkIsolation, describe, futureVf, isInUse, planPf, planVf, withUdev, type Action, type InUse } from './plan.js';
+import { checkIsolation, describe, futureVf, isInUse, planPf, planVf, takesAll, withUdev, type Action, type InUse } from './plan.js';
 
 export interface SriovContext extends ApplyContext {
   readonly ops: NodeOps;
@@ -22,6 +22,8 @@ export interface SriovContext extends ApplyContext {
 
 /** A function-level reset takes 100 ms (PCIe 6.0, 6.6.2). */
 const RESET_POLL_MS = 20;
+
+const IN_RESET = 'in reset';
 
 const NOBODY: Around = { leased: new Set() };
 
@@ -45,73 +47,111 @@ export class SriovProvider implements Provider {
     this.#context = context;
   }
 
-  async plan({ leased, force = false }: Around = NOBODY): Promise<readonly PlannedStep[]> {
-    const { sysfs, ip } = this.#context;
+  async plan({ leased, force = false, trouble }: Around = NOBODY): Promise<readonly PlannedStep[]> {
     const inUse: InUse = { leased, force };
-    const actions: Action[] = await this.#planModule();
+    const steps: PlannedStep[] = (await this.#planModule()).map((action) => toStep(action, []));
     const macs = new Map<string, string>();
     const left = new Set(leased);
-    for (const config of await selectPfs(this.#config, sysfs)) {
-      const pf = await observePf(config, sysfs, ip);
-      actions.push(...planPf(pf, config, inUse));
-      const present = pf.numVfs === config.vfs;
-      if (present) {
-        pf.vfs.forEach(checkIsolation);
-      }
-      const vfs = present ? pf.vfs : (await predictVfBdfs(sysfs, pf.bdf, config.vfs)).map((bdf, i) => futureVf(i, bdf));
-      const each = vfs.map((vf): Action[] => {
-        refuseSameMac(macs, vfMac(config.mac_prefix, pf.permanentMac, vf.index), vf.bdf);
-        if (!isInUse(vf, inUse)) {
-          return planVf(pf, vf, config);
-        }
-        return force ? planVf(pf, vf, config).map((action) => ({ ...action, disturbs: [vf.bdf] })) : [];
-      });
-      actions.push(...withUdev(each.flat()));
+    await this.#each(trouble, async (config) => {
+      const pf = await observePf(config, this.#context.sysfs, this.#context.ip);
+      steps.push(...(await this.#planFor(pf, config, inUse, macs)));
       pf.vfs.forEach(({ bdf }) => left.delete(bdf));
-    }
-    const steps = actions.map((action) => ({ what: describe(action), why: action.why, ...(action.disturbs && { disturbs: action.disturbs }) }));
+    });
     return left.size === 0 || !force ? steps : [...steps, forgetting([...left])];
   }
 
-  async provision(around: Around): Promise<readonly Vf[]> {
-    const done: Action[] = [];
+  async #planFor(pf: PfState, config: PfConfig, inUse: InUse, macs: Map<string, string>): Promise<PlannedStep[]> {
+    const all = pf.vfs.map(({ bdf }) => bdf);
+    // Another MTU, or another number, takes all of them away for a moment.
+    const steps = planPf(pf, config, inUse).map((action) => toStep(action, takesAll(action) ? all : []));
+    const present = pf.numVfs === config.vfs;
+    if (present) {
+      pf.vfs.forEach(checkIsolation);
+    }
+    const vfs = present ? pf.vfs : (await predictVfBdfs(this.#context.sysfs, pf.bdf, config.vfs)).map((bdf, i) => futureVf(i, bdf));
+    const planned = vfs.flatMap((vf) => {
+      refuseSameMac(macs, vfMac(config.mac_prefix, pf.permanentMac, vf.index), vf.bdf);
+      const busy = isInUse(vf, inUse);
+      const actions = busy && !inUse.force ? [] : planVf(pf, vf, config);
+      return actions.map((action) => ({ action: busy ? { ...action, disturbs: [vf.bdf] } : action, touches: [vf.bdf] }));
+    });
+    const wait = withUdev(planned.map(({ action }) => action)).slice(planned.length);
+    return [...steps, ...planned.map(({ action, touches }) => toStep(action, touches)), ...wait.map((action) => toStep(action, []))];
+  }
+
+  /**
+   * One PF after the other. One that is not there, or cannot be set up, is told
+   * and left out, as long as there are others; else its error is thrown.
+   */
+  async #each<T>(trouble: Around['trouble'], work: (config: PfConfig) => Promise<T>): Promise<T[]> {
+    const done: T[] = [];
+    const failed: { readonly pf: string; readonly error: unknown }[] = [];
+    for (const found of await selectPfs(this.#config, this.#context.sysfs, trouble === undefined ? undefined : (pf, error) => failed.push({ pf, error }))) {
+      try {
+        done.push(await work(found));
+      } catch (error) {
+        if (trouble === undefined || !isOfOnePf(error)) {
+          throw error;
+        }
+        failed.push({ pf: found.name ?? found.bdf ?? '', error });
+      }
+    }
+    if (done.length === 0 && failed[0] !== undefined) {
+      throw failed[0].error;
+    }
+    failed.forEach(({ pf, error }) => trouble?.(pf, error));
+    return done;
+  }
+
+  async provision({ leased, force = false, trouble }: Around): Promise<readonly Vf[]> {
+    const inUse = { leased, force };
+    const { sysfs, ip } = this.#context;
+    // Everything that can be refused is refused before anything is changed.
+    await this.#each(trouble && (() => {}), async (config) => planPf(await observePf(config, sysfs, ip), config, inUse));
+    const module: Action[] = [];
     try {
-      return await this.#provision({ leased: around.leased, force: around.force ?? false }, done);
+      await this.#applyAll(await this.#planModule(), module);
     } catch (error) {
-      await this.#undo(done);
+      await this.#undo(module);
+      throw error;
+    }
+    const macs = new Map<string, string>();
+    const all: Action[] = [];
+    try {
+      return (await this.#each(trouble, async (config) => {
+        const done: Action[] = [];
+        try {
+          const vfs = await this.#vfsOf(config, inUse, done, macs);
+          all.push(...done);
+          return vfs;
+        } catch (error) {
+          await this.#undo(done);
+          throw error;
+        }
+      })).flat();
+    } catch (error) {
+      await this.#undo(all);
       throw error;
     }
   }
 
-  async #provision(inUse: InUse, done: Action[]): Promise<readonly Vf[]> {
-    const { sysfs, ip } = this.#context;
-    const pfs = await selectPfs(this.#config, sysfs);
-    // Everything that can be refused is refused before anything is changed.
-    for (const config of pfs) {
-      planPf(await observePf(config, sysfs, ip), config, inUse);
-    }
-    await this.#applyAll(await this.#planModule(), done);
-    const macs = new Map<string, string>();
-    const vfs: Vf[] = [];
-    for (const config of pfs) {
-      const pf = await this.#provisionPf(config, inUse, done);
-      for (const vf of pf.vfs) {
-        const mac = vfMac(config.mac_prefix, pf.permanentMac, vf.index);
-        refuseSameMac(macs, mac, vf.bdf);
-        vfs.push({
-          kind: 'sriov',
-          name: vf.bdf,
-          device: join(this.#context.devDir, vf.node?.name ?? ''),
-          mac,
-          mtu: config.mtu,
-          pf: pf.name,
-          numa: vf.numa,
-          segment: config.segment ?? '',
-          vlan: config.vlan ?? 0,
-        });
-      }
-    }
-    return vfs;
+  async #vfsOf(config: PfConfig, inUse: InUse, done: Action[], macs: Map<string, string>): Promise<Vf[]> {
+    const pf = await this.#provisionPf(config, inUse, done);
+    return pf.vfs.map((vf) => {
+      const mac = vfMac(config.mac_prefix, pf.permanentMac, vf.index);
+      refuseSameMac(macs, mac, vf.bdf);
+      return {
+        kind: 'sriov',
+        name: vf.bdf,
+        device: join(this.#context.devDir, vf.node?.name ?? ''),
+        mac,
+        mtu: config.mtu,
+        pf: pf.name,
+        numa: vf.numa,
+        segment: config.segment ?? '',
+        vlan: config.vlan ?? 0,
+      };
+    });
   }
 
   async #provisionPf(config: PfConfig, inUse: InUse, done: Action[]): Promise<PfState> {
@@ -170,7 +210,7 @@ export class SriovProvider implements Provider {
       const node = await this.#node(vf);
       const owned = isOwn(await ops.stat(vf.device), ops);
       const device = await this.#deviceState(vf, node);
-      return { device, owned, linkDown };
+      return { device, owned, linkDown, ...(device === 'gone' && { detail: 'uio_vf says that the device is gone' }) };
     } catch (error) {
       return { device: 'gone', owned: false, linkDown, detail: causeText(error) };
     }
@@ -251,27 +291,33 @@ export class SriovProvider implements Provider {
   }
 
   /**
-   * Reads while no reset is under way: uio_vf resets the function in open() and
-   * in the last close(), and its registers mean nothing then (zeros, seen as a counter
-   * that has wrapped). Both times the node is open without an owner's pid.
+   * uio_vf resets the function in open() and in the last close(), and its
+   * registers mean nothing then (zeros, seen as a counter that has wrapped).
+   * Both times the node is open without an owner's pid.
    */
-  async #unlessReset<T>(vf: Vf, read: () => T): Promise<T> {
-    const { sysfs, patienceMs } = this.#context;
+  async #owner(vf: Vf): Promise<string> {
     const node = await this.#node(vf);
     const dir = `${deviceDir(vf.name)}/${DRIVER}/${node.name}`;
-    const owner = async (): Promise<string> => {
-      const [state, pid, generation] = await Promise.all(['state', 'owner_pid', 'generation'].map((name) => sysfs.read(`${dir}/${name}`)));
-      return state === 'open' && pid === '0' ? 'in reset' : `${state} ${pid} ${generation}`;
-    };
-    for (let waited = 0; waited <= patienceMs; waited += RESET_POLL_MS) {
-      const before = await owner();
-      const value = read();
-      if (before !== 'in reset' && before === (await owner())) {
-        return value;
+    const [state, pid, generation] = await Promise.all(['state', 'owner_pid', 'generation'].map((name) => this.#context.sysfs.read(`${dir}/${name}`)));
+    return state === 'open' && pid === '0' ? IN_RESET : `${state} ${pid} ${generation}`;
+  }
+
+  async quiet(vf: Vf): Promise<void> {
+    for (let waited = 0; waited <= this.#context.patienceMs; waited += RESET_POLL_MS) {
+      if ((await this.#owner(vf).catch(() => '')) !== IN_RESET) {
+        return;
       }
       await sleep(RESET_POLL_MS);
     }
-    throw new Error('the device is being reset');
+  }
+
+  async #unlessReset<T>(vf: Vf, read: () => T): Promise<T> {
+    const before = await this.#owner(vf);
+    const value = read();
+    if (before === IN_RESET || before !== (await this.#owner(vf))) {
+      throw new Error('the device is being reset');
+    }
+    return value;
   }
 
   /** The VF's node, which must still be the one that was provisioned. */
@@ -291,6 +337,16 @@ export class SriovProvider implements Provider {
     return state === 'free' || state === 'open' ? state : 'gone';
   }
 }
+
+/** Errors of one PF: it is not there, or does not do as it is told. What an administrator has to decide is an error of the whole. */
+function isOfOnePf(error: unknown): boolean {
+  const codes = ['VFRING_ERR_PF_UNKNOWN', 'VFRING_ERR_PF_ELSEWHERE', 'VFRING_ERR_NO_SRIOV', 'VFRING_ERR_IP_FAILED', 'VFRING_ERR_SYSFS', 'VFRING_ERR_VF_NO_NODE', 'VFRING_ERR_NOT_SETTLED'] as const;
+  return codes.some((code) => isVfringError(error, code));
+}
+
+const toStep = (action: Action, touches: readonly string[]): PlannedStep => ({
+  what: describe(action), why: action.why, ...(action.disturbs && { disturbs: action.disturbs }), ...(touches.length > 0 && { touches }),
+});
 
 /** PFs that the configuration no longer names keep their VFs, which are given out no more. */
 function forgetting(vfs: readonly string[]): PlannedStep {

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** What is slow, missing or sick costs nobody else anything. */
+import { describe, expect, test } from 'vitest';
+import { apiClient } from '../../src/api/client.js';
+import { statusText } from '../../src/cli/status.js';
+import type { Provider } from '../../src/providers/provider.js';
+import { sriovConfig } from '../helpers/config.js';
+import { eventually } from '../helpers/eventually.js';
+import { startNode } from '../helpers/fake-node.js';
+import { ask, leaseHolder, leaseRequest } from '../helpers/lease-client.js';
+import { tempDir } from '../helpers/temp-dir.js';
+import { sriovHarness } from '../providers/harness.js';
+
+const CONFIG = sriovConfig({ ens1: 2, ens2: 2 });
+
+/** A provider of which one call waits until it is let go. */
+function slow<K extends 'provision' | 'quiet' | 'plan'>(provider: Provider, name: K): { provider: Provider; hold: () => void; go: () => void; waiting: () => boolean } {
+  let gate: Promise<void> = Promise.resolve();
+  let go = (): void => {};
+  let waits = 0;
+  const held = new Proxy(provider, {
+    get(target, key) {
+      const value = Reflect.get(target, key, target) as unknown;
+      if (typeof value !== 'function') {
+        return value;
+      }
+      const call = value.bind(target) as (...args: unknown[]) => unknown;
+      return key !== name ? call : async (...args: unknown[]) => {
+        waits++;
+        await gate;
+        waits--;
+        return await call(...args);
+      };
+    },
+  });
+  return { provider: held, hold: () => (gate = new Promise((resolve) => (go = resolve))), go: () => go(), waiting: () => waits > 0 };
+}
+
+describe('a VF that takes long to mend', () => {
+  test('keeps no lease waiting, and is nobody\'s meanwhile', async () => {
+    const dir = tempDir();
+    const harness = sriovHarness(dir);
+    const { provider, hold, go, waiting } = slow(harness.provider(), 'provision');
+    const node = await startNode({ dir, provider, config: CONFIG });
+    const sick = node.daemon.manager.pool.entries[0]?.vf.name ?? '';
+    harness.kernel.bindTo(sick, 'igbvf');
+    hold();
+    const mended = node.daemon.manager.reconcile();
+    await eventually(waiting);
+    const { vfs } = await ask(node.lease, leaseRequest({ count: 3 }));
+    expect(vfs.map(({ name }) => name)).not.toContain(sick);
+    expect(vfs).toHaveLength(3);
+    go();
+    await mended;
+    await eventually(() => node.daemon.manager.pool.entries.find(({ vf }) => vf.name === sick)?.state === 'free');
+  });
+
+  test('is not given away while its settings are put right', async () => {
+    const dir = tempDir();
+    const harness = sriovHarness(dir);
+    const { provider, hold, go, waiting } = slow(harness.provider(), 'provision');
+    const node = await startNode({ dir, provider, config: CONFIG });
+    Object.assign(harness.kernel.pf('ens1').vfs[0] ?? {}, { spoofchk: false });
+    hold();
+    const mended = node.daemon.manager.reconcile(true);
+    await eventually(waiting);
+    expect(node.daemon.manager.pool.count('free')).toBe(3);
+    // The three that are well are given out, and not touched.
+    expect((await ask(node.lease, leaseRequest({ count: 3 }))).ok).toBe(true);
+    go();
+    await mended;
+    expect(harness.kernel.pf('ens1').vfs[0]?.spoofchk).toBe(true);
+  });
+
+  test('that is being reset keeps only its own lease from ending', async () => {
+    const dir = tempDir();
+    const harness = sriovHarness(dir);
+    const { provider, hold, go, waiting } = slow(harness.provider(), 'quiet');
+    const node = await startNode({ dir, provider, config: CONFIG });
+    const { reply, child } = await leaseHolder(node.lease, leaseRequest());
+    hold();
+    child.kill('SIGKILL');
+    await eventually(waiting);
+    expect((await ask(node.lease, leaseRequest({ job: 'other' }))).ok).toBe(true);
+    go();
+    await eventually(() => node.daemon.manager.pool.entries.find(({ vf }) => vf.name === reply.vfs[0]?.name)?.state === 'free');
+  });
+});
+
+describe('a PF that is not there', () => {
+  test('does not keep the others from being served: it is told', async () => {
+    const dir = tempDir();
+    const harness = sriovHarness(dir);
+    const node = await startNode({ dir, provider: harness.of(sriovConfig({ ens1: 2, ens9: 2 }).provider.sriov as never), config: sriovConfig({ ens1: 2, ens9: 2 }) });
+    expect((await ask(node.lease, leaseRequest({ count: 2 }))).ok).toBe(true);
+    const status = await apiClient(node.runDir).status();
+    expect(status.troubles).toEqual([{ pf: 'ens9', code: 'VFRING_ERR_PF_UNKNOWN', message: expect.stringContaining('ens9') as string, remedy: expect.stringMatching(/./) as string }]);
+    expect(statusText(status)).toContain('PF ens9 gives no VFs: ');
+    expect(node.log.filter((line) => line.includes('gives no VFs'))).toHaveLength(1);
+    await node.daemon.manager.reconcile(true);
+    expect(node.log.filter((line) => line.includes('gives no VFs'))).toHaveLength(1);
+  });
+
+  test('and goes away in the middle: VFs of the others are mended still, and it is taken up when it is back', async () => {
+    const dir = tempDir();
+    const harness = sriovHarness(dir);
+    const node = await startNode({ dir, provider: harness.provider(), config: CONFIG });
+    const [sick] = node.daemon.manager.pool.entries;
+    harness.kernel.toOtherNamespace('ens2');
+    harness.kernel.bindTo(sick?.vf.name ?? '', 'igbvf');
+    await node.daemon.manager.reconcile();
+    expect(node.daemon.manager.pool.entries.filter(({ vf, state }) => vf.pf === 'ens1' && state === 'free')).toHaveLength(2);
+    expect(node.daemon.manager.troubles.map(({ code }) => code)).toEqual(['VFRING_ERR_PF_ELSEWHERE']);
+    expect(node.daemon.manager.pool.entries).toHaveLength(4);
+  });
+
+  test('and is the only one: nothing is served', async () => {
+    const dir = tempDir();
+    const harness = sriovHarness(dir);
+    await expect(startNode({ dir, provider: harness.of(sriovConfig({ ens9: 2 }).provider.sriov as never), config: sriovConfig({ ens9: 2 }) })).rejects.toMatchObject({ code: 'VFRING_ERR_PF_UNKNOWN', exitStatus: 78 });
+  });
+});
+
+describe('a VF under lease', () => {
+  test('is looked at: no link, and a device that is gone, are seen in API and metrics', async () => {
+    const dir = tempDir();
+    const harness = sriovHarness(dir);
+    const node = await startNode({ dir, provider: harness.provider(), config: CONFIG });
+    await leaseHolder(node.lease, leaseRequest());
+    const api = apiClient(node.runDir);
+    const mine = async () => (await api.status()).vfs.find((vf) => vf.state === 'leased');
+    expect(await mine()).toMatchObject({ link_up: true, reason: null });
+
+    harness.kernel.setCarrier('ens1', false);
+    await node.daemon.manager.reconcile();
+    expect(await mine()).toMatchObject({ link_up: false, reason: 'PF ens1 is down' });
+
+    harness.kernel.setCarrier('ens1', true);
+    await node.daemon.manager.reconcile();
+    expect(await mine()).toMatchObject({ link_up: true, reason: null });
+
+    harness.remove(node.daemon.manager.pool.in('leased')[0]?.vf as never);
+    await node.daemon.manager.reconcile();
+    expect((await mine())?.reason).toMatch(/not bound/);
+  });
+});
+
+test('counters that cannot be read are said once for each VF, and again only when they could be in between', async () => {
+  const dir = tempDir();
+  const harness = sriovHarness(dir);
+  let broken = true;
+  const provider = new Proxy(harness.provider(), {
+    get: (target, key) => {
+      const value = Reflect.get(target, key, target) as unknown;
+      return key !== 'counters' || !broken ? (typeof value === 'function' ? (value.bind(target) as unknown) : value) : async () => {
+        throw new Error('no answer');
+      };
+    },
+  });
+  broken = false;
+  const node = await startNode({ dir, provider, config: CONFIG });
+  await leaseHolder(node.lease, leaseRequest({ count: 4 }));
+  broken = true;
+  const lines = (): number => node.log.filter((line) => line.includes('counters')).length;
+  for (let i = 0; i < 5; i++) {
+    await node.daemon.manager.sample();
+  }
+  expect(lines()).toBe(4);
+  broken = false;
+  await node.daemon.manager.sample();
+  broken = true;
+  await node.daemon.manager.sample();
+  expect(lines()).toBe(8);
+});
