@@ -94,20 +94,21 @@ export function networkRecord({ totals, assigned_vfs: vfs }: JobView): string {
   ].join(' ');
 }
 
-async function account({ jobId, node }: JobEnv, job: JobView, { slurm, say }: EpilogScene): Promise<void> {
+async function account({ jobId, node }: JobEnv, job: JobView, { slurm, say, waiting }: EpilogScene): Promise<void> {
   const record = networkRecord(job);
   say(`job ${jobId}: ${record}`);
   for (let tries = 0; tries < ACCOUNT_TRIES; tries++) {
-    const comment = await slurm.accounted(jobId);
-    if (comment === undefined) {
+    const entry = await attempt(() => slurm.accounted(jobId), waiting, say);
+    if (entry === undefined) {
       say('Slurm keeps no accounting here');
       return;
     }
-    const wanted = withNote(comment, node, record);
-    if (comment.split('; ').sort().join() === wanted.split('; ').sort().join()) {
+    const { adminComment } = entry;
+    const wanted = withNote(adminComment, node, record);
+    if (adminComment.split('; ').sort().join() === wanted.split('; ').sort().join()) {
       return;
     }
-    await slurm.account(jobId, wanted);
+    await slurm.account(entry, wanted);
     // Another node may have read before this was written, and have written since.
     await sleep(200 + Math.random() * 800);
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** What Slurm says of a node and of a job, and what it is told: by its own commands, without a shell. */
-import { VfringError } from '../errors.js';
+import { VfringError, causeText } from '../errors.js';
 import { failureText, type Exec } from '../exec.js';
 
 /** Name of the GRES whose items are VFs. */
@@ -29,9 +29,16 @@ export interface Slurm {
   comment(jobId: string, text: string): Promise<void>;
   /** No job is given the node until an administrator resumes it. */
   drain(node: string, reason: string): Promise<void>;
-  /** What is noted with a job in the accounting, and noting it; the job may have ended. Undefined: there is no accounting. */
-  accounted(jobId: string): Promise<string | undefined>;
-  account(jobId: string, text: string): Promise<void>;
+  /** The entry of a job in the accounting, which it keeps after its end; undefined: Slurm keeps none. Throws VFRING_ERR_SLURM. */
+  accounted(jobId: string): Promise<Accounted | undefined>;
+  /** Notes something there. */
+  account(entry: Accounted, text: string): Promise<void>;
+}
+
+export interface Accounted {
+  /** As Slurm names this one job, where its number alone may mean all tasks of an array. */
+  readonly name: string;
+  readonly adminComment: string;
 }
 
 const MIB = 2 ** 20;
@@ -48,7 +55,7 @@ export function slurm(exec: Exec): Slurm {
     return result.stdout;
   };
   const hosts = async (list: string): Promise<string[]> => (/[[,]/.test(list) ? (await command('scontrol', 'show', 'hostnames', list)).trim().split('\n') : [list]);
-  const showJob = (jobId: string): Promise<string> => command('scontrol', 'show', 'job', '--details', jobId);
+  const showJob = async (jobId: string): Promise<string> => recordOf(jobId, await command('scontrol', 'show', 'job', '--details', jobId));
 
   return {
     async share(jobId, node) {
@@ -77,19 +84,48 @@ export function slurm(exec: Exec): Slurm {
       return await hosts(records[0] as string);
     },
     async comment(jobId, text) {
-      await command('scontrol', 'update', `JobId=${jobId}`, `AdminComment=${text}`);
+      await command('scontrol', 'update', `JobId=${nameIn(await showJob(jobId)) ?? jobId}`, `AdminComment=${text}`);
     },
     async drain(node, reason) {
       await command('scontrol', 'update', `NodeName=${node}`, 'State=DRAIN', `Reason=${reason}`);
     },
     async accounted(jobId) {
-      const result = await exec('sacct', ['-n', '-X', '-P', '-j', jobId, '-o', 'AdminComment']).catch(() => undefined);
-      return result?.status === 0 ? (result.stdout.trimEnd().split('\n').at(-1) ?? '') : undefined;
+      const shown = await command('sacct', '-n', '-X', '-P', '-j', jobId, '-o', 'JobIDRaw,JobID,AdminComment').catch((error: unknown) => {
+        if (/accounting storage is disabled/i.test(causeText(error))) {
+          return undefined;
+        }
+        throw error;
+      });
+      if (shown === undefined) {
+        return undefined;
+      }
+      const entries = [...shown.matchAll(/^(\d+)\|([^|\n]+)\|(.*)$/gm)].filter(([, raw]) => raw === jobId);
+      const [, , name, adminComment] = entries.at(-1) ?? [];
+      if (name === undefined || adminComment === undefined) {
+        throw new VfringError('VFRING_ERR_SLURM', { command: `sacct -j ${jobId}`, cause: 'the job is not in the accounting' });
+      }
+      return { name, adminComment };
     },
-    async account(jobId, text) {
-      await command('sacctmgr', '-i', 'modify', 'job', 'where', `jobid=${jobId}`, 'set', `AdminComment=${text}`);
+    async account({ name }, text) {
+      await command('sacctmgr', '-i', 'modify', 'job', 'where', `jobid=${name}`, 'set', `AdminComment=${text}`);
     },
   };
+}
+
+/** Of what scontrol shows: the number of the first task of an array, or part of a heterogeneous job, means all of them. */
+function recordOf(jobId: string, text: string): string {
+  const record = text.split(/\n\n+/).find((part) => new RegExp(`^\\s*JobId=${jobId}\\b`).test(part));
+  if (record === undefined) {
+    throw new VfringError('VFRING_ERR_SLURM', { command: `scontrol show job ${jobId}`, cause: `it says nothing of job ${jobId}` });
+  }
+  return record;
+}
+
+/** How Slurm names the one job of a record, where it has a name of its own. */
+function nameIn(record: string): string | undefined {
+  const [, array, task] = /\bArrayJobId=(\d+) ArrayTaskId=(\d+)\b/.exec(record) ?? [];
+  const [, het, offset] = /\bHetJobId=(\d+) HetJobOffset=(\d+)\b/.exec(record) ?? [];
+  return array !== undefined ? `${array}_${task}` : het !== undefined ? `${het}+${offset}` : undefined;
 }
 
 /** "gpu:1(IDX:0),vf:i350:3(IDX:0-1,4)" has the VFs 0, 1 and 4. Throws VFRING_ERR_GRES when VFs have no places. */

@@ -63,15 +63,15 @@ const JOB = `JobId=7 JobName=b.sh
 `;
 
 /** Slurm's commands, played. What is told to them is in `told`. */
-function fakeSlurm(options: { job?: string; gres?: string[]; fail?: RegExp } = {}) {
+function fakeSlurm(options: { job?: string; gres?: string[]; fail?: RegExp; failure?: string; sacct?: (comment: string) => string } = {}) {
   const told: string[] = [];
-  const { job = JOB, gres = ['/dev/uiovf[0-3]'], fail = /^$/ } = options;
+  const { job = JOB, gres = ['/dev/uiovf[0-3]'], fail = /^$/, failure = 'slurm_load_jobs error: Unable to contact slurm controller', sacct = (comment) => `7|7|${comment}\n` } = options;
   const accounts = new Map<string, string>();
   const exec: Exec = async (program, args) => {
     const line = [program, ...args].join(' ');
     const done = (stdout: string, stderr = '') => ({ status: 0, stdout, stderr });
     if (fail.test(line)) {
-      return { status: 1, stdout: '', stderr: 'slurm_load_jobs error: Unable to contact slurm controller' };
+      return { status: 1, stdout: '', stderr: failure };
     }
     if (line.startsWith('scontrol show job')) {
       return done(job);
@@ -84,7 +84,7 @@ function fakeSlurm(options: { job?: string; gres?: string[]; fail?: RegExp } = {
       return done('', gres.map((file) => `slurmd: Gres Name=vf Type=(null) Count=4 Index=0 ID=26230 File=${file} Links=(null) Flags=HAS_FILE\n`).join(''));
     }
     if (program === 'sacct') {
-      return done(`${accounts.get('7') ?? ''}\n`);
+      return done(sacct(accounts.get('7') ?? ''));
     }
     if (program === 'sacctmgr') {
       accounts.set('7', /AdminComment=(.*)$/.exec(line)?.[1] as string);
@@ -108,6 +108,43 @@ function scene(exec: Exec, api: Partial<ApiClient>) {
 }
 
 const env = (node = 'host1') => jobEnv({ SLURM_JOB_ID: '7', SLURM_JOB_UID: '1000', SLURMD_NODENAME: node });
+
+/** What Slurm shows for the number of a task that is the number of its array, too: all tasks. */
+const ARRAY = [8, 7].map((id) => JOB.replace('JobId=7 ', `JobId=${id} ArrayJobId=7 ArrayTaskId=${id === 7 ? 2 : 1} `).replace('IDX:1-2', id === 7 ? 'IDX:2-3' : 'IDX:0-1')).join('\n');
+
+describe('a task of an array whose number is the array\'s, too', () => {
+  test('has its own VFs, not those of another task', async () => {
+    expect((await slurm(fakeSlurm({ job: ARRAY }).exec).share('7', 'host1')).vfs).toEqual([2, 3]);
+  });
+
+  test('is told by itself, and noted by itself', async () => {
+    const { exec, told } = fakeSlurm({ job: ARRAY, sacct: () => '8|7_1|other\n7|7_2|mine|too\n' });
+    const { comment, account, accounted } = slurm(exec);
+    await comment('7', 'why');
+    const entry = await accounted('7');
+    expect(entry).toEqual({ name: '7_2', adminComment: 'mine|too' });
+    await account(entry as NonNullable<typeof entry>, 'bytes');
+    expect(told).toEqual(['scontrol update JobId=7_2 AdminComment=why', 'sacctmgr -i modify job where jobid=7_2 set AdminComment=bytes']);
+  });
+
+  test('and so is a part of a heterogeneous job', async () => {
+    const { exec, told } = fakeSlurm({ job: JOB.replace('JobId=7 ', 'JobId=7 HetJobId=7 HetJobOffset=0 ') });
+    await slurm(exec).comment('7', 'why');
+    expect(told).toEqual(['scontrol update JobId=7+0 AdminComment=why']);
+  });
+});
+
+describe('the accounting', () => {
+  test('that Slurm does not keep is not asked again', async () => {
+    const { exec } = fakeSlurm({ fail: /sacct/, failure: 'Slurm accounting storage is disabled' });
+    expect(await slurm(exec).accounted('7')).toBeUndefined();
+  });
+
+  test('that does not answer is no accounting that is not kept', async () => {
+    const { exec } = fakeSlurm({ fail: /sacct/, failure: 'sacct: error: Problem talking to the database: Connection refused' });
+    await expect(slurm(exec).accounted('7')).rejects.toMatchObject({ code: 'VFRING_ERR_SLURM' });
+  });
+});
 
 describe('the prolog', () => {
   test('makes the job with the VFs, the memory and the time that Slurm gave it on this node', async () => {
