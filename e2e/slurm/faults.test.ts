@@ -24,10 +24,9 @@ export function faultTests(cluster: Cluster): void {
     });
 
     test('a quota: the user reads why, in the output and in scontrol, and the node goes on', async (t) => {
-      if (cluster.kind.cgroups) {
-        t.skip('the configuration of these hosts has no quota');
-        return;
-      }
+      const config = '/etc/vfring/vfringd.yaml';
+      await cluster.sh(1, `cp ${config} ${config}.before; printf 'quotas:\\n  vfs_per_user: 3\\n' >>${config}; vfring provision`);
+      t.after(async () => void await cluster.sh(1, `mv ${config}.before ${config}; vfring provision`));
       const id = await cluster.submit('-N1 -w host1 -n1 --gres=vf:4', 'echo must not run');
       assert.equal(await cluster.ended(id), 'FAILED');
       const output = await cluster.output(id);
@@ -99,24 +98,25 @@ export function faultTests(cluster: Cluster): void {
       const id = await cluster.submit('-N1 -n1 --gres=vf:1', 'hostname');
       await cluster.until('host1 is drained', async () => /^host1 vfring: VFRING_ERR_NO_DAEMON: .*remedy: start it/.test(await drained()));
       assert.match(await cluster.job(id, 'AdminComment'), /^vfring host1: VFRING_ERR_NO_DAEMON/);
+      // Slurm would let it wait for two minutes.
+      await cluster.until('the job waits', async () => (await cluster.trySh(1, `scontrol update JobId=${id} StartTime=now`)).status === 0 && (await cluster.state(id)) !== 'COMPLETING');
       assert.equal(await cluster.ended(id), 'COMPLETED');
       assert.equal(await cluster.sh(2, `cat ~mpi/out-${id}`), 'host2');
       await cluster.sh(1, 'systemctl start vfringd && scontrol update NodeName=host1 State=RESUME');
       await cluster.bothClean();
     });
 
-    test('a VF that somebody drives after the job drains the node, with that for a reason', async (t) => {
-      if (cluster.kind.cgroups) {
-        t.skip('Slurm kills whoever is in the job\'s cgroup: only proctrack/linuxproc loses a process');
-        return;
-      }
-      // A daemon of its own that has the VF open: lost to Slurm, which follows children only.
-      const id = await cluster.submit('-N1 -n1 -w host1 --gres=vf:1', `until [ -e /tmp/go ]; do sleep 0.1; done`);
+    test('a VF that somebody drives after the job drains the node, with that for a reason', async () => {
+      const id = await cluster.submit('-N1 -n1 -w host1 --gres=vf:1', until('/tmp/go'));
       await cluster.running(id);
       const [vf] = (await jobAt(cluster, 1, id)).assigned_vfs;
-      await cluster.sh(1, `(flock /dev/shm/vfring/${vf} sleep 1000 </dev/null >/dev/null 2>&1 &) ; touch /tmp/go`);
-      await cluster.until('host1 is drained', async () => /^host1 vfring: VFs of job \d+ are not free and clean: vf\d/.test(await drained()));
-      await cluster.sh(1, `fuser -k /dev/shm/vfring/${vf} >/dev/null 2>&1 || pkill -x -f 'sleep 1000'; scontrol update NodeName=host1 State=RESUME`);
+      const { vfs } = JSON.parse(await cluster.sh(1, 'vfring status --json')) as { vfs: { name: string; device: string }[] };
+      const device = vfs.find(({ name }) => name === vf)?.device as string;
+      // Root's, outside of the job: Slurm does not know of it.
+      const hold = cluster.kind.real ? `exec 3<>${device}` : `exec 3<>${device}; flock 3`;
+      await cluster.sh(1, `(${hold}; exec sleep 1000) </dev/null >/dev/null 2>&1 & echo $! >/tmp/holder; sleep 1; touch /tmp/go`);
+      await cluster.until('host1 is drained', async () => new RegExp(`^host1 vfring: VFs of job \\d+ are not free and clean: ${vf}`).test(await drained()));
+      await cluster.sh(1, 'kill $(cat /tmp/holder); scontrol update NodeName=host1 State=RESUME');
       await cluster.ended(id);
       await cluster.bothClean();
     });

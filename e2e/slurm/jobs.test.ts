@@ -64,7 +64,7 @@ export function jobTests(cluster: Cluster): void {
       assert.equal(record.get('fallbacks'), 0);
       assert.equal(record.get('retransmitted_frames') === undefined, false);
       assert.equal(record.get('unreported_processes'), undefined);
-      assert.ok((record.get('peak_pinned_bytes') ?? 0) > 0 || !cluster.kind.cgroups, JSON.stringify([...record]));
+      assert.ok((record.get('peak_pinned_bytes') ?? 0) > 0 || !cluster.kind.real, JSON.stringify([...record]));
     });
 
     test('sbatch with mpirun inside', async () => {
@@ -79,6 +79,60 @@ export function jobTests(cluster: Cluster): void {
       assert.equal(await cluster.ended(id), 'COMPLETED', await cluster.output(id));
       assert.equal((await jobAt(cluster, 1, id)).leases.length, 4);
       await cluster.bothClean();
+    });
+
+    test('salloc: the shell and its steps have the VFs, and they come back when the shell ends', async () => {
+      const { status, stdout, stderr } = await cluster.trySh(1, `cd && ${MCA} && salloc -N1 -n2 -w host1 --gres=vf:2 sh -c 'echo job $SLURM_JOB_ID; srun --mpi=pmix ${PINGPONG}'`, USER);
+      assert.equal(status, 0, stdout + stderr);
+      assert.match(stdout, /pingpong: ok, 2 ranks/);
+      const id = /^job (\d+)$/m.exec(stdout)?.[1] ?? '';
+      assert.equal(await cluster.ended(id), 'COMPLETED');
+      await cluster.bothClean();
+      assert.equal((await cluster.records(id)).get('host1')?.get('processes'), 2);
+    });
+
+    test('steps side by side have a part of the VFs each', async () => {
+      // Both wait for each other, so that none has its VFs after the other has given them back.
+      const step = (name: string, other: string): string =>
+        `srun --exact -n2 --gres=vf:2 --mem=100 --mpi=pmix sh -c 'touch /tmp/step-${name}-$SLURM_JOB_ID; until [ -e /tmp/step-${other}-$SLURM_JOB_ID ]; do sleep 0.2; done; exec ${PINGPONG}'`;
+      const id = await cluster.submit('-N1 -n4 -w host1 --gres=vf:4', `${MCA}\n${step('a', 'b')} & a=$!\n${step('b', 'a')} & b=$!\nwait $a && wait $b`);
+      assert.equal(await cluster.ended(id), 'COMPLETED', await cluster.output(id));
+      assert.equal((await cluster.output(id)).match(/pingpong: ok, 2 ranks/g)?.length, 2);
+      await cluster.bothClean();
+      const record = (await cluster.records(id)).get('host1');
+      assert.equal(record?.get('processes'), 4);
+      assert.equal(record.get('unreported_processes'), undefined);
+    });
+
+    test('the tasks of an array have VFs each, and a record each', async () => {
+      const id = await cluster.submit('--array=1-2 -N1 -n1 -w host1 --gres=vf:1', `touch /tmp/task-$SLURM_ARRAY_JOB_ID-$SLURM_ARRAY_TASK_ID; ${until('/tmp/go')}`);
+      await cluster.until('both run', async () => (await cluster.trySh(1, `ls /tmp/task-${id}-1 /tmp/task-${id}-2`)).status === 0);
+      const tasks = (await cluster.sh(1, "squeue -h -r -o '%A'")).split('\n').sort();
+      assert.equal(tasks.length, 2);
+      assert.equal(new Set((await Promise.all(tasks.map((task) => jobAt(cluster, 1, task)))).flatMap(({ assigned_vfs: vfs }) => vfs)).size, 2);
+      await cluster.sh(1, 'touch /tmp/go');
+      for (const task of tasks) {
+        assert.equal(await cluster.ended(task), 'COMPLETED');
+      }
+      await cluster.bothClean();
+      for (const task of ['1', '2']) {
+        assert.equal((await cluster.records(`${id}_${task}`)).get('host1')?.get('vfs'), 1);
+      }
+    });
+
+    test('what a wire that loses frames costs is in the accounting', async () => {
+      const { lose } = cluster;
+      const [options, mca] = lose === undefined ? ['-N1 -n2 -w host1 --gres=vf:2', `${MCA} OMPI_MCA_btl_vfring_soft_faults=drop=0.05`] : ['-N2 -n2 --gres=vf:1', MCA];
+      await lose?.(0.05);
+      try {
+        const id = await cluster.submit(options, `${mca}\nsrun --mpi=pmix ${PINGPONG}`);
+        assert.equal(await cluster.ended(id), 'COMPLETED', await cluster.output(id));
+        await cluster.bothClean();
+        const again = [...(await cluster.records(id)).values()].map((record) => record.get('retransmitted_frames') ?? 0);
+        assert.ok(again.reduce((sum, frames) => sum + frames, 0) > 0, again.join());
+      } finally {
+        await lose?.(0);
+      }
     });
 
     test('more processes than VFs are refused in words that say what to ask for', async () => {

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** Two emulated hosts: real VFs behind an IOMMU, device nodes, cgroups. */
+/** Two emulated hosts under systemd: real VFs behind an IOMMU, device nodes, cgroups, the units of Debian's packages. */
 import { withSite } from '../../lab/src/site.js';
-import type { ClusterKind, Done, Node } from './cluster.js';
+import type { ClusterKind, Done, Node, WithHosts } from './cluster.js';
 
 export const labKind: ClusterKind = {
   vfs: 4,
-  provider: 'provider:\n  sriov:\n    pf:\n      - name: eth0\n        vfs: 2\n        mtu: 9000\n      - name: eth1\n        vfs: 2\n        mtu: 9000\n',
-  cgroups: true,
-  cpus: 2,
+  provider: 'provider:\n  sriov:\n    pf:\n      - name: eth0\n        vfs: 4\n        mtu: 9000\n        segment: pf0\n',
+  real: true,
+  cpus: 4,
   prepare: 'modprobe igb',
 };
 
-export async function withLabHosts(work: (nodes: readonly Node[]) => Promise<void>): Promise<void> {
-  await withSite({ hosts: 2, timeoutS: 1500, machine: { memoryMiB: 2048 } }, async (site) => {
+export async function withLabHosts(work: WithHosts): Promise<void> {
+  await withSite({ hosts: 2, timeoutS: 1500, machine: { memoryMiB: 2048, append: 'lab.init=systemd' } }, async (site) => {
     await work(site.hosts.map((host) => {
       // A host of the lab does one job at a time.
       let before: Promise<unknown> = Promise.resolve();
@@ -30,6 +30,6 @@ export async function withLabHosts(work: (nodes: readonly Node[]) => Promise<voi
         },
         switchOff: () => host.switchOff(),
       } satisfies Node;
-    }));
+    }), async (share) => await site.wires.impair({}, { loss: share }));
   });
 }

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** `node --test-reporter=tap main.ts soft|lab`: docs/slurm.md is followed on two hosts, and jobs are run there. */
 import { after, before, test } from 'node:test';
-import { Cluster, type ClusterKind, type Node } from './cluster.js';
+import { Cluster, type ClusterKind, type Node, type WithHosts } from './cluster.js';
 import { deviceTests } from './devices.test.js';
 import { faultTests } from './faults.test.js';
 import { jobTests } from './jobs.test.js';
 
 const lab = process.argv[2] === 'lab';
-const { kind, withHosts } = await (async (): Promise<{ kind: ClusterKind; withHosts: (work: (nodes: readonly Node[]) => Promise<void>) => Promise<void> }> => {
+const { kind, withHosts } = await (async (): Promise<{ kind: ClusterKind; withHosts: (work: WithHosts) => Promise<void> }> => {
   if (lab) {
     const { labKind, withLabHosts } = await import('./lab-hosts.js');
     return { kind: labKind, withHosts: withLabHosts };
@@ -23,8 +23,9 @@ let gone: Promise<void> = Promise.resolve();
 
 before(async () => {
   await new Promise<void>((resolve, reject) => {
-    gone = withHosts(async (hosts) => {
+    gone = withHosts(async (hosts, lose) => {
       nodes.push(...hosts);
+      cluster.lose = lose;
       resolve();
       await new Promise<void>((end) => (finish = end));
     });
@@ -37,7 +38,9 @@ after(async () => {
 });
 
 test('Slurm runs before vfring comes to it', async () => await cluster.setUp());
+test('Slurm without a GRES of VFs refuses a job that asks for them', async () => await cluster.refusesVfs());
 test('docs/slurm.md, line by line', async () => await cluster.followPage());
+test('then vfring doctor finds nothing amiss in Slurm', async () => await cluster.doctorContent());
 if (lab) {
   deviceTests(cluster);
 }

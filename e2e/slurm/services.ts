@@ -41,11 +41,9 @@ start() {
     munge) runuser -u munge -- /usr/sbin/munged ;;
     vfringd) begin vfringd; wait_for vfring status ;;
     mariadb)
-        printf '[mariadbd]\\nskip_ssl\\nskip_networking\\n[client]\\nskip-ssl\\n' >/etc/mysql/mariadb.conf.d/99-tests.cnf
         install -d -o mysql /run/mysqld
         begin mariadbd --user=mysql
-        wait_for mariadb -e 'select 1'
-        mariadb -e 'create user if not exists slurm@localhost identified via unix_socket; grant all on slurm_acct_db.* to slurm@localhost' ;;
+        wait_for mariadb -e 'select 1' ;;
     slurmdbd) begin runuser -u slurm -- slurmdbd -D; wait_for sacctmgr -n list cluster ;;
     slurmctld) begin runuser -u slurm -- slurmctld -D; wait_for scontrol ping ;;
     slurmd) begin slurmd -D; wait_for pgrep -r R,S,D,T,I -x slurmd ;;

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { prepare } from '../../lab/src/prepare.js';
 import { buildDir } from '../../tools/steps.js';
-import type { ClusterKind, Done, Node } from './cluster.js';
+import type { ClusterKind, Done, Node, WithHosts } from './cluster.js';
 
 const COMMAND_S = 300;
 const sudo = process.getuid?.() === 0 ? [] : ['sudo', '--'];
@@ -84,13 +84,13 @@ class SoftHost implements Node {
 
 export const softKind: ClusterKind = {
   vfs: 4,
-  provider: 'provider:\n  soft:\n    dir: /dev/shm/vfring\n    vfs: 4\n    mtu: 9000\nquotas:\n  vfs_per_user: 3\n',
-  cgroups: false,
-  cpus: 2,
+  provider: 'provider:\n  soft:\n    dir: /dev/shm/vfring\n    vfs: 4\n    mtu: 9000\n',
+  real: false,
+  cpus: 4,
   prepare: 'true',
 };
 
-export async function withSoftHosts(work: (nodes: readonly Node[]) => Promise<void>): Promise<void> {
+export async function withSoftHosts(work: WithHosts): Promise<void> {
   const { rootfs } = await prepare();
   const stages = ['control', 'c'].map((part) => join(buildDir, 'lab', `stage-${part}`));
   const lower = [...stages, rootfs.root].join(':');
