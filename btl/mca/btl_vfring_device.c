@@ -113,7 +113,7 @@ static int leased(const struct btl_vfring_params *c, struct vfring_lease *lease)
     struct vfring_lease_error error;
     char text[640];
 
-    if (!vfring_lease_acquire(&request, lease, &error)) {
+    if (!vfring_lease_acquire(&request, vfring_lease_may_open, lease, &error)) {
         return OPAL_SUCCESS;
     }
     (void) snprintf(text, sizeof(text), "%s (%s)", error.text, error.code);

@@ -18,6 +18,7 @@
 #include <jansson.h>
 
 #define CONNECT_PAUSE_MS 10
+#define TRADE_PAUSE_MS 50
 #define REMEDY_RESTART "look at vfringd's log (journalctl -u vfringd) and restart it"
 
 __attribute__((format(printf, 4, 5))) static int fail(struct vfring_lease_error *error, int err,
@@ -327,8 +328,12 @@ int vfring_lease_parse_reply(const char *reply, size_t bytes, struct vfring_leas
     return rc;
 }
 
-int vfring_lease_acquire(const struct vfring_lease_request *request, struct vfring_lease *lease,
-                         struct vfring_lease_error *error)
+/*
+ * @p except has the names of VFs that are not to be had, or is NULL; @p instead_of, the lease that is given
+ * back with this request, or NULL.
+ */
+static int ask(const struct vfring_lease_request *request, json_t *except, const char *instead_of,
+               int timeout_ms, struct vfring_lease *lease, struct vfring_lease_error *error)
 {
     char job[VFRING_LEASE_MAX_JOB_BYTES + 1];
     json_t *message;
@@ -340,14 +345,81 @@ int vfring_lease_acquire(const struct vfring_lease_request *request, struct vfri
             *c = '_';
         }
     }
-    message = json_pack("{s:i, s:s, s:i, s:s, s:i, s:i}", "v", 1, "op", "lease", "count", 1, "job",
-                        job, "rank", (int) request->rank, "ranks", (int) request->ranks);
-    rc = exchange(request->run_dir, message, request->timeout_ms, lease, error);
+    message = json_pack("{s:i, s:s, s:i, s:s, s:i, s:i, s:O*, s:s*}", "v", 1, "op", "lease", "count", 1, "job",
+                        job, "rank", (int) request->rank, "ranks", (int) request->ranks,
+                        "except", except, "instead_of", instead_of);
+    rc = exchange(request->run_dir, message, timeout_ms, lease, error);
     if (!rc) {
         /* It is shorter than a socket's path, else nobody had answered. */
         (void) copy_field(lease->run_dir, sizeof(lease->run_dir), request->run_dir);
     }
     return rc;
+}
+
+static int kept_from_us(const struct vfring_lease *lease, struct vfring_lease_error *error)
+{
+    fail(error, 0, "VFRING_ERR_DEVICES_CGROUP", "the devices cgroup of this process keeps %s (%s) from it, and other VFs as well",
+         lease->device, lease->name);
+    remedy(error, "give the step of Slurm VFs (srun --gres=vf:N), or the container the device nodes");
+    return -EPERM;
+}
+
+/* Gives a VF that may not be opened back for another, until one may be, or none is left to try. */
+static int trade(const struct vfring_lease_request *request,
+                 bool (*may_open)(const struct vfring_lease *lease), json_t *except,
+                 int64_t deadline_ms, struct vfring_lease *lease, struct vfring_lease_error *error)
+{
+    struct vfring_lease_error unused;
+    char unfit[sizeof(lease->id)];
+    int rc = 0;
+
+    while (json_array_size(except) < VFRING_LEASE_MAX_EXCEPT && now_ms() < deadline_ms) {
+        if (rc) {
+            /* The right one is with somebody who tries it, as we do. */
+            (void) poll(NULL, 0, TRADE_PAUSE_MS);
+        } else if (json_array_append_new(except, json_string(lease->name))) {
+            return fail(error, -ENOMEM, "VFRING_ERR_SYSTEM", "no memory for a list of VFs");
+        } else {
+            (void) copy_field(unfit, sizeof(unfit), lease->id);
+        }
+        rc = ask(request, except, rc ? NULL : unfit, (int) (deadline_ms - now_ms()), lease, error);
+        if (!rc && may_open(lease)) {
+            return 0;
+        }
+        if (rc && (rc != -EREMOTE || strcmp(error->code, "VFRING_ERR_NO_FREE_VF"))) {
+            return rc;
+        }
+    }
+    if (!rc) {
+        (void) vfring_lease_release(lease, NULL, request->timeout_ms, &unused);
+        rc = kept_from_us(lease, error);
+    }
+    return rc;
+}
+
+int vfring_lease_acquire(const struct vfring_lease_request *request,
+                         bool (*may_open)(const struct vfring_lease *lease),
+                         struct vfring_lease *lease, struct vfring_lease_error *error)
+{
+    const int64_t deadline = now_ms() + request->timeout_ms;
+    int rc = ask(request, NULL, NULL, request->timeout_ms, lease, error);
+
+    if (!rc && may_open && !may_open(lease)) {
+        json_t *except = json_array();
+
+        rc = trade(request, may_open, except, deadline, lease, error);
+        json_decref(except);
+        if (rc) {
+            lease->id[0] = '\0'; /* it is given back */
+        }
+    }
+    return rc;
+}
+
+bool vfring_lease_may_open(const struct vfring_lease *lease)
+{
+    /* Owner and mode are right by now: EPERM, unlike EACCES, is the devices cgroup's. */
+    return lease->soft || !access(lease->device, R_OK | W_OK) || errno != EPERM;
 }
 
 int vfring_lease_release(const struct vfring_lease *lease, const struct vfring_lease_report *report,

@@ -14,6 +14,7 @@
 #define VFRING_LEASE_MAX_REPLY_BYTES 32768u
 #define VFRING_LEASE_MAX_REQUEST_BYTES 4096u
 #define VFRING_LEASE_MAX_JOB_BYTES 128u
+#define VFRING_LEASE_MAX_EXCEPT 64u
 
 /** What a process asks for. */
 struct vfring_lease_request {
@@ -46,9 +47,20 @@ struct vfring_lease_error {
     char remedy[512];
 };
 
-/** Leases one VF. 0, or a negative errno with @p error filled. */
-int vfring_lease_acquire(const struct vfring_lease_request *request, struct vfring_lease *lease,
-                         struct vfring_lease_error *error);
+/**
+ * Leases one VF that @p may_open says yes to; NULL: any. One that it says no to goes back in exchange for another.
+ * Where others try the VFs of the same job at the same time, the right one may be with one of them for a moment: it is
+ * waited for within the request's time. 0, or a negative errno with @p error filled.
+ */
+int vfring_lease_acquire(const struct vfring_lease_request *request,
+                         bool (*may_open)(const struct vfring_lease *lease),
+                         struct vfring_lease *lease, struct vfring_lease_error *error);
+
+/**
+ * Whether the devices cgroup lets this process open the VF, without opening it. vfringd knows which VFs a job has, not
+ * which of them Slurm has given to one of its steps, or somebody to a container.
+ */
+bool vfring_lease_may_open(const struct vfring_lease *lease);
 
 /** What only the process knows of how it used its VF, for the record of its job. */
 struct vfring_lease_report {

@@ -102,6 +102,11 @@ export const CATALOGUE = {
     message: '{what}',
     remedy: '{remedy}',
   },
+  VFRING_ERR_DEVICES_CGROUP: {
+    exit: EXIT.UNAVAILABLE,
+    message: 'the devices cgroup of process {pid} lets it open none of the VFs that job {job} may have: {vfs}',
+    remedy: 'give its step of Slurm VFs (srun --gres=vf:N), or its container the device nodes',
+  },
   VFRING_ERR_SLURM: {
     exit: EXIT.UNAVAILABLE,
     message: '{command} failed: {cause}',

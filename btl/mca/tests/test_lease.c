@@ -93,7 +93,7 @@ static int acquire(struct part *part, int timeout_ms, struct vfring_lease *lease
     memset(lease, 0, sizeof(*lease));
     part->listener = listen_here();
     CHECK(!pthread_create(&thread, NULL, play, part));
-    rc = vfring_lease_acquire(&request, lease, error);
+    rc = vfring_lease_acquire(&request, NULL, lease, error);
     CHECK(!pthread_join(thread, NULL));
     (void) close(part->listener);
     (void) unlink(socket_path);
@@ -197,7 +197,7 @@ static void lease_knows_its_daemon(void)
     part = answers(line);
     part.listener = listen_here();
     CHECK(!pthread_create(&thread, NULL, play, &part));
-    CHECK(vfring_lease_acquire(&request, &lease, &error) == 0);
+    CHECK(vfring_lease_acquire(&request, NULL, &lease, &error) == 0);
     CHECK(!pthread_join(thread, NULL));
     (void) close(part.listener);
     memset(asked_at, 'x', sizeof(asked_at) - 1);
@@ -211,6 +211,114 @@ static void lease_knows_its_daemon(void)
     CHECK_HAS(part.request, "\"report\":{\"retransmitted\":5000000000,\"fallbacks\":2}");
     (void) close(part.listener);
     (void) unlink(socket_path);
+}
+
+/* --- VFs that the devices cgroup keeps from the process -------------------------- */
+
+/* A daemon with VFs uiovf0 to uiovf3, of which the process may open the last one only. */
+struct pool {
+    int listener;
+    bool last_fits;
+    unsigned requests, give, taken_for_a_moment;
+    char last[VFRING_LEASE_MAX_REQUEST_BYTES];
+};
+
+static bool last_one_only(const struct vfring_lease *lease)
+{
+    return !strcmp(lease->device, "/dev/uiovf3");
+}
+
+static bool none(const struct vfring_lease *lease)
+{
+    (void) lease;
+    return false;
+}
+
+static void *play_pool(void *arg)
+{
+    struct pool *pool = arg;
+
+    for (;;) {
+        struct part part = {.listener = pool->listener};
+        char line[512];
+
+        if (pool->taken_for_a_moment > 0 && pool->give == 3) {
+            pool->taken_for_a_moment--;
+            (void) snprintf(line, sizeof(line), "%s\n", refused);
+        } else if (pool->give < 4) {
+            (void) snprintf(line, sizeof(line), "{\"v\":1,\"ok\":true,\"lease\":\"l-%u\",\"vfs\":[{\"kind\":\"sriov\",\"name\":\"vf%u\","
+                            "\"device\":\"/dev/uiovf%u\",\"mtu\":9000}]}\n", pool->requests, pool->give, pool->give);
+            pool->give++;
+        } else {
+            (void) snprintf(line, sizeof(line), "{\"v\":1,\"ok\":false,\"code\":\"VFRING_ERR_DEVICES_CGROUP\",\"message\":\"all\",\"remedy\":\"\"}\n");
+        }
+        part.reply = line;
+        part.reply_bytes = strlen(line);
+        pool->requests++;
+        (void) play(&part);
+        strcpy(pool->last, part.request);
+        if ((pool->last_fits && strstr(line, "uiovf3")) || strstr(line, "DEVICES_CGROUP")) {
+            return NULL;
+        }
+    }
+}
+
+static int acquire_from(struct pool *pool, bool (*may_open)(const struct vfring_lease *lease), struct vfring_lease *lease,
+                        struct vfring_lease_error *error)
+{
+    const struct vfring_lease_request request = {.run_dir = run_dir, .job = "slurm-7", .ranks = 1, .timeout_ms = 30000};
+    pthread_t thread;
+    int rc;
+
+    pool->listener = listen_here();
+    CHECK(!pthread_create(&thread, NULL, play_pool, pool));
+    rc = vfring_lease_acquire(&request, may_open, lease, error);
+    CHECK(!pthread_join(thread, NULL));
+    (void) close(pool->listener);
+    (void) unlink(socket_path);
+    return rc;
+}
+
+/* One that the process cannot open goes back with the request for another; none is tried twice. */
+static void unfit_vf_is_traded(void)
+{
+    struct pool pool = {.last_fits = true, .taken_for_a_moment = 2};
+    struct vfring_lease lease;
+    struct vfring_lease_error error;
+
+    CHECK(acquire_from(&pool, last_one_only, &lease, &error) == 0);
+    CHECK(!strcmp(lease.device, "/dev/uiovf3"));
+    /* Two more than there are VFs: it was with somebody else for a moment, and by then nothing was left to give back. */
+    CHECK(pool.requests == 6);
+    CHECK_HAS(pool.last, "\"except\":[\"vf0\",\"vf1\",\"vf2\"]");
+    CHECK(!strstr(pool.last, "instead_of"));
+
+    pool = (struct pool){.last_fits = true, .give = 2};
+    CHECK(acquire_from(&pool, last_one_only, &lease, &error) == 0);
+    CHECK_HAS(pool.last, "\"except\":[\"vf2\"]");
+    CHECK_HAS(pool.last, "\"instead_of\":\"l-0\"");
+}
+
+/* The daemon knows when all have been tried. */
+static void no_fit_vf_is_an_error(void)
+{
+    struct pool pool = {.give = 2};
+    struct vfring_lease lease;
+    struct vfring_lease_error error;
+
+    CHECK(acquire_from(&pool, none, &lease, &error) == -EREMOTE);
+    CHECK(!strcmp(error.code, "VFRING_ERR_DEVICES_CGROUP"));
+    CHECK(!lease.id[0]);
+}
+
+/* What the devices cgroup lets a process open, it may open: files that are not there, or not ours, are found by opening them. */
+static void only_the_cgroup_bars(void)
+{
+    struct vfring_lease lease = {.device = "/nonexistent"};
+
+    CHECK(vfring_lease_may_open(&lease));
+    strcpy(lease.device, "/dev/null");
+    CHECK(vfring_lease_may_open(&lease));
 }
 
 /* No socket is looked for relative to the folder in which the process happens to be. */
@@ -232,7 +340,7 @@ static void run_dir_is_absolute(void)
         const struct vfring_lease_request request = {.run_dir = dir, .timeout_ms = 1000};
 
         CHECK(!vfring_lease_daemon_present(dir));
-        CHECK(vfring_lease_acquire(&request, &lease, &error) == -EINVAL);
+        CHECK(vfring_lease_acquire(&request, NULL, &lease, &error) == -EINVAL);
         CHECK(!strcmp(error.code, "VFRING_ERR_NO_DAEMON"));
         CHECK_HAS(error.text, "no absolute path");
         CHECK_HAS(error.remedy, "VFRING_RUN_DIR");
@@ -253,7 +361,7 @@ static void missing_daemon_is_named(void)
     struct vfring_lease_error error;
 
     CHECK(!vfring_lease_daemon_present(run_dir));
-    CHECK(vfring_lease_acquire(&request, &lease, &error) == -ENOENT);
+    CHECK(vfring_lease_acquire(&request, NULL, &lease, &error) == -ENOENT);
     CHECK(!strcmp(error.code, "VFRING_ERR_NO_DAEMON"));
     CHECK_HAS(error.text, socket_path);
     CHECK_HAS(error.remedy, "start vfringd");
@@ -300,7 +408,7 @@ static void full_backlog_times_out(void)
     strcpy(held.run_dir, run_dir);
     last = fill_backlog(fds, 16);
     (void) alarm(30); /* what is wrong here waits for ever */
-    CHECK(vfring_lease_acquire(&request, &lease, &error) == -ETIMEDOUT);
+    CHECK(vfring_lease_acquire(&request, NULL, &lease, &error) == -ETIMEDOUT);
     CHECK(!strcmp(error.code, "VFRING_ERR_NO_DAEMON"));
     CHECK_HAS(error.remedy, "vfringd's log");
     CHECK(vfring_lease_release(&held, NULL, 100, &error) == -ETIMEDOUT);
@@ -351,7 +459,7 @@ static void full_backlog_is_waited_for(void)
         (void) close(fds[i]); /* those that were taken wait on */
     }
     CHECK(!pthread_create(&thread, NULL, accept_late, &late));
-    CHECK(vfring_lease_acquire(&request, &lease, &error) == 0);
+    CHECK(vfring_lease_acquire(&request, NULL, &lease, &error) == 0);
     CHECK(!pthread_join(thread, NULL));
     (void) close(late.listener);
     (void) unlink(socket_path);
@@ -451,6 +559,9 @@ int main(void)
     segment_and_vlan();
     refusal_is_passed_on();
     lease_knows_its_daemon();
+    unfit_vf_is_traded();
+    no_fit_vf_is_an_error();
+    only_the_cgroup_bars();
     run_dir_is_absolute();
     missing_daemon_is_named();
     silent_daemon_times_out();

@@ -5,7 +5,9 @@
  */
 import type { Config } from '../config/schema.js';
 import { VfringError } from '../errors.js';
+import type { WatchedProcess } from '../node/processes.js';
 import type { Job } from './job.js';
+import type { LeaseRequest } from './lease.js';
 import type { PoolEntry, VfPool } from './pool.js';
 import type { Vf } from '../model/vf.js';
 
@@ -49,6 +51,13 @@ export function checkUsable(entries: readonly PoolEntry[]): void {
     if (linkDown !== undefined) {
       throw new VfringError('VFRING_ERR_PF_DOWN', { free: entries.length, what: linkDown.cause, remedy: linkDown.remedy });
     }
+  }
+}
+
+/** Throws VFRING_ERR_DEVICES_CGROUP when all VFs that the job may have, in use or not, are of no use to the process. */
+export function checkExcept({ request, job, process }: { request: LeaseRequest; job: Job; process: Pick<WatchedProcess, 'pid'> }, due: readonly PoolEntry[]): void {
+  if (request.except !== undefined && due.length > 0 && due.every(({ vf }) => request.except?.includes(vf.name))) {
+    throw new VfringError('VFRING_ERR_DEVICES_CGROUP', { pid: process.pid, job: job.id, vfs: due.map(({ vf }) => `${vf.name} (${vf.device})`).join(', ') });
   }
 }
 

@@ -10,7 +10,7 @@ import type { Ledger } from '../ledger/ledger.js';
 import type { Log } from '../log.js';
 import { NO_TRAFFIC, type VfCounters } from '../model/vf.js';
 import { type Provider } from '../providers/provider.js';
-import { mayHave, noneLeft } from './assigned.js';
+import { checkExcept, mayHave, noneLeft } from './assigned.js';
 import { dmaLimit } from './claims.js';
 import type { Job } from './job.js';
 import { leaseId, type Lease, type LeaseRequest, type LeasedVf } from './lease.js';
@@ -95,7 +95,8 @@ export async function grant(ask: Ask, context: GrantContext): Promise<Granted> {
  */
 async function pick(ask: Ask, { pool, keeper, provider, spread, numa, numaPolicy, assigned }: GrantContext, free: readonly PoolEntry[], refused: unknown): Promise<Picked> {
   const { request, job, process: { pid } } = ask;
-  const mine = assigned.size === 0 && job.vfNames === undefined ? free : free.filter(({ vf }) => mayHave(job, vf, assigned));
+  const due = assigned.size === 0 && job.vfNames === undefined ? free : free.filter(({ vf }) => mayHave(job, vf, assigned));
+  const mine = request.except === undefined ? due : due.filter(({ vf }) => request.except?.includes(vf.name) === false);
   const view = numaView(numaPolicy, numa, pid, mine);
   const { distance, allows } = view;
   const candidates = mine.filter(({ vf }) => allows?.(vf) ?? true);
@@ -105,6 +106,7 @@ async function pick(ask: Ask, { pool, keeper, provider, spread, numa, numaPolicy
     const entry = pool.choose(candidates, { picked, spread: job.spread ?? spread, job: { key: job.key, rank: request.rank }, distance });
     if (entry === undefined) {
       const wanted = request.count;
+      checkExcept(ask, pool.entries.filter(({ vf }) => mayHave(job, vf, assigned)));
       const far = allows === undefined ? [] : mine.filter(({ vf }) => !allows(vf));
       if (job.vfNames !== undefined && far.length === 0) {
         throw refused ?? noneLeft(job, pool);

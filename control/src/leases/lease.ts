@@ -11,6 +11,8 @@ export type LeaseEnd =
   | 'released'
   | 'process ended'
   | 'not delivered'
+  /** By its devices cgroup. */
+  | 'kept from its process'
   | 'daemon stopped'
   | 'daemon ended while granting'
   | 'VF lost'
@@ -56,6 +58,8 @@ export interface LeaseRequest {
   readonly job: string;
   readonly rank: number;
   readonly ranks: number;
+  /** Names of VFs that are of no use to the process. */
+  readonly except?: readonly string[];
 }
 
 export const leaseId = (key: number): string => `l-${key}`;

@@ -150,7 +150,7 @@ export class LeaseManager {
     return this.#endSoon(how, () => {
       const lease = this.#held(id);
       // As long as its pidfd has not ended, the pid is that process's alone.
-      if (lease.pid !== pid || (how === 'released' && lease.process.ended())) {
+      if (lease.pid !== pid || (how !== 'not delivered' && lease.process.ended())) {
         throw new VfringError('VFRING_ERR_NOT_OWNER', { lease: id });
       }
       lease.report = report;

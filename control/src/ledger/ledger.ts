@@ -11,7 +11,7 @@ import { systemClock, type Clock, type Instant } from '../clock.js';
 import type { Rlimit } from '../libc.js';
 import { IN_MEMORY, openDatabase, ledgerError, type Db } from './database.js';
 import { isVfringError } from '../errors.js';
-import type { BegunLease, HeldLease, JobRecord, LeaseRecord, LeaseReport, NewJob, NewLease, VfReading } from './records.js';
+import { NEVER_USED, type BegunLease, type HeldLease, type JobRecord, type LeaseRecord, type LeaseReport, type NewJob, type NewLease, type VfReading } from './records.js';
 import { limitText, pushCounters, toCounters, toJob, toLease, type Row, type Value } from './rows.js';
 import { Statements, insertInto } from './statements.js';
 import { NO_TRAFFIC, type Vf, type VfCounters } from '../model/vf.js';
@@ -259,13 +259,13 @@ export class Ledger {
       const known = readings.flatMap(({ traffic }) => (traffic === null ? [] : [traffic]));
       const sum = (key: keyof VfCounters): number => known.reduce((total, traffic) => total + traffic[key], 0);
       this.#run(
-        `UPDATE jobs SET leases = leases + 1, vf_ms = vf_ms + ? * max(0, ? - (SELECT granted_boot FROM leases WHERE id = ?)),
+        `UPDATE jobs SET leases = leases + ?, vf_ms = vf_ms + ? * max(0, ? - (SELECT granted_boot FROM leases WHERE id = ?)),
            tx_frames = tx_frames + ?, tx_bytes = tx_bytes + ?, rx_frames = rx_frames + ?, rx_bytes = rx_bytes + ?,
            uncounted = uncounted + ?, peak_bytes = max(peak_bytes, ?),
            reports = reports + ?, retransmitted = retransmitted + ?, fallbacks = fallbacks + ?
          WHERE key = (SELECT job FROM leases WHERE id = ?)`,
         [
-          readings.length, at.boot, id, sum('txFrames'), sum('txBytes'), sum('rxFrames'), sum('rxBytes'),
+          NEVER_USED.has(how) ? 0 : 1, readings.length, at.boot, id, sum('txFrames'), sum('txBytes'), sum('rxFrames'), sum('rxBytes'),
           readings.length - known.length, Math.max(0, ...readings.map(({ peakBytes }) => peakBytes ?? 0)),
           report === undefined ? 0 : 1, report?.retransmitted ?? 0, report?.fallbacks ?? 0, id,
         ],

@@ -127,6 +127,9 @@ export interface VfReading {
   readonly peakBytes: number | null;
 }
 
+/** Ends of leases that no process has ever used: they are none of a job's totals. */
+export const NEVER_USED: ReadonlySet<string> = new Set(['not delivered', 'kept from its process']);
+
 /** What only a process knows: nobody can check it. */
 export interface LeaseReport {
   /** Frames that it sent again. */

@@ -6,6 +6,7 @@ import type { Lease } from '../leases/lease.js';
 import { JOB_LABEL } from '../model/job-label.js';
 
 const place = z.int().min(0);
+const name = z.string().min(1).max(64);
 
 const leaseRequest = z.strictObject({
   v: z.literal(1),
@@ -14,6 +15,8 @@ const leaseRequest = z.strictObject({
   job: z.string().regex(JOB_LABEL, 'must be 1 to 128 of A-Z a-z 0-9 . _ @ : + -'),
   rank: place,
   ranks: place,
+  except: z.array(name).max(64).optional(),
+  instead_of: name.optional(),
 });
 
 const count = z.int().min(0);
@@ -21,7 +24,7 @@ const count = z.int().min(0);
 const releaseRequest = z.strictObject({
   v: z.literal(1),
   op: z.literal('release'),
-  lease: z.string().min(1).max(64),
+  lease: name,
   report: z.strictObject({ retransmitted: count, fallbacks: count }).optional(),
 });
 

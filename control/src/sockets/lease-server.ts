@@ -42,8 +42,11 @@ async function answer(line: string, peer: Peer, { manager, processes, log }: Lea
     await manager.release(peer.pid, message.lease, 'released', message.report);
     return { line: releaseReply() };
   }
-  const { count, job, rank, ranks } = message;
-  const lease = await manager.lease(peer.uid, processes.hold(peer), { count, job, rank, ranks });
+  const { count, job, rank, ranks, except, instead_of: unfit } = message;
+  if (unfit !== undefined) {
+    await manager.release(peer.pid, unfit, 'kept from its process');
+  }
+  const lease = await manager.lease(peer.uid, processes.hold(peer), { count, job, rank, ranks, ...(except && { except }) });
   return {
     line: leaseReply(lease),
     // Its process may live on for long without ever knowing of the lease.

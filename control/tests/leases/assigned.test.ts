@@ -18,7 +18,7 @@ async function node(vfs: number, more = '') {
     world,
     daemon,
     assign: (uid: number, name: string, devices: number[], wish = {}) => daemon().control.assign(uid, wish, devices.map((n) => `/soft/vf${n}`), name),
-    lease: (job: string, uid = UID, count = 1) => daemon().manager.lease(uid, world.spawn(++pid, uid), { count, job, rank: 0, ranks: 1 }),
+    lease: (job: string, uid = UID, count = 1, except?: string[]) => daemon().manager.lease(uid, world.spawn(++pid, uid), { count, job, rank: 0, ranks: 1, ...(except && { except }) }),
   };
 }
 
@@ -78,6 +78,19 @@ describe('assigned VFs', () => {
     world.vf('vf1').present = false;
     await daemon().manager.reconcile();
     await expect(lease('slurm-1')).rejects.toThrow('none of the VFs assigned to job slurm-1 can be had: vf1 is unhealthy');
+  });
+
+  test('a process is not given VFs that its devices cgroup keeps from it, and learns when there are no others', async () => {
+    const { assign, lease } = await node(4);
+    await assign(UID, 'slurm-1', [0, 1, 2]);
+    expect(namesOf(await lease('slurm-1', UID, 1, ['vf0', 'vf1']))).toEqual(['vf2']);
+    // The right one is with another process of the job, and may come back.
+    await expect(lease('slurm-1', UID, 1, ['vf0', 'vf1'])).rejects.toThrow(code('NO_FREE_VF'));
+    await expect(lease('slurm-1', UID, 1, ['vf2', 'vf1', 'vf0'])).rejects.toThrow(
+      /^the devices cgroup of process \d+ lets it open none of the VFs that job slurm-1 may have: vf0 \(\/soft\/vf0\), vf1 \(\/soft\/vf1\), vf2 /);
+    // In a container, without a manager.
+    expect(namesOf(await lease('else', UID, 1, ['vf0']))).toEqual(['vf3']);
+    await expect((await node(1)).lease('else', UID, 1, ['vf0'])).rejects.toThrow(code('DEVICES_CGROUP'));
   });
 
   test('its time limit is the manager\'s to keep: it may have been extended', async () => {

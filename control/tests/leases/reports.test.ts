@@ -21,6 +21,16 @@ test('reports are added up; a process that was killed left none', async () => {
   expect(c.report).toBeUndefined();
 });
 
+test('a lease that its process could not use is none of the processes', async () => {
+  const world = new World(join(tempDir(), 'l.db'), 1);
+  await world.start();
+  const { manager, ledger, jobs } = world.daemon as NonNullable<World['daemon']>;
+  const lease = await manager.lease(1000, world.spawn(1, 1000), { count: 1, job: 'j', rank: 0, ranks: 1 });
+  await manager.release(1, lease.id, 'kept from its process');
+  expect(ledger.job(jobs.find(1000, 'j')?.key ?? 0)?.totals).toMatchObject({ leases: 0, reports: 0 });
+  expect(ledger.leasesOf(jobs.find(1000, 'j')?.key ?? 0)).toMatchObject([{ how: 'kept from its process' }]);
+});
+
 test('a report is two counts, and nothing else', () => {
   const release = (report: unknown) => parseRequest(JSON.stringify({ v: 1, op: 'release', lease: 'l-1', report }));
   expect(release({ retransmitted: 0, fallbacks: 2 })).toMatchObject({ report: { fallbacks: 2 } });

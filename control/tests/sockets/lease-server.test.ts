@@ -4,7 +4,7 @@ import { connect } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { eventually } from '../helpers/eventually.js';
 import { startNode } from '../helpers/fake-node.js';
-import { answerOf, ask, leaseRequest, send } from '../helpers/lease-client.js';
+import { answerOf, ask, leaseHolder, leaseRequest, send } from '../helpers/lease-client.js';
 
 const line = (request: object): string => `${JSON.stringify(request)}\n`;
 
@@ -24,6 +24,8 @@ describe('a request that is not one', () => {
     ['a count as text', line(leaseRequest({ count: '1' })), /count/],
     ['a negative rank', line(leaseRequest({ rank: -1 })), /rank/],
     ['a rank beyond all numbers', line(leaseRequest({ rank: 1e300 })), /rank/],
+    ['exceptions that are no names', line(leaseRequest({ except: [''] })), /except/],
+    ['exceptions without end', line(leaseRequest({ except: Array.from({ length: 65 }, () => 'x') })), /except/],
     ['an empty job', line(leaseRequest({ job: '' })), /job/],
     ['a job with a newline', line(leaseRequest({ job: 'a\nb' })), /job/],
     ['a job with a path', line(leaseRequest({ job: '../x' })), /job/],
@@ -48,6 +50,25 @@ describe('a request that is not one', () => {
     const request = JSON.stringify(leaseRequest());
     const padded = `${request}${' '.repeat(4095 - request.length)}\n`;
     expect(JSON.parse(await send(node.lease, padded))).toMatchObject({ ok: true });
+  });
+});
+
+describe('a lease in exchange for another', () => {
+  test('gives that one back, and is not of the VFs that are of no use', async () => {
+    const node = await startNode();
+    const first = await ask(node.lease, leaseRequest({ count: 1 }));
+    const [vf] = first.vfs ?? [];
+    const second = await ask(node.lease, leaseRequest({ instead_of: first.lease, except: [vf?.name] }));
+    expect(second).toMatchObject({ ok: true });
+    expect(second.vfs?.[0]?.name).not.toBe(vf?.name);
+    expect(node.daemon.manager.leases().map(({ id }) => id)).toEqual([second.lease]);
+  });
+
+  test('is not to be had for that of another process', async () => {
+    const node = await startNode();
+    const { reply } = await leaseHolder(node.lease, leaseRequest());
+    expect(await ask(node.lease, leaseRequest({ instead_of: reply.lease }))).toMatchObject({ ok: false, code: 'VFRING_ERR_NOT_OWNER' });
+    expect(node.daemon.manager.leases().map(({ id }) => id)).toEqual([reply.lease]);
   });
 });
 
