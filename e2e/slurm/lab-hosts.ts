@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Two emulated hosts under systemd: real VFs behind an IOMMU, device nodes, cgroups, the units of Debian's packages. */
 import { withSite } from '../../lab/src/site.js';
-import type { ClusterKind, Done, Node, WithHosts } from './cluster.js';
+import { USER, type ClusterKind, type Done, type Node, type WithHosts } from './cluster.js';
 
 export const labKind: ClusterKind = {
   vfs: 4,
@@ -18,8 +18,9 @@ export async function withLabHosts(work: WithHosts): Promise<void> {
       let before: Promise<unknown> = Promise.resolve();
       const exec = async (argv: readonly string[], user: string): Promise<Done> => {
         // The lab knows the users root and mpi.
-        const become = user === 'other' ? ['setpriv', '--reuid=other', '--regid=other', '--init-groups', '--inh-caps=-all', 'env', 'HOME=/home/other', 'USER=other'] : [];
-        return await host.exec({ argv: [...become, ...argv], user: user === 'other' ? 'root' : user });
+        const own = user === 'root' || user === USER;
+        const become = own ? [] : ['setpriv', `--reuid=${user}`, `--regid=${user}`, '--init-groups', '--inh-caps=-all', 'env', `HOME=/home/${user}`, `USER=${user}`];
+        return await host.exec({ argv: [...become, ...argv], user: own ? user : 'root' });
       };
       return {
         name: host.name,

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** `node --test-reporter=tap main.ts soft|lab`: docs/slurm.md is followed on two hosts, and jobs are run there. */
+/** `node --test-reporter=tap main.ts soft|lab [GROUP...]`: docs/slurm.md is followed on two hosts, and jobs are run there. */
 import { after, before, test } from 'node:test';
 import { Cluster, type ClusterKind, type Node, type WithHosts } from './cluster.js';
+import { brokenTests } from './broken.test.js';
 import { deviceTests } from './devices.test.js';
 import { faultTests } from './faults.test.js';
 import { jobTests } from './jobs.test.js';
@@ -41,8 +42,16 @@ test('Slurm runs before vfring comes to it', async () => await cluster.setUp());
 test('Slurm without a GRES of VFs refuses a job that asks for them', async () => await cluster.refusesVfs());
 test('docs/slurm.md, line by line', async () => await cluster.followPage());
 test('then vfring doctor finds nothing amiss in Slurm', async () => await cluster.doctorContent());
-if (lab) {
-  deviceTests(cluster);
+const groups: Readonly<Record<string, (on: Cluster) => void>> = {
+  // Only emulated hosts have wires between them, and a devices cgroup.
+  ...(lab && { devices: deviceTests }),
+  jobs: jobTests,
+  broken: brokenTests,
+  // The last one switches a host off.
+  faults: faultTests,
+};
+for (const [name, tests] of Object.entries(groups)) {
+  if (process.argv.length <= 3 || process.argv.includes(name)) {
+    tests(cluster);
+  }
 }
-jobTests(cluster);
-faultTests(cluster);
