@@ -151,6 +151,16 @@ export const CATALOGUE = {
     message: 'the ledger {file} cannot be used: {cause}',
     remedy: 'check free space and owner of its folder; a damaged ledger can be moved away (its history goes with it): vfringd makes a new one',
   },
+  VFRING_ERR_LEDGER_LATER: {
+    exit: EXIT.CANT_CREATE,
+    message: 'the ledger {file} was written by a later release of vfring (version {version}, this one reads {reads})',
+    remedy: 'install the later release again; or, to stay with this one, put the copy that was kept before the change in its place ({backup}, if it is there): what happened since is not in it',
+  },
+  VFRING_ERR_NODE_RELEASE: {
+    exit: EXIT.INTERNAL,
+    message: '{what} was compiled for another release of node than this one, {node}: {cause}',
+    remedy: 'install vfring again with this node, or start vfringd with the node that it was installed with (PATH)',
+  },
   VFRING_ERR_ADDON: {
     exit: EXIT.INTERNAL,
     message: 'cannot load the native addon: {cause}',

@@ -57,6 +57,8 @@ export interface Route {
 }
 
 const MAX_LISTED = 256;
+/** Of each job in a list. */
+const MAX_LISTED_LEASES = 64;
 const MAX_HISTORY = 1000;
 
 /** A number as it stands in a query. */
@@ -80,12 +82,12 @@ export const ROUTES: readonly Route[] = [
     id: 'listJobs',
     method: 'GET',
     path: '/v1/jobs',
-    summary: `Your jobs, newest first, at most ${MAX_LISTED}; to administrators those of all users`,
+    summary: `Your jobs, newest first, at most ${MAX_LISTED}, each with its newest ${MAX_LISTED_LEASES} leases at most; to administrators those of all users`,
     who: 'everybody',
     status: 200,
     answer: schemas.jobsSchema,
     handle: ({ caller }, { ledger, manager }) => ({
-      jobs: ledger.jobs(MAX_LISTED, caller.admin ? undefined : caller.uid).map((job) => jobView(job, ledger.leasesOf(job.key), nodesOf(manager))),
+      jobs: jobViews(ledger.jobs(MAX_LISTED, caller.admin ? undefined : caller.uid), ledger, manager),
     }),
   },
   {
@@ -232,6 +234,11 @@ export const ROUTES: readonly Route[] = [
 ];
 
 const stepView = ({ what, why, disturbs }: PlannedStep): z.output<typeof schemas.planSchema>['steps'][number] => ({ what, why, ...(disturbs && { disturbs: [...disturbs] }) });
+
+function jobViews(jobs: readonly JobRecord[], ledger: Ledger, manager: LeaseManager): z.output<typeof schemas.jobSchema>[] {
+  const leases = ledger.leasesOfJobs(jobs.map(({ key }) => key), MAX_LISTED_LEASES);
+  return jobs.map((job) => jobView(job, leases.get(job.key) ?? [], nodesOf(manager)));
+}
 
 const nodesOf = (manager: LeaseManager): NodesOf => (key) => manager.nodesOf(key);
 

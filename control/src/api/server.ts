@@ -11,11 +11,13 @@ import { ROUTES, forbidden, type ApiContext, type Caller, type Route } from './r
 export interface ApiOptions extends Omit<ApiContext, 'startedAt'> {
   readonly processes: Processes;
   readonly log: Log;
-  /** How long a client may take to send its request. */
+  /** How long a client may take to send its request, and may leave its answer unread. */
   readonly requestMs?: number;
 }
 
 export interface ApiServer {
+  /** Connections that are open. */
+  readonly connections: number;
   listen(path: string): Promise<void>;
   close(): Promise<void>;
 }
@@ -23,7 +25,8 @@ export interface ApiServer {
 const MAX_BODY_BYTES = 64 * 1024;
 const MAX_HEADER_BYTES = 8192;
 const REQUEST_MS = 5000;
-const MAX_CONNECTIONS_PER_UID = 256;
+/** The longest answer has some megabytes, and waits in memory until it is read. */
+const MAX_CONNECTIONS_PER_UID = 64;
 const ROOT = 0;
 const REMEDY = 'GET /v1/openapi.json describes every call';
 
@@ -86,6 +89,7 @@ export function apiServer(options: ApiOptions): ApiServer {
       result = { status: HTTP_STATUS[known.code] ?? 500, body: known.report() };
     }
     if (!response.destroyed) {
+      response.setTimeout(requestMs, () => response.destroy());
       const text = typeof result.body === 'string';
       // The format's own type: without it Prometheus does not read the text.
       response.writeHead(result.status, { 'content-type': text ? 'text/plain; version=0.0.4' : 'application/json', connection: 'close' });
@@ -97,9 +101,12 @@ export function apiServer(options: ApiOptions): ApiServer {
     { requestTimeout: requestMs, headersTimeout: requestMs, connectionsCheckingInterval: Math.min(500, requestMs), maxHeaderSize: MAX_HEADER_BYTES },
     (request, response) => void answer(request, response),
   );
-  limitPerUid(server, options.processes);
+  const perUid = limitPerUid(server, options.processes);
 
   return {
+    get connections() {
+      return [...perUid.values()].reduce((sum, count) => sum + count, 0);
+    },
     listen: (path) => listenForAll(server, path),
     close: () =>
       new Promise((resolve) => {
@@ -169,8 +176,8 @@ function checked(schema: Route['body'], value: unknown, what: string): unknown {
   return parsed.data;
 }
 
-/** A user that opens many connections takes them from nobody else. */
-function limitPerUid(server: Server, processes: Processes): void {
+/** A user that opens many connections takes them from nobody else. Returns the numbers of those that are open. */
+function limitPerUid(server: Server, processes: Processes): ReadonlyMap<number, number> {
   const perUid = new Map<number, number>();
   server.on('connection', (socket) => {
     let uid: number;
@@ -194,6 +201,7 @@ function limitPerUid(server: Server, processes: Processes): void {
       socket.destroy();
     }
   });
+  return perUid;
 }
 
 async function readBody(request: IncomingMessage): Promise<string> {

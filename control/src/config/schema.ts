@@ -174,8 +174,9 @@ const jobs = z.strictObject(
   {
     time_limit_max: duration.optional(),
     kill_after: duration.default(10),
+    unused_after: duration.default(3600),
   },
-  map('what holds for every job: time_limit_max:, kill_after:'),
+  map('what holds for every job: time_limit_max:, kill_after:, unused_after:'),
 );
 
 export const configSchema = z.strictObject(

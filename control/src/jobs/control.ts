@@ -193,7 +193,14 @@ export class JobControl {
     if (job.vfNames === undefined && job.timeLimitS !== undefined && job.openedAt !== undefined && now >= job.openedAt.boot + job.timeLimitS * 1000) {
       return 'time limit';
     }
-    const idleMs = job.oneRun === true && job.held === 0 && job.idleSince !== undefined ? now - job.idleSince : 0;
+    const idleMs = job.held === 0 && job.idleSince !== undefined ? now - job.idleSince : 0;
+    // What a resource manager has assigned, it ends.
+    if (job.vfs !== undefined && job.vfNames === undefined && idleMs >= this.#options.settings.config.jobs.unused_after * 1000) {
+      return 'no process used its VFs';
+    }
+    if (job.oneRun !== true) {
+      return undefined;
+    }
     return idleMs >= IDLE_MS && (idleMs >= UNUSED_MS || this.#wasUsed(job)) ? ENDED_BY_ITSELF : undefined;
   }
 

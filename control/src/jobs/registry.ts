@@ -112,6 +112,20 @@ export class JobRegistry implements Jobs {
     return !job.made && this.#ledger.tookPart(job.key, pid, startTicks) === false;
   }
 
+  /** A lease of it was refused. If it is known by that alone, it was no job. */
+  retract(job: Job): void {
+    if (!job.made && job.held === 0 && this.#ledger.dropUnusedJob(job.key)) {
+      const jobs = this.#jobs.get(job.uid);
+      if (jobs?.get(labelOf(job.id)) === job) {
+        jobs.delete(labelOf(job.id));
+      }
+      if (jobs?.size === 0) {
+        this.#jobs.delete(job.uid);
+      }
+      this.#active = undefined;
+    }
+  }
+
   byKey(key: number): Job | undefined {
     for (const jobs of this.#jobs.values()) {
       for (const job of jobs.values()) {
@@ -138,8 +152,8 @@ export class JobRegistry implements Jobs {
   /** True while a job waits, has a time limit, or is about to end by itself. */
   timed(): boolean {
     for (const jobs of this.#jobs.values()) {
-      for (const { state, timeLimitS, oneRun, held } of jobs.values()) {
-        if (state === 'queued' || (state === 'open' && (timeLimitS !== undefined || (oneRun === true && held === 0)))) {
+      for (const { state, timeLimitS, oneRun, vfs, vfNames, held } of jobs.values()) {
+        if (state === 'queued' || (state === 'open' && (timeLimitS !== undefined || (held === 0 && (oneRun === true || (vfs !== undefined && vfNames === undefined)))))) {
           return true;
         }
       }

@@ -30,6 +30,8 @@ export interface Jobs {
   find(uid: number, label: string): Job | undefined;
   /** The job that a process which names this label belongs to, made known by its first lease if nobody created it. */
   findOrAdopt(uid: number, label: string, process: Pick<WatchedProcess, 'pid' | 'startTicks'>): Job;
+  /** A lease of it was refused: if it is known by that alone, it was no job. */
+  retract(job: Job): void;
   byKey(key: number): Job | undefined;
   /** Every job that is queued, holds VFs or has some reserved. Oldest first. */
   active(): readonly Job[];

@@ -277,16 +277,17 @@ export class LeaseManager {
       this.#admit(wish.uid, job, wish.request.count);
       return await grant({ ...wish, job }, this.#context);
     };
-    let granted: Granted;
-    try {
-      granted = await attempt();
-    } catch (error) {
-      // A job that ended this instant may not have been noticed yet.
+    // A job that ended this instant may not have been noticed yet.
+    const again = async (error: unknown): Promise<Granted> => {
       if (!(await this.#reapEnded())) {
         throw error;
       }
-      granted = await attempt();
-    }
+      return await attempt();
+    };
+    const granted = await attempt().catch(again).catch((error: unknown) => {
+      this.#forget(job);
+      throw error;
+    });
     const { lease, entries, nodes } = granted;
     this.#register(lease, entries);
     this.tally.granted++;
@@ -296,6 +297,14 @@ export class LeaseManager {
       ...(nodes && { numa: nodes.join(','), vf_numa: lease.vfs.map(({ vf }) => vf.numa).join(',') }),
     });
     return lease;
+  }
+
+  #forget(job: Lease['job']): void {
+    try {
+      this.#options.jobs.retract(job);
+    } catch (error) {
+      this.#options.log.error('a job that came to nothing is still in the ledger', { job: job.id, cause: causeText(error) });
+    }
   }
 
   /** Throws when quotas, the job's reservation or those of others leave too few VFs. */

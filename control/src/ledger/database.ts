@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** The ledger's file: opened, checked, and brought to the version that this release writes. */
-import { lstatSync, mkdirSync } from 'node:fs';
+import { lstatSync, mkdirSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import Database from 'better-sqlite3';
-import { VfringError, causeText } from '../errors.js';
+import { VfringError, causeText, errnoCode, isVfringError } from '../errors.js';
 import { MIGRATIONS } from './migrations.js';
 
 export type Db = Database.Database;
@@ -37,22 +37,29 @@ export function openDatabase(file: string, migrations: readonly string[] = MIGRA
     db.pragma('wal_autocheckpoint = 0');
     db.pragma('foreign_keys = ON');
     db.pragma('cache_size = -1024');
-    migrate(db, migrations);
+    migrate(db, file, migrations);
     return db;
   } catch (error) {
     db?.close();
-    throw ledgerError(file, error);
+    throw isVfringError(error) ? error : ledgerError(file, error);
   } finally {
     process.umask(umask);
   }
 }
 
-function migrate(db: Db, migrations: readonly string[]): void {
+/** Of a ledger before it was brought to a later version: for who goes back to the release that wrote it. */
+export const backupOf = (file: string, version: number): string => `${file}.v${version}`;
+
+function migrate(db: Db, file: string, migrations: readonly string[]): void {
+  const version = Number(db.pragma('user_version', { simple: true }));
+  if (version > migrations.length) {
+    throw new VfringError('VFRING_ERR_LEDGER_LATER', { file, version, reads: migrations.length, backup: backupOf(file, migrations.length) });
+  }
+  if (version > 0 && version < migrations.length && file !== IN_MEMORY) {
+    rmSync(backupOf(file, version), { force: true });
+    db.prepare('VACUUM INTO ?').run(backupOf(file, version));
+  }
   db.transaction(() => {
-    const version = Number(db.pragma('user_version', { simple: true }));
-    if (version > migrations.length) {
-      throw new Error(`it was written by a later release (version ${version}, this one reads ${migrations.length})`);
-    }
     for (const step of migrations.slice(version)) {
       db.exec(step);
     }
@@ -77,5 +84,9 @@ function claimFolder(folder: string): void {
 }
 
 export function ledgerError(file: string, error: unknown): VfringError {
+  // The file is not even looked at: better-sqlite3 has compiled code, which is for one release of node.
+  if (errnoCode(error) === 'ERR_DLOPEN_FAILED') {
+    return new VfringError('VFRING_ERR_NODE_RELEASE', { what: 'better-sqlite3', node: process.version, cause: causeText(error) }, { cause: error });
+  }
   return new VfringError('VFRING_ERR_LEDGER', { file, cause: causeText(error) }, { cause: error });
 }

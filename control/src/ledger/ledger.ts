@@ -25,8 +25,10 @@ export interface LedgerLimits {
 export const LEDGER_LIMITS: LedgerLimits = { leases: 10_000, jobs: 10_000 };
 
 const BOOT_ID = '/proc/sys/kernel/random/boot_id';
-/** Ended leases between two clean-ups. */
+/** Ended leases, or new jobs, between two clean-ups. */
 const PRUNE_EVERY = 256;
+/** Of one job, unless fewer are asked for. */
+const MOST_LEASES = 1000;
 /** Commits of some pages each: SQLite itself would take its log into the file after 1000 pages. */
 const TIDY_AFTER = 200;
 /** However busy: its log takes some 15 MiB by then. */
@@ -133,8 +135,9 @@ export class Ledger {
 
   /** Returns the key of the job. */
   addJob(job: NewJob): number {
-    return this.#work(() =>
-      Number(
+    return this.#work(() => {
+      this.#pruneInTurn();
+      return Number(
         this.#run(
           ADD_JOB,
           [job.uid, job.id, job.ranks ?? null, job.spread ?? null, job.vfs ?? null, job.memoryBytes ?? null, job.timeLimitS ?? null, job.waitUntil?.wall ?? null,
@@ -142,8 +145,13 @@ export class Ledger {
             job.made === true ? 1 : 0, job.hosts === undefined ? null : JSON.stringify(job.hosts),
             job.vfNames === undefined ? null : JSON.stringify(job.vfNames)],
         ).lastInsertRowid,
-      ),
-    );
+      );
+    });
+  }
+
+  /** Forgets a job that nobody has made and no lease came of. False: it is not such a one. */
+  dropUnusedJob(key: number): boolean {
+    return this.#work(() => this.#run('DELETE FROM jobs WHERE key = ? AND made = 0 AND leases = 0 AND NOT EXISTS (SELECT 1 FROM leases WHERE job = jobs.key)', [key]).changes > 0);
   }
 
   openJob(key: number, at: Instant): void {
@@ -271,9 +279,7 @@ export class Ledger {
         ],
       );
       this.#settleVfs(id);
-      if (++this.#sincePrune >= PRUNE_EVERY) {
-        this.#prune();
-      }
+      this.#pruneInTurn();
     });
   }
 
@@ -301,8 +307,22 @@ export class Ledger {
     return this.#look(() => this.#leases('ended_at IS NULL', []));
   }
 
-  leasesOf(jobKey: number): LeaseRecord[] {
-    return this.#look(() => this.#leases('job = ?', [jobKey]));
+  /** The newest of a job's leases, oldest first. */
+  leasesOf(jobKey: number, limit = MOST_LEASES): LeaseRecord[] {
+    return this.leasesOfJobs([jobKey], limit).get(jobKey) ?? [];
+  }
+
+  /** The same of several jobs, by their keys, for as many statements as for one. */
+  leasesOfJobs(jobKeys: readonly number[], limit = MOST_LEASES): Map<number, LeaseRecord[]> {
+    return this.#look(() => {
+      const newest = 'id IN (SELECT id FROM (SELECT id, row_number() OVER (PARTITION BY job ORDER BY id DESC) AS place FROM leases WHERE job IN (SELECT value FROM json_each(?))) WHERE place <= ?)';
+      const found = new Map<number, LeaseRecord[]>();
+      for (const lease of this.#leases(newest, [JSON.stringify(jobKeys), limit])) {
+        const others = found.get(lease.jobKey);
+        others === undefined ? found.set(lease.jobKey, [lease]) : others.push(lease);
+      }
+      return found;
+    });
   }
 
   /** Leases of one VF, newest first: who had it when. */
@@ -402,22 +422,38 @@ export class Ledger {
   }
 
   #leases(where: string, params: readonly Value[]): LeaseRecord[] {
-    return this.#all(`SELECT * FROM leases WHERE ${where} ORDER BY id`, params).map((row) =>
-      toLease(row, this.#all('SELECT * FROM lease_vfs JOIN vf_descriptions ON key = description WHERE lease = ? ORDER BY place', [Number(row['id'])])),
-    );
+    const vfs = new Map<number, Row[]>();
+    for (const row of this.#all(`SELECT * FROM lease_vfs JOIN vf_descriptions ON key = description WHERE lease IN (SELECT id FROM leases WHERE ${where}) ORDER BY lease, place`, params)) {
+      const lease = Number(row['lease']);
+      vfs.set(lease, [...(vfs.get(lease) ?? []), row]);
+    }
+    return this.#all(`SELECT * FROM leases WHERE ${where} ORDER BY id`, params).map((row) => toLease(row, vfs.get(Number(row['id'])) ?? []));
   }
 
-  /** Forgets the oldest of what has ended. */
+  #pruneInTurn(): void {
+    if (++this.#sincePrune >= PRUNE_EVERY) {
+      this.#prune();
+    }
+  }
+
+  /**
+   * Forgets the oldest of what has ended. Where it is too much, each user keeps
+   * as many as every other: nobody's history is lost for what others do.
+   */
   #prune(): void {
     this.#sincePrune = 0;
-    this.#run(
-      `DELETE FROM leases WHERE state = 'ended' AND id <= (SELECT id FROM leases WHERE state = 'ended' ORDER BY id DESC LIMIT 1 OFFSET ?)`,
-      [this.#limits.leases],
-    );
-    this.#run(
-      `DELETE FROM jobs WHERE key <= (SELECT key FROM jobs ORDER BY key DESC LIMIT 1 OFFSET ?)
-         AND (state = 'ended' OR (state = 'open' AND vfs IS NULL AND time_limit_s IS NULL)) AND NOT EXISTS (SELECT 1 FROM leases WHERE job = jobs.key AND leases.ended_at IS NULL)`,
-      [this.#limits.jobs],
+    const forget = (table: 'leases' | 'jobs', key: 'id' | 'key', over: string, limit: number): void => {
+      const [row] = this.#all(`SELECT count(*) AS n FROM ${table} WHERE ${over}`);
+      if (Number(row?.['n']) > limit) {
+        const places = `SELECT ${key}, row_number() OVER (PARTITION BY uid ORDER BY ${key} DESC) AS place FROM ${table} WHERE ${over}`;
+        this.#run(`DELETE FROM ${table} WHERE ${key} IN (SELECT ${key} FROM (${places}) ORDER BY place, ${key} DESC LIMIT -1 OFFSET ?)`, [limit]);
+      }
+    };
+    forget('leases', 'id', `state = 'ended'`, this.#limits.leases);
+    forget(
+      'jobs', 'key',
+      `(state = 'ended' OR (state = 'open' AND vfs IS NULL AND time_limit_s IS NULL)) AND NOT EXISTS (SELECT 1 FROM leases WHERE job = jobs.key AND leases.ended_at IS NULL)`,
+      this.#limits.jobs,
     );
   }
 

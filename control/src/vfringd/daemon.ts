@@ -73,6 +73,11 @@ export class Daemon {
     return this.#part('jobs');
   }
 
+  /** For tests. */
+  get apiConnections(): number {
+    return this.#part('apiServer').connections;
+  }
+
   get control(): JobControl {
     return this.#part('control');
   }

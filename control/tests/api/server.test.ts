@@ -33,6 +33,35 @@ function call(socketPath: string, method: string, path: string, body?: string): 
   });
 }
 
+describe('a client that reads nothing', () => {
+  test('is cut off, and what it did not read is let go', async () => {
+    const node = await startNode({ apiRequestMs: 3000 });
+    // More than the socket's buffers hold.
+    for (let i = 0; i < 256; i++) {
+      const { key } = await node.daemon.control.create(uid, { hosts: Array.from({ length: 100 }, (_unused, n) => `a-host-with-a-rather-long-name-${n}`) });
+      expect(key).toBeGreaterThan(0);
+    }
+    const client = connect(node.api);
+    client.on('error', () => {});
+    const closed = new Promise((resolve) => client.once('close', resolve));
+    client.write('GET /v1/jobs HTTP/1.1\r\nHost: x\r\n\r\n');
+    client.pause();
+    await eventually(async () => (await apiClient(node.runDir).jobs()).length === 256);
+    await eventually(() => node.daemon.apiConnections === 0);
+    // Cut off: what the kernel still has ends in the middle of the answer.
+    client.resume();
+    await closed;
+  });
+
+  test('and opens many connections, has so many and no more', async () => {
+    const node = await startNode();
+    const clients = Array.from({ length: 80 }, () => connect(node.api).on('error', () => {}));
+    await eventually(() => node.daemon.apiConnections === 64);
+    clients.forEach((client) => client.destroy());
+    await eventually(async () => (await apiClient(node.runDir).status().catch(() => undefined))?.version === 1);
+  });
+});
+
 describe('jobs', () => {
   test('are made, shown with what their VFs carried, and ended', async () => {
     const node = await startNode();

@@ -24,7 +24,7 @@ describe('a good configuration', () => {
         spread: 'pf',
         numa: 'prefer',
         quotas: { jobs_per_user: 64 },
-        jobs: { kill_after: 10 },
+        jobs: { kill_after: 10, unused_after: 3600 },
         limits: { dma_per_vf: 64 * 2 ** 20, memlock: 128 * 2 ** 20 },
       },
     });

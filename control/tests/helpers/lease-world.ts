@@ -260,7 +260,7 @@ export class World {
 
 /** Every write to the ledger is two steps: the daemon may die before it or after. */
 function stepping(ledger: Ledger, fuse: () => void): Ledger {
-  const writes = new Set(['addJob', 'openJob', 'endJob', 'together', 'beginLease', 'holdLease', 'dropLease', 'moveMemlock', 'sample', 'endingLease', 'endLease', 'addLate']);
+  const writes = new Set(['addJob', 'dropUnusedJob', 'openJob', 'endJob', 'together', 'beginLease', 'holdLease', 'dropLease', 'moveMemlock', 'sample', 'endingLease', 'endLease', 'addLate']);
   return new Proxy(ledger, {
     get(target, name) {
       const value = Reflect.get(target, name, target) as unknown;

@@ -31,6 +31,29 @@ describe('a reservation', () => {
     await expect(lease(job.id)).rejects.toThrow(`job ${job.id} has 2 VFs reserved and its processes hold 2: 1 more are too many`);
   });
 
+  test('that no process uses is over after a while; one that is used, or that a resource manager made, is not', async () => {
+    const { control, lease, manager, world } = await node(4, 'jobs: {unused_after: 10m}');
+    const pass = async (ms: number): Promise<void> => {
+      world.now += ms;
+      await control.tick();
+    };
+    const unused = await control.create(UID, { vfs: 1 });
+    const used = await control.create(UID, { vfs: 1 });
+    const assigned = await control.assign(UID, {}, ['/soft/vf3'], 'slurm-1');
+    const { pid } = await lease(used.id);
+    await pass(0);
+    await pass(599_000);
+    expect(unused.state).toBe('open');
+    await pass(1000);
+    expect([unused, used, assigned].map(({ state }) => state)).toEqual(['ended', 'open', 'open']);
+    world.exit(pid);
+    await manager.exclusively(() => {});
+    await pass(1);
+    await pass(600_000);
+    expect([used, assigned].map(({ state }) => state)).toEqual(['ended', 'open']);
+    expect(control.timed).toBe(false);
+  });
+
   test('that cannot be met is refused, or waits and is met later, in order', async () => {
     const { control, manager, lease, world } = await node(2);
     const first = await lease('x');

@@ -79,12 +79,20 @@ describe('a job of plain mpirun', () => {
     expect(jobs()).toEqual(['4711 ended']);
   });
 
-  test('ends also when it never got a lease', async () => {
-    const { lease, pass, jobs } = await start(1);
-    await lease('one');
-    await expect(lease('two')).rejects.toMatchObject({ code: 'VFRING_ERR_NO_FREE_VF' });
-    await pass(30_000);
-    expect(jobs()).toEqual(['one open', 'two ended']);
+  test('that never got a lease is none: refused requests leave nothing behind, however many labels they name', async () => {
+    const { lease, jobs, daemon, exit } = await start(1);
+    const one = await lease('one');
+    for (let i = 0; i < 300; i++) {
+      await expect(lease(`two${i}`)).rejects.toMatchObject({ code: 'VFRING_ERR_NO_FREE_VF' });
+    }
+    expect(jobs()).toEqual(['one open']);
+    expect(daemon().ledger.sizes().jobs).toBe(1);
+    expect(daemon().jobs.active()).toHaveLength(1);
+    // One that has had a lease stays, whatever is refused then.
+    await exit(one);
+    await lease('other');
+    await expect(lease('one')).rejects.toMatchObject({ code: 'VFRING_ERR_NO_FREE_VF' });
+    expect(jobs()).toContain('one ended');
   });
 
   test('is another one when its label comes again', async () => {

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { Instant } from '../../src/clock.js';
 import { isVfringError } from '../../src/errors.js';
-import { IN_MEMORY, openDatabase } from '../../src/ledger/database.js';
+import { IN_MEMORY, ledgerError, openDatabase } from '../../src/ledger/database.js';
 import { Ledger } from '../../src/ledger/ledger.js';
 import { MIGRATIONS } from '../../src/ledger/migrations.js';
 import type { BegunLease, NewLease, VfReading } from '../../src/ledger/records.js';
@@ -181,6 +181,44 @@ describe('a ledger', () => {
     db.close();
   });
 
+  test('forgets no user\'s history for what another does', () => {
+    const ledger = new Ledger(IN_MEMORY, { limits: { leases: 20, jobs: 20 } });
+    const of = (uid: number, id: string): number => ledger.addJob({ uid, id, state: 'open', createdAt: 1, openedAt: at(1), waitUntil: undefined });
+    const cycle = (uid: number, key: number): void => {
+      const { id } = begin(ledger, { ...lease(key, 'vf0'), uid });
+      ledger.endLease(id, 'released', at(9), [reading(1)]);
+    };
+    const quiet = of(1, 'quiet');
+    for (let i = 0; i < 5; i++) {
+      cycle(1, quiet);
+    }
+    const busy = of(2, 'busy');
+    for (let i = 0; i < 600; i++) {
+      cycle(2, busy);
+    }
+    for (let i = 0; i < 600; i++) {
+      of(2, `j${i}`);
+    }
+    expect(ledger.leasesOf(quiet)).toHaveLength(5);
+    expect(ledger.findJob(1, 'quiet')?.totals.leases).toBe(5);
+    expect(ledger.sizes().leases).toBeLessThan(20 + 256);
+    expect(ledger.sizes().jobs).toBeLessThan(20 + 256);
+  });
+
+  test('gives the newest leases of several jobs at once, each with its VFs', () => {
+    const ledger = new Ledger(IN_MEMORY);
+    const keys = ['a', 'b', 'c'].map((id) => job(ledger, id));
+    for (let i = 0; i < 4; i++) {
+      begin(ledger, lease(keys[0] as number, `a${i}`, `x${i}`));
+      begin(ledger, lease(keys[1] as number, `b${i}`));
+    }
+    const found = ledger.leasesOfJobs(keys, 2);
+    expect([...found].map(([key, leases]) => [key, leases.map(({ vfs }) => vfs.map((one) => one.vf.name))])).toEqual([
+      [keys[0], [['a2', 'x2'], ['a3', 'x3']]], [keys[1], [['b2'], ['b3']]],
+    ]);
+    expect(ledger.leasesOf(keys[0] as number)).toHaveLength(4);
+  });
+
   test('knows that the machine was started anew', () => {
     const file = join(tempDir(), 'l.db');
     const open = (bootId: string): boolean => {
@@ -221,10 +259,27 @@ describe('the file', () => {
     const db = new Database(later);
     db.pragma(`user_version = ${MIGRATIONS.length + 1}`);
     db.close();
-    expect(refused(later)).toContain('later release');
+    expect(() => openDatabase(later)).toThrow(expect.objectContaining({ code: 'VFRING_ERR_LEDGER_LATER', remedy: expect.stringContaining(`${later}.v${MIGRATIONS.length}`) as string }));
 
     chmodSync(dir, 0o777);
     expect(refused(join(dir, 'x.db'))).toContain('others than this user can write');
+  });
+
+  test('is copied before it is brought to a later version, so that the earlier release can have it back', () => {
+    const file = join(tempDir(), 'l.db');
+    openDatabase(file, MIGRATIONS.slice(0, 5)).close();
+    openDatabase(file).close();
+    openDatabase(file).close();
+    const copy = new Database(`${file}.v5`);
+    expect(copy.pragma('user_version', { simple: true })).toBe(5);
+    copy.close();
+    expect(statSync(`${file}.v5`).mode & 0o777).toBe(0o600);
+    expect(existsSync(`${file}.v6`)).toBe(false);
+  });
+
+  test('is not blamed when better-sqlite3 is for another release of node', () => {
+    const load = Object.assign(new Error('The module was compiled against a different Node.js version using NODE_MODULE_VERSION 115.'), { code: 'ERR_DLOPEN_FAILED' });
+    expect(ledgerError('/x/l.db', load)).toMatchObject({ code: 'VFRING_ERR_NODE_RELEASE', remedy: expect.stringContaining('install vfring again') as string });
   });
 
   test('of the first version keeps all that it knew', () => {
