@@ -329,6 +329,30 @@ static bool uio_dma_live(const struct vfring_device *device, uint64_t region_id)
            region.state == UIO_VF_REGION_LIVE;
 }
 
+/*
+ * Behind two IOMMUs, with regions of its own, with more registered there than this
+ * device's limit allows: then it has a space of its own, and what is to be registered
+ * there says what is the matter.
+ */
+static int uio_join(struct vfring_device *device, struct vfring_device *with,
+                    struct vfring_vf_error *error)
+{
+    const struct uio_state *state = device->state;
+    const struct uio_state *other = with->state;
+    struct uio_vf_join join = { .size = sizeof(join), .fd = other->fd };
+
+    if (ioctl(state->fd, UIO_VF_IOCTL_JOIN, &join) == 0) {
+        return 0;
+    }
+    if (errno != EIO && errno != ENODEV) {
+        return -EOPNOTSUPP;
+    }
+    vfring_vf_error_set(error, -errno, "VF %s was lost when it was to share the address space of VF %s: %s",
+                        device->name, with->name, strerror(errno));
+    return vfring_vf_error_remedy(error, "start again; if it stays so, see the kernel log for uio_vf %s",
+                                  device->name);
+}
+
 static bool uio_serves(const struct vfring_node *node)
 {
     return node->kind == VFRING_NODE_DEVICE && strcmp(node->class, "uio_vf") == 0;
@@ -348,4 +372,5 @@ const struct vfring_backend vfring_backend_uio = {
     .dma_map = uio_dma_map,
     .dma_unmap = uio_dma_unmap,
     .dma_live = uio_dma_live,
+    .join = uio_join,
 };

@@ -82,6 +82,16 @@ struct vfring_backend {
     /** Is the region's memory still the one that was mapped? */
     bool (*dma_live)(const struct vfring_device *device, uint64_t region_id);
 
+    /**
+     * Gives up the device's address space, in which nothing is mapped, for that of
+     * @p with, a device of the same backend: what is mapped for one, before or after, either
+     * reaches by the same IOVA, and either may unmap. 0; -EOPNOTSUPP where these two
+     * cannot, and the device has its own space as before; anything else with
+     * @p error filled: the device is of no use. NULL where no two can.
+     */
+    int (*join)(struct vfring_device *device, struct vfring_device *with,
+                struct vfring_vf_error *error);
+
     /** As vfring_vf_expect_peer(); NULL where there is nothing to prepare. */
     void (*expect_peer)(struct vfring_device *device, const uint8_t mac[6]);
 };

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "vfring_reg_cache.h"
+#include "vfring_space.h"
 
 /** A search looks at so many neighbours: longer registrations that begin before. */
 #define SEARCH_BACK 8u
@@ -19,6 +20,7 @@
 
 struct vfring_reg {
     struct vfring_dma dma;
+    const uint64_t *iovas; /**< of begin, in each domain */
     uintptr_t begin;
     uintptr_t end;
     uint32_t users;
@@ -63,7 +65,7 @@ int vfring_reg_cache_create(const struct vfring_reg_ops *ops, size_t max_bytes,
     cache->ops = *ops;
     cache->max_bytes = max_bytes;
     cache->max_entries = max_entries;
-    cache->seen = __atomic_load_n(ops->invalidation_count, __ATOMIC_ACQUIRE);
+    cache->seen = vfring_invalidations_now(ops->invalidations);
     for (uint32_t i = max_entries; i-- > 0;) {
         cache->entries[i].next = cache->free;
         cache->free = &cache->entries[i];
@@ -234,6 +236,7 @@ static struct vfring_reg *add(struct vfring_reg_cache *cache, uintptr_t begin, u
     reg = cache->free;
     cache->free = reg->next;
     reg->dma = dma;
+    reg->iovas = cache->ops.iovas != NULL ? cache->ops.iovas(cache->ops.ctx, &dma) : &reg->dma.iova;
     reg->begin = begin;
     reg->end = end;
     reg->users = 0;
@@ -263,13 +266,13 @@ struct vfring_reg *vfring_reg_get(struct vfring_reg_cache *cache, const void *va
     end = (first + bytes + mask) & ~mask;
     /* The memory under the same address may have changed during the search. */
     do {
-        count = __atomic_load_n(cache->ops.invalidation_count, __ATOMIC_ACQUIRE);
+        count = vfring_invalidations_now(cache->ops.invalidations);
         if (count != cache->seen) {
             cache->seen = count;
             sweep(cache);
         }
         reg = find(cache, begin, end);
-    } while (count != __atomic_load_n(cache->ops.invalidation_count, __ATOMIC_ACQUIRE));
+    } while (count != vfring_invalidations_now(cache->ops.invalidations));
     if (reg != NULL) {
         cache->stats.hits++;
     } else {
@@ -283,8 +286,15 @@ struct vfring_reg *vfring_reg_get(struct vfring_reg_cache *cache, const void *va
     if (reg->users++ == 0) {
         unused_remove(cache, reg);
     }
-    *iova = reg->dma.iova + (first - reg->begin);
+    *iova = vfring_reg_iova(reg, vaddr, 0);
     return reg;
+}
+
+uint64_t vfring_reg_iova(const struct vfring_reg *reg, const void *vaddr, unsigned domain)
+{
+    const uint64_t iova = reg->iovas[domain];
+
+    return iova != 0 ? iova + ((uintptr_t) vaddr - reg->begin) : 0;
 }
 
 void vfring_reg_hold(struct vfring_reg *reg)
@@ -351,7 +361,56 @@ bool vfring_reg_vf_ops(struct vfring_vf *vf, struct vfring_reg_ops *ops)
         .map = vf_map,
         .unmap = vf_unmap,
         .live = vf_live,
-        .invalidation_count = vfring_vf_invalidation_count(vf),
+        .invalidations = vfring_vf_invalidations(vf),
     };
-    return ops->invalidation_count != NULL;
+    return ops->invalidations != NULL;
+}
+
+/* --- a space's operations: its region goes by as the region's id --------------------- */
+
+static struct vfring_space_region *region_of(const struct vfring_dma *dma)
+{
+    return (struct vfring_space_region *) (uintptr_t) dma->region_id;
+}
+
+static int space_map(void *ctx, void *vaddr, size_t bytes, struct vfring_dma *dma)
+{
+    struct vfring_vf_error error;
+    struct vfring_space_region *region = vfring_space_register(ctx, vaddr, bytes, &error);
+
+    if (region == NULL) {
+        return error.err;
+    }
+    *dma = (struct vfring_dma){ vaddr, region->iova[0], bytes, (uintptr_t) region };
+    return 0;
+}
+
+static void space_unmap(void *ctx, struct vfring_dma *dma)
+{
+    vfring_space_release(ctx, region_of(dma));
+}
+
+static bool space_live(void *ctx, const struct vfring_dma *dma)
+{
+    return vfring_space_live(ctx, region_of(dma));
+}
+
+static const uint64_t *space_iovas(void *ctx, const struct vfring_dma *dma)
+{
+    (void) ctx;
+    return region_of(dma)->iova;
+}
+
+bool vfring_reg_space_ops(struct vfring_space *space, struct vfring_reg_ops *ops)
+{
+    *ops = (struct vfring_reg_ops){
+        .ctx = space,
+        .granule_bytes = vfring_space_granule(space),
+        .map = space_map,
+        .unmap = space_unmap,
+        .live = space_live,
+        .invalidations = vfring_space_invalidations(space),
+        .iovas = space_iovas,
+    };
+    return ops->invalidations != NULL;
 }

@@ -12,6 +12,7 @@
 #include "dma.h"
 #include "error.h"
 #include "families.h"
+#include "space.h"
 
 #define MTU_DEFAULT_BYTES 1500u
 #define MTU_MIN_BYTES 68u /* RFC 791: what every link must carry */
@@ -57,6 +58,16 @@ static int bring_up(struct vfring_vf *vf, struct vfring_vf_error *error)
     return ret;
 }
 
+/* What was opened, once the device is stopped. */
+static void take_down(struct vfring_vf *vf)
+{
+    if (vf->space != NULL) {
+        vfring_space_remove(vf->space, &vf->device);
+    }
+    vfring_device_close(&vf->device);
+    vfring_rings_free(vf);
+}
+
 int vfring_vf_open(const struct vfring_vf_params *params, struct vfring_vf **out,
                    struct vfring_vf_error *error)
 {
@@ -78,10 +89,18 @@ int vfring_vf_open(const struct vfring_vf_params *params, struct vfring_vf **out
         ret = vfring_device_open(&vf->device, params->path, &wanted, error);
     }
     if (ret == 0) {
-        ret = bring_up(vf, error);
+        vf->invalidations.counts[0] = vf->device.invalidation_count;
+        vf->invalidations.num = vf->device.invalidation_count != NULL;
+        /* Joining comes first: it is for a device that has no region. */
+        if (params->space != NULL) {
+            ret = vfring_space_add(params->space, &vf->device, &vf->domain, error);
+            vf->space = ret == 0 ? params->space : NULL;
+        }
+        if (ret == 0) {
+            ret = bring_up(vf, error);
+        }
         if (ret != 0) {
-            vfring_device_close(&vf->device);
-            vfring_rings_free(vf);
+            take_down(vf);
         }
     }
     if (ret != 0) {
@@ -106,8 +125,7 @@ void vfring_vf_close(struct vfring_vf *vf)
         return;
     }
     vfring_vf_stop(vf);
-    vfring_device_close(&vf->device);
-    vfring_rings_free(vf);
+    take_down(vf);
     free(vf);
 }
 
@@ -183,9 +201,14 @@ size_t vfring_vf_dma_granule(const struct vfring_vf *vf)
     return vf->device.granule_bytes;
 }
 
-const uint64_t *vfring_vf_invalidation_count(const struct vfring_vf *vf)
+const struct vfring_invalidations *vfring_vf_invalidations(const struct vfring_vf *vf)
 {
-    return vf->device.invalidation_count;
+    return vf->invalidations.num > 0 ? &vf->invalidations : NULL;
+}
+
+unsigned vfring_vf_domain(const struct vfring_vf *vf)
+{
+    return vf->domain;
 }
 
 bool vfring_vf_dma_live(const struct vfring_vf *vf, const struct vfring_dma *dma)

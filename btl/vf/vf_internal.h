@@ -21,6 +21,10 @@ struct vfring_vf {
     struct vfring_rx_ring rx;
     struct vfring_device device;
 
+    struct vfring_space *space; /**< NULL: none */
+    unsigned domain;            /**< its address space's index there */
+    struct vfring_invalidations invalidations; /**< the device's, where it tells */
+
     const struct vfring_family *family;
     struct vfring_mailbox mailbox;
     uint8_t mac[6];

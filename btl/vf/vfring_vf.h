@@ -17,6 +17,7 @@
 #include "vfring_vf_types.h"
 
 struct vfring_vf;
+struct vfring_space;
 
 /** How to open a VF. Zero fields take the defaults. */
 struct vfring_vf_params {
@@ -24,6 +25,7 @@ struct vfring_vf_params {
     uint32_t mtu_bytes;    /**< layer-2 payload, 1500 (default) to 9216 */
     uint32_t tx_entries;   /**< default 512 */
     uint32_t rx_entries;   /**< default 1024 up to MTU 2000, else 512 */
+    struct vfring_space *space; /**< whose memory it is to read, too (vfring_space.h), or NULL */
     const char *soft_faults; /**< "drop=0.01,dup=0.01,reorder=0.01,corrupt=0.001,seed=1", or NULL */
 };
 
@@ -118,11 +120,14 @@ size_t vfring_vf_dma_bytes(const struct vfring_vf *vf);
 size_t vfring_vf_dma_granule(const struct vfring_vf *vf);
 
 /**
- * Where to read, by one load, how often registered memory was taken away under
- * us (munmap and the like). It moves after the device has lost the memory. NULL
- * where nobody tells: then no registration may outlive the use it was made for.
+ * How often registered memory was taken away under us (munmap and the like). It
+ * moves after the device has lost the memory. NULL where nobody tells: then no
+ * registration may outlive the use it was made for.
  */
-const uint64_t *vfring_vf_invalidation_count(const struct vfring_vf *vf);
+const struct vfring_invalidations *vfring_vf_invalidations(const struct vfring_vf *vf);
+
+/** Index of the VF's address space among the domains of its space (vfring_space.h). */
+unsigned vfring_vf_domain(const struct vfring_vf *vf);
 
 /** Does the device still reach what was registered? A system call. */
 bool vfring_vf_dma_live(const struct vfring_vf *vf, const struct vfring_dma *dma);

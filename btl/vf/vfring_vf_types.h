@@ -27,4 +27,28 @@ struct vfring_dma {
 #define VFRING_DMA_READ 1u  /**< device reads: transmit */
 #define VFRING_DMA_WRITE 2u /**< device writes: receive, write-back */
 
+/** VFs of one space (vfring_space.h) at most. */
+#define VFRING_SPACE_VFS 8u
+
+/**
+ * How often registered memory was taken away under us, of several devices
+ * together. It moves after the device has lost the memory.
+ */
+struct vfring_invalidations {
+    uint64_t base;
+    unsigned num;
+    const uint64_t *counts[VFRING_SPACE_VFS];
+};
+
+/** One load a device. Loads after it see what was so when the count moved. */
+static inline uint64_t vfring_invalidations_now(const struct vfring_invalidations *of)
+{
+    uint64_t sum = of->base;
+
+    for (unsigned i = 0; i < of->num; i++) {
+        sum += __atomic_load_n(of->counts[i], __ATOMIC_ACQUIRE);
+    }
+    return sum;
+}
+
 #endif /* VFRING_VF_TYPES_H */

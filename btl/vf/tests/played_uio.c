@@ -220,6 +220,10 @@ static int dma_map(struct played_device *dev, struct uio_vf_dma_map *map)
     CHECK_EQ(map->size, sizeof(*map));
     CHECK(map->length != 0 && map->length % PAGE == 0 && map->vaddr % PAGE == 0);
     CHECK((map->flags & ~(UIO_VF_DMA_READ | UIO_VF_DMA_WRITE)) == 0 && map->flags != 0);
+    if (dev->map_errno != 0) {
+        errno = dev->map_errno;
+        return -1;
+    }
     for (unsigned k = 0; k < PLAYED_DEVICES; k++) {
         if (devices[k].fd >= 0 && devices[k].space == dev->space &&
             live_bytes(dev->space) + map->length > devices[k].dma_limit_bytes) {

@@ -18,6 +18,8 @@ static struct {
     uint32_t mapped, maps, live_calls;
 } fake;
 
+static const struct vfring_invalidations counts = { .num = 1, .counts = { &fake.invalidations } };
+
 static int fake_map(void *ctx, void *vaddr, size_t bytes, struct vfring_dma *dma)
 {
     (void) ctx;
@@ -74,8 +76,7 @@ static void fake_munmap(uintptr_t begin, size_t bytes)
 
 static struct vfring_reg_cache *make(size_t max_bytes, uint32_t max_entries)
 {
-    const struct vfring_reg_ops ops = { NULL, PAGE, fake_map, fake_unmap, fake_live,
-                                        &fake.invalidations };
+    const struct vfring_reg_ops ops = { NULL, PAGE, fake_map, fake_unmap, fake_live, &counts, NULL };
     struct vfring_reg_cache *cache;
 
     memset(&fake, 0, sizeof(fake));
@@ -255,7 +256,7 @@ static void test_random(void)
 
 static void test_bad_parameters(void)
 {
-    struct vfring_reg_ops ops = { NULL, 3000, fake_map, fake_unmap, fake_live, &fake.invalidations };
+    struct vfring_reg_ops ops = { NULL, 3000, fake_map, fake_unmap, fake_live, &counts, NULL };
     struct vfring_reg_cache *cache;
 
     CHECK_EQ(vfring_reg_cache_create(&ops, PAGE, 1, &cache), -EINVAL);
