@@ -284,6 +284,16 @@ static void test_cache(void)
     CHECK(played_reaches(2, vfring_reg_iova(reg, mine, domain[2]), mine, PAGE));
     vfring_reg_put(cache, reg);
 
+    /* The count goes on from where it was when a device that has counted leaves, and comes as new. */
+    const uint64_t count = vfring_invalidations_now(vfring_space_invalidations(space));
+    leave(1);
+    CHECK_EQ(vfring_invalidations_now(vfring_space_invalidations(space)), count);
+    CHECK_EQ(add(1), 0);
+    CHECK_EQ(vfring_invalidations_now(vfring_space_invalidations(space)), count);
+    vfring_space_remove(space, &devices[1]);
+    CHECK_EQ(vfring_space_add(space, &devices[1], &domain[1], &error), 0);
+    CHECK_EQ(vfring_invalidations_now(vfring_space_invalidations(space)), count);
+
     vfring_reg_cache_destroy(cache);
     CHECK_EQ(played_all_regions(), 0);
     for (unsigned i = 0; i < 3; i++) {
