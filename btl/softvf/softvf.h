@@ -82,6 +82,7 @@ struct softvf_identity {
     uint16_t vendor_id; /**< PCI identity of what it plays */
     uint16_t device_id;
     uint32_t bar0_bytes;
+    uint32_t rate_mbits; /**< of its wire, as the file says; 0: as fast as it is copied */
 };
 void softvf_identity(const struct softvf *dev, struct softvf_identity *out);
 
@@ -106,5 +107,28 @@ struct softvf_faults {
     uint64_t reset_after;  /**< frames until the PF is reset under the VF, once; 0: never */
 };
 void softvf_set_faults(struct softvf *dev, const struct softvf_faults *faults);
+
+/** Whose time the wire's is, in ns that only go forward. */
+struct softvf_clock {
+    uint64_t (*now_ns)(void *ctx);
+    void *ctx;
+};
+
+/**
+ * What this VF sends goes out at @p mbits Mbit/s, counted as on Ethernet: with FCS,
+ * preamble and gap, 24 bytes a frame. 0: as fast as it is copied. By default it is
+ * what the file says (vfring-softvf create --rate). Frames wait in the TX ring, without
+ * DD, until the wire has the time. Who looks late finds all gone that could have gone; a wire
+ * that had nothing to carry has saved up no time.
+ *
+ * @p clock NULL: the system's, and a thread of this process lets the frames go. Otherwise
+ * they go when the VF's registers are accessed, and in softvf_run(). 0, or -errno:
+ * -EINVAL @p mbits above SOFTVF_MAX_RATE_MBITS, -EAGAIN no thread; then the rate is 0.
+ */
+int softvf_set_rate(struct softvf *dev, uint32_t mbits, const struct softvf_clock *clock);
+#define SOFTVF_MAX_RATE_MBITS 1000000u
+
+/** Lets go what the wire has had the time for. */
+void softvf_run(struct softvf *dev);
 
 #endif /* SOFTVF_H */

@@ -25,6 +25,7 @@ struct softvf_admin_spec {
      * not matter.
      */
     bool mac_is_unique;
+    uint32_t rate_mbits; /**< of what the VF sends; 0: as fast as it is copied */
 };
 
 /**

@@ -55,6 +55,7 @@ void softvf_set_faults(struct softvf *dev, const struct softvf_faults *faults)
 {
     struct softvf_fault_state *state = &dev->faults;
 
+    softvf_begin(dev);
     softvf_faults_flush(dev);
     state->rates = *faults;
     state->prng = faults->seed;
@@ -63,6 +64,7 @@ void softvf_set_faults(struct softvf *dev, const struct softvf_faults *faults)
     state->on = (faults->drop_ppm | faults->duplicate_ppm | faults->reorder_ppm |
                  faults->corrupt_ppm | faults->delay_ppm | faults->flap_ppm |
                  faults->max_frame_bytes) != 0 || faults->reset_after != 0;
+    softvf_end(dev);
 }
 
 static void forward_linear(struct softvf *dev, const uint8_t *data, uint32_t bytes)

@@ -62,7 +62,7 @@ int softvf_file_check(int fd, struct softvf_header *copy)
         copy->version != SOFTVF_VERSION || copy->abi != SOFTVF_ABI ||
         copy->file_bytes != SOFTVF_FILE_BYTES || st.st_size != (off_t)SOFTVF_FILE_BYTES ||
         copy->mtu_bytes < SOFTVF_MIN_MTU_BYTES || copy->mtu_bytes > SOFTVF_MAX_MTU_BYTES ||
-        copy->index > SOFTVF_MAX_INDEX || (copy->mac[0] & 1) != 0 ||
+        copy->index > SOFTVF_MAX_INDEX || copy->rate_mbits > SOFTVF_MAX_RATE_MBITS || (copy->mac[0] & 1) != 0 ||
         !softvf_segment_valid(copy->segment)) {
         return -EPROTO;
     }
@@ -138,6 +138,7 @@ static int fill_new(int fd, const struct softvf_admin_spec *spec,
     hdr->file_bytes = SOFTVF_FILE_BYTES;
     hdr->index = spec->index;
     hdr->mtu_bytes = spec->mtu_bytes;
+    hdr->rate_mbits = spec->rate_mbits;
     memcpy(hdr->mac, spec->mac, sizeof(hdr->mac));
     memcpy(hdr->segment, segment, sizeof(hdr->segment));
     atomic_init(&file->rx.frame_limit_bytes, SOFTVF_DEFAULT_FRAME_LIMIT_BYTES);
@@ -235,6 +236,10 @@ int softvf_admin_create(const char *dir, const struct softvf_admin_spec *spec)
     char segment[SOFTVF_SEGMENT_BYTES];
     char name[32];
     char temp[64];
+    if (spec->rate_mbits > SOFTVF_MAX_RATE_MBITS) {
+        return -EINVAL;
+    }
+
     int dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
     if (dir_fd < 0) {

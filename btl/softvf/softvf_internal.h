@@ -114,11 +114,30 @@ struct softvf_txq {
     bool enabled;
     uint32_t entries;
     uint32_t head;
+    uint32_t tail; /* as TDT was written last */
     uint64_t ring_iova;
     uint64_t head_writeback_iova; /* 0: off */
     uint32_t ring_hint;
     uint32_t seg_hint[2]; /* first piece (slot), further pieces (user memory) */
     bool irq_due;         /* a write-back would set a cause that is not set yet */
+};
+
+/* --- rate of the wire (softvf_pace.c) --- */
+
+struct softvf_pace {
+    bool on;
+    bool waits;          /* frames are in a queue that the wire has no time for yet */
+    uint32_t rate_mbits;
+    uint64_t free_ns;    /* when the wire will have carried what it was given */
+    uint64_t rest;       /* of the division by the rate: less than 1 ns */
+    uint64_t now_ns;     /* of the present run */
+    struct softvf_clock clock; /* now_ns NULL: the system's, and the thread is there */
+    pthread_mutex_t lock;      /* of the whole model, between its owner and the thread */
+    pthread_cond_t waiting;    /* signalled when there is something to do for an idle thread */
+    bool stop;
+    bool idle; /* the thread sleeps, and knows no time to wake up at */
+    pid_t pid; /* in which the thread is */
+    pthread_t thread;
 };
 
 /* --- receive queue 0, owner's view (softvf_rx_setup.c) --- */
@@ -165,12 +184,14 @@ struct softvf {
     struct softvf_file *file;
     uint64_t mac;
     uint32_t max_frame_bytes;
+    uint32_t rate_mbits; /* as the file said when it was opened */
     struct softvf_txq txq[VFRING_82576_NUM_QUEUES];
     struct softvf_rxq rxq;
     struct softvf_pf pf;
     struct softvf_switch sw;
     struct softvf_iommu iommu;
     struct softvf_fault_state faults;
+    struct softvf_pace pace;
     int fd;
     uint64_t arena_used[SOFTVF_ARENA_BYTES / SOFTVF_PAGE_BYTES / 64]; /* bitmap of pages */
 };
@@ -242,6 +263,8 @@ void softvf_rx_refresh(struct softvf *dev);
 /* --- softvf_tx.c, softvf_tx_setup.c --- */
 
 void softvf_tx_doorbell(struct softvf *dev, uint32_t q, uint32_t tail);
+/** Sends what is in the queue, as far as the wire has the time. */
+void softvf_tx_run(struct softvf *dev, uint32_t q);
 bool softvf_tx_queue_write(struct softvf *dev, uint32_t q, uint32_t reg, uint32_t value);
 bool softvf_tx_queue_has(uint32_t reg);
 void softvf_tx_disable(struct softvf *dev, uint32_t q);
@@ -261,6 +284,31 @@ void softvf_faults_fini(struct softvf_fault_state *state);
 void softvf_faults_forward(struct softvf *dev, const struct softvf_frame *frame);
 /** Lets a frame go that was held back. */
 void softvf_faults_flush(struct softvf *dev);
+
+/* --- softvf_pace.c --- */
+
+/** Takes the model for a call of its owner, and lets go what the wire has had the time for. */
+void softvf_pace_begin(struct softvf *dev);
+/** The end of the call; frames that wait are the thread's business then. */
+void softvf_pace_end(struct softvf *dev);
+/** Has the wire the time for a frame? Notes that one waits, if not. */
+bool softvf_pace_may_send(struct softvf_pace *pace);
+/** A frame of @p bytes, FCS not counted, has gone to the wire. */
+void softvf_pace_sent(struct softvf_pace *pace, uint32_t bytes);
+
+static inline void softvf_begin(struct softvf *dev)
+{
+    if (SOFTVF_UNLIKELY(dev->pace.on)) {
+        softvf_pace_begin(dev);
+    }
+}
+
+static inline void softvf_end(struct softvf *dev)
+{
+    if (SOFTVF_UNLIKELY(dev->pace.on)) {
+        softvf_pace_end(dev);
+    }
+}
 
 /* --- softvf_mailbox.c --- */
 

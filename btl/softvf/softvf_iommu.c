@@ -254,6 +254,7 @@ int softvf_dma_map(struct softvf *dev, void *vaddr, size_t bytes, unsigned direc
     if (rc != 0) {
         return rc;
     }
+    softvf_begin(dev);
     struct softvf_region region = {
         .iova = mmu->next_iova,
         .bytes = bytes,
@@ -274,6 +275,7 @@ int softvf_dma_map(struct softvf *dev, void *vaddr, size_t bytes, unsigned direc
         SOFTVF_SET(&rx->num_regions, count + 1);
         softvf_rx_unlock(dev->file);
     }
+    softvf_end(dev);
     *iova = region.iova;
     *region_id = region.id;
     return 0;
@@ -293,7 +295,7 @@ static void unpublish(struct softvf_file *file, uint64_t iova)
     softvf_rx_unlock(file);
 }
 
-int softvf_dma_unmap(struct softvf *dev, uint64_t region_id)
+static int unmap(struct softvf *dev, uint64_t region_id)
 {
     struct softvf_iommu *mmu = &dev->iommu;
     uint32_t low = 0;
@@ -310,7 +312,8 @@ int softvf_dma_unmap(struct softvf *dev, uint64_t region_id)
     if (low == mmu->count || mmu->regions[low].id != region_id) {
         return -ENOENT;
     }
-    /* The device's own reading is over: it happens inside doorbell writes. */
+    /* The device's own reading is over: it happens inside doorbell writes, or with
+     * the model taken. */
     if ((mmu->regions[low].direction & SOFTVF_DMA_WRITE) != 0) {
         unpublish(dev->file, mmu->regions[low].iova);
     }
@@ -318,4 +321,14 @@ int softvf_dma_unmap(struct softvf *dev, uint64_t region_id)
     memmove(&mmu->regions[low], &mmu->regions[low + 1],
             (mmu->count - low) * sizeof(mmu->regions[0]));
     return 0;
+}
+
+int softvf_dma_unmap(struct softvf *dev, uint64_t region_id)
+{
+    softvf_begin(dev);
+
+    int rc = unmap(dev, region_id);
+
+    softvf_end(dev);
+    return rc;
 }

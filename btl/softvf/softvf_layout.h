@@ -99,6 +99,7 @@ struct softvf_header {
     _Atomic uint32_t tx_octets; /* VFGOTC */
     _Atomic uint64_t counters[SOFTVF_NUM_COUNTERS];
     _Atomic uint64_t link_down_until_ns; /* owner; CLOCK_MONOTONIC; 0: never was down */
+    uint32_t rate_mbits; /* of what it sends; 0: as fast as it is copied */
 };
 _Static_assert(sizeof(struct softvf_header) <= SOFTVF_PAGE_BYTES, "header page");
 

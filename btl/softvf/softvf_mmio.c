@@ -171,7 +171,7 @@ static uint32_t read_plain(struct softvf *dev, uint32_t offset)
     }
 }
 
-uint32_t softvf_read32(struct softvf *dev, uint32_t offset)
+static uint32_t read_register(struct softvf *dev, uint32_t offset)
 {
     uint32_t q = offset >> 8 & 1u;
     uint32_t value;
@@ -225,7 +225,7 @@ static void write_plain(struct softvf *dev, uint32_t offset, uint32_t value)
     }
 }
 
-void softvf_write32(struct softvf *dev, uint32_t offset, uint32_t value)
+static inline void write_register(struct softvf *dev, uint32_t offset, uint32_t value)
 {
     uint32_t q = offset >> 8 & 1u;
 
@@ -250,4 +250,21 @@ void softvf_write32(struct softvf *dev, uint32_t offset, uint32_t value)
     } else {
         write_plain(dev, offset, value);
     }
+}
+
+uint32_t softvf_read32(struct softvf *dev, uint32_t offset)
+{
+    softvf_begin(dev);
+
+    uint32_t value = read_register(dev, offset);
+
+    softvf_end(dev);
+    return value;
+}
+
+void softvf_write32(struct softvf *dev, uint32_t offset, uint32_t value)
+{
+    softvf_begin(dev);
+    write_register(dev, offset, value);
+    softvf_end(dev);
 }

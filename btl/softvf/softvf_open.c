@@ -100,7 +100,8 @@ static int set_up(struct softvf *dev, const char *path)
     }
     SOFTVF_ADD(&dev->file->hdr.generation, 1);
     SOFTVF_SET(&dev->file->hdr.owner_pid, (uint32_t)getpid());
-    return 0;
+    dev->rate_mbits = copy.rate_mbits;
+    return softvf_set_rate(dev, copy.rate_mbits, NULL);
 }
 
 static void release(struct softvf *dev)
@@ -142,8 +143,11 @@ void softvf_close(struct softvf *dev)
     if (dev == NULL) {
         return;
     }
+    softvf_begin(dev);
     softvf_faults_flush(dev);
-    softvf_reset(dev);
+    softvf_reset(dev); /* what waits for the wire is lost */
+    softvf_end(dev);
+    (void)softvf_set_rate(dev, 0, NULL);
     (void)clear_memory(dev); /* the next owner's open clears or fails */
     SOFTVF_SET(&dev->file->hdr.owner_pid, 0);
     release(dev);
@@ -160,6 +164,7 @@ void softvf_identity(const struct softvf *dev, struct softvf_identity *out)
     out->vendor_id = VFRING_82576_VENDOR_ID;
     out->device_id = VFRING_82576_VF_DEVICE_ID;
     out->bar0_bytes = VFRING_82576_BAR0_BYTES;
+    out->rate_mbits = dev->rate_mbits;
     memcpy(out->segment, hdr->segment, sizeof(out->segment));
     out->segment[sizeof(out->segment) - 1] = '\0'; /* others may write to the file */
     _Static_assert(sizeof(out->segment) == sizeof(hdr->segment), "they are one name");

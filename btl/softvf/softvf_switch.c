@@ -223,12 +223,15 @@ void softvf_switch_forward(struct softvf *dev, const struct softvf_frame *frame)
 
 void softvf_expect(struct softvf *dev, const uint8_t mac[6])
 {
+    softvf_begin(dev);
+
     struct softvf_port *port = resolve(&dev->sw, softvf_mac_key(mac));
 
     if (port != NULL && !port->populated && dev->sw.num_expected < EXPECTED_PORTS) {
         dev->sw.num_expected++;
         softvf_populate_port(port);
     }
+    softvf_end(dev);
 }
 
 int softvf_switch_open(struct softvf_switch *sw, const char *path, int own_fd)

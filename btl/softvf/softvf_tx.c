@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /**
  * @file
- * Transmission, all of it inside the write of TDT: fetch descriptors, check
- * them, gather the frame, forward it, write back.
+ * Transmission, all of it inside the write of TDT unless the wire has a rate
+ * (softvf_pace.c): fetch descriptors, check them, gather the frame, forward it, write back.
  *
  * A descriptor that silicon would choke on hangs the queue: TXDCTL.ENABLE
  * goes off, head stays at the frame, no DD appears.
@@ -268,7 +268,6 @@ static bool is_ready(struct softvf *dev, struct softvf_txq *txq, uint32_t q, uin
 void softvf_tx_doorbell(struct softvf *dev, uint32_t q, uint32_t tail)
 {
     struct softvf_txq *txq = &dev->txq[q];
-    struct softvf_frame frame;
 
     if (SOFTVF_UNLIKELY(!txq->enabled || tail >= txq->entries ||
                         SOFTVF_GET(&dev->file->hdr.pf_vfte) == 0) &&
@@ -276,6 +275,16 @@ void softvf_tx_doorbell(struct softvf *dev, uint32_t q, uint32_t tail)
         return;
     }
     SOFTVF_SET(&dev->file->bar[VFRING_82576_TDT(q) / 4], tail);
+    txq->tail = tail;
+    softvf_tx_run(dev, q);
+}
+
+void softvf_tx_run(struct softvf *dev, uint32_t q)
+{
+    struct softvf_txq *txq = &dev->txq[q];
+    const uint32_t tail = txq->tail;
+    struct softvf_frame frame;
+
     struct vfring_tx_desc *ring = (struct vfring_tx_desc *)softvf_iommu_find(
         &dev->iommu, txq->ring_iova, (uint64_t)txq->entries * sizeof(*ring),
         SOFTVF_DMA_READ | SOFTVF_DMA_WRITE, &txq->ring_hint);
@@ -297,6 +306,12 @@ void softvf_tx_doorbell(struct softvf *dev, uint32_t q, uint32_t tail)
         if (SOFTVF_UNLIKELY(got == GATHERED_HANG)) {
             hang(dev, q);
             break;
+        }
+        if (SOFTVF_UNLIKELY(dev->pace.on)) {
+            if (!softvf_pace_may_send(&dev->pace)) {
+                break;
+            }
+            softvf_pace_sent(&dev->pace, frame.bytes);
         }
         bool report = (ring[end].cmd_type_len & VFRING_TXD_RS) != 0;
         if (SOFTVF_LIKELY(got == GATHERED)) {

@@ -57,6 +57,7 @@ static void enable(struct softvf *dev, uint32_t q, uint32_t value)
     }
     txq->entries = ring.bytes / SOFTVF_DESC_BYTES;
     txq->head = ring.head;
+    txq->tail = ring.tail;
     txq->ring_iova = (uint64_t)ring.base_high << 32 | ring.base_low;
     txq->head_writeback_iova =
         wb ? (uint64_t)SOFTVF_GET(REG(dev, q, TDWBAH)) << 32 | (wb_low & ~3u) : 0;

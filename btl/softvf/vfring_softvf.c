@@ -14,7 +14,7 @@
 #include "softvf_internal.h"
 
 static const char usage[] =
-    "usage: vfring-softvf create DIR --index N --mac MAC [--mtu N]\n"
+    "usage: vfring-softvf create DIR --index N --mac MAC [--mtu N] [--rate MBITS]\n"
     "       vfring-softvf show FILE\n"
     "       vfring-softvf destroy FILE\n";
 
@@ -75,6 +75,7 @@ static int create(int argc, char **argv)
         {"index", required_argument, NULL, 'i'},
         {"mac", required_argument, NULL, 'a'},
         {"mtu", required_argument, NULL, 'u'},
+        {"rate", required_argument, NULL, 'r'},
         {NULL, 0, NULL, 0},
     };
     struct softvf_admin_spec spec = {.mtu_bytes = SOFTVF_DEFAULT_MTU_BYTES};
@@ -98,6 +99,10 @@ static int create(int argc, char **argv)
             if (!parse_number(optarg, SOFTVF_MIN_MTU_BYTES, SOFTVF_MAX_MTU_BYTES,
                               &spec.mtu_bytes)) {
                 return bad("--mtu", optarg, "a number of bytes from 68 to 9216");
+            }
+        } else if (option == 'r') {
+            if (!parse_number(optarg, 0, SOFTVF_MAX_RATE_MBITS, &spec.rate_mbits)) {
+                return bad("--rate", optarg, "Mbit/s from 1 to 1000000, or 0 for no limit");
             }
         } else {
             fprintf(stderr, "vfring-softvf: %s: no such option, or its value is missing\n",
@@ -140,6 +145,7 @@ static void print(const struct softvf_header *hdr, const struct softvf_rx *rx, b
            "\"rx_dropped\":%" PRIu64 "},",
            SOFTVF_GET(&rx->frames), SOFTVF_GET(&hdr->tx_frames), SOFTVF_GET(&rx->octets),
            SOFTVF_GET(&hdr->tx_octets), rx_dropped(hdr));
+    printf("\"rate_mbits\":%u,", hdr->rate_mbits);
     printf("\"details\":{\"violations\":%" PRIu64, SOFTVF_GET(&hdr->violations));
     for (int i = 0; i < SOFTVF_NUM_COUNTERS; i++) {
         printf(",\"%s\":%" PRIu64, softvf_counter_names[i], SOFTVF_GET(&hdr->counters[i]));

@@ -128,6 +128,16 @@ static int soft_open(struct vfring_device *device, const struct vfring_device_pa
                                .max_frame_bytes = (uint32_t) faults.max_frame_bytes,
                                .reset_after = faults.reset_after,
                            });
+    if (faults.rate_mbits != VFRING_SOFT_RATE_OF_FILE) {
+        ret = softvf_set_rate(dev, (uint32_t) faults.rate_mbits, NULL);
+    }
+    if (ret != 0) {
+        softvf_close(dev);
+        vfring_vf_error_set(error, ret, "soft VF %s: no thread for its wire's rate: %s", device->path,
+                            strerror(-ret));
+        return vfring_vf_error_remedy(error, "raise the limit of processes and threads (ulimit -u), or "
+                                             "leave the rate out");
+    }
     device->state = dev;
     device->mmio = (struct vfring_mmio){ .model = dev, .read = soft_read, .write = soft_write };
     snprintf(device->name, sizeof(device->name), "%.63s", vfring_node_base(device->path));

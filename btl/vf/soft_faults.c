@@ -92,6 +92,7 @@ static const char *parse_item(const char *item, size_t length, struct vfring_sof
         { "flap_ms", NULL, &faults->flap_ms, 60000 },
         { "maxlen", NULL, &faults->max_frame_bytes, 65535 },
         { "reset_after", NULL, &faults->reset_after, UINT64_MAX },
+        { "rate", NULL, &faults->rate_mbits, 1000000 },
     };
     const char *equals = memchr(item, '=', length);
 
@@ -119,7 +120,7 @@ static const char *parse_item(const char *item, size_t length, struct vfring_sof
         return parse_rate(value, value_length, rates[i].ppm);
     }
     return "the names are drop, dup, reorder, corrupt, delay, flap, seed, burst, delay_frames, "
-           "flap_ms, maxlen and reset_after";
+           "flap_ms, maxlen, reset_after and rate";
 }
 
 int vfring_soft_faults_parse(const char *text, struct vfring_soft_faults *faults,
@@ -127,7 +128,7 @@ int vfring_soft_faults_parse(const char *text, struct vfring_soft_faults *faults
 {
     unsigned seen = 0;
 
-    *faults = (struct vfring_soft_faults){ .seed = 1 };
+    *faults = (struct vfring_soft_faults){ .seed = 1, .rate_mbits = VFRING_SOFT_RATE_OF_FILE };
     if (text == NULL || text[0] == '\0') {
         return 0;
     }

@@ -115,6 +115,12 @@ static void makes_shows_and_destroys(void)
     CHECK_EQ(run("create", testdir(), "--mac", MAC, "--index", "6", NULL, NULL), 0);
     CHECK_EQ(show(file("vf6")), 0);
     check_says("\"mtu\":1500");
+    check_says("\"rate_mbits\":0,");
+    CHECK_EQ(run("create", testdir(), "--index", "6", "--mac", MAC, "--rate", "2500"), 0);
+    CHECK_EQ(show(file("vf6")), 0);
+    check_says("\"rate_mbits\":2500,");
+    CHECK_EQ(run("create", testdir(), "--index", "6", "--mac", MAC, "--rate", "1000001"), 1);
+    CHECK_EQ(run("create", testdir(), "--index", "6", "--mac", MAC, "--rate", "fast"), 1);
     CHECK_EQ(destroy(file("vf6")), 0);
 }
 

@@ -54,6 +54,13 @@ int main(void)
     CHECK_EQ(all.flap_ms, 20);
     CHECK_EQ(all.max_frame_bytes, 600);
     CHECK_EQ(all.reset_after, 12345678901);
+    CHECK(all.rate_mbits == VFRING_SOFT_RATE_OF_FILE);
+    CHECK_EQ(vfring_soft_faults_parse("rate=2500", &all, NULL), 0);
+    CHECK_EQ(all.rate_mbits, 2500);
+    CHECK_EQ(vfring_soft_faults_parse("rate=0", &all, NULL), 0);
+    CHECK_EQ(all.rate_mbits, 0);
+    bad("rate=1000001", "\"rate=1000001\"", "too large");
+    bad("rate=0.5", "\"rate=0.5\"", "whole number");
     bad("burst=1001", "\"burst=1001\"", "too large");
     bad("maxlen=0.5", "\"maxlen=0.5\"", "whole number");
     bad("flap=2", "\"flap=2\"", "at most 1");
