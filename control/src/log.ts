@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** The daemon's log: one line an event, on standard error. */
+import { fstatSync } from 'node:fs';
 
 export type Level = 'info' | 'warn' | 'error';
 export type Fields = Readonly<Record<string, unknown>>;
@@ -12,16 +13,31 @@ export interface Log {
 
 export type LogFormat = 'json' | 'text';
 
-/** @param write takes a whole line without its newline */
-export function createLog(format: LogFormat, write: (line: string) => void = toStderr): Log {
+/** sd-daemon(3): what the journal takes from the beginning of a line. */
+const PRIORITIES: Readonly<Record<Level, string>> = { error: '<3>', warn: '<4>', info: '<6>' };
+
+/**
+ * @param write takes a whole line without its newline
+ * @param journal it goes to the journal, which is told how bad it is
+ */
+export function createLog(format: LogFormat, write: (line: string) => void = toStderr, journal = false): Log {
   const emit = (level: Level, message: string, fields: Fields = {}): void => {
-    write(format === 'json' ? jsonLine(level, message, fields) : textLine(level, message, fields));
+    write((journal ? PRIORITIES[level] : '') + (format === 'json' ? jsonLine(level, message, fields) : textLine(level, message, fields)));
   };
   return {
     info: (message, fields) => emit('info', message, fields),
     warn: (message, fields) => emit('warn', message, fields),
     error: (message, fields) => emit('error', message, fields),
   };
+}
+
+/** Whether a descriptor is what the service manager has connected to the journal (systemd.exec(5), JOURNAL_STREAM). */
+export function isJournal({ JOURNAL_STREAM: stream }: NodeJS.ProcessEnv, fd: number): boolean {
+  if (stream === undefined) {
+    return false;
+  }
+  const { dev, ino } = fstatSync(fd);
+  return stream === `${dev}:${ino}`;
 }
 
 export const silentLog: Log = { info: () => {}, warn: () => {}, error: () => {} };

@@ -6,7 +6,8 @@ import { pinnedPerRank } from '../mpi/pinned.js';
 import { shellWord } from '../shell.js';
 import { isVfringError, causeText } from '../errors.js';
 import type { LimitBytes } from '../libc.js';
-import { DRIVER, bringBack, deviceDir, noCarrier, pfsElsewhere } from '../providers/sriov/observe.js';
+import { ipLink } from '../providers/sriov/ip-link.js';
+import { DRIVER, bringBack, deviceDir, findByName, noCarrier, pfsElsewhere } from '../providers/sriov/observe.js';
 import { selectPfs } from '../providers/sriov/select.js';
 import { fail, ok, unknown, warn, type Check, type Finding, type Patient } from './check.js';
 import { eachOf } from './machine.js';
@@ -116,10 +117,9 @@ async function pfsOf({ config, sysfs }: Patient): Promise<PfConfig[]> {
   return config?.provider.sriov === undefined ? [] : selectPfs(config.provider.sriov, sysfs);
 }
 
-async function nameOf({ name, bdf }: PfConfig, { sysfs }: Patient): Promise<{ name: string; bdf: string } | undefined> {
+async function nameOf({ name, bdf }: PfConfig, { sysfs, exec }: Patient): Promise<{ name: string; bdf: string } | undefined> {
   if (name !== undefined) {
-    const found = await sysfs.link(`class/net/${name}/device`);
-    return found === undefined ? undefined : { name, bdf: found };
+    return findByName(name, sysfs, ipLink(exec));
   }
   const [found] = await sysfs.list(`${deviceDir(bdf ?? '')}/net`);
   return found === undefined ? undefined : { name: found, bdf: bdf ?? '' };

@@ -5,7 +5,7 @@ import { CommanderError } from 'commander';
 import { loadConfig } from '../config/load.js';
 import { EXIT, asVfringError, causeText } from '../errors.js';
 import { prlimit } from '../libc.js';
-import { createLog, type Log } from '../log.js';
+import { createLog, isJournal, type Log } from '../log.js';
 import { native } from '../native.js';
 import { defaultStateDir, ledgerFile, leaseSocket } from '../paths.js';
 import { outliveStderr, outliveStdout } from '../stdio.js';
@@ -13,8 +13,11 @@ import { surplusCapabilities } from './capabilities.js';
 import { daemonCommand, type DaemonArguments } from './command.js';
 import { createProvider } from './create-provider.js';
 import { Daemon } from './daemon.js';
+import { watchdog, watchdogMs } from './watchdog.js';
 import { realNuma } from '../node/numa.js';
 import { realProcesses } from '../node/processes.js';
+
+const STDERR = 2;
 
 async function main(): Promise<number> {
   const command = daemonCommand();
@@ -27,7 +30,7 @@ async function main(): Promise<number> {
     throw error;
   }
   const options = command.opts<DaemonArguments>();
-  const log = createLog(options.foreground ? 'text' : 'json');
+  const log = createLog(options.foreground ? 'text' : 'json', undefined, isJournal(process.env, STDERR));
   const surplus = surplusCapabilities();
   if (surplus !== 0n) {
     log.warn('vfringd holds capabilities that it does not need: start it by its installed script, or by systemd', { capabilities: `0x${surplus.toString(16)}` });
@@ -78,7 +81,10 @@ async function main(): Promise<number> {
     `vfringd ready: ${entries.length} VFs (${entries[0]?.vf.kind ?? 'none'}), ${leaseSocket(options.runDir)}\n`,
   );
   notify(log, `READY=1\nSTATUS=${entries.length} VFs`);
+  const everyMs = watchdogMs(process.env, process.pid);
+  const endWatch = everyMs === undefined ? () => {} : watchdog(everyMs, () => daemon.manager.exclusively(() => {}), () => notify(log, 'WATCHDOG=1'));
   log.info('stopping', { signal: await stopped });
+  endWatch();
   notify(log, 'STOPPING=1');
   await daemon.stop('keep');
   return EXIT.OK;

@@ -57,6 +57,8 @@ export class FakeKernel {
   /** Called before every change; it throws when the change is not to happen. */
   fuse: () => void = () => {};
   hasIp = true;
+  /** Other names of interfaces. */
+  readonly altnames = new Map<string, string>();
   /** Settings of `ip link set … vf` that the driver takes and forgets. */
   forgets = new Set<string>();
   readonly #root: string;
@@ -189,7 +191,12 @@ export class FakeKernel {
 
   #ip(args: readonly string[]): ExecResult {
     if (args[0] === '-json') {
-      return { ...OK, stdout: JSON.stringify([this.#show(this.pf(args[4] ?? ''))]) };
+      const asked = args[4] ?? '';
+      const name = this.altnames.get(asked) ?? asked;
+      if (!existsSync(join(this.#root, 'class/net', name))) {
+        return { status: 1, stdout: '', stderr: `Device "${asked}" does not exist.\n` };
+      }
+      return { ...OK, stdout: JSON.stringify([this.#show(this.pf(name))]) };
     }
     const [, , , name = '', what, ...rest] = args;
     this.fuse();

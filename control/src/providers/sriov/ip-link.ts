@@ -17,6 +17,8 @@ export interface VfAdmin {
 }
 
 export interface PfLink {
+  /** As sysfs has it, whichever of its names was asked for. */
+  readonly name: string;
   readonly mac: string;
   /** The address it was made with: the PF's identity. */
   readonly permanentMac: string;
@@ -40,6 +42,7 @@ const vfInfo = z.object({
 
 const linkShow = z.tuple([
   z.object({
+    ifname: z.string().optional(),
     address: z.string(),
     permaddr: z.string().optional(),
     mtu: z.number(),
@@ -75,6 +78,7 @@ export function ipLink(exec: Exec): IpLink {
       try {
         const [link] = linkShow.parse(JSON.parse(text));
         return {
+          name: link.ifname ?? pf,
           mac: link.address,
           permanentMac: link.permaddr ?? link.address,
           mtu: link.mtu,

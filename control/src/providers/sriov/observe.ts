@@ -52,7 +52,7 @@ export const deviceDir = (bdf: string): string => `bus/pci/devices/${bdf}`;
 
 /** Throws VFRING_ERR_PF_UNKNOWN or VFRING_ERR_NO_SRIOV. */
 export async function observePf(config: PfConfig, sysfs: Sysfs, ip: IpLink): Promise<PfState> {
-  const { name, bdf } = await resolvePf(config, sysfs);
+  const { name, bdf } = await resolvePf(config, sysfs, ip);
   const dir = deviceDir(bdf);
   const totalVfs = Number((await sysfs.read(`${dir}/sriov_totalvfs`)) ?? 0);
   if (!(totalVfs > 0)) {
@@ -83,13 +83,25 @@ export async function observePf(config: PfConfig, sysfs: Sysfs, ip: IpLink): Pro
   };
 }
 
-async function resolvePf(config: PfConfig, sysfs: Sysfs): Promise<{ name: string; bdf: string }> {
+/** A PF by a name of its interface, which may have several: sysfs knows one of them (ip link property add altname). */
+export async function findByName(asked: string, sysfs: Sysfs, ip: IpLink): Promise<{ name: string; bdf: string } | undefined> {
+  const bdfOf = (name: string): Promise<string | undefined> => sysfs.link(`class/net/${name}/device`);
+  const bdf = await bdfOf(asked);
+  if (bdf !== undefined) {
+    return { name: asked, bdf };
+  }
+  const name = await ip.show(asked).then((link) => link.name, () => asked);
+  const found = await bdfOf(name);
+  return found === undefined ? undefined : { name, bdf: found };
+}
+
+async function resolvePf(config: PfConfig, sysfs: Sysfs, ip: IpLink): Promise<{ name: string; bdf: string }> {
   if (config.name !== undefined) {
-    const bdf = await sysfs.link(`class/net/${config.name}/device`);
-    if (bdf === undefined || (await sysfs.list(deviceDir(bdf))).length === 0) {
+    const found = await findByName(config.name, sysfs, ip);
+    if (found === undefined || (await sysfs.list(deviceDir(found.bdf))).length === 0) {
       throw await pfUnknown(config.name, config.name, sysfs);
     }
-    return { name: config.name, bdf };
+    return found;
   }
   const bdf = config.bdf ?? '';
   const [name] = await sysfs.list(`${deviceDir(bdf)}/net`);

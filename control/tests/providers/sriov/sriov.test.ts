@@ -62,6 +62,14 @@ describe('what provisioning refuses, before it changes anything', () => {
     return error;
   };
 
+  test('a PF may be named by any name of its interface', async () => {
+    const { kernel, of } = sriovHarness(tempDir(), { ens1: 2 });
+    kernel.altnames.set('enp1s0', 'ens1');
+    const provider = of(sriovConfig({ enp1s0: 2 }).provider.sriov as never);
+    expect((await provider.provision({ leased: new Set() })).map(({ pf }) => pf)).toEqual(['ens1', 'ens1']);
+    expect(await provider.plan()).toEqual([]);
+  });
+
   test('a PF without SR-IOV', async () => {
     await refused({ eno1: 1 }, 'VFRING_ERR_NO_SRIOV', ({ kernel }) =>
       kernel.addPf({ bdf: '0000:05:00.0', name: 'eno1', mac: '52:54:00:00:00:01', totalVfs: 0 }),
