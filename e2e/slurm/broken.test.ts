@@ -32,7 +32,7 @@ export function brokenTests(cluster: Cluster): void {
       await cluster.bothClean();
     });
 
-    test('slurm.conf counts more VFs than gres.conf has: Slurm takes the node out itself', async () => {
+    test('slurm.conf counts more VFs than gres.conf has: the node is taken out', async () => {
       await cluster.everywhere(async (n) => void await cluster.sh(n, "cp -p /etc/slurm/slurm.conf /etc/slurm/slurm.before && sed -i 's/Gres=vf:4/Gres=vf:9/' /etc/slurm/slurm.conf"));
       const restart = async (): Promise<void> => {
         await cluster.sh(1, 'systemctl restart slurmctld');
@@ -40,11 +40,18 @@ export function brokenTests(cluster: Cluster): void {
       };
       try {
         await restart();
-        await cluster.until('host1 is taken out', async () => /^host1 gres\/vf count reported lower than configured \(4 < 9\)/m.test(await drained()));
+        if (!cluster.kind.real) {
+          // Slurm believes that there are so many where they are no device nodes, and the prolog does not.
+          await cluster.idle('vf:9');
+          await cluster.submit('-N1 -n1 -w host1 --gres=vf:9', 'echo must not run');
+        }
+        const why = cluster.kind.real ? /^host1 gres\/vf count reported lower than configured \(4 < 9\)/m : /^host1 vfring: VFRING_ERR_GRES: gres\.conf, as slurmd reads it for host1, has 4 VFs, and Slurm has given out the one at place 4/m;
+        await cluster.until('host1 is taken out', async () => why.test(await drained()));
+        await cluster.sweep();
       } finally {
         await cluster.everywhere(async (n) => void await cluster.sh(n, 'mv /etc/slurm/slurm.before /etc/slurm/slurm.conf'));
         await restart();
-        await cluster.sh(1, 'scontrol update NodeName=host[1-2] State=RESUME');
+        await cluster.trySh(1, 'scontrol update NodeName=host[1-2] State=RESUME');
       }
       await cluster.idle(`vf:${cluster.kind.vfs}`);
     });
@@ -62,18 +69,19 @@ export function brokenTests(cluster: Cluster): void {
       await cluster.idle(`vf:${cluster.kind.vfs}`);
     });
 
-    test('munge dies on a node: its job goes on, and its VFs are back before Slurm can be told', async () => {
-      const id = await cluster.submit('-N1 -n2 -w host2 --gres=vf:2', `${MCA}\n${until('/tmp/go')}\n/bin/true`);
+    test('munge dies on a node: what runs goes on with its VFs, and they come back with munge', async () => {
+      const id = await cluster.submit('-N1 -n2 -w host2 --gres=vf:2', `${until('/tmp/go')}\ntouch /tmp/gone`);
       await cluster.running(id);
-      assert.equal((await jobAt(cluster, 2, id)).state, 'open');
       await cluster.sh(2, 'systemctl stop munge; touch /tmp/go');
       try {
-        await cluster.clean(2);
+        await cluster.until('the job is done', async () => (await cluster.trySh(2, 'rm /tmp/gone')).status === 0);
+        // Slurm cannot say so to itself.
+        assert.equal((await jobAt(cluster, 2, id)).state, 'open');
       } finally {
         await cluster.sh(2, 'systemctl start munge');
       }
-      assert.match(await cluster.ended(id), /^(COMPLETED|FAILED|NODE_FAIL)$/);
-      await cluster.trySh(1, 'scontrol update NodeName=host2 State=RESUME');
+      assert.equal(await cluster.ended(id), 'COMPLETED');
+      await cluster.bothClean();
       await cluster.idle(`vf:${cluster.kind.vfs}`);
     });
 

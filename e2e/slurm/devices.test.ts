@@ -3,9 +3,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { type Cluster } from './cluster.js';
-import { MCA, jobAt } from './jobs.test.js';
+import { MCA, RING, jobAt } from './jobs.test.js';
 
-const RING = '/usr/libexec/vfring/ring';
 
 export function deviceTests(cluster: Cluster): void {
   describe('over two hosts', () => {

@@ -5,7 +5,7 @@ import { afterEach, describe, test } from 'node:test';
 import { OTHER, USER, type Cluster } from './cluster.js';
 
 export const MCA = 'export OMPI_MCA_pml=ob1 OMPI_MCA_btl=self,vfring OMPI_MCA_mpi_yield_when_idle=1';
-export const RING = '/usr/libexec/vfring/ring';
+export const RING = '/usr/libexec/vfring/ring --rounds 2 --max 65536';
 export const PINGPONG = '/usr/libexec/vfring/pingpong --min 0 --max 4096 --iters 5 --samples 1';
 /** Goes on for more than any limit. */
 export const LONG = '/usr/libexec/vfring/pingpong --min 0 --max 4096 --iters 1000000 --samples 100';
