@@ -96,6 +96,7 @@ static const struct pvar pvars[] = {
 static void collect(mca_btl_vfring_module_t *module, struct counters *counters)
 {
     struct btl_vfring_rail *rail = &module->rails[0];
+    struct vfring_vf_counters hw;
 
     counters->wire = *vfring_wire_stats(module->wire);
     counters->rdma = module->ops.stats;
@@ -109,9 +110,9 @@ static void collect(mca_btl_vfring_module_t *module, struct counters *counters)
     counters->tx_queued = module->tx_queued;
     counters->doorbells = vfring_vf_tx_doorbells(rail->vf);
     counters->link_downs = rail->link_downs;
-    btl_vfring_rail_count(rail);
-    counters->hw_tx_frames = rail->hw_tx_frames;
-    counters->hw_rx_frames = rail->hw_rx_frames;
+    vfring_vf_counters(rail->vf, &hw);
+    counters->hw_tx_frames = hw.tx_frames;
+    counters->hw_rx_frames = hw.rx_frames;
     counters->registered_bytes = vfring_vf_dma_bytes(rail->vf);
     counters->peers = vfring_wire_num_peers(module->wire);
     counters->peer_bytes = vfring_wire_peer_bytes(module->wire)

@@ -64,7 +64,6 @@ int btl_vfring_rail_open(struct btl_vfring_rail *rail)
         return OPAL_ERR_NOT_AVAILABLE;
     }
     rail->rings = vfring_vf_rings(rail->vf);
-    vfring_vf_counters(rail->vf, &rail->hw_last);
     vfring_vf_query(rail->vf, &rail->info);
     if (reg_cache_create(rail)) {
         btl_vfring_help_unusable(rail->lease.device, "no memory for the registration cache", NULL);
@@ -140,22 +139,4 @@ uint64_t btl_vfring_rail_link_looked(struct btl_vfring_rail *rail, bool down, ui
     rail->link_seen_ns = now_ns;
     rail->link_was_down = down;
     return down ? now_ns - rail->link_since_ns : 0;
-}
-
-/* The VF's counters have 32 bits and no zero: what counts is by how much they moved. A reset
- * clears them, which is no wrap: what came before it and since the last look is not known. */
-void btl_vfring_rail_count(struct btl_vfring_rail *rail)
-{
-    struct vfring_vf_counters now;
-
-    vfring_vf_counters(rail->vf, &now);
-    /* Asked after: what the counters show was not reset, then. */
-    const int state = vfring_vf_check(rail->vf);
-
-    if (state == -ENETRESET || state == -ENODEV) {
-        return;
-    }
-    rail->hw_tx_frames += now.tx_frames - rail->hw_last.tx_frames;
-    rail->hw_rx_frames += now.rx_frames - rail->hw_last.rx_frames;
-    rail->hw_last = now;
 }

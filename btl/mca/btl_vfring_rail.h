@@ -33,9 +33,6 @@ struct btl_vfring_rail {
     bool link_was_down;
     uint64_t link_since_ns, link_seen_ns; /**< first and last look that found it down without a long gap */
     uint64_t link_downs;
-    /* The VF's own counters, to see by how much they moved. */
-    struct vfring_vf_counters hw_last;
-    uint64_t hw_tx_frames, hw_rx_frames;
 };
 
 /**
@@ -57,7 +54,5 @@ struct btl_vfring_help_here btl_vfring_rail_here(const struct btl_vfring_rail *r
  * between them tell; 0: it is up.
  */
 uint64_t btl_vfring_rail_link_looked(struct btl_vfring_rail *rail, bool down, uint64_t now_ns);
-/** Brings hw_tx_frames and hw_rx_frames up to date. */
-void btl_vfring_rail_count(struct btl_vfring_rail *rail);
 
 #endif /* BTL_VFRING_RAIL_H */

@@ -126,6 +126,7 @@ struct vfring_device {
     bool contiguous;      /**< no IOMMU: a region must be contiguous in physical memory */
     size_t granule_bytes; /**< alignment of registered memory, a power of two */
     const uint64_t *invalidation_count; /**< NULL: nobody tells when registered memory goes away */
+    uint32_t line_mbits;  /**< of its wire, Mbit/s, where it is not the family's; 0: it is */
     const char *no_link_remedy; /**< what helps against a missing link; NULL: what helps a real port */
 
     struct vfring_region *regions; /**< dma.c */

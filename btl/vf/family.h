@@ -34,6 +34,7 @@ struct vfring_family {
     const char *pf_driver; /**< Linux's, for messages: "igb" */
     struct vfring_ring_format rings;
     struct vfring_mailbox_dialect mailbox;
+    struct vfring_counter_format counter_format;
 
     /**
      * From an unknown state (a predecessor may have been killed) to running
@@ -47,7 +48,8 @@ struct vfring_family {
 
     /** As vfring_vf_check(). */
     int (*check)(struct vfring_vf *vf);
-    void (*counters)(const struct vfring_vf *vf, struct vfring_vf_counters *counters);
+    /** As the registers say, which counter_format describes. */
+    void (*counters)(const struct vfring_vf *vf, struct vfring_counter_values *values);
 };
 
 /** A step of start(). */

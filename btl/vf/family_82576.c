@@ -229,7 +229,7 @@ static int check(struct vfring_vf *vf)
     return status & VFRING_82576_STATUS_LU ? 0 : -ENETDOWN;
 }
 
-static void counters(const struct vfring_vf *vf, struct vfring_vf_counters *out)
+static void counters(const struct vfring_vf *vf, struct vfring_counter_values *out)
 {
     out->rx_frames = rd(vf, VFRING_82576_VFGPRC);
     out->tx_frames = rd(vf, VFRING_82576_VFGPTC);
@@ -263,6 +263,7 @@ const struct vfring_family vfring_family_82576 = {
         .status_reg = VFRING_82576_STATUS,
         .lock_limit_us = 100u * 1000u,
     },
+    .counter_format = { .frame_bits = 32, .byte_bits = 32, .line_mbits = 1000 },
     .start = start,
     .stop = stop,
     .check = check,

@@ -13,6 +13,7 @@
 #include "error.h"
 #include "families.h"
 #include "space.h"
+#include "wait.h"
 
 #define MTU_DEFAULT_BYTES 1500u
 #define MTU_MIN_BYTES 68u /* RFC 791: what every link must carry */
@@ -54,6 +55,9 @@ static int bring_up(struct vfring_vf *vf, struct vfring_vf_error *error)
         if (ret != 0) {
             vf->family->stop(vf);
         }
+    }
+    if (ret == 0) {
+        vfring_vf_counters_begin(vf);
     }
     return ret;
 }
@@ -143,11 +147,6 @@ void vfring_vf_query(const struct vfring_vf *vf, struct vfring_vf_info *info)
     snprintf(info->segment, sizeof(info->segment), "%s", vf->device.segment);
 }
 
-void vfring_vf_counters(const struct vfring_vf *vf, struct vfring_vf_counters *out)
-{
-    vf->family->counters(vf, out);
-}
-
 void vfring_vf_expect_peer(struct vfring_vf *vf, const uint8_t mac[6])
 {
     if (vf->device.backend->expect_peer != NULL) {
@@ -155,11 +154,49 @@ void vfring_vf_expect_peer(struct vfring_vf *vf, const uint8_t mac[6])
     }
 }
 
+void vfring_vf_counters_begin(struct vfring_vf *vf)
+{
+    struct vfring_counter_format format = vf->family->counter_format;
+    struct vfring_counter_values values;
+
+    if (vf->device.line_mbits != 0) {
+        format.line_mbits = vf->device.line_mbits;
+    }
+    vf->family->counters(vf, &values);
+    vfring_counters_begin(&vf->counters, &format, &values, vfring_clock_ns());
+}
+
+/* As vfring_vf_check(); adds the counters up if they are due, or @p now. */
+static int check(struct vfring_vf *vf, bool now)
+{
+    const uint64_t now_ns = vfring_clock_ns();
+    const bool count = now || vfring_counters_due(&vf->counters, now_ns);
+    struct vfring_counter_values values;
+    int status = vfring_device_status(&vf->device);
+
+    if (status != 0) {
+        return status;
+    }
+    if (count) {
+        vf->family->counters(vf, &values);
+    }
+    /* Asked after: what the counters show was not cleared by a reset, then. */
+    status = vf->family->check(vf);
+    if (count && (status == 0 || status == -ENETDOWN)) {
+        vfring_counters_add(&vf->counters, &values, now_ns);
+    }
+    return status;
+}
+
 int vfring_vf_check(struct vfring_vf *vf)
 {
-    const int status = vfring_device_status(&vf->device);
+    return check(vf, false);
+}
 
-    return status != 0 ? status : vf->family->check(vf);
+void vfring_vf_counters(struct vfring_vf *vf, struct vfring_vf_counters *out)
+{
+    (void) check(vf, true);
+    *out = vf->counters.sum;
 }
 
 const char *vfring_vf_cause(const struct vfring_vf *vf)

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "counters.h"
 #include "device.h"
 #include "mailbox.h"
 #include "ring.h"
@@ -32,6 +33,8 @@ struct vfring_vf {
     bool reset_seen; /**< the PF took the configuration away; only a new open helps */
     bool stopped;    /**< by vfring_vf_stop(): no DMA any more */
 
+    struct vfring_counters counters;
+
     struct vfring_dma ring_mem;   /**< both rings */
     struct vfring_dma buffer_mem; /**< receive buffers */
     uint64_t tx_ring_iova;
@@ -52,5 +55,8 @@ int vfring_rings_alloc(struct vfring_vf *vf, const struct vfring_ring_format *fo
                        struct vfring_vf_error *error);
 /** The batch array; the memory the device reaches goes with the regions. */
 void vfring_rings_free(struct vfring_vf *vf);
+
+/** The registers' values are the zero of the VF's counters from here on. */
+void vfring_vf_counters_begin(struct vfring_vf *vf);
 
 #endif /* VFRING_VF_INTERNAL_H */

@@ -22,7 +22,7 @@ struct vfring_space;
 /** How to open a VF. Zero fields take the defaults. */
 struct vfring_vf_params {
     const char *path;      /**< /dev/uiovf<N>, or a soft VF's file */
-    uint32_t mtu_bytes;    /**< layer-2 payload, 1500 (default) to 9216 */
+    uint32_t mtu_bytes;    /**< layer-2 payload, 68 to 9216, default 1500 */
     uint32_t tx_entries;   /**< default 512 */
     uint32_t rx_entries;   /**< default 1024 up to MTU 2000, else 512 */
     struct vfring_space *space; /**< whose memory it is to read, too (vfring_space.h), or NULL */
@@ -39,14 +39,6 @@ struct vfring_vf_info {
     int numa_node;   /**< -1: unknown */
     bool soft;
     char segment[64]; /**< name of the soft VF's switch; "": the device does not tell */
-};
-
-/** The VF's own statistics; 32 bits each, they wrap and have no zero. */
-struct vfring_vf_counters {
-    uint32_t rx_frames;
-    uint32_t tx_frames;
-    uint32_t rx_bytes;
-    uint32_t tx_bytes;
 };
 
 /** A piece of a frame to send, inside one registered region. */
@@ -84,7 +76,14 @@ void vfring_vf_stop(struct vfring_vf *vf);
 void vfring_vf_close(struct vfring_vf *vf);
 
 void vfring_vf_query(const struct vfring_vf *vf, struct vfring_vf_info *info);
-void vfring_vf_counters(const struct vfring_vf *vf, struct vfring_vf_counters *counters);
+
+/**
+ * The VF's own statistics since it was opened (MMIO reads: not hot). The registers wrap,
+ * the bytes' of a 1 Gbit/s VF after 34 s; vfring_vf_check() and this function add up by how much they
+ * moved, and who calls neither for so long is told so. Once the VF or its PF was
+ * reset, or the function is gone, they stay as they were found last.
+ */
+void vfring_vf_counters(struct vfring_vf *vf, struct vfring_vf_counters *counters);
 
 /**
  * Frames to @p mac will follow. Only a soft VF has something to prepare for that, and
@@ -93,7 +92,7 @@ void vfring_vf_counters(const struct vfring_vf *vf, struct vfring_vf_counters *c
 void vfring_vf_expect_peer(struct vfring_vf *vf, const uint8_t mac[6]);
 
 /**
- * Looks at link and mailbox (MMIO reads: not hot).
+ * Looks at link and mailbox, and now and then at the counters (MMIO reads: not hot).
  * 0 all well; -ENETDOWN no link, or the kernel holds the VF for a while;
  * -ENETRESET the VF or its PF was reset, or the PF took the VF's configuration
  * away; -ENODEV the function is gone.

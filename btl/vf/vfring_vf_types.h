@@ -6,6 +6,7 @@
 #ifndef VFRING_VF_TYPES_H
 #define VFRING_VF_TYPES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -26,6 +27,16 @@ struct vfring_dma {
 
 #define VFRING_DMA_READ 1u  /**< device reads: transmit */
 #define VFRING_DMA_WRITE 2u /**< device writes: receive, write-back */
+
+/** A VF's own statistics, since it was opened. */
+struct vfring_vf_counters {
+    uint64_t rx_frames;
+    uint64_t tx_frames;
+    uint64_t rx_bytes; /**< FCS counted */
+    uint64_t tx_bytes;
+    bool frames_doubtful; /**< nobody looked for so long that they may have wrapped unseen */
+    bool bytes_doubtful;
+};
 
 /** VFs of one space (vfring_space.h) at most. */
 #define VFRING_SPACE_VFS 8u

@@ -195,10 +195,10 @@ static int measure(struct port ports[2], const struct options *options)
         struct vfring_vf_counters counters;
 
         vfring_vf_counters(ports[p].vf, &counters);
-        printf("%s: %llu frames received, %llu damaged, %llu not sent; its counters: rx %u frames, tx %u frames\n",
+        printf("%s: %llu frames received, %llu damaged, %llu not sent; its counters: rx %llu frames, tx %llu frames\n",
                ports[p].info.name, (unsigned long long) ports[p].received,
                (unsigned long long) ports[p].damaged, (unsigned long long) ports[p].unsent,
-               counters.rx_frames, counters.tx_frames);
+               (unsigned long long) counters.rx_frames, (unsigned long long) counters.tx_frames);
     }
     qsort(rate, options->samples, sizeof(rate[0]), compare);
     printf("burst %u, %u-byte frames: median %.0f frames/s a VF (min %.0f, max %.0f), %.3f us a frame, %u lost\n",

@@ -188,6 +188,7 @@ void station_print_counters(const struct station *station, const char *when)
     struct vfring_vf_counters now;
 
     vfring_vf_counters(station->vf, &now);
-    printf("%s %s: rx %u frames %u bytes, tx %u frames %u bytes\n", station->info.name, when,
-           now.rx_frames, now.rx_bytes, now.tx_frames, now.tx_bytes);
+    printf("%s %s: rx %llu frames %llu bytes, tx %llu frames %llu bytes\n", station->info.name, when,
+           (unsigned long long) now.rx_frames, (unsigned long long) now.rx_bytes,
+           (unsigned long long) now.tx_frames, (unsigned long long) now.tx_bytes);
 }
