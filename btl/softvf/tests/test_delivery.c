@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "check.h"
+#include "softvf_internal.h"
 #include "testdrv.h"
 
 static uint8_t data[16384];
@@ -182,8 +183,40 @@ static void frame_limit_is_enforced(void)
     testdrv_close(&b);
 }
 
+/** Statistics and the count of descriptors pass 2^32 under traffic: no frame is lost, no rule seems broken. */
+static void numbers_pass_the_end(void)
+{
+    struct testdrv a, b;
+    const char *pa = testdir_vf(0, 1500), *pb = testdir_vf(1, 1500);
+    const uint32_t before = 100;
+
+    testdrv_open(&a, pa, NULL);
+    testdrv_open(&b, pb, NULL);
+    /* As if so many frames had come and gone. */
+    b.dev->rxq.posted += -before;
+    b.dev->rxq.checked += -before;
+    SOFTVF_ADD(&b.dev->file->rx.consumed, -before);
+    SOFTVF_SET(&b.dev->file->rx.frames, -before);
+    SOFTVF_SET(&b.dev->file->rx.octets, -before * 64u);
+    SOFTVF_SET(&a.dev->file->hdr.tx_frames, -before);
+    SOFTVF_SET(&a.dev->file->hdr.tx_octets, -before * 64u);
+    for (uint32_t i = 0; i < 3 * before; i++) {
+        send_frame(&a, b.mac, 60, (uint8_t)i);
+        expect_frame(&b, 60, (uint8_t)i);
+    }
+    CHECK_EQ(softvf_read32(b.dev, VFRING_82576_VFGPRC), 2 * before);
+    CHECK_EQ(softvf_read32(b.dev, VFRING_82576_VFGORC), 2 * before * 64);
+    CHECK_EQ(softvf_read32(a.dev, VFRING_82576_VFGPTC), 2 * before);
+    CHECK_EQ(softvf_read32(a.dev, VFRING_82576_VFGOTC), 2 * before * 64);
+    CHECK_EQ(violations(pa), 0);
+    CHECK_EQ(violations(pb), 0);
+    testdrv_close(&a);
+    testdrv_close(&b);
+}
+
 int main(void)
 {
+    RUN(numbers_pass_the_end);
     RUN(small_frames_in_order);
     RUN(ring_without_buffers_drops);
     RUN(long_frame_spans_descriptors);

@@ -263,6 +263,31 @@ static void test_send_registered(void)
     station_close(&b);
 }
 
+/* The least MTU there is: frames of 60 to 86 bytes, and not one more. */
+static void test_smallest_mtu(void)
+{
+    struct vfring_rx_frame frame;
+    struct station a, b;
+    uint32_t seq, number;
+
+    soft_replace(2, 68);
+    soft_replace(3, 68);
+    station_open(&a, 2, &(struct vfring_vf_params){ .mtu_bytes = 68 });
+    station_open(&b, 3, &(struct vfring_vf_params){ .mtu_bytes = 68 });
+    CHECK_EQ(station_post(&a, b.info.mac, 1, 59, 1, &seq), -EINVAL);
+    CHECK_EQ(station_post(&a, b.info.mac, 1, 87, 1, &seq), -EINVAL);
+    for (uint32_t bytes = 60; bytes <= 86; bytes++) {
+        CHECK_EQ(station_post(&a, b.info.mac, bytes, bytes, 1 + bytes % 3, &seq), 0);
+        vfring_vf_tx_doorbell(a.vf);
+        CHECK_EQ(vfring_vf_rx_poll(b.vf, &frame, 1), 1);
+        CHECK_EQ(frame.bytes, bytes);
+        CHECK(frame_is_intact(frame.data, frame.bytes, &number) && number == bytes);
+        vfring_vf_rx_release(b.vf, 1);
+    }
+    station_close(&a);
+    station_close(&b);
+}
+
 static void test_replaced(void)
 {
     struct vfring_vf *vf = soft_open(1, &(struct vfring_vf_params){ 0 });
@@ -314,6 +339,7 @@ int main(void)
     test_query();
     test_memory();
     test_send_registered();
+    test_smallest_mtu();
     test_replaced();
     test_killed_predecessor();
     return 0;

@@ -281,6 +281,63 @@ static void test_tx_busy(void)
     }
 }
 
+/*
+ * The numbers of frames pass 2^32 while frames are under way: in each mix of posts by either
+ * function, doorbells and write-backs, what is outstanding is busy and nothing else is.
+ */
+static void test_tx_numbers_pass_the_end(void)
+{
+    struct vfring_vf vf = make_vf(VFRING_82576_TDT(0));
+    struct { uint32_t seq, last; bool rung; } under_way[ENTRIES];
+    uint32_t num = 0, random = 1, refused = 0;
+    const uint32_t first = UINT32_MAX - 5000;
+
+    vf.tx.seq = vf.tx.done = first;
+    while (vf.tx.seq - first < 10000) {
+        random = random * 1664525u + 1013904223u;
+
+        if ((random >> 8) % 4 != 0 && num < ENTRIES - 2) {
+            const uint32_t want = vf.tx.seq + 1;
+            uint32_t seq = 0;
+
+            if ((random >> 16) % 2) {
+                const uint32_t tail = vf.tx.tail;
+
+                seq = vfring_vf_tx_post_one(&vf, 0x1000, 100);
+                refused += seq == 0;
+                CHECK(seq != 0 || (want == 0 && vf.tx.tail == tail)); /* 0 is no number there: nothing was posted */
+            }
+            if (seq == 0) {
+                CHECK_EQ(post(&vf, 1, 100, &seq), 0);
+            }
+            CHECK_EQ(seq, want);
+            under_way[num].seq = seq;
+            under_way[num].last = (vf.tx.tail + ENTRIES - 1) % ENTRIES;
+            under_way[num++].rung = false;
+        } else if ((random >> 20) % 2) {
+            vfring_vf_tx_doorbell(&vf);
+            for (uint32_t i = 0; i < num; i++) {
+                under_way[i].rung = true;
+            }
+        } else if (num > 0 && under_way[num - 1].rung) {
+            /* The device is done with everything. */
+            for (uint32_t i = 0; i < num; i++) {
+                tx_desc[under_way[i].last].status = VFRING_TXD_STATUS_DD;
+            }
+            CHECK_EQ(vfring_vf_tx_done(&vf), under_way[num - 1].seq);
+            num = 0;
+        }
+        const uint32_t oldest = num > 0 ? under_way[0].seq : vf.tx.seq + 1;
+
+        CHECK(!vfring_vf_tx_busy(&vf, oldest - 1));
+        CHECK(!vfring_vf_tx_busy(&vf, oldest - 100));
+        CHECK(num == 0 || (vfring_vf_tx_busy(&vf, oldest) && vfring_vf_tx_busy(&vf, under_way[num - 1].seq)));
+        CHECK_EQ(vf.tx.num_free, ENTRIES - 1 - num);
+    }
+    CHECK(vf.tx.seq < first); /* past the end */
+    CHECK(refused <= 1);
+}
+
 static void write_back(uint32_t index, uint32_t status, uint16_t bytes)
 {
     rx_desc[index].wb.type_info = 0x5a5a5a5a;
@@ -417,6 +474,7 @@ int main(void)
     test_tx_full();
     test_tx_seq_wraps();
     test_tx_busy();
+    test_tx_numbers_pass_the_end();
     test_rx_bad_frames();
     test_rx_never_dry();
     test_rx_all_held();
