@@ -59,6 +59,19 @@ static int explain_refused(const char *path, int err, struct vfring_vf_error *er
                                   bdf);
 }
 
+/* Else the module has refused: access() asks for owner, mode (EACCES) and the devices cgroup (EPERM). */
+static bool cgroup_bars(const char *path)
+{
+    return access(path, R_OK | W_OK) != 0 && errno == EPERM;
+}
+
+static int explain_barred(const char *path, struct vfring_vf_error *error)
+{
+    vfring_vf_error_set(error, -EPERM, "%s: the devices cgroup of this process keeps it from it", path);
+    return vfring_vf_error_remedy(error, "ask for VFs where the process is started: a job or step of Slurm "
+                                         "(srun --gres=vf:N), or the device nodes of its container");
+}
+
 static int explain_gone(const char *path, int err, struct vfring_vf_error *error)
 {
     vfring_vf_error_set(error, err, "%s: the VF behind it was unbound or removed", path);
@@ -90,6 +103,10 @@ int vfring_uio_explain(const char *path, int err, struct vfring_vf_error *error)
             path, vfring_node_attribute(path, "owner_pid", text, sizeof(text)) == 0 ? strtol(text, NULL, 10) : 0,
             ", or another device of its IOMMU group is", error);
     case -EPERM:
+        if (cgroup_bars(path)) {
+            return explain_barred(path, error);
+        }
+        /* fall through */
     case -EIO:
     case -EOPNOTSUPP:
         if (is_bound(path)) {

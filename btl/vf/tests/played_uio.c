@@ -25,12 +25,14 @@ int __real_open(const char *path, int flags, ...);
 int __real_close(int fd);
 int __real_ioctl(int fd, unsigned long request, ...);
 void *__real_mmap(void *addr, size_t length, int prot, int flags, int fd, off_t offset);
+int __real_access(const char *path, int mode);
 int __real_stat(const char *path, struct stat *st);
 ssize_t __real_readlink(const char *path, char *target, size_t size);
 int __wrap_open(const char *path, int flags, ...);
 int __wrap_close(int fd);
 int __wrap_ioctl(int fd, unsigned long request, ...);
 void *__wrap_mmap(void *addr, size_t length, int prot, int flags, int fd, off_t offset);
+int __wrap_access(const char *path, int mode);
 int __wrap_stat(const char *path, struct stat *st);
 ssize_t __wrap_readlink(const char *path, char *target, size_t size);
 
@@ -344,6 +346,17 @@ int __wrap_ioctl(int fd, unsigned long request, ...)
 
 /* --- files --------------------------------------------------------------------- */
 
+int __wrap_access(const char *path, int mode)
+{
+    const struct played_device *dev = by_path(path);
+
+    if (dev == NULL) {
+        return __real_access(path, mode);
+    }
+    errno = EPERM;
+    return dev->barred ? -1 : 0;
+}
+
 int __wrap_open(const char *path, int flags, ...)
 {
     struct played_device *dev = by_path(path);
@@ -358,7 +371,7 @@ int __wrap_open(const char *path, int flags, ...)
     if (dev == NULL) {
         return __real_open(path, flags, mode);
     }
-    errno = dev->open_errno != 0 ? dev->open_errno : dev->fd >= 0 ? EBUSY : 0;
+    errno = dev->barred ? EPERM : dev->open_errno != 0 ? dev->open_errno : dev->fd >= 0 ? EBUSY : 0;
     if (errno != 0) {
         return -1;
     }

@@ -29,6 +29,7 @@ struct played_device {
     uint64_t dma_limit_bytes;
     unsigned iommu;         /**< devices of different ones cannot be joined */
     int open_errno;         /**< open() fails with it */
+    bool barred;            /**< the devices cgroup keeps it from the process */
     int map_errno;          /**< UIO_VF_IOCTL_DMA_MAP fails with it */
     int join_errno;         /**< UIO_VF_IOCTL_JOIN fails with it */
     unsigned abi_major;

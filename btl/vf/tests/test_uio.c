@@ -55,6 +55,10 @@ static void test_refusals(void)
     played(0)->open_errno = ENODEV;
     open_fails(-ENODEV, "unbound or removed", "binds it");
     played(0)->open_errno = 0;
+    /* EPERM of the module has another cause: no IOMMU. */
+    played(0)->barred = true;
+    open_fails(-EPERM, "the devices cgroup of this process keeps it from it", "srun --gres=vf:N");
+    played(0)->barred = false;
     played(0)->abi_major = 2;
     open_fails(-EPROTO, "ABI 2.", "modprobe");
     played(0)->abi_major = UIO_VF_ABI_MAJOR;
