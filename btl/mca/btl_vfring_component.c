@@ -10,6 +10,7 @@
 #include "btl_vfring_path.h"
 #include "btl_vfring_pvars.h"
 #include "btl_vfring_queue.h"
+#include "btl_vfring_wait.h"
 
 #include <stdlib.h>
 
@@ -60,6 +61,7 @@ static mca_btl_base_module_t **component_init(int *num_modules, bool enable_prog
 {
     const struct btl_vfring_params *p = &btl_vfring_params;
     mca_btl_base_module_t **modules;
+    uint64_t spin_ns;
 
     (void) enable_progress_threads;
     (void) enable_mpi_threads;
@@ -78,7 +80,7 @@ static mca_btl_base_module_t **component_init(int *num_modules, bool enable_prog
         BTL_VERBOSE(("not asked for, and no vfringd at %s", p->run_dir));
         return NULL;
     }
-    modules = malloc(sizeof(*modules));
+    modules = btl_vfring_wait_choose(&spin_ns) ? NULL : malloc(sizeof(*modules));
     if (!modules) {
         return NULL;
     }
@@ -87,6 +89,7 @@ static mca_btl_base_module_t **component_init(int *num_modules, bool enable_prog
         free(modules);
         return NULL;
     }
+    btl_vfring_module->wait.spin_ns = spin_ns;
     btl_vfring_clock_end();
     modules[0] = &btl_vfring_module->super;
     *num_modules = 1;

@@ -22,6 +22,22 @@
 
 #include <pthread.h>
 
+#define BTL_VFRING_NEVER_SLEEPS UINT64_MAX
+
+/** How the process waits; see btl_vfring_wait.h. */
+struct btl_vfring_wait {
+    uint64_t spin_ns; /**< polls for so long without a frame; BTL_VFRING_NEVER_SLEEPS */
+    uint64_t idle_since_ns;
+    uint64_t used_ns;    /**< processor time of the thread at the last look */
+    uint64_t watched_ns;
+    uint32_t idle_polls; /**< at the last look */
+    bool listens;        /**< the VF interrupts at the next frame, and had so many */
+    uint64_t events;
+    uint64_t sleep_ns;   /**< for a thread that holds the lock: to sleep without it; 0: not */
+    bool others_known, others; /**< transports that want to be polled */
+    uint64_t sleeps;
+};
+
 /** VFs that a process drives. */
 #define BTL_VFRING_RAILS 1u
 
@@ -52,6 +68,7 @@ typedef struct mca_btl_vfring_module_t {
     mca_btl_base_module_error_cb_fn_t error_cb;
     bool fatal_reported;
     uint64_t timeouts_seen;
+    struct btl_vfring_wait wait;
     struct vfring_lease_report report; /* at the end */
 
     struct btl_vfring_rail rails[BTL_VFRING_RAILS];

@@ -18,6 +18,7 @@ static struct {
     char *devices;
     char *soft_faults;
     char *segment;
+    char *wait;
 } registered;
 
 struct btl_vfring_params btl_vfring_params;
@@ -79,6 +80,14 @@ void btl_vfring_params_register(const mca_base_component_t *component)
     (void) add_string("segment", &registered.segment, OPAL_INFO_LVL_3,
                       "Name of what a real VF reaches, 1 to 63 of [A-Za-z0-9._:-]: processes with VFs of two "
                       "different names do not try (default: what vfringd says; soft VFs have that of their switch)");
+    registered.wait = NULL;
+    (void) add_string("wait", &registered.wait, OPAL_INFO_LVL_4,
+                      "How a process waits for messages: spin polls; event sleeps until its VF interrupts; adaptive "
+                      "polls for btl_vfring_spin_us first (default: adaptive where the job has more processes on the "
+                      "node than the node has processors, else spin)");
+    c->spin_us = 20;
+    (void) add_uint("spin_us", &c->spin_us, OPAL_INFO_LVL_5,
+                    "Microseconds without a frame before a process sleeps, with btl_vfring_wait adaptive");
     c->mtu_bytes = 0;
     (void) add_uint("mtu", &c->mtu_bytes, OPAL_INFO_LVL_3,
                     "Layer-2 payload in bytes, 576 to 9216; 0: what the lease says, or 1500");
@@ -200,7 +209,8 @@ int btl_vfring_params_keep(void)
     struct btl_vfring_params *c = &btl_vfring_params;
 
     if (keep(&c->run_dir, registered.run_dir) || keep(&c->devices, registered.devices)
-        || keep(&c->soft_faults, registered.soft_faults) || keep(&c->segment, registered.segment)) {
+        || keep(&c->soft_faults, registered.soft_faults) || keep(&c->segment, registered.segment)
+        || keep(&c->wait, registered.wait)) {
         btl_vfring_params_forget();
         return OPAL_ERR_OUT_OF_RESOURCE;
     }
@@ -216,5 +226,6 @@ void btl_vfring_params_forget(void)
     free(c->devices);
     free(c->soft_faults);
     free(c->segment);
-    c->run_dir = c->devices = c->soft_faults = c->segment = NULL;
+    free(c->wait);
+    c->run_dir = c->devices = c->soft_faults = c->segment = c->wait = NULL;
 }

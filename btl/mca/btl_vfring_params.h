@@ -16,10 +16,12 @@ struct btl_vfring_params {
     char *devices;
     char *soft_faults;
     char *segment;
+    char *wait;
     bool asked_for; /**< the user named this component in the MCA parameter btl */
     unsigned int mtu_bytes;
     unsigned int tx_entries;
     unsigned int rx_entries;
+    unsigned int spin_us;
     unsigned int slots;
     size_t queue_bytes;
     unsigned int assembly_buffers;

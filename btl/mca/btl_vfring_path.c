@@ -18,6 +18,7 @@
 #include "btl_vfring_pump.h"
 #include "btl_vfring_queue.h"
 #include "btl_vfring_upcall.h"
+#include "btl_vfring_wait.h"
 #include "btl_vfring_watch.h"
 #include "vfring_wire_hot.h"
 
@@ -378,7 +379,7 @@ static inline void rx_input_alone(void *ctx, const void *data, uint32_t bytes)
 }
 
 static inline __attribute__((always_inline)) int
-module_progress(mca_btl_vfring_module_t *module, void (*rx_input)(void *, const void *, uint32_t))
+module_progress(mca_btl_vfring_module_t *module, void (*rx_input)(void *, const void *, uint32_t), bool locked)
 {
     struct rx_turn turn = {.wire = module->wire};
     unsigned count;
@@ -399,10 +400,18 @@ module_progress(mca_btl_vfring_module_t *module, void (*rx_input)(void *, const 
             vfring_wire_flush(turn.wire, turn.now_ns);
         }
     } else if (++module->idle_polls % CLOCK_EVERY_IDLE_POLLS == 0) {
-        vfring_wire_hot_progress(module->wire, btl_vfring_now_ns());
+        const uint64_t now_ns = btl_vfring_now_ns();
+
+        vfring_wire_hot_progress(module->wire, now_ns);
         if (OPAL_UNLIKELY(module->timeouts_seen != vfring_wire_stats(module->wire)->timeouts ||
                           module->idle_polls % LOOK_EVERY_IDLE_POLLS == 0)) {
             btl_vfring_watch(module);
+        }
+        if (OPAL_UNLIKELY(module->wait.spin_ns != BTL_VFRING_NEVER_SLEEPS)) {
+            module->wait.sleep_ns = btl_vfring_wait_look(module, now_ns);
+            if (module->wait.sleep_ns && !locked) {
+                btl_vfring_wait_sleep(module, module->wait.events, module->wait.sleep_ns);
+            }
         }
     }
     /* Slots come free by acknowledgements, and now and then by the VF: peers that sleep may be many. */
@@ -419,6 +428,7 @@ module_progress(mca_btl_vfring_module_t *module, void (*rx_input)(void *, const 
 
 static __attribute__((noinline)) int progress_locked(mca_btl_vfring_module_t *module)
 {
+    uint64_t events, sleep_ns = 0;
     int count = 0;
 
     /* Another thread is at it already: no use in waiting for it. */
@@ -426,9 +436,15 @@ static __attribute__((noinline)) int progress_locked(mca_btl_vfring_module_t *mo
         return 0;
     }
     if (!module->in_progress) {
-        count = module_progress(module, rx_input_locked);
+        count = module_progress(module, rx_input_locked, true);
+        sleep_ns = module->wait.sleep_ns;
+        events = module->wait.events;
+        module->wait.sleep_ns = 0;
     }
     (void) pthread_mutex_unlock(&module->lock);
+    if (OPAL_UNLIKELY(sleep_ns)) {
+        btl_vfring_wait_sleep(module, events, sleep_ns);
+    }
     return count;
 }
 
@@ -442,5 +458,5 @@ int btl_vfring_progress(void)
     if (opal_using_threads()) {
         return progress_locked(module);
     }
-    return module->in_progress ? 0 : module_progress(module, rx_input_alone);
+    return module->in_progress ? 0 : module_progress(module, rx_input_alone, false);
 }

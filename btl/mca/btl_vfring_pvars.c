@@ -17,7 +17,7 @@ struct counters {
     struct vfring_reg_stats reg;
     struct vfring_wire_times times;
     uint64_t rx_assembled, rx_assembly_overflows, rx_assembly_malformed, tx_queued;
-    uint64_t doorbells, link_downs, hw_tx_frames, hw_rx_frames;
+    uint64_t doorbells, sleeps, link_downs, hw_tx_frames, hw_rx_frames;
     uint64_t registered_bytes, peers, peer_bytes;
 };
 static struct counters at_the_end;
@@ -57,6 +57,7 @@ static const struct pvar pvars[] = {
     COUNTER(wire, credit_stalls, "Sends that waited for the receiver's credit"),
     COUNTER(wire, ring_stalls, "Transmissions that found the TX ring full"),
     OWN(doorbells, COUNTER, "Writes to the TX tail register"),
+    OWN(sleeps, COUNTER, "Times that the process slept until a frame or a deadline (btl_vfring_wait)"),
     OWN(rx_assembled, COUNTER, "Messages put together of several frames"),
     OWN(rx_assembly_overflows, COUNTER, "Messages of several frames for which memory had to be allocated"),
     OWN(tx_queued, COUNTER, "Messages that waited for a slot (btl_vfring_slots), or behind one that did"),
@@ -108,6 +109,7 @@ static void collect(mca_btl_vfring_module_t *module, struct counters *counters)
     counters->rx_assembly_overflows = module->assemblies.overflows;
     counters->rx_assembly_malformed = module->assemblies.malformed;
     counters->tx_queued = module->tx_queued;
+    counters->sleeps = module->wait.sleeps;
     counters->doorbells = vfring_vf_tx_doorbells(rail->vf);
     counters->link_downs = rail->link_downs;
     vfring_vf_counters(rail->vf, &hw);

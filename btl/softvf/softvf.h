@@ -72,6 +72,11 @@ int softvf_dma_unmap(struct softvf *dev, uint64_t region_id);
  */
 void softvf_expect(struct softvf *dev, const uint8_t mac[6]);
 
+/** Interrupt messages so far, modulo 2^32. */
+uint32_t softvf_events(const struct softvf *dev);
+/** Sleeps until there were other than @p events messages, a signal comes, or @p timeout_ns is over. */
+void softvf_sleep(const struct softvf *dev, uint32_t events, uint64_t timeout_ns);
+
 /** What the file says about itself. */
 struct softvf_identity {
     uint8_t mac[6];

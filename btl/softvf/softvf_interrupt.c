@@ -1,9 +1,23 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /**
  * @file
- * The interrupt registers. No message reaches anybody; what a message would
- * do to the registers (EIAC, EIAM) happens all the same.
+ * The interrupt registers, and the messages that they lead to: a message adds
+ * one to a count in the file and wakes who sleeps on it (softvf_sleep()).
+ *
+ * No wake-up is lost. Who wants to sleep reads the count, clears EICR, sets EIMS,
+ * looks at its ring, and sleeps if the count is what it was. Who delivers
+ * writes the descriptor, and then sets EICR; if it was clear and EIMS is set a
+ * message goes. Either the one sees the descriptor or the other EICR clear:
+ * for that the descriptor must be written before EICR is read, and EIMS set before
+ * the ring is read (docs/decisions/wait.md; btl/wire/model/wait.pml proves it). Setting
+ * EIMS sends a message for a cause that waits.
  */
+#include <limits.h>
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
 #include "softvf_internal.h"
 
 #define BAR(file, offset) (&(file)->bar[(offset) / 4])
@@ -19,21 +33,36 @@ uint32_t softvf_cause_of(uint32_t ivar_byte)
 /** Messages go out for those of @p causes that are not masked. */
 static void send_messages(struct softvf_file *file, uint32_t causes)
 {
-    uint32_t fired = causes & SOFTVF_GET(BAR(file, VFRING_82576_EIMS));
+    uint32_t fired = causes & atomic_load(BAR(file, VFRING_82576_EIMS));
     uint32_t clear = fired & SOFTVF_GET(BAR(file, VFRING_82576_EIAC));
     uint32_t mask = fired & SOFTVF_GET(BAR(file, VFRING_82576_EIAM));
 
     if (clear != 0) {
-        atomic_fetch_and_explicit(&file->rx.eicr, ~clear, memory_order_relaxed);
+        atomic_fetch_and(&file->rx.eicr, ~clear);
     }
     if (mask != 0) {
-        atomic_fetch_and_explicit(BAR(file, VFRING_82576_EIMS), ~mask, memory_order_relaxed);
+        atomic_fetch_and(BAR(file, VFRING_82576_EIMS), ~mask);
+    }
+    if (fired != 0) {
+        atomic_fetch_add(&file->rx.events, 1);
+        (void)syscall(SYS_futex, &file->rx.events, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+    }
+}
+
+/* Deliveries that have not seen `listens` are over when this returns. */
+static void begin_to_listen(struct softvf_file *file)
+{
+    if (SOFTVF_GET(&file->rx.listens) == 0) {
+        SOFTVF_SET(&file->rx.listens, 1);
+        if (softvf_rx_lock(file, 0) == 0) {
+            softvf_rx_unlock(file);
+        }
     }
 }
 
 void softvf_set_causes(struct softvf_file *file, uint32_t causes)
 {
-    uint32_t old = atomic_fetch_or_explicit(&file->rx.eicr, causes, memory_order_relaxed);
+    uint32_t old = atomic_fetch_or(&file->rx.eicr, causes);
 
     send_messages(file, causes & ~old);
 }
@@ -100,15 +129,18 @@ bool softvf_interrupt_write(struct softvf *dev, uint32_t offset, uint32_t value)
         softvf_set_causes(file, vectors);
         return true;
     case VFRING_82576_EICR: /* write 1 to clear */
-        atomic_fetch_and_explicit(&file->rx.eicr, ~vectors, memory_order_relaxed);
+        atomic_fetch_and(&file->rx.eicr, ~vectors);
         expect_tx_causes(dev);
         return true;
     case VFRING_82576_EIMS: /* a cause that waits fires at once */
-        vectors &= ~atomic_fetch_or_explicit(at, vectors, memory_order_relaxed);
-        send_messages(file, vectors & SOFTVF_GET(&file->rx.eicr));
+        if (vectors != 0) {
+            begin_to_listen(file);
+        }
+        vectors &= ~atomic_fetch_or(at, vectors);
+        send_messages(file, vectors & atomic_load(&file->rx.eicr));
         return true;
     case VFRING_82576_EIMC:
-        atomic_fetch_and_explicit(BAR(file, VFRING_82576_EIMS), ~vectors, memory_order_relaxed);
+        atomic_fetch_and(BAR(file, VFRING_82576_EIMS), ~vectors);
         return true;
     case VFRING_82576_EIAC:
     case VFRING_82576_EIAM:
@@ -138,5 +170,20 @@ void softvf_interrupt_reset(struct softvf *dev)
     SOFTVF_SET(BAR(dev->file, VFRING_82576_EIAC), 0);
     SOFTVF_SET(BAR(dev->file, VFRING_82576_EIAM), 0);
     SOFTVF_SET(&dev->file->rx.eicr, 0);
+    SOFTVF_SET(&dev->file->rx.listens, 0);
     softvf_interrupt_refresh(dev);
+}
+
+uint32_t softvf_events(const struct softvf *dev)
+{
+    return atomic_load(&dev->file->rx.events);
+}
+
+void softvf_sleep(const struct softvf *dev, uint32_t events, uint64_t timeout_ns)
+{
+    const struct timespec timeout = { .tv_sec = (time_t)(timeout_ns / 1000000000u),
+                                      .tv_nsec = (long)(timeout_ns % 1000000000u) };
+
+    /* Not private: the senders are other processes. */
+    (void)syscall(SYS_futex, &dev->file->rx.events, FUTEX_WAIT, events, &timeout, NULL, 0);
 }

@@ -24,7 +24,7 @@
 #include "vfring_regs_82576.h"
 
 #define SOFTVF_MAGIC "VFRSOFT"
-#define SOFTVF_VERSION 3u
+#define SOFTVF_VERSION 4u
 /** Another libc or word size lays the mutex out differently. */
 #define SOFTVF_ABI ((uint32_t)(sizeof(pthread_mutex_t) << 8 | sizeof(void *)))
 
@@ -156,6 +156,9 @@ struct softvf_rx {
      * acquire in softvf_rx_deliver(): descriptors below it are complete. */
     alignas(SOFTVF_LINE_BYTES) _Atomic uint32_t tail;
     alignas(SOFTVF_LINE_BYTES) _Atomic uint32_t mta[SOFTVF_MTA_WORDS]; /* locked */
+    /* Interrupt messages so far, a futex of whoever sleeps; anybody, atomically. See softvf_interrupt.c. */
+    alignas(SOFTVF_LINE_BYTES) _Atomic uint32_t events;
+    _Atomic uint32_t listens; /* owner: has had messages since the reset. Then senders order what they do before EICR */
 };
 _Static_assert(sizeof(struct softvf_rx) <= SOFTVF_PAGE_BYTES, "receive page");
 

@@ -282,6 +282,9 @@ static enum softvf_counter deliver_locked(struct softvf_port *port,
     port->next_desc = desc_at(&to, count);
     port->next_buffer = to.buffers[count - 1] + to.buffer_bytes;
     uint32_t cause = SOFTVF_GET(&rx->irq_cause);
+    if (SOFTVF_UNLIKELY(SOFTVF_GET(&rx->listens) != 0)) {
+        atomic_thread_fence(memory_order_seq_cst); /* the descriptor before EICR: see softvf_interrupt.c */
+    }
     if (cause != 0 && (SOFTVF_GET(&rx->eicr) & cause) == 0) {
         softvf_set_causes(file, cause);
     }

@@ -229,6 +229,16 @@ static void soft_expect_peer(struct vfring_device *device, const uint8_t mac[6])
     softvf_expect(device->state, mac);
 }
 
+static uint64_t soft_events(const struct vfring_device *device)
+{
+    return softvf_events(device->state);
+}
+
+static void soft_sleep(struct vfring_device *device, uint64_t events, uint64_t timeout_ns)
+{
+    softvf_sleep(device->state, (uint32_t) events, timeout_ns);
+}
+
 static bool soft_dma_live(const struct vfring_device *device, uint64_t region_id)
 {
     (void) device;
@@ -253,6 +263,8 @@ const struct vfring_backend vfring_backend_soft = {
     .mem_free = soft_mem_free,
     .dma_map = soft_dma_map,
     .dma_unmap = soft_dma_unmap,
+    .events = soft_events,
+    .sleep = soft_sleep,
     .expect_peer = soft_expect_peer,
     .dma_live = soft_dma_live,
 };

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,6 +35,7 @@ struct uio_state {
     size_t page_bytes;
     uint32_t max_regions;
     uint64_t resets; /**< status->reset_count when it was opened */
+    uint32_t events_read; /**< the event count that read() has told last */
 };
 
 static int get_info(struct vfring_device *device, int fd, struct uio_vf_info *info,
@@ -353,6 +355,42 @@ static int uio_join(struct vfring_device *device, struct vfring_device *with,
                                   device->name);
 }
 
+/* Where the kernel offers no status page there is but poll(): what read() told last. */
+static uint64_t uio_events(const struct vfring_device *device)
+{
+    const struct uio_state *state = device->state;
+
+    return state->status != NULL ? __atomic_load_n(&state->status->event_count, __ATOMIC_ACQUIRE)
+                                 : state->events_read;
+}
+
+/*
+ * The node is readable while there were other events than read() has told of. So
+ * those up to @p events are read first; of later ones poll() returns.
+ */
+static void uio_sleep(struct vfring_device *device, uint64_t events, uint64_t timeout_ns)
+{
+    struct uio_state *state = device->state;
+    struct pollfd node = { .fd = state->fd, .events = POLLIN };
+    const struct timespec timeout = { .tv_sec = (time_t) (timeout_ns / 1000000000u),
+                                      .tv_nsec = (long) (timeout_ns % 1000000000u) };
+    int32_t count;
+
+    if (uio_events(device) != events) {
+        return;
+    }
+    if ((uint32_t) events != state->events_read) {
+        if (read(state->fd, &count, sizeof(count)) != (ssize_t) sizeof(count)) {
+            return; /* lost: whoever looks after the VF finds that out */
+        }
+        state->events_read = (uint32_t) count;
+        if ((uint32_t) count != (uint32_t) events) {
+            return;
+        }
+    }
+    (void) ppoll(&node, 1, &timeout, NULL);
+}
+
 static bool uio_serves(const struct vfring_node *node)
 {
     return node->kind == VFRING_NODE_DEVICE && strcmp(node->class, "uio_vf") == 0;
@@ -373,4 +411,6 @@ const struct vfring_backend vfring_backend_uio = {
     .dma_unmap = uio_dma_unmap,
     .dma_live = uio_dma_live,
     .join = uio_join,
+    .events = uio_events,
+    .sleep = uio_sleep,
 };

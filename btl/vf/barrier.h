@@ -7,6 +7,7 @@
  * | ----------------------- | ----------------------------------------------------- |
  * | vfring_before_doorbell  | the fetch of descriptors and frames after a tail write |
  * | vfring_load_writeback   | the write-back, whose dword with DD is written last    |
+ * | vfring_after_listen     | what it does to its rings before it looks whether to interrupt |
  *
  * The device is a PCIe function that snoops caches, or the soft VF: then the
  * other side is a store-release by another process.
@@ -40,6 +41,12 @@ static inline uint32_t vfring_load_writeback(const uint32_t *status)
     __asm__ __volatile__("dmb oshld" ::: "memory"); /* the device is in the outer domain */
 #endif
     return value;
+}
+
+/** Loads of rings after it come after what was written to registers before it, and flushed. */
+static inline void vfring_after_listen(void)
+{
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
 #endif /* VFRING_BARRIER_H */

@@ -46,6 +46,9 @@ struct vfring_family {
     /** Guarantees: afterwards the device touches neither rings nor buffers. */
     void (*stop)(struct vfring_vf *vf);
 
+    /** Unmasks the interrupt of arriving frames, once: it is masked again by the one that it leads to. */
+    void (*listen)(struct vfring_vf *vf);
+
     /** As vfring_vf_check(). */
     int (*check)(struct vfring_vf *vf);
     /** As the registers say, which counter_format describes. */

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "backends.h"
+#include "barrier.h"
 #include "dma.h"
 #include "error.h"
 #include "families.h"
@@ -197,6 +198,20 @@ void vfring_vf_counters(struct vfring_vf *vf, struct vfring_vf_counters *out)
 {
     (void) check(vf, true);
     *out = vf->counters.sum;
+}
+
+uint64_t vfring_vf_listen(struct vfring_vf *vf)
+{
+    const uint64_t events = vf->device.backend->events(&vf->device);
+
+    vf->family->listen(vf);
+    vfring_after_listen();
+    return events;
+}
+
+void vfring_vf_sleep(struct vfring_vf *vf, uint64_t events, uint64_t timeout_ns)
+{
+    vf->device.backend->sleep(&vf->device, events, timeout_ns);
 }
 
 const char *vfring_vf_cause(const struct vfring_vf *vf)

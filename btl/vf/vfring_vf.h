@@ -99,6 +99,17 @@ void vfring_vf_expect_peer(struct vfring_vf *vf, const uint8_t mac[6]);
  */
 int vfring_vf_check(struct vfring_vf *vf);
 
+/**
+ * From now on a frame that arrives ends vfring_vf_sleep(). Registers are written: not hot. What has
+ * come before does not end it: look at the RX ring in between. @return the events so far, for vfring_vf_sleep().
+ */
+uint64_t vfring_vf_listen(struct vfring_vf *vf);
+/**
+ * Sleeps until a frame has come since vfring_vf_listen() returned @p events, a signal comes, or @p timeout_ns is
+ * over; it may return before. Other threads may use the VF meanwhile, but not close it.
+ */
+void vfring_vf_sleep(struct vfring_vf *vf, uint64_t events, uint64_t timeout_ns);
+
 /** What the kernel says it is that vfring_vf_check() found: a sentence without a full stop, or NULL if it says nothing. */
 const char *vfring_vf_cause(const struct vfring_vf *vf);
 

@@ -240,6 +240,12 @@ void vfring_wire_progress(struct vfring_wire *wire, uint64_t now_ns);
 /** Hot. The part of progress that is safe while frames wait in the RX ring: no timeouts. */
 void vfring_wire_flush(struct vfring_wire *wire, uint64_t now_ns);
 
+/**
+ * When progress is due if no frame comes until then: an acknowledgement that is owed, a deadline. 0: now.
+ * UINT64_MAX: never. For who wants to sleep.
+ */
+uint64_t vfring_wire_due_ns(const struct vfring_wire *wire);
+
 /** Is anything waiting for progress (frames in flight, queued or still read, acks owed)? */
 bool vfring_wire_idle(const struct vfring_wire *wire);
 

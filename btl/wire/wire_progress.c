@@ -57,3 +57,11 @@ void vfring_wire_progress(struct vfring_wire *wire, uint64_t now_ns)
         timers_run(wire, now_ns);
     }
 }
+
+uint64_t vfring_wire_due_ns(const struct vfring_wire *wire)
+{
+    if (wire->acks_now || wire->stalled_list || wire->held_list) {
+        return 0;
+    }
+    return wire->ack_due_ns < wire->next_timer_ns ? wire->ack_due_ns : wire->next_timer_ns;
+}

@@ -174,6 +174,18 @@ named most-gets-sent 0 'many: ok' 2 $only $osc --mca btl_vfring_flags send ./mpi
 named most-small 0 'many: ok' 2 $only $osc ./mpi_check many gets 1000000 4096
 named lost-most not0 'lost: ok' 2 $only --mca btl_vfring_peer_timeout 2 ./rdma_check lost 100000
 run contact not0 'contact: ok' 2 $only --mca btl_vfring_connectivity_timeout 3600 $faults maxlen=1200 ./btl_check contact
+# Waiting without polling. The jobs above have more processes than some machines have processors, or not: these say how.
+for how in event adaptive; do
+    run asleep-$how 0 'asleep: ok' 2 $only --mca btl_vfring_wait $how ./mpi_check asleep $how
+    run wait-$how 0 'exchange: ok' 4 $only --mca btl_vfring_wait $how ./mpi_check exchange
+done
+run asleep-spin 0 'asleep: ok' 2 $only --mca btl_vfring_wait spin ./mpi_check asleep spin
+run computes 0 'computes: ok' 2 $only --mca btl_vfring_wait event ./mpi_check computes
+run wait-threads 0 'threads: ok' 2 $only --mca btl_vfring_wait event ./mpi_check threads
+run wait-order 0 'order: ok' 2 $only --mca btl_vfring_wait event --mca btl_vfring_slots 16 ./btl_check order
+run wait-lossy 0 'exchange: ok' 2 $only --mca btl_vfring_wait event $faults drop=0.02,reorder=0.02,seed=3 ./mpi_check exchange
+run wait-reset not0 'the PF was reset' 2 $only --mca btl_vfring_wait event $faults reset_after=300 ./mpi_check exchange
+run wait-wrong not0 'btl_vfring_wait is no way to wait' 2 $only --mca btl_vfring_wait sometimes ./mpi_check exchange
 # Peers that sleep hold nobody up: this hangs, and is killed, if they do.
 for slots in 32 512; do
     run sleepers-$slots 0 'sleepers: ok' 4 $only --mca btl_vfring_slots $slots --mca btl_vfring_tx_entries 32 \

@@ -532,6 +532,10 @@ int main(int argc, char **argv)
         sleepers(argv[2]);
     } else if (!strcmp(what, "alloc")) {
         alloc();
+    } else if (!strcmp(what, "asleep") && argc == 3) {
+        wait_asleep(argv[2]);
+    } else if (!strcmp(what, "computes")) {
+        wait_computes();
     } else if (!strcmp(what, "faults")) {
         faults();
     } else if (!strcmp(what, "spawn")) {

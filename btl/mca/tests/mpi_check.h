@@ -24,6 +24,11 @@ void pvars(void);
 /* mpi_check_depart.c */
 void visitors(char *program, int batches, int clients);
 
+/* mpi_check_wait.c */
+/** With btl_vfring_wait @p how. */
+void wait_asleep(const char *how);
+void wait_computes(void);
+
 /* mpi_check_many.c */
 /** @p num operations at a time: "sends", "late" (sends to a receiver that comes later), "gets" or "puts". */
 void many(const char *kind, int num, size_t bytes);

@@ -71,7 +71,7 @@ static void names(void)
         "tx_timeout_retransmits", "timeouts", "needless_timeouts", "rx_data_frames",
         "rx_payload_bytes", "rx_ack_frames", "rx_duplicates", "rx_beyond_window", "rx_early",
         "rx_early_dropped", "rx_malformed", "rx_bad_crc", "rx_foreign", "rx_unknown_peer",
-        "rx_bad_ack", "window_stalls", "credit_stalls", "ring_stalls", "doorbells", "rx_assembled",
+        "rx_bad_ack", "window_stalls", "credit_stalls", "ring_stalls", "doorbells", "sleeps", "rx_assembled",
         "rx_assembly_overflows", "rx_assembly_malformed", "tx_queued", "srtt_ns", "rto_ns", "link_downs",
         "hw_tx_frames", "hw_rx_frames", "puts", "gets", "bytes_placed", "bytes_copied",
         "pieces_copied", "rejected", "reg_hits", "reg_misses", "reg_evictions",

@@ -53,11 +53,16 @@ static void auto_clear_and_auto_mask(void)
     wr(VFRING_82576_EIAC, 1);
     wr(VFRING_82576_EIAM, 2);
     wr(VFRING_82576_EIMS, 3);
+    const uint32_t events = softvf_events(dev);
     wr(VFRING_82576_EICS, 7);
+    CHECK_EQ(softvf_events(dev), events + 1); /* one message for what fires at a time */
     CHECK_EQ(rd(VFRING_82576_EIMS), 1); /* vector 1 has masked itself */
     CHECK_EQ(rd(VFRING_82576_EICR), 6); /* vector 0 has cleared itself; 2 is masked */
     wr(VFRING_82576_EICS, 2);
+    CHECK_EQ(softvf_events(dev), events + 1); /* masked: no message */
     wr(VFRING_82576_EIMS, 2); /* a cause that waits goes out as it is unmasked */
+    CHECK_EQ(softvf_events(dev), events + 2);
+    softvf_sleep(dev, events, UINT64_C(3600000000000)); /* there were others: it does not sleep */
     CHECK_EQ(rd(VFRING_82576_EIMS), 1);
     CHECK_EQ(rd(VFRING_82576_EICR), 2);
     softvf_close(dev);

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
-# check.sh: spin proves stream.pml and leave.pml: all states, then that every run comes to its
+# check.sh: spin proves stream.pml, leave.pml and wait.pml: all states, then that every run comes to its
 # end; and finds the faults that are put into it, so that the proof is known
 # to be able to fail. Run by make check. 77: no spin.
 set -eu
@@ -26,6 +26,8 @@ prove "every run ends" "$srcdir/stream.pml" "" "-a -f -N arrives" "-DMESSAGES=3 
 prove "goodbyes" "$srcdir/leave.pml" "-DSAFETY -DNOCLAIM" ""
 prove "who left is forgotten" "$srcdir/leave.pml" "" "-a -N forgotten"
 
+prove "no wake-up is lost" "$srcdir/wait.pml" "-DSAFETY" ""
+
 # must_fail WHAT SED-SCRIPT [MODEL]
 must_fail() {
     model=$srcdir/${3:-stream.pml}
@@ -42,3 +44,7 @@ must_fail "what is missing is acknowledged" 's|acks ! rnext, rbits, c;|acks ! rn
 must_fail "selective acknowledgement off by one" 's/rbits = rbits | (1 << (i - 1))/rbits = rbits | (1 << i)/'
 must_fail "no timeout" 's/len(data) == 0 \&\& len(acks) == 0/false/'
 must_fail "a goodbye that names no key" 's|key == known -> /\* THEIRS \*/|true ->|' leave.pml
+must_fail "a descriptor written after EICR is read" 's|buffered.me. == 0; /\* FENCE \*/|skip;|' wait.pml
+must_fail "no look before the sleep" 's|:: ring > 0 -> skip /\* LOOK \*/|:: false -> skip|; s|:: ring == 0 -> events != seen|:: events != seen|' wait.pml
+must_fail "a cause that waits is not told when unmasked" 's|:: eicr -> send_message() /\* PENDING \*/|:: eicr -> skip|' wait.pml
+must_fail "the count is read last" 's|seen = events; /\* COUNT \*/|skip;|; s|:: ring == 0 -> events != seen /\* SLEEP|:: ring == 0 -> seen = events; events != seen /* SLEEP|' wait.pml

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Sleeping instead of polling. Open MPI never says that it waits: it polls all its
+ * parts in a loop. So a process is taken to wait when it has polled in vain for
+ * some time and has done nothing else: a program that computes between two calls
+ * of MPI_Test is seen by the processor time that its polls do not need.
+ *
+ * Then the VF is told to interrupt at the next frame, the ring is looked at once
+ * more, and the process sleeps, but never longer than the wire's next deadline,
+ * and than the other parts of Open MPI can go without being polled.
+ */
+#include "btl_vfring_wait.h"
+
+#include "btl_vfring_help.h"
+#include "btl_vfring_params.h"
+#include "btl_vfring_watch.h"
+
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+/** Processor time between two looks, of which each comes with the eighth poll; above that the program computes. */
+#define POLLING_NS 40000u
+/** Not worth a system call. */
+#define SLEEP_MIN_NS 5000u
+/** So often at least Open MPI's event loop and the VF's state are looked at. */
+#define SLEEP_MAX_NS 10000000u
+/** Where other transports want to be polled: a part of the time that was waited for already, within bounds. */
+#define OTHERS_SHARE 4u
+#define OTHERS_MIN_NS 50000u
+#define OTHERS_MAX_NS 1000000u
+/** While the VF has frames to send: what waits for room in its ring hears of that by looking. */
+#define SENDING_MAX_NS 50000u
+#define WATCH_EVERY_NS 100000000u
+
+static bool is_oversubscribed(void)
+{
+    const long processors = sysconf(_SC_NPROCESSORS_ONLN);
+
+    return processors > 0 && (long) opal_process_info.num_local_peers + 1 > processors;
+}
+
+int btl_vfring_wait_choose(uint64_t *spin_ns)
+{
+    const char *how = btl_vfring_params.wait;
+
+    if (!*how) {
+        how = is_oversubscribed() ? "adaptive" : "spin";
+    }
+    if (!strcmp(how, "spin")) {
+        *spin_ns = BTL_VFRING_NEVER_SLEEPS;
+    } else if (!strcmp(how, "adaptive")) {
+        *spin_ns = (uint64_t) btl_vfring_params.spin_us * 1000;
+    } else if (!strcmp(how, "event")) {
+        *spin_ns = 0;
+    } else {
+        btl_vfring_help_unusable("any", "btl_vfring_wait is no way to wait", "give spin, adaptive or event");
+        return OPAL_ERR_BAD_PARAM;
+    }
+    return OPAL_SUCCESS;
+}
+
+static uint64_t processor_ns(void)
+{
+    struct timespec ts;
+
+    (void) clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+    return (uint64_t) ts.tv_sec * 1000000000u + (uint64_t) ts.tv_nsec;
+}
+
+/* Known when the job runs: all have been made by then. */
+static bool others_poll(struct btl_vfring_wait *wait)
+{
+    mca_btl_base_selected_module_t *module;
+
+    if (!wait->others_known) {
+        wait->others_known = true;
+        OPAL_LIST_FOREACH(module, &mca_btl_base_modules_initialized, mca_btl_base_selected_module_t)
+        {
+            const char *name = module->btl_component->btl_version.mca_component_name;
+
+            wait->others |= strcmp(name, "vfring") && strcmp(name, "self");
+        }
+    }
+    return wait->others;
+}
+
+static uint64_t at_most(uint64_t ns, uint64_t most_ns)
+{
+    return ns < most_ns ? ns : most_ns;
+}
+
+/* For how long nobody in this process needs to be polled; 0: not worth while. */
+static uint64_t sleep_ns(mca_btl_vfring_module_t *module, uint64_t now_ns)
+{
+    const struct btl_vfring_rail *rail = &module->rails[0];
+    const uint64_t due_ns = vfring_wire_due_ns(module->wire);
+    const uint64_t idle_ns = now_ns - module->wait.idle_since_ns;
+    uint64_t ns = SLEEP_MAX_NS;
+
+    if (module->told_head || due_ns <= now_ns) {
+        return 0;
+    }
+    ns = at_most(ns, due_ns - now_ns);
+    if (opal_using_threads() || others_poll(&module->wait)) { /* another thread may end what this one waits for */
+        const uint64_t share_ns = idle_ns / OTHERS_SHARE;
+
+        ns = at_most(ns, share_ns < OTHERS_MIN_NS ? OTHERS_MIN_NS : at_most(share_ns, OTHERS_MAX_NS));
+    }
+    if (rail->rings.tx->seq != vfring_vf_tx_done(rail->vf)) {
+        ns = at_most(ns, SENDING_MAX_NS);
+    }
+    return ns < SLEEP_MIN_NS ? 0 : ns;
+}
+
+uint64_t btl_vfring_wait_look(mca_btl_vfring_module_t *module, uint64_t now_ns)
+{
+    struct btl_vfring_wait *wait = &module->wait;
+    const uint64_t used_ns = processor_ns();
+    const bool computes = used_ns - wait->used_ns > POLLING_NS;
+    uint64_t ns;
+
+    wait->used_ns = used_ns;
+    if (computes || module->idle_polls < wait->idle_polls) { /* or a frame has come */
+        wait->idle_since_ns = now_ns;
+        wait->listens = false;
+    }
+    wait->idle_polls = module->idle_polls;
+    if (now_ns - wait->idle_since_ns < wait->spin_ns) {
+        return 0;
+    }
+    if (now_ns - wait->watched_ns > WATCH_EVERY_NS) {
+        wait->watched_ns = now_ns;
+        btl_vfring_watch(module);
+    }
+    ns = sleep_ns(module, now_ns);
+    if (!ns) {
+        return 0;
+    }
+    if (!wait->listens) { /* the polls until the next look find what has come before */
+        wait->listens = true;
+        vfring_vf_tx_doorbell(module->rails[0].vf);
+        wait->events = vfring_vf_listen(module->rails[0].vf);
+        return 0;
+    }
+    wait->listens = false;
+    wait->sleeps++;
+    return ns;
+}
+
+void btl_vfring_wait_sleep(mca_btl_vfring_module_t *module, uint64_t events, uint64_t ns)
+{
+    vfring_vf_sleep(module->rails[0].vf, events, ns);
+}
