@@ -10,7 +10,15 @@ extern int rank, size;
 extern volatile int bad; /* something was not right */
 
 /* mpi_check.c */
+void fill(char *to, size_t bytes, unsigned seed);
+int differs(const char *got, size_t bytes, unsigned seed);
+int some_size(int i);
 void *exchange(void *tag);
+
+/* mpi_check_away.c */
+void freeze(void);
+void stopped(const char *file, int by_itself);
+void sleepers(const char *file);
 
 /* mpi_check_counts.c */
 unsigned long long read_pvar(const char *name);
