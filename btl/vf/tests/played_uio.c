@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -28,6 +30,10 @@ void *__real_mmap(void *addr, size_t length, int prot, int flags, int fd, off_t 
 int __real_access(const char *path, int mode);
 int __real_stat(const char *path, struct stat *st);
 ssize_t __real_readlink(const char *path, char *target, size_t size);
+ssize_t __real_read(int fd, void *buf, size_t count);
+int __real_ppoll(struct pollfd *fds, nfds_t nfds, const struct timespec *timeout, const sigset_t *mask);
+ssize_t __wrap_read(int fd, void *buf, size_t count);
+int __wrap_ppoll(struct pollfd *fds, nfds_t nfds, const struct timespec *timeout, const sigset_t *mask);
 int __wrap_open(const char *path, int flags, ...);
 int __wrap_close(int fd);
 int __wrap_ioctl(int fd, unsigned long request, ...);
@@ -116,6 +122,12 @@ void played_status(unsigned index, uint32_t state, uint64_t resets, uint32_t cau
     devices[index].status.state = state;
     devices[index].status.reset_count = resets;
     devices[index].status.cause = cause;
+    show_status(&devices[index]);
+}
+
+void played_event(unsigned index, uint64_t count)
+{
+    devices[index].status.event_count = count;
     show_status(&devices[index]);
 }
 
@@ -401,6 +413,40 @@ int __wrap_close(int fd)
         dev->fd = -1;
     }
     return __real_close(fd);
+}
+
+ssize_t __wrap_read(int fd, void *buf, size_t count)
+{
+    struct played_device *dev = by_fd(fd);
+    uint32_t events;
+
+    if (dev == NULL) {
+        return __real_read(fd, buf, count);
+    }
+    events = (uint32_t) dev->status.event_count;
+    CHECK_EQ(count, sizeof(events));
+    CHECK(events != dev->events_read); /* it would block */
+    dev->events_read = events;
+    memcpy(buf, &events, sizeof(events));
+    return sizeof(events);
+}
+
+/* Of one node alone. */
+int __wrap_ppoll(struct pollfd *fds, nfds_t nfds, const struct timespec *timeout, const sigset_t *mask)
+{
+    struct played_device *dev = nfds == 1 ? by_fd(fds->fd) : NULL;
+
+    if (dev == NULL) {
+        return __real_ppoll(fds, nfds, timeout, mask);
+    }
+    CHECK(timeout != NULL && (fds->events & POLLIN));
+    if ((uint32_t) dev->status.event_count != dev->events_read) {
+        fds->revents = POLLIN;
+        return 1;
+    }
+    fds->revents = 0;
+    dev->polls++;
+    return 0;
 }
 
 void *__wrap_mmap(void *addr, size_t length, int prot, int flags, int fd, off_t offset)

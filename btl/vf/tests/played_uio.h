@@ -40,6 +40,8 @@ struct played_device {
     int fd; /**< -1: not open */
     unsigned space;         /**< number of its address space, from 1 */
     unsigned maps, unmaps;
+    uint32_t events_read;   /**< by read(): poll() waits for another count */
+    unsigned polls;         /**< that found none */
 };
 
 /** All devices as a VF of an 82576 behind one IOMMU, @p count of them there. */
@@ -51,6 +53,9 @@ const char *played_path(unsigned index);
 
 /** What the process's status page of an open device says from now on. */
 void played_status(unsigned index, uint32_t state, uint64_t resets, uint32_t cause);
+
+/** An interrupt: the event count is @p count now. */
+void played_event(unsigned index, uint64_t count);
 
 /** As munmap() of it: regions there die, and the count of their devices moves. */
 void played_take_away(const void *vaddr, size_t bytes);

@@ -148,6 +148,32 @@ static void test_memory(void)
     munmap(mine, 4 * PAGE);
 }
 
+/* Sleeps where there was no other event than the caller knows of, and not where there was. */
+static void test_events(void)
+{
+    static const uint64_t first = ((uint64_t) 1 << 32) - 2; /* read() tells the lower half */
+
+    played_reset(1);
+    CHECK_EQ(vfring_device_open(&device, played_path(0), &params, &error), 0);
+    CHECK_EQ(device.backend->events(&device), 0);
+    device.backend->sleep(&device, 0, 1000);
+    CHECK_EQ(played(0)->polls, 1);
+    played_event(0, first);
+    device.backend->sleep(&device, 0, 1000); /* there was one */
+    CHECK_EQ(played(0)->polls, 1);
+    for (uint64_t count = first; count < first + 4; count++) {
+        const unsigned polls = played(0)->polls;
+
+        played_event(0, count);
+        CHECK_EQ(device.backend->events(&device), count);
+        device.backend->sleep(&device, count, 1000);
+        CHECK_EQ(played(0)->polls, polls + 1);
+        device.backend->sleep(&device, count, 1000); /* and again: nothing is left to be read */
+        CHECK_EQ(played(0)->polls, polls + 2);
+    }
+    vfring_device_close(&device);
+}
+
 int main(void)
 {
     test_device();
@@ -155,5 +181,6 @@ int main(void)
     test_bar();
     test_status();
     test_memory();
+    test_events();
     return 0;
 }
