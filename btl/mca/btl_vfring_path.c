@@ -79,7 +79,7 @@ static __attribute__((noinline)) int xmit_gather(mca_btl_vfring_module_t *module
     return rc;
 }
 
-static inline int wire_xmit(void *ctx, struct vfring_wire_frame *frame, uint32_t bytes)
+static inline int wire_xmit(void *ctx, struct vfring_wire_frame *frame, uint32_t bytes, uint32_t rail)
 {
     mca_btl_vfring_module_t *module = ctx;
 
@@ -90,11 +90,11 @@ static inline int wire_xmit(void *ctx, struct vfring_wire_frame *frame, uint32_t
                : xmit_gather(module, frame, bytes);
 }
 
-static bool wire_xmit_busy(void *ctx, uint32_t tx_seq)
+static bool wire_xmit_busy(void *ctx, const struct vfring_wire_frame *frame)
 {
     mca_btl_vfring_module_t *module = ctx;
 
-    return vfring_vf_tx_busy(module->rails[0].vf, tx_seq);
+    return vfring_vf_tx_busy(module->rails[0].vf, frame->tx_seq);
 }
 
 static inline __attribute__((always_inline)) void

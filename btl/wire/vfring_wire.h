@@ -43,12 +43,19 @@ struct vfring_wire_frame {
     uint64_t gather_iova;
     const void *gather_vaddr; /**< the same memory, for the checksum */
     uint32_t msg;           /**< goes out in the header */
+    uint8_t rail;           /**< the owner's: where `xmit` has put it, for `xmit_busy` */
     uint8_t tag;            /**< goes out in the header */
     bool unordered;         /**< the receiver need not keep it until its turn */
 
     /* The wire's own. */
-    uint8_t loss;     /**< why it has to go out again; 0: it has not */
-    uint8_t retransmitted; /**< why it last went out again; 0: it has not */
+    union {
+        struct {
+            uint8_t loss;     /**< why it has to go out again; 0: it has not */
+            uint8_t retransmitted; /**< why it last went out again; 0: it has not */
+            uint8_t lane;     /**< of the peer's, on which it last went out */
+        };
+        uint32_t fresh;       /**< 0: all of these are */
+    };
     uint32_t seq;
     uint32_t tx_seq;  /**< the VF's number of the last transmission */
     uint32_t xmit_no; /**< order of the last transmission to this peer */
@@ -102,17 +109,17 @@ struct vfring_wire_silence {
 
 struct vfring_wire_ops {
     /**
-     * Transmit hdr and payload of @p frame, padded to @p bytes in all (>= 60;
+     * Transmit hdr and payload of @p frame on @p rail, padded to @p bytes in all (>= 60;
      * the inline memory behind the payload serves as padding), and set
      * frame->tx_seq. 0, or -EAGAIN: no room now.
      */
-    int (*xmit)(void *ctx, struct vfring_wire_frame *frame, uint32_t bytes);
+    int (*xmit)(void *ctx, struct vfring_wire_frame *frame, uint32_t bytes, uint32_t rail);
     /**
-     * Does the VF still read transmission @p tx_seq? It may be one of long ago, the
+     * Does the VF still read the last transmission of @p frame, frame->tx_seq? It may be one of long ago, the
      * oldest frame to a peer that is silent but for its last one: 2^31 others may have
      * gone since. False for 0 before the first transmission.
      */
-    bool (*xmit_busy)(void *ctx, uint32_t tx_seq);
+    bool (*xmit_busy)(void *ctx, const struct vfring_wire_frame *frame);
     /** A frame arrived; the payload is valid during the call. */
     void (*deliver)(void *ctx, struct vfring_wire_peer *peer, const struct vfring_wire_hdr *hdr,
                     const void *payload, uint32_t bytes);
@@ -127,6 +134,11 @@ struct vfring_wire_ops {
     void (*peer_silent)(void *ctx, struct vfring_wire_peer *peer, const struct vfring_wire_silence *silence);
     /** It is out of step, or the peer timeout is over; its frames have been completed with -ETIMEDOUT. */
     void (*peer_failed)(void *ctx, struct vfring_wire_peer *peer, const struct vfring_wire_silence *silence);
+    /**
+     * The way to @p peer by @p rail only loses frames, while another works: it is set aside, and
+     * asked now and then; or it works again. NULL where no peer has more than one rail.
+     */
+    void (*lane_aside)(void *ctx, struct vfring_wire_peer *peer, uint32_t rail, bool aside);
     /** It has said goodbye: it takes nothing any more. The callee may remove it, and any other. */
     void (*peer_left)(void *ctx, struct vfring_wire_peer *peer);
 };
@@ -149,7 +161,7 @@ struct vfring_wire_config {
     struct vfring_wire_frame *control_frames;
     uint32_t num_control_frames;
     uint32_t max_payload_bytes; /**< of frames that come in; 0: what an MTU of 9216 allows */
-    uint32_t num_early_frames;  /**< places for frames before their turn; 0: the window */
+    uint32_t num_early_frames;  /**< places for frames before their turn, of all peers; 0: 8 windows */
 };
 
 /** @return 0, -EINVAL or -ENOMEM. @p config and @p ops are copied. */
@@ -168,6 +180,24 @@ void vfring_wire_destroy(struct vfring_wire *wire);
  */
 int vfring_wire_peer_add(struct vfring_wire *wire, uint32_t id, uint32_t key, const uint8_t mac[6],
                          void *upper, struct vfring_wire_peer **peer);
+/**
+ * Another rail of this process, with its own VF: frames leave on it with @p mac for their sender, and
+ * what comes in on it is given to the same vfring_wire_input(). The first rail, 0, is that of the configuration.
+ * @return its number, or -ENOSPC.
+ */
+int vfring_wire_rail_add(struct vfring_wire *wire, const uint8_t mac[6]);
+/**
+ * The owner of a rail knows that it carries nothing (its link is down, its VF was reset), or that it does again.
+ * Before it says so, no VF may read from that ring any more: xmit_busy() is false for all of it. What was under way there goes out
+ * on other rails at once.
+ */
+void vfring_wire_rail_set(struct vfring_wire *wire, uint32_t rail, bool up, uint64_t now_ns);
+/**
+ * @p peer is reached by @p rail, too, at @p mac, and sends from there: from now on by whichever is the better
+ * for a frame. One way for each rail. 0; -EINVAL: no such rail; -EEXIST: it has one already; -ENOMEM.
+ */
+int vfring_wire_lane_add(struct vfring_wire *wire, struct vfring_wire_peer *peer, uint32_t rail,
+                         const uint8_t mac[6]);
 /** The peer with that id at @p mac (NULL: anywhere), or NULL. */
 struct vfring_wire_peer *vfring_wire_peer_find(const struct vfring_wire *wire, uint32_t id,
                                                const uint8_t *mac);

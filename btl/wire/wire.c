@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 static uint64_t or_default(uint64_t value, uint64_t fallback)
 {
@@ -45,7 +46,7 @@ int vfring_wire_create(const struct vfring_wire_config *config, const struct vfr
         w->cfg.max_payload_bytes = vfring_wire_max_payload(9216);
     }
     if (!config->num_early_frames) {
-        w->cfg.num_early_frames = w->cfg.window_frames;
+        w->cfg.num_early_frames = WIRE_EARLY_WINDOWS * w->cfg.window_frames;
     }
     w->rto = (struct wire_rto_limits){
         .initial_ns = w->cfg.rto_initial_ns,
@@ -55,6 +56,8 @@ int vfring_wire_create(const struct vfring_wire_config *config, const struct vfr
     };
     w->ops = *ops;
     w->ctx = ctx;
+    w->num_rails = 1;
+    memcpy(w->rail_mac[0], config->mac, 6);
     w->next_timer_ns = WIRE_NEVER;
     w->ack_due_ns = WIRE_NEVER;
     w->stalled_tail = &w->stalled_list;
@@ -95,12 +98,19 @@ int vfring_wire_peer_add(struct vfring_wire *wire, uint32_t id, uint32_t key, co
     peer->id = id;
     peer->key = key;
     peer->upper = upper;
-    peer->deadline_ns = WIRE_NEVER;
     /* Until the peer's first word we assume that it offers what we would. */
     peer->snd_limit = wire->first_credit;
     wire_peers_insert(wire, peer);
     *out = peer;
     return 0;
+}
+
+static void peer_free(struct vfring_wire_peer *peer)
+{
+    wire_sender_free(peer);
+    free(peer->ways);
+    free(peer->early);
+    free(peer);
 }
 
 void vfring_wire_peer_remove(struct vfring_wire *wire, struct vfring_wire_peer *peer)
@@ -109,18 +119,19 @@ void vfring_wire_peer_remove(struct vfring_wire *wire, struct vfring_wire_peer *
         (void) wire_owed_send(wire, peer); /* else it repeats frames to somebody who does not know it any more */
     }
     peer->failed = true; /* nothing new is accepted from inside complete() */
+    peer->plain = false;
     if (wire->delivering == peer) {
         wire->delivering = NULL;
     }
     wire_peer_flush(wire, peer, -ECANCELED);
     wire_owed_forget(peer);
-    wire_deadline_forget(peer);
+    for (unsigned i = 0; peer->tx && i < peer->tx->num_lanes; i++) {
+        wire_deadline_forget(peer->tx->lanes[i]);
+    }
     wire_unstall(wire, peer);
     wire_credit_forget(wire, peer);
     wire_peers_remove(wire, peer);
-    free(peer->early);
-    free(peer->tx);
-    free(peer);
+    peer_free(peer);
 }
 
 void vfring_wire_destroy(struct vfring_wire *wire)
@@ -133,6 +144,7 @@ void vfring_wire_destroy(struct vfring_wire *wire)
     }
     for (peer = wire->all_peers; peer; peer = peer->all_next) {
         peer->failed = true; /* all of them, before any complete() may send */
+        peer->plain = false;
     }
     for (peer = wire->all_peers; peer; peer = peer->all_next) {
         wire_peer_flush(wire, peer, -ECANCELED);
@@ -143,9 +155,7 @@ void vfring_wire_destroy(struct vfring_wire *wire)
     }
     while ((peer = wire->all_peers)) {
         wire->all_peers = peer->all_next;
-        free(peer->early);
-        free(peer->tx);
-        free(peer);
+        peer_free(peer);
     }
     wire_early_destroy(wire);
     wire_peers_destroy(wire);
@@ -195,11 +205,11 @@ struct vfring_wire_times vfring_wire_times(const struct vfring_wire *wire)
     struct vfring_wire_times times = {0};
 
     for (const struct vfring_wire_peer *p = wire->all_peers; p; p = p->all_next) {
-        if (p->tx && p->tx->rtt.srtt_ns > times.srtt_ns) {
-            times.srtt_ns = p->tx->rtt.srtt_ns;
-        }
-        if (p->tx && p->tx->rto_ns > times.rto_ns) {
-            times.rto_ns = p->tx->rto_ns;
+        for (unsigned i = 0; p->tx && i < p->tx->num_lanes; i++) {
+            const struct wire_lane *lane = p->tx->lanes[i];
+
+            times.srtt_ns = lane->rtt.srtt_ns > times.srtt_ns ? lane->rtt.srtt_ns : times.srtt_ns;
+            times.rto_ns = lane->rto_ns > times.rto_ns ? lane->rto_ns : times.rto_ns;
         }
     }
     return times;

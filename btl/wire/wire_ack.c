@@ -4,36 +4,38 @@
 
 #include "wire_loss.h"
 #include "wire_over.h"
+#include "wire_lane.h"
 
 #include <string.h>
 
-/* What one acknowledgement tells. */
+/* What one acknowledgement tells; more is in the lanes' news. */
 struct arrivals {
     struct vfring_wire_frame *done; /* for the caller to complete */
     struct vfring_wire_frame **done_tail;
     uint32_t num_done;
-    uint64_t rtt_ns; /* a sample; 0: none */
-    bool needless_timeout; /* a frame taken for lost had arrived the first time */
-    uint64_t probe_ns; /* when the probe was sent that has arrived; 0: none */
 };
 
 /* The peer has frame @p seq: take it out of the window. */
 static void frame_arrived(struct vfring_wire_peer *peer, uint32_t seq, uint64_t now_ns,
                           struct arrivals *arrivals)
 {
-    struct vfring_wire_frame *frame = peer->tx->in_flight[WIRE_SLOT(peer->tx, seq)];
+    struct wire_sender *tx = peer->tx;
+    struct vfring_wire_frame *frame = tx->in_flight[WIRE_SLOT(tx, seq)];
+    struct wire_lane *lane;
     bool in_order;
     uint64_t rtt_ns;
 
     if (!frame) {
         return; /* a former acknowledgement told us */
     }
-    peer->tx->in_flight[WIRE_SLOT(peer->tx, seq)] = NULL;
+    lane = tx->lanes[frame->lane];
+    tx->in_flight[WIRE_SLOT(tx, seq)] = NULL;
     *arrivals->done_tail = frame;
     arrivals->done_tail = &frame->next;
     arrivals->num_done++;
+    lane->news.num_done++;
     if (frame->loss != WIRE_LOSS_NONE) {
-        peer->tx->num_lost--;
+        tx->num_lost--;
     }
     /* A send from inside deliver() may be younger than the caller's now. */
     rtt_ns = now_ns > frame->sent_ns ? now_ns - frame->sent_ns : 0;
@@ -43,19 +45,19 @@ static void frame_arrived(struct vfring_wire_peer *peer, uint32_t seq, uint64_t 
      * have been waiting at the peer: then it gives no order either.
      */
     if (frame->retransmitted == WIRE_LOSS_NONE) {
-        if (!peer->tx->rtt.srtt_ns || wire_sample_wanted(seq)) {
-            arrivals->rtt_ns = rtt_ns ? rtt_ns : 1;
+        if (!lane->rtt.srtt_ns || wire_sample_wanted(seq)) {
+            lane->news.rtt_ns = rtt_ns ? rtt_ns : 1;
         }
-        arrivals->needless_timeout |= frame->loss == WIRE_LOSS_TIMEOUT;
+        lane->news.needless_timeout |= frame->loss == WIRE_LOSS_TIMEOUT;
         in_order = true;
     } else {
-        in_order = frame->retransmitted != WIRE_LOSS_TIMEOUT && rtt_ns >= peer->tx->rtt.min_ns;
+        in_order = frame->retransmitted != WIRE_LOSS_TIMEOUT && rtt_ns >= lane->rtt.min_ns;
         if (frame->retransmitted == WIRE_LOSS_PROBE) {
-            arrivals->probe_ns = frame->sent_ns; /* whichever arrived: what was sent before has had the time */
+            lane->news.probe_ns = frame->sent_ns; /* whichever arrived: what was sent before has had the time */
         }
     }
-    if (in_order && vfring_wire_seq_before(peer->tx->rack_no, frame->xmit_no)) {
-        peer->tx->rack_no = frame->xmit_no;
+    if (in_order && vfring_wire_seq_before(lane->rack_no, frame->xmit_no)) {
+        lane->rack_no = frame->xmit_no;
     }
 }
 
@@ -80,6 +82,16 @@ static void bits_input(struct vfring_wire_peer *peer, const struct vfring_wire_h
     }
 }
 
+static bool is_late(const struct wire_sender *tx)
+{
+    uint32_t backoff = 0;
+
+    for (unsigned i = 0; i < tx->num_lanes; i++) {
+        backoff |= tx->lanes[i]->backoff;
+    }
+    return backoff != 0;
+}
+
 /* A word of a peer whose acknowledgement is late: what does it tell of the two streams? */
 static void note_late_word(struct vfring_wire_peer *peer, uint32_t ack, uint64_t now_ns)
 {
@@ -92,52 +104,82 @@ static void note_late_word(struct vfring_wire_peer *peer, uint32_t ack, uint64_t
     }
 }
 
-/* The window has moved: times, windows and losses follow. */
-static void window_moved(struct vfring_wire *wire, struct vfring_wire_peer *peer,
-                         const struct arrivals *arrivals, uint64_t now_ns)
+/* After a timeout: what tells this acknowledgement of its need? */
+static void judge_timeout(struct vfring_wire *wire, struct wire_lane *lane)
+{
+    const struct wire_sender *tx = lane->peer->tx;
+
+    if ((lane->news.num_done || lane->congestion.answered)
+        && wire_congestion_answer(&lane->congestion, lane->news.needless_timeout, tx->num_lost == 0,
+                                  tx->dups_seen, lane->xmit_no, lane->rack_no)) {
+        wire->stats.needless_timeouts++;
+    }
+}
+
+/* Frames that went this way have arrived: it works, and its times and window follow. */
+static inline void lane_moved(struct vfring_wire *wire, struct wire_lane *lane, uint64_t now_ns)
+{
+    if (lane->backoff || lane->news.rtt_ns) {
+        lane->backoff = 0;
+        if (lane->news.rtt_ns) {
+            wire_rtt_sample(&lane->rtt, lane->news.rtt_ns);
+        }
+        wire_rto_update(wire, lane);
+    }
+    lane->probed = 0;
+    if (lane->news.needless_timeout) {
+        wire_loss_forget_timeout(lane);
+    }
+    wire_congestion_acked(&lane->congestion, lane->news.num_done, wire->cfg.window_frames);
+    if (!lane->peer->plain) {
+        lane->num_out -= lane->news.num_done;
+        lane->news_ns = now_ns;
+        wire_lane_measure(lane, lane->news.num_done, now_ns);
+        wire_lane_good(wire, lane);
+    }
+    if (wire_lane_waits(lane)) {
+        wire_deadline_set(wire, lane->peer->tx, lane, now_ns);
+    } else {
+        lane->deadline_ns = WIRE_NEVER;
+    }
+}
+
+static void lane_read(struct wire_lane *lane)
+{
+    wire_congestion_known(&lane->congestion, lane->rack_no - WIRE_REORDER_FRAMES);
+    lane->news = (struct wire_news){0};
+}
+
+/* The window has moved. */
+static void window_moved(struct vfring_wire *wire, struct vfring_wire_peer *peer, uint32_t num_done,
+                         uint64_t now_ns)
 {
     struct wire_sender *tx = peer->tx;
 
     while (wire_has_in_flight(peer) && !tx->in_flight[WIRE_SLOT(tx, peer->snd_una)]) {
         peer->snd_una++;
     }
-    if (tx->backoff || arrivals->rtt_ns) {
-        tx->backoff = 0;
-        if (arrivals->rtt_ns) {
-            wire_rtt_sample(&tx->rtt, arrivals->rtt_ns);
-        }
-        wire_rto_update(wire, tx);
-    }
     tx->waiting_since_ns = now_ns;
-    tx->probed = 0;
     peer->silence_reported = false;
-    tx->rexmit_budget += 2 * arrivals->num_done;
+    tx->rexmit_budget += 2 * num_done;
     if (tx->rexmit_budget > wire->cfg.window_frames) {
         tx->rexmit_budget = wire->cfg.window_frames;
     }
-    if (arrivals->needless_timeout) {
-        wire_loss_forget_timeout(peer);
-    }
-    wire_congestion_acked(&tx->congestion, arrivals->num_done, wire->cfg.window_frames);
-    if (wire_has_in_flight(peer)) {
-        wire_loss_find(peer, arrivals->probe_ns);
-        wire_deadline_set(wire, peer, now_ns);
+    if (peer->plain) {
+        lane_moved(wire, &tx->first, now_ns);
     } else {
-        peer->deadline_ns = WIRE_NEVER;
+        for (unsigned i = 0; i < tx->num_lanes; i++) {
+            if (tx->lanes[i]->news.num_done) {
+                lane_moved(wire, tx->lanes[i], now_ns);
+            }
+        }
     }
-    wire_congestion_known(&tx->congestion, tx->rack_no - WIRE_REORDER_FRAMES);
-}
-
-/* After a timeout: what tells this acknowledgement of its need? */
-static void judge_timeout(struct vfring_wire *wire, struct vfring_wire_peer *peer,
-                          const struct arrivals *arrivals)
-{
-    struct wire_sender *tx = peer->tx;
-
-    if ((arrivals->num_done || tx->congestion.answered)
-        && wire_congestion_answer(&tx->congestion, arrivals->needless_timeout, tx->num_lost == 0,
-                                  tx->dups_seen, peer->xmit_no, tx->rack_no)) {
-        wire->stats.needless_timeouts++;
+    if (wire_has_in_flight(peer)) {
+        wire_loss_find(peer);
+    }
+    lane_read(&tx->first);
+    for (unsigned i = 1; i < tx->num_lanes; i++) {
+        lane_read(tx->lanes[i]);
     }
 }
 
@@ -149,7 +191,7 @@ bool wire_ack_input(struct vfring_wire *wire, struct vfring_wire_peer *peer,
     struct wire_sender *tx = peer->tx;
     struct vfring_wire_frame *frame;
 
-    if (tx && tx->backoff) {
+    if (tx && (peer->plain ? tx->first.backoff != 0 : is_late(tx))) {
         note_late_word(peer, hdr->ack, now_ns);
     }
     if (vfring_wire_seq_before(peer->snd_next, hdr->ack)) {
@@ -175,11 +217,16 @@ bool wire_ack_input(struct vfring_wire *wire, struct vfring_wire_peer *peer,
         bits_input(peer, hdr, now_ns, &arrivals);
     }
     *arrivals.done_tail = NULL;
-    if (tx->congestion.undo) {
-        judge_timeout(wire, peer, &arrivals);
+    if (tx->first.congestion.undo) {
+        judge_timeout(wire, &tx->first);
+    }
+    for (unsigned i = 1; i < tx->num_lanes; i++) {
+        if (tx->lanes[i]->congestion.undo) {
+            judge_timeout(wire, tx->lanes[i]);
+        }
     }
     if (arrivals.num_done) {
-        window_moved(wire, peer, &arrivals, now_ns);
+        window_moved(wire, peer, arrivals.num_done, now_ns);
     }
     /* complete() may send: the window is consistent by now. */
     while ((frame = arrivals.done)) {

@@ -23,19 +23,20 @@ WIRE_HOT bool wire_ack_usual(struct vfring_wire *wire, struct vfring_wire_peer *
                              const struct vfring_wire_hdr *hdr, uint64_t now_ns,
                              const struct vfring_wire_ops *ops)
 {
-    struct wire_sender *tx = peer->tx;
+    struct wire_sender *const tx = peer->tx;
     const uint32_t una = peer->snd_una;
     const uint32_t num_new = hdr->ack - una;
     const uint32_t limit = hdr->ack + wire_clamp_credit(wire, hdr->credit);
     struct vfring_wire_frame *frame = NULL;
 
-    if (num_new > 1 || !tx || (tx->num_lost | tx->backoff | tx->congestion.undo | tx->probed)
-        || tx->congestion.cwnd < wire->cfg.window_frames) {
+    if (num_new > 1 || !peer->plain
+        || (tx->num_lost | tx->first.backoff | tx->first.congestion.undo | tx->first.probed)
+        || tx->first.congestion.cwnd < wire->cfg.window_frames) {
         return false;
     }
     if (num_new) {
         frame = tx->in_flight[WIRE_SLOT(tx, una)];
-        if (!frame || frame->retransmitted != WIRE_LOSS_NONE || !tx->rtt.srtt_ns
+        if (!frame || frame->retransmitted != WIRE_LOSS_NONE || !tx->first.rtt.srtt_ns
             || wire_sample_wanted(una)) {
             return false;
         }
@@ -43,13 +44,13 @@ WIRE_HOT bool wire_ack_usual(struct vfring_wire *wire, struct vfring_wire_peer *
         peer->snd_una = una + 1;
         tx->waiting_since_ns = now_ns;
         peer->silence_reported = false;
-        if (vfring_wire_seq_before(tx->rack_no, frame->xmit_no)) {
-            tx->rack_no = frame->xmit_no;
+        if (vfring_wire_seq_before(tx->first.rack_no, frame->xmit_no)) {
+            tx->first.rack_no = frame->xmit_no;
         }
         if (wire_has_in_flight(peer)) {
-            wire_deadline_set(wire, peer, now_ns);
+            wire_deadline_set(wire, tx, &tx->first, now_ns);
         } else {
-            peer->deadline_ns = WIRE_NEVER;
+            tx->first.deadline_ns = WIRE_NEVER;
         }
     }
     if (vfring_wire_seq_before(peer->snd_limit, limit)) {

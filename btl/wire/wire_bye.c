@@ -15,7 +15,6 @@
 void wire_nobody_init(struct vfring_wire *wire)
 {
     wire->nobody.failed = true;
-    wire->nobody.deadline_ns = WIRE_NEVER;
 }
 
 struct vfring_wire_peer *vfring_wire_nobody(struct vfring_wire *wire)
@@ -54,7 +53,8 @@ size_t vfring_wire_peer_bytes(const struct vfring_wire *wire)
     for (const struct vfring_wire_peer *peer = wire->all_peers; peer; peer = peer->all_next) {
         bytes += sizeof(*peer) + (peer->early ? sizeof(*peer->early) : 0);
         if (peer->tx) {
-            bytes += sizeof(*peer->tx) + ((size_t) peer->tx->slot_mask + 1) * sizeof(peer->tx->in_flight[0]);
+            bytes += sizeof(*peer->tx) + (peer->tx->num_lanes - 1u) * sizeof(peer->tx->first)
+                     + ((size_t) peer->tx->slot_mask + 1) * sizeof(peer->tx->in_flight[0]);
         }
     }
     return bytes;

@@ -16,6 +16,9 @@
 #define VFRING_WIRE_ETHERTYPE 0x88B5u
 #define VFRING_WIRE_VERSION 4u
 
+/** Rails between two processes, at most. */
+#define VFRING_WIRE_RAILS 8u
+
 /** Frames in flight to one peer, at most: what an ACK frame can describe. A power of two. */
 #define VFRING_WIRE_WINDOW 512u
 /** So many unless somebody wants others: enough for one 10 Gbit/s link with 50 us of round trip. */
@@ -43,6 +46,10 @@
 #define VFRING_WIRE_FLAG_CRC_PAYLOAD 0x01u
 /** May be handed up before frames with lower numbers. */
 #define VFRING_WIRE_FLAG_UNORDERED 0x02u
+/** In an ACK: answer this by an ACK with FLAG_ECHO and the same msg, the way it came. */
+#define VFRING_WIRE_FLAG_ASK 0x04u
+#define VFRING_WIRE_FLAG_ECHO 0x08u
+#define VFRING_WIRE_ACK_FLAGS (VFRING_WIRE_FLAG_ASK | VFRING_WIRE_FLAG_ECHO)
 #define VFRING_WIRE_FLAGS (VFRING_WIRE_FLAG_CRC_PAYLOAD | VFRING_WIRE_FLAG_UNORDERED)
 
 struct vfring_wire_hdr {

@@ -4,12 +4,14 @@
 
 #include <string.h>
 
-void wire_fill_head(const struct vfring_wire *wire, const struct vfring_wire_peer *peer,
+void wire_fill_head(const struct vfring_wire *wire, const struct vfring_wire_peer *peer, unsigned way,
                     struct vfring_wire_hdr *hdr)
 {
+    const struct wire_ways *ways = peer->ways;
+
     memset(hdr, 0, sizeof(*hdr));
-    memcpy(hdr->dst_mac, &peer->from, 6);
-    memcpy(hdr->src_mac, wire->cfg.mac, 6);
+    memcpy(hdr->dst_mac, ways ? &ways->from[way] : &peer->from, 6);
+    memcpy(hdr->src_mac, wire->rail_mac[ways ? ways->rail[way] : 0], 6);
     hdr->ethertype[0] = VFRING_WIRE_ETHERTYPE >> 8;
     hdr->ethertype[1] = VFRING_WIRE_ETHERTYPE & 0xff;
     hdr->version = VFRING_WIRE_VERSION;
@@ -30,9 +32,11 @@ bool wire_header_control(struct vfring_wire *wire, const struct vfring_wire_hdr 
         wire->stats.rx_foreign++;
         return false;
     }
-    if (hdr->version != VFRING_WIRE_VERSION || hdr->reserved || (hdr->flags & ~VFRING_WIRE_FLAGS)
+    if (hdr->version != VFRING_WIRE_VERSION || hdr->reserved
+        || (hdr->flags & ~(VFRING_WIRE_FLAGS | VFRING_WIRE_ACK_FLAGS))
         || hdr->payload_bytes > bytes - VFRING_WIRE_HDR_BYTES
         || (hdr->type != VFRING_WIRE_TYPE_ACK && hdr->type != VFRING_WIRE_TYPE_BYE)
+        || (hdr->type != VFRING_WIRE_TYPE_ACK && (hdr->flags & VFRING_WIRE_ACK_FLAGS))
         || hdr->payload_bytes % 8 || hdr->payload_bytes > 8 * VFRING_WIRE_ACK_MAX_WORDS) {
         wire->stats.rx_malformed++;
         return false;

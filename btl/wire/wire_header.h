@@ -30,8 +30,8 @@ WIRE_HOT void wire_fill_acks(const struct vfring_wire *wire, const struct vfring
     hdr->reserved = 0;
 }
 
-/* What never changes in the headers to a peer. */
-void wire_fill_head(const struct vfring_wire *wire, const struct vfring_wire_peer *peer,
+/* What never changes in the headers to a peer by one of its ways. */
+void wire_fill_head(const struct vfring_wire *wire, const struct vfring_wire_peer *peer, unsigned way,
                     struct vfring_wire_hdr *hdr);
 /* Of a header that is no plain data frame's: is it an ACK's or a BYE's, and sound but for the checksum? Counts what it is if not. */
 bool wire_header_control(struct vfring_wire *wire, const struct vfring_wire_hdr *hdr, uint32_t bytes);

@@ -2,6 +2,8 @@
 /* Frames that come, but for those that come in their turn. */
 #include "wire_input.h"
 
+#include "wire_lane.h"
+
 #include <stdlib.h>
 
 enum accepted {
@@ -102,6 +104,33 @@ void wire_input_unusual(struct vfring_wire *wire, struct vfring_wire_peer *peer,
     }
 }
 
+/* An ACK asks whether the lane works, or says that it does. */
+static void lane_word(struct vfring_wire *wire, struct vfring_wire_peer *peer, const struct vfring_wire_hdr *hdr,
+                      uint64_t now_ns)
+{
+    struct wire_ways *ways = peer->ways;
+    struct wire_lane *lane;
+
+    if (hdr->flags & VFRING_WIRE_FLAG_ASK) {
+        ways->echo = ways->in;
+        ways->echo_msg = hdr->msg;
+        wire_ack_owed(wire, peer, true);
+    }
+    if ((hdr->flags & VFRING_WIRE_FLAG_ECHO) && peer->tx && ways->in < peer->tx->num_lanes) {
+        lane = peer->tx->lanes[ways->in];
+        if (lane->state == WIRE_LANE_SUSPECT || lane->state == WIRE_LANE_ASIDE) {
+            wire_lane_good(wire, lane);
+            lane->backoff = 0;
+            wire_rto_update(wire, lane);
+            if (lane->num_out) {
+                wire_deadline_set(wire, peer->tx, lane, now_ns);
+            } else {
+                lane->deadline_ns = WIRE_NEVER;
+            }
+        }
+    }
+}
+
 void wire_input_other(struct vfring_wire *wire, const struct vfring_wire_hdr *hdr, uint32_t bytes,
                       uint64_t now_ns)
 {
@@ -114,6 +143,9 @@ void wire_input_other(struct vfring_wire *wire, const struct vfring_wire_hdr *hd
     if (!peer || peer->failed) {
         wire->stats.rx_unknown_peer++;
         return;
+    }
+    if (peer->ways) {
+        lane_word(wire, peer, hdr, now_ns);
     }
     if (wire_ack_input(wire, peer, hdr, now_ns)) {
         wire_control_input(wire, peer, hdr); /* the peer may be gone by now */

@@ -7,29 +7,35 @@
  * transmissions rather than sequence numbers (the idea of RFC 8985) also finds
  * a lost retransmission.
  */
-void wire_loss_find(struct vfring_wire_peer *peer, uint64_t probe_ns)
+void wire_loss_find(struct vfring_wire_peer *peer)
 {
     for (uint32_t seq = peer->snd_una; seq != peer->snd_next; seq++) {
         struct vfring_wire_frame *frame = peer->tx->in_flight[WIRE_SLOT(peer->tx, seq)];
+        struct wire_lane *lane;
 
-        if (frame
-            && (!vfring_wire_seq_before(peer->tx->rack_no, frame->xmit_no + WIRE_REORDER_FRAMES)
-                || frame->sent_ns + peer->tx->rtt.srtt_ns <= probe_ns)) {
+        if (!frame) {
+            continue;
+        }
+        lane = peer->tx->lanes[frame->lane];
+        if (!vfring_wire_seq_before(lane->rack_no, frame->xmit_no + WIRE_REORDER_FRAMES)
+            || frame->sent_ns + lane->rtt.srtt_ns <= lane->news.probe_ns) {
             if (frame->loss == WIRE_LOSS_NONE) {
-                wire_congestion_lost(&peer->tx->congestion, frame->xmit_no, peer->xmit_no);
+                wire_congestion_lost(&lane->congestion, frame->xmit_no, lane->xmit_no);
             }
             wire_mark_lost(peer, frame, WIRE_LOSS_FAST);
         }
     }
 }
 
-void wire_loss_timeout(struct vfring_wire_peer *peer)
+void wire_loss_timeout(struct wire_lane *lane, uint8_t why)
 {
+    struct vfring_wire_peer *peer = lane->peer;
+
     for (uint32_t seq = peer->snd_una; seq != peer->snd_next; seq++) {
         struct vfring_wire_frame *frame = peer->tx->in_flight[WIRE_SLOT(peer->tx, seq)];
 
-        if (frame) {
-            wire_mark_lost(peer, frame, WIRE_LOSS_TIMEOUT);
+        if (frame && peer->tx->lanes[frame->lane] == lane) {
+            wire_mark_lost(peer, frame, why);
         }
     }
 }
@@ -38,12 +44,14 @@ void wire_loss_timeout(struct vfring_wire_peer *peer)
  * The peer was away and has begun to empty its ring (the idea of RFC 3522):
  * what it has not confirmed yet is more likely there than lost.
  */
-void wire_loss_forget_timeout(struct vfring_wire_peer *peer)
+void wire_loss_forget_timeout(struct wire_lane *lane)
 {
+    struct vfring_wire_peer *peer = lane->peer;
+
     for (uint32_t seq = peer->snd_una; seq != peer->snd_next; seq++) {
         struct vfring_wire_frame *frame = peer->tx->in_flight[WIRE_SLOT(peer->tx, seq)];
 
-        if (frame && frame->loss == WIRE_LOSS_TIMEOUT) {
+        if (frame && peer->tx->lanes[frame->lane] == lane && frame->loss == WIRE_LOSS_TIMEOUT) {
             frame->loss = WIRE_LOSS_NONE;
             peer->tx->num_lost--;
         }

@@ -18,13 +18,13 @@ static inline void wire_mark_lost(struct vfring_wire_peer *peer, struct vfring_w
 }
 
 /*
- * Later ones have arrived: marks what is lost. @p probe_ns: when the probe was sent that has arrived,
- * if one has; what was sent a round trip before that is lost, however few came after it (RFC 8985).
+ * Later ones have arrived, by the same lane: marks what is lost. Where a probe has arrived (news.probe_ns),
+ * what was sent a round trip before that is lost, however few came after it (RFC 8985).
  */
-void wire_loss_find(struct vfring_wire_peer *peer, uint64_t probe_ns);
-/* No word in time: all that is under way may be lost. */
-void wire_loss_timeout(struct vfring_wire_peer *peer);
+void wire_loss_find(struct vfring_wire_peer *peer);
+/* No word in time, or never any more: all that went this way may be lost. */
+void wire_loss_timeout(struct wire_lane *lane, uint8_t why);
 /* The timeout was needless: what it marked is more likely there than lost. */
-void wire_loss_forget_timeout(struct vfring_wire_peer *peer);
+void wire_loss_forget_timeout(struct wire_lane *lane);
 
 #endif /* VFRING_WIRE_LOSS_H */

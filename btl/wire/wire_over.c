@@ -12,7 +12,7 @@ void wire_frame_done(struct vfring_wire *wire, struct vfring_wire_frame *frame, 
      * The TX ring may hold a retransmission of a frame that is over: its
      * memory is the owner's again only when the VF has read it.
      */
-    if (wire->ops.xmit_busy(wire->ctx, frame->tx_seq)) {
+    if (wire->ops.xmit_busy(wire->ctx, frame)) {
         frame->status = status;
         frame->next = wire->held_list;
         wire->held_list = frame;
@@ -52,7 +52,10 @@ void wire_peer_flush(struct vfring_wire *wire, struct vfring_wire_peer *peer, in
         }
     }
     peer->tx->num_lost = 0;
-    peer->deadline_ns = WIRE_NEVER;
+    for (unsigned i = 0; i < peer->tx->num_lanes; i++) {
+        peer->tx->lanes[i]->deadline_ns = WIRE_NEVER;
+        peer->tx->lanes[i]->num_out = 0;
+    }
     while ((frame = sent)) {
         sent = frame->next;
         wire_frame_done(wire, frame, status);
@@ -67,6 +70,7 @@ void vfring_wire_peer_fail(struct vfring_wire *wire, struct vfring_wire_peer *pe
 {
     if (!peer->failed) {
         peer->failed = true;
+        peer->plain = false;
         wire_peer_flush(wire, peer, -ETIMEDOUT);
     }
 }

@@ -2,6 +2,8 @@
 /* Acknowledgements that we owe. */
 #include "wire_owed.h"
 
+#include "wire_lane.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -26,20 +28,42 @@ void wire_bits_owed(struct vfring_wire *wire, struct vfring_wire_peer *peer)
     peer->bits_owed = true;
 }
 
-int wire_owed_send_as(struct vfring_wire *wire, struct vfring_wire_peer *peer, uint8_t type, uint32_t msg)
+/* A control frame that the VF has read; NULL: none now. */
+static struct vfring_wire_frame *control_take(struct vfring_wire *wire)
 {
-    struct vfring_wire_frame *frame = &wire->cfg.control_frames[wire->next_control];
-    struct vfring_wire_hdr *hdr = frame->hdr;
+    /* Of one rail they are read in their order. Of several, one may stand still. */
+    const uint32_t tries = wire->num_rails > 1 ? wire->cfg.num_control_frames : 1;
+
+    for (uint32_t i = 0; i < tries; i++) {
+        struct vfring_wire_frame *frame = &wire->cfg.control_frames[wire->next_control];
+
+        if (!wire->ops.xmit_busy(wire->ctx, frame)) {
+            return frame;
+        }
+        if (tries > 1) {
+            wire->next_control = (wire->next_control + 1) % wire->cfg.num_control_frames;
+        }
+    }
+    return NULL;
+}
+
+int wire_owed_send_by(struct vfring_wire *wire, struct vfring_wire_peer *peer, unsigned way, uint8_t type,
+                      uint8_t flags, uint32_t msg)
+{
+    struct vfring_wire_frame *frame = control_take(wire);
+    struct vfring_wire_hdr *hdr;
     uint32_t bytes;
     int rc;
 
-    if (wire->ops.xmit_busy(wire->ctx, frame->tx_seq)) {
+    if (!frame) {
         wire->stats.ring_stalls++;
         return -EAGAIN;
     }
-    wire_fill_head(wire, peer, hdr);
+    hdr = frame->hdr;
+    wire_fill_head(wire, peer, way, hdr);
     wire_fill_acks(wire, peer, hdr);
     hdr->type = type;
+    hdr->flags = flags;
     hdr->seq = peer->snd_next;
     hdr->msg = msg;
     hdr->payload_bytes = fill_bits(peer, (uint8_t *) (hdr + 1));
@@ -47,7 +71,8 @@ int wire_owed_send_as(struct vfring_wire *wire, struct vfring_wire_peer *peer, u
     frame->inline_bytes = hdr->payload_bytes;
     bytes = VFRING_WIRE_HDR_BYTES + hdr->payload_bytes;
     rc = wire->ops.xmit(wire->ctx, frame,
-                        bytes < VFRING_WIRE_FRAME_MIN_BYTES ? VFRING_WIRE_FRAME_MIN_BYTES : bytes);
+                        bytes < VFRING_WIRE_FRAME_MIN_BYTES ? VFRING_WIRE_FRAME_MIN_BYTES : bytes,
+                        peer->ways ? peer->ways->rail[way] : 0);
     if (rc) {
         wire->stats.ring_stalls++;
         return rc;
@@ -59,8 +84,21 @@ int wire_owed_send_as(struct vfring_wire *wire, struct vfring_wire_peer *peer, u
     return 0;
 }
 
+int wire_owed_send_as(struct vfring_wire *wire, struct vfring_wire_peer *peer, uint8_t type, uint32_t msg)
+{
+    return wire_owed_send_by(wire, peer, wire_lane_back(peer), type, 0, msg);
+}
+
 int wire_owed_send(struct vfring_wire *wire, struct vfring_wire_peer *peer)
 {
+    struct wire_ways *ways = peer->ways;
+
+    if (ways && ways->echo < ways->num) { /* a lane is asked for: the answer goes by that, and by no other */
+        const unsigned way = ways->echo;
+
+        ways->echo = VFRING_WIRE_RAILS;
+        return wire_owed_send_by(wire, peer, way, VFRING_WIRE_TYPE_ACK, VFRING_WIRE_FLAG_ECHO, ways->echo_msg);
+    }
     return wire_owed_send_as(wire, peer, VFRING_WIRE_TYPE_ACK, 0);
 }
 
@@ -93,7 +131,10 @@ void wire_owed_run(struct vfring_wire *wire, uint64_t now_ns)
         }
         if (owed && wire_owed_send(wire, peer)) {
             wire->acks_now = true; /* from here on, as soon as there is room */
-            return;
+            if (wire->num_rails == 1) {
+                return;
+            }
+            continue;
         }
         wire_owed_forget(peer);
     }

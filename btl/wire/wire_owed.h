@@ -44,6 +44,9 @@ WIRE_HOT void wire_came_new(struct vfring_wire *wire, struct vfring_wire_peer *p
 
 /* Early frames wait: the next progress tells which, whatever DATA goes out before. */
 void wire_bits_owed(struct vfring_wire *wire, struct vfring_wire_peer *peer);
+/* A frame of all we owe, by that way. 0, or -EAGAIN: ring or control frames are used up, try at the next progress. */
+int wire_owed_send_by(struct vfring_wire *wire, struct vfring_wire_peer *peer, unsigned way, uint8_t type,
+                      uint8_t flags, uint32_t msg);
 /* A frame of all we owe, of @p type. 0, or -EAGAIN: ring or control frames are used up, try at the next progress. */
 int wire_owed_send_as(struct vfring_wire *wire, struct vfring_wire_peer *peer, uint8_t type, uint32_t msg);
 /* An ACK, the same way. */

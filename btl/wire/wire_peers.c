@@ -106,6 +106,20 @@ uint64_t wire_peers_from(const uint8_t mac[6])
     return wire_from(&hdr);
 }
 
+/* Which of its ways leads to @p from? VFRING_WIRE_RAILS: none. */
+static unsigned way_from(const struct vfring_wire_peer *peer, uint64_t from)
+{
+    if (!peer->ways) {
+        return peer->from == from ? 0 : VFRING_WIRE_RAILS;
+    }
+    for (unsigned i = 0; i < peer->ways->num; i++) {
+        if (peer->ways->from[i] == from) {
+            return i;
+        }
+    }
+    return VFRING_WIRE_RAILS;
+}
+
 struct vfring_wire_peer *vfring_wire_peer_find(const struct vfring_wire *wire, uint32_t id,
                                                const uint8_t *mac)
 {
@@ -113,7 +127,7 @@ struct vfring_wire_peer *vfring_wire_peer_find(const struct vfring_wire *wire, u
     struct vfring_wire_peer *peer;
 
     for (uint32_t i = hash_id(id); (peer = wire->table[i & wire->table_mask]); i++) {
-        if (peer->id == id && (!mac || peer->from == from)) {
+        if (peer->id == id && (!mac || way_from(peer, from) < VFRING_WIRE_RAILS)) {
             return peer;
         }
     }
@@ -126,6 +140,12 @@ struct vfring_wire_peer *wire_peer_lookup(struct vfring_wire *wire, const struct
 
     if (!peer) {
         peer = wire->ops.unknown_peer(wire->ctx, hdr->src, hdr->src_mac);
+    }
+    if (peer && peer->ways) { /* never the last: each of its frames comes here */
+        const unsigned way = way_from(peer, wire_from(hdr));
+
+        peer->ways->in = (uint8_t) (way < peer->ways->num ? way : 0);
+        return peer;
     }
     wire->last_peer = peer;
     return peer;

@@ -8,28 +8,30 @@
 
 static void timers_run(struct vfring_wire *wire, uint64_t now_ns)
 {
-    struct vfring_wire_peer *next = wire->timer_list, *peer;
+    struct wire_lane *next = wire->timer_list, *lane;
 
     wire->next_timer_ns = WIRE_NEVER;
-    while ((peer = next)) {
-        next = peer->tx->timer_next;
-        if (peer->deadline_ns == WIRE_NEVER) {
-            wire_deadline_forget(peer);
+    while ((lane = next)) {
+        next = lane->timer_next;
+        if (lane->deadline_ns == WIRE_NEVER) {
+            wire_deadline_forget(lane);
             continue;
         }
-        if (peer->deadline_ns <= now_ns) {
-            WIRE_LIST_REMOVE(peer, tx->timer_next, tx->timer_at);
-            WIRE_LIST_PUSH(wire->expired_list, peer, tx->timer_next, tx->timer_at);
+        if (lane->deadline_ns <= now_ns) {
+            WIRE_LIST_REMOVE(lane, timer_next, timer_at);
+            WIRE_LIST_PUSH(wire->expired_list, lane, timer_next, timer_at);
             continue;
         }
-        if (peer->deadline_ns < wire->next_timer_ns) {
-            wire->next_timer_ns = peer->deadline_ns;
+        if (lane->deadline_ns < wire->next_timer_ns) {
+            wire->next_timer_ns = lane->deadline_ns;
         }
     }
     /* Whoever is told of a failure may remove any of them, or send to it. */
-    while ((peer = wire->expired_list)) {
-        wire_deadline_forget(peer);
-        wire_timeout(wire, peer, now_ns);
+    while ((lane = wire->expired_list)) {
+        wire_deadline_forget(lane);
+        if (lane->deadline_ns != WIRE_NEVER) {
+            wire_timeout(wire, lane, now_ns);
+        }
     }
 }
 

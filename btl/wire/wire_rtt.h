@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /**
  * @file
- * Time arithmetic: the round trip of a path and the retransmission timeout that
+ * Time arithmetic: the round trip of a lane and the retransmission timeout that
  * follows from it (RFC 6298). Knows no peer, no frame and no clock.
  */
 #ifndef VFRING_WIRE_RTT_H

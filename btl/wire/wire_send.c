@@ -2,6 +2,8 @@
 /* The way out: windows, transmission. */
 #include "wire_send.h"
 
+#include "wire_lane.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,6 +38,17 @@ uint32_t wire_crc_gather(const struct vfring_wire_frame *frame, uint32_t covered
     return vfring_wire_crc32c(crc, frame->gather_vaddr, covered - frame->inline_bytes);
 }
 
+/* Of all good lanes together. */
+static uint32_t cwnd_of(const struct vfring_wire_peer *peer)
+{
+    uint32_t cwnd = 0;
+
+    for (unsigned i = 0; i < peer->tx->num_lanes; i++) {
+        cwnd += peer->tx->lanes[i]->state == WIRE_LANE_GOOD ? peer->tx->lanes[i]->congestion.cwnd : 0;
+    }
+    return cwnd;
+}
+
 uint32_t vfring_wire_peer_room(const struct vfring_wire *wire, const struct vfring_wire_peer *peer)
 {
     const uint32_t in_flight = peer->snd_next - peer->snd_una;
@@ -47,11 +60,43 @@ uint32_t vfring_wire_peer_room(const struct vfring_wire *wire, const struct vfri
     if (most > wire->cfg.window_frames) {
         most = wire->cfg.window_frames;
     }
-    if (peer->tx && most > peer->tx->congestion.cwnd) {
-        most = peer->tx->congestion.cwnd;
+    if (peer->tx && most > cwnd_of(peer)) {
+        most = cwnd_of(peer);
     }
     most -= most / WIRE_MESSAGE_SHARE;
     return in_flight < most ? most - in_flight : 0;
+}
+
+/* By another lane, if its ring is full. 0: it is out, and counts there. */
+static int transmit_again(struct vfring_wire *wire, struct vfring_wire_peer *peer,
+                          struct vfring_wire_frame *frame, uint64_t now_ns)
+{
+    struct wire_lane *const last = peer->tx->lanes[frame->lane], *lane;
+    uint32_t not = 0;
+
+    if (peer->plain) {
+        return wire_transmit(wire, peer, last, frame, now_ns, &wire->ops);
+    }
+    while ((lane = wire_lane_again(peer, last, not))) {
+        unsigned way = 0;
+
+        while (peer->tx->lanes[way] != lane) {
+            way++;
+        }
+        if (!wire_transmit(wire, peer, lane, frame, now_ns, &wire->ops)) {
+            wire_lane_out(lane, now_ns);
+            if (--last->num_out == 0 && last->state == WIRE_LANE_GOOD) {
+                last->deadline_ns = WIRE_NEVER;
+            }
+            frame->lane = (uint8_t) way;
+            if (lane->deadline_ns == WIRE_NEVER) {
+                wire_deadline_put(wire, lane, now_ns + lane->wait_ns);
+            }
+            return 0;
+        }
+        not |= 1u << way;
+    }
+    return -EAGAIN;
 }
 
 /* Sends lost frames again, oldest first, as far as budget and ring allow. */
@@ -69,10 +114,10 @@ static int resend_lost(struct vfring_wire *wire, struct vfring_wire_peer *peer, 
          * The VF may still be reading the header of the last transmission
          * (a long TX ring): it must not change under it.
          */
-        if (wire->ops.xmit_busy(wire->ctx, frame->tx_seq)) {
+        if (wire->ops.xmit_busy(wire->ctx, frame)) {
             return -EAGAIN;
         }
-        rc = wire_transmit(wire, peer, frame, now_ns, &wire->ops);
+        rc = transmit_again(wire, peer, frame, now_ns);
         if (rc) {
             return rc;
         }
@@ -80,7 +125,7 @@ static int resend_lost(struct vfring_wire *wire, struct vfring_wire_peer *peer, 
             wire->stats.tx_fast_retransmits++;
         } else {
             wire->stats.tx_timeout_retransmits++;
-            wire_congestion_asked(&peer->tx->congestion);
+            wire_congestion_asked(&peer->tx->lanes[frame->lane]->congestion);
         }
         frame->retransmitted = frame->loss;
         frame->loss = WIRE_LOSS_NONE;
@@ -90,18 +135,55 @@ static int resend_lost(struct vfring_wire *wire, struct vfring_wire_peer *peer, 
     return 0;
 }
 
-void wire_probe(struct vfring_wire *wire, struct vfring_wire_peer *peer, uint64_t now_ns)
+void wire_probe(struct vfring_wire *wire, struct wire_lane *lane, uint64_t now_ns)
 {
+    struct vfring_wire_peer *peer = lane->peer;
     struct vfring_wire_frame *frame = NULL;
 
     for (uint32_t seq = peer->snd_next; !frame && seq != peer->snd_una; seq--) {
         frame = peer->tx->in_flight[WIRE_SLOT(peer->tx, seq - 1)];
+        frame = frame && peer->tx->lanes[frame->lane] == lane ? frame : NULL;
     }
-    if (frame && !wire->stalled_list && !wire->ops.xmit_busy(wire->ctx, frame->tx_seq)
-        && !wire_transmit(wire, peer, frame, now_ns, &wire->ops)) {
+    if (frame && !wire->stalled_list && !wire->ops.xmit_busy(wire->ctx, frame)
+        && !wire_transmit(wire, peer, lane, frame, now_ns, &wire->ops)) {
         frame->retransmitted = WIRE_LOSS_PROBE;
         wire->stats.tx_tail_probes++;
     }
+}
+
+/* A new frame to a peer of several lanes. 0; -EAGAIN: every ring is full; 1: no lane has room. */
+static int send_by_any(struct vfring_wire *wire, struct vfring_wire_peer *peer,
+                       struct vfring_wire_frame *frame, uint64_t now_ns)
+{
+    struct wire_sender *tx = peer->tx;
+    struct wire_lane *lane;
+    uint32_t not = 0;
+
+    frame->seq = peer->snd_next;
+    while ((lane = wire_lane_pick(peer, frame->inline_bytes + frame->gather_bytes, not))) {
+        unsigned way = 0;
+
+        while (tx->lanes[way] != lane) {
+            way++;
+        }
+        if (!wire_transmit(wire, peer, lane, frame, now_ns, &wire->ops)) {
+            frame->lane = (uint8_t) way;
+            if (lane->num_out == 0) {
+                wire_deadline_put(wire, lane, now_ns + lane->wait_ns);
+            }
+            if (!wire_has_in_flight(peer)) {
+                tx->waiting_since_ns = now_ns;
+            }
+            wire_lane_out(lane, now_ns);
+            tx->in_flight[WIRE_SLOT(tx, frame->seq)] = frame;
+            peer->snd_next++;
+            wire->stats.tx_data_frames++;
+            wire->stats.tx_payload_bytes += frame->inline_bytes + frame->gather_bytes;
+            return 0;
+        }
+        not |= 1u << way;
+    }
+    return not ? -EAGAIN : 1;
 }
 
 /* 0, or -EAGAIN: it has to wait for the ring. */
@@ -109,16 +191,17 @@ static int peer_output(struct vfring_wire *wire, struct vfring_wire_peer *peer, 
 {
     int rc = peer->tx->num_lost ? resend_lost(wire, peer, now_ns) : 0;
 
-    while (!rc && peer->tx->queue_head && wire_window_open(peer)) {
+    while (!rc && peer->tx->queue_head && (!peer->plain || wire_window_open(peer))) {
         struct vfring_wire_frame *frame = peer->tx->queue_head;
 
-        rc = wire_send_new(wire, peer, frame, now_ns, &wire->ops);
+        rc = peer->plain ? wire_send_new(wire, peer, frame, now_ns, &wire->ops)
+                         : send_by_any(wire, peer, frame, now_ns);
         if (!rc) {
             peer->tx->queue_head = frame->next;
             peer->tx->num_queued--;
         }
     }
-    return rc;
+    return rc < 0 ? rc : 0;
 }
 
 void wire_peer_output(struct vfring_wire *wire, struct vfring_wire_peer *peer, uint64_t now_ns)
@@ -128,6 +211,16 @@ void wire_peer_output(struct vfring_wire *wire, struct vfring_wire_peer *peer, u
     }
 }
 
+static uint32_t num_xmits(const struct vfring_wire_peer *peer)
+{
+    uint32_t num = 0;
+
+    for (unsigned i = 0; i < peer->tx->num_lanes; i++) {
+        num += peer->tx->lanes[i]->xmit_no;
+    }
+    return num;
+}
+
 /* Who got something and wants more goes to the end of the line. */
 void wire_stalled_run(struct vfring_wire *wire, uint64_t now_ns)
 {
@@ -135,11 +228,11 @@ void wire_stalled_run(struct vfring_wire *wire, uint64_t now_ns)
     struct vfring_wire_peer *served = NULL, **served_tail = &served;
 
     while ((peer = next)) {
-        const uint32_t before = peer->xmit_no;
+        const uint32_t before = num_xmits(peer);
         const int rc = peer_output(wire, peer, now_ns);
 
         next = peer->tx->stalled_next;
-        if (rc && peer->xmit_no == before) {
+        if (rc && num_xmits(peer) == before) {
             continue;
         }
         wire_unstall(wire, peer);
@@ -169,12 +262,8 @@ static void enqueue(struct wire_sender *tx, struct vfring_wire_frame *frame)
 
 int wire_sender_make(struct vfring_wire *wire, struct vfring_wire_peer *peer)
 {
-    struct vfring_wire_hdr hdr;
     uint32_t slots = 2;
 
-    if (peer->failed) {
-        return -EHOSTUNREACH;
-    }
     while (slots < wire->cfg.window_frames) {
         slots *= 2;
     }
@@ -183,12 +272,21 @@ int wire_sender_make(struct vfring_wire *wire, struct vfring_wire_peer *peer)
         return -ENOMEM;
     }
     peer->tx->slot_mask = slots - 1;
-    peer->tx->congestion.cwnd = wire->cfg.window_frames;
-    wire_rto_update(wire, peer->tx);
-    wire_fill_head(wire, peer, &hdr);
-    memcpy(peer->tx->head, &hdr, sizeof(peer->tx->head));
-    peer->tx->rack_no = peer->tx->congestion.recover_no = peer->xmit_no;
+    if (wire_lanes_make(wire, peer)) {
+        wire_sender_free(peer);
+        return -ENOMEM;
+    }
+    peer->plain = !peer->ways;
     return 0;
+}
+
+void wire_sender_free(struct vfring_wire_peer *peer)
+{
+    if (peer->tx) {
+        wire_lanes_free(peer->tx);
+        free(peer->tx);
+        peer->tx = NULL;
+    }
 }
 
 void wire_send_wait(struct vfring_wire *wire, struct vfring_wire_peer *peer,
@@ -200,12 +298,38 @@ void wire_send_wait(struct vfring_wire *wire, struct vfring_wire_peer *peer,
     if (!first) {
         return;
     }
-    if (!wire_window_open(peer)) {
+    if (peer->plain ? !wire_window_open(peer)
+                    : !wire_lane_pick(peer, frame->inline_bytes + frame->gather_bytes, 0)) {
         wire->stats.window_stalls++;
         wire->stats.credit_stalls += !vfring_wire_seq_before(peer->snd_next, peer->snd_limit);
         return;
     }
     stall(wire, peer); /* others wait for the ring, or now we do */
+}
+
+int wire_send_otherwise(struct vfring_wire *wire, struct vfring_wire_peer *peer,
+                        struct vfring_wire_frame *frame, uint64_t now_ns)
+{
+    int rc;
+
+    if (peer->failed) {
+        return -EHOSTUNREACH;
+    }
+    if (!peer->tx) {
+        rc = wire_sender_make(wire, peer);
+        if (rc) {
+            return rc;
+        }
+    }
+    if (peer->plain) {
+        return vfring_wire_hot_send(wire, peer, frame, now_ns, &wire->ops);
+    }
+    frame->peer = peer;
+    frame->fresh = 0;
+    if (peer->tx->queue_head || wire->stalled_list || send_by_any(wire, peer, frame, now_ns)) {
+        wire_send_wait(wire, peer, frame);
+    }
+    return 0;
 }
 
 int vfring_wire_send(struct vfring_wire *wire, struct vfring_wire_peer *peer,

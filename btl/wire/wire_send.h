@@ -14,10 +14,14 @@ void wire_peer_output(struct vfring_wire *wire, struct vfring_wire_peer *peer, u
 void wire_stalled_run(struct vfring_wire *wire, uint64_t now_ns);
 /* Out of the line for the ring. */
 void wire_unstall(struct vfring_wire *wire, struct vfring_wire_peer *peer);
-/* The last frame under way goes out again, if ring and VF are done with it. */
-void wire_probe(struct vfring_wire *wire, struct vfring_wire_peer *peer, uint64_t now_ns);
-/* Once a peer, at its first frame. -ENOMEM; -EHOSTUNREACH: it has failed. */
+/* The last frame that went this way goes out again, if ring and VF are done with it. */
+void wire_probe(struct vfring_wire *wire, struct wire_lane *lane, uint64_t now_ns);
+/* At the first frame to a peer. -ENOMEM. */
 int wire_sender_make(struct vfring_wire *wire, struct vfring_wire_peer *peer);
+void wire_sender_free(struct vfring_wire_peer *peer);
+/* To a peer that is not plain: the first frame, to one that has failed, or by several rails. As vfring_wire_send(). */
+int wire_send_otherwise(struct vfring_wire *wire, struct vfring_wire_peer *peer,
+                        struct vfring_wire_frame *frame, uint64_t now_ns);
 /* Queues a new frame that window, ring or others before it do not let out. */
 void wire_send_wait(struct vfring_wire *wire, struct vfring_wire_peer *peer,
                     struct vfring_wire_frame *frame);
@@ -25,7 +29,7 @@ void wire_send_wait(struct vfring_wire *wire, struct vfring_wire_peer *peer,
 uint32_t wire_crc_gather(const struct vfring_wire_frame *frame, uint32_t covered);
 
 WIRE_HOT int wire_transmit(struct vfring_wire *wire, struct vfring_wire_peer *peer,
-                           struct vfring_wire_frame *frame, uint64_t now_ns,
+                           struct wire_lane *lane, struct vfring_wire_frame *frame, uint64_t now_ns,
                            const struct vfring_wire_ops *ops)
 {
     /* Read before the header is written: for all the compiler knows, that changes the frame. */
@@ -39,7 +43,7 @@ WIRE_HOT int wire_transmit(struct vfring_wire *wire, struct vfring_wire_peer *pe
     uint32_t covered;
     int rc;
 
-    memcpy(hdr, peer->tx->head, sizeof(peer->tx->head));
+    memcpy(hdr, lane->head, sizeof(lane->head));
     wire_fill_acks(wire, peer, hdr);
     hdr->payload_bytes = (uint16_t) payload_bytes;
     hdr->tag = tag;
@@ -50,40 +54,42 @@ WIRE_HOT int wire_transmit(struct vfring_wire *wire, struct vfring_wire_peer *pe
     hdr->crc = WIRE_LIKELY(covered <= inline_bytes) ? wire_crc_frame(hdr, covered)
                                                           : wire_crc_gather(frame, covered);
     rc = ops->xmit(wire->ctx, frame,
-                   bytes < VFRING_WIRE_FRAME_MIN_BYTES ? VFRING_WIRE_FRAME_MIN_BYTES : bytes);
+                   bytes < VFRING_WIRE_FRAME_MIN_BYTES ? VFRING_WIRE_FRAME_MIN_BYTES : bytes, lane->rail);
     if (WIRE_UNLIKELY(rc)) {
         wire->stats.ring_stalls++;
         return rc;
     }
     frame->sent_ns = now_ns;
-    frame->xmit_no = ++peer->xmit_no;
+    frame->xmit_no = ++lane->xmit_no;
     wire_ack_paid(peer);
     return 0;
 }
 
-/* Frames that the receiver has room for and that our own window holds, which cwnd never exceeds. */
+/* A plain peer: frames that the receiver has room for and that our own window holds, which cwnd never exceeds. */
 WIRE_HOT bool wire_window_open(const struct vfring_wire_peer *peer)
 {
     return vfring_wire_seq_before(peer->snd_next, peer->snd_limit)
-           && peer->snd_next - peer->snd_una < peer->tx->congestion.cwnd;
+           && peer->snd_next - peer->snd_una < peer->tx->first.congestion.cwnd;
 }
 
 WIRE_HOT int wire_send_new(struct vfring_wire *wire, struct vfring_wire_peer *peer,
                            struct vfring_wire_frame *frame, uint64_t now_ns,
                            const struct vfring_wire_ops *ops)
 {
+    struct wire_sender *const tx = peer->tx; /* that it stays the same the compiler cannot know */
+    const uint32_t seq = peer->snd_next;
     int rc;
 
-    frame->seq = peer->snd_next;
-    rc = wire_transmit(wire, peer, frame, now_ns, ops);
+    frame->seq = seq;
+    rc = wire_transmit(wire, peer, &tx->first, frame, now_ns, ops);
     if (WIRE_UNLIKELY(rc)) {
         return rc;
     }
-    if (!wire_has_in_flight(peer)) {
-        wire_deadline_set(wire, peer, now_ns);
+    if (peer->snd_una == seq) { /* nothing else is under way */
+        wire_deadline_set(wire, tx, &tx->first, now_ns);
     }
-    peer->tx->in_flight[WIRE_SLOT(peer->tx, frame->seq)] = frame;
-    peer->snd_next++;
+    tx->in_flight[WIRE_SLOT(tx, seq)] = frame;
+    peer->snd_next = seq + 1;
     wire->stats.tx_data_frames++;
     wire->stats.tx_payload_bytes += frame->inline_bytes + frame->gather_bytes;
     return 0;
@@ -94,16 +100,11 @@ WIRE_HOT int vfring_wire_hot_send(struct vfring_wire *wire, struct vfring_wire_p
                                   struct vfring_wire_frame *frame, uint64_t now_ns,
                                   const struct vfring_wire_ops *ops)
 {
-    if (WIRE_UNLIKELY(!peer->tx || peer->failed)) {
-        const int rc = wire_sender_make(wire, peer);
-
-        if (rc) {
-            return rc;
-        }
+    if (WIRE_UNLIKELY(!peer->plain)) {
+        return wire_send_otherwise(wire, peer, frame, now_ns);
     }
     frame->peer = peer;
-    frame->loss = WIRE_LOSS_NONE;
-    frame->retransmitted = WIRE_LOSS_NONE;
+    frame->fresh = 0;
     if (WIRE_UNLIKELY(peer->tx->queue_head || wire->stalled_list || !wire_window_open(peer)
                       || wire_send_new(wire, peer, frame, now_ns, ops))) {
         wire_send_wait(wire, peer, frame);

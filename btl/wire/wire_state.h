@@ -45,6 +45,8 @@
 #define WIRE_OUT_OF_STEP 8u
 /** Whose last word is older than so many questions does not live for certain. */
 #define WIRE_ALIVE_QUESTIONS 3u
+/** Places for early frames: they take memory when used. Between rails it is usual that frames overtake each other. */
+#define WIRE_EARLY_WINDOWS 8u
 /** Senders are counted anew each time the RX ring was filled this often. */
 #define WIRE_ROUND_RINGS 4u
 
@@ -54,37 +56,83 @@
 #define WIRE_LOSS_TIMEOUT 2u /* no word for too long */
 #define WIRE_LOSS_PROBE 3u   /* vfring_wire_frame.retransmitted only: to have a word */
 
+/** What an acknowledgement tells of a lane; empty between two. */
+struct wire_news {
+    uint32_t num_done; /* frames that had gone out on it and have arrived */
+    bool needless_timeout; /* one of them was taken for lost, and had arrived the first time */
+    uint64_t rtt_ns;   /* a sample; 0: none */
+    uint64_t probe_ns; /* when the probe was sent that has arrived; 0: none */
+};
+
+enum wire_lane_state {
+    WIRE_LANE_GOOD,
+    WIRE_LANE_SUSPECT, /* nothing came in time, and there is another: it carries questions alone */
+    WIRE_LANE_ASIDE,   /* the same, several times: its owner has been told */
+    WIRE_LANE_DOWN,    /* its owner says so: it carries nothing */
+};
+
+/** A peer over one of our rails: round trip, congestion window and order of transmission are its own. */
+struct wire_lane {
+    /* What all headers begin with that go this way, up to `dst`; `type` and on are filled in. */
+    _Alignas(8) uint8_t head[offsetof(struct vfring_wire_hdr, seq)];
+    uint32_t xmit_no;   /* transmissions this way so far */
+    uint32_t rack_no;   /* latest of them known to have arrived */
+    uint64_t deadline_ns; /* of the oldest frame; WIRE_NEVER when none */
+    uint64_t wait_ns;   /* until the deadline: rto_ns, or less: then a probe goes out first */
+    struct wire_congestion congestion;
+    struct wire_rtt rtt;
+    uint64_t rto_ns;    /* of rtt and backoff */
+    uint32_t backoff;
+    uint32_t probed;    /* 1: a probe has gone out, since the last acknowledgement */
+    uint16_t probe_dups; /* what the peer had had twice at the last one */
+    uint8_t probe_shift; /* so often the wait for it is doubled: the last ones were in vain */
+    uint8_t rail;
+    bool timer_linked;
+    bool told;          /* its owner has heard that it is set aside */
+    enum wire_lane_state state;
+    struct vfring_wire_peer *peer;
+    struct wire_lane *timer_next, **timer_at; /* see wire_list.h */
+    struct wire_news news;
+
+    /* Where there are several: */
+    uint32_t num_out;   /* frames that went out this way last, and have not arrived */
+    uint32_t rate_done; /* frames that have arrived since rate_since_ns, while others were under way */
+    uint64_t rate_since_ns; /* 0: it was idle */
+    uint64_t frame_ns;  /* time a frame takes, by what has arrived; 0: not known */
+    uint64_t suspect_ns; /* since when it is not good */
+    uint64_t news_ns;   /* when a frame that went this way was last acknowledged */
+};
+
 /** The sending half at work: made at the first frame to a peer, so that idle peers stay small. */
 struct wire_sender {
-    /* What all headers to the peer begin with, up to `src`; `type` and on are filled in. */
-    _Alignas(8) uint8_t head[offsetof(struct vfring_wire_hdr, seq)];
-    uint32_t rack_no;   /* latest transmission known to have arrived */
+    struct wire_lane first;
     uint32_t num_lost;
     uint32_t rexmit_budget; /* retransmissions allowed before the next ack */
     uint32_t num_queued;
+    uint16_t dups_seen;      /* frames of ours that the peer has had twice, as it says */
+    uint8_t num_lanes;
     struct vfring_wire_frame *queue_head; /* no sequence number yet; first come, first sent */
     struct vfring_wire_frame *queue_tail;
-
-    struct wire_congestion congestion;
-    struct wire_rtt rtt;
-    uint64_t rto_ns; /* of the above and backoff */
-    uint64_t wait_ns; /* until the deadline: that, or less: then a probe goes out first */
-    uint32_t probed;  /* 1: it has, since the last acknowledgement */
-    uint8_t probe_shift; /* so often the wait for it is doubled: the last ones were in vain */
-    uint16_t probe_dups; /* what the peer had had twice at the last one */
     uint64_t waiting_since_ns; /* since then frames wait and none was acknowledged */
     uint64_t silence_next_ns; /* of a silence that was reported: when it is again */
     /* While an answer is late, from its first timeout on: */
     uint64_t heard_ns;       /* last word of any kind; 0: none */
     uint64_t out_of_step_ns; /* last one that acknowledges what it cannot */
     uint32_t num_out_of_step;
-    uint32_t backoff;
-    uint16_t dups_seen;      /* frames of ours that the peer has had twice, as it says */
-    /* In the lists of the wire: see wire_list.h. */
-    struct vfring_wire_peer *timer_next, **timer_at;
-    struct vfring_wire_peer *stalled_next, **stalled_at;
     uint32_t slot_mask;
+    struct vfring_wire_peer *stalled_next, **stalled_at; /* see wire_list.h */
+    struct wire_lane *lanes[VFRING_WIRE_RAILS]; /* the first is `first` */
     struct vfring_wire_frame *in_flight[]; /* by WIRE_SLOT: as many as the window holds, and a power of two */
+};
+
+/** Where a peer is reached by several rails. */
+struct wire_ways {
+    uint8_t num;
+    uint8_t in;     /* the way by which its last frame came */
+    uint8_t echo;   /* the way whose probe is to be answered; VFRING_WIRE_RAILS: none */
+    uint8_t rail[VFRING_WIRE_RAILS]; /* ours */
+    uint64_t from[VFRING_WIRE_RAILS]; /* as vfring_wire_peer.from */
+    uint32_t echo_msg;
 };
 
 struct vfring_wire_peer {
@@ -94,7 +142,7 @@ struct vfring_wire_peer {
     uint32_t key; /* of the peer: goes into what we send */
     bool failed;
     bool silence_reported;
-    bool timer_linked;
+    bool plain; /* has a sender, has not failed, is reached by one rail: what hot paths are for */
     bool stalled_linked;
     bool ack_now;
     bool ack_linked;
@@ -107,8 +155,7 @@ struct vfring_wire_peer {
     uint32_t snd_una;
     uint32_t snd_next;
     uint32_t snd_limit; /* the peer has room for frames before this one */
-    uint32_t xmit_no;   /* transmissions to this peer so far */
-    uint64_t deadline_ns; /* of the oldest frame; WIRE_NEVER when none */
+    struct wire_ways *ways; /* NULL: by one rail, which is rail 0 */
 
     /* Receiving half. */
     uint32_t rcv_next;
@@ -149,8 +196,10 @@ struct vfring_wire {
     void *early_memory;
     uint32_t num_early_made; /* places in it that were used */
     struct vfring_wire_frame *held_list; /* done with, but the VF still reads them */
-    struct vfring_wire_peer *timer_list;
-    struct vfring_wire_peer *expired_list; /* their turn comes in this progress; in no other list of timers */
+    uint8_t num_rails;
+    uint8_t rail_mac[VFRING_WIRE_RAILS][6];
+    struct wire_lane *timer_list;
+    struct wire_lane *expired_list; /* their turn comes in this progress; in no other list of timers */
     uint32_t next_control;
 
     struct vfring_wire_peer *last_peer; /* of the last frame that came in */
@@ -188,6 +237,12 @@ _Static_assert(offsetof(struct vfring_wire_hdr, dst) == offsetof(struct vfring_w
 static inline bool wire_has_queued(const struct vfring_wire_peer *peer)
 {
     return peer->tx && peer->tx->queue_head;
+}
+
+/* On this lane? */
+static inline bool wire_lane_waits(const struct wire_lane *lane)
+{
+    return lane->peer->plain ? lane->peer->snd_una != lane->peer->snd_next : lane->num_out != 0;
 }
 
 static inline bool wire_has_in_flight(const struct vfring_wire_peer *peer)

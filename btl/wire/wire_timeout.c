@@ -4,6 +4,7 @@
 
 #include "wire_loss.h"
 #include "wire_over.h"
+#include "wire_lane.h"
 #include "wire_send.h"
 
 /*
@@ -15,7 +16,9 @@
 static bool silence_bearable(struct vfring_wire *wire, struct vfring_wire_peer *peer, uint64_t now_ns)
 {
     struct wire_sender *tx = peer->tx;
-    const uint64_t silent_ns = now_ns - tx->waiting_since_ns, warn_ns = wire->cfg.silence_warn_ns;
+    /* A send from inside deliver() may be younger than the caller's now. */
+    const uint64_t silent_ns = now_ns > tx->waiting_since_ns ? now_ns - tx->waiting_since_ns : 0;
+    const uint64_t warn_ns = wire->cfg.silence_warn_ns;
     struct vfring_wire_silence silence = {.silent_ns = silent_ns, .heard_ns = WIRE_NEVER};
     uint64_t due_ns = peer->silence_reported ? tx->silence_next_ns : warn_ns;
 
@@ -50,53 +53,99 @@ static bool silence_bearable(struct vfring_wire *wire, struct vfring_wire_peer *
  * missing. For a peer that does not look at its ring that is in vain, which it tells by
  * `dups`; so next time that is waited for longer. False: it is time for more.
  */
-static bool probe_first(struct vfring_wire *wire, struct vfring_wire_peer *peer, uint64_t now_ns)
+static bool probe_first(struct vfring_wire *wire, struct wire_lane *lane, uint64_t now_ns)
 {
-    struct wire_sender *tx = peer->tx;
+    const struct wire_sender *tx = lane->peer->tx;
     uint64_t deadline_ns;
 
-    if (tx->probed || tx->wait_ns >= tx->rto_ns || tx->num_lost) {
+    if (lane->probed || lane->wait_ns >= lane->rto_ns || tx->num_lost) {
         return false;
     }
-    if (tx->dups_seen != tx->probe_dups) {
-        tx->probe_shift += 2 * tx->wait_ns < tx->rto_ns;
+    if (tx->dups_seen != lane->probe_dups) {
+        lane->probe_shift += 2 * lane->wait_ns < lane->rto_ns;
     } else {
-        tx->probe_shift -= tx->probe_shift > 0;
+        lane->probe_shift -= lane->probe_shift > 0;
     }
-    tx->probe_dups = tx->dups_seen;
-    tx->probed = 1;
-    wire_probe(wire, peer, now_ns);
+    lane->probe_dups = tx->dups_seen;
+    lane->probed = 1;
+    wire_probe(wire, lane, now_ns);
     /* The timeout comes when it would have come anyway, if that leaves time for an answer. */
-    deadline_ns = peer->deadline_ns + tx->rto_ns - tx->wait_ns;
-    wire_deadline_put(wire, peer, deadline_ns > now_ns + tx->wait_ns ? deadline_ns : now_ns + tx->wait_ns);
-    wire_rto_update(wire, tx);
+    deadline_ns = lane->deadline_ns + lane->rto_ns - lane->wait_ns;
+    wire_deadline_put(wire, lane, deadline_ns > now_ns + lane->wait_ns ? deadline_ns : now_ns + lane->wait_ns);
+    wire_rto_update(wire, lane);
     return true;
+}
+
+/*
+ * A lane that is not good is asked whether it works again: by a frame of no account, which
+ * the peer answers the same way.
+ */
+static void ask(struct vfring_wire *wire, struct wire_lane *lane, uint64_t now_ns)
+{
+    struct vfring_wire_peer *peer = lane->peer;
+    unsigned way = 0;
+
+    while (peer->tx->lanes[way] != lane) {
+        way++;
+    }
+    lane->backoff++;
+    wire_rto_update(wire, lane);
+    if (lane->state == WIRE_LANE_SUSPECT && lane->backoff >= WIRE_ASIDE_TIMEOUTS && !lane->told
+        && wire_lane_other_lives(lane, lane->suspect_ns)) {
+        lane->state = WIRE_LANE_ASIDE;
+        lane->told = true;
+        wire->ops.lane_aside(wire->ctx, peer, lane->rail, true);
+    }
+    (void) wire_owed_send_by(wire, peer, way, VFRING_WIRE_TYPE_ACK, VFRING_WIRE_FLAG_ASK, (uint32_t) now_ns);
+    wire_deadline_put(wire, lane, now_ns + lane->rto_ns);
 }
 
 /*
  * Nothing came in time. All that is in flight may be lost, but it may as well
  * be that the peer computes and does not look at its ring: so one frame goes
- * out as a question, and the answer tells which others to send again.
+ * out as a question, and the answer tells which others to send again. Where there is
+ * another lane it goes by that; and if that one works, all of them do.
  */
-void wire_timeout(struct vfring_wire *wire, struct vfring_wire_peer *peer, uint64_t now_ns)
+void wire_timeout(struct vfring_wire *wire, struct wire_lane *lane, uint64_t now_ns)
 {
+    struct vfring_wire_peer *peer = lane->peer;
+    const uint64_t sent_ns = now_ns - lane->rto_ns;
+    struct wire_sender *tx = peer->tx;
+
+    if (lane->state == WIRE_LANE_DOWN) {
+        return;
+    }
+    if (lane->state != WIRE_LANE_GOOD && wire_lane_has_other(lane)) {
+        ask(wire, lane, now_ns);
+        return;
+    }
+    wire_lane_good(wire, lane); /* the last one is never given up */
     if (!silence_bearable(wire, peer, now_ns)) {
         return;
     }
-    if (probe_first(wire, peer, now_ns)) {
+    if (probe_first(wire, lane, now_ns)) {
         return;
     }
-    if (!peer->tx->backoff) {
-        peer->tx->heard_ns = 0;
-        peer->tx->num_out_of_step = 0;
+    if (!lane->backoff) {
+        tx->heard_ns = 0;
+        tx->num_out_of_step = 0;
     }
     wire->stats.timeouts++;
-    wire_loss_timeout(peer);
-    peer->tx->backoff++;
-    wire_rto_update(wire, peer->tx);
-    peer->tx->rexmit_budget = 1;
-    wire_congestion_timeout(&peer->tx->congestion, peer->xmit_no, peer->tx->dups_seen, peer->tx->probed);
-    wire_deadline_set(wire, peer, now_ns);
+    wire_loss_timeout(lane, WIRE_LOSS_TIMEOUT);
+    wire_congestion_timeout(&lane->congestion, lane->xmit_no, tx->dups_seen, lane->probed);
+    tx->rexmit_budget = 1;
+    if (!peer->plain && wire_lane_has_other(lane)) {
+        lane->state = WIRE_LANE_SUSPECT;
+        lane->suspect_ns = now_ns;
+        if (wire_lane_other_lives(lane, sent_ns)) {
+            tx->rexmit_budget = wire->cfg.window_frames;
+        }
+        ask(wire, lane, now_ns);
+    } else {
+        lane->backoff++;
+        wire_rto_update(wire, lane);
+        wire_deadline_set(wire, tx, lane, now_ns);
+    }
     wire_peer_output(wire, peer, now_ns);
 }
 
@@ -110,9 +159,11 @@ void wire_timeout_excuse(struct vfring_wire *wire, uint64_t now_ns)
 {
     const uint64_t excused_ns = now_ns - wire->progress_ns - wire->cfg.rto_max_ns;
 
-    for (struct vfring_wire_peer *peer = wire->timer_list; peer; peer = peer->tx->timer_next) {
-        if (peer->tx->waiting_since_ns <= wire->progress_ns) {
-            peer->tx->waiting_since_ns += excused_ns;
+    for (struct wire_lane *lane = wire->timer_list; lane; lane = lane->timer_next) {
+        struct wire_sender *tx = lane->peer->tx;
+
+        if (tx->waiting_since_ns <= wire->progress_ns) {
+            tx->waiting_since_ns += excused_ns;
         }
     }
 }

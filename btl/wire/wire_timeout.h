@@ -8,8 +8,8 @@
 
 #include "wire_state.h"
 
-/* Nothing of what is under way to @p peer was acknowledged in time. */
-void wire_timeout(struct vfring_wire *wire, struct vfring_wire_peer *peer, uint64_t now_ns);
+/* Nothing of what went out this way was acknowledged in time. */
+void wire_timeout(struct vfring_wire *wire, struct wire_lane *lane, uint64_t now_ns);
 /* This process made no progress since progress_ns: that much of no silence counts. */
 void wire_timeout_excuse(struct vfring_wire *wire, uint64_t now_ns);
 

@@ -15,6 +15,8 @@ local f = {
     flags = ProtoField.uint8("vfring.flags", "Flags", base.HEX),
     crc_payload = ProtoField.bool("vfring.flags.crc_payload", "Checksum covers all of the payload", 8, nil, 0x01),
     unordered = ProtoField.bool("vfring.flags.unordered", "May be handed up before its turn", 8, nil, 0x02),
+    ask = ProtoField.bool("vfring.flags.ask", "Asks whether this lane works", 8, nil, 0x04),
+    echo = ProtoField.bool("vfring.flags.echo", "Answers such a question", 8, nil, 0x08),
     key = ProtoField.uint32("vfring.key", "Receiver's key", base.HEX),
     src = ProtoField.uint32("vfring.src", "Source id"),
     seq = ProtoField.uint32("vfring.seq", "Sequence number"),
@@ -95,6 +97,10 @@ function vfring.dissector(buffer, pinfo, root)
     local flags = tree:add_le(f.flags, buffer(5, 1))
     flags:add(f.crc_payload, buffer(5, 1))
     flags:add(f.unordered, buffer(5, 1))
+    if buffer(1, 1):uint() == 2 then
+        flags:add(f.ask, buffer(5, 1))
+        flags:add(f.echo, buffer(5, 1))
+    end
     tree:add_le(f.src, buffer(6, 4))
     tree:add_le(f.key, buffer(10, 4))
     tree:add_le(f.dst, buffer(14, 4))
@@ -120,7 +126,7 @@ function vfring.dissector(buffer, pinfo, root)
         tree:add_proto_expert_info(unknown)
     end
     local kind, bytes = buffer(1, 1):uint(), buffer(2, 2):le_uint()
-    if not types[kind] or buffer(30, 4):uint() ~= 0 or buffer(5, 1):uint() > 3 or (kind ~= 1 and (bytes > 64 or bytes % 8 > 0)) then
+    if not types[kind] or buffer(30, 4):uint() ~= 0 or buffer(5, 1):uint() > (buffer(1, 1):uint() == 2 and 15 or 3) or (kind ~= 1 and (bytes > 64 or bytes % 8 > 0)) then
         tree:add_proto_expert_info(odd)
     end
     if bytes > length - HEADER then

@@ -2,7 +2,7 @@
 /*
  * One stream of the wire protocol (docs/wire-protocol.md), for spin: a sender,
  * a receiver, and between them a wire that loses, doubles and delays frames of
- * both directions. What the code does with 32-bit numbers and a window of up to 512 is
+ * both directions. Several rails are such a wire, too: one on which frames overtake each other. What the code does with 32-bit numbers and a window of up to 512 is
  * done here with numbers modulo 32 and a window of 3; the stream begins shortly
  * before the wrap.
  *

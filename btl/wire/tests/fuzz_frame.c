@@ -42,9 +42,10 @@ static void need(int condition)
     }
 }
 
-static int on_xmit(void *ctx, struct vfring_wire_frame *frame, uint32_t bytes)
+static int on_xmit(void *ctx, struct vfring_wire_frame *frame, uint32_t bytes, uint32_t rail)
 {
     (void) ctx;
+    (void) rail;
     need(bytes >= VFRING_WIRE_FRAME_MIN_BYTES && bytes <= SLOT_BYTES);
     if (s.tx_seq % 7 == 6) { /* now and then the ring is full */
         s.tx_seq++;
@@ -54,10 +55,10 @@ static int on_xmit(void *ctx, struct vfring_wire_frame *frame, uint32_t bytes)
     return 0;
 }
 
-static bool on_xmit_busy(void *ctx, uint32_t tx_seq)
+static bool on_xmit_busy(void *ctx, const struct vfring_wire_frame *frame)
 {
     (void) ctx;
-    return tx_seq == s.tx_seq && tx_seq % 2;
+    return frame->tx_seq == s.tx_seq && frame->tx_seq % 2;
 }
 
 static void on_deliver(void *ctx, struct vfring_wire_peer *peer, const struct vfring_wire_hdr *hdr,
@@ -110,8 +111,8 @@ static void on_left(void *ctx, struct vfring_wire_peer *peer)
     need(!vfring_wire_peer_add(s.wire, 2, 0x9abcdef0, peer_mac, NULL, &s.peer));
 }
 
-static const struct vfring_wire_ops ops = {on_xmit,    on_xmit_busy, on_deliver, on_complete,
-                                           on_unknown, on_silent,    on_silent,  on_left};
+static const struct vfring_wire_ops ops = {on_xmit,   on_xmit_busy, on_deliver, on_complete, on_unknown,
+                                           on_silent, on_silent,    NULL,       on_left};
 
 static void start(void)
 {

@@ -106,19 +106,19 @@ static void test_congestion(void)
         (void) rig_send(rig, 0, 1, 8);
     }
     tx = rig->nodes[0].peers[1]->tx;
-    CHECK_INT(tx->congestion.cwnd, 64);
+    CHECK_INT(tx->first.congestion.cwnd, 64);
     lossy_round(rig, 20); /* three of 64 */
-    CHECK_INT(tx->congestion.cwnd, 48);
+    CHECK_INT(tx->first.congestion.cwnd, 48);
     for (int i = 0; i < 20; i++) {
         lossy_round(rig, 5);
     }
-    low = tx->congestion.cwnd;
+    low = tx->first.congestion.cwnd;
     CHECK(low >= WIRE_CWND_MIN && low < 24);
     CHECK(rig->nodes[0].num_out <= low + 1);
     for (int i = 0; i < 40; i++) {
         lossy_round(rig, 0);
     }
-    CHECK(tx->congestion.cwnd > low + 10);
+    CHECK(tx->first.congestion.cwnd > low + 10);
     rig_settle(rig);
     CHECK_INT(rig->nodes[0].num_completed, 3000);
     CHECK_INT(rig->nodes[1].num_delivered, 3000);
@@ -137,14 +137,14 @@ static void test_congestion_after_long(void)
             (void) rig_send(rig, 0, 1, 8);
         }
         rig_settle(rig);
-        CHECK_INT(peer->tx->congestion.cwnd, 64);
-        peer->xmit_no += UINT32_C(0x30000000);
+        CHECK_INT(peer->tx->first.congestion.cwnd, 64);
+        peer->tx->first.xmit_no += UINT32_C(0x30000000);
     }
     for (int j = 0; j < 64; j++) {
         (void) rig_send(rig, 0, 1, 8);
     }
     lossy_round(rig, 20);
-    CHECK_INT(peer->tx->congestion.cwnd, 48);
+    CHECK_INT(peer->tx->first.congestion.cwnd, 48);
     rig_settle(rig);
     rig_free(rig);
 }
@@ -162,10 +162,10 @@ static void test_needless_timeout(void)
     tx = rig->nodes[0].peers[1]->tx;
     rig_run(rig, 0, 200 * RIG_MS, RIG_MS);
     CHECK(rig_stats(rig, 0)->timeouts > 1);
-    CHECK_INT(tx->congestion.cwnd, 32);
+    CHECK_INT(tx->first.congestion.cwnd, 32);
     (void) rig_pass(rig, 0);
     rig_settle(rig);
-    CHECK_INT(tx->congestion.cwnd, 64);
+    CHECK_INT(tx->first.congestion.cwnd, 64);
     rig_free(rig);
 }
 
@@ -191,7 +191,7 @@ static void test_needless_timeout_of_one(void)
         tx = rig->nodes[0].peers[1]->tx;
         CHECK(rig_stats(rig, 0)->timeouts >= 20);
         CHECK(rig_stats(rig, 0)->needless_timeouts >= 20);
-        CHECK_INT(tx->congestion.cwnd, 64);
+        CHECK_INT(tx->first.congestion.cwnd, 64);
         CHECK_INT(rig->nodes[1].num_delivered, 20);
         rig_free(rig);
     }
@@ -217,7 +217,7 @@ static void test_timeout_with_loss(void)
             free(packet);
         }
         rig_settle(rig);
-        CHECK_INT(rig->nodes[0].peers[1]->tx->congestion.cwnd, 32);
+        CHECK_INT(rig->nodes[0].peers[1]->tx->first.congestion.cwnd, 32);
         CHECK_INT(rig_stats(rig, 0)->needless_timeouts, 0);
         /* Nor is it undone by a copy of long ago, or of something else, that comes later. */
         for (int i = 0; i < 3; i++) {
@@ -229,7 +229,7 @@ static void test_timeout_with_loss(void)
             free(packet);
             rig_settle(rig);
         }
-        CHECK_INT(rig->nodes[0].peers[1]->tx->congestion.cwnd, 32);
+        CHECK_INT(rig->nodes[0].peers[1]->tx->first.congestion.cwnd, 32);
         rig_free(rig);
     }
 }

@@ -14,9 +14,10 @@
 static bool ring_full;
 static uint32_t num_sent;
 
-static int on_xmit(void *ctx, struct vfring_wire_frame *frame, uint32_t bytes)
+static int on_xmit(void *ctx, struct vfring_wire_frame *frame, uint32_t bytes, uint32_t rail)
 {
     (void) ctx;
+    (void) rail;
     (void) bytes;
     if (ring_full) {
         return -11; /* EAGAIN */
@@ -25,10 +26,10 @@ static int on_xmit(void *ctx, struct vfring_wire_frame *frame, uint32_t bytes)
     return 0;
 }
 
-static bool on_busy(void *ctx, uint32_t tx_seq)
+static bool on_busy(void *ctx, const struct vfring_wire_frame *frame)
 {
     (void) ctx;
-    (void) tx_seq;
+    (void) frame;
     return false;
 }
 

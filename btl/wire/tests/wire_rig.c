@@ -31,12 +31,13 @@ uint32_t rig_key(int node)
 
 /* --- operations ------------------------------------------------------------- */
 
-static int op_xmit(void *ctx, struct vfring_wire_frame *frame, uint32_t bytes)
+static int op_xmit(void *ctx, struct vfring_wire_frame *frame, uint32_t bytes, uint32_t rail)
 {
     struct rig_node *node = ctx;
     const uint32_t inline_bytes = bytes - frame->gather_bytes;
     struct rig_packet *packet;
 
+    (void) rail;
     if (node->tx_room == 0) {
         return -EAGAIN;
     }
@@ -63,11 +64,11 @@ static int op_xmit(void *ctx, struct vfring_wire_frame *frame, uint32_t bytes)
     return 0;
 }
 
-static bool op_xmit_busy(void *ctx, uint32_t tx_seq)
+static bool op_xmit_busy(void *ctx, const struct vfring_wire_frame *frame)
 {
     const struct rig_node *node = ctx;
 
-    return node->tx_posted - tx_seq < node->tx_posted - node->tx_done;
+    return node->tx_posted - frame->tx_seq < node->tx_posted - node->tx_done;
 }
 
 static void op_deliver(void *ctx, struct vfring_wire_peer *peer, const struct vfring_wire_hdr *hdr,

@@ -97,10 +97,10 @@ static struct sim_event pop(struct sim *sim)
     return first;
 }
 
-void sim_schedule(struct sim *sim, uint64_t at_ns, enum sim_event_kind kind, int node,
+void sim_schedule(struct sim *sim, uint64_t at_ns, enum sim_event_kind kind, int node, int rail,
                   struct sim_packet packet)
 {
-    push(sim, (struct sim_event){.at_ns = at_ns, .kind = kind, .node = node, .packet = packet});
+    push(sim, (struct sim_event){.at_ns = at_ns, .kind = kind, .node = node, .rail = rail, .packet = packet});
 }
 
 /* A node has one poll to come: this replaces it. */
@@ -131,10 +131,10 @@ static void dispatch(struct sim *sim, const struct sim_event *event)
         }
         break;
     case SIM_TX:
-        sim_net_tx(node);
+        sim_net_tx(node, event->rail);
         break;
     case SIM_ARRIVE:
-        sim_net_arrive(node, event->packet);
+        sim_net_arrive(node, event->rail, event->packet);
         break;
     }
 }
@@ -145,6 +145,7 @@ static void add_stats(struct sim_result *r, const struct vfring_wire_stats *s)
 {
     r->retransmits += s->tx_fast_retransmits + s->tx_timeout_retransmits;
     r->timeouts += s->timeouts;
+    r->probes += s->tx_tail_probes;
     r->duplicates += s->rx_duplicates;
     r->acks += s->tx_ack_frames;
     r->ring_stalls += s->ring_stalls;
@@ -183,17 +184,34 @@ static void check_counters(struct sim *sim)
     }
 }
 
+/* A rail dies, or works again. @return when the next of this happens. */
+static uint64_t rail_event(struct sim *sim)
+{
+    const int rail = sim->p->dead_rail;
+    const bool dies = !sim->rail_is_dead[rail];
+
+    sim->rail_is_dead[rail] = dies;
+    for (int i = 0; sim->p->dead_rail_told && i < sim->p->num_nodes; i++) {
+        if (dies) {
+            sim_net_stop(&sim->nodes[i], rail);
+        }
+        vfring_wire_rail_set(sim->nodes[i].wire, (uint32_t) rail, !dies, sim->now_ns);
+    }
+    return dies ? sim->p->event_ns + sim->p->dead_ns : WIRE_NEVER;
+}
+
 void sim_run(const struct sim_params *params, struct sim_result *result)
 {
     struct sim *sim = sim_alloc(sizeof(*sim));
     struct sim_event event;
     bool event_is_over = params->dead_node < 0 && params->sleeper < 0 && !params->cut_short;
-    uint64_t wake_ns = WIRE_NEVER;
+    uint64_t wake_ns = WIRE_NEVER, rail_ns = params->dead_rail < 0 ? WIRE_NEVER : params->event_ns;
 
     memset(result, 0, sizeof(*result));
     sim->p = params;
     sim->result = result;
-    sim->now_ns = SIM_SEC;
+    sim->now_ns = sim->delivered_ns = SIM_SEC;
+    sim->num_rails = params->num_rails ? params->num_rails : 1;
     sim->random_state = params->seed * 0x2545F4914F6CDD1Dull + 1;
     sim_app_init(sim);
     while (!result->failed && !sim_app_finished(sim)) {
@@ -215,6 +233,9 @@ void sim_run(const struct sim_params *params, struct sim_result *result)
                 sim->nodes[params->sleeper].asleep = true;
                 wake_ns = params->event_ns + params->sleep_ns;
             }
+        }
+        if (sim->now_ns >= rail_ns) {
+            rail_ns = rail_event(sim);
         }
         if (sim->now_ns >= wake_ns) {
             wake_ns = WIRE_NEVER;

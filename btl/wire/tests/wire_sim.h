@@ -23,6 +23,7 @@
 #define SIM_MS 1000000ull
 #define SIM_SEC 1000000000ull
 #define SIM_MAX_NODES 16
+#define SIM_MAX_RAILS 4
 #define SIM_CONTROL_FRAMES 16
 #define SIM_MAX_PAYLOAD 1458u
 
@@ -49,6 +50,8 @@ struct sim_params {
     /* The VFs. */
     uint32_t tx_entries, rx_entries;
     uint64_t tx_frame_ns; /**< the VF takes a frame so often */
+    int num_rails;        /**< of each node; 0: one. Rail i of all nodes are one network */
+    uint32_t rail_slower[SIM_MAX_RAILS]; /**< a rail takes so many times tx_frame_ns; 0: once */
     uint32_t pause_ppm;   /**< chance, a frame, that it pauses */
     uint64_t pause_ns;    /**< at most */
 
@@ -70,6 +73,7 @@ struct sim_params {
     uint32_t messages;    /**< in each stream */
     uint32_t max_open;    /**< unconfirmed messages of a node, at most */
     uint32_t max_bytes;   /**< of a message */
+    bool all_longest;     /**< each has so many */
     uint32_t reply_ppm;   /**< chance that a message is answered */
 
     /* The end. */
@@ -79,6 +83,9 @@ struct sim_params {
     bool sleeper_cut_off; /**< and the wire to it carries nothing meanwhile */
     uint64_t sleep_ns;
     uint64_t event_ns;
+    int dead_rail;        /**< from event_ns on it carries nothing, for dead_ns; -1: none */
+    bool dead_rail_told;  /**< and the owners say so */
+    uint64_t dead_ns;
     uint64_t limit_ns;    /**< a run that is longer has failed */
 };
 
@@ -93,6 +100,11 @@ struct sim_result {
     uint64_t lost, duplicated, reordered, corrupted, overrun; /**< frames on the wire */
     uint64_t retransmits, timeouts, duplicates, acks, ring_stalls;
     uint64_t peers_failed, silences;
+    uint64_t probes;      /**< tail-loss probes */
+    uint64_t asides;      /**< lanes set aside */
+    uint64_t rail_frames[SIM_MAX_RAILS]; /**< that the rails' VFs took */
+    uint64_t longest_gap_ns; /**< between two deliveries */
+    uint64_t node_delivered[SIM_MAX_NODES]; /**< from node 0, by the middle of the run */
 };
 
 void sim_run(const struct sim_params *params, struct sim_result *result);
@@ -131,6 +143,14 @@ struct sim_stream {
     uint32_t left;
 };
 
+struct sim_rail {
+    struct sim_tx_desc *tx_ring;
+    uint32_t tx_head, tx_tail; /* free running: the VF's, the driver's */
+    bool tx_running;
+    struct sim_packet *rx_ring;
+    uint32_t rx_head, rx_tail;
+};
+
 struct sim_node {
     struct sim *sim;
     int index;
@@ -141,11 +161,7 @@ struct sim_node {
     struct vfring_wire_frame control[SIM_CONTROL_FRAMES];
     uint8_t *control_memory[SIM_CONTROL_FRAMES];
 
-    struct sim_tx_desc *tx_ring;
-    uint32_t tx_head, tx_tail; /* free running: the VF's, the driver's */
-    bool tx_running;
-    struct sim_packet *rx_ring;
-    uint32_t rx_head, rx_tail;
+    struct sim_rail rails[SIM_MAX_RAILS];
 
     uint64_t poll_at_ns;
     uint32_t poll_no; /* a poll event with another number is out of date */
@@ -164,6 +180,7 @@ struct sim_event {
     uint64_t no; /* decides between events of one instant */
     enum sim_event_kind kind;
     int node;
+    int rail;
     uint32_t poll_no;
     struct sim_packet packet;
 };
@@ -173,6 +190,9 @@ struct sim {
     struct sim_result *result;
     uint64_t now_ns;
     uint64_t random_state;
+    int num_rails;
+    bool rail_is_dead[SIM_MAX_RAILS];
+    uint64_t delivered_ns; /* the last */
     bool ending; /* the wires are being destroyed */
     struct sim_node nodes[SIM_MAX_NODES];
 
@@ -190,17 +210,20 @@ void *sim_alloc(size_t bytes);
 void sim_fail(struct sim *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));
 uint64_t sim_random(struct sim *sim, uint64_t below);
 bool sim_chance(struct sim *sim, uint32_t ppm);
-void sim_schedule(struct sim *sim, uint64_t at_ns, enum sim_event_kind kind, int node,
+void sim_schedule(struct sim *sim, uint64_t at_ns, enum sim_event_kind kind, int node, int rail,
                   struct sim_packet packet);
 void sim_poll_at(struct sim_node *node, uint64_t at_ns);
 
 /* wire_sim_net.c: VFs and what is between them. */
 void sim_net_init(struct sim_node *node);
 void sim_net_free(struct sim_node *node);
-int sim_net_xmit(void *ctx, struct vfring_wire_frame *frame, uint32_t bytes);
-bool sim_net_xmit_busy(void *ctx, uint32_t tx_seq);
-void sim_net_tx(struct sim_node *node);
-void sim_net_arrive(struct sim_node *node, struct sim_packet packet);
+int sim_net_xmit(void *ctx, struct vfring_wire_frame *frame, uint32_t bytes, uint32_t rail);
+bool sim_net_xmit_busy(void *ctx, const struct vfring_wire_frame *frame);
+void sim_net_tx(struct sim_node *node, int rail);
+void sim_net_arrive(struct sim_node *node, int rail, struct sim_packet packet);
+/* The VF reads nothing more of what is in its TX ring. */
+void sim_net_stop(struct sim_node *node, int rail);
+bool sim_net_waiting(const struct sim_node *node); /* frames in an RX ring */
 
 /* wire_sim_app.c: messages, and the processes that exchange them. */
 extern const struct vfring_wire_ops sim_app_ops;

@@ -32,6 +32,7 @@ static struct sim_message *message_make(struct sim *sim, int src, int dst)
     m->src = src;
     m->dst = dst;
     m->bytes = (uint32_t) sim_random(sim, sim_random(sim, 2) ? 17 : sim->p->max_bytes + 1ull);
+    m->bytes = sim->p->all_longest ? sim->p->max_bytes : m->bytes;
     m->wants_reply = sim_chance(sim, sim->p->reply_ppm);
 
     /* Half of the long ones are sent from two places. */
@@ -106,6 +107,13 @@ static void op_deliver(void *ctx, struct vfring_wire_peer *peer, const struct vf
         return;
     }
     sim->result->delivered++;
+    if (sim->now_ns - sim->delivered_ns > sim->result->longest_gap_ns) {
+        sim->result->longest_gap_ns = sim->now_ns - sim->delivered_ns;
+    }
+    sim->delivered_ns = sim->now_ns;
+    if (m->src == 0 && sim->result->delivered < sim->p->messages * (uint64_t) (sim->p->num_nodes - 1) / 2) {
+        sim->result->node_delivered[node->index]++;
+    }
     if (++m->num_delivered > 1) {
         sim_fail(sim, "message %u was delivered twice", m->id);
     }
@@ -224,6 +232,17 @@ static void op_peer_left(void *ctx, struct vfring_wire_peer *peer)
     sim_fail(node->sim, "node %d heard a goodbye of node %d, which said none", node->index, index_of(peer));
 }
 
+static void op_lane_aside(void *ctx, struct vfring_wire_peer *peer, uint32_t rail, bool aside)
+{
+    struct sim_node *node = ctx;
+
+    (void) peer;
+    if (rail >= (uint32_t) node->sim->num_rails) {
+        sim_fail(node->sim, "node %d has no rail %u", node->index, rail);
+    }
+    node->sim->result->asides += aside;
+}
+
 const struct vfring_wire_ops sim_app_ops = {
     .xmit = sim_net_xmit,
     .xmit_busy = sim_net_xmit_busy,
@@ -232,6 +251,7 @@ const struct vfring_wire_ops sim_app_ops = {
     .unknown_peer = op_unknown_peer,
     .peer_silent = op_peer_silent,
     .peer_failed = op_peer_failed,
+    .lane_aside = op_lane_aside,
     .peer_left = op_peer_left,
 };
 
@@ -269,17 +289,23 @@ static void send_more(struct sim_node *node, int at_most)
 static void take_frames(struct sim_node *node)
 {
     struct sim *sim = node->sim;
-    uint32_t count = 0;
+    uint32_t most = 0;
 
-    while (count < sim->p->rx_burst && node->rx_head != node->rx_tail) {
-        const struct sim_packet packet = node->rx_ring[node->rx_head % sim->p->rx_entries];
+    for (int i = 0; i < sim->num_rails; i++) {
+        struct sim_rail *r = &node->rails[i];
+        uint32_t count = 0;
 
-        vfring_wire_input(node->wire, packet.data, packet.bytes, sim->now_ns);
-        free(packet.data);
-        node->rx_head++; /* the entry was taken during the call, as on a NIC */
-        count++;
+        while (count < sim->p->rx_burst && r->rx_head != r->rx_tail) {
+            const struct sim_packet packet = r->rx_ring[r->rx_head % sim->p->rx_entries];
+
+            vfring_wire_input(node->wire, packet.data, packet.bytes, sim->now_ns);
+            free(packet.data);
+            r->rx_head++; /* the entry was taken during the call, as on a NIC */
+            count++;
+        }
+        most = count > most ? count : most;
     }
-    if (count < sim->p->rx_burst) {
+    if (most < sim->p->rx_burst) {
         vfring_wire_progress(node->wire, sim->now_ns);
     } else {
         vfring_wire_flush(node->wire, sim->now_ns);
@@ -304,7 +330,7 @@ void sim_app_poll(struct sim_node *node)
     next_ns = sim->now_ns + 1 + sim_random(sim, p->poll_ns);
     if (node->computing) {
         next_ns += sim_random(sim, p->compute_ns);
-    } else if (node->rx_head == node->rx_tail && !wants_to_send(node) && !wire->ack_list
+    } else if (!sim_net_waiting(node) && !wants_to_send(node) && !wire->ack_list
                && !wire->stalled_list && !wire->held_list) {
         const uint64_t idle_ns = sim->now_ns + 500 * SIM_MS;
         const uint64_t until_ns = wire->next_timer_ns < idle_ns ? wire->next_timer_ns : idle_ns;
@@ -335,6 +361,13 @@ void sim_app_introduce(struct sim_node *node, int index)
         return;
     }
     node->peers[index] = peer;
+    for (int rail = 1; rail < node->sim->num_rails; rail++) {
+        const uint8_t other[6] = {0x02, 0, 0, 0, (uint8_t) rail, (uint8_t) index};
+
+        if (vfring_wire_lane_add(node->wire, peer, (uint32_t) rail, other)) {
+            sim_fail(node->sim, "node %d cannot add rail %d to peer %d", node->index, rail, index);
+        }
+    }
     peer->snd_una = peer->snd_next = first_seq(node->sim, node->index, index);
     peer->snd_limit += peer->snd_una;
     peer->rcv_next = first_seq(node->sim, index, node->index);
@@ -393,6 +426,13 @@ void sim_app_init(struct sim *sim)
         sim_net_init(node);
         if (vfring_wire_create(&config, &sim_app_ops, node, &node->wire)) {
             exit(2);
+        }
+        for (int rail = 1; rail < sim->num_rails; rail++) {
+            const uint8_t mac[6] = {0x02, 0, 0, 0, (uint8_t) rail, (uint8_t) i};
+
+            if (vfring_wire_rail_add(node->wire, mac) != rail) {
+                exit(2);
+            }
         }
         for (int j = 0; j < p->num_nodes; j++) {
             node->refusals[j] = (uint32_t) sim_random(sim, 3);

@@ -253,7 +253,7 @@ static void test_probes_in_vain(void)
     }
     CHECK(last_ns >= 3 * first_ns);
     CHECK_INT(rig_stats(rig, 0)->timeouts, 0);
-    CHECK_INT(rig->nodes[0].peers[1]->tx->congestion.cwnd, 64);
+    CHECK_INT(rig->nodes[0].peers[1]->tx->first.congestion.cwnd, 64);
     CHECK_INT(rig->nodes[1].num_delivered, 64 + 10);
     rig_free(rig);
 }
@@ -306,9 +306,9 @@ static void test_timeout_while_sending(void)
             rig_run(rig, 0, 500 * RIG_US, 100 * RIG_US);
         }
         CHECK_INT(rig_stats(rig, 0)->timeouts - before, 2); /* at 2 and 6 ms */
-        CHECK_INT(node->peers[1]->tx->backoff, 2);
+        CHECK_INT(node->peers[1]->tx->first.backoff, 2);
         rig_settle(rig);
-        CHECK_INT(node->peers[1]->tx->backoff, 0);
+        CHECK_INT(node->peers[1]->tx->first.backoff, 0);
     }
     CHECK_INT(rig->nodes[1].num_delivered, 64 + 2 * 24);
     rig_free(rig);
@@ -322,7 +322,7 @@ static void test_rto_follows_rtt(void)
 
     warm_up(rig);
     (void) rig_send(rig, 0, 1, 8);
-    rto = rig->nodes[0].peers[1]->tx->rto_ns;
+    rto = rig->nodes[0].peers[1]->tx->first.rto_ns;
     CHECK_INT(rto, 2 * RIG_MS);
     rig_settle(rig);
     for (int i = 0; i < 1000; i++) { /* a slow peer: 30 ms */
@@ -335,7 +335,7 @@ static void test_rto_follows_rtt(void)
     }
     rig_settle(rig);
     (void) rig_send(rig, 0, 1, 8);
-    rto = rig->nodes[0].peers[1]->tx->rto_ns;
+    rto = rig->nodes[0].peers[1]->tx->first.rto_ns;
     CHECK(rto >= 30 * RIG_MS && rto < 50 * RIG_MS);
     rig_settle(rig);
     for (int i = 0; i < 1000; i++) { /* 10 and 30 ms by turns */
@@ -348,7 +348,7 @@ static void test_rto_follows_rtt(void)
     }
     rig_settle(rig);
     (void) rig_send(rig, 0, 1, 8);
-    rto = rig->nodes[0].peers[1]->tx->rto_ns;
+    rto = rig->nodes[0].peers[1]->tx->first.rto_ns;
     CHECK(rto >= 50 * RIG_MS && rto < 100 * RIG_MS);
     rig_settle(rig);
     rig_free(rig);
@@ -364,7 +364,7 @@ static void test_rto_min_above_rto_max(void)
     rig = rig_make(2, &config);
     warm_up(rig);
     (void) rig_send(rig, 0, 1, 8);
-    CHECK_INT(rig->nodes[0].peers[1]->tx->rto_ns, config.rto_min_ns);
+    CHECK_INT(rig->nodes[0].peers[1]->tx->first.rto_ns, config.rto_min_ns);
     rig_settle(rig);
     rig_free(rig);
 }
