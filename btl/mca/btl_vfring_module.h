@@ -28,7 +28,7 @@
 struct btl_vfring_wait {
     uint64_t spin_ns; /**< polls for so long without a frame; BTL_VFRING_NEVER_SLEEPS */
     uint64_t idle_since_ns;
-    uint64_t used_ns;    /**< processor time of the thread at the last look */
+    uint64_t used_ns;    /**< processor time of the thread at the last look; 0: not known */
     uint64_t watched_ns;
     uint32_t idle_polls; /**< at the last look */
     bool listens;        /**< the VF interrupts at the next frame, and had so many */

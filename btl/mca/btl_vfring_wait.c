@@ -113,20 +113,39 @@ static uint64_t sleep_ns(mca_btl_vfring_module_t *module, uint64_t now_ns)
     return ns < SLEEP_MIN_NS ? 0 : ns;
 }
 
+/* It is idle from now on. */
+static void begin(struct btl_vfring_wait *wait, uint64_t now_ns)
+{
+    wait->idle_since_ns = now_ns;
+    wait->used_ns = 0;
+    wait->listens = false;
+}
+
+/* Has the thread done more than poll since the last look? The first look of a time can but begin to tell. */
+static bool computes(struct btl_vfring_wait *wait, uint64_t now_ns)
+{
+    const uint64_t used_ns = processor_ns();
+    const bool first = !wait->used_ns, more = used_ns - wait->used_ns > POLLING_NS;
+
+    if (!first && more) {
+        begin(wait, now_ns);
+    }
+    wait->used_ns = used_ns;
+    return first || more;
+}
+
 uint64_t btl_vfring_wait_look(mca_btl_vfring_module_t *module, uint64_t now_ns)
 {
     struct btl_vfring_wait *wait = &module->wait;
-    const uint64_t used_ns = processor_ns();
-    const bool computes = used_ns - wait->used_ns > POLLING_NS;
+    const bool frame_came = module->idle_polls <= wait->idle_polls;
     uint64_t ns;
 
-    wait->used_ns = used_ns;
-    if (computes || module->idle_polls < wait->idle_polls) { /* or a frame has come */
-        wait->idle_since_ns = now_ns;
-        wait->listens = false;
-    }
     wait->idle_polls = module->idle_polls;
-    if (now_ns - wait->idle_since_ns < wait->spin_ns) {
+    if (frame_came) {
+        begin(wait, now_ns);
+    }
+    /* The processor's time is a system call: not before it is needed. */
+    if (now_ns - wait->idle_since_ns < wait->spin_ns || computes(wait, now_ns)) {
         return 0;
     }
     if (now_ns - wait->watched_ns > WATCH_EVERY_NS) {
