@@ -76,24 +76,39 @@ describe('programs between two hosts', () => {
   }
 
   const spawns = [`${programs}/processes`, ...quickly];
-  const spawned = /^processes: ok, 2 ranks, [1-9]\d* cases passed/m;
 
-  test('jobs that spawn, connect, join and meet, over both hosts', async () => {
-    assert.match(await succeeds({ hosts: 'host1:3,host2:3', ranks: 2, options: spread }, spawns), spawned);
-  });
+  // One spawn a job: the children of a second one cannot start where they are on several hosts (PRRTE 3.0.8, see mpi-tests/README.md).
+  for (const name of ['spawned_processes_exchange_messages_with_their_parents', 'merged_communicator_of_two_jobs_carries_messages', 'join_makes_a_communicator_of_a_socket']) {
+    test(`on both hosts, parents and children: ${name}`, async () => {
+      assert.match(await succeeds({ hosts: 'host1:3,host2:3', ranks: 2, options: spread }, [...spawns, '--case', name]), /^processes: ok, 2 ranks, 1 cases passed/m);
+    });
+  }
 
-  test('the same by vfring run, whose report has the spawned processes of both hosts', async () => {
-    const output = await ranOn(['vfring', 'run', '--local', 'vf', '-n', '2', '--host', 'host1:3,host2:3', ...spread, '--', ...spawns]);
-    assert.match(output, spawned);
+  // The first children fill host1, the second ones are on host2.
+  for (const name of ['connect_and_accept_bring_two_jobs_together', 'intercomm_create_brings_two_jobs_together']) {
+    test(`a job on each host: ${name}`, async () => {
+      const argv = mpirunOn({ hosts: 'host1:3,host2:2', ranks: 1 }, `${programs}/processes`, '--quick', '--timeout', '60', '--case', name);
+      for (let attempt = 1; ; attempt++) {
+        const before = await received();
+        const { status, stdout, stderr } = await site.host(1).exec({ argv, user: 'mpi' });
+        if (status === 0) {
+          assert.match(stdout, /^processes: ok, 1 ranks, 1 cases passed/m);
+          assert.ok(await received() > before + 10, 'frames went from host to host');
+          break;
+        }
+        // The launcher loses what jobs tell each other, or crashes, over any transport.
+        assert.ok(attempt < 5 && (/did not end within/.test(stderr) || [134, 139].includes(status)), `attempt ${attempt}: ${status}: ${stdout}${stderr}`);
+      }
+    });
+  }
+
+  test('spawned processes of both hosts are in the report of vfring run', async () => {
+    const output = await ranOn(['vfring', 'run', '--local', 'vf', '-n', '2', '--host', 'host1:3,host2:3', ...spread, '--',
+      ...spawns, '--case', 'spawned_processes_exchange_messages_with_their_parents']);
+    assert.match(output, /^processes: ok, 2 ranks, 1 cases passed/m);
     for (const host of site.hosts) {
-      assert.ok([...output.matchAll(new RegExp(`^vfring: rank \\d on ${host.name}: VF `, 'gm'))].length > 2, `${host.name}: ${output}`);
+      assert.equal([...output.matchAll(new RegExp(`^vfring: rank \\d on ${host.name}: VF .*: out [1-9]`, 'gm'))].length, 2, `${host.name}: ${output}`);
     }
-  });
-
-  test('the same within one host, over VFs', async () => {
-    const { status, stdout, stderr } = await site.host(1).exec({ argv: mpirunOn({ hosts: 'host1:6', ranks: 2 }, ...spawns), user: 'mpi' });
-    assert.equal(status, 0, stdout + stderr);
-    assert.match(stdout, spawned);
   });
 
   describe('1 % of the frames lost', () => {
