@@ -39,6 +39,7 @@ static const struct pvar pvars[] = {
     COUNTER(wire, tx_ack_frames, "Acknowledgements sent in frames of their own"),
     COUNTER(wire, tx_fast_retransmits, "Frames sent again because later ones had arrived"),
     COUNTER(wire, tx_timeout_retransmits, "Frames sent again after a timeout"),
+    COUNTER(wire, tx_tail_probes, "Frames sent again to learn whether the last ones are lost"),
     COUNTER(wire, timeouts, "Timeouts, whether or not a frame was sent again"),
     COUNTER(wire, rx_data_frames, "Data frames received and used"),
     COUNTER(wire, rx_payload_bytes, "Payload bytes received and used"),
@@ -168,7 +169,7 @@ void btl_vfring_pvars_print(const mca_btl_vfring_module_t *module)
     opal_output(0,
                 "btl:vfring:stats vf=%s tx_frames=%llu tx_bytes=%llu rx_frames=%llu rx_bytes=%llu "
                 "acks_sent=%llu acks_received=%llu fast_retransmits=%llu timeout_retransmits=%llu "
-                "duplicates=%llu malformed=%llu bad_crc=%llu foreign=%llu window_stalls=%llu "
+                "tail_probes=%llu duplicates=%llu malformed=%llu bad_crc=%llu foreign=%llu window_stalls=%llu "
                 "ring_stalls=%llu registered_bytes=%llu puts=%llu gets=%llu bytes_placed=%llu "
                 "bytes_copied=%llu pieces_copied=%llu rejected=%llu reg_hits=%llu reg_misses=%llu "
                 "reg_evictions=%llu reg_invalidations=%llu reg_peak_bytes=%llu doorbells=%llu "
@@ -179,7 +180,7 @@ void btl_vfring_pvars_print(const mca_btl_vfring_module_t *module)
                 (unsigned long long) s->rx_ack_frames,
                 (unsigned long long) s->tx_fast_retransmits,
                 (unsigned long long) s->tx_timeout_retransmits,
-                (unsigned long long) s->rx_duplicates, (unsigned long long) s->rx_malformed,
+                (unsigned long long) s->tx_tail_probes, (unsigned long long) s->rx_duplicates, (unsigned long long) s->rx_malformed,
                 (unsigned long long) s->rx_bad_crc, (unsigned long long) s->rx_foreign,
                 (unsigned long long) s->window_stalls, (unsigned long long) s->ring_stalls,
                 (unsigned long long) vfring_vf_dma_bytes(rail->vf), (unsigned long long) r->puts,

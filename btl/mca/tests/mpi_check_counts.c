@@ -68,7 +68,7 @@ static void names(void)
 {
     static const char *const all[] = {
         "tx_data_frames", "tx_payload_bytes", "tx_ack_frames", "tx_fast_retransmits",
-        "tx_timeout_retransmits", "timeouts", "needless_timeouts", "rx_data_frames",
+        "tx_timeout_retransmits", "tx_tail_probes", "timeouts", "needless_timeouts", "rx_data_frames",
         "rx_payload_bytes", "rx_ack_frames", "rx_duplicates", "rx_beyond_window", "rx_early",
         "rx_early_dropped", "rx_malformed", "rx_bad_crc", "rx_foreign", "rx_unknown_peer",
         "rx_bad_ack", "window_stalls", "credit_stalls", "ring_stalls", "doorbells", "sleeps", "rx_assembled",

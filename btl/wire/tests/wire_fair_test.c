@@ -197,6 +197,29 @@ static void test_needless_timeout_of_one(void)
     }
 }
 
+/* The peer counts what came twice in 16 bits: a job of days is beyond that. */
+static void test_dups_wrap(void)
+{
+    for (uint16_t before = 0xfffb; before != 3; before++) {
+        const struct vfring_wire_config config = rig_config();
+        struct rig *rig = rig_make(2, &config);
+        struct vfring_wire_peer *peer = rig->nodes[0].peers[1];
+
+        (void) rig_send(rig, 0, 1, 8);
+        rig_settle(rig);
+        rig->nodes[1].peers[0]->num_dups = before;
+        peer->tx->dups_seen = peer->tx->first.probe_dups = before;
+        (void) rig_send(rig, 0, 1, 8);
+        rig_run(rig, 0, 20 * RIG_MS, RIG_MS);
+        (void) rig_pass(rig, 0);
+        rig_settle(rig);
+        CHECK_INT(peer->tx->dups_seen, (uint16_t) (before + 4));
+        CHECK_INT(peer->tx->first.congestion.cwnd, 64);
+        CHECK_INT(rig_stats(rig, 0)->needless_timeouts, 1);
+        rig_free(rig);
+    }
+}
+
 /* The same, but it was lost, or one of its copies was: that is told apart. */
 static void test_timeout_with_loss(void)
 {
@@ -312,6 +335,7 @@ int main(int argc, char **argv)
         {"congestion after very many frames", test_congestion_after_long},
         {"needless timeout", test_needless_timeout},
         {"needless timeout of one frame", test_needless_timeout_of_one},
+        {"what came twice wraps", test_dups_wrap},
         {"timeout with loss", test_timeout_with_loss},
         {"incast", test_incast},
         {"ack rate", test_ack_rate},
