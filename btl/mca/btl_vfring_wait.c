@@ -23,12 +23,16 @@
 #define POLLING_NS 40000u
 /** Not worth a system call. */
 #define SLEEP_MIN_NS 5000u
-/** So often at least Open MPI's event loop and the VF's state are looked at. */
-#define SLEEP_MAX_NS 10000000u
-/** Where other transports want to be polled: a part of the time that was waited for already, within bounds. */
-#define OTHERS_SHARE 4u
+/**
+ * What is waited for may come in another way than by a frame: from the launcher, in MPI_Init and the like; from
+ * other transports or threads, where there are some. So no sleep is longer than this part of the
+ * time that was waited already, within bounds: for these, and for those.
+ */
+#define SHARE 4u
+#define ALONE_MIN_NS 1000000u
+#define ALONE_MAX_NS 10000000u
 #define OTHERS_MIN_NS 50000u
-#define OTHERS_MAX_NS 1000000u
+#define OTHERS_MAX_NS 2000000u
 /** While the VF has frames to send: what waits for room in its ring hears of that by looking. */
 #define SENDING_MAX_NS 50000u
 #define WATCH_EVERY_NS 100000000u
@@ -90,23 +94,26 @@ static uint64_t at_most(uint64_t ns, uint64_t most_ns)
     return ns < most_ns ? ns : most_ns;
 }
 
+static uint64_t within(uint64_t ns, uint64_t least_ns, uint64_t most_ns)
+{
+    return ns < least_ns ? least_ns : at_most(ns, most_ns);
+}
+
 /* For how long nobody in this process needs to be polled; 0: not worth while. */
 static uint64_t sleep_ns(mca_btl_vfring_module_t *module, uint64_t now_ns)
 {
     const struct btl_vfring_rail *rail = &module->rails[0];
     const uint64_t due_ns = vfring_wire_due_ns(module->wire);
-    const uint64_t idle_ns = now_ns - module->wait.idle_since_ns;
-    uint64_t ns = SLEEP_MAX_NS;
+    const uint64_t share_ns = (now_ns - module->wait.idle_since_ns) / SHARE;
+    /* Another thread may end what this one waits for. */
+    const bool others = opal_using_threads() || others_poll(&module->wait);
+    uint64_t ns;
 
     if (module->told_head || due_ns <= now_ns) {
         return 0;
     }
+    ns = others ? within(share_ns, OTHERS_MIN_NS, OTHERS_MAX_NS) : within(share_ns, ALONE_MIN_NS, ALONE_MAX_NS);
     ns = at_most(ns, due_ns - now_ns);
-    if (opal_using_threads() || others_poll(&module->wait)) { /* another thread may end what this one waits for */
-        const uint64_t share_ns = idle_ns / OTHERS_SHARE;
-
-        ns = at_most(ns, share_ns < OTHERS_MIN_NS ? OTHERS_MIN_NS : at_most(share_ns, OTHERS_MAX_NS));
-    }
     if (rail->rings.tx->seq != vfring_vf_tx_done(rail->vf)) {
         ns = at_most(ns, SENDING_MAX_NS);
     }
