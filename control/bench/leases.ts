@@ -7,12 +7,13 @@
  * other, and looks at memory, descriptors and ledger before and after. Prints the table of
  * docs/performance/control.md, and one JSON object with everything.
  */
-import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { execFile, execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
+import { parseArgs, promisify } from 'node:util';
+import { apiClient } from '../src/api/client.js';
 
 const { values } = parseArgs({
   options: { cycles: { type: 'string', default: '10000' }, idle: { type: 'string', default: '30' }, rounds: { type: 'string', default: '200' } },
@@ -38,9 +39,25 @@ interface Measured {
 }
 
 /** So many clients ask at once, and give back; again and again. */
-function ask(pid: number, clients: number, rounds: number): Measured {
+async function ask(pid: number, clients: number, rounds: number): Promise<Measured> {
   const args = [lease, String(clients), String(rounds), String(pid)];
-  return JSON.parse(execFileSync(asker, args, { encoding: 'utf8', maxBuffer: 64 << 20, stdio: ['ignore', 'pipe', 'inherit'] })) as Measured;
+  const { stdout } = await promisify(execFile)(asker, args, { encoding: 'utf8', maxBuffer: 64 << 20 });
+  return JSON.parse(stdout) as Measured;
+}
+
+/** The API answers one question after the other, from several clients, until it is told to stop. */
+function busyApi(): () => Promise<void> {
+  let over = false;
+  const api = apiClient(join(dir, 'run'));
+  const clients = [() => api.jobs(), () => api.status(), () => api.jobs(), () => api.plan()].map(async (call) => {
+    while (!over) {
+      await call();
+    }
+  });
+  return async () => {
+    over = true;
+    await Promise.all(clients);
+  };
 }
 
 function quantiles(samples: number[]): Record<string, number> {
@@ -92,24 +109,27 @@ async function main(): Promise<void> {
   for (let i = 0; i < 5; i++) {
     const { daemon, ms } = await start();
     starts.push(ms);
-    first.push(...ask(daemon.pid ?? 0, VFS, 1).ms);
+    first.push(...(await ask(daemon.pid ?? 0, VFS, 1)).ms);
     await stop(daemon);
   }
   const { daemon } = await start();
   const pid = daemon.pid ?? 0;
-  await sleep(SETTLE_MS);
+  await sleep(Number(values.idle) > 1 ? SETTLE_MS : 0);
   const before = cpuMs(pid);
   await sleep(Number(values.idle) * 1000);
   const idle = { ...look(pid), cpu_percent: Number(((cpuMs(pid) - before) / Number(values.idle) / 10).toFixed(3)) };
 
-  const alone = ask(pid, 1, 200);
-  const together = ask(pid, VFS, Number(values.rounds));
+  const alone = await ask(pid, 1, 200);
+  const together = await ask(pid, VFS, Number(values.rounds));
+  const endBusy = busyApi();
+  const busy = await ask(pid, VFS, Number(values.rounds));
+  await endBusy();
   const warmFrom = Math.min(COLD_ROUNDS, Math.floor(Number(values.rounds) / 2));
   const cycles = Number(values.cycles);
   const flat: Record<string, number>[] = [{ cycle: 0, ...look(pid) }];
   const part = Math.max(1, Math.floor(cycles / 4));
   for (let done = part; done <= cycles; done += part) {
-    ask(pid, 1, part);
+    await ask(pid, 1, part);
     flat.push({ cycle: done, ...look(pid) });
   }
   await stop(daemon);
@@ -124,6 +144,7 @@ async function main(): Promise<void> {
       very_first: quantiles(first),
       cold: quantiles(together.ms.slice(0, warmFrom * VFS)),
       warm: quantiles(together.ms.slice(warmFrom * VFS)),
+      api_busy: quantiles(busy.ms),
     },
     // By the kernel's own accounts; on a busy machine the lower ones are the daemon's.
     daemon_cpu_ms_per_lease: quantiles(together.cpu_ms.slice(warmFrom)),
@@ -140,7 +161,7 @@ interface Result {
   readonly start_to_ready_ms: Record<string, number>;
   readonly lease_alone_ms: Record<string, number>;
   /** The first leases of a daemon; the first rounds of a running one; all others. */
-  readonly lease_64_at_once_ms: Record<'very_first' | 'cold' | 'warm', Record<string, number>>;
+  readonly lease_64_at_once_ms: Record<'very_first' | 'cold' | 'warm' | 'api_busy', Record<string, number>>;
   readonly daemon_cpu_ms_per_lease: Record<string, number>;
   readonly over_cycles: readonly Record<string, number>[];
 }
@@ -163,6 +184,7 @@ function table(result: Result): string {
     `| ${VFS} leases at once | p99 at most 50 ms | ${ms(result.lease_64_at_once_ms.warm)} |`,
     `| the same, the first rounds of a daemon | the same | ${ms(result.lease_64_at_once_ms.cold)} |`,
     `| the same, the very first leases of a daemon | the same | ${ms(result.lease_64_at_once_ms.very_first)} |`,
+    `| the same, while the API answers four clients without a pause | the same | ${ms(result.lease_64_at_once_ms.api_busy)} |`,
     `| CPU of the daemon for a lease, among ${VFS} at once | – | ${ms(result.daemon_cpu_ms_per_lease)} |`,
     `| after ${flat.at(-1)?.['cycle']} lease cycles | flat | descriptors ${ends('descriptors')}; resident ${ends('rss_mib')} MiB; ledger ${ends('ledger_kib')} KiB |`,
     '',

@@ -82,7 +82,7 @@ export const ROUTES: readonly Route[] = [
     id: 'listJobs',
     method: 'GET',
     path: '/v1/jobs',
-    summary: `Your jobs, newest first, at most ${MAX_LISTED}, each with its newest ${MAX_LISTED_LEASES} leases at most; to administrators those of all users`,
+    summary: `Your jobs, newest first, at most ${MAX_LISTED}, each with its newest ${MAX_LISTED_LEASES} leases at most, and 1000 leases in all; to administrators those of all users`,
     who: 'everybody',
     status: 200,
     answer: schemas.jobsSchema,

@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Processes } from '../node/processes.js';
 import { listenForAll } from '../sockets/run-dir.js';
 import { type ErrorCode, asVfringError, badRequest, causeText, isVfringError } from '../errors.js';
+import { SerialQueue } from '../leases/serial-queue.js';
 import type { Log } from '../log.js';
 import { openApi } from './openapi.js';
 import { ROUTES, forbidden, type ApiContext, type Caller, type Route } from './routes.js';
@@ -28,6 +29,8 @@ const REQUEST_MS = 5000;
 /** The longest answer has some megabytes, and waits in memory until it is read. */
 const MAX_CONNECTIONS_PER_UID = 64;
 const ROOT = 0;
+/** A job of 64 ranks has its leases in less; who asks for leases without end keeps nobody longer from the API. */
+const LEASES_FIRST_MS = 100;
 const REMEDY = 'GET /v1/openapi.json describes every call';
 
 const HTTP_STATUS: Partial<Record<ErrorCode, number>> = {
@@ -54,6 +57,8 @@ export function apiServer(options: ApiOptions): ApiServer {
   const context: ApiContext = { ...options, startedAt: Date.now() };
   const { requestMs = REQUEST_MS } = options;
   const own = process.getuid?.() ?? ROOT;
+  /** One after the other: between two there is a turn for leases. */
+  const gate = new SerialQueue();
 
   async function serve(request: IncomingMessage): Promise<Answer> {
     const peer = options.processes.peerOf(request.socket);
@@ -73,6 +78,8 @@ export function apiServer(options: ApiOptions): ApiServer {
       throw forbidden(route.summary);
     }
     const query = checked(route.query, Object.fromEntries(url.searchParams), 'query');
+    // Ranks that start wait for their leases; who looks at them can wait for that.
+    await gate.run(() => options.manager.whenQuiet(LEASES_FIRST_MS));
     const call = { caller, params, query: query as Record<string, unknown>, body: route.body && checked(route.body, parse(body), 'body') };
     return { status: route.status, body: await route.handle(call, context) };
   }

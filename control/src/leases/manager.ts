@@ -61,6 +61,8 @@ interface Leaving {
 
 /** Wrap-free readings: a gap of so many sampling periods is still sure to hold one wrap at most. */
 const SAFE_PERIODS = 3;
+/** Ranks of a job ask within less of each other. */
+const QUIET_MS = 5;
 
 export class LeaseManager {
   readonly pool = new VfPool();
@@ -229,6 +231,11 @@ export class LeaseManager {
   /** Runs between two changes, so that what it sees and does is one step. */
   exclusively<T>(task: () => Promise<T> | T): Promise<T> {
     return this.#queue.run(async () => task());
+  }
+
+  /** Resolves when nobody has waited for a lease for a moment, or after so long: for work that can wait. */
+  whenQuiet(mostMs: number): Promise<void> {
+    return this.#queue.whenQuiet(QUIET_MS, mostMs);
   }
 
   /** NUMA nodes where the process of a lease may run now; undefined when it has ended, or they are not known. */

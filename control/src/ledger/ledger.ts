@@ -27,7 +27,7 @@ export const LEDGER_LIMITS: LedgerLimits = { leases: 10_000, jobs: 10_000 };
 const BOOT_ID = '/proc/sys/kernel/random/boot_id';
 /** Ended leases, or new jobs, between two clean-ups. */
 const PRUNE_EVERY = 256;
-/** Of one job, unless fewer are asked for. */
+/** In one answer. */
 const MOST_LEASES = 1000;
 /** Commits of some pages each: SQLite itself would take its log into the file after 1000 pages. */
 const TIDY_AFTER = 200;
@@ -312,12 +312,17 @@ export class Ledger {
     return this.leasesOfJobs([jobKey], limit).get(jobKey) ?? [];
   }
 
-  /** The same of several jobs, by their keys, for as many statements as for one. */
+  /** The same of several jobs, by their keys: of the first ones, as far as there are MOST_LEASES in all. */
   leasesOfJobs(jobKeys: readonly number[], limit = MOST_LEASES): Map<number, LeaseRecord[]> {
     return this.#look(() => {
-      const newest = 'id IN (SELECT id FROM (SELECT id, row_number() OVER (PARTITION BY job ORDER BY id DESC) AS place FROM leases WHERE job IN (SELECT value FROM json_each(?))) WHERE place <= ?)';
+      // Each by its index, which has the newest at its end: a job may have thousands.
+      const ids: number[] = [];
+      for (const key of jobKeys) {
+        const most = Math.min(limit, MOST_LEASES - ids.length);
+        ids.push(...this.#all('SELECT id FROM leases WHERE job = ? ORDER BY id DESC LIMIT ?', [key, most]).map((row) => Number(row['id'])));
+      }
       const found = new Map<number, LeaseRecord[]>();
-      for (const lease of this.#leases(newest, [JSON.stringify(jobKeys), limit])) {
+      for (const lease of this.#leases('id IN (SELECT value FROM json_each(?))', [JSON.stringify(ids)])) {
         const others = found.get(lease.jobKey);
         others === undefined ? found.set(lease.jobKey, [lease]) : others.push(lease);
       }

@@ -30,3 +30,15 @@ test('who watches the queue is told after each task, one that failed, too', asyn
   await new Promise(setImmediate);
   expect(told).toBe(3);
 });
+
+test('what can wait waits for those who are in the queue, but not for ever', async () => {
+  const queue = new SerialQueue();
+  let go = (): void => {};
+  void queue.run(() => new Promise<void>((resolve) => (go = resolve)));
+  let quiet = false;
+  const waited = queue.whenQuiet(1, Number.MAX_SAFE_INTEGER).then(() => (quiet = true));
+  await queue.whenQuiet(1, 50);
+  expect(quiet).toBe(false);
+  go();
+  await waited;
+});
