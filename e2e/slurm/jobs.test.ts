@@ -120,6 +120,16 @@ export function jobTests(cluster: Cluster): void {
       }
     });
 
+    test('the parts of a heterogeneous job have their VFs on their nodes, though their processes know one number', async () => {
+      const id = await cluster.submit('-N1 -n2 -w host1 --gres=vf:2 : -N1 -n2 -w host2 --gres=vf:2', `${MCA}\nsrun --mpi=pmix --het-group=1 ${PINGPONG} 2>&1 && srun --mpi=pmix --het-group=0 ${PINGPONG} 2>&1`);
+      assert.equal(await cluster.ended(id), 'COMPLETED', await cluster.output(id));
+      await cluster.bothClean();
+      await cluster.everywhere(async (n) => assert.equal((await jobAt(cluster, n, id)).leases.length, 2));
+      for (const [part, host] of [['0', 'host1'], ['1', 'host2']] as const) {
+        assert.equal((await cluster.records(`${id}+${part}`)).get(host)?.get('processes'), 2);
+      }
+    });
+
     test('what a wire that loses frames costs is in the accounting', async () => {
       const { lose } = cluster;
       const [options, mca] = lose === undefined ? ['-N1 -n2 -w host1 --gres=vf:2', `${MCA} OMPI_MCA_btl_vfring_soft_faults=drop=0.05`] : ['-N2 -n2 --gres=vf:1', MCA];

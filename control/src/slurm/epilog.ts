@@ -25,10 +25,10 @@ const ACCOUNT_TRIES = 5;
 export async function epilog(env: JobEnv, scene: EpilogScene): Promise<number> {
   const { jobId, uid, node } = env;
   const { api, slurm, say, refusals, waiting } = scene;
-  refusals.drop(jobId);
+  refusals.drop(env.label);
   let job: JobView;
   try {
-    job = await attempt(() => api.endJob(jobName(jobId), { uid, kill: true }), waiting, say);
+    job = await attempt(() => api.endJob(jobName(env.label), { uid, kill: true }), waiting, say);
   } catch (error) {
     if ((error as { code?: string }).code === 'VFRING_ERR_NO_SUCH_JOB') {
       return EXIT.OK;

@@ -15,6 +15,8 @@ import { withNote, type NodeShare, type Slurm } from './slurm.js';
 
 export interface JobEnv {
   readonly jobId: string;
+  /** The number that its processes know: of a heterogeneous job the first part's. */
+  readonly label: string;
   readonly uid: number;
   readonly node: string;
 }
@@ -37,25 +39,25 @@ export interface Refusals {
 /** These are about the job: on another node it would fare no better. */
 const OF_THE_JOB = new Set(['VFRING_ERR_QUOTA', 'VFRING_ERR_BAD_REQUEST']);
 
-export const jobName = (jobId: string): string => `slurm-${jobId}`;
+export const jobName = (label: string): string => `slurm-${label}`;
 
 /** From what slurmd gives to a prolog or epilog. Throws VFRING_ERR_USAGE. */
 export function jobEnv(env: NodeJS.ProcessEnv): JobEnv {
-  const { SLURM_JOB_ID: jobId = '', SLURM_JOB_UID: uid = '', SLURMD_NODENAME: node = '' } = env;
-  if (!/^\d{1,10}$/.test(jobId) || !/^\d{1,10}$/.test(uid) || node === '') {
+  const { SLURM_JOB_ID: jobId = '', SLURM_HET_JOB_ID: label = jobId, SLURM_JOB_UID: uid = '', SLURMD_NODENAME: node = '' } = env;
+  if (!/^\d{1,10}$/.test(jobId) || !/^\d{1,10}$/.test(label) || !/^\d{1,10}$/.test(uid) || node === '') {
     throw new VfringError('VFRING_ERR_USAGE', {
       what: 'SLURM_JOB_ID, SLURM_JOB_UID and SLURMD_NODENAME are not those of a prolog or epilog of Slurm',
       remedy: 'name the scripts in slurm.conf: Prolog=, Epilog= (docs/slurm.md); slurmd runs them',
     });
   }
-  return { jobId, uid: Number(uid), node };
+  return { jobId, label, uid: Number(uid), node };
 }
 
 /** Returns the exit status: 0, or what makes Slurm queue the job anew. */
 export async function prolog(env: JobEnv, scene: Scene): Promise<number> {
   const { jobId, uid, node } = env;
   const { slurm, api, say, refusals, waiting } = scene;
-  refusals.drop(jobId);
+  refusals.drop(env.label);
   let share: NodeShare;
   try {
     share = await attempt(() => slurm.share(jobId, node), waiting, say);
@@ -79,9 +81,12 @@ export async function prolog(env: JobEnv, scene: Scene): Promise<number> {
       }
       return device;
     });
+    if (env.label !== jobId) {
+      await checkAlone(env, devices, api);
+    }
     const job = await attempt(
       () => api.createJob({
-        id: jobName(jobId), uid, devices,
+        id: jobName(env.label), uid, devices,
         ...(share.memoryBytes !== undefined && { memory_bytes: share.memoryBytes }),
         ...(share.timeLimitS !== undefined && { time_limit_s: share.timeLimitS }),
       }),
@@ -94,14 +99,29 @@ export async function prolog(env: JobEnv, scene: Scene): Promise<number> {
   }
 }
 
-async function refuse({ jobId, node }: JobEnv, comment: string, error: unknown, { slurm, refusals, say }: Scene): Promise<number> {
+/** Throws VFRING_ERR_BAD_REQUEST when another part of a heterogeneous job has VFs here: processes of both would ask by one number. */
+async function checkAlone(env: JobEnv, devices: readonly string[], api: ApiClient): Promise<void> {
+  const other = await api.job(jobName(env.label), env.uid).catch(() => undefined);
+  if (other?.state !== 'open') {
+    return;
+  }
+  const names = (await api.status()).vfs.filter(({ device }) => devices.includes(device)).map(({ name }) => name);
+  if (names.sort().join() !== [...(other.assigned_vfs ?? [])].sort().join()) {
+    throw new VfringError('VFRING_ERR_BAD_REQUEST', {
+      what: `another part of heterogeneous job ${env.label} has VFs on this node`,
+      remedy: 'let each of its parts have nodes of its own, or ask for the VFs of both in one part',
+    });
+  }
+}
+
+async function refuse({ jobId, label, node }: JobEnv, comment: string, error: unknown, { slurm, refusals, say }: Scene): Promise<number> {
   const { code, remedy } = { code: 'VFRING_ERR_INTERNAL', remedy: '', ...(error as { code?: string; remedy?: string }) };
   const text = `${code}: ${causeText(error)}`;
   const advice = remedy === '' ? '' : ` (remedy: ${remedy})`;
   say(`job ${jobId} gets no VFs: ${text}${advice}`);
   await slurm.comment(jobId, withNote(comment, node, `${text}${advice}`)).catch((trouble: unknown) => say(`the job's AdminComment cannot be set: ${causeText(trouble)}`));
   if (OF_THE_JOB.has(code)) {
-    refusals.put(jobId, [`${node}: no VFs for job ${jobId}: ${text}`, ...(remedy === '' ? [] : [`remedy: ${remedy}`])]);
+    refusals.put(label, [`${node}: no VFs for job ${jobId}: ${text}`, ...(remedy === '' ? [] : [`remedy: ${remedy}`])]);
     return EXIT.OK;
   }
   // Slurm drains a node whose prolog failed, too, but with no other reason than that.

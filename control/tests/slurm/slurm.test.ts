@@ -163,6 +163,25 @@ describe('the prolog', () => {
     expect(told).toEqual([]);
   });
 
+  test('makes a part of a heterogeneous job by the number that its processes know, one on a node', async () => {
+    const part = jobEnv({ SLURM_JOB_ID: '7', SLURM_HET_JOB_ID: '6', SLURM_JOB_UID: '1000', SLURMD_NODENAME: 'host1' });
+    const made: unknown[] = [];
+    const world = (other: string[]) => ({
+      createJob: async (wish: unknown) => { made.push(wish); return { id: 'slurm-6' } as JobView; },
+      job: async () => ({ state: 'open', assigned_vfs: other }) as unknown as JobView,
+      status: async () => ({ vfs: [0, 1, 2, 3].map((n) => ({ name: `vf${n}`, device: `/dev/uiovf${n}` })) }) as unknown as StatusView,
+    });
+    // Run twice, it comes upon itself.
+    expect(await prolog(part, scene(fakeSlurm().exec, world(['vf2', 'vf1'])).value)).toBe(0);
+    expect(made).toMatchObject([{ id: 'slurm-6', devices: ['/dev/uiovf1', '/dev/uiovf2'] }]);
+    const { exec, told } = fakeSlurm();
+    const { value, refused } = scene(exec, world(['vf0']));
+    expect(await prolog(part, value)).toBe(0);
+    expect(refused.get('6')?.[0]).toContain('another part of heterogeneous job 6 has VFs on this node');
+    expect(made).toHaveLength(1);
+    expect(told.join()).not.toContain('DRAIN');
+  });
+
   test('leaves a job without VFs alone, vfringd or not', async () => {
     const { exec, told } = fakeSlurm({ job: JOB.replaceAll(/vf:\d\(\S*\)/g, '') });
     expect(await prolog(env(), scene(exec, {}).value)).toBe(0);
