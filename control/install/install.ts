@@ -46,6 +46,9 @@ function manifest(folder: string): z.output<typeof manifestSchema> {
 /** Dependencies that only fetch or compile their package when npm installs it. */
 const INSTALL_ONLY = new Set(['prebuild-install']);
 
+/** They find their compiled code themselves; all other packages are in the bundle. */
+const NATIVE = ['koffi', 'better-sqlite3'];
+
 /** Every package that is needed at run time, with what it needs itself. */
 function runtimePackages(names: readonly string[], found = new Set<string>()): Set<string> {
   for (const name of names) {
@@ -66,9 +69,6 @@ function wanted(path: string): boolean {
       return false;
     }
     return platform === undefined || platform === `linux_${process.arch}`;
-  }
-  if (path.startsWith(join(modules, 'zod', 'src'))) {
-    return false;
   }
   const sqlite = join(modules, 'better-sqlite3');
   if (path.startsWith(sqlite)) {
@@ -117,8 +117,7 @@ await build({
   format: 'esm',
   platform: 'node',
   target: 'node20',
-  // Native code is found by these packages themselves.
-  external: ['koffi', 'better-sqlite3'],
+  external: NATIVE,
   // Commander is CommonJS and asks for node's own modules.
   banner: { js: "import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(import.meta.url);" },
   legalComments: 'inline',
@@ -132,9 +131,9 @@ rmSync(fresh, { recursive: true, force: true });
 mkdirSync(join(fresh, 'native'), { recursive: true });
 cpSync(bundled, join(fresh, 'control', 'src'), { recursive: true });
 cpSync(join(root, 'build', 'native-addon', 'vfring_native.node'), join(fresh, 'native', 'vfring_native.node'));
-const { version, dependencies } = manifest(root);
+const { version } = manifest(root);
 writeFileSync(join(fresh, 'package.json'), `${JSON.stringify({ name: 'vfring', version, type: 'module' }, null, 2)}\n`);
-for (const name of runtimePackages(Object.keys(dependencies))) {
+for (const name of runtimePackages(NATIVE)) {
   cpSync(join(modules, name), join(fresh, 'node_modules', name), { recursive: true, filter: wanted });
 }
 openUp(fresh);

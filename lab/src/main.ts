@@ -4,7 +4,6 @@ import {CommanderError} from 'commander';
 import {LabError, exitStatus} from './errors.js';
 import {Guest} from './guest.js';
 import {runCommand, runShell, sayFaults, showPlainly} from './job.js';
-import {watchNpm} from './npm-watch.js';
 import {parseOptions} from './options.js';
 import {resultsDir} from './paths.js';
 import {say} from './progress.js';
@@ -17,7 +16,6 @@ async function main(args: readonly string[]): Promise<number> {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(signal, () => stop.abort());
   }
-  watchNpm(() => stop.abort());
   if (options.prune) {
     await pruneRootfs(stop.signal);
     return 0;
