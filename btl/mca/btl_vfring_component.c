@@ -5,6 +5,7 @@
 #include "btl_vfring_depart.h"
 #include "btl_vfring_entry.h"
 #include "btl_vfring_help.h"
+#include "btl_vfring_helper.h"
 #include "btl_vfring_module.h"
 #include "btl_vfring_params.h"
 #include "btl_vfring_path.h"
@@ -91,6 +92,7 @@ static mca_btl_base_module_t **component_init(int *num_modules, bool enable_prog
     }
     btl_vfring_module->wait.spin_ns = spin_ns;
     btl_vfring_clock_end();
+    btl_vfring_helper_start(btl_vfring_module);
     modules[0] = &btl_vfring_module->super;
     *num_modules = 1;
     return modules;
@@ -100,6 +102,7 @@ static int module_finalize(struct mca_btl_base_module_t *btl)
 {
     mca_btl_vfring_module_t *module = btl_vfring_to_module(btl);
 
+    btl_vfring_helper_stop(module);
     /*
      * Open MPI has synchronised all processes: what we sent has been received.
      * Pay the acknowledgements we owe, so that nobody repeats frames to a VF

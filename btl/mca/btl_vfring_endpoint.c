@@ -134,6 +134,20 @@ int btl_vfring_endpoint_get(struct btl_vfring_endpoints *all, struct mca_btl_vfr
     return OPAL_SUCCESS;
 }
 
+bool btl_vfring_endpoint_has_ended(const struct btl_vfring_endpoints *all, const opal_process_name_t *name)
+{
+    const mca_btl_vfring_endpoint_t *lists[] = {all->head, all->gone};
+
+    for (int i = 0; i < 2; i++) {
+        for (const mca_btl_vfring_endpoint_t *e = lists[i]; e; e = e->next) {
+            if (e->name.jobid == name->jobid && e->name.vpid == name->vpid) {
+                return btl_vfring_endpoint_is_gone(all, e);
+            }
+        }
+    }
+    return false;
+}
+
 void btl_vfring_endpoint_release(struct btl_vfring_endpoints *all, mca_btl_vfring_endpoint_t *endpoint)
 {
     struct vfring_wire_peer *peer = endpoint->peer;

@@ -74,6 +74,11 @@ static inline bool btl_vfring_endpoint_is_gone(const struct btl_vfring_endpoints
     return endpoint->peer == vfring_wire_nobody(all->wire);
 }
 /**
+ * Was the process with that name met, and has it ended or was released since? What comes of it now is late. Looks
+ * at all that were ever met.
+ */
+bool btl_vfring_endpoint_has_ended(const struct btl_vfring_endpoints *all, const opal_process_name_t *name);
+/**
  * The wire forgets the peer; what was kept for it has been dropped. Its memory stays until the
  * end of all: Open MPI may hold it, and frames that the VF still reads name it.
  */

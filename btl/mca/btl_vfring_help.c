@@ -160,6 +160,11 @@ void btl_vfring_help_ended(const struct btl_vfring_help_here *here, const struct
     say("ended", host(), here->vf, peer->rank, peer->host, peer->vf);
 }
 
+void btl_vfring_help_no_helper(const char *cause, const char *error)
+{
+    say("no-helper", host(), cause, error);
+}
+
 void btl_vfring_help_silent(const struct btl_vfring_help_here *here, const struct btl_vfring_help_peer *peer,
                             const struct btl_vfring_help_silence *silence)
 {

@@ -15,6 +15,7 @@
 #include "btl_vfring_endpoint.h"
 #include "btl_vfring_exposure.h"
 #include "btl_vfring_frag.h"
+#include "btl_vfring_gate.h"
 #include "btl_vfring_operation.h"
 #include "btl_vfring_rail.h"
 #include "btl_vfring_turns.h"
@@ -50,7 +51,9 @@ typedef struct mca_btl_vfring_module_t {
     uint32_t max_payload;  /* bytes of one frame, the PML's headers included */
     uint32_t max_message;  /* and of what we cut into frames */
     uint32_t idle_polls;
-    bool in_progress;
+    uint32_t in_progress; /* 0 or 1 */
+    struct btl_vfring_gate gate; /* between the only thread and the helper */
+    bool no_upcalls; /* nobody above may be called now: what they are to know, they hear in the next progress */
     bool closing; /* nobody above is called any more */
     mca_btl_vfring_frag_t *told_head; /* the line of those of which the PML is to be told */
     mca_btl_vfring_frag_t *told_tail;
@@ -70,6 +73,7 @@ typedef struct mca_btl_vfring_module_t {
     uint64_t timeouts_seen;
     struct btl_vfring_wait wait;
     struct vfring_lease_report report; /* at the end */
+    struct btl_vfring_helper *helper; /* NULL: there is none */
 
     struct btl_vfring_rail rails[BTL_VFRING_RAILS];
 } mca_btl_vfring_module_t;
@@ -83,7 +87,8 @@ static inline mca_btl_vfring_module_t *btl_vfring_to_module(struct mca_btl_base_
 }
 
 /*
- * Threads: nothing is locked in a process that has but one. Nor in a call to
+ * Threads: nothing is locked in a process that has but one, but for the gate that
+ * keeps our own helper out (btl_vfring_gate.h). Nor in a call to
  * the layers above (btl_vfring_upcall.h): these hold locks of their own while they
  * call us (bml/r2's, when a process is added), and take them in what we call.
  * in_progress keeps other threads from making progress meanwhile; they may do all
@@ -93,6 +98,8 @@ static inline void btl_vfring_lock(mca_btl_vfring_module_t *module)
 {
     if (opal_using_threads()) {
         (void) pthread_mutex_lock(&module->lock);
+    } else {
+        btl_vfring_gate_enter(&module->gate, &module->lock);
     }
 }
 
@@ -100,6 +107,8 @@ static inline void btl_vfring_unlock(mca_btl_vfring_module_t *module)
 {
     if (opal_using_threads()) {
         (void) pthread_mutex_unlock(&module->lock);
+    } else {
+        btl_vfring_gate_leave(&module->gate);
     }
 }
 

@@ -151,6 +151,10 @@ void btl_vfring_params_register(const mca_base_component_t *component)
     c->lease_timeout_s = 30;
     (void) add_uint("lease_timeout", &c->lease_timeout_s, OPAL_INFO_LVL_5,
                     "Seconds to wait for vfringd's answer");
+    c->helper = true;
+    (void) add_bool("helper", &c->helper, OPAL_INFO_LVL_5,
+                    "Have a thread repeat lost frames, and send what waits, while the program is outside of MPI for "
+                    "long. Without it that has to wait for the program's next call of MPI");
     c->connectivity_check = true;
     (void) add_bool("connectivity_check", &c->connectivity_check, OPAL_INFO_LVL_5,
                     "Send a short and a full-size frame before the first message to a peer, and "

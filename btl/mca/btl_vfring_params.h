@@ -37,6 +37,7 @@ struct btl_vfring_params {
     unsigned int peer_timeout_s;
     unsigned int link_timeout_s;
     unsigned int lease_timeout_s;
+    bool helper;
     bool connectivity_check;
     unsigned int connectivity_timeout_s;
     bool stats;

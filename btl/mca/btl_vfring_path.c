@@ -10,6 +10,8 @@
 #include "btl_vfring_clock.h"
 #include "btl_vfring_contact.h"
 #include "btl_vfring_depart.h"
+#include "btl_vfring_helper.h"
+#include "btl_vfring_look.h"
 #include "btl_vfring_message.h"
 #include "btl_vfring_part.h"
 #include "btl_vfring_place.h"
@@ -165,6 +167,8 @@ static inline void wire_complete(void *ctx, struct vfring_wire_frame *frame, int
         .peer_silent = btl_vfring_peer_silent,      \
         .peer_failed = btl_vfring_peer_failed,      \
         .peer_left = btl_vfring_peer_left,          \
+        .window_closed = btl_vfring_window_closed,  \
+        .under_way = btl_vfring_helper_wake,        \
     }
 
 const struct vfring_wire_ops btl_vfring_wire_ops = WIRE_OPS(wire_deliver);
@@ -341,7 +345,9 @@ int btl_vfring_sendi(struct mca_btl_base_module_t *btl, struct mca_btl_base_endp
                       || module->frags.num_free <= endpoint->threshold)) {
         rc = sendi_otherwise(module, endpoint, convertor, header, header_size, payload_size, tag);
     } else {
+        btl_vfring_gate_enter(&module->gate, &module->lock);
         rc = sendi(module, endpoint, convertor, header, header_size, payload_size, tag);
+        btl_vfring_gate_leave(&module->gate);
     }
     if (OPAL_UNLIKELY(rc != OPAL_SUCCESS && descriptor)) {
         *descriptor = rc == OPAL_ERR_OUT_OF_RESOURCE
@@ -384,7 +390,6 @@ module_progress(mca_btl_vfring_module_t *module, void (*rx_input)(void *, const 
     struct rx_turn turn = {.wire = module->wire};
     unsigned count;
 
-    module->in_progress = true;
     if (OPAL_UNLIKELY(module->told_head)) {
         btl_vfring_upcall_sent(module);
     }
@@ -422,7 +427,8 @@ module_progress(mca_btl_vfring_module_t *module, void (*rx_input)(void *, const 
         btl_vfring_pump_run(module);
     }
     vfring_hot_tx_doorbell(module->rails[0].rings.tx, module->rails[0].rings.mmio);
-    module->in_progress = false;
+    __atomic_thread_fence(__ATOMIC_RELEASE);
+    module->in_progress = 0;
     return (int) count;
 }
 
@@ -436,6 +442,7 @@ static __attribute__((noinline)) int progress_locked(mca_btl_vfring_module_t *mo
         return 0;
     }
     if (!module->in_progress) {
+        module->in_progress = 1;
         count = module_progress(module, rx_input_locked, true);
         sleep_ns = module->wait.sleep_ns;
         events = module->wait.events;
@@ -458,5 +465,12 @@ int btl_vfring_progress(void)
     if (opal_using_threads()) {
         return progress_locked(module);
     }
-    return module->in_progress ? 0 : module_progress(module, rx_input_alone, false);
+    if (module->in_progress) {
+        return 0;
+    }
+    module->in_progress = 1;
+    if (btl_vfring_gate_is_taken(&module->gate)) {
+        btl_vfring_gate_wait(&module->lock, &module->in_progress);
+    }
+    return module_progress(module, rx_input_alone, false);
 }

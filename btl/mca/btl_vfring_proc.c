@@ -30,7 +30,8 @@ static void meet_other_jobs(mca_btl_vfring_module_t *module, uint32_t id)
     for (size_t i = 0; procs && i < count; i++) {
         const opal_process_name_t name = procs[i]->proc_name;
 
-        if (name.jobid != ours.jobid && btl_vfring_id_of(&name) == id) {
+        if (name.jobid != ours.jobid && btl_vfring_id_of(&name) == id
+            && !btl_vfring_endpoint_has_ended(&module->endpoints, &name)) {
             (void) btl_vfring_endpoint_get(&module->endpoints, module, &name, NULL, &endpoint);
         }
         OBJ_RELEASE(procs[i]);

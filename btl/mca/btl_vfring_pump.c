@@ -114,6 +114,22 @@ static bool send_frame(mca_btl_vfring_module_t *module, mca_btl_vfring_op_t *op,
     return true;
 }
 
+/* It is over, and nobody may be told now: it goes before all that there is to send, and the pump finds it. */
+static void add_over(mca_btl_vfring_module_t *module, mca_btl_vfring_op_t *op)
+{
+    mca_btl_vfring_op_t **tail = &op->endpoint->ops_tail;
+
+    op->left = 0;
+    op->queued = true;
+    op->next = *tail ? (*tail)->next : op;
+    if (*tail) {
+        (*tail)->next = op;
+    } else {
+        *tail = op;
+    }
+    btl_vfring_turns_join(&module->pump, &op->endpoint->turn);
+}
+
 /* The wire is done with a frame of an operation: the peer has placed it, or never will. */
 void btl_vfring_pump_done(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag, int status)
 {
@@ -134,7 +150,11 @@ void btl_vfring_pump_done(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t
     }
     /* While it is in the endpoint's queue the pump finishes it. */
     if (--op->num_at_wire == 0 && !op->queued) {
-        btl_vfring_upcall_op_over(module, op);
+        if (OPAL_UNLIKELY(module->no_upcalls)) {
+            add_over(module, op);
+        } else {
+            btl_vfring_upcall_op_over(module, op);
+        }
     }
 }
 

@@ -105,6 +105,13 @@ struct vfring_rx_ring {
     uint32_t good_mask; /**< status of a good frame, of these bits: EOP alone */
     uint32_t tail_reg;
     bool continued; /**< the previous descriptor had no EOP */
+    /** Of vfring_vf_rx_look(): how far it has come, since next was what it is here. */
+    struct {
+        uint32_t next;
+        uint32_t at;
+        uint32_t num;
+        bool continued;
+    } look;
 };
 
 /** The device has all descriptors before release. */

@@ -286,6 +286,37 @@ void vfring_vf_rx_release(struct vfring_vf *vf, unsigned count)
     }
 }
 
+void vfring_vf_rx_look(struct vfring_vf *vf, void (*input)(void *ctx, const void *data, uint32_t bytes), void *ctx)
+{
+    struct vfring_rx_ring *rx = &vf->rx;
+    /* Behind these are descriptors that were not rewritten yet: their DD is of frames of long ago. */
+    const uint32_t most = rx->entries - rx_pending(rx);
+
+    if (rx->look.next != rx->next) {
+        rx->look.next = rx->look.at = rx->next;
+        rx->look.num = 0;
+        rx->look.continued = rx->continued;
+    }
+    while (rx->look.num < most) {
+        const union vfring_rx_desc *desc = &rx->desc[rx->look.at];
+        const uint8_t *data = rx->buffers + (size_t) rx->look.at * rx->buffer_bytes;
+        const uint32_t status = vfring_load_writeback(&desc->wb.status_error);
+        const uint32_t bytes = desc->wb.length_bytes;
+        const bool whole = !rx->look.continued && bytes <= rx->buffer_bytes
+                           && (status & rx->good_mask) == VFRING_RXD_EOP;
+
+        if (!(status & VFRING_RXD_DD)) {
+            break;
+        }
+        rx->look.continued = !(status & VFRING_RXD_EOP);
+        rx->look.at = vfring_ring_next(rx->look.at, rx->entries);
+        rx->look.num++;
+        if (whole) {
+            input(ctx, data, bytes);
+        }
+    }
+}
+
 unsigned vfring_vf_rx_each(struct vfring_vf *vf, unsigned max,
                            void (*input)(void *ctx, const void *data, uint32_t bytes), void *ctx)
 {

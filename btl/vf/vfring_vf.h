@@ -185,6 +185,13 @@ bool vfring_vf_tx_busy(struct vfring_vf *vf, uint32_t tx_seq);
 unsigned vfring_vf_rx_poll(struct vfring_vf *vf, struct vfring_rx_frame *frames, unsigned max);
 
 /**
+ * Looks at frames that wait in the RX ring, and takes none: calls @p input with each, oldest first, but for those
+ * with errors and those that it was called with before, unless frames were taken since. @p input must not look at the
+ * RX ring. Not while frames are held by rx_poll().
+ */
+void vfring_vf_rx_look(struct vfring_vf *vf, void (*input)(void *ctx, const void *data, uint32_t bytes), void *ctx);
+
+/**
  * Hot. rx_poll() and rx_release() in one, for who is done with a frame when the
  * call returns: hands up to @p max frames to @p input, oldest first, and gives
  * their buffers back. Frames with errors are left out, but counted. @p input

@@ -141,6 +141,13 @@ struct vfring_wire_ops {
     void (*lane_aside)(void *ctx, struct vfring_wire_peer *peer, uint32_t rail, bool aside);
     /** It has said goodbye: it takes nothing any more. The callee may remove it, and any other. */
     void (*peer_left)(void *ctx, struct vfring_wire_peer *peer);
+    /**
+     * NULL, or: a frame has to wait for its peer's window. If acknowledgements may lie in the RX ring unseen, this is
+     * the time for vfring_wire_look(). Called from inside vfring_wire_send(), wherever that was called.
+     */
+    void (*window_closed)(void *ctx);
+    /** NULL, or: frames are under way to a peer, after a time without. Not for each of them. */
+    void (*under_way)(void *ctx);
 };
 
 struct vfring_wire_config {
@@ -275,6 +282,28 @@ void vfring_wire_flush(struct vfring_wire *wire, uint64_t now_ns);
  * UINT64_MAX: never. For who wants to sleep.
  */
 uint64_t vfring_wire_due_ns(const struct vfring_wire *wire);
+
+/**
+ * A frame that waits in the RX ring and will be given to vfring_wire_input() later: what it acknowledges counts
+ * now. Nothing is delivered. Calls back xmit, xmit_busy and complete alone. Harmless if repeated.
+ */
+void vfring_wire_look(struct vfring_wire *wire, const void *data, uint32_t bytes, uint64_t now_ns);
+
+/**
+ * Progress for whoever must not call the layers above: acknowledgements that are due, frames that wait for the
+ * ring, repetitions. No peer is reported silent or given up. After a look at all that waits in the RX
+ * ring. Calls back xmit, xmit_busy and complete alone.
+ */
+void vfring_wire_tend(struct vfring_wire *wire, uint64_t now_ns);
+
+/**
+ * When vfring_wire_tend() is next needed; UINT64_MAX: no frame is under way. At any time and from any thread,
+ * also while others are in the wire: the answer may then be of a moment ago.
+ */
+uint64_t vfring_wire_next_due(const struct vfring_wire *wire);
+
+/** When vfring_wire_progress() was last called; the same way. */
+uint64_t vfring_wire_progressed(const struct vfring_wire *wire);
 
 /** Is anything waiting for progress (frames in flight, queued or still read, acks owed)? */
 bool vfring_wire_idle(const struct vfring_wire *wire);

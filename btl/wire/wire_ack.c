@@ -121,7 +121,7 @@ static inline void lane_moved(struct vfring_wire *wire, struct wire_lane *lane, 
 {
     if (lane->backoff || lane->news.rtt_ns) {
         lane->backoff = 0;
-        if (lane->news.rtt_ns) {
+        if (lane->news.rtt_ns && !wire->looking) {
             wire_rtt_sample(&lane->rtt, lane->news.rtt_ns);
         }
         wire_rto_update(wire, lane);

@@ -16,6 +16,13 @@ WIRE_HOT void wire_deadline_put(struct vfring_wire *wire, struct wire_lane *lane
     if (WIRE_UNLIKELY(!lane->timer_linked)) {
         lane->timer_linked = true;
         WIRE_LIST_PUSH(wire->timer_list, lane, timer_next, timer_at);
+        if (deadline_ns < wire->next_timer_ns) {
+            wire->next_timer_ns = deadline_ns; /* before whoever it may concern looks */
+        }
+        if (wire->ops.under_way) {
+            wire->ops.under_way(wire->ctx);
+        }
+        return;
     }
     if (deadline_ns < wire->next_timer_ns) {
         wire->next_timer_ns = deadline_ns;

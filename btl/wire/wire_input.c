@@ -139,7 +139,8 @@ void wire_input_other(struct vfring_wire *wire, const struct vfring_wire_hdr *hd
     if (!wire_header_control(wire, hdr, bytes) || !wire_crc_right(wire, hdr)) {
         return;
     }
-    peer = wire_peer_of(wire, hdr);
+    /* Who leaves is not to be met first: it may have said so before, and be forgotten. */
+    peer = hdr->type == VFRING_WIRE_TYPE_BYE ? vfring_wire_peer_find(wire, hdr->src, hdr->src_mac) : wire_peer_of(wire, hdr);
     if (!peer || peer->failed) {
         wire->stats.rx_unknown_peer++;
         return;

@@ -48,6 +48,26 @@ void vfring_wire_flush(struct vfring_wire *wire, uint64_t now_ns)
     }
 }
 
+void vfring_wire_tend(struct vfring_wire *wire, uint64_t now_ns)
+{
+    wire->tending = true;
+    vfring_wire_flush(wire, now_ns);
+    if (now_ns >= wire->next_timer_ns) {
+        timers_run(wire, now_ns);
+    }
+    wire->tending = false;
+}
+
+uint64_t vfring_wire_next_due(const struct vfring_wire *wire)
+{
+    return __atomic_load_n(&wire->next_timer_ns, __ATOMIC_RELAXED);
+}
+
+uint64_t vfring_wire_progressed(const struct vfring_wire *wire)
+{
+    return __atomic_load_n(&wire->progress_ns, __ATOMIC_RELAXED);
+}
+
 void vfring_wire_progress(struct vfring_wire *wire, uint64_t now_ns)
 {
     vfring_wire_flush(wire, now_ns);

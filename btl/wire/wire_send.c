@@ -295,16 +295,18 @@ void wire_send_wait(struct vfring_wire *wire, struct vfring_wire_peer *peer,
     const bool first = !peer->tx->queue_head; /* first come, first sent */
 
     enqueue(peer->tx, frame);
-    if (!first) {
-        return;
-    }
     if (peer->plain ? !wire_window_open(peer)
                     : !wire_lane_pick(peer, frame->inline_bytes + frame->gather_bytes, 0)) {
-        wire->stats.window_stalls++;
-        wire->stats.credit_stalls += !vfring_wire_seq_before(peer->snd_next, peer->snd_limit);
+        wire->stats.window_stalls += first;
+        wire->stats.credit_stalls += first && !vfring_wire_seq_before(peer->snd_next, peer->snd_limit);
+        if (wire->ops.window_closed) {
+            wire->ops.window_closed(wire->ctx); /* and now it may be open, and the frame on its way */
+        }
         return;
     }
-    stall(wire, peer); /* others wait for the ring, or now we do */
+    if (first) {
+        stall(wire, peer); /* others wait for the ring, or now we do */
+    }
 }
 
 int wire_send_otherwise(struct vfring_wire *wire, struct vfring_wire_peer *peer,

@@ -187,6 +187,8 @@ struct vfring_wire {
     uint64_t progress_ns;   /* last call of progress; 0: none yet */
     struct vfring_wire_peer *ack_list;
     bool acks_now;          /* one of them cannot wait */
+    bool tending;           /* nobody above is to be called, see vfring_wire_tend() */
+    bool looking;           /* what comes may have waited for long, see vfring_wire_look() */
     uint64_t ack_due_ns;    /* not later than any of theirs */
     struct vfring_wire_peer *stalled_list; /* they wait for the ring, first come first */
     struct vfring_wire_peer **stalled_tail;

@@ -120,7 +120,7 @@ void wire_timeout(struct vfring_wire *wire, struct wire_lane *lane, uint64_t now
         return;
     }
     wire_lane_good(wire, lane); /* the last one is never given up */
-    if (!silence_bearable(wire, peer, now_ns)) {
+    if (!wire->tending && !silence_bearable(wire, peer, now_ns)) {
         return;
     }
     if (probe_first(wire, lane, now_ns)) {

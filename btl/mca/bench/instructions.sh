@@ -23,13 +23,14 @@ for i in 0 1; do
 done
 OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 OMPI_MCA_opal_mca_base_component_path=$COMPONENT:$(ompi_info --parsable --path pkglibdir | cut -d: -f3)
+OMPI_MCA_btl_vfring_helper=0 # it runs when it likes
 OMPI_MCA_btl_vfring_devices=$dir/vf0,$dir/vf1
 # A process under callgrind, on a busy machine, is away for seconds: no timeout counts
 # before an hour, so that what is counted is the same whatever else the machine does.
 OMPI_MCA_btl_vfring_rto_min=3600000000 OMPI_MCA_btl_vfring_ack_delay=3600000000
 TURNS_PAGE=$dir/page
 export OMPI_ALLOW_RUN_AS_ROOT OMPI_ALLOW_RUN_AS_ROOT_CONFIRM OMPI_MCA_opal_mca_base_component_path \
-    OMPI_MCA_btl_vfring_devices OMPI_MCA_btl_vfring_rto_min OMPI_MCA_btl_vfring_ack_delay TURNS_PAGE
+    OMPI_MCA_btl_vfring_helper OMPI_MCA_btl_vfring_devices OMPI_MCA_btl_vfring_rto_min OMPI_MCA_btl_vfring_ack_delay TURNS_PAGE
 
 # Collecting is switched at the entry to and the return from each of these: on for a
 # call, off inside it for the soft device's model, which begins at soft_write(), and

@@ -117,6 +117,12 @@ run spawn-short-list not0 'vf0 is in use by process' 1 $only ./mpi_check spawn
 # Processes of other jobs that come and go leave nothing behind.
 devices=$named
 run visitors 0 'visitors, 20 said goodbye' 1 $only ./mpi_check visitors 20 1
+named visitors-lossy 0 'visitors, 8 said goodbye' 1 $only $faults drop=0.05,dup=0.05,reorder=0.1,seed=14 ./mpi_check visitors 8 1
+# What MPI_Send has taken arrives, also while the process that sent it is outside of MPI.
+rm -f "$dir"/page*
+run outside-one 0 'outside: ok' 2 $only --mca btl_vfring_helper 0 ./mpi_check outside "$dir/page1" 200 1 # it looks when it sends
+run outside-many 0 'outside: ok' 2 $only ./mpi_check outside "$dir/page2" 200 200
+run outside-lossy 0 'outside: ok' 2 $only $faults drop=0.05,seed=13 ./mpi_check outside "$dir/page3" 40 1
 run left not0 'left: ok' 2 $only ./depart_check left
 said_once 'rank 1 of another job, on .*, VF vf1'
 run left-busy not0 'left-busy: ok' 2 $only ./depart_check left-busy

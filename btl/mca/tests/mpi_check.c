@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * mpi_check exchange|flood|threads|rma|pvars|counts|parts FRAME|parts-flood|alloc|faults|freeze|stopped FILE|held FILE|
- * sleepers FILE|many KIND NUMBER BYTES|short|spawn|visitors BATCHES CLIENTS|asleep HOW|computes: small MPI
+ * sleepers FILE|many KIND NUMBER BYTES|short|spawn|visitors BATCHES CLIENTS|asleep HOW|computes|
+ * outside FILE NUMBER AT-ONCE: small MPI
  * programs for mpi.sh. Every byte that comes is compared; exit status 0 only if all
  * were right.
  */
@@ -373,6 +374,8 @@ int main(int argc, char **argv)
         faults();
     } else if (!strcmp(what, "spawn")) {
         spawn(argv[0]);
+    } else if (!strcmp(what, "outside") && argc == 5) {
+        outside(argv[2], atoi(argv[3]), atoi(argv[4]));
     } else if (!strcmp(what, "visitors") && argc == 4) {
         visitors(argv[0], atoi(argv[2]), atoi(argv[3]));
     } else {

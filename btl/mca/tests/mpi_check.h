@@ -29,6 +29,9 @@ void counts(void);
 void faults(void);
 void pvars(void);
 
+/* mpi_check_outside.c */
+void outside(const char *path, int num, int at_once);
+
 /* mpi_check_depart.c */
 void visitors(char *program, int batches, int clients);
 

@@ -127,6 +127,7 @@ static void test_repeated(void)
     CHECK_INT(rig_pass(rig, 0), 2);
     CHECK_INT(rig->nodes[1].num_left, 1);
     CHECK_INT(rig_stats(rig, 1)->rx_unknown_peer, 1);
+    CHECK_INT(rig->nodes[1].num_unknown, 0); /* nobody is looked up for it, let alone added */
     rig_free(rig);
 }
 
