@@ -196,7 +196,7 @@ int vfring_wire_rail_add(struct vfring_wire *wire, const uint8_t mac[6]);
 /**
  * The owner of a rail knows that it carries nothing (its link is down, its VF was reset), or that it does again.
  * Before it says so, no VF may read from that ring any more: xmit_busy() is false for all of it. What was under way there goes out
- * on other rails at once.
+ * on other rails at once. For peers that have this rail alone nothing changes.
  */
 void vfring_wire_rail_set(struct vfring_wire *wire, uint32_t rail, bool up, uint64_t now_ns);
 /**

@@ -17,6 +17,7 @@ static void lane_init(const struct vfring_wire *wire, struct vfring_wire_peer *p
     lane->peer = peer;
     lane->rail = peer->ways ? peer->ways->rail[way] : 0;
     lane->deadline_ns = WIRE_NEVER;
+    lane->state = peer->ways && (wire->rails_down >> lane->rail & 1) ? WIRE_LANE_DOWN : WIRE_LANE_GOOD;
     lane->congestion.cwnd = wire->cfg.window_frames;
     wire_rto_update(wire, lane);
     wire_fill_head(wire, peer, way, &hdr);

@@ -78,6 +78,11 @@ int vfring_wire_lane_add(struct vfring_wire *wire, struct vfring_wire_peer *peer
 
 void vfring_wire_rail_set(struct vfring_wire *wire, uint32_t rail, bool up, uint64_t now_ns)
 {
+    if (rail >= wire->num_rails) {
+        return;
+    }
+    wire->rails_down &= (uint8_t) ~(1u << rail);
+    wire->rails_down |= (uint8_t) (up ? 0 : 1u << rail);
     for (struct vfring_wire_peer *peer = wire->all_peers; peer; peer = peer->all_next) {
         struct wire_sender *tx = peer->tx;
 

@@ -134,6 +134,7 @@ struct wire_ways {
     uint64_t from[VFRING_WIRE_RAILS]; /* as vfring_wire_peer.from */
     uint32_t echo_msg;
 };
+_Static_assert(VFRING_WIRE_RAILS <= 8, "a bit for each");
 
 struct vfring_wire_peer {
     /* Identity: the two are what tells one peer from another. */
@@ -167,7 +168,8 @@ struct vfring_wire_peer {
     uint16_t num_dups;  /* came twice; wraps */
     struct wire_bitmap *early; /* NULL: there never was one */
 };
-_Static_assert(sizeof(struct vfring_wire_peer) <= 128, "thousands of idle peers");
+_Static_assert(sizeof(struct vfring_wire_peer) <= 128 && sizeof(struct wire_ways) <= 128,
+               "thousands of idle peers");
 
 struct vfring_wire {
     struct vfring_wire_config cfg;
@@ -199,6 +201,7 @@ struct vfring_wire {
     uint32_t num_early_made; /* places in it that were used */
     struct vfring_wire_frame *held_list; /* done with, but the VF still reads them */
     uint8_t num_rails;
+    uint8_t rails_down; /* bit i: the owner says that rail i carries nothing */
     uint8_t rail_mac[VFRING_WIRE_RAILS][6];
     struct wire_lane *timer_list;
     struct wire_lane *expired_list; /* their turn comes in this progress; in no other list of timers */

@@ -485,6 +485,44 @@ static void test_rail_in_mid_stream(void)
     rig_free(rig);
 }
 
+static uint32_t packets_on(struct rig *rig, int rail)
+{
+    uint32_t count = 0;
+
+    for (const struct rig_packet *packet = rig->nodes[0].out_head; packet; packet = packet->next) {
+        count += packet->data[offsetof(struct vfring_wire_hdr, src_mac) + 4] == rail;
+    }
+    return count;
+}
+
+/* A rail that was down before the first frame to a peer carries none; with all of them down frames wait. */
+static void test_rail_down_at_first(void)
+{
+    const struct vfring_wire_config config = rig_config();
+    struct rig *rig = rig_make(2, &config);
+    struct vfring_wire *wire = rig->nodes[0].wire;
+
+    second_rail(rig);
+    vfring_wire_rail_set(wire, 1, false, rig->now_ns);
+    for (int i = 0; i < 20; i++) {
+        (void) rig_send(rig, 0, 1, 1000);
+    }
+    CHECK_INT(packets_on(rig, 0), 20);
+    vfring_wire_rail_set(wire, 0, false, rig->now_ns);
+    (void) rig_drop(rig, 0);
+    for (int i = 0; i < 20; i++) {
+        (void) rig_send(rig, 0, 1, 1000);
+    }
+    rig_run(rig, 0, RIG_SEC, RIG_MS);
+    CHECK_INT(rig->nodes[0].num_out, 0);
+    CHECK_INT(vfring_wire_peer_outstanding(rig->nodes[0].peers[1]), 40);
+    vfring_wire_rail_set(wire, 1, true, rig->now_ns);
+    rig_settle(rig);
+    CHECK_INT(rig->nodes[0].num_completed, 40);
+    CHECK_INT(rig->nodes[1].num_delivered, 40);
+    rig_free(rig);
+}
+
 /* Whether a rail works is asked for without limit, and answered once a progress, the way it was asked. */
 static void test_questions_are_no_storm(void)
 {
@@ -588,6 +626,7 @@ int main(int argc, char **argv)
         {"no allocation", test_no_allocation},
         {"rail limits", test_rail_limits},
         {"a rail in mid-stream", test_rail_in_mid_stream},
+        {"a rail is down at first", test_rail_down_at_first},
         {"questions are no storm", test_questions_are_no_storm},
         {"wrap", test_wrap},
         {NULL, NULL},
