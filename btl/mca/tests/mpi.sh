@@ -116,7 +116,7 @@ named=$devices devices=$dir/vf0
 run spawn-short-list not0 'vf0 is in use by process' 1 $only ./mpi_check spawn
 # Processes of other jobs that come and go leave nothing behind.
 devices=$named
-run visitors 0 'visitors, 20 said goodbye' 1 $only ./mpi_check visitors 20 1
+run visitors 0 'visitors, 8 said goodbye' 1 $only ./mpi_check visitors 8 1
 named visitors-lossy 0 'visitors, 8 said goodbye' 1 $only $faults drop=0.05,dup=0.05,reorder=0.1,seed=14 ./mpi_check visitors 8 1
 # What MPI_Send has taken arrives, also while the process that sent it is outside of MPI.
 rm -f "$dir"/page*
@@ -160,7 +160,7 @@ run lost not0 'lost: ok' 2 $only --mca btl_vfring_peer_timeout 2 ./btl_check los
 run gets 0 'gets: ok' 2 $only ./rdma_check gets 1000
 run asleep 0 'asleep: ok' 4 $only --mca btl_vfring_slots 64 ./rdma_check asleep 4
 run put-ends 0 'ends: ok' 2 $only ./rdma_check ends 4
-run put-follows 0 'follows: ok' 2 $only $faults drop=0.1,dup=0.05,reorder=0.1,seed=5 ./rdma_check follows 50
+run put-follows 0 'follows: ok' 2 $only $faults drop=0.1,dup=0.05,reorder=0.1,seed=5 ./rdma_check follows 20
 run calls 0 'calls: ok' 2 $only --mca btl_vfring_slots 32 ./rdma_check calls 300
 run calls-fetch 0 'calls: ok' 2 $only --mca btl_vfring_slots 32 --mca btl_vfring_fetch 1 ./rdma_check calls 300
 run gets-lossy 0 'gets: ok' 2 $only $faults drop=0.02,reorder=0.02,seed=11 ./rdma_check gets 500
