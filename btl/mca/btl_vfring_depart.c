@@ -30,11 +30,11 @@ void btl_vfring_say_goodbye(mca_btl_vfring_module_t *module, mca_btl_vfring_endp
 
 int btl_vfring_unreachable(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t *endpoint)
 {
-    char vf[64];
+    struct btl_vfring_modex theirs;
 
     if (btl_vfring_endpoint_is_gone(&module->endpoints, endpoint) && !endpoint->end_told && !module->closing) {
         const struct btl_vfring_help_here here = btl_vfring_rail_here(&module->rails[0]);
-        const struct btl_vfring_help_peer peer = btl_vfring_endpoint_peer(&module->endpoints, endpoint, vf, sizeof(vf));
+        const struct btl_vfring_help_peer peer = btl_vfring_endpoint_peer(&module->endpoints, endpoint, &theirs);
 
         endpoint->end_told = true;
         btl_vfring_help_ended(&here, &peer);

@@ -40,6 +40,12 @@ static void other_transports(const opal_proc_t *proc, char *text, size_t room)
     }
 }
 
+/* Where a process runs: as it says itself, for Open MPI 4.1 knows no host of another job. @p proc may be NULL. */
+static const char *host_of(const opal_proc_t *proc, enum btl_vfring_pairing pairing, const struct btl_vfring_modex *theirs)
+{
+    return pairing >= BTL_VFRING_PAIR_OTHER_KIND && theirs->host[0] ? theirs->host : btl_vfring_host_of(proc);
+}
+
 /* The user is told once a cause. */
 static void tell_unreachable(const struct btl_vfring_endpoints *all, const opal_proc_t *proc,
                              const struct btl_vfring_modex *theirs, enum btl_vfring_pairing why)
@@ -52,7 +58,7 @@ static void tell_unreachable(const struct btl_vfring_endpoints *all, const opal_
         .our_rank = (unsigned) our_name->vpid,
         .their_rank = (unsigned) proc->proc_name.vpid,
         .other_job = proc->proc_name.jobid != our_name->jobid,
-        .their_host = btl_vfring_host_of(proc),
+        .their_host = host_of(proc, why, theirs),
         .ours = ours,
         .theirs = other,
         .cause = text.cause,
@@ -79,17 +85,15 @@ static enum btl_vfring_pairing pair_with(const struct btl_vfring_endpoints *all,
 }
 
 struct btl_vfring_help_peer btl_vfring_endpoint_peer(const struct btl_vfring_endpoints *all,
-                                                     const mca_btl_vfring_endpoint_t *endpoint, char *vf,
-                                                     size_t room)
+                                                     const mca_btl_vfring_endpoint_t *endpoint,
+                                                     struct btl_vfring_modex *told)
 {
-    struct btl_vfring_modex theirs;
-
     /* Kept by Open MPI: for the few who are spoken of it need not be kept here, too. */
-    (void) snprintf(vf, room, "%s",
-                    pair_with(all, &endpoint->name, &theirs) >= BTL_VFRING_PAIR_OTHER_KIND ? theirs.vf : "unknown");
+    const enum btl_vfring_pairing pairing = pair_with(all, &endpoint->name, told);
+
     return (struct btl_vfring_help_peer){.rank = (unsigned) endpoint->name.vpid,
-                                         .host = btl_vfring_host_of(endpoint->proc),
-                                         .vf = vf};
+                                         .host = host_of(endpoint->proc, pairing, told),
+                                         .vf = pairing >= BTL_VFRING_PAIR_OTHER_KIND ? told->vf : "unknown"};
 }
 
 int btl_vfring_endpoint_get(struct btl_vfring_endpoints *all, struct mca_btl_vfring_module_t *module,

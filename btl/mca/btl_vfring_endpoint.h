@@ -63,10 +63,10 @@ struct btl_vfring_endpoints {
 int btl_vfring_endpoint_get(struct btl_vfring_endpoints *all, struct mca_btl_vfring_module_t *module,
                             const opal_process_name_t *name, opal_proc_t *proc,
                             mca_btl_vfring_endpoint_t **endpoint);
-/** Who and where the peer is, for messages; the name of its VF is put at @p vf. */
+/** Who and where the peer is, for messages; what it tells of that is put at @p told. */
 struct btl_vfring_help_peer btl_vfring_endpoint_peer(const struct btl_vfring_endpoints *all,
-                                                     const mca_btl_vfring_endpoint_t *endpoint, char *vf,
-                                                     size_t room);
+                                                     const mca_btl_vfring_endpoint_t *endpoint,
+                                                     struct btl_vfring_modex *told);
 /** Has its process ended, or was it released? Nothing can be sent to it any more. */
 static inline bool btl_vfring_endpoint_is_gone(const struct btl_vfring_endpoints *all,
                                                const mca_btl_vfring_endpoint_t *endpoint)

@@ -47,6 +47,7 @@ int btl_vfring_modex_make(struct btl_vfring_modex *ours, const struct vfring_vf_
     memcpy(ours->mac, info->mac, 6);
     (void) snprintf(ours->segment, sizeof(ours->segment), "%s", segment);
     (void) snprintf(ours->vf, sizeof(ours->vf), "%s", info->name);
+    btl_vfring_pairing_host(ours, opal_process_info.nodename);
     if (getrandom(&ours->key, sizeof(ours->key), 0) < 0) {
         btl_vfring_help_unusable(info->name, "no random numbers for the frame key", NULL);
         return OPAL_ERROR;

@@ -10,16 +10,41 @@
 #include "wire_format.h"
 
 /* Texts go to the user's terminal, names are compared: neither may hold anything else. */
-static bool well_formed(const struct btl_vfring_modex *m)
+static bool is_plain(char c)
 {
-    for (const char *c = m->vf; *c; c++) {
-        if (*c < ' ' || *c > '~') {
+    return c >= ' ' && c <= '~';
+}
+
+static bool is_plain_text(const char *text, size_t room)
+{
+    const char *end = memchr(text, '\0', room);
+
+    for (; end && text < end; text++) {
+        if (!is_plain(*text)) {
             return false;
         }
     }
-    return !(m->mac[0] & 1) && m->vlan <= 4094 && !m->reserved && m->mtu_bytes
+    return end;
+}
+
+static bool well_formed(const struct btl_vfring_modex *m)
+{
+    return is_plain_text(m->vf, sizeof(m->vf)) && is_plain_text(m->host, sizeof(m->host)) && !(m->mac[0] & 1) && m->vlan <= 4094 && !m->reserved && m->mtu_bytes
         && (m->kind == BTL_VFRING_KIND_REAL || m->kind == BTL_VFRING_KIND_SOFT)
         && (!m->segment[0] || vfring_segment_valid(m->segment));
+}
+
+void btl_vfring_pairing_host(struct btl_vfring_modex *ours, const char *name)
+{
+    size_t length = 0;
+
+    memset(ours->host, 0, sizeof(ours->host));
+    for (; name && name[length] && length < sizeof(ours->host) - 1; length++) {
+        ours->host[length] = name[length];
+        if (!is_plain(name[length])) {
+            ours->host[length] = '?';
+        }
+    }
 }
 
 enum btl_vfring_pairing btl_vfring_pairing(const struct btl_vfring_modex *ours, const void *blob,
@@ -38,7 +63,7 @@ enum btl_vfring_pairing btl_vfring_pairing(const struct btl_vfring_modex *ours, 
     if (theirs->version != BTL_VFRING_MODEX_VERSION || theirs->wire != VFRING_WIRE_VERSION) {
         return BTL_VFRING_PAIR_OTHER_VERSION;
     }
-    if (bytes != sizeof(*theirs) || theirs->vf[sizeof(theirs->vf) - 1]
+    if (bytes != sizeof(*theirs)
         || theirs->segment[sizeof(theirs->segment) - 1] || !well_formed(theirs)) {
         return BTL_VFRING_PAIR_MALFORMED;
     }

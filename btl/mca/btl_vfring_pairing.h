@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #define BTL_VFRING_SEGMENT_BYTES 64u /**< with the final zero */
+#define BTL_VFRING_HOST_BYTES 68u    /**< with the final zero: HOST_NAME_MAX of Linux is 64 */
 
 #define BTL_VFRING_KIND_REAL 1u
 #define BTL_VFRING_KIND_SOFT 2u
@@ -31,9 +32,10 @@ struct btl_vfring_modex {
     uint8_t reserved; /**< 0 */
     char segment[BTL_VFRING_SEGMENT_BYTES]; /**< "": nobody has named it */
     char vf[64];      /**< for messages */
+    char host[BTL_VFRING_HOST_BYTES]; /**< for messages; "": not known */
 };
-#define BTL_VFRING_MODEX_VERSION 3u
-_Static_assert(sizeof(struct btl_vfring_modex) == 152, "no holes");
+#define BTL_VFRING_MODEX_VERSION 4u
+_Static_assert(sizeof(struct btl_vfring_modex) == 220, "no holes");
 
 enum btl_vfring_pairing {
     BTL_VFRING_PAIR_NO_VF,         /**< it has told nothing */
@@ -47,6 +49,9 @@ enum btl_vfring_pairing {
     BTL_VFRING_PAIR_UNPROVEN,      /**< nothing speaks against it; first contact proves it */
     BTL_VFRING_PAIR_REACHES        /**< one segment, named by both */
 };
+
+/** Our own host's name, as it may be published: no longer than others take it, and '?' for what no terminal should get. */
+void btl_vfring_pairing_host(struct btl_vfring_modex *ours, const char *name);
 
 /**
  * Do we reach the process that has published @p bytes at @p blob? None of them

@@ -2,7 +2,8 @@
 /*
  * Preloaded, makes the process of one rank one that differs from the others in a
  * byte of what it tells them of its VF, and so they from it: another version,
- * VLAN, MTU or kind of VF. MODEX_CHANGE="RANK OFFSET VALUE". Run by mpi.sh.
+ * VLAN, MTU or kind of VF. MODEX_CHANGE="RANK OFFSET VALUE". With MODEX_NO_HOST nobody
+ * learns from Open MPI where others run. Run by mpi.sh.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -38,6 +39,9 @@ pmix_status_t PMIx_Get(const pmix_proc_t *proc, const pmix_key_t key, const pmix
     pmix_status_t (*next)(const pmix_proc_t *, const pmix_key_t, const pmix_info_t *, size_t, pmix_value_t **);
     pmix_status_t rc;
 
+    if (getenv("MODEX_NO_HOST") && key && !strcmp(key, PMIX_HOSTNAME)) {
+        return PMIX_ERR_NOT_FOUND;
+    }
     *(void **) &next = dlsym(RTLD_NEXT, "PMIx_Get");
     rc = next(proc, key, info, num_infos, value);
     if (rc == PMIX_SUCCESS && key) {

@@ -279,7 +279,7 @@ devices=$named
 if ${CC:-cc} -shared -fPIC $(pkg-config --cflags pmix 2> /dev/null) -o "$dir/shim.so" "${srcdir:-.}/modex_shim.c" 2> "$dir/made"; then
     shim="-x LD_PRELOAD=$dir/shim.so -x MODEX_CHANGE"
     export MODEX_CHANGE
-    MODEX_CHANGE="1 0 4"
+    MODEX_CHANGE="1 0 5"
     apart modex-version 'it runs another version of vfring' $shim
     MODEX_CHANGE="1 1 2"
     apart wire-version 'it runs another version of vfring' $shim
@@ -291,6 +291,12 @@ if ${CC:-cc} -shared -fPIC $(pkg-config --cflags pmix 2> /dev/null) -o "$dir/shi
     apart kinds 'a soft VF and a real one do not reach each other' $shim
     MODEX_CHANGE="1 23 1"
     apart damaged-modex 'what it tells of its VF is damaged' $shim
+    # The host is what the process says itself: of other jobs Open MPI may know none.
+    unset MODEX_CHANGE
+    devices=$dir/vf0,$dir/other/vf1
+    run host-not-known not0 'Cause: +the VFs are on different segments' 2 $only $later -x LD_PRELOAD="$dir/shim.so" -x MODEX_NO_HOST=1 \
+        ./mpi_check exchange
+    said "The other: +rank [01] on $(uname -n)\$"
 else
     echo "left out: PMIx headers are not installed"
 fi

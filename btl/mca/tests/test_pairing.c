@@ -15,7 +15,8 @@ static struct btl_vfring_modex vf(uint8_t kind, const char *segment)
                                  .key = 9,
                                  .mtu_bytes = 1500,
                                  .kind = kind,
-                                 .vf = "vf0"};
+                                 .vf = "vf0",
+                                 .host = "node0"};
 
     strcpy(m.segment, segment);
     return m;
@@ -106,12 +107,39 @@ static void malformed(void)
     CHECK_MALFORMED(other.reserved = 1);
     CHECK_MALFORMED(strcpy(other.segment, "two words"));
     CHECK_MALFORMED(strcpy(other.vf, "\033[2J"));
+    CHECK_MALFORMED(strcpy(other.host, "node\033[2J"));
+    CHECK_MALFORMED(strcpy(other.host, "two\nlines"));
+    CHECK_MALFORMED(other.host[0] = (char) 0x9b);
+    CHECK_MALFORMED(memset(other.host, 'a', sizeof(other.host)));
     CHECK_MALFORMED(memset(other.segment, 'a', sizeof(other.segment)));
     CHECK_MALFORMED(memset(other.vf, 'a', sizeof(other.vf)));
 }
 
+/* Whatever our own host is called, others take what we publish. */
+static void hosts(void)
+{
+    struct btl_vfring_modex ours = vf(BTL_VFRING_KIND_SOFT, "soft-1");
+    char longer[300];
+
+    btl_vfring_pairing_host(&ours, NULL);
+    CHECK(!ours.host[0]);
+    CHECK(pair(&ours, &ours) == BTL_VFRING_PAIR_REACHES);
+    memset(longer, 'a', sizeof(longer));
+    longer[sizeof(longer) - 1] = '\0';
+    btl_vfring_pairing_host(&ours, longer);
+    CHECK(strlen(ours.host) == sizeof(ours.host) - 1);
+    CHECK(pair(&ours, &ours) == BTL_VFRING_PAIR_REACHES);
+    btl_vfring_pairing_host(&ours, "no\nde\x9b");
+    CHECK(!strcmp(ours.host, "no?de?"));
+    for (size_t i = strlen(ours.host); i < sizeof(ours.host); i++) {
+        CHECK(!ours.host[i]); /* nothing of the longer name is left */
+    }
+    CHECK(pair(&ours, &ours) == BTL_VFRING_PAIR_REACHES);
+}
+
 int main(void)
 {
+    hosts();
     segments();
     vlans_and_mtus();
     versions();
