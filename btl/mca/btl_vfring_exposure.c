@@ -103,6 +103,7 @@ struct btl_vfring_exposure *btl_vfring_exposure_add(struct btl_vfring_exposures 
     exposure->peer = peer;
     exposure->access = access;
     exposure->left = 0;
+    exposure->num_served = 0;
     exposure->op = NULL;
     table->num_live++;
     return exposure;

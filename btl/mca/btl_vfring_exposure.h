@@ -29,6 +29,7 @@ struct btl_vfring_exposure {
     uint64_t bytes;
     uint32_t peer;   /**< the one that may use it, or BTL_VFRING_ANY_PEER */
     uint32_t access; /**< what was opened; 0: the entry is free */
+    uint32_t num_served; /**< gets of peers that read it, and are not over here */
     struct btl_vfring_exposure *next_free;
     /* Of a get that is under way, else not used. */
     uint64_t left;   /**< bytes that are still to come */

@@ -25,6 +25,8 @@
 #include "btl_vfring_state.h"
 #include "vfring_wire.h"
 
+#include <string.h>
+
 struct mca_btl_vfring_op_t;
 struct vfring_reg;
 
@@ -49,6 +51,7 @@ typedef struct mca_btl_vfring_frag_t {
     struct mca_btl_vfring_frag_t *next; /* free list, or list of due callbacks */
     uint8_t state;       /* enum btl_vfring_state: who has it, and what becomes of it */
     uint8_t buffer_kind; /* 0: it has a slot; else a buffer of that kind */
+    bool gathered;    /* the VF was given its bytes where the user has them; again it gets them in the slot */
     uint32_t left;    /* in a queue, with a buffer: bytes that have not got a slot yet */
     struct mca_btl_vfring_op_t *op; /* of OUT_BYTES: the operation that hears of it; NULL: it does not wait for this frame */
     struct vfring_reg *reg;  /* memory that the VF may read for it */
@@ -235,6 +238,16 @@ static inline bool btl_vfring_frag_back(struct btl_vfring_frags *frags, mca_btl_
         btl_vfring_frag_put(frags, frag);
         return false;
     }
+}
+
+/** Its bytes where the user has them go into the slot, which has room: from now on neither VF nor wire read them there. */
+static inline void btl_vfring_frag_keep_bytes(mca_btl_vfring_frag_t *frag)
+{
+    struct vfring_wire_frame *frame = &frag->frame;
+
+    memcpy((char *) (frame->hdr + 1) + frame->inline_bytes, frame->gather_vaddr, frame->gather_bytes);
+    frame->inline_bytes += frame->gather_bytes;
+    frame->gather_bytes = 0;
 }
 
 /** Fills in what the wire is to make of the @p bytes in the slot. */

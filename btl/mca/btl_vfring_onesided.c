@@ -43,6 +43,7 @@ int btl_vfring_deregister_mem(struct mca_btl_base_module_t *btl,
     mca_btl_vfring_module_t *module = btl_vfring_to_module(btl);
 
     btl_vfring_lock(module);
+    btl_vfring_pump_close(module, (struct btl_vfring_exposure *) handle);
     btl_vfring_exposure_remove(&module->exposures, (struct btl_vfring_exposure *) handle);
     btl_vfring_unlock(module);
     return OPAL_SUCCESS;

@@ -22,7 +22,8 @@ typedef struct mca_btl_vfring_op_t {
     struct btl_vfring_handle handle; /**< of the peer's memory */
     uint32_t num_at_wire; /**< frames whose acknowledgement it waits for */
     bool queued;        /**< in the endpoint's queue */
-    struct btl_vfring_exposure *exposure; /**< of a get that is under way: where its bytes go */
+    struct btl_vfring_exposure *exposure; /**< of a get that is under way: where its bytes go; of a peer's: where they
+                                               come from, until that is closed */
     bool by_peer;       /**< a peer's get */
     bool zero_copy;     /**< worth registering */
     bool in_order;      /**< over when its bytes need the caller's memory no more; what follows comes after them */

@@ -63,8 +63,7 @@ static inline __attribute__((always_inline)) void copy_small(char *to, const cha
 
 /* --- what the wire asks for ------------------------------------------------- */
 
-static __attribute__((noinline)) int xmit_gather(mca_btl_vfring_module_t *module, struct vfring_wire_frame *frame,
-                       uint32_t bytes)
+static int post_segs(mca_btl_vfring_module_t *module, struct vfring_wire_frame *frame, uint32_t bytes)
 {
     const struct vfring_tx_seg segs[2] = {
         {.iova = frame->hdr_iova, .bytes = bytes - frame->gather_bytes},
@@ -77,6 +76,25 @@ static __attribute__((noinline)) int xmit_gather(mca_btl_vfring_module_t *module
     if (OPAL_UNLIKELY(rc == -EAGAIN)) {
         (void) vfring_vf_tx_done(module->rails[0].vf);
         rc = vfring_vf_tx_post(module->rails[0].vf, segs, num_segs, &frame->tx_seq);
+    }
+    return rc;
+}
+
+/*
+ * What is sent again leaves from the slot alone: the repetition may still be in the TX ring when the first
+ * transmission has arrived, and with it the word that the user's memory is needed no more.
+ */
+static __attribute__((noinline)) int xmit_gather(mca_btl_vfring_module_t *module, struct vfring_wire_frame *frame,
+                       uint32_t bytes)
+{
+    int rc;
+
+    if (frame->gather_bytes && frag_of_frame(frame)->gathered) {
+        btl_vfring_frag_keep_bytes(frag_of_frame(frame));
+    }
+    rc = post_segs(module, frame, bytes);
+    if (!rc && frame->gather_bytes) { /* then it is a fragment's; the wire has frames of its own, too */
+        frag_of_frame(frame)->gathered = true;
     }
     return rc;
 }

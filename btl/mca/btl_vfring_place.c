@@ -52,12 +52,14 @@ static void serve_get(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t
                       const void *payload, uint32_t bytes)
 {
     const struct btl_vfring_get *get = payload;
+    struct btl_vfring_exposure *source = NULL;
     mca_btl_vfring_op_t *op;
 
-    if (bytes != sizeof(*get)
-        || !btl_vfring_exposure_check(&module->exposures, get->source_index, get->source_nonce,
-                                    endpoint->number, BTL_VFRING_REMOTE_READ, get->source_address,
-                                    get->bytes)) {
+    if (bytes == sizeof(*get)) {
+        source = btl_vfring_exposure_check(&module->exposures, get->source_index, get->source_nonce, endpoint->number,
+                                           BTL_VFRING_REMOTE_READ, get->source_address, get->bytes);
+    }
+    if (!source) {
         rejected(module, endpoint, "it asked for memory that is not open to it");
         return;
     }
@@ -75,10 +77,12 @@ static void serve_get(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t
         return;
     }
     endpoint->gets_served++;
+    source->num_served++;
     *op = (mca_btl_vfring_op_t){
         .all_next = op->all_next,
         .endpoint = endpoint,
         .by_peer = true,
+        .exposure = source,
         .from = (const char *) (uintptr_t) get->source_address,
         .to = get->target_address,
         .left = get->bytes,

@@ -85,6 +85,7 @@ static bool send_frame(mca_btl_vfring_module_t *module, mca_btl_vfring_op_t *op,
         frag->frame.gather_iova = iova;
         frag->frame.gather_vaddr = op->from;
         frag->reg = reg;
+        frag->gathered = false;
         vfring_reg_hold(reg);
     } else {
         memcpy(place + 1, op->from, bytes);
@@ -155,6 +156,36 @@ void btl_vfring_pump_done(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t
         } else {
             btl_vfring_upcall_op_over(module, op);
         }
+    }
+}
+
+/*
+ * A peer may have all bytes of its get, and say so by a message, before it has acknowledged all of their frames:
+ * these may go out again when their memory is no longer there.
+ */
+void btl_vfring_pump_close(mca_btl_vfring_module_t *module, const struct btl_vfring_exposure *exposure)
+{
+    const mca_btl_vfring_endpoint_t *cut_off = NULL;
+
+    if (OPAL_LIKELY(!exposure->num_served)) {
+        return;
+    }
+    for (uint32_t i = 0; i < module->frags.num; i++) {
+        mca_btl_vfring_frag_t *frag = &module->frags.slots[i];
+
+        if (frag->state == BTL_VFRING_OUT_BYTES && frag->op && frag->op->exposure == exposure) {
+            btl_vfring_frag_keep_bytes(frag);
+        }
+    }
+    for (mca_btl_vfring_op_t *op = module->ops.all; op; op = op->all_next) {
+        if (op->exposure == exposure) {
+            op->exposure = NULL;
+            cut_off = op->left ? op->endpoint : cut_off;
+            op->left = 0;
+        }
+    }
+    if (cut_off) {
+        btl_vfring_upcall_lost_once(module, cut_off, "memory was closed that it has asked for and not got");
     }
 }
 

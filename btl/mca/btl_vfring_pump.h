@@ -17,6 +17,8 @@ void btl_vfring_pump_start(mca_btl_vfring_module_t *module, mca_btl_vfring_op_t 
 void btl_vfring_pump_run(mca_btl_vfring_module_t *module);
 /** The wire is done with a frame of an operation: the peer has placed it (@p status 0), or never will. */
 void btl_vfring_pump_done(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag, int status);
+/** The memory is about to be its owner's alone: what frames of peers' gets may have to send again of it is kept. */
+void btl_vfring_pump_close(mca_btl_vfring_module_t *module, const struct btl_vfring_exposure *exposure);
 /** Nothing is sent to the endpoint any more; with @p tell the callers hear of it. */
 void btl_vfring_pump_drop(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t *endpoint, bool tell);
 

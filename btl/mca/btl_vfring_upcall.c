@@ -61,9 +61,13 @@ void btl_vfring_upcall_op_over(mca_btl_vfring_module_t *module, mca_btl_vfring_o
 {
     const mca_btl_vfring_op_t over = *op;
 
+    op->exposure = NULL; /* whoever closes memory looks at free ones, too */
     btl_vfring_op_put(&module->ops, module->rails[0].reg_cache, op);
     if (over.by_peer && over.endpoint) {
         over.endpoint->gets_served--;
+    }
+    if (over.exposure) {
+        over.exposure->num_served--;
     }
     if (over.cbfunc && !over.cancelled && !module->closing) {
         btl_vfring_unlock(module);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * rdma_check gets|greedy|lost|calls|ends|follows NUMBER, with two processes, asleep NUMBER
+ * rdma_check gets|greedy|lost|calls|ends|follows|closed NUMBER, with two processes, asleep NUMBER
  * with more: put and get called as the layers above do, more of them at a time than there
  * is room for, and how often these layers call. `greedy` and `lost` end by an abort of
  * the job, `lost` after an "ok". Run by mpi.sh.
@@ -8,6 +8,7 @@
 #include "btl_calls.h"
 
 #include <signal.h>
+#include <sys/mman.h>
 
 /* --- memory that the other process may reach ------------------------------------------ */
 
@@ -315,6 +316,75 @@ static void what_follows(int num)
     btl->btl_deregister_mem(btl, own);
 }
 
+/* --- memory that a get has read ---------------------------------------------------------------- */
+
+/* Frames of served gets that were sent again. */
+static int num_repeated(const mca_btl_vfring_module_t *module)
+{
+    int repeated = 0;
+
+    for (uint32_t i = 0; i < module->frags.num; i++) {
+        const mca_btl_vfring_frag_t *frag = &module->frags.slots[i];
+
+        if (frag->state == BTL_VFRING_OUT_BYTES && frag->frame.retransmitted) {
+            repeated++;
+            CHECK(!frag->frame.gather_bytes); /* else the repetition reads the user's memory, for as long as it waits in the ring */
+        }
+    }
+    return repeated;
+}
+
+/*
+ * Whoever reads may have all bytes and say so before their frames are acknowledged: the memory is closed
+ * and gone then, and the frames are sent again all the same. None of them reads that memory.
+ */
+static void closed(int num)
+{
+    const mca_btl_vfring_module_t *module = btl_vfring_to_module(btl);
+    const size_t bytes = 5000;
+    unsigned char *gone = mmap(NULL, bytes * (size_t) num, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    uint64_t again;
+
+    CHECK(gone != MAP_FAILED);
+    for (size_t i = 0; i < bytes * (size_t) num; i++) {
+        gone[i] = (unsigned char) (i * 7 + (i >> 8));
+    }
+    own = btl->btl_register_mem(btl, endpoint, gone, bytes * (size_t) num, MCA_BTL_REG_FLAG_REMOTE_READ | MCA_BTL_REG_FLAG_REMOTE_WRITE);
+    CHECK(own);
+    memcpy(&own_handle, own, sizeof(own_handle));
+    MPI_Sendrecv(&own_handle, sizeof(theirs), MPI_BYTE, 1 - rank, 0, &theirs, sizeof(theirs), MPI_BYTE,
+                 1 - rank, 0, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+    address = (uintptr_t) gone;
+    MPI_Sendrecv_replace(&address, 8, MPI_BYTE, 1 - rank, 1, 1 - rank, 1, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+    MPI_Barrier(MPI_COMM_WORLD);
+    if (rank == 0) {
+        for (int i = 0; i < num; i++) {
+            CHECK(btl->btl_get(btl, endpoint, copy + (size_t) i * bytes, address + (size_t) i * bytes, NULL, (void *) &theirs, bytes, 0,
+                               MCA_BTL_NO_ORDER, ends, NULL, (void *) (uintptr_t) i) == OPAL_SUCCESS);
+        }
+        sleep_until_woken(); /* acknowledges nothing */
+        AWAIT(over == num);
+        CHECK(!failed && !twice);
+        for (size_t i = 0; i < bytes * (size_t) num; i++) {
+            CHECK(copy[i] == (unsigned char) (i * 7 + (i >> 8)) || bad);
+        }
+        btl->btl_deregister_mem(btl, own);
+    } else {
+        AWAIT(endpoint->gets_served == (uint32_t) num && !endpoint->ops_tail); /* all bytes are on their way */
+        await_asleep();
+        AWAIT(num_repeated(module) > 0);
+        btl->btl_deregister_mem(btl, own);
+        CHECK(!munmap(gone, bytes * (size_t) num));
+        for (int i = 0; i < 3; i++) {
+            again = vfring_wire_stats(module->wire)->tx_timeout_retransmits + vfring_wire_stats(module->wire)->tx_tail_probes;
+            AWAIT(vfring_wire_stats(module->wire)->tx_timeout_retransmits + vfring_wire_stats(module->wire)->tx_tail_probes > again);
+        }
+        wake_other();
+        AWAIT(endpoint->gets_served == 0);
+    }
+    MPI_Barrier(MPI_COMM_WORLD);
+}
+
 /* --- how often Open MPI calls ------------------------------------------------------------ */
 
 static mca_btl_base_module_t theirs_was; /* the component's own functions */
@@ -446,6 +516,8 @@ int main(int argc, char **argv)
         put_ends(num);
     } else if (!strcmp(what, "follows")) {
         what_follows(num);
+    } else if (!strcmp(what, "closed")) {
+        closed(num);
     } else if (!strcmp(what, "calls")) {
         refused_nothing(num);
     } else {
