@@ -28,11 +28,16 @@ run() {
     name=$1 status=$2 text=$3 ranks=$4
     shift 4
     case " $wanted " in "  " | *" $name "*) ;; *) return ;; esac
-    timeout 120 mpirun -n "$ranks" --mca btl_vfring_devices "$devices" "$@" > "$dir/out" 2>&1 &
-    job=$!
-    $meanwhile
-    wait "$job"
-    rc=$?
+    tries=0 hangs=yes
+    while [ -n "$hangs" ] && [ $tries -lt 4 ]; do
+        tries=$((tries + 1)) hangs=
+        timeout 120 mpirun -n "$ranks" --mca btl_vfring_devices "$devices" "$@" > "$dir/out" 2>&1 &
+        job=$!
+        $meanwhile
+        wait "$job"
+        rc=$?
+        [ -z "$hangs" ] || echo "again  $name: a spawned process hangs in PMIx_Init, and has not opened its VF"
+    done
     if { [ "$status" = 0 ] && [ $rc -ne 0 ]; } || { [ "$status" = not0 ] && { [ $rc -eq 0 ] || [ $rc -eq 124 ]; }; } \
         || ! grep -qE -- "$text" "$dir/out"; then
         echo "FAILED $name: status $rc, wanted $status and \"$text\""
@@ -68,6 +73,35 @@ hold_it() {
     : > "$dir/pid.over"
     : > "$dir/let-go"
     wait "$holder" || echo "FAILED to hold it: $(cat "$dir/held")" >> "$dir/out"
+}
+
+# spawning NAME ...: as run, of a job that spawns. Open MPI 4.1 with PMIx 4.1 or 4.2 hangs in one spawn of some hundred,
+# whatever its BTL: the new process in PMIx_Init, the other one in PMIx_Lookup. Such a job is ended, and begun anew.
+spawning() {
+    meanwhile=watch_spawns
+    run "$@"
+    meanwhile=:
+}
+# A process of this job that has not opened its VF
+unborn() {
+    for environ in $(grep -lsz -- "=$dir/" /proc/[0-9]*/environ); do
+        if grep -qsz '^OMPI_COMM_WORLD_RANK=' "$environ" && ! grep -qs -- "$dir/.*vf[0-9]" "${environ%environ}maps"; then
+            echo "$environ"
+            return
+        fi
+    done
+}
+watch_spawns() {
+    looks=0 before=
+    while [ $looks -lt 30 ]; do
+        kill -0 "$job" 2> /dev/null || return
+        sleep 1
+        now=$(unborn)
+        [ -n "$now" ] && [ "$now" = "$before" ] && looks=$((looks + 1)) || looks=0
+        before=$now
+    done
+    hangs=yes
+    kill "$job"
 }
 
 # named NAME ...: the same, only when it is asked for by name: it takes long
@@ -111,13 +145,15 @@ vfs 4 1500
 run exchange 0 'exchange: ok' 2 $only ./mpi_check exchange
 run ring4 0 'exchange: ok' 4 $only ./mpi_check exchange
 # Spawned processes begin at local rank 0 again, and find the VFs that the list has left.
-run spawn-list 0 'spawn: ok' 2 $only ./mpi_check spawn
+spawning spawn-list 0 'spawn: ok' 2 $only ./mpi_check spawn
 named=$devices devices=$dir/vf0
 run spawn-short-list not0 'vf0 is in use by process' 1 $only ./mpi_check spawn
 # Processes of other jobs that come and go leave nothing behind.
 devices=$named
-run visitors 0 'visitors, 8 said goodbye' 1 $only ./mpi_check visitors 8 1
-named visitors-lossy 0 'visitors, 8 said goodbye' 1 $only $faults drop=0.05,dup=0.05,reorder=0.1,seed=14 ./mpi_check visitors 8 1
+spawning visitors 0 'visitors, 8 said goodbye' 1 $only ./mpi_check visitors 8 1
+case " $wanted " in *" visitors-lossy "*) spawning visitors-lossy 0 'visitors, 8 said goodbye' 1 $only $faults drop=0.05,dup=0.05,reorder=0.1,seed=14 \
+    ./mpi_check visitors 8 1 ;;
+esac
 # What MPI_Send has taken arrives, also while the process that sent it is outside of MPI.
 rm -f "$dir"/page*
 run outside-one 0 'outside: ok' 2 $only --mca btl_vfring_helper 0 ./mpi_check outside "$dir/page1" 200 1 # it looks when it sends
@@ -132,7 +168,7 @@ mkdir "$dir/life"
 run life 0 'life: ok' 1 $only ./life_check "$dir/life" "$dir/vf0"
 # Spawned processes are another job. With vfring alone they reach each other, or the job fails.
 export VFRING_RUN_DIR="$dir/life/run" # the child's environment is mpirun's
-run spawn 0 'life: ok' 1 $only ./life_check "$dir/life" "$dir/vf0" "$dir/vf1"
+spawning spawn 0 'life: ok' 1 $only ./life_check "$dir/life" "$dir/vf0" "$dir/vf1"
 unset VFRING_RUN_DIR
 run relative-run-dir not0 'Cause: .*no absolute path: "run"' 2 $only --mca btl_vfring_run_dir run ./mpi_check exchange
 devices=$named
