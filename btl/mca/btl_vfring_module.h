@@ -52,6 +52,7 @@ typedef struct mca_btl_vfring_module_t {
     uint32_t max_message;  /* and of what we cut into frames */
     uint32_t idle_polls;
     uint32_t in_progress; /* 0 or 1 */
+    pthread_t progress_thread; /* of several the one that is, or was last, in progress */
     struct btl_vfring_gate gate; /* between the only thread and the helper */
     bool no_upcalls; /* nobody above may be called now: what they are to know, they hear in the next progress */
     bool closing; /* nobody above is called any more */
@@ -110,6 +111,16 @@ static inline void btl_vfring_unlock(mca_btl_vfring_module_t *module)
     } else {
         btl_vfring_gate_leave(&module->gate);
     }
+}
+
+/**
+ * Is there no need to ring for what was posted, since the caller's own progress does so at its end? That of another
+ * thread may be long in a call to the layers above. Lock held.
+ */
+static inline bool btl_vfring_rings_later(const mca_btl_vfring_module_t *module)
+{
+    return OPAL_UNLIKELY(module->in_progress)
+           && (!opal_using_threads() || pthread_equal(module->progress_thread, pthread_self()));
 }
 
 /**

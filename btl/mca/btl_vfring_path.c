@@ -225,7 +225,7 @@ static inline __attribute__((always_inline)) int frag_post(mca_btl_vfring_module
 /* Inside progress one doorbell at its end serves all that was sent. */
 static inline __attribute__((always_inline)) void doorbell(mca_btl_vfring_module_t *module)
 {
-    if (!module->in_progress) {
+    if (!btl_vfring_rings_later(module)) {
         vfring_hot_tx_doorbell(module->rails[0].rings.tx, module->rails[0].rings.mmio);
     }
 }
@@ -461,6 +461,7 @@ static __attribute__((noinline)) int progress_locked(mca_btl_vfring_module_t *mo
     }
     if (!module->in_progress) {
         module->in_progress = 1;
+        module->progress_thread = pthread_self();
         count = module_progress(module, rx_input_locked, true);
         sleep_ns = module->wait.sleep_ns;
         events = module->wait.events;

@@ -20,7 +20,7 @@ int btl_vfring_pack_all(struct opal_convertor_t *convertor, void *to, size_t byt
  */
 int btl_vfring_post(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag, mca_btl_base_tag_t tag,
                     uint32_t msg);
-/** Rings for what was posted, on all rails; inside progress one doorbell at its end serves all. */
+/** Rings for what was posted, on all rails; inside progress one doorbell at its end serves all that its thread sends. */
 void btl_vfring_ring(mca_btl_vfring_module_t *module);
 
 #endif /* BTL_VFRING_POST_H */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * btl_check staged|order|waits|slow|locks|lost|contact, with two processes: calls the component's
+ * btl_check staged|order|waits|slow|locks|doorbell|lost|contact, with two processes: calls the component's
  * functions as the layers above do, for what these do seldom, or in another
  * version of Open MPI. Exit status 0 only if all was right; `lost` and `contact`
  * end by MPI_Abort(), after an "ok". Run by mpi.sh.
@@ -276,6 +276,46 @@ static void locks(void)
     (void) alarm(0);
 }
 
+static void *send_unlocked(void *unused)
+{
+    int rc = -1;
+
+    CHECK(send_one(8, MCA_BTL_DES_FLAGS_BTL_OWNERSHIP, &rc) && rc >= 0);
+    return NULL;
+}
+
+/* Of a callback that lasts until a message of another thread has arrived. */
+static void let_other_thread_send(void)
+{
+    struct timespec limit;
+    pthread_t thread;
+
+    CHECK(!pthread_create(&thread, NULL, send_unlocked, NULL));
+    (void) clock_gettime(CLOCK_REALTIME, &limit);
+    limit.tv_sec += (time_t) LIMIT_S;
+    CHECK(!sem_timedwait(woken, &limit));
+    pthread_join(thread, NULL);
+}
+
+/* What another thread sends does not wait for the end of the callbacks of the one that makes progress. */
+static void doorbell(void)
+{
+    int rc;
+
+    if (rank == 1) {
+        on_arrival = let_other_thread_send;
+    }
+    MPI_Barrier(MPI_COMM_WORLD);
+    if (rank == 0) {
+        CHECK(send_one(8, MCA_BTL_DES_FLAGS_BTL_OWNERSHIP, &rc));
+    }
+    AWAIT(arrived == 1);
+    if (rank == 0) {
+        wake_other();
+    }
+    MPI_Barrier(MPI_COMM_WORLD);
+}
+
 /* --- a peer that is lost ------------------------------------------------------------- */
 
 static int num_lost, puts_over, gets_over;
@@ -388,7 +428,8 @@ int main(int argc, char **argv)
     int level, any;
 
     alarm_open();
-    MPI_Init_thread(&argc, &argv, strcmp(what, "locks") ? MPI_THREAD_SINGLE : MPI_THREAD_MULTIPLE, &level);
+    MPI_Init_thread(&argc, &argv, strcmp(what, "locks") && strcmp(what, "doorbell") ? MPI_THREAD_SINGLE : MPI_THREAD_MULTIPLE,
+                    &level);
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
     endpoint = find(1 - rank);
     mca_btl_base_active_message_trigger[TAG].cbfunc = input;
@@ -407,6 +448,8 @@ int main(int argc, char **argv)
         slow();
     } else if (!strcmp(what, "locks")) {
         locks();
+    } else if (!strcmp(what, "doorbell")) {
+        doorbell();
     } else if (!strcmp(what, "lost")) {
         lost();
     } else {

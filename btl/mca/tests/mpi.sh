@@ -190,6 +190,7 @@ for what in flood parts-flood; do # their senders wait for the queue
     run held-back-$what 0 "$what: ok" 3 $only --mca btl_vfring_slots 32 --mca btl_vfring_queue_bytes 20000 ./mpi_check $what
 done
 run slow 0 'slow: ok' 2 $only --mca btl_vfring_slots 32 --mca btl_vfring_queue_bytes 100000 ./btl_check slow
+run doorbell 0 'doorbell: ok' 2 $only ./btl_check doorbell
 run locks 0 'locks: ok' 2 $only ./btl_check locks
 run lost not0 'lost: ok' 2 $only --mca btl_vfring_peer_timeout 2 ./btl_check lost
 # More put and get at a time than there is room for, see rdma_check.c.
