@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * rdma_check gets|greedy|lost|calls|ends|follows|closed NUMBER, with two processes, asleep NUMBER
+ * rdma_check gets|greedy|lost|calls|ends|follows|closed|cut-off NUMBER, with two processes, asleep NUMBER
  * with more: put and get called as the layers above do, more of them at a time than there
- * is room for, and how often these layers call. `greedy` and `lost` end by an abort of
- * the job, `lost` after an "ok". Run by mpi.sh.
+ * is room for, and how often these layers call. `greedy`, `lost` and `cut-off` end by an abort of
+ * the job, the latter two after an "ok". Run by mpi.sh.
  */
 #include "btl_calls.h"
 
@@ -385,6 +385,34 @@ static void closed(int num)
     MPI_Barrier(MPI_COMM_WORLD);
 }
 
+/* Memory is closed while there is more of it to send: that is told, and no byte of it is read any more. */
+static void cut_off(int num)
+{
+    const mca_btl_vfring_module_t *module = btl_vfring_to_module(btl);
+
+    open_memory();
+    MPI_Barrier(MPI_COMM_WORLD);
+    if (rank == 0) {
+        for (int i = 0; i < num; i++) {
+            CHECK(get(i, MEMORY_BYTES) == OPAL_SUCCESS);
+        }
+        sleep_for_good();
+    }
+    AWAIT(endpoint->gets_served == (uint32_t) num);
+    await_asleep();
+    btl->btl_register_error(btl, lost_cb);
+    CHECK(endpoint->ops_tail && num_lost == 0);
+    btl->btl_deregister_mem(btl, own);
+    CHECK(num_lost == 1);
+    AWAIT(!endpoint->ops_tail); /* its frames need an acknowledgement yet, and nothing of the memory */
+    for (uint32_t i = 0; i < module->frags.num; i++) {
+        CHECK(module->frags.slots[i].state != BTL_VFRING_OUT_BYTES || !module->frags.slots[i].frame.gather_bytes);
+    }
+    printf("rdma_check cut-off: %s\n", bad ? "FAILED" : "ok");
+    (void) fflush(stdout);
+    MPI_Abort(MPI_COMM_WORLD, 1);
+}
+
 /* --- how often Open MPI calls ------------------------------------------------------------ */
 
 static mca_btl_base_module_t theirs_was; /* the component's own functions */
@@ -518,6 +546,8 @@ int main(int argc, char **argv)
         what_follows(num);
     } else if (!strcmp(what, "closed")) {
         closed(num);
+    } else if (!strcmp(what, "cut-off")) {
+        cut_off(num);
     } else if (!strcmp(what, "calls")) {
         refused_nothing(num);
     } else {
