@@ -51,6 +51,7 @@ typedef struct mca_btl_vfring_module_t {
     uint32_t max_payload;  /* bytes of one frame, the PML's headers included */
     uint32_t max_message;  /* and of what we cut into frames */
     uint32_t idle_polls;
+    uint32_t full_bursts; /* reads of the RX ring that did not come to its end, since one did */
     uint32_t in_progress; /* 0 or 1 */
     pthread_t progress_thread; /* of several the one that is, or was last, in progress */
     struct btl_vfring_gate gate; /* between the only thread and the helper */

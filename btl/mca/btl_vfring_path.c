@@ -414,10 +414,11 @@ module_progress(mca_btl_vfring_module_t *module, void (*rx_input)(void *, const 
     count = vfring_hot_rx_each(module->rails[0].rings.rx, module->rails[0].rings.mmio, RX_BURST, rx_input, &turn);
     if (count) {
         module->idle_polls = 0;
-        /* Behind a full burst there may be acknowledgements: timeouts wait. */
+        /* Behind a full burst there may be acknowledgements: timeouts wait, but for no more than a ring can hold. */
         if (OPAL_UNLIKELY(!turn.now_ns)) {
             /* Nothing but damaged frames. */
-        } else if (OPAL_LIKELY(count < RX_BURST)) {
+        } else if (OPAL_LIKELY(count < RX_BURST) || ++module->full_bursts > module->rails[0].info.rx_entries / RX_BURST) {
+            module->full_bursts = 0;
             vfring_wire_hot_progress(turn.wire, turn.now_ns);
         } else {
             vfring_wire_flush(turn.wire, turn.now_ns);

@@ -199,6 +199,7 @@ run asleep 0 'asleep: ok' 4 $only --mca btl_vfring_slots 64 ./rdma_check asleep 
 run get-closed 0 'closed: ok' 2 $only --mca btl_vfring_helper 0 --mca btl_vfring_zero_copy_min 4096 ./rdma_check closed 2
 run get-cut-off not0 'cut-off: ok' 2 $only --mca btl_vfring_helper 0 ./rdma_check cut-off 2
 said 'is lost: memory was closed that it has asked for and not got'
+run full-bursts not0 'bursts: ok' 3 $only --mca btl_vfring_helper 0 ./rdma_check bursts 200000
 run put-ends 0 'ends: ok' 2 $only ./rdma_check ends 4
 run put-follows 0 'follows: ok' 2 $only $faults drop=0.1,dup=0.05,reorder=0.1,seed=5 ./rdma_check follows 20
 run calls 0 'calls: ok' 2 $only --mca btl_vfring_slots 32 ./rdma_check calls 300

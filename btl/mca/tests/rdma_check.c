@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * rdma_check gets|greedy|lost|calls|ends|follows|closed|cut-off NUMBER, with two processes, asleep NUMBER
+ * rdma_check gets|greedy|lost|calls|ends|follows|closed|cut-off NUMBER, with two processes, asleep|bursts NUMBER
  * with more: put and get called as the layers above do, more of them at a time than there
  * is room for, and how often these layers call. `greedy`, `lost` and `cut-off` end by an abort of
  * the job, the latter two after an "ok". Run by mpi.sh.
@@ -316,6 +316,71 @@ static void what_follows(int num)
     btl->btl_deregister_mem(btl, own);
 }
 
+/* --- a receive ring that is never empty ------------------------------------------------------- */
+
+#if VFRING_OMPI_MAJOR >= 5
+static void ignore(struct mca_btl_base_module_t *module, const mca_btl_base_receive_descriptor_t *descriptor)
+{
+}
+#else
+static void ignore(struct mca_btl_base_module_t *module, mca_btl_base_tag_t tag, mca_btl_base_descriptor_t *descriptor,
+                   void *cbdata)
+{
+}
+#endif
+
+/*
+ * One peer takes nothing, and whenever this process looks another one has sent as much as is read at a time: what
+ * is under way to the first is asked for all the same. Three processes; the job is ended after an "ok".
+ */
+static void bursts(int num)
+{
+    enum { BURST = 32, TAG = 0xf0, LOOKS = 2 };
+    mca_btl_vfring_module_t *module = btl_vfring_to_module(btl);
+    mca_btl_base_descriptor_t *descriptor;
+    uint64_t before;
+
+    endpoint = find(rank == 1 ? 0 : rank == 0 ? 2 : 1);
+    mca_btl_base_active_message_trigger[TAG].cbfunc = ignore;
+    MPI_Barrier(MPI_COMM_WORLD);
+    for (int i = 0; i < 1000; i++) {
+        opal_progress(); /* acknowledgements of that */
+    }
+    if (rank == 2) {
+        sleep_for_good();
+    }
+    if (rank == 1) {
+        for (;;) {
+            for (int i = 0; i < LOOKS * BURST; i++) {
+                descriptor = btl->btl_alloc(btl, endpoint, MCA_BTL_NO_ORDER, 8, MCA_BTL_DES_FLAGS_BTL_OWNERSHIP);
+                CHECK(descriptor);
+                CHECK(btl->btl_send(btl, endpoint, descriptor, TAG) >= 0);
+            }
+            CHECK(!sem_post(fallen_asleep));
+            while (sem_wait(woken)) {
+            }
+            AWAIT(vfring_wire_peer_outstanding(endpoint->peer) == 0);
+        }
+    }
+    descriptor = btl->btl_alloc(btl, endpoint, MCA_BTL_NO_ORDER, 8, MCA_BTL_DES_FLAGS_BTL_OWNERSHIP);
+    while (sem_wait(fallen_asleep) || sem_wait(fallen_asleep)) {
+    }
+    CHECK(descriptor && btl->btl_send(btl, endpoint, descriptor, TAG) >= 0);
+    before = vfring_wire_stats(module->wire)->timeouts;
+    for (int i = 0; i < num && vfring_wire_stats(module->wire)->timeouts == before; i++) {
+        for (int look = 0; look < LOOKS; look++) {
+            (void) module->super.btl_component->btl_progress();
+        }
+        CHECK(!sem_post(woken));
+        while (sem_wait(fallen_asleep)) {
+        }
+    }
+    CHECK(vfring_wire_stats(module->wire)->timeouts > before);
+    printf("rdma_check bursts: %s\n", bad ? "FAILED" : "ok");
+    (void) fflush(stdout);
+    MPI_Abort(MPI_COMM_WORLD, 1);
+}
+
 /* --- memory that a get has read ---------------------------------------------------------------- */
 
 /* Frames of served gets that were sent again. */
@@ -548,6 +613,8 @@ int main(int argc, char **argv)
         closed(num);
     } else if (!strcmp(what, "cut-off")) {
         cut_off(num);
+    } else if (!strcmp(what, "bursts")) {
+        bursts(num);
     } else if (!strcmp(what, "calls")) {
         refused_nothing(num);
     } else {
