@@ -144,21 +144,35 @@ int vfring_family_hello(struct vfring_vf *vf, unsigned num_reply, struct vfring_
     return 0;
 }
 
-int vfring_family_wait_queue(struct vfring_vf *vf, uint32_t reg, uint32_t mask, const char *what,
-                             struct vfring_vf_error *error)
+/* 0, or -ENODEV: the device is gone; -ETIMEDOUT: no bit of @p mask came up in @p limit_us. */
+static int wait_bit(struct vfring_vf *vf, uint32_t reg, uint32_t mask, uint32_t limit_us)
 {
-    struct vfring_wait wait = vfring_wait_start(QUEUE_LIMIT_US);
+    struct vfring_wait wait = vfring_wait_start(limit_us);
 
     do {
         uint32_t value = vfring_family_read(vf, reg);
 
         if (value == VFRING_MMIO_GONE) {
-            return vfring_family_fail_gone(vf, error);
+            return -ENODEV;
         }
         if (value & mask) {
             return 0;
         }
     } while (vfring_wait_more(&wait));
+    return -ETIMEDOUT;
+}
+
+int vfring_family_wait_queue(struct vfring_vf *vf, uint32_t reg, uint32_t mask, const char *what,
+                             struct vfring_vf_error *error)
+{
+    int ret = wait_bit(vf, reg, mask, QUEUE_LIMIT_US);
+
+    if (ret == 0) {
+        return 0;
+    }
+    if (ret == -ENODEV) {
+        return vfring_family_fail_gone(vf, error);
+    }
     vfring_vf_error_set(error, -EIO, "VF %s: its %s queue does not start", vf->device.name, what);
     return vfring_vf_error_remedy(error, "start again; if it stays so, the administrator resets the "
                                          "VF by binding it anew");
@@ -167,18 +181,14 @@ int vfring_family_wait_queue(struct vfring_vf *vf, uint32_t reg, uint32_t mask, 
 int vfring_family_wait_link(struct vfring_vf *vf, uint32_t reg, uint32_t mask,
                             struct vfring_vf_error *error)
 {
-    struct vfring_wait wait = vfring_wait_start(LINK_LIMIT_US);
+    int ret = wait_bit(vf, reg, mask, LINK_LIMIT_US);
 
-    do {
-        uint32_t value = vfring_family_read(vf, reg);
-
-        if (value == VFRING_MMIO_GONE) {
-            return vfring_family_fail_gone(vf, error);
-        }
-        if (value & mask) {
-            return 0;
-        }
-    } while (vfring_wait_more(&wait));
+    if (ret == 0) {
+        return 0;
+    }
+    if (ret == -ENODEV) {
+        return vfring_family_fail_gone(vf, error);
+    }
     vfring_vf_error_set(error, -ENETDOWN, "VF %s has no link after %u s", vf->device.name,
                         LINK_LIMIT_US / 1000000u);
     return vfring_vf_error_remedy(error, "%s", vf->device.no_link_remedy != NULL ?
