@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // npm run lab: one command in a fresh emulated machine, or several on several.
-import {CommanderError} from 'commander';
-import {LabError, exitStatus} from './errors.js';
+import {exitWith} from './exit.js';
 import {Guest} from './guest.js';
 import {runCommand, runShell, sayFaults, showPlainly} from './job.js';
 import {parseOptions} from './options.js';
 import {resultsDir} from './paths.js';
-import {say} from './progress.js';
 import {pruneRootfs} from './rootfs.js';
 import {runOnHosts} from './run-hosts.js';
 
@@ -36,17 +34,6 @@ async function main(args: readonly string[]): Promise<number> {
   }
 }
 
-try {
-  process.exitCode = await main(process.argv.slice(2));
-} catch (error) {
-  if (error instanceof CommanderError) {
-    process.exitCode = error.exitCode === 0 ? 0 : exitStatus.usage;
-  } else if (error instanceof LabError) {
-    say(error.text());
-    process.exitCode = error.status;
-  } else {
-    throw error;
-  }
-}
+await exitWith(async () => await main(process.argv.slice(2)));
 // Standard input, if it was read, would keep the process.
 process.stdin.unref?.();
