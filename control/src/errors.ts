@@ -55,6 +55,11 @@ export const CATALOGUE = {
     message: 'lease {lease} belongs to another process',
     remedy: 'release a lease from the process that took it; it ends by itself when that process ends',
   },
+  VFRING_ERR_NO_SUCH_LEASE_VF: {
+    exit: EXIT.DATA,
+    message: 'lease {lease} has no VF {vf}: it has {held}',
+    remedy: 'vfring lease list shows the VFs of each lease',
+  },
   VFRING_ERR_NO_SUCH_LEASE: {
     exit: EXIT.DATA,
     message: 'there is no lease {lease}',
@@ -373,6 +378,11 @@ export const CATALOGUE = {
     exit: EXIT.UNAVAILABLE,
     message: 'ranks that are to run on host {host}: {ranks}; free VFs there: {free}',
     remedy: 'wait for a job there to end (vfring audit --hosts {host}), place fewer ranks there (--host {host}:{free}), or raise vfs: in its configuration',
+  },
+  VFRING_ERR_TOO_MANY_RAILS: {
+    exit: EXIT.UNAVAILABLE,
+    message: '{ranks} ranks with {rails} VFs each need {wanted} VFs, and {free} can be had{where}',
+    remedy: 'ask for fewer VFs each (--rails), start fewer ranks (-n), or wait for a job to end (vfring status)',
   },
   VFRING_ERR_RANKS_LOST: {
     exit: EXIT.OS,

@@ -31,7 +31,8 @@ export interface ApiClient {
   createJob(options: NewJobView): Promise<JobView>;
   endJob(id: string, options?: { uid?: number | undefined; kill?: boolean | undefined }): Promise<JobView>;
   leases(): Promise<LeaseView[]>;
-  endLease(id: string): Promise<void>;
+  /** With `vf` that VF alone; what is left goes on. */
+  endLease(id: string, vf?: string): Promise<{ readonly goes_on: boolean }>;
   vfHistory(name: string, limit?: number): Promise<LeaseView[]>;
   plan(): Promise<PlanView>;
   provision(force: boolean): Promise<PlanView>;
@@ -71,7 +72,7 @@ export function apiClient(runDir: string): ApiClient {
     createJob: (options) => call('POST', '/v1/jobs', options),
     endJob: (id, { uid, kill } = {}) => call('DELETE', jobPath(id, { uid, kill: kill ? 'true' : undefined })),
     leases: async () => (await call<{ leases: LeaseView[] }>('GET', '/v1/leases')).leases,
-    endLease: (id) => call('DELETE', `/v1/leases/${part(id)}`),
+    endLease: (id, vf) => call('DELETE', `/v1/leases/${part(id)}${vf === undefined ? '' : `?vf=${part(vf)}`}`),
     vfHistory: async (name, limit) =>
       (await call<{ leases: LeaseView[] }>('GET', `/v1/vfs/${part(name)}/leases${limit === undefined ? '' : `?limit=${limit}`}`)).leases,
     plan: () => call('GET', '/v1/plan'),

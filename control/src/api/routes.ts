@@ -100,11 +100,11 @@ export const ROUTES: readonly Route[] = [
     status: 201,
     answer: schemas.jobSchema,
     handle: async ({ caller, body }, { control, ledger, manager }) => {
-      const { memory_bytes: memoryBytes, time_limit_s: timeLimitS, wait_s: waitS, one_run: oneRun, uid, id: name, devices, ...rest } = body as z.output<typeof schemas.newJobSchema>;
+      const { memory_bytes: memoryBytes, time_limit_s: timeLimitS, wait_s: waitS, one_run: oneRun, shares_memory: sharesMemory, uid, id: name, devices, ...rest } = body as z.output<typeof schemas.newJobSchema>;
       if (uid !== undefined && uid !== caller.uid && !caller.admin) {
         throw forbidden('a job for another user');
       }
-      const wish = { ...rest, memoryBytes, timeLimitS, oneRun };
+      const wish = { ...rest, memoryBytes, timeLimitS, oneRun, sharesMemory };
       if (devices !== undefined && !caller.admin) {
         throw forbidden('a job with VFs that a resource manager has assigned');
       }
@@ -160,14 +160,15 @@ export const ROUTES: readonly Route[] = [
     id: 'endLease',
     method: 'DELETE',
     path: '/v1/leases/{id}',
-    summary: 'Takes a lease away from its process, which is left running',
+    summary: 'Takes a lease, or one VF of it, away from its process, which is left running. A lease that has VFs left goes on',
     who: 'administrators',
+    query: z.strictObject({ vf: z.string().min(1).max(64).optional() }),
     status: 200,
-    answer: z.object({ lease: z.string() }),
-    handle: async ({ params }, { manager }) => {
+    answer: z.object({ lease: z.string(), goes_on: z.boolean() }),
+    handle: async ({ params, query }, { manager }) => {
       const id = params['id'] ?? '';
-      await manager.revoke(id);
-      return { lease: id };
+      await manager.revoke(id, query['vf'] as string | undefined);
+      return { lease: id, goes_on: manager.leases().some((lease) => lease.id === id) };
     },
   },
   {

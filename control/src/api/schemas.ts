@@ -49,6 +49,11 @@ export const leaseSchema = z.object({
       generation: count.describe('which lease of this VF it is, counted from 1'),
       traffic: trafficSchema.nullable().describe('null: the counters could not be read'),
       peak_bytes: bytes.nullable().describe('most that was registered at a time; null: not counted'),
+      taken_at: time.nullable().describe('since when it is the lease\'s no more, which has gone on with its others; null: it was not taken'),
+      taken_how: z.string().nullable().describe('why it was taken'),
+      retransmitted_frames: count.nullable().describe('frames that were sent again because they went by this VF, as its process said at the end; null: it said nothing, as for the next two'),
+      asides: count.nullable().describe('how often its process set it aside because it carried nothing'),
+      aside_why: z.string().nullable().describe('why, the last time'),
     }),
   ),
 });
@@ -66,6 +71,7 @@ export const jobSchema = z.object({
   assigned_vfs: z.array(z.string()).nullable().describe('exactly these VFs, which a resource manager has assigned to it; null: none has'),
   memory_bytes: bytes.nullable(),
   time_limit_s: count.nullable(),
+  shares_memory: z.boolean().describe('all its processes are on this node and share memory: none of them leases a VF'),
   hosts: z.array(z.string()).nullable().describe('nodes that its processes run on; null: not known'),
   created_at: time,
   opened_at: time.nullable(),
@@ -100,6 +106,7 @@ export const newJobSchema = z.strictObject({
   wait_s: z.int().min(0).max(604_800).optional().describe('wait so long when the VFs are not free; 0: be refused'),
   uid: z.int().min(0).max(2 ** 32 - 2).optional().describe('for administrators: whose job it is'),
   one_run: z.boolean().optional().describe('it is of one run of a program, and ends when its last process has'),
+  shares_memory: z.boolean().optional().describe('all its processes are on this node and share memory: none of them will lease a VF'),
 });
 
 export const vfSchema = z.object({
@@ -122,6 +129,8 @@ export const vfSchema = z.object({
       uid: count,
       pid: count,
       rank: count,
+      rail: count.describe('which of the VFs of its lease it is, from 0'),
+      rails: count.describe('VFs that the lease has now'),
       live_bytes: bytes.nullable().describe('registered now'),
       peak_bytes: bytes.nullable(),
       limit_bytes: bytes,
@@ -136,6 +145,7 @@ export const statusSchema = z.object({
   pid: count,
   provider: z.enum(['sriov', 'soft']),
   spread,
+  rails: count.describe('VFs that a process gets at most when it leaves their number to the node'),
   numa: z.enum(['prefer', 'require', 'ignore']).describe('whether leases prefer or require VFs near the NUMA node of their process'),
   started_at: time,
   policy: z

@@ -4,7 +4,7 @@ import type * as z from 'zod';
 import type { Config } from '../config/schema.js';
 import { queued, reserved } from '../leases/claims.js';
 import type { Job } from '../leases/job.js';
-import { leaseId } from '../leases/lease.js';
+import { heldVfs, leaseId } from '../leases/lease.js';
 import type { PoolEntry } from '../leases/pool.js';
 import type { PfTrouble } from '../leases/upkeep.js';
 import type { JobRecord, LeaseRecord } from '../ledger/records.js';
@@ -45,6 +45,8 @@ export function vfView(entry: PoolEntry, seesAll: boolean, viewer: number): VfVi
             uid: lease.uid,
             pid: lease.pid,
             rank: lease.rank,
+            rail: leased === undefined ? 0 : lease.vfs.indexOf(leased),
+            rails: heldVfs(lease).length,
             live_bytes: leased?.liveBytes ?? null,
             peak_bytes: leased?.peakBytes ?? null,
             limit_bytes: lease.dmaLimitBytes,
@@ -64,12 +66,13 @@ export interface StatusSource {
 }
 
 export function statusView(source: StatusSource, seesAll: boolean, viewer: number): StatusView {
-  const { limits, quotas, jobs, spread, numa } = source.config;
+  const { limits, quotas, jobs, spread, rails, numa } = source.config;
   return {
     version: 1,
     pid: process.pid,
     provider: source.provider,
     spread,
+    rails,
     numa,
     started_at: iso(source.startedAt),
     policy: {
@@ -101,6 +104,7 @@ export function jobView(job: JobRecord, leases: readonly LeaseRecord[], nodesOf:
     assigned_vfs: job.vfNames === undefined ? null : [...job.vfNames],
     memory_bytes: job.memoryBytes ?? null,
     time_limit_s: job.timeLimitS ?? null,
+    shares_memory: job.sharesMemory === true,
     hosts: job.hosts === undefined ? null : [...job.hosts],
     created_at: iso(job.createdAt),
     opened_at: isoOr(job.openedAt?.wall),
@@ -136,7 +140,7 @@ export function leaseView(lease: LeaseRecord, job: string, nodesOf: NodesOf): Le
     memlock_bytes: lease.memlockBytes,
     numa_nodes: nodes === undefined ? null : [...nodes],
     dma_limit_bytes: lease.dmaLimitBytes,
-    vfs: lease.vfs.map(({ vf, generation, traffic, peakBytes }) => ({
+    vfs: lease.vfs.map(({ vf, generation, traffic, peakBytes, takenAt, takenHow, report }) => ({
       name: vf.name,
       pf: vf.pf,
       device: vf.device,
@@ -147,6 +151,11 @@ export function leaseView(lease: LeaseRecord, job: string, nodesOf: NodesOf): Le
       generation,
       traffic: traffic && trafficView(traffic),
       peak_bytes: peakBytes,
+      taken_at: isoOr(takenAt?.wall),
+      taken_how: takenHow ?? null,
+      retransmitted_frames: report?.retransmitted ?? null,
+      asides: report?.asides ?? null,
+      aside_why: report?.why ?? null,
     })),
   };
 }

@@ -4,6 +4,7 @@
  * loader (load.ts) adds file, line, column and field.
  */
 import * as z from 'zod';
+import { RAILS_MAX } from '../rails.js';
 import { parseDuration, parseSize } from './units.js';
 
 /** One page: nothing smaller can be registered. */
@@ -184,6 +185,7 @@ export const configSchema = z.strictObject(
     version: z.literal(1, 'this release reads version: 1'),
     provider,
     spread: z.enum(['pf', 'pack'], 'pf (ranks of a job go round the PFs) or pack (fill one PF first)').default('pf'),
+    rails: count('VFs of a process that leaves their number to the node, one a PF', RAILS_MAX).default(2),
     numa: z
       .enum(['prefer', 'require', 'ignore'], 'prefer (VFs near the NUMA node of the process first), require (no others) or ignore')
       .default('prefer'),
@@ -192,7 +194,7 @@ export const configSchema = z.strictObject(
     quotas: quotas.prefault({}),
     jobs: jobs.prefault({}),
   },
-  map('the configuration: version:, provider:, and if need be spread:, numa:, managed_by:, limits:, quotas: and jobs:'),
+  map('the configuration: version:, provider:, and if need be spread:, rails:, numa:, managed_by:, limits:, quotas: and jobs:'),
 );
 
 export type Config = z.output<typeof configSchema>;

@@ -212,6 +212,6 @@ function isBusy(job: Job): boolean {
 }
 
 function toJob(record: JobRecord): Job {
-  const { key, id, uid, ranks, spread, vfs, memoryBytes, timeLimitS, oneRun, hosts, vfNames, made = false, createdAt, state, openedAt, waitUntil } = record;
-  return { key, id, uid, ranks, spread, vfs, memoryBytes, timeLimitS, oneRun, hosts, vfNames, made, createdAt, state, openedAt, waitUntil, held: 0, idleSince: undefined };
+  const { key, id, uid, ranks, spread, vfs, memoryBytes, timeLimitS, oneRun, sharesMemory, hosts, vfNames, made = false, createdAt, state, openedAt, waitUntil } = record;
+  return { key, id, uid, ranks, spread, vfs, memoryBytes, timeLimitS, oneRun, sharesMemory, hosts, vfNames, made, createdAt, state, openedAt, waitUntil, held: 0, idleSince: undefined };
 }

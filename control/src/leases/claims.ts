@@ -95,14 +95,21 @@ export function checkJobQuota(uid: number, jobs: readonly Job[], quotas: Quotas)
   }
 }
 
+/** VFs that the user may still have by the quota. */
+export function quotaLeft(uid: number, jobs: readonly Job[], { vfs_per_user: limit }: Quotas): number {
+  return limit === undefined ? Number.POSITIVE_INFINITY : Math.max(0, limit - vfsOf(uid, jobs));
+}
+
 /**
- * The most memory that one VF of the job may register: an equal share of its
- * budget for each of its VFs, and never more than the policy.
+ * The most memory that each VF of a lease of `count` may register, and never
+ * more than the policy: of the job's budget an equal share for each VF that is
+ * reserved for it, or else for each rank. What a process registers for several
+ * VFs counts once, and with each: so each has the share of the whole lease.
  */
-export function dmaLimit(job: Job, policyBytes: number): number {
+export function dmaLimit(job: Job, count: number, policyBytes: number): number {
   const parts = job.vfs ?? job.ranks;
   if (job.memoryBytes === undefined || parts === undefined) {
     return policyBytes;
   }
-  return Math.min(policyBytes, Math.floor(job.memoryBytes / parts));
+  return Math.min(policyBytes, Math.floor((job.memoryBytes * (job.vfs === undefined ? 1 : count)) / parts));
 }

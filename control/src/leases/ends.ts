@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * How leases end: it is written down that they do, their VFs are taken back,
+ * How leases end, or lose one of their VFs: it is written down that they do, their VFs are taken back,
  * the limits of their processes are put back, and what they carried is written
  * down. Leases that end together, as those of a job do, share the commits.
  */
@@ -8,7 +8,7 @@ import type { Clock } from '../clock.js';
 import { causeText } from '../errors.js';
 import type { Ledger } from '../ledger/ledger.js';
 import type { Log } from '../log.js';
-import type { Lease, LeaseEnd } from './lease.js';
+import { heldVfs, type Lease, type LeaseEnd, type LeasedVf } from './lease.js';
 import { restoreMemlock, type Prlimit } from '../node/memlock.js';
 import type { VfKeeper } from './keeper.js';
 import type { VfPool } from './pool.js';
@@ -27,6 +27,33 @@ export interface EndContext {
   readonly clock: Clock;
 }
 
+/** A VF that a lease loses, which goes on with its others. */
+export interface Taking {
+  readonly lease: Lease;
+  readonly leased: LeasedVf;
+}
+
+/** None of them is the last VF of its lease. */
+export async function takeTogether(takings: readonly Taking[], how: LeaseEnd, context: EndContext): Promise<void> {
+  const { ledger, log, clock, pool, keeper } = context;
+  const now = clock();
+  for (const { leased } of takings) {
+    await read(leased, context);
+  }
+  // From here on it is not the lease's, also for the next daemon.
+  writeEnd([...new Set(takings.map(({ lease }) => lease))], log, () =>
+    ledger.together(() => takings.forEach(({ lease, leased }) => ledger.takeVf(lease.key, lease.vfs.indexOf(leased), how, now, leased))));
+  for (const { lease, leased } of takings) {
+    Object.assign(leased, { takenAt: now, takenHow: how });
+    lease.job.held--;
+    const entry = pool.entries.find((other) => other.leased === leased);
+    if (entry !== undefined) {
+      await keeper.takeBack(entry);
+    }
+    log.info('VF taken from a lease', { lease: lease.id, vf: leased.vf.name, how, uid: lease.uid, pid: lease.pid, job: lease.job.id, left: heldVfs(lease).length, traffic: leased.traffic });
+  }
+}
+
 /** @param held the leases that go on */
 export async function endTogether(endings: readonly Ending[], held: ReadonlyMap<string, Lease>, context: EndContext): Promise<void> {
   const { ledger, log, clock } = context;
@@ -37,7 +64,7 @@ export async function endTogether(endings: readonly Ending[], held: ReadonlyMap<
     await takeBack(lease, context);
     restoreLimit(lease, held, context);
     lease.process.close();
-    lease.job.held -= lease.vfs.length;
+    lease.job.held -= heldVfs(lease).length;
   }
   const now = clock();
   write(({ lease, how }) => ledger.endLease(lease.key, how, now, lease.vfs, lease.report));
@@ -62,15 +89,19 @@ export function writeEnd(leases: readonly Lease[], log: Log, step: () => void): 
   }
 }
 
-async function takeBack(lease: Lease, { pool, keeper }: EndContext): Promise<void> {
-  for (const entry of pool.entries) {
+async function takeBack(lease: Lease, context: EndContext): Promise<void> {
+  for (const entry of context.pool.entries) {
     if (entry.lease === lease && entry.leased !== undefined) {
-      if (!(await keeper.count(entry.leased))) {
-        // What is known is not all: better no figure than a wrong one.
-        entry.leased.traffic = null;
-      }
-      await keeper.takeBack(entry);
+      await read(entry.leased, context);
+      await context.keeper.takeBack(entry);
     }
+  }
+}
+
+async function read(leased: LeasedVf, { keeper }: EndContext): Promise<void> {
+  if (!(await keeper.count(leased))) {
+    // What is known is not all: better no figure than a wrong one.
+    leased.traffic = null;
   }
 }
 

@@ -17,6 +17,7 @@ import { leaseId, type Lease, type LeaseRequest, type LeasedVf } from './lease.j
 import { raiseMemlock, restoreMemlock, type Prlimit } from '../node/memlock.js';
 import { numaView, type Numa } from '../node/numa.js';
 import { UNREADABLE, type WatchedProcess } from '../node/processes.js';
+import { railsAllowed, railsWanted } from './rails.js';
 import { farOnly, shortage } from './shortage.js';
 import type { VfKeeper } from './keeper.js';
 import type { PoolEntry, VfPool } from './pool.js';
@@ -29,6 +30,8 @@ export interface GrantContext {
   readonly prlimit: Prlimit;
   readonly limits: Config['limits'];
   readonly spread: Config['spread'];
+  /** VFs of a process that leaves their number to the node, at most. */
+  readonly rails: Config['rails'];
   /** VFs that a resource manager has assigned to jobs. */
   readonly assigned: ReadonlyMap<string, Job>;
   readonly numa: Numa;
@@ -47,6 +50,8 @@ export interface Wish {
 /** With the job that it belongs to. */
 export interface Ask extends Wish {
   readonly job: Job;
+  /** VFs that quota and reservations leave to the job now, and so the most that it can be given beyond what it has to have. */
+  readonly left: number;
 }
 
 /** A wish, and the VFs that are to fulfil it. */
@@ -69,7 +74,7 @@ class Barred extends Error {
   }
 }
 
-/** All VFs that were asked for, or an error with nothing changed. */
+/** All VFs that the process has to have, and those that the policy adds; or an error with nothing changed. */
 export async function grant(ask: Ask, context: GrantContext): Promise<Granted> {
   const barred = new Set<PoolEntry>();
   let refused: unknown;
@@ -93,7 +98,7 @@ export async function grant(ask: Ask, context: GrantContext): Promise<Granted> {
  * Picks free VFs with a link. Throws when there are too few: `refused` where
  * that is given, because it tells more.
  */
-async function pick(ask: Ask, { pool, keeper, provider, spread, numa, numaPolicy, assigned }: GrantContext, free: readonly PoolEntry[], refused: unknown): Promise<Picked> {
+async function pick(ask: Ask, { pool, keeper, provider, spread, rails, numa, numaPolicy, assigned }: GrantContext, free: readonly PoolEntry[], refused: unknown): Promise<Picked> {
   const { request, job, process: { pid } } = ask;
   const due = assigned.size === 0 && job.vfNames === undefined ? free : free.filter(({ vf }) => mayHave(job, vf, assigned));
   const mine = request.except === undefined ? due : due.filter(({ vf }) => request.except?.includes(vf.name) === false);
@@ -102,8 +107,13 @@ async function pick(ask: Ask, { pool, keeper, provider, spread, numa, numaPolicy
   const candidates = mine.filter(({ vf }) => allows?.(vf) ?? true);
   const picked: PoolEntry[] = [];
   const down: PoolEntry[] = [];
-  while (picked.length < request.count) {
-    const entry = pool.choose(candidates, { picked, spread: job.spread ?? spread, job: { key: job.key, rank: request.rank }, distance });
+  const wish = { ...ask, policy: rails };
+  while (picked.length < railsWanted(wish)) {
+    const eligible = picked.length < request.count ? candidates : railsAllowed(pool, candidates, picked, wish, distance);
+    const entry = pool.choose(eligible, { picked, spread: job.spread ?? spread, job: { key: job.key, rank: request.rank }, distance });
+    if (entry === undefined && picked.length >= request.count) {
+      break;
+    }
     if (entry === undefined) {
       const wanted = request.count;
       checkExcept(ask, pool.entries.filter(({ vf }) => mayHave(job, vf, assigned)));
@@ -122,7 +132,7 @@ async function pick(ask: Ask, { pool, keeper, provider, spread, numa, numaPolicy
       (entry.linkDown === undefined ? picked : down).push(entry);
     }
   }
-  return { ...ask, entries: picked, nodes: view.nodes };
+  return { ...ask, entries: pool.inOrder(picked), nodes: view.nodes };
 }
 
 /** Throws Barred, or VFRING_ERR_* with nothing changed. */
@@ -168,16 +178,16 @@ function begin(ask: Picked, readings: readonly (VfCounters | null)[], context: G
   });
   const vfs = ask.entries.map(({ vf }, place): LeasedVf => {
     const last = readings[place] ?? null;
-    return { vf, generation: generations[place] ?? 0, last, traffic: last && NO_TRAFFIC, liveBytes: null, peakBytes: null };
+    return { vf, generation: generations[place] ?? 0, last, traffic: last && NO_TRAFFIC, liveBytes: null, peakBytes: null, takenAt: undefined, takenHow: undefined };
   });
   return { id, vfs };
 }
 
-const limitOf = ({ job }: Ask, { limits }: GrantContext): number => dmaLimit(job, limits.dma_per_vf);
+const limitOf = ({ job, entries }: Picked, { limits }: GrantContext): number => dmaLimit(job, entries.length, limits.dma_per_vf);
 
 /** The nodes are the user's: raises the limit. */
 function prepare(key: number, vfs: readonly LeasedVf[], ask: Picked, context: GrantContext): Lease {
-  const { uid, process, request, job, entries } = ask;
+  const { uid, process, request, job } = ask;
   const { limits, prlimit } = context;
   const dmaLimitBytes = limitOf(ask, context);
   if (process.startTicks === UNREADABLE && !process.ended()) {
@@ -186,7 +196,7 @@ function prepare(key: number, vfs: readonly LeasedVf[], ask: Picked, context: Gr
       remedy: 'mount /proc without hidepid for vfringd, or run vfringd as root',
     });
   }
-  const policy = limits.memlock === 'unlimited' || job.memoryBytes === undefined ? limits.memlock : Math.min(limits.memlock, dmaLimitBytes * entries.length);
+  const policy = limits.memlock === 'unlimited' || job.memoryBytes === undefined ? limits.memlock : Math.min(limits.memlock, dmaLimitBytes);
   const memlock = raiseMemlock(process.pid, policy, prlimit);
   // The limit was set by pid: only now is it sure that it was this process's.
   if (process.ended()) {

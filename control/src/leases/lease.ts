@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** What a lease is. Only the lease manager changes one. */
+import type { Instant } from '../clock.js';
 import type { Rlimit } from '../libc.js';
 import type { Vf, VfCounters } from '../model/vf.js';
 import type { WatchedProcess } from '../node/processes.js';
@@ -30,7 +31,14 @@ export interface LeasedVf {
   /** Registered memory now and at most, in bytes; null where it is not known. */
   liveBytes: number | null;
   peakBytes: number | null;
+  /** Since when it is the lease's no more, which goes on with its others; undefined: it is. */
+  takenAt: Instant | undefined;
+  /** Why it was taken. */
+  takenHow: LeaseEnd | undefined;
 }
+
+/** VFs that the lease has still. */
+export const heldVfs = ({ vfs }: Pick<Lease, 'vfs'>): LeasedVf[] => vfs.filter(({ takenAt }) => takenAt === undefined);
 
 export interface Lease {
   /** Its key in the ledger; `id` is "l-<key>". */
@@ -54,7 +62,12 @@ export interface Lease {
 
 /** What a process asks for; `job` names one of its own uid's jobs. */
 export interface LeaseRequest {
+  /** VFs without which it does not work. */
   readonly count: number;
+  /** VFs that it can use; undefined: `count`. */
+  readonly most?: number | undefined;
+  /** Processes of its job on this node; undefined: as many as `ranks`. */
+  readonly localRanks?: number | undefined;
   readonly job: string;
   readonly rank: number;
   readonly ranks: number;

@@ -8,16 +8,16 @@ import { systemClock, type Clock } from '../clock.js';
 import type { Config } from '../config/schema.js';
 import { VfringError, causeText } from '../errors.js';
 import type { Ledger } from '../ledger/ledger.js';
-import type { LeaseReport, VfReading } from '../ledger/records.js';
+import type { LeaseReport, LeaseVfRecord, VfReading } from '../ledger/records.js';
 import type { Log } from '../log.js';
 import type { PlannedStep, Provider } from '../providers/provider.js';
 import { assignments, checkManaged } from './assigned.js';
 import { Batches } from './batches.js';
-import { checkVfQuota, leasable, queued, reserved } from './claims.js';
+import { checkVfQuota, leasable, queued, quotaLeft, reserved } from './claims.js';
 import { grant, type GrantContext, type Granted, type Wish } from './grant.js';
 import type { Jobs } from './job.js';
-import { endTogether, writeEnd, type Ending } from './ends.js';
-import { leaseId, type Lease, type LeaseEnd, type LeaseRequest, type LeasedVf } from './lease.js';
+import { endTogether, takeTogether, writeEnd, type EndContext, type Ending, type Taking } from './ends.js';
+import { heldVfs, leaseId, type Lease, type LeaseEnd, type LeaseRequest, type LeasedVf } from './lease.js';
 import type { Prlimit } from '../node/memlock.js';
 import type { Numa } from '../node/numa.js';
 import type { Processes, WatchedProcess } from '../node/processes.js';
@@ -84,7 +84,7 @@ export class LeaseManager {
     this.#keeper = new VfKeeper(this.pool, options.settings, options.log);
     this.#upkeep = new Upkeep({
       pool: this.pool, keeper: this.#keeper, settings: options.settings, queue: this.#queue, log: options.log,
-      leases: () => this.leases(), end: (leases) => this.#end(leases, 'ended by the administrator'), closing: () => this.#closing,
+      leases: () => this.leases(), take: (vfs) => this.#takeNamed(vfs, 'ended by the administrator'), closing: () => this.#closing,
     });
   }
 
@@ -103,14 +103,14 @@ export class LeaseManager {
     const { ledger, jobs, log, settings: { provider } } = this.#options;
     return this.#queue.run(async () => {
       const { survivors, over } = sortRemains(ledger, processes);
-      const inUse = new Set(survivors.flatMap(({ record }) => record.vfs.map(({ vf }) => vf.name)));
+      const inUse = new Set(survivors.flatMap(({ vfs }) => vfs.map(({ vf }) => vf.name)));
       await this.#upkeep.begin(inUse);
       for (const survivor of survivors) {
-        const revived = revive(survivor, this.pool, jobs, this.#clock(), provider.sampleEveryMs * SAFE_PERIODS, log);
+        const revived = revive(survivor, { pool: this.pool, jobs, ledger, now: this.#clock(), wrapMs: provider.sampleEveryMs * SAFE_PERIODS, log });
         if (revived === undefined) {
           survivor.process.close();
           ledger.endLease(survivor.record.id, 'VF lost', this.#clock(), unknown(survivor.record.vfs));
-          log.error('a lease is lost: its VF is no more what it was', { lease: survivor.record.id, pid: survivor.record.pid });
+          log.error('a lease is lost: its VFs are no more what they were', { lease: survivor.record.id, pid: survivor.record.pid });
           continue;
         }
         this.#register(revived.lease, revived.entries);
@@ -160,9 +160,39 @@ export class LeaseManager {
     });
   }
 
-  /** Takes a lease away, whatever its process does. For root; rights are the caller's to check. */
-  revoke(id: string): Promise<void> {
-    return this.#endSoon('ended by the administrator', () => this.#held(id));
+  /** The lease, as it is now. Only the process that took it may ask. */
+  show(pid: number, id: string): Lease {
+    const lease = this.#held(id);
+    if (lease.pid !== pid || lease.process.ended()) {
+      throw new VfringError('VFRING_ERR_NOT_OWNER', { lease: id });
+    }
+    return lease;
+  }
+
+  /**
+   * Takes a lease away, or one VF of it, whatever its process does. With its last VF a lease ends; with another one it goes
+   * on. For root; rights are the caller's to check. Throws VFRING_ERR_NO_SUCH_LEASE, VFRING_ERR_NO_SUCH_LEASE_VF.
+   *
+   * @param name of the VF; undefined: all of them
+   */
+  async revoke(id: string, name?: string): Promise<void> {
+    if (name === undefined) {
+      return await this.#endSoon('ended by the administrator', () => this.#held(id));
+    }
+    await this.#keeper.quiet([this.#vfOf(this.#held(id), name)]);
+    await this.#queue.run(async () => {
+      const lease = this.#held(id);
+      await this.#take([{ lease, leased: this.#vfOf(lease, name) }], 'ended by the administrator');
+    });
+  }
+
+  #vfOf(lease: Lease, name: string): LeasedVf {
+    const held = heldVfs(lease);
+    const found = held.find(({ vf }) => vf.name === name);
+    if (found === undefined) {
+      throw new VfringError('VFRING_ERR_NO_SUCH_LEASE_VF', { lease: lease.id, vf: name, held: held.map(({ vf }) => vf.name).join(', ') });
+    }
+    return found;
   }
 
   /**
@@ -255,8 +285,8 @@ export class LeaseManager {
   }
 
   get #context(): GrantContext {
-    const { ledger, prlimit, numa, log, settings: { provider, config: { limits, spread, numa: numaPolicy } } } = this.#options;
-    return { ledger, prlimit, numa, log, provider, limits, spread, numaPolicy, pool: this.pool, assigned: assignments(this.#options.jobs.active()), keeper: this.#keeper, clock: this.#clock };
+    const { ledger, prlimit, numa, log, settings: { provider, config: { limits, spread, rails, numa: numaPolicy } } } = this.#options;
+    return { ledger, prlimit, numa, log, provider, limits, spread, rails, numaPolicy, pool: this.pool, assigned: assignments(this.#options.jobs.active()), keeper: this.#keeper, clock: this.#clock };
   }
 
   /** Throws when the job takes no leases. */
@@ -281,8 +311,8 @@ export class LeaseManager {
   async #grant(wish: Wish): Promise<Lease> {
     const job = this.#jobOf(wish);
     const attempt = async (): Promise<Granted> => {
-      this.#admit(wish.uid, job, wish.request.count);
-      return await grant({ ...wish, job }, this.#context);
+      const left = this.#admit(wish.uid, job, wish.request.count);
+      return await grant({ ...wish, job, left }, this.#context);
     };
     // A job that ended this instant may not have been noticed yet.
     const again = async (error: unknown): Promise<Granted> => {
@@ -314,17 +344,20 @@ export class LeaseManager {
     }
   }
 
-  /** Throws when quotas, the job's reservation or those of others leave too few VFs. */
-  #admit(uid: number, job: Lease['job'], count: number): void {
+  /** VFs that the job may take now. Throws when quotas, its reservation or those of others leave too few. */
+  #admit(uid: number, job: Lease['job'], count: number): number {
     const free = this.pool.count('free');
     const active = this.#options.jobs.active();
-    checkVfQuota(uid, active, job.vfs === undefined ? count : 0, this.#options.settings.config.quotas);
-    if (leasable(job, active, count, free) < count) {
+    const { quotas } = this.#options.settings.config;
+    checkVfQuota(uid, active, job.vfs === undefined ? count : 0, quotas);
+    const mine = leasable(job, active, count, free);
+    if (mine < count) {
       const kept = job.vfs === undefined ? Math.min(free, reserved(active) + queued(active)) : 0;
       if (kept > 0) {
         throw shortage(this.pool, { wanted: count, linked: free - kept, down: [], kept });
       }
     }
+    return job.vfs === undefined ? Math.min(mine, quotaLeft(uid, active, quotas)) : Math.min(mine, job.vfs - job.held);
   }
 
   #register(lease: Lease, entries: readonly PoolEntry[]): void {
@@ -333,9 +366,10 @@ export class LeaseManager {
       this.#endSoon('process ended', () => lease).catch((error: unknown) => log.error('lease not ended', { lease: lease.id, cause: causeText(error) }));
     });
     this.#leases.set(lease.id, lease);
-    lease.job.held += lease.vfs.length;
+    const held = heldVfs(lease);
+    lease.job.held += held.length;
     lease.job.idleSince = undefined;
-    entries.forEach((entry, i) => this.pool.setLeased(entry, lease, lease.vfs[i] as LeasedVf));
+    entries.forEach((entry, i) => this.pool.setLeased(entry, lease, held[i] as LeasedVf));
   }
 
   /** The lease of that name. Throws when there is none. */
@@ -354,7 +388,7 @@ export class LeaseManager {
    */
   async #endSoon(how: LeaseEnd, find: () => Lease): Promise<void> {
     // The last close of a VF resets it. What it has carried can be read after that, and nobody else waits for it.
-    const wait = this.#keeper.quiet(find().vfs);
+    const wait = this.#keeper.quiet(heldVfs(find()));
     if (wait !== undefined) {
       await wait;
     }
@@ -387,13 +421,32 @@ export class LeaseManager {
     await this.#finish(leases.filter(({ id }) => this.#leases.delete(id)).map((lease) => ({ lease, how })));
   }
 
+  /** The VFs of these names, whose leases go on with what they have left, if anything. */
+  async #takeNamed(names: ReadonlySet<string>, how: LeaseEnd): Promise<void> {
+    await this.#take(this.leases().flatMap((lease) => heldVfs(lease).filter(({ vf }) => names.has(vf.name)).map((leased) => ({ lease, leased }))), how);
+  }
+
+  async #take(takings: readonly Taking[], how: LeaseEnd): Promise<void> {
+    const whole = new Set(takings.map(({ lease }) => lease).filter((lease) => heldVfs(lease).every((held) => takings.some(({ leased }) => leased === held))));
+    await this.#end([...whole], how);
+    const rest = takings.filter(({ lease }) => !whole.has(lease));
+    if (rest.length > 0) {
+      await takeTogether(rest, how, this.#endContext);
+      this.#changed();
+    }
+  }
+
+  get #endContext(): EndContext {
+    const { ledger, prlimit, log } = this.#options;
+    return { pool: this.pool, keeper: this.#keeper, ledger, prlimit, log, clock: this.#clock };
+  }
+
   /** Their leases are no more in the list. */
   async #finish(endings: readonly Ending[]): Promise<void> {
     if (endings.length === 0) {
       return;
     }
-    const { ledger, prlimit, log } = this.#options;
-    await endTogether(endings, this.#leases, { pool: this.pool, keeper: this.#keeper, ledger, prlimit, log, clock: this.#clock });
+    await endTogether(endings, this.#leases, this.#endContext);
     for (const { how } of endings) {
       this.tally.ended.set(how, (this.tally.ended.get(how) ?? 0) + 1);
     }
@@ -436,6 +489,6 @@ export class LeaseManager {
 }
 
 /** What is left to say of a lease whose end nobody saw. */
-function unknown(vfs: readonly VfReading[]): VfReading[] {
-  return vfs.map(({ last, peakBytes }) => ({ last, traffic: null, peakBytes }));
+function unknown(vfs: readonly LeaseVfRecord[]): VfReading[] {
+  return vfs.map(({ last, traffic, peakBytes, takenAt }) => ({ last, traffic: takenAt === undefined ? null : traffic, peakBytes }));
 }

@@ -130,6 +130,9 @@ export class VfPool {
    * `picked` included), and among equals the one at the rank's place in the
    * round, so that rank i starts at PF i whichever rank asks first.
    *
+   * The VFs of one wish are of different PFs, as far as there are so many: two of
+   * one port carry no more than one. The rest is said of the PFs that are left.
+   *
    * A job stays on one network as long as VFs of that are free: those of another
    * segment or VLAN do not reach its others. It is the first network of the
    * configuration that has a free VF, which is the same on nodes that are alike.
@@ -138,11 +141,18 @@ export class VfPool {
    */
   choose(candidates: readonly PoolEntry[], { picked, spread, job, distance }: Choice): PoolEntry | undefined {
     const anchor = this.#entries.find((entry) => entry.lease?.job.key === job.key) ?? picked[0] ?? candidates[0];
-    const together = anchor === undefined ? candidates : candidates.filter(({ vf }) => onOneNetwork(vf, anchor.vf));
-    const among = together.length > 0 ? together : candidates;
+    const others = picked.length === 0 ? candidates : candidates.filter(({ vf }) => picked.every((entry) => entry.vf.pf !== vf.pf));
+    const apart = others.length > 0 ? others : candidates;
+    const together = anchor === undefined ? apart : apart.filter(({ vf }) => onOneNetwork(vf, anchor.vf));
+    const among = together.length > 0 ? together : apart;
     const [first] = among;
     const pfs = this.#pfs.filter((pf) => this.#entries.some(({ vf }) => vf.pf === pf && first !== undefined && onOneNetwork(vf, first.vf)));
     return spread === 'pack' || pfs.length < 2 ? nearest(among, distance, () => 0) : nearest(among, distance, this.#round(pfs, picked, job));
+  }
+
+  /** The same VFs in the order of the configuration. */
+  inOrder(picked: readonly PoolEntry[]): readonly PoolEntry[] {
+    return picked.length < 2 ? picked : this.#entries.filter((entry) => picked.includes(entry));
   }
 
   /** How far each PF is from its turn for the next VF of the job. */
@@ -158,7 +168,7 @@ export class VfPool {
   }
 }
 
-const onOneNetwork = (a: Vf, b: Vf): boolean => a.segment === b.segment && a.vlan === b.vlan;
+export const onOneNetwork = (a: Vf, b: Vf): boolean => a.segment === b.segment && a.vlan === b.vlan;
 
 /** The first of those with the least distance that has the least rank among them. */
 function nearest(entries: readonly PoolEntry[], distance: ((vf: Vf) => number) | undefined, rank: (vf: Vf) => number): PoolEntry | undefined {

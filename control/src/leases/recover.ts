@@ -5,15 +5,17 @@
  */
 import type { Instant } from '../clock.js';
 import type { Ledger } from '../ledger/ledger.js';
-import type { LeaseRecord } from '../ledger/records.js';
+import type { LeaseRecord, LeaseVfRecord } from '../ledger/records.js';
 import type { Log } from '../log.js';
 import type { Jobs } from './job.js';
-import { leaseId, type Lease, type LeaseEnd } from './lease.js';
+import { leaseId, type Lease, type LeaseEnd, type LeasedVf } from './lease.js';
 import type { Processes, WatchedProcess } from '../node/processes.js';
 import type { PoolEntry, VfPool } from './pool.js';
 
 export interface Survivor {
   readonly record: LeaseRecord;
+  /** Those that are still its own. */
+  readonly vfs: readonly LeaseVfRecord[];
   readonly process: WatchedProcess;
 }
 
@@ -29,38 +31,54 @@ export function sortRemains(ledger: Ledger, processes: Processes): Remains {
   const survivors: Survivor[] = [];
   const over: { record: LeaseRecord; how: LeaseEnd }[] = [];
   for (const record of ledger.openLeases()) {
+    // Where another lease of the VF came after, it is not this one's to keep.
+    const own = record.vfs.filter(({ takenAt, generation, vf }) => takenAt === undefined && generation === ledger.generation(vf.name));
     if (ledger.rebooted) {
       over.push({ record, how: 'machine restarted' });
     } else if (record.state === 'granting') {
       over.push({ record, how: 'daemon ended while granting' });
     } else if (record.state === 'ending') {
       over.push({ record, how: (record.how ?? 'process ended') as LeaseEnd });
-    } else if (record.vfs.some((vf) => vf.generation !== ledger.generation(vf.vf.name))) {
-      // Another lease of the VF came after: it is not this one's to keep.
+    } else if (own.length === 0) {
       over.push({ record, how: 'VF lost' });
     } else {
       const process = processes.adopt(record.pid, record.startTicks);
       if (process === undefined) {
         over.push({ record, how: 'process ended' });
       } else {
-        survivors.push({ record, process });
+        survivors.push({ record, vfs: own, process });
       }
     }
   }
   return { survivors, over };
 }
 
+export interface ReviveContext {
+  readonly pool: VfPool;
+  readonly jobs: Jobs;
+  readonly ledger: Ledger;
+  readonly now: Instant;
+  /** A gap in the readings that no wrap fits into twice. */
+  readonly wrapMs: number;
+  readonly log: Log;
+}
+
 /**
- * The lease as it goes on, or undefined when one of its VFs is no more what it
- * was. Counters may have wrapped unseen while nobody read them.
- *
- * @param wrapMs a gap in the readings that no wrap fits into twice
+ * The lease as it goes on, with those of its VFs that are what they were; it is
+ * written down that the others are not its own any more. Undefined when none is.
+ * Counters may have wrapped unseen while nobody read them.
  */
-export function revive({ record, process }: Survivor, pool: VfPool, jobs: Jobs, now: Instant, wrapMs: number, log: Log): { lease: Lease; entries: PoolEntry[] } | undefined {
+export function revive({ record, vfs, process }: Survivor, { pool, jobs, ledger, now, wrapMs, log }: ReviveContext): { lease: Lease; entries: PoolEntry[] } | undefined {
   const job = jobs.byKey(record.jobKey);
-  const entries = record.vfs.flatMap(({ vf }) => pool.entries.filter((entry) => entry.vf.name === vf.name && entry.vf.device === vf.device));
-  if (job === undefined || entries.length !== record.vfs.length) {
+  const entryOf = ({ vf }: LeaseVfRecord): PoolEntry | undefined => pool.entries.find((entry) => entry.vf.name === vf.name && entry.vf.device === vf.device);
+  const entries = vfs.flatMap((held) => entryOf(held) ?? []);
+  if (job === undefined || entries.length === 0) {
     return undefined;
+  }
+  const lost = record.vfs.filter((held) => held.takenAt === undefined && (!vfs.includes(held) || entryOf(held) === undefined));
+  if (lost.length > 0) {
+    ledger.together(() => lost.forEach((held) => ledger.takeVf(record.id, record.vfs.indexOf(held), 'VF lost', now, { ...held, traffic: null })));
+    log.error('a lease goes on without some of its VFs: they are no more what they were', { lease: leaseId(record.id), pid: record.pid, vfs: lost.map(({ vf }) => vf.name).join(',') });
   }
   const gapMs = now.boot - (record.sampledAt?.boot ?? Number.NEGATIVE_INFINITY);
   const counted = gapMs <= wrapMs;
@@ -69,9 +87,12 @@ export function revive({ record, process }: Survivor, pool: VfPool, jobs: Jobs, 
   }
   const lease: Lease = {
     key: record.id, id: leaseId(record.id), uid: record.uid, pid: record.pid, job, rank: record.rank, ranks: record.ranks,
-    vfs: record.vfs.map(({ vf, generation, last, traffic, peakBytes }) => ({
-      vf, generation, last: counted ? last : null, traffic: counted ? traffic : null, liveBytes: null, peakBytes,
-    })),
+    vfs: record.vfs.map((held): LeasedVf => {
+      const { vf, generation, last, traffic, peakBytes, takenAt, takenHow } = held;
+      const readable = counted || takenAt !== undefined;
+      const left = lost.includes(held) ? { takenAt: now, takenHow: 'VF lost' as const, traffic: null } : { takenAt, takenHow: takenHow as LeaseEnd | undefined, traffic: readable ? traffic : null };
+      return { vf, generation, last: readable ? last : null, liveBytes: null, peakBytes, ...left };
+    }),
     process, dmaLimitBytes: record.dmaLimitBytes,
     memlockBytes: record.memlockBytes, memlockBefore: record.memlockBefore,
   };

@@ -9,7 +9,7 @@ import { VfringError, causeText, isVfringError, type ErrorReport } from '../erro
 import type { Log } from '../log.js';
 import type { Around, PlannedStep, Provider } from '../providers/provider.js';
 import type { VfKeeper } from './keeper.js';
-import type { Lease } from './lease.js';
+import { heldVfs, type Lease } from './lease.js';
 import type { Settings } from './manager.js';
 import type { PoolEntry, VfPool } from './pool.js';
 import { SerialQueue } from './serial-queue.js';
@@ -22,8 +22,8 @@ export interface UpkeepOptions {
   readonly queue: SerialQueue;
   readonly log: Log;
   readonly leases: () => readonly Lease[];
-  /** In the queue: takes leases away. */
-  readonly end: (leases: readonly Lease[]) => Promise<void>;
+  /** In the queue: takes VFs, by name, from their leases. */
+  readonly take: (vfs: ReadonlySet<string>) => Promise<void>;
   readonly closing: () => boolean;
 }
 
@@ -81,20 +81,20 @@ export class Upkeep {
   /**
    * Makes the node what a new configuration says. Throws VFRING_ERR_DISTURBS
    * when that would take VFs from under processes, unless `force` is given:
-   * then their leases end first. On error the old configuration stays.
+   * then they are taken from their leases first. On error the old configuration stays.
    */
   reprovision(next: Settings, force: boolean): Promise<readonly PlannedStep[]> {
     return this.#rounds.run(async () => {
-      const { pool, settings, log, queue, end, leases } = this.#options;
+      const { pool, settings, log, queue, take, leases } = this.#options;
       const steps = await next.provider.plan({ leased: pool.busyNames(), force: true, trouble: () => {} });
       const disturbed = new Set(steps.flatMap((step) => step.disturbs ?? []));
-      const theirs = (): Lease[] => leases().filter((lease) => lease.vfs.some(({ vf }) => disturbed.has(vf.name)));
+      const theirs = (): Lease[] => leases().filter((lease) => heldVfs(lease).some(({ vf }) => disturbed.has(vf.name)));
       if (disturbed.size > 0 && !force) {
         const jobs = theirs().map((lease) => `job ${lease.job.id} of uid ${lease.uid} (process ${lease.pid})`);
         throw new VfringError('VFRING_ERR_DISTURBS', { vfs: [...disturbed].join(', '), jobs: jobs.join(', ') || 'a process that outlived its lease' });
       }
       await queue.run(async () => {
-        await end(theirs());
+        await take(disturbed);
         this.#takeOut(() => true);
       });
       try {

@@ -12,6 +12,7 @@ import type { Rlimit } from '../libc.js';
 import { IN_MEMORY, openDatabase, ledgerError, type Db } from './database.js';
 import { isVfringError } from '../errors.js';
 import { NEVER_USED, type BegunLease, type HeldLease, type JobRecord, type LeaseRecord, type LeaseReport, type NewJob, type NewLease, type VfReading } from './records.js';
+import { rebase } from './rebase.js';
 import { limitText, pushCounters, toCounters, toJob, toLease, type Row, type Value } from './rows.js';
 import { Statements, insertInto } from './statements.js';
 import { NO_TRAFFIC, type Vf, type VfCounters } from '../model/vf.js';
@@ -41,8 +42,8 @@ const NEW_LEASE_VF = insertInto('lease_vfs', [
 ]);
 
 const HOLD_LEASE = `UPDATE leases SET state = 'held', memlock_bytes = ?, memlock_soft = ?, memlock_hard = ?, sampled_at = ?, sampled_boot = ? WHERE id = ?`;
-const ADD_JOB = `INSERT INTO jobs (uid, id, ranks, spread, vfs, memory_bytes, time_limit_s, wait_until, wait_boot, state, created_at, opened_at, opened_boot, one_run, made, hosts, vf_names)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+const ADD_JOB = `INSERT INTO jobs (uid, id, ranks, spread, vfs, memory_bytes, time_limit_s, wait_until, wait_boot, state, created_at, opened_at, opened_boot, one_run, made, hosts, vf_names, shares_memory)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
 /** A label's runs are called LABEL, LABEL#2 and so on; "$" comes after "#". */
 const FIND_JOB = `SELECT * FROM jobs WHERE uid = ? AND (id = ? OR (id > ? || '#' AND id < ? || '$')) ORDER BY key DESC LIMIT 1`;
 /** What the first lease needs is prepared before somebody waits for it. */
@@ -76,7 +77,7 @@ export class Ledger {
     this.#transaction = this.#db.transaction((task: () => unknown) => task());
     this.rebooted = this.#work(() => this.#noteBoot(options.bootId ?? readFileSync(BOOT_ID, 'latin1').trim()));
     this.#work(() => {
-      this.#rebase((options.clock ?? systemClock)());
+      rebase(this.#sql, this.rebooted, (options.clock ?? systemClock)());
       this.#prune();
       this.#run('DELETE FROM vf_descriptions WHERE key NOT IN (SELECT description FROM lease_vfs)', []);
     });
@@ -143,7 +144,7 @@ export class Ledger {
           [job.uid, job.id, job.ranks ?? null, job.spread ?? null, job.vfs ?? null, job.memoryBytes ?? null, job.timeLimitS ?? null, job.waitUntil?.wall ?? null,
             job.waitUntil?.boot ?? null, job.state, job.createdAt, job.openedAt?.wall ?? null, job.openedAt?.boot ?? null, job.oneRun === true ? 1 : 0,
             job.made === true ? 1 : 0, job.hosts === undefined ? null : JSON.stringify(job.hosts),
-            job.vfNames === undefined ? null : JSON.stringify(job.vfNames)],
+            job.vfNames === undefined ? null : JSON.stringify(job.vfNames), job.sharesMemory === true ? 1 : 0],
         ).lastInsertRowid,
       );
     });
@@ -251,6 +252,14 @@ export class Ledger {
     });
   }
 
+  /** The step before one VF of a lease is taken back, and the lease goes on with its others. */
+  takeVf(id: number, place: number, how: string, at: Instant, reading: VfReading): void {
+    this.#work(() => {
+      this.#writeReading(id, place, reading);
+      this.#run('UPDATE lease_vfs SET taken_at = ?, taken_boot = ?, taken_how = ? WHERE lease = ? AND place = ?', [at.wall, at.boot, how, id, place]);
+    });
+  }
+
   /** The step before its VFs are taken back. */
   endingLease(id: number, how: string): void {
     this.#work(() => this.#run(`UPDATE leases SET state = 'ending', how = ? WHERE id = ?`, [how, id]));
@@ -267,27 +276,36 @@ export class Ledger {
       const known = readings.flatMap(({ traffic }) => (traffic === null ? [] : [traffic]));
       const sum = (key: keyof VfCounters): number => known.reduce((total, traffic) => total + traffic[key], 0);
       this.#run(
-        `UPDATE jobs SET leases = leases + ?, vf_ms = vf_ms + ? * max(0, ? - (SELECT granted_boot FROM leases WHERE id = ?)),
+        `UPDATE jobs SET leases = leases + ?, vf_ms = vf_ms + (
+             SELECT coalesce(sum(max(0, coalesce(taken_boot, ?) - granted_boot)), 0) FROM lease_vfs JOIN leases ON leases.id = lease WHERE lease = ?),
            tx_frames = tx_frames + ?, tx_bytes = tx_bytes + ?, rx_frames = rx_frames + ?, rx_bytes = rx_bytes + ?,
            uncounted = uncounted + ?, peak_bytes = max(peak_bytes, ?),
            reports = reports + ?, retransmitted = retransmitted + ?, fallbacks = fallbacks + ?
          WHERE key = (SELECT job FROM leases WHERE id = ?)`,
         [
-          NEVER_USED.has(how) ? 0 : 1, readings.length, at.boot, id, sum('txFrames'), sum('txBytes'), sum('rxFrames'), sum('rxBytes'),
+          NEVER_USED.has(how) ? 0 : 1, at.boot, id, sum('txFrames'), sum('txBytes'), sum('rxFrames'), sum('rxBytes'),
           readings.length - known.length, Math.max(0, ...readings.map(({ peakBytes }) => peakBytes ?? 0)),
           report === undefined ? 0 : 1, report?.retransmitted ?? 0, report?.fallbacks ?? 0, id,
         ],
       );
+      for (const { name, retransmitted, asides, why } of report?.vfs ?? []) {
+        this.#run('UPDATE lease_vfs SET retransmitted = ?, asides = ?, aside_why = ? WHERE lease = ? AND name = ?', [retransmitted, asides, why ?? null, id, name]);
+      }
       this.#settleVfs(id);
       this.#pruneInTurn();
     });
   }
 
-  /** A VF that was still driven when its lease ended has carried more since. */
+  /** A VF that was still driven when its lease ended, or lost it, has carried more since. */
   addLate(id: number, place: number, reading: VfReading): void {
     this.#work(() => {
-      const before = this.#all('SELECT tx_frames, tx_bytes, rx_frames, rx_bytes FROM lease_vfs WHERE lease = ? AND place = ?', [id, place])[0];
+      const before = this.#all('SELECT tx_frames, tx_bytes, rx_frames, rx_bytes, ended_at FROM lease_vfs JOIN leases ON leases.id = lease WHERE lease = ? AND place = ?', [id, place])[0];
       if (before === undefined || before['tx_frames'] === null || reading.traffic === null) {
+        return;
+      }
+      if (before['ended_at'] === null) {
+        // Its other VFs go on: the whole is added at its end.
+        this.#writeReading(id, place, reading);
         return;
       }
       const old = toCounters(before) as VfCounters;
@@ -370,25 +388,6 @@ export class Ledger {
     const before = this.#all(`SELECT value FROM meta WHERE key = 'boot_id'`)[0]?.['value'];
     this.#run(`INSERT INTO meta (key, value) VALUES ('boot_id', ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value`, [bootId]);
     return before !== undefined && before !== bootId;
-  }
-
-  /**
-   * Brings what is under way to this boot's clock. Of leases from an earlier
-   * boot, which ended with it, it is known how long they were seen to last; of
-   * a job's limits, and of what an earlier release wrote, only what the other
-   * clock says.
-   */
-  #rebase({ wall, boot }: Instant): void {
-    if (this.rebooted) {
-      this.#run(`UPDATE leases SET granted_boot = ? - max(0, coalesce(sampled_boot - granted_boot, sampled_at - granted_at, 0)) WHERE ended_at IS NULL`, [boot]);
-    } else {
-      this.#run(
-        `UPDATE leases SET granted_boot = ? - max(0, ? - granted_at), sampled_boot = ? - max(0, ? - coalesce(sampled_at, granted_at))
-         WHERE ended_at IS NULL AND granted_boot IS NULL`, [boot, wall, boot, wall]);
-    }
-    for (const [time, column] of [['opened_at', 'opened_boot'], ['wait_until', 'wait_boot']]) {
-      this.#run(`UPDATE jobs SET ${column} = ? + ${time} - ? WHERE state <> 'ended' AND ${time} IS NOT NULL ${this.rebooted ? '' : `AND ${column} IS NULL`}`, [boot, wall]);
-    }
   }
 
   /** Key of the VF as it is. */

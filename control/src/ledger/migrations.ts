@@ -173,4 +173,15 @@ export const MIGRATIONS: readonly string[] = [
   ALTER TABLE jobs ADD COLUMN retransmitted INTEGER NOT NULL DEFAULT 0; -- frames
   ALTER TABLE jobs ADD COLUMN fallbacks INTEGER NOT NULL DEFAULT 0;
   `,
+  // 7: a lease of several VFs may lose one and go on with the others; its process says of each how it fared. A job may be of one
+  // host whose processes share memory, and so lease nothing.
+  `
+  ALTER TABLE lease_vfs ADD COLUMN taken_at INTEGER;      -- null: it was not
+  ALTER TABLE lease_vfs ADD COLUMN taken_boot INTEGER;
+  ALTER TABLE lease_vfs ADD COLUMN taken_how TEXT;
+  ALTER TABLE lease_vfs ADD COLUMN retransmitted INTEGER; -- frames; null, as the next: its process said nothing
+  ALTER TABLE lease_vfs ADD COLUMN asides INTEGER;
+  ALTER TABLE lease_vfs ADD COLUMN aside_why TEXT;
+  ALTER TABLE jobs ADD COLUMN shares_memory INTEGER NOT NULL DEFAULT 0;
+  `,
 ];

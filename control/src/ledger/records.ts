@@ -23,6 +23,8 @@ export interface JobWish {
   readonly timeLimitS?: number | undefined;
   /** It is of one run of a program, and ends when its last process has. */
   readonly oneRun?: boolean | undefined;
+  /** All its processes are on this node and share memory: none of them leases a VF. */
+  readonly sharesMemory?: boolean | undefined;
   /** Nodes that its processes run on, this one included; undefined: not known. */
   readonly hosts?: readonly string[] | undefined;
 }
@@ -107,6 +109,11 @@ export interface LeaseVfRecord {
   readonly last: VfCounters | null;
   readonly traffic: VfCounters | null;
   readonly peakBytes: number | null;
+  /** When it was taken from the lease, which goes on with its others; undefined: it was not. */
+  readonly takenAt: Instant | undefined;
+  readonly takenHow: string | undefined;
+  /** What its process said of it at the end. */
+  readonly report: Omit<VfReport, 'name'> | undefined;
 }
 
 export interface LeaseRecord extends Omit<NewLease, 'vfs'> {
@@ -136,4 +143,15 @@ export interface LeaseReport {
   readonly retransmitted: number;
   /** Processes that it reached by another transport, or not at all. */
   readonly fallbacks: number;
+  /** Of its VFs, one by one, as far as it says so. */
+  readonly vfs?: readonly VfReport[] | undefined;
+}
+
+export interface VfReport {
+  readonly name: string;
+  /** Frames that were sent again because they went by this VF. */
+  readonly retransmitted: number;
+  /** How often the VF was set aside because it carried nothing, and why the last time. */
+  readonly asides: number;
+  readonly why?: string | undefined;
 }

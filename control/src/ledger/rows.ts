@@ -31,6 +31,7 @@ export function toJob(row: Row): JobRecord {
     timeLimitS: maybe(row['time_limit_s']),
     oneRun: number(row['one_run']) === 1,
     made: number(row['made']) === 1,
+    sharesMemory: number(row['shares_memory']) === 1,
     hosts: toNames(text(row['hosts'])),
     vfNames: toNames(text(row['vf_names'])),
     waitUntil: instant(row, 'wait_until', 'wait_boot'),
@@ -77,6 +78,9 @@ export function toLease(row: Row, vfs: readonly Row[]): LeaseRecord {
       last: toCounters(vf, 'last_'),
       traffic: toCounters(vf),
       peakBytes: maybe(vf['peak_bytes']) ?? null,
+      takenAt: instant(vf, 'taken_at', 'taken_boot'),
+      takenHow: text(vf['taken_how']),
+      report: vf['asides'] === null ? undefined : { retransmitted: number(vf['retransmitted']), asides: number(vf['asides']), why: text(vf['aside_why']) },
     })),
   };
 }

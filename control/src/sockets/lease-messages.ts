@@ -2,8 +2,10 @@
 /** The messages of docs/lease-protocol.md. */
 import * as z from 'zod';
 import { badRequest, type ErrorReport } from '../errors.js';
-import type { Lease } from '../leases/lease.js';
+import { heldVfs, type Lease } from '../leases/lease.js';
 import { JOB_LABEL } from '../model/job-label.js';
+
+const MOST_VFS = 64;
 
 const place = z.int().min(0);
 const name = z.string().min(1).max(64);
@@ -11,24 +13,35 @@ const name = z.string().min(1).max(64);
 const leaseRequest = z.strictObject({
   v: z.literal(1),
   op: z.literal('lease'),
-  count: z.int().min(1).max(64),
+  count: z.int().min(1).max(MOST_VFS),
+  most: z.int().min(1).max(MOST_VFS).optional(),
   job: z.string().regex(JOB_LABEL, 'must be 1 to 128 of A-Z a-z 0-9 . _ @ : + -'),
   rank: place,
   ranks: place,
+  local_ranks: z.int().min(1).optional(),
   except: z.array(name).max(64).optional(),
   instead_of: name.optional(),
 });
 
+const showRequest = z.strictObject({ v: z.literal(1), op: z.literal('show'), lease: name });
+
 const count = z.int().min(0);
+
+const vfReport = z.strictObject({
+  name,
+  retransmitted: count,
+  asides: count,
+  why: z.string().regex(/^[\x20-\x7e]{1,200}$/, 'must be 1 to 200 printable characters').optional(),
+});
 
 const releaseRequest = z.strictObject({
   v: z.literal(1),
   op: z.literal('release'),
   lease: name,
-  report: z.strictObject({ retransmitted: count, fallbacks: count }).optional(),
+  report: z.strictObject({ retransmitted: count, fallbacks: count, vfs: z.array(vfReport).max(MOST_VFS).optional() }).optional(),
 });
 
-const request = z.discriminatedUnion('op', [leaseRequest, releaseRequest]);
+const request = z.discriminatedUnion('op', [leaseRequest, showRequest, releaseRequest]);
 
 export type LeaseMessage = z.output<typeof request>;
 
@@ -48,6 +61,9 @@ export function parseRequest(line: string): LeaseMessage {
     const field = issue?.path.join('.');
     throw badRequest(`wrong request: ${field ? `${field}: ` : ''}${issue?.message ?? 'not understood'}`, REMEDY);
   }
+  if (parsed.data.op === 'lease' && (parsed.data.most ?? parsed.data.count) < parsed.data.count) {
+    throw badRequest('wrong request: most: less than count', REMEDY);
+  }
   return parsed.data;
 }
 
@@ -57,7 +73,7 @@ export function leaseReply(lease: Pick<Lease, 'id' | 'memlockBytes' | 'dmaLimitB
     ok: true,
     lease: lease.id,
     memlock_bytes: lease.memlockBytes,
-    vfs: lease.vfs.map(({ vf }) => ({
+    vfs: heldVfs(lease).map(({ vf }) => ({
       kind: vf.kind,
       name: vf.name,
       device: vf.device,

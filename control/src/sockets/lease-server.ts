@@ -42,11 +42,14 @@ async function answer(line: string, peer: Peer, { manager, processes, log }: Lea
     await manager.release(peer.pid, message.lease, 'released', message.report);
     return { line: releaseReply() };
   }
-  const { count, job, rank, ranks, except, instead_of: unfit } = message;
+  if (message.op === 'show') {
+    return { line: leaseReply(manager.show(peer.pid, message.lease)) };
+  }
+  const { count, most, job, rank, ranks, local_ranks: localRanks, except, instead_of: unfit } = message;
   if (unfit !== undefined) {
     await manager.release(peer.pid, unfit, 'kept from its process');
   }
-  const lease = await manager.lease(peer.uid, processes.hold(peer), { count, job, rank, ranks, ...(except && { except }) });
+  const lease = await manager.lease(peer.uid, processes.hold(peer), { count, most, job, rank, ranks, localRanks, ...(except && { except }) });
   return {
     line: leaseReply(lease),
     // Its process may live on for long without ever knowing of the lease.

@@ -223,6 +223,18 @@ describe('administration', () => {
     await expect(api.endLease(reply.lease)).rejects.toMatchObject({ code: 'VFRING_ERR_NO_SUCH_LEASE', exitStatus: 65 });
   });
 
+  test('one VF of a lease is taken away, then the lease with its last', async () => {
+    const node = await startNode();
+    const api = apiClient(node.runDir);
+    const { reply } = await leaseHolder(node.lease, leaseRequest({ count: 2 }));
+    await expect(api.endLease(reply.lease, 'vf9')).rejects.toMatchObject({ code: 'VFRING_ERR_NO_SUCH_LEASE_VF', exitStatus: 65 });
+    expect(await api.endLease(reply.lease, 'vf0')).toMatchObject({ goes_on: true });
+    expect((await api.leases())[0]?.vfs.map(({ taken_how: how }) => how)).toEqual(['ended by the administrator', null]);
+    expect((await api.status()).vfs.map(({ state, lease }) => [state, lease?.rail, lease?.rails])).toEqual([['free', undefined, undefined], ['leased', 1, 1], ['free', undefined, undefined], ['free', undefined, undefined]]);
+    expect(await api.endLease(reply.lease, 'vf1')).toMatchObject({ goes_on: false });
+    expect(await api.leases()).toEqual([]);
+  });
+
   test('a changed configuration is taken over; under a running process only with force', async () => {
     const dir = tempDir();
     let vfs = 2;

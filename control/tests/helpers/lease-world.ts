@@ -6,7 +6,7 @@
 import type { Clock } from '../../src/clock.js';
 import { JobControl } from '../../src/jobs/control.js';
 import { JobRegistry } from '../../src/jobs/registry.js';
-import { LeaseManager } from '../../src/leases/manager.js';
+import { LeaseManager, type Settings } from '../../src/leases/manager.js';
 import type { Vf, VfCounters } from '../../src/model/vf.js';
 import type { Prlimit } from '../../src/node/memlock.js';
 import type { Processes, WatchedProcess } from '../../src/node/processes.js';
@@ -63,6 +63,7 @@ export class World {
   readonly fuse = new Fuse();
   readonly vfs = new Map<string, FakeVf>();
   readonly processes = new Map<number, FakeProcess>();
+  settings: Settings | undefined;
   daemon: { manager: LeaseManager; jobs: JobRegistry; control: JobControl; ledger: Ledger } | undefined;
   bootId = 'boot-1';
   /** Ms since boot. */
@@ -74,6 +75,8 @@ export class World {
   looksWhenGranting = true;
   readonly config;
   readonly ledgerPath: string;
+  /** How the VF with that number differs from the others. */
+  shape: (index: number) => Partial<Vf> = () => ({});
   #ticks = 100;
   #life = 0;
 
@@ -92,7 +95,7 @@ export class World {
     const ledger = new Ledger(this.ledgerPath, { bootId: this.bootId, clock: this.clock });
     const watched = stepping(ledger, fuse);
     const jobs = new JobRegistry(watched, this.clock);
-    const settings = { config: this.config, provider: this.#provider(fuse) };
+    const settings = (this.settings = { config: this.config, provider: this.#provider(fuse) });
     const prlimit: Prlimit = (pid: number, _resource: number, limit?: Rlimit) => {
       fuse();
       return this.#prlimit(pid, limit);
@@ -226,7 +229,7 @@ export class World {
       plan: async () => [],
       provision: async () => {
         fuse();
-        return [...this.vfs.keys()].map((name) => ({ kind: 'soft' as const, name, device: `/soft/${name}`, mac: '', mtu: 1500, pf: 'soft', numa: -1, segment: '', vlan: 0 }));
+        return [...this.vfs.keys()].map((name, i) => ({ kind: 'soft' as const, name, device: `/soft/${name}`, mac: '', mtu: 1500, pf: 'soft', numa: -1, segment: '', vlan: 0, ...this.shape(i) }));
       },
       health,
       ready: health,
@@ -260,7 +263,7 @@ export class World {
 
 /** Every write to the ledger is two steps: the daemon may die before it or after. */
 function stepping(ledger: Ledger, fuse: () => void): Ledger {
-  const writes = new Set(['addJob', 'dropUnusedJob', 'openJob', 'endJob', 'together', 'beginLease', 'holdLease', 'dropLease', 'moveMemlock', 'sample', 'endingLease', 'endLease', 'addLate']);
+  const writes = new Set(['addJob', 'dropUnusedJob', 'openJob', 'endJob', 'together', 'beginLease', 'holdLease', 'dropLease', 'moveMemlock', 'sample', 'takeVf', 'endingLease', 'endLease', 'addLate']);
   return new Proxy(ledger, {
     get(target, name) {
       const value = Reflect.get(target, name, target) as unknown;

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { isVfringError } from '../../src/errors.js';
+import { heldVfs } from '../../src/leases/lease.js';
 import { Crash, World } from '../helpers/lease-world.js';
 import { tempDir } from '../helpers/temp-dir.js';
 
@@ -16,8 +17,8 @@ const VFS = 4;
 const UIDS = [1000, 1001, 1002];
 
 type Event =
-  | { readonly do: 'lease'; readonly uid: number; readonly count: number; readonly job: number }
-  | { readonly do: 'release' | 'exit' | 'fork' | 'end job' | 'revoke'; readonly pick: number }
+  | { readonly do: 'lease'; readonly uid: number; readonly count: number; readonly more: number; readonly job: number }
+  | { readonly do: 'release' | 'exit' | 'fork' | 'end job' | 'revoke' | 'take'; readonly pick: number }
   | { readonly do: 'job'; readonly uid: number; readonly vfs: number; readonly wait: number }
   | { readonly do: 'crash'; readonly step: number }
   | { readonly do: 'lose' | 'break' | 'return'; readonly vf: number }
@@ -26,8 +27,8 @@ type Event =
 
 const small = fc.nat({ max: 7 });
 const event: fc.Arbitrary<Event> = fc.oneof(
-  { weight: 6, arbitrary: fc.record({ do: fc.constant('lease' as const), uid: fc.constantFrom(...UIDS), count: fc.integer({ min: 1, max: 3 }), job: small }) },
-  { weight: 4, arbitrary: fc.record({ do: fc.constantFrom('release' as const, 'exit' as const, 'fork' as const, 'end job' as const, 'revoke' as const), pick: small }) },
+  { weight: 6, arbitrary: fc.record({ do: fc.constant('lease' as const), uid: fc.constantFrom(...UIDS), count: fc.integer({ min: 1, max: 3 }), more: fc.nat({ max: 2 }), job: small }) },
+  { weight: 4, arbitrary: fc.record({ do: fc.constantFrom('release' as const, 'exit' as const, 'fork' as const, 'end job' as const, 'revoke' as const, 'take' as const), pick: small }) },
   { weight: 4, arbitrary: fc.record({ do: fc.constant('job' as const), uid: fc.constantFrom(...UIDS), vfs: fc.integer({ min: 1, max: VFS }), wait: fc.constantFrom(0, 5, 1000) }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('crash' as const), step: fc.nat({ max: 12 }) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('lose' as const, 'break' as const, 'return' as const), vf: fc.nat({ max: VFS - 1 }) }) },
@@ -43,7 +44,8 @@ class Run {
   readonly #children: number[] = [];
 
   constructor(file: string) {
-    this.world = new World(file, VFS, 'quotas: {vfs_per_user: 3}\njobs: {kill_after: 3s}');
+    this.world = new World(file, VFS, 'quotas: {vfs_per_user: 3}\njobs: {kill_after: 3s}\nrails: 3');
+    this.world.shape = (i) => ({ pf: `pf${i % 3}` });
   }
 
   get daemon(): NonNullable<World['daemon']> {
@@ -82,7 +84,7 @@ class Run {
         const pid = this.#nextPid++;
         const mine = jobs.active().filter((job) => job.uid === what.uid);
         const label = mine[what.job]?.id ?? `label-${what.job}`;
-        await manager.lease(what.uid, world.spawn(pid, what.uid), { count: what.count, job: label, rank: what.job, ranks: 8 });
+        await manager.lease(what.uid, world.spawn(pid, what.uid), { count: what.count, most: what.count + what.more, job: label, rank: what.job, ranks: 8, localRanks: 1 });
         return;
       }
       case 'release': {
@@ -93,6 +95,11 @@ class Run {
         const lease = leases[what.pick];
         return lease && manager.revoke(lease.id);
       }
+      case 'take': {
+        const lease = leases[what.pick];
+        const [vf] = lease === undefined ? [] : heldVfs(lease);
+        return lease && vf && manager.revoke(lease.id, vf.vf.name);
+      }
       case 'exit': {
         const lease = leases[what.pick];
         return lease && world.exit(lease.pid);
@@ -100,7 +107,7 @@ class Run {
       case 'fork': {
         // A child that keeps the VF open outlives its parent's lease.
         const lease = leases[what.pick];
-        const name = lease?.vfs[0]?.vf.name;
+        const name = lease && heldVfs(lease)[0]?.vf.name;
         if (name !== undefined && lease !== undefined) {
           const child = this.#nextPid++;
           world.spawn(child, lease.uid);
@@ -147,11 +154,12 @@ class Run {
   #check(): void {
     const { manager, jobs, ledger } = this.daemon;
     const leases = manager.leases();
-    const names = leases.flatMap((lease) => lease.vfs.map(({ vf }) => vf.name));
+    const names = leases.flatMap((lease) => heldVfs(lease).map(({ vf }) => vf.name));
+    expect(leases.every((lease) => heldVfs(lease).length > 0)).toBe(true);
     // No VF has two leases, and no user has a VF without one.
     expect(new Set(names).size).toBe(names.length);
     for (const [name, owner] of this.world.given()) {
-      const lease = leases.find((other) => other.vfs.some(({ vf }) => vf.name === name));
+      const lease = leases.find((other) => heldVfs(other).some(({ vf }) => vf.name === name));
       const entry = manager.pool.entries.find(({ vf }) => vf.name === name);
       if (lease === undefined) {
         // A VF that is not there cannot be taken back; it is not given out either.
@@ -164,7 +172,7 @@ class Run {
     // The books agree.
     expect(ledger.openLeases().map(({ id }) => id).sort()).toEqual(leases.map(({ key }) => key).sort());
     for (const job of jobs.active()) {
-      expect(job.held).toBe(leases.filter((lease) => lease.job.key === job.key).reduce((sum, lease) => sum + lease.vfs.length, 0));
+      expect(job.held).toBe(leases.filter((lease) => lease.job.key === job.key).reduce((sum, lease) => sum + heldVfs(lease).length, 0));
       expect(job.vfs === undefined || job.held <= job.vfs).toBe(true);
     }
     // Whoever waits is served in order: none is open before one that came earlier.

@@ -60,8 +60,14 @@ describe('quotas', () => {
 });
 
 test('a budget is shared equally, within the policy', () => {
-  expect(dmaLimit(job({ memoryBytes: 100_000, vfs: 4 }), 1 << 20)).toBe(25_000);
-  expect(dmaLimit(job({ memoryBytes: 100_000, ranks: 3 }), 1 << 20)).toBe(33_333);
-  expect(dmaLimit(job({ memoryBytes: 2 ** 40, vfs: 4 }), 1 << 20)).toBe(1 << 20);
-  expect(dmaLimit(job({}), 1 << 20)).toBe(1 << 20);
+  expect(dmaLimit(job({ memoryBytes: 100_000, vfs: 4 }), 1, 1 << 20)).toBe(25_000);
+  expect(dmaLimit(job({ memoryBytes: 100_000, ranks: 3 }), 1, 1 << 20)).toBe(33_333);
+  expect(dmaLimit(job({ memoryBytes: 2 ** 40, vfs: 4 }), 1, 1 << 20)).toBe(1 << 20);
+  expect(dmaLimit(job({}), 1, 1 << 20)).toBe(1 << 20);
+});
+
+test('a process with several VFs has the share of all of them, which counts with each', () => {
+  expect(dmaLimit(job({ memoryBytes: 100_000, vfs: 4 }), 2, 1 << 20)).toBe(50_000);
+  // Its rank's, however many VFs it has.
+  expect(dmaLimit(job({ memoryBytes: 100_000, ranks: 4 }), 2, 1 << 20)).toBe(25_000);
 });

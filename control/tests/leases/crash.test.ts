@@ -14,7 +14,7 @@ function agree(world: World): void {
   const open = ledger.openLeases();
   expect(open.map(({ state }) => state).every((state) => state === 'held')).toBe(true);
   expect(manager.leases().map(({ key }) => key).sort()).toEqual(open.map(({ id }) => id).sort());
-  const owners = new Map(open.flatMap((lease) => lease.vfs.map(({ vf }) => [vf.name, lease.uid] as const)));
+  const owners = new Map(open.flatMap((lease) => lease.vfs.filter(({ takenAt }) => takenAt === undefined).map(({ vf }) => [vf.name, lease.uid] as const)));
   expect(new Map([...world.given()].sort())).toEqual(new Map([...owners].sort()));
   for (const lease of open) {
     expect(world.process(lease.pid).alive).toBe(true);
@@ -25,12 +25,16 @@ function agree(world: World): void {
 }
 
 /** A lease of two VFs, and its end, as one run of the daemon. */
-async function life(world: World, end: 'release' | 'exit'): Promise<void> {
+async function life(world: World, end: 'release' | 'exit' | 'lose one'): Promise<void> {
   await world.start();
   const { manager } = world.daemon as NonNullable<World['daemon']>;
   const lease = await manager.lease(UID, world.handleOf(1), request({ count: 2 }));
   await manager.sample();
-  if (end === 'release') {
+  if (end === 'lose one') {
+    await manager.revoke(lease.id, 'vf0');
+    await manager.sample();
+  }
+  if (end !== 'exit') {
     await manager.release(1, lease.id);
   } else {
     world.exit(1);
@@ -39,7 +43,7 @@ async function life(world: World, end: 'release' | 'exit'): Promise<void> {
   await manager.stop('keep');
 }
 
-describe.each(['release', 'exit'] as const)('a lease that ends by %s', (end) => {
+describe.each(['release', 'exit', 'lose one'] as const)('a lease that ends by %s', (end) => {
   test('killed before each step: after the next start, everything agrees', async () => {
     const whole = new World(join(tempDir(), 'l.db'), 3);
     whole.spawn(1, UID);
@@ -80,6 +84,28 @@ describe.each(['release', 'exit'] as const)('a lease that ends by %s', (end) => 
 });
 
 describe('over a restart', () => {
+  test('a lease goes on without the VF that it has lost before, or that is no more what it was', async () => {
+    const world = new World(join(tempDir(), 'l.db'), 4);
+    world.spawn(1, UID);
+    await world.start();
+    const lease = await world.daemon?.manager.lease(UID, world.handleOf(1), request({ count: 3 }));
+    await world.daemon?.manager.revoke(lease?.id ?? '', 'vf0');
+    world.spawn(2, UID + 1);
+    // The one that was taken is another's by now.
+    await world.daemon?.manager.lease(UID + 1, world.handleOf(2), request({ job: 'next' }));
+    world.kill();
+    world.shape = (i) => (i === 2 ? { device: '/soft/another' } : {});
+    world.vf('vf2').owner = 0;
+    await world.start();
+    agree(world);
+    expect(world.given()).toEqual(new Map([['vf0', UID + 1], ['vf1', UID]]));
+    expect(world.daemon?.ledger.leasesOf(1)[0]?.vfs.map(({ takenHow }) => takenHow)).toEqual(['ended by the administrator', undefined, 'VF lost']);
+    expect(world.daemon?.jobs.byKey(1)?.held).toBe(1);
+    await world.daemon?.manager.release(1, lease?.id ?? '');
+    expect(world.given()).toEqual(new Map([['vf0', UID + 1]]));
+  });
+
+
   async function held(): Promise<World> {
     const world = new World(join(tempDir(), 'l.db'), 2);
     world.spawn(1, UID);

@@ -31,10 +31,23 @@ test('a lease that its process could not use is none of the processes', async ()
   expect(ledger.leasesOf(jobs.find(1000, 'j')?.key ?? 0)).toMatchObject([{ how: 'kept from its process' }]);
 });
 
-test('a report is two counts, and nothing else', () => {
+test('a report of each VF is kept with its lease', async () => {
+  const world = new World(join(tempDir(), 'l.db'), 3);
+  await world.start();
+  const { manager, ledger } = world.daemon as NonNullable<World['daemon']>;
+  const lease = await manager.lease(1000, world.spawn(1, 1000), { count: 2, job: 'j', rank: 0, ranks: 1 });
+  // Of one that it never had nothing is kept.
+  const vfs = [{ name: 'vf1', retransmitted: 5, asides: 2, why: 'no link' }, { name: 'vf2', retransmitted: 1, asides: 0 }];
+  await manager.release(1, lease.id, 'released', { retransmitted: 5, fallbacks: 0, vfs });
+  expect(ledger.leasesOf(1)[0]?.vfs.map(({ report }) => report)).toEqual([undefined, { retransmitted: 5, asides: 2, why: 'no link' }]);
+});
+
+test('a report is two counts, and what there is to say of each VF', () => {
   const release = (report: unknown) => parseRequest(JSON.stringify({ v: 1, op: 'release', lease: 'l-1', report }));
   expect(release({ retransmitted: 0, fallbacks: 2 })).toMatchObject({ report: { fallbacks: 2 } });
-  for (const wrong of [{ retransmitted: -1, fallbacks: 0 }, { retransmitted: 1 }, { retransmitted: 1, fallbacks: 'x' }, { retransmitted: 1, fallbacks: 0, more: 1 }, 7]) {
+  const vf = (more: object) => ({ retransmitted: 0, fallbacks: 0, vfs: [{ name: 'vf0', retransmitted: 1, asides: 1, ...more }] });
+  expect(release(vf({ why: 'its PF was reset' }))).toMatchObject({ report: { vfs: [{ asides: 1 }] } });
+  for (const wrong of [vf({ asides: -1 }), vf({ why: '' }), vf({ why: 'a\nb' }), vf({ why: 'x'.repeat(201) }), vf({ name: 7 }), { retransmitted: -1, fallbacks: 0 }, { retransmitted: 1 }, { retransmitted: 1, fallbacks: 'x' }, { retransmitted: 1, fallbacks: 0, more: 1 }, 7]) {
     expect(() => release(wrong)).toThrow('wrong request: report');
   }
 });

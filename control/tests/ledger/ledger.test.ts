@@ -347,6 +347,21 @@ describe('the file', () => {
     next.close();
   });
 
+  test('counts a VF that was taken from it until then, over a restart of the machine, too', () => {
+    const file = join(tempDir(), 'l.db');
+    const first = new Ledger(file, { bootId: 'boot-1', clock: () => ({ wall: 0, boot: 1_000_000 }) });
+    const key = job(first);
+    const { id } = begin(first, { ...lease(key, 'vf0', 'vf1'), grantedAt: { wall: 5, boot: 1_000_000 } });
+    first.holdLease({ id, memlockBytes: null, memlockBefore: undefined }, { wall: 5, boot: 1_000_000 });
+    first.takeVf(id, 0, 'ended by the administrator', { wall: 10_005, boot: 1_010_000 }, reading(3));
+    first.sample([{ id, readings: [reading(3), reading(1)] }], { wall: 60_005, boot: 1_060_000 });
+    first.close();
+    const next = new Ledger(file, { bootId: 'boot-2', clock: () => ({ wall: 99_000_000, boot: 20_000 }) });
+    next.endLease(id, 'machine restarted', { wall: 99_000_000, boot: 20_000 }, [reading(3), reading(1)]);
+    expect(next.job(key)?.totals.vfMs).toBe(70_000);
+    next.close();
+  });
+
   test('finds a label\'s newest run, and each by its own id', () => {
     const ledger = new Ledger(IN_MEMORY);
     const keys = ['a', 'b', 'a#2', 'a#10', 'a$', 'aa'].map((id) => job(ledger, id));

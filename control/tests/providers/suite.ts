@@ -68,6 +68,27 @@ export function providerSuite(kind: string, make: (dir: string) => Harness | Pro
       expect(await harness.ownerOf(vf)).toEqual(before);
     });
 
+    test('of several VFs of one user each is taken back alone, driven or not, and the others stay as they are', async () => {
+      const harness = await make(tempDir());
+      const provider = harness.provider();
+      const vfs = await provider.provision(NONE);
+      for (const vf of vfs) {
+        await provider.grant(vf, USER, 1 << 20);
+      }
+      const [taken, ...rest] = vfs as [Vf, ...Vf[]];
+      await harness.setOpen(first(rest), true);
+      expect(await provider.takeBack(taken, true)).toBe('free');
+      expect((await provider.health(taken)).owned).toBe(true);
+      for (const vf of rest) {
+        expect(await harness.ownerOf(vf)).toEqual({ uid: USER, mode: 0o600 });
+      }
+      expect((await provider.health(first(rest))).device).toBe('open');
+      // It is whoever's next.
+      await provider.grant(taken, USER + 1, 1 << 20);
+      expect(await harness.ownerOf(taken)).toEqual({ uid: USER + 1, mode: 0o600 });
+      await harness.setOpen(first(rest), false);
+    });
+
     test('a VF that somebody drives is not granted', async () => {
       const harness = await make(tempDir());
       const provider = harness.provider();

@@ -20,6 +20,9 @@ describe('a request that is not one', () => {
     ['a missing field', line({ v: 1, op: 'lease', count: 1, job: 'x', rank: 0 }), /ranks/],
     ['no VFs', line(leaseRequest({ count: 0 })), /count/],
     ['too many VFs', line(leaseRequest({ count: 65 })), /count/],
+    ['fewer at most than at least', line(leaseRequest({ count: 2, most: 1 })), /most: less than count/],
+    ['more than can be named', line(leaseRequest({ most: 65 })), /most/],
+    ['nobody on this node', line(leaseRequest({ local_ranks: 0 })), /local_ranks/],
     ['half a VF', line(leaseRequest({ count: 1.5 })), /count/],
     ['a count as text', line(leaseRequest({ count: '1' })), /count/],
     ['a negative rank', line(leaseRequest({ rank: -1 })), /rank/],
@@ -69,6 +72,23 @@ describe('a lease in exchange for another', () => {
     const { reply } = await leaseHolder(node.lease, leaseRequest());
     expect(await ask(node.lease, leaseRequest({ instead_of: reply.lease }))).toMatchObject({ ok: false, code: 'VFRING_ERR_NOT_OWNER' });
     expect(node.daemon.manager.leases().map(({ id }) => id)).toEqual([reply.lease]);
+  });
+});
+
+describe('a lease that is shown', () => {
+  test('has the VFs that nobody has taken from it', async () => {
+    const node = await startNode();
+    const lease = await ask(node.lease, leaseRequest({ count: 3 }));
+    await node.daemon.manager.revoke(lease.lease, 'vf1');
+    const shown = await ask(node.lease, { v: 1, op: 'show', lease: lease.lease });
+    expect(shown).toEqual({ ...lease, vfs: lease.vfs.filter(({ name }) => name !== 'vf1') });
+    expect(await ask(node.lease, { v: 1, op: 'show', lease: 'l-99' })).toMatchObject({ ok: false, code: 'VFRING_ERR_NO_SUCH_LEASE' });
+  });
+
+  test('is not that of another process', async () => {
+    const node = await startNode();
+    const { reply } = await leaseHolder(node.lease, leaseRequest());
+    expect(await ask(node.lease, { v: 1, op: 'show', lease: reply.lease })).toMatchObject({ ok: false, code: 'VFRING_ERR_NOT_OWNER' });
   });
 });
 
