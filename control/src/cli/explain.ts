@@ -4,12 +4,26 @@ import type { JobView, LeaseView, StatusView } from '../api/views.js';
 import { formatSize } from '../config/units.js';
 import { isNear } from '../numa-nodes.js';
 import { mayReach, segmentText } from './differences.js';
+import { fate } from './job-report.js';
+
+/** switch: inside one card. wire: out of one PF and into another. apart: no way between their VFs. none: no VF known for one of them. memory: within the node. */
+export type Path = 'switch' | 'wire' | 'apart' | 'none' | 'memory';
+
+/** A VF of the one rank and a VF of the other, between which frames go. */
+export interface RailView {
+  readonly vfs: readonly [string, string];
+  readonly path: 'switch' | 'wire';
+  readonly why: string;
+  /** Why nothing goes that way now; null: it does, as far as is known here. */
+  readonly aside: string | null;
+}
 
 export interface PairView {
   readonly ranks: readonly [number, number];
-  /** switch: inside one card. wire: out of one PF and into another. apart: no way between their VFs. none: no VF known for one of them. */
-  readonly path: 'switch' | 'wire' | 'apart' | 'none';
+  /** Of the first rail that works, else of the first. */
+  readonly path: Path;
   readonly why: string;
+  readonly rails: readonly RailView[];
 }
 
 export interface Explanation {
@@ -35,11 +49,12 @@ export interface JobPart {
   readonly status: StatusView;
 }
 
-/** A rank with its VF, and how that stands now. */
+type LeasedVf = LeaseView['vfs'][number];
+
+/** A rank with its VFs, and why what is not at work is not. */
 interface Seat {
   readonly host: string | undefined;
-  readonly vf: LeaseView['vfs'][number] | undefined;
-  readonly linkDown: boolean;
+  readonly rails: readonly { readonly vf: LeasedVf; readonly aside: string | undefined }[];
 }
 
 export function explain(job: JobView, status: StatusView): Explanation {
@@ -51,38 +66,79 @@ export function explainOver(id: string, parts: readonly JobPart[], silent: reado
   const seats = new Map<number, Seat>();
   for (const { host, job, status } of parts) {
     for (const lease of job.leases) {
-      const [vf] = lease.vfs;
-      seats.set(lease.rank, { host, vf, linkDown: status.vfs.find(({ name }) => name === vf?.name)?.link_up === false });
+      seats.set(lease.rank, { host, rails: lease.vfs.map((vf) => ({ vf, aside: asideOf(vf, lease, status) })) });
     }
   }
   const ranks = Math.max(0, ...parts.flatMap(({ job }) => [job.ranks ?? 0, ...job.leases.map((lease) => Math.max(lease.ranks, lease.rank + 1))]));
+  const memory = parts.some(({ job }) => job.shares_memory);
+  const where = parts.length > 1 || silent.length > 0 ? 'any host that answered' : 'this node';
   const pairs: PairView[] = [];
   for (let a = 0; a < ranks && pairs.length < MAX_PAIRS; a++) {
     for (let b = a + 1; b < ranks && pairs.length < MAX_PAIRS; b++) {
-      pairs.push(pair(a, b, seats, parts.length > 1 || silent.length > 0 ? 'any host that answered' : 'this node'));
+      pairs.push(memory ? { ranks: [a, b], path: 'memory', why: 'both are on this node, and share memory', rails: [] } : pair(a, b, seats, where));
     }
   }
-  return { job: id, pairs, notes: notes(parts, silent, ranks, seats.size) };
+  return { job: id, pairs, notes: memory ? [MEMORY_NOTE] : notes(parts, silent, ranks, seats.size) };
+}
+
+const MEMORY_NOTE = 'no VF is leased: the job was started with --local sm, and all its ranks are on this node; --local vf has them use VFs';
+
+/** Why a VF of a lease carries nothing now, as far as vfringd knows; undefined: nothing tells against it. */
+function asideOf(vf: LeasedVf, lease: LeaseView, status: StatusView): string | undefined {
+  if (vf.taken_at !== null) {
+    return `taken away (${vf.taken_how ?? 'unknown why'})`;
+  }
+  const node = status.vfs.find(({ name }) => name === vf.name);
+  if (node?.link_up === false) {
+    return `NO LINK: ${vf.name}`;
+  }
+  return lease.state === 'held' && node !== undefined && (node.state !== 'leased' || node.reason !== null) ? `${vf.name} is ${node.state}: ${node.reason ?? 'unknown why'}` : undefined;
+}
+
+const on = ({ host }: Seat): string => (host === undefined ? '' : ` on ${host}`);
+
+/** As the BTL pairs the rails of two processes (docs/decisions/rails.md): those of one named segment first, rather those of one number. */
+function railPairs(first: Seat, second: Seat): (readonly [number, number])[] {
+  const to = new Map<number, number>();
+  for (const named of [true, false]) {
+    first.rails.forEach(({ vf: from }, i) => {
+      const free = second.rails.flatMap(({ vf }, j) =>
+        mayReach(from, vf) && (from.segment !== '' && vf.segment !== '') === named && ![...to.values()].includes(j) ? [j] : []);
+      const found = free.includes(i) ? i : free[0];
+      if (!to.has(i) && found !== undefined) {
+        to.set(i, found);
+      }
+    });
+  }
+  return [...to].sort(([a], [b]) => a - b);
 }
 
 function pair(a: number, b: number, seats: ReadonlyMap<number, Seat>, where: string): PairView {
   const [first, second] = [seats.get(a), seats.get(b)];
-  if (first?.vf === undefined || second?.vf === undefined) {
-    const missing = [...(first?.vf === undefined ? [a] : []), ...(second?.vf === undefined ? [b] : [])].join(' and ');
-    return { ranks: [a, b], path: 'none', why: `rank ${missing} took no VF on ${where}: it runs on another one, or is carried by another transport` };
+  if (first?.rails[0] === undefined || second?.rails[0] === undefined) {
+    const missing = [...(first?.rails[0] === undefined ? [a] : []), ...(second?.rails[0] === undefined ? [b] : [])].join(' and ');
+    return { ranks: [a, b], path: 'none', why: `rank ${missing} took no VF on ${where}: it runs on another one, or is carried by another transport`, rails: [] };
   }
-  const [from, to] = [first.vf, second.vf];
-  const down = [first, second].flatMap(({ vf, linkDown }) => (linkDown && vf !== undefined ? [vf.name] : []));
-  const link = down.length > 0 ? `; NO LINK: ${down.join(', ')}` : '';
-  const on = ({ host }: Seat): string => (host === undefined ? '' : ` on ${host}`);
-  if (!mayReach(from, to)) {
-    return { ranks: [a, b], path: 'apart', why: `VF ${from.name}${on(first)} is on segment ${segmentText(from)}, VF ${to.name}${on(second)} on ${segmentText(to)}: no frame gets from the one to the other; another transport carries them, or none` };
+  const rails = railPairs(first, second).map(([i, j]) => railView(first, i, second, j));
+  if (rails.length === 0) {
+    const all = [first, second].flatMap((seat) => seat.rails.map(({ vf }) => ({ name: `VF ${vf.name}${on(seat)}`, segment: segmentText(vf) })));
+    const list = all.map(({ name, segment }, i) => `${name} ${i === 0 ? 'is on segment' : 'on'} ${segment}`).join(', ');
+    return { ranks: [a, b], path: 'apart', rails, why: `${list}: no frame gets from the one to the other; another transport carries them, or none` };
   }
+  const [shown = rails[0] as RailView] = rails.filter(({ aside }) => aside === null);
+  const text = ({ why, aside }: RailView): string => `${why}${aside === null ? '' : `; ${rails.length > 1 ? 'aside: ' : ''}${aside}`}`;
+  return { ranks: [a, b], path: shown.path, why: rails.map((rail, i) => `${rails.length > 1 ? `rail ${i}: ` : ''}${text(rail)}`).join('. '), rails };
+}
+
+function railView(first: Seat, i: number, second: Seat, j: number): RailView {
+  const [{ vf: from, aside: fromAside }, { vf: to, aside: toAside }] = [first.rails[i], second.rails[j]] as [Seat['rails'][number], Seat['rails'][number]];
+  const aside = [fromAside, toAside].filter((reason) => reason !== undefined);
+  const common = { vfs: [from.name, to.name] as const, aside: aside.length === 0 ? null : aside.join(', ') };
   if (first.host === second.host && from.pf === to.pf) {
-    return { ranks: [a, b], path: 'switch', why: `VFs ${from.name} and ${to.name}${on(first)} are of one PF, ${from.pf}: its own switch passes the frames${link}` };
+    return { ...common, path: 'switch', why: `VFs ${from.name} and ${to.name}${on(first)} are of one PF, ${from.pf}: its own switch passes the frames` };
   }
   const segment = from.segment !== '' && from.segment === to.segment ? `segment ${segmentText(from)}` : 'the network between them, as far as their first contact shows: not both have a named segment';
-  return { ranks: [a, b], path: 'wire', why: `VF ${from.name} of PF ${from.pf}${on(first)} and VF ${to.name} of PF ${to.pf}${on(second)}: over ${segment}${link}` };
+  return { ...common, path: 'wire', why: `VF ${from.name} of PF ${from.pf}${on(first)} and VF ${to.name} of PF ${to.pf}${on(second)}: over ${segment}` };
 }
 
 function notes(parts: readonly JobPart[], silent: readonly string[], ranks: number, seated: number): string[] {
@@ -94,6 +150,7 @@ function notes(parts: readonly JobPart[], silent: readonly string[], ranks: numb
   const spread = first.job.spread ?? first.status.spread;
   found.push(`spread: ${spread} (${spread === 'pf' ? 'ranks go round the PFs' : 'one PF is filled before the next'})`);
   found.push('ranks of one node use shared memory between themselves instead, when the job was started with --local sm (the default of vfring run)');
+  found.push(`rails: ${first.status.rails} (VFs of a process at most, one a PF, unless it was told how many)`);
   found.push(`numa: ${first.status.numa} (${NUMA_MEANING[first.status.numa]})`);
   if (seated < ranks) {
     found.push(`${seated} of ${ranks} ranks have taken a VF on ${parts.length > 1 ? 'these nodes' : 'this node'}`);
@@ -124,7 +181,10 @@ function leaseNotes({ host, job, status }: JobPart): string[] {
           `rank ${lease.rank}${on} has registered ${formatSize(used)} of at most ${formatSize(lease.dma_limit_bytes)} with VF ${vf.name}: raise limits: dma_per_vf: (or the job's --memory)`,
         );
       }
-      if (lease.state === 'held' && node !== undefined && node.state !== 'leased') {
+      if (fate(vf) !== '') {
+        found.push(`rank ${lease.rank}${on}: VF ${vf.name}${fate(vf)}`);
+      }
+      if (lease.state === 'held' && vf.taken_at === null && node !== undefined && node.state !== 'leased') {
         found.push(`rank ${lease.rank}${on}: VF ${vf.name} is ${node.state}: ${node.reason ?? 'unknown why'}`);
       }
     }

@@ -29,9 +29,10 @@ export function addHostCommands(program: Command): void {
   overHostsOptions(program.command('explain <job>'))
     .description('which way each pair of ranks talks, and why; of a job over several hosts, all of them')
     .action(async (id: string, options: HostOptions) => (await import('./several-hosts.js')).showExplanation(id, options));
-  overHostsOptions(program.command('preflight').requiredOption('-n <ranks>', 'number of processes on this node, or on all hosts together'))
+  overHostsOptions(program.command('preflight').requiredOption('-n <ranks>', 'number of processes on this node, or on all hosts together')
+    .option('--rails <n>', 'VFs that each of them is to have', '1'))
     .description('will a job of that size get what it needs, on this node or on each of several? VFs, memory, limits')
-    .action(async (options: HostOptions & { n: string }) => (await import('./several-hosts.js')).showPreflight(options));
+    .action(async (options: HostOptions & { n: string; rails: string }) => (await import('./several-hosts.js')).showPreflight(options));
   overHostsOptions(program.command('audit').option('--job <id>', 'the hosts of a job, of vfring or of Slurm'))
     .description('several hosts side by side: what they have, and in what they differ')
     .addHelpText('after', AUDIT_HELP)

@@ -66,9 +66,9 @@ export async function listLeases(api: ApiClient, options: JsonOption): Promise<v
   show(options, await api.leases(), leasesText);
 }
 
-export async function endLease(api: ApiClient, id: string): Promise<void> {
-  await api.endLease(id);
-  say(`lease ${id} has ended: its VFs are taken back, its process was left running`);
+export async function endLease(api: ApiClient, id: string, { vf }: { readonly vf?: string }): Promise<void> {
+  const { goes_on: goesOn } = await api.endLease(id, vf);
+  say(goesOn ? `VF ${vf} is taken back from lease ${id}, which goes on with its others` : `lease ${id} has ended: its VFs are taken back, its process was left running`);
 }
 
 export async function showMetrics(api: ApiClient): Promise<void> {

@@ -18,12 +18,15 @@ const CONFIG_OPTION = ['--config <file>', 'configuration', DEFAULT_CONFIG] as co
 
 export const RUN_HELP = `
   --local sm|vf   within a node: shared memory (sm, the default) or VFs too (vf)
+  --rails N       VFs of each process, 1 to 8 (default: what rails: of the node's configuration says)
   -n N            number of processes
   --mpirun PATH   the mpirun to use (default: the one in PATH)
   Anything else before -- goes to mpirun as it is. On the hosts of --host and --hostfile, or of a batch job, vfring is
   asked over ssh (within a job of Slurm by srun), which may ask for no password.
 
-The exit status is mpirun's; 76 if it is 0 but not every process took a VF.`;
+With --local sm on one host no process takes a VF: shared memory carries everything.
+
+The exit status is mpirun's; 76 if it is 0 but not every process took its VFs.`;
 
 export const EXIT_HELP = `
 Exit statuses: 0 done; 64 wrong usage; 65 wrong input, no such job; 69 daemon or VF not available, a check
@@ -123,8 +126,9 @@ function addJobCommands(program: Command): void {
     .option(...JSON_OPTION)
     .action(async (options) => (await import('./job-commands.js')).listLeases(api(), options));
   lease.command('end <id>')
-    .description('take the VFs of a lease away from its process (administrators)')
-    .action(async (id) => (await import('./job-commands.js')).endLease(api(), id));
+    .description('take the VFs of a lease, or one of them, away from its process (administrators)')
+    .option('--vf <name>', 'this VF alone: a process that has others goes on over them')
+    .action(async (id, options) => (await import('./job-commands.js')).endLease(api(), id, options));
 }
 
 function addAdminCommands(program: Command): void {

@@ -2,6 +2,7 @@
 /** The arguments of `vfring run`: ours, mpirun's, and the program's. */
 import { VfringError } from '../errors.js';
 
+import { RAILS_MAX } from '../rails.js';
 import type { NamedHosts } from './over-hosts.js';
 
 export type Local = 'sm' | 'vf';
@@ -9,6 +10,8 @@ export type Local = 'sm' | 'vf';
 export interface RunArgs {
   /** How ranks on one node talk: shared memory, or VFs like everybody else. */
   readonly local: Local;
+  /** VFs of each process; undefined: as many as the nodes' policies give. */
+  readonly rails: number | undefined;
   readonly ranks: number;
   readonly mpirun: string;
   /** Passed on as they are. */
@@ -21,14 +24,19 @@ export interface RunArgs {
   readonly placed: boolean;
 }
 
-export const RUN_USAGE = 'vfring run [--local sm|vf] -n N [--mpirun PATH] [mpirun options…] -- PROGRAM [ARGUMENTS…]';
+export const RUN_USAGE = 'vfring run [--local sm|vf] [--rails N] -n N [--mpirun PATH] [mpirun options…] -- PROGRAM [ARGUMENTS…]';
 
 /** For completion. They are not commander's, which would take mpirun's for its own. */
 export const RUN_OPTIONS = [
   { name: '--local', what: 'within a node: shared memory (sm) or VFs too (vf)', values: ['sm', 'vf'] },
+  { name: '--rails', what: 'VFs of each process', values: [] },
   { name: '-n', what: 'number of processes', values: [] },
   { name: '--mpirun', what: 'the mpirun to use', values: [] },
 ] as const;
+
+/** MCA parameters of the BTL: VFs of a process, and which they are where nobody leases them. */
+export const RAILS_PARAMETER = 'btl_vfring_rails';
+const DEVICES_PARAMETER = 'btl_vfring_devices';
 
 const RANKS_OPTIONS = new Set(['-n', '--n', '-np', '--np', '-c']);
 const HOST_OPTIONS = /^--?(H|host|add-host)$/;
@@ -59,6 +67,7 @@ export function parseRunArgs(ours: readonly string[], program: readonly string[]
     throw usage(`${program[0]} behind the double dash is no program, and mpirun would take it for an option of its own; a program of that name is ./${program[0]}`);
   }
   let local: Local = 'sm';
+  let rails: number | undefined;
   let ranks: number | undefined;
   let mpirun = 'mpirun';
   const mpirunOptions: string[] = [];
@@ -74,6 +83,8 @@ export function parseRunArgs(ours: readonly string[], program: readonly string[]
     };
     if (option === '--local') {
       local = parseLocal(value());
+    } else if (option === '--rails') {
+      rails = parseRails(value());
     } else if (RANKS_OPTIONS.has(option)) {
       ranks = parseRanks(value());
     } else if (option === '--mpirun') {
@@ -85,10 +96,10 @@ export function parseRunArgs(ours: readonly string[], program: readonly string[]
   if (ranks === undefined) {
     throw usage('the number of processes is missing: -n N');
   }
-  refuseOurOptions(mpirunOptions);
+  refuseOurOptions(mpirunOptions, rails);
   const hosts = { lists: valuesOf(mpirunOptions, HOST_OPTIONS), files: valuesOf(mpirunOptions, HOSTFILE_OPTIONS) };
   const placed = mpirunOptions.some((option) => PLACING_OPTIONS.test(option.split('=', 1)[0] ?? ''));
-  return { local, ranks, mpirun, mpirunOptions, program, hosts, placed };
+  return { local, rails, ranks, mpirun, mpirunOptions, program, hosts, placed };
 }
 
 /** Of an option of mpirun's that may come several times, its value attached or not. */
@@ -102,7 +113,7 @@ function valuesOf(options: readonly string[], name: RegExp): string[] {
 
 /** Only our own long options may have their value attached: --local=vf. */
 function splitOption(argument: string): [string, string | undefined] {
-  const match = /^(--(?:local|mpirun|n|np))=(.*)$/s.exec(argument);
+  const match = /^(--(?:local|rails|mpirun|n|np))=(.*)$/s.exec(argument);
   return match === null ? [argument, undefined] : [match[1] ?? '', match[2]];
 }
 
@@ -113,6 +124,14 @@ function parseLocal(text: string): Local {
   return text;
 }
 
+function parseRails(text: string): number {
+  const rails = /^\d{1,7}$/.test(text) ? Number(text) : 0;
+  if (rails < 1 || rails > RAILS_MAX) {
+    throw usage(`--rails ${text}: the number of VFs of each process is a whole number from 1 to ${RAILS_MAX}; without --rails the nodes' configurations say it`);
+  }
+  return rails;
+}
+
 function parseRanks(text: string): number {
   const ranks = /^\d{1,7}$/.test(text) ? Number(text) : 0;
   if (ranks < 1 || ranks > 1_000_000) {
@@ -121,11 +140,14 @@ function parseRanks(text: string): number {
   return ranks;
 }
 
-function refuseOurOptions(options: readonly string[]): void {
+function refuseOurOptions(options: readonly string[], rails: number | undefined): void {
   options.forEach((option, i) => {
     const name = options[i + 1];
     if (/^--?(g|o)?mca$/.test(option) && (name === 'btl' || name === 'pml')) {
       throw usage(`${option} ${name}: vfring run sets it itself; choose with --local, or call mpirun yourself`);
+    }
+    if (rails !== undefined && /^--?(g|o)?mca$/.test(option) && (name === RAILS_PARAMETER || name === DEVICES_PARAMETER)) {
+      throw usage(`${option} ${name} and --rails ${rails}: both say which VFs a process has; leave one of them out`);
     }
   });
 }

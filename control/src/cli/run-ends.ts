@@ -43,7 +43,7 @@ export function firstEnd(reports: readonly HostReport[]): string | undefined {
   const together = ends.filter(({ at, host, lease }) =>
     at - first.at <= (host === first.host ? TOGETHER_MS : TOGETHER_ON_HOSTS_MS) && lease.how === first.lease.how);
   const named = together.slice(0, MOST_NAMED).map(({ host, lease }) => {
-    const vfs = lease.vfs.map(({ name, pf }) => `VF ${name} of PF ${pf}`).join(', ');
+    const vfs = lease.vfs.filter((vf) => vf.taken_at === null).map(({ name, pf }) => `VF ${name} of PF ${pf}`).join(', ');
     return `rank ${lease.rank}${host === undefined ? '' : ` on ${host}`} (${vfs})`;
   });
   const more = together.length > named.length ? ` and ${together.length - named.length} more` : '';

@@ -3,7 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import os from 'node:os';
 import { setImmediate as turn } from 'node:timers/promises';
-import type { JobView } from '../api/views.js';
+import type { JobView, StatusView } from '../api/views.js';
 import { VfringError, type ErrorReport } from '../errors.js';
 import { dealRanks, type HostEntry } from '../hosts/host-list.js';
 import type { Answer } from '../hosts/remote.js';
@@ -36,13 +36,22 @@ export interface RunJob {
 /** Where Slurm's prolog has made one, the job of the allocation: its VFs are for no other (docs/slurm.md). */
 const batchJob = ({ SLURM_JOB_ID: id }: NodeJS.ProcessEnv): string | undefined => (id === undefined || !/^\d+$/.test(id) ? undefined : jobName(id));
 
-export async function jobHereAlone(context: Pick<HostsContext, 'api' | 'env'>, ranks: number): Promise<RunJob> {
-  const place = (await placeOf(context, batchJob(context.env))) ?? { job: (await context.api.createJob({ ranks, one_run: true })).id, since_ms: null };
+/** @param sharesMemory none of its processes will lease a VF. Throws VFRING_ERR_TOO_MANY_RAILS. */
+export async function jobHereAlone({ api, env }: Pick<HostsContext, 'api' | 'env'>, { ranks, rails }: Pick<RunArgs, 'ranks' | 'rails'>, sharesMemory: boolean): Promise<RunJob> {
+  const known = await placeOf({ api }, batchJob(env));
+  if (rails !== undefined && !sharesMemory) {
+    const own = known && (await api.job(known.job)).assigned_vfs;
+    const free = own?.length ?? freeVfs(await api.status());
+    if (ranks * rails > free) {
+      throw new VfringError('VFRING_ERR_TOO_MANY_RAILS', { ranks, rails, wanted: ranks * rails, free, where: ' on this host' });
+    }
+  }
+  const place = known ?? { job: (await api.createJob({ ranks, one_run: true, ...(sharesMemory && { shares_memory: true }) })).id, since_ms: null };
   return {
     id: place.job,
     finish: async () => {
       try {
-        return [{ host: undefined, job: await finishJob(context.api, place.job, place.since_ms ?? undefined), error: undefined }];
+        return [{ host: undefined, job: await finishJob(api, place.job, place.since_ms ?? undefined), error: undefined }];
       } catch (error) {
         return [{ host: undefined, job: null, error: reportOf(error) }];
       }
@@ -142,11 +151,19 @@ function refuseFull(args: RunArgs, hosts: readonly HostEntry[], answers: readonl
   answers.forEach((answer, i) => {
     const status = 'value' in answer ? answer.value.status : null;
     // What is reserved for the batch system's job is this run's.
-    const kept = status === null || places.get(answer.host)?.since_ms != null ? 0 : status.reserved_vfs + status.queued_vfs;
-    const free = Math.max(0, (status?.vfs ?? []).filter(({ state }) => state === 'free').length - kept);
+    const free = status === null ? 0 : freeVfs(status, places.get(answer.host)?.since_ms != null);
     const ranks = dealt[i] ?? 0;
     if (free < ranks) {
       throw new VfringError('VFRING_ERR_HOST_NO_FREE_VF', { host: answer.host, free, ranks });
     }
+    const { rails = 1 } = args;
+    if (free < ranks * rails) {
+      throw new VfringError('VFRING_ERR_TOO_MANY_RAILS', { ranks, rails, wanted: ranks * rails, free, where: ` on host ${answer.host}` });
+    }
   });
+}
+
+/** @param ours what is reserved is reserved for us */
+function freeVfs({ vfs, reserved_vfs: reserved, queued_vfs: queued }: StatusView, ours = false): number {
+  return Math.max(0, vfs.filter(({ state }) => state === 'free').length - (ours ? 0 : reserved + queued));
 }

@@ -6,13 +6,13 @@ import { EXIT, VfringError, causeText } from '../errors.js';
 import { reachOf } from '../hosts/reach.js';
 import { isThisHost } from '../hosts/this-host.js';
 import { hostsText } from './differences.js';
-import { jobTotals, reportLines } from './job-report.js';
+import { jobTotals, ranksWithFewer, reportLines } from './job-report.js';
 import { ONE_SIDED, btlList, componentPath, findOpenMpi, oneSided } from '../mpi/open-mpi.js';
 import { SignalRelay } from './relay.js';
 import type { NodeContext } from './node-facts.js';
 import { hostsAsMpirun } from './over-hosts.js';
 import { firstEnd } from './run-ends.js';
-import type { RunArgs } from './run-args.js';
+import { RAILS_PARAMETER, type RunArgs } from './run-args.js';
 import { jobHereAlone, jobOnHosts, type HostReport, type RunJob } from './run-job.js';
 
 export interface RunContext extends NodeContext {
@@ -34,25 +34,28 @@ async function relayed(args: RunArgs, context: RunContext, relay: SignalRelay): 
   const { env, say, exec } = context;
   const mpi = await findOpenMpi(args.mpirun, exec);
   const extra = { ...componentPath(mpi, context.prefix, env), ...(await oneSided(mpi, args.mpirunOptions, env, exec)) };
-  const btl = btlList(args.local, mpi.major);
   const hosts = await hostsAsMpirun(args.hosts, env, exec);
   const elsewhere = !(await Promise.all(hosts.map(({ name }) => isThisHost(name)))).every((here) => here);
+  const alone = args.local === 'sm' && !elsewhere;
+  const btl = btlList(args.local, mpi.major, alone);
   let job: RunJob;
   try {
-    job = elsewhere ? await jobOnHosts(args, hosts, { ...context, reach: reachOf(env, args.mpirunOptions), signal: relay.stop }, say) : await jobHereAlone(context, args.ranks);
+    job = elsewhere ? await jobOnHosts(args, hosts, { ...context, reach: reachOf(env, args.mpirunOptions), signal: relay.stop }, say) : await jobHereAlone(context, args, alone);
   } catch (error) {
     if (relay.asked !== undefined) {
       return statusOf(relay.asked);
     }
     throw error;
   }
-  const way = args.local === 'vf' ? 'every message over VFs' : 'shared memory within a node, VFs between nodes';
+  const way = alone ? 'all on this host, shared memory carries everything and no VF is leased' : args.local === 'vf' ? 'every message over VFs' : 'shared memory within a node, VFs between nodes';
+  const rails = args.rails === undefined || alone ? '' : ` --rails ${args.rails}`;
   const osc = extra[ONE_SIDED] === undefined ? '' : `, osc ${extra[ONE_SIDED]}`;
   const where = elsewhere ? ` on ${hostsText(hosts.map(({ name }) => name))}` : '';
-  say(`job ${job.id}: ${args.ranks} ranks${where}, --local ${args.local}: ${way} (Open MPI ${mpi.version}, btl ${btl}${osc})`);
+  say(`job ${job.id}: ${args.ranks} ranks${where}, --local ${args.local}${rails}: ${way} (Open MPI ${mpi.version}, btl ${btl}${osc})`);
 
   const mpirunArgs = [
     ...['-n', String(args.ranks), '--mca', 'pml', 'ob1', '--mca', 'btl', btl, '-x', 'VFRING_JOB'],
+    ...(rails === '' ? [] : ['--mca', RAILS_PARAMETER, String(args.rails)]),
     ...(env['VFRING_RUN_DIR'] ? ['-x', 'VFRING_RUN_DIR'] : []),
     ...args.mpirunOptions,
     ...args.program,
@@ -67,7 +70,7 @@ async function relayed(args: RunArgs, context: RunContext, relay: SignalRelay): 
   const reports = await job.finish();
   reportLines(job.id, reports).forEach(say);
   if (status === EXIT.OK) {
-    return judge(args, reports, say);
+    return alone ? EXIT.OK : judge(args, reports, say);
   }
   const first = firstEnd(reports);
   if (first !== undefined) {
@@ -107,8 +110,12 @@ function judge(args: RunArgs, reports: readonly HostReport[], say: (line: string
   }
   const processes = reports.reduce((total, { job }) => total + (job === null ? 0 : jobTotals(job).processes), 0);
   // Of a host that does not tell, nobody can say that it did not carry its part.
-  if (processes >= args.ranks || reports.some(({ error }) => error !== undefined)) {
+  if (reports.some(({ error }) => error !== undefined)) {
     return EXIT.OK;
+  }
+  if (processes >= args.ranks) {
+    const short = reports.flatMap(({ job }) => (job === null ? [] : ranksWithFewer(job, args.rails ?? 1)));
+    return short.length === 0 ? EXIT.OK : told(new VfringError('VFRING_ERR_NOT_CARRIED', { what: `not every process took ${args.rails} VFs: ${short.join(', ')}` }), say);
   }
   const none = reports.filter(({ host, job }) => host !== undefined && (job === null || job.leases.length === 0)).map(({ host }) => host);
   const error = new VfringError('VFRING_ERR_NOT_CARRIED', {

@@ -8,6 +8,7 @@ import { reachOf } from '../hosts/reach.js';
 import type { Answer } from '../hosts/remote.js';
 import { isThisHost } from '../hosts/this-host.js';
 import { jobName } from '../slurm/prolog.js';
+import { RAILS_MAX } from '../rails.js';
 import { ReportedError } from '../api/client.js';
 import { audit, auditText, differencesText, known } from './audit.js';
 import { differences, type Difference } from './differences.js';
@@ -38,22 +39,26 @@ export interface HostsPreflight {
   readonly differences: readonly Difference[];
 }
 
-export async function showPreflight(options: HostOptions & { n: string }): Promise<void> {
+export async function showPreflight(options: HostOptions & { n: string; rails: string }): Promise<void> {
+  const rails = wholeNumber('--rails', options.rails) ?? 1;
+  if (rails < 1 || rails > RAILS_MAX) {
+    throw new VfringError('VFRING_ERR_USAGE', { what: `--rails ${options.rails}: a process has 1 to ${RAILS_MAX} VFs`, remedy: 'for example --rails 2' });
+  }
   const ranks = wholeNumber('-n', options.n) ?? 1;
   const context = contextOf(options);
   if (!isNamed(options)) {
-    const report = preflight(ranks, await context.api.status(), availableBytes());
+    const report = preflight(ranks, await context.api.status(), availableBytes(), rails);
     show(options, report, preflightText);
     process.exitCode = report.good ? EXIT.OK : EXIT.UNAVAILABLE;
     return;
   }
   const hosts = await namedBy(options);
-  const report = preflightOver(ranks, hosts, await facts(hosts, options, context));
+  const report = preflightOver(ranks, hosts, await facts(hosts, options, context), rails);
   show(options, report, hostsPreflightText);
   process.exitCode = report.good ? EXIT.OK : EXIT.UNAVAILABLE;
 }
 
-export function preflightOver(ranks: number, hosts: readonly HostEntry[], answers: readonly Answer<NodeFacts>[]): HostsPreflight {
+export function preflightOver(ranks: number, hosts: readonly HostEntry[], answers: readonly Answer<NodeFacts>[], rails = 1): HostsPreflight {
   const dealt = dealRanks(hosts, ranks);
   const each = answers.map((answer, i) => {
     const [host, mine] = [answer.host, dealt[i] ?? 0];
@@ -62,7 +67,7 @@ export function preflightOver(ranks: number, hosts: readonly HostEntry[], answer
     }
     const { status, available_bytes: available, daemon_trouble: daemon, open_mpi_trouble: openMpi } = answer.value;
     const trouble = daemon ?? openMpi;
-    return { host, ranks: mine, preflight: status === null ? null : preflight(mine, status, available), error: trouble && onHost(host, trouble) };
+    return { host, ranks: mine, preflight: status === null ? null : preflight(mine, status, available, rails), error: trouble && onHost(host, trouble) };
   });
   const found = differences(answers.flatMap((answer) => ('value' in answer ? [known(answer)] : [])));
   const good = each.every((host) => host.error === null && host.preflight?.good === true) && found.every(({ verdict }) => verdict !== 'fail');

@@ -32,7 +32,7 @@ export function statusText(status: StatusView): string {
 const vlanText = (vlan: number): string => (vlan === 0 ? '-' : String(vlan));
 
 function remark(vf: VfView): string {
-  const lease = vf.lease && `job ${vf.lease.job} rank ${vf.lease.rank} (pid ${vf.lease.pid}, uid ${vf.lease.uid})`;
+  const lease = vf.lease && `job ${vf.lease.job} rank ${vf.lease.rank}${vf.lease.rail > 0 || vf.lease.rails > 1 ? ` rail ${vf.lease.rail}` : ''} (pid ${vf.lease.pid}, uid ${vf.lease.uid})`;
   return [lease, vf.reason].filter(Boolean).join(': ');
 }
 
@@ -55,7 +55,7 @@ export function leasesText(leases: readonly LeaseView[]): string {
     return 'no leases';
   }
   const rows = leases.map((lease) => [
-    lease.id, lease.vfs.map((vf) => vf.name).join(','), lease.job, String(lease.rank), String(lease.uid), String(lease.pid),
+    lease.id, lease.vfs.map((vf) => (vf.taken_at === null ? vf.name : `${vf.name} (taken)`)).join(','), lease.job, String(lease.rank), String(lease.uid), String(lease.pid),
     numaText(lease), lease.granted_at, lease.ended_at ?? '-', lease.how ?? 'held',
   ]);
   return table([['LEASE', 'VFS', 'JOB', 'RANK', 'UID', 'PID', 'NUMA', 'GRANTED', 'ENDED', 'HOW'], ...rows]).join('\n');
@@ -87,6 +87,7 @@ export function jobsText(jobs: readonly JobView[]): string {
 export function jobText(job: JobView): string {
   const head = `job ${job.id} of uid ${job.uid}: ${job.state}${job.how === null ? '' : ` (${job.how})`}, ${job.ranks ?? 'unknown number of'} ranks`;
   const wishes = [
+    job.shares_memory && 'all on this node and over shared memory, no VF is leased',
     job.vfs !== null && `${job.vfs} VFs reserved`,
     job.memory_bytes !== null && `${formatSize(job.memory_bytes)} to register`,
     job.time_limit_s !== null && `ends after ${formatDuration(job.time_limit_s)}`,

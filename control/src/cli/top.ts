@@ -40,11 +40,11 @@ export function topText(now: Look, before: Look | undefined, rows: number): stri
     const memory = vf.lease?.live_bytes === null || vf.lease === null ? '-' : `${formatSize(vf.lease.live_bytes)}/${formatSize(vf.lease.limit_bytes)}`;
     return [
       vf.name, vf.pf, vf.state, vf.link_up ? 'up' : 'down', vf.lease?.job ?? (vf.reason === null ? '' : vf.reason.slice(0, 40)),
-      vf.lease === null ? '' : String(vf.lease.rank), vf.lease === null ? '' : String(vf.lease.uid), vf.lease === null ? '' : String(vf.lease.pid),
+      vf.lease === null ? '' : String(vf.lease.rank), vf.lease === null ? '' : String(vf.lease.rail), vf.lease === null ? '' : String(vf.lease.uid), vf.lease === null ? '' : String(vf.lease.pid),
       rate('tx_bytes'), rate('rx_bytes'), rate('tx_frames'), rate('rx_frames'), memory,
     ];
   });
-  const title = ['VF', 'PF', 'STATE', 'LINK', 'JOB', 'RANK', 'UID', 'PID', 'OUT', 'IN', 'OUT f/s', 'IN f/s', 'REGISTERED'];
+  const title = ['VF', 'PF', 'STATE', 'LINK', 'JOB', 'RANK', 'RAIL', 'UID', 'PID', 'OUT', 'IN', 'OUT f/s', 'IN f/s', 'REGISTERED'];
   return [head, '', ...table([title, ...lines])].join('\n');
 }
 

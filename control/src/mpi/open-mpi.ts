@@ -80,13 +80,17 @@ async function componentFolder(mpirun: string, exec: Exec): Promise<string> {
   return folder.trim();
 }
 
-/** The btl parameter for a way of talking within the node. */
-export function btlList(local: 'sm' | 'vf', major: number): string {
+/**
+ * The btl parameter for a way of talking within the node.
+ *
+ * @param alone there is no other node: what shared memory carries needs no VFs
+ */
+export function btlList(local: 'sm' | 'vf', major: number, alone = false): string {
   if (local === 'vf') {
     return 'self,vfring';
   }
   // Shared memory is called vader before Open MPI 5.
-  return major >= 5 ? 'self,sm,vfring' : 'self,vader,vfring';
+  return `self,${major >= 5 ? 'sm' : 'vader'}${alone ? '' : ',vfring'}`;
 }
 
 /**

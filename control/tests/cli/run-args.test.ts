@@ -12,6 +12,7 @@ describe('vfring run', () => {
   test('takes its own options, passes on the rest', () => {
     expect(parse('--local vf -n 4 --mpirun /opt/bin/mpirun --bind-to core -x A=b -- ./prog -n 7 --local')).toEqual({
       local: 'vf',
+      rails: undefined,
       ranks: 4,
       mpirun: '/opt/bin/mpirun',
       mpirunOptions: ['--bind-to', 'core', '-x', 'A=b'],
@@ -26,6 +27,8 @@ describe('vfring run', () => {
   );
 
   test('shared memory within a node is the default', () => expect(parse('-n 1 -- p').local).toBe('sm'));
+
+  test.each(['--rails 2', '--rails=2'])('%s: so many VFs for each process', (option) => expect(parse(`-n 1 ${option} -- p`)).toMatchObject({ rails: 2, mpirunOptions: [] }));
 
   test('an empty argument stays one', () => {
     expect(parseWords(['-n', '1', '-x', '', '--', 'p', ''])).toMatchObject({ mpirunOptions: ['-x', ''], program: ['p', ''] });
@@ -63,6 +66,12 @@ describe('vfring run', () => {
     ['-n 0 -- p', /whole number/],
     ['-n x -- p', /whole number/],
     ['-n -- p', /needs a value/],
+    ['-n 2 --rails 0 -- p', /--rails 0: .* whole number from 1 to 8/],
+    ['-n 2 --rails 9 -- p', /from 1 to 8/],
+    ['-n 2 --rails two -- p', /from 1 to 8/],
+    ['-n 2 --rails= -- p', /--rails needs a value/],
+    ['-n 2 --rails 2 --mca btl_vfring_rails 3 -- p', /both say which VFs/],
+    ['-n 2 --rails 2 --mca btl_vfring_devices /dev/uiovf0 -- p', /both say which VFs/],
     ['-n 2 --local tcp -- p', /sm .* or vf/],
     ['-n 2 --mca btl tcp,self -- p', /sets it itself/],
     ['-n 2 --mca pml ucx -- p', /sets it itself/],

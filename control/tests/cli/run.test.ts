@@ -8,6 +8,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { apiClient } from '../../src/api/client.js';
 import { ONE_SIDED_QUERY, btlList, checkLoads, componentPath, findOpenMpi, oneSided } from '../../src/mpi/open-mpi.js';
 import { parseRunArgs, splitCommandLine } from '../../src/cli/run-args.js';
+import { explain } from '../../src/cli/explain.js';
 import { run } from '../../src/cli/run.js';
 import { exec } from '../../src/exec.js';
 import { realSysfs } from '../../src/providers/sriov/sysfs.js';
@@ -18,8 +19,8 @@ import { tempDir } from '../helpers/temp-dir.js';
 const HOLDER = join(import.meta.dirname, '../helpers/lease-holder.mjs');
 
 /** Shell text of a rank that leases a VF, waits for the answer, gives it back unless it is to die, and ends. */
-const rank = (lease: string, index: number, how: 'release' | 'die' = 'release'): string =>
-  `${process.execPath} ${HOLDER} ${lease} '{"v":1,"op":"lease","count":1,"job":"'$VFRING_JOB'","rank":${index},"ranks":2}' ${how} </dev/null >/dev/null`;
+const rank = (lease: string, index: number, how: 'release' | 'die' = 'release', count = 1): string =>
+  `${process.execPath} ${HOLDER} ${lease} '{"v":1,"op":"lease","count":${count},"job":"'$VFRING_JOB'","rank":${index},"ranks":2}' ${how} </dev/null >/dev/null`;
 
 async function runIt(body: (lease: string) => string, args: string, version?: string, btlIn?: 'components' | 'prefix' | 'nowhere', info?: string) {
   const node = await startNode();
@@ -59,46 +60,78 @@ describe('a run', () => {
   });
 
   test('that ends well without leases was not carried: status 76', async () => {
-    const { status, said } = await runIt(() => 'exit 0', '-n 2 -- prog');
+    const { status, said } = await runIt(() => 'exit 0', '--local vf -n 2 -- prog');
     expect(status).toBe(76);
     expect(said.join('\n')).toContain('0 of 2 processes took a lease');
   });
 
+  test('with several VFs each tells them apart, and is not carried if a rank had fewer', async () => {
+    const both = await runIt((lease) => `${rank(lease, 0, 'release', 2)} & ${rank(lease, 1, 'release', 2)} & wait`, '--local vf --rails 2 -n 2 -- prog');
+    expect(both.status).toBe(0);
+    expect(both.arguments().join(' ')).toContain('-x VFRING_JOB --mca btl_vfring_rails 2 -x VFRING_RUN_DIR');
+    expect(both.said[0]).toContain('--local vf --rails 2: every message over VFs');
+    expect(both.said.slice(1).map((line) => line.split(':')[0] + (/rail \d/.exec(line)?.[0] ?? '')).sort()).toEqual(['rank 0rail 0', 'rank 0rail 1', 'rank 1rail 0', 'rank 1rail 1']);
+
+    const short = await runIt((lease) => `${rank(lease, 0, 'release', 2)} & ${rank(lease, 1)} & wait`, '--local vf --rails 2 -n 2 -- prog');
+    expect(short.status).toBe(76);
+    expect(short.said.join('\n')).toContain('not every process took 2 VFs: rank 1 had 1');
+  });
+
+  test('that asks for more VFs than there are is refused before anything runs, with the numbers', async () => {
+    await expect(runIt(() => 'exit 0', '--local vf --rails 3 -n 2 -- prog')).rejects.toMatchObject({
+      code: 'VFRING_ERR_TOO_MANY_RAILS', exitStatus: 69, message: '2 ranks with 3 VFs each need 6 VFs, and 4 can be had on this host',
+    });
+  });
+
+  test('on one host with shared memory leases no VF, and explain says so', async () => {
+    const { status, said, node, arguments: args } = await runIt(() => 'exit 0', '--rails 2 -n 2 -- prog');
+    expect(status).toBe(0);
+    expect(said).toEqual([expect.stringMatching(/^job job-\S+: 2 ranks, --local sm: all on this host, shared memory carries everything and no VF is leased \(Open MPI 5\.0\.7, btl self,sm\)$/) as string]);
+    expect(args()).not.toContain('btl_vfring_rails');
+    const api = apiClient(node.runDir);
+    const job = await api.job(node.daemon.ledger.jobs(1)[0]?.id ?? '');
+    expect(job.shares_memory).toBe(true);
+    const { pairs, notes } = explain(job, await api.status());
+    expect(pairs).toMatchObject([{ ranks: [0, 1], path: 'memory' }]);
+    expect(notes).toEqual([expect.stringMatching(/^no VF is leased: .*--local sm.*--local vf/) as string]);
+    expect((await runIt(() => 'exit 3', '-n 2 -- prog')).status).toBe(3);
+  });
+
   test('that one rank only took part in was not carried either', async () => {
-    const { status, said } = await runIt((lease) => rank(lease, 0), '-n 2 -- prog');
+    const { status, said } = await runIt((lease) => rank(lease, 0), '--local vf -n 2 -- prog');
     expect(status).toBe(76);
     expect(said.join('\n')).toContain('1 of 2 processes took a lease');
   });
 
   test('on hosts that are all this one needs no connection', async () => {
-    const { status, said } = await runIt((lease) => `${rank(lease, 0)} & ${rank(lease, 1)} & wait`, '-n 2 --host localhost:2 -- prog');
-    expect({ status, first: said[0] }).toEqual({ status: 0, first: expect.stringMatching(/^job job-\S+: 2 ranks, --local sm/) as string });
+    const { status, said } = await runIt((lease) => `${rank(lease, 0)} & ${rank(lease, 1)} & wait`, '--local vf -n 2 --host localhost:2 -- prog');
+    expect({ status, first: said[0] }).toEqual({ status: 0, first: expect.stringMatching(/^job job-\S+: 2 ranks, --local vf/) as string });
   });
 
   test('that fails names the rank that ended first without giving its VF back, with host and VF', async () => {
     // Longer apart than what is told together.
-    const { status, said } = await runIt((lease) => `${rank(lease, 1, 'die')}; sleep 0.5; ${rank(lease, 0, 'die')}; exit 137`, '-n 2 -- prog');
+    const { status, said } = await runIt((lease) => `${rank(lease, 1, 'die')}; sleep 0.5; ${rank(lease, 0, 'die')}; exit 137`, '--local vf -n 2 -- prog');
     expect(status).toBe(137);
     expect(said.at(-1)).toMatch(/^rank 1 \(VF vf\d of PF soft\) ended without MPI_Finalize, before the others$/);
   });
 
   test('in which all have given their VFs back blames nobody', async () => {
-    const { status, said } = await runIt((lease) => `${rank(lease, 0)}; ${rank(lease, 1)}; exit 3`, '-n 2 -- prog');
+    const { status, said } = await runIt((lease) => `${rank(lease, 0)}; ${rank(lease, 1)}; exit 3`, '--local vf -n 2 -- prog');
     expect(status).toBe(3);
     expect(said.join('\n')).not.toContain('MPI_Finalize');
   });
 
   test('that mpirun calls good although a rank was lost is not: status 71, unless a run may outlive its processes', async () => {
     const body = (lease: string): string => `${rank(lease, 0)}; ${rank(lease, 1, 'die')}`;
-    const { status, said } = await runIt(body, '-n 2 -- prog');
+    const { status, said } = await runIt(body, '--local vf -n 2 -- prog');
     expect(status).toBe(71);
     expect(said.join('\n')).toMatch(/VFRING_ERR_RANKS_LOST: .*rank 1 \(VF vf\d of PF soft\) ended without MPI_Finalize$/m);
-    expect((await runIt(body, '-n 2 --enable-recovery -- prog')).status).toBe(0);
+    expect((await runIt(body, '--local vf -n 2 --enable-recovery -- prog')).status).toBe(0);
   });
 
   test('that fails has mpirun\'s own status', async () => {
-    expect((await runIt(() => 'exit 13', '-n 2 -- prog')).status).toBe(13);
-    expect((await runIt(() => 'kill -TERM $$', '-n 2 -- prog')).status).toBe(143);
+    expect((await runIt(() => 'exit 13', '--local vf -n 2 -- prog')).status).toBe(13);
+    expect((await runIt(() => 'kill -TERM $$', '--local vf -n 2 -- prog')).status).toBe(143);
   });
 });
 
@@ -179,9 +212,9 @@ describe('Open MPI', () => {
     });
 
     test('and vfring run says what it sets', async () => {
-      const { said, environment } = await runIt(() => 'exit 1', '-n 1 -- p', '4.1.4', 'components',
+      const { said, environment } = await runIt(() => 'exit 1', '--local vf -n 1 -- p', '4.1.4', 'components',
         `mca:osc:base:param:osc:value:^ucx,pt2pt\nmca:osc:base:param:osc:source:file (${FILE}:70)`);
-      expect(said[0]).toMatch(/btl self,vader,vfring, osc \^ucx\)$/);
+      expect(said[0]).toMatch(/btl self,vfring, osc \^ucx\)$/);
       expect(environment()).toContain('OMPI_MCA_osc=^ucx\n');
     });
   });

@@ -38,6 +38,62 @@ describe('explain', () => {
   });
 });
 
+describe('of processes with several VFs', () => {
+  const two = (rank: number, more: readonly object[] = []): ReturnType<typeof lease> => {
+    const [a] = lease(rank, `a${rank}`, 'ens1').vfs;
+    const [b] = lease(rank, `b${rank}`, 'ens2').vfs;
+    return { ...lease(rank, '', ''), vfs: [{ ...a, ...more[0] }, { ...b, ...more[1] }] as ReturnType<typeof lease>['vfs'] };
+  };
+  const vfs = ['a0', 'a1'].map((name) => vf(name, 'ens1', { state: 'leased' })).concat(['b0', 'b1'].map((name) => vf(name, 'ens2', { state: 'leased' })));
+  const twoRanks = (leases: ReturnType<typeof lease>[]): ReturnType<typeof job> => job(leases, { ranks: 2 });
+
+  test('explain names each rail', () => {
+    const { pairs: [only] } = explain(twoRanks([two(0), two(1)]), status(vfs));
+    expect(only).toMatchObject({ path: 'switch', rails: [{ vfs: ['a0', 'a1'], path: 'switch', aside: null }, { vfs: ['b0', 'b1'], path: 'switch', aside: null }] });
+    expect(only?.why).toMatch(/^rail 0: VFs a0 and a1 are of one PF, ens1.*\. rail 1: VFs b0 and b1 are of one PF, ens2/);
+  });
+
+  test('explain says which is aside, and why', () => {
+    const taken = { taken_at: '2026', taken_how: 'ended by the administrator' };
+    const down = vfs.map((each) => (each.name === 'b1' ? { ...each, link_up: false } : each));
+    const [first] = explain(twoRanks([two(0, [taken]), two(1)]), status(vfs)).pairs;
+    expect(first?.rails.map(({ aside }) => aside)).toEqual(['taken away (ended by the administrator)', null]);
+    expect(first?.why).toContain('aside: taken away');
+    const [second] = explain(twoRanks([two(0), two(1)]), status(down)).pairs;
+    expect(second?.rails.map(({ aside }) => aside)).toEqual([null, 'NO LINK: b1']);
+    const lost = vfs.map((each) => (each.name === 'a1' ? { ...each, state: 'unhealthy' as const, reason: 'the device is gone' } : each));
+    expect(explain(twoRanks([two(0), two(1)]), status(lost)).pairs[0]?.rails[0]?.aside).toBe('a1 is unhealthy: the device is gone');
+  });
+
+  test('explain pairs VFs of one segment, whatever their places, and not those that do not meet', () => {
+    const x = { segment: 'x' };
+    const y = { segment: 'y' };
+    expect(explain(twoRanks([two(0, [x, y]), two(1, [y, x])]), status(vfs)).pairs[0]?.rails.map((rail) => rail.vfs)).toEqual([['a0', 'b1'], ['b0', 'a1']]);
+    expect(explain(twoRanks([two(0, [x, y]), two(1, [y, { segment: 'z' }])]), status(vfs)).pairs[0]?.rails.map((rail) => rail.vfs)).toEqual([['b0', 'a1']]);
+    const none = explain(twoRanks([two(0, [x, x]), two(1, [y, y])]), status(vfs)).pairs[0];
+    expect(none).toMatchObject({ path: 'apart', rails: [] });
+    expect(none?.why).toMatch(/^VF a0 is on segment x, VF b0 on x, VF a1 on y, VF b1 on y: no frame/);
+  });
+
+  test('a job tells of each VF what it carried, what became of it, and what its process said of it', () => {
+    const said = { retransmitted_frames: 3, asides: 2, aside_why: 'it has no link' };
+    const text = jobText(twoRanks([two(0, [said, { taken_at: '2026-01-01', taken_how: 'VF lost' }])]));
+    expect(text).toMatch(/^rank 0: rail 0, VF a0 of PF ens1: out 1 frames 2 B, in 3 frames 4 B; 3 frames sent again; set aside 2 times, last for: it has no link \(still held\)$/m);
+    expect(text).toMatch(/^rank 0: rail 1, VF b0 of PF ens2: out .*; taken away at 2026-01-01 \(VF lost\)$/m);
+    expect(explain(twoRanks([two(0, [said]), two(1)]), status(vfs)).notes.join('\n')).toContain('rank 0: VF a0; 3 frames sent again; set aside 2 times');
+    expect(leasesText([two(0, [{ taken_at: '2026' }])])).toContain('a0 (taken),b0');
+  });
+
+  test('preflight counts all of them', () => {
+    expect(preflight(2, status(vfs.map((each) => ({ ...each, state: 'free' as const }))), 2 ** 30, 2)).toMatchObject({ good: true, rails: 2, notes: [] });
+    const three = preflight(2, status(vfs.map((each) => ({ ...each, state: 'free' as const }))), 2 ** 30, 3);
+    expect(preflightText(three)).toContain('free VFs, not reserved: 4, needed 6');
+    expect(three.notes).toEqual([expect.stringContaining('3 VFs for each rank, and 2 PFs with free VFs') as string]);
+    // What is registered with one counts with each.
+    expect(preflightText(preflight(1, status(vfs), 2 ** 30, 8))).toContain('registered memory of a process with its VF: 64 MiB, needed 80 MiB');
+  });
+});
+
 test('explain and the list of leases tell which VFs are far from their process', () => {
   const leases = [lease(0, 'a0', 'ens1'), { ...lease(1, 'b0', 'ens2', { numa: 1 }), numa_nodes: [0, 2] }, { ...lease(2, 'c0', 'ens3', { numa: 3 }), numa_nodes: null },
     lease(3, 'd0', 'ens3', { numa: -1 })];
@@ -94,13 +150,13 @@ describe('top', () => {
     vf('b', 'ens1'),
     vf('a', 'ens1', {
       state: 'leased',
-      lease: { id, job: 'j', uid: 1, pid: 9, rank: 3, live_bytes: 3 * MIB, peak_bytes: null, limit_bytes: 64 * MIB, traffic: { ...traffic, tx_bytes: txBytes, tx_frames: txBytes / 1024 } },
+      lease: { id, job: 'j', uid: 1, pid: 9, rank: 3, live_bytes: 3 * MIB, peak_bytes: null, limit_bytes: 64 * MIB, rail: 1, rails: 2, traffic: { ...traffic, tx_bytes: txBytes, tx_frames: txBytes / 1024 } },
     }),
   ]);
 
   test('shows rates of what came in between, those in use first', () => {
     const lines = topText({ at: 3000, status: at(4 * MIB) }, { at: 1000, status: at(0) }, 24).split('\n');
-    expect(lines[3]).toMatch(/^a .*leased .*j +3 +1 +9 +2 MiB\/s +0 B\/s +2048 +0 +3 MiB\/64 MiB$/);
+    expect(lines[3]).toMatch(/^a .*leased .*j +3 +1 +1 +9 +2 MiB\/s +0 B\/s +2048 +0 +3 MiB\/64 MiB$/);
     expect(lines[4]).toMatch(/^b .*free/);
   });
 
