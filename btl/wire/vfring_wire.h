@@ -187,16 +187,21 @@ void vfring_wire_destroy(struct vfring_wire *wire);
  */
 int vfring_wire_peer_add(struct vfring_wire *wire, uint32_t id, uint32_t key, const uint8_t mac[6],
                          void *upper, struct vfring_wire_peer **peer);
+/** The same by @p rail, where vfring_wire_peer_add() goes by rail 0. -EINVAL: there is no such rail. */
+int vfring_wire_peer_add_by(struct vfring_wire *wire, uint32_t id, uint32_t key, uint32_t rail, const uint8_t mac[6],
+                            void *upper, struct vfring_wire_peer **peer);
 /**
  * Another rail of this process, with its own VF: frames leave on it with @p mac for their sender, and
  * what comes in on it is given to the same vfring_wire_input(). The first rail, 0, is that of the configuration.
+ * Before the first peer is added.
  * @return its number, or -ENOSPC.
  */
 int vfring_wire_rail_add(struct vfring_wire *wire, const uint8_t mac[6]);
 /**
  * The owner of a rail knows that it carries nothing (its link is down, its VF was reset), or that it does again.
  * Before it says so, no VF may read from that ring any more: xmit_busy() is false for all of it. What was under way there goes out
- * on other rails at once. For peers that have this rail alone nothing changes.
+ * on other rails at once. What is for peers that have this rail alone waits until it works again, holds nobody else up,
+ * and is not reported: its owner knows the cause.
  */
 void vfring_wire_rail_set(struct vfring_wire *wire, uint32_t rail, bool up, uint64_t now_ns);
 /**

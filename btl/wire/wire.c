@@ -2,6 +2,7 @@
 /* Life of a wire and of its peers. */
 #include "vfring_wire_hot.h"
 
+#include "wire_lane.h"
 #include "wire_over.h"
 
 #include <errno.h>
@@ -77,12 +78,15 @@ int vfring_wire_create(const struct vfring_wire_config *config, const struct vfr
     return 0;
 }
 
-int vfring_wire_peer_add(struct vfring_wire *wire, uint32_t id, uint32_t key, const uint8_t mac[6],
-                         void *upper, struct vfring_wire_peer **out)
+int vfring_wire_peer_add_by(struct vfring_wire *wire, uint32_t id, uint32_t key, uint32_t rail, const uint8_t mac[6],
+                            void *upper, struct vfring_wire_peer **out)
 {
     struct vfring_wire_peer *peer;
     int rc;
 
+    if (rail >= wire->num_rails) {
+        return -EINVAL;
+    }
     if (vfring_wire_peer_find(wire, id, mac)) {
         return -EEXIST;
     }
@@ -100,9 +104,23 @@ int vfring_wire_peer_add(struct vfring_wire *wire, uint32_t id, uint32_t key, co
     peer->upper = upper;
     /* Until the peer's first word we assume that it offers what we would. */
     peer->snd_limit = wire->first_credit;
+    /* Where there are several rails no peer is plain: its rail may be down while others work. */
+    if (wire->num_rails > 1) {
+        peer->ways = wire_ways_make(peer, rail);
+        if (!peer->ways) {
+            free(peer);
+            return -ENOMEM;
+        }
+    }
     wire_peers_insert(wire, peer);
     *out = peer;
     return 0;
+}
+
+int vfring_wire_peer_add(struct vfring_wire *wire, uint32_t id, uint32_t key, const uint8_t mac[6],
+                         void *upper, struct vfring_wire_peer **out)
+{
+    return vfring_wire_peer_add_by(wire, id, key, 0, mac, upper, out);
 }
 
 static void peer_free(struct vfring_wire_peer *peer)

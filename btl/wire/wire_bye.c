@@ -51,7 +51,8 @@ size_t vfring_wire_peer_bytes(const struct vfring_wire *wire)
     size_t bytes = 0;
 
     for (const struct vfring_wire_peer *peer = wire->all_peers; peer; peer = peer->all_next) {
-        bytes += sizeof(*peer) + (peer->early ? sizeof(*peer->early) : 0);
+        bytes += sizeof(*peer) + (peer->early ? sizeof(*peer->early) : 0)
+                 + (peer->ways ? sizeof(*peer->ways) : 0);
         if (peer->tx) {
             bytes += sizeof(*peer->tx) + (peer->tx->num_lanes - 1u) * sizeof(peer->tx->first)
                      + ((size_t) peer->tx->slot_mask + 1) * sizeof(peer->tx->in_flight[0]);

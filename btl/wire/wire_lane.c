@@ -25,6 +25,19 @@ static void lane_init(const struct vfring_wire *wire, struct vfring_wire_peer *p
     peer->tx->lanes[way] = lane;
 }
 
+struct wire_ways *wire_ways_make(const struct vfring_wire_peer *peer, uint32_t rail)
+{
+    struct wire_ways *ways = calloc(1, sizeof(*ways));
+
+    if (ways) {
+        ways->num = 1;
+        ways->echo = VFRING_WIRE_RAILS;
+        ways->from[0] = peer->from;
+        ways->rail[0] = (uint8_t) rail;
+    }
+    return ways;
+}
+
 int wire_lanes_make(struct vfring_wire *wire, struct vfring_wire_peer *peer)
 {
     struct wire_sender *tx = peer->tx;

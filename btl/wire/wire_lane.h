@@ -16,6 +16,8 @@
 /** So many timeouts in a row, and a lane that has others beside it is set aside. */
 #define WIRE_ASIDE_TIMEOUTS 3u
 
+/* Of a peer that is reached by @p rail, and may be by others. NULL: no memory. */
+struct wire_ways *wire_ways_make(const struct vfring_wire_peer *peer, uint32_t rail);
 /* The lanes of a peer that has a sender; those that are there stay. -ENOMEM. */
 int wire_lanes_make(struct vfring_wire *wire, struct vfring_wire_peer *peer);
 void wire_lanes_free(struct wire_sender *tx);

@@ -39,13 +39,10 @@ int vfring_wire_lane_add(struct vfring_wire *wire, struct vfring_wire_peer *peer
         return -EINVAL;
     }
     if (!ways) {
-        ways = calloc(1, sizeof(*ways));
+        ways = wire_ways_make(peer, 0);
         if (!ways) {
             return -ENOMEM;
         }
-        ways->num = 1;
-        ways->echo = VFRING_WIRE_RAILS;
-        ways->from[0] = peer->from;
     }
     for (unsigned i = 0; i < ways->num; i++) {
         if (ways->rail[i] == rail || ways->from[i] == wire_peers_from(mac)) {
@@ -92,7 +89,15 @@ void vfring_wire_rail_set(struct vfring_wire *wire, uint32_t rail, bool up, uint
             if (lane->rail != rail || up != (lane->state == WIRE_LANE_DOWN)) {
                 continue;
             }
-            if (up) { /* asked first: its deadline is over */
+            if (up && !wire_lane_has_other(lane)) { /* all the peer has: what has waited goes out */
+                lane->state = WIRE_LANE_GOOD;
+                lane->backoff = 0;
+                wire_rto_update(wire, lane);
+                lane->deadline_ns = WIRE_NEVER;
+                tx->waiting_since_ns = now_ns;
+                tx->rexmit_budget = wire->cfg.window_frames;
+                wire_peer_output(wire, peer, now_ns);
+            } else if (up) { /* asked first: its deadline is over */
                 lane->state = WIRE_LANE_SUSPECT;
                 lane->suspect_ns = now_ns;
                 lane->backoff = 0;

@@ -67,7 +67,7 @@ uint32_t vfring_wire_peer_room(const struct vfring_wire *wire, const struct vfri
     return in_flight < most ? most - in_flight : 0;
 }
 
-/* By another lane, if its ring is full. 0: it is out, and counts there. */
+/* By another lane, if its ring is full. 0: it is out, and counts there; -EAGAIN: every ring is full; 1: all lanes are down. */
 static int transmit_again(struct vfring_wire *wire, struct vfring_wire_peer *peer,
                           struct vfring_wire_frame *frame, uint64_t now_ns)
 {
@@ -96,7 +96,7 @@ static int transmit_again(struct vfring_wire *wire, struct vfring_wire_peer *pee
         }
         not |= 1u << way;
     }
-    return -EAGAIN;
+    return not ? -EAGAIN : 1;
 }
 
 /* Sends lost frames again, oldest first, as far as budget and ring allow. */

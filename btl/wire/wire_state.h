@@ -125,7 +125,7 @@ struct wire_sender {
     struct vfring_wire_frame *in_flight[]; /* by WIRE_SLOT: as many as the window holds, and a power of two */
 };
 
-/** Where a peer is reached by several rails. */
+/** By which of our rails a peer is reached. */
 struct wire_ways {
     uint8_t num;
     uint8_t in;     /* the way by which its last frame came */
@@ -156,7 +156,7 @@ struct vfring_wire_peer {
     uint32_t snd_una;
     uint32_t snd_next;
     uint32_t snd_limit; /* the peer has room for frames before this one */
-    struct wire_ways *ways; /* NULL: by one rail, which is rail 0 */
+    struct wire_ways *ways; /* NULL: we have one rail */
 
     /* Receiving half. */
     uint32_t rcv_next;

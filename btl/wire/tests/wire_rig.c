@@ -37,10 +37,10 @@ static int op_xmit(void *ctx, struct vfring_wire_frame *frame, uint32_t bytes, u
     const uint32_t inline_bytes = bytes - frame->gather_bytes;
     struct rig_packet *packet;
 
-    (void) rail;
-    if (node->tx_room == 0) {
+    if (node->tx_room == 0 || (node->rails_full >> rail & 1)) {
         return -EAGAIN;
     }
+    node->tx_by_rail[rail]++;
     if (node->tx_room != UINT32_MAX) {
         node->tx_room--;
     }

@@ -51,6 +51,8 @@ struct rig_node {
     uint32_t num_out;
     uint32_t tx_room;  /**< transmissions until the ring is full; UINT32_MAX: endless */
     uint32_t tx_posted;
+    uint32_t tx_by_rail[VFRING_WIRE_RAILS];
+    uint32_t rails_full; /**< bit i: rail i takes nothing */
     bool tx_stuck;     /**< the VF reads nothing any more */
     uint32_t tx_done;  /**< last transmission that was read, when stuck */
 
