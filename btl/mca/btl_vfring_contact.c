@@ -84,8 +84,8 @@ static void check_reach(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint
 {
     if (late && e->unproven && (e->contact & (CONTACT_SENT | CONTACT_SMALL | CONTACT_NONE_TOLD)) == CONTACT_SENT) {
         const struct btl_vfring_help_here here = btl_vfring_rail_here(&module->rails[0]);
-        struct btl_vfring_modex theirs;
-        const struct btl_vfring_help_peer peer = btl_vfring_endpoint_peer(&module->endpoints, e, &theirs);
+        struct btl_vfring_names names;
+        const struct btl_vfring_help_peer peer = btl_vfring_endpoint_peer(&module->endpoints, e, &names);
 
         e->contact |= CONTACT_NONE_TOLD;
         btl_vfring_help_no_contact(&here, &peer, btl_vfring_params.connectivity_timeout_s);
@@ -106,8 +106,8 @@ static bool check_full(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_
         }
     } else if (e->contact & CONTACT_AWAKE) {
         const struct btl_vfring_help_here here = btl_vfring_rail_here(&module->rails[0]);
-        struct btl_vfring_modex theirs;
-        const struct btl_vfring_help_peer peer = btl_vfring_endpoint_peer(&module->endpoints, e, &theirs);
+        struct btl_vfring_names names;
+        const struct btl_vfring_help_peer peer = btl_vfring_endpoint_peer(&module->endpoints, e, &names);
 
         e->contact |= CONTACT_TOLD;
         btl_vfring_help_full_frames_lost(&here, &peer, module->rails[0].info.mtu_bytes);

@@ -30,11 +30,11 @@ void btl_vfring_say_goodbye(mca_btl_vfring_module_t *module, mca_btl_vfring_endp
 
 int btl_vfring_unreachable(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t *endpoint)
 {
-    struct btl_vfring_modex theirs;
+    struct btl_vfring_names names;
 
     if (btl_vfring_endpoint_is_gone(&module->endpoints, endpoint) && !endpoint->end_told && !module->closing) {
         const struct btl_vfring_help_here here = btl_vfring_rail_here(&module->rails[0]);
-        const struct btl_vfring_help_peer peer = btl_vfring_endpoint_peer(&module->endpoints, endpoint, &theirs);
+        const struct btl_vfring_help_peer peer = btl_vfring_endpoint_peer(&module->endpoints, endpoint, &names);
 
         endpoint->end_told = true;
         btl_vfring_help_ended(&here, &peer);

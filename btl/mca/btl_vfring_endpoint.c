@@ -53,7 +53,7 @@ static void tell_unreachable(const struct btl_vfring_endpoints *all, const opal_
     static bool told[BTL_VFRING_PAIR_UNPROVEN]; /* by this process */
     const opal_process_name_t *our_name = &opal_proc_local_get()->proc_name;
     const struct btl_vfring_pairing_text text = btl_vfring_pairing_text(why);
-    char ours[256], other[256], transports[128];
+    char ours[512], other[512], transports[128];
     const struct btl_vfring_help_pair pair = {
         .our_rank = (unsigned) our_name->vpid,
         .their_rank = (unsigned) proc->proc_name.vpid,
@@ -79,28 +79,57 @@ static void tell_unreachable(const struct btl_vfring_endpoints *all, const opal_
 /* --- endpoints -------------------------------------------------------------------- */
 
 static enum btl_vfring_pairing pair_with(const struct btl_vfring_endpoints *all, const opal_process_name_t *name,
-                                         struct btl_vfring_modex *theirs)
+                                         struct btl_vfring_modex *theirs, struct btl_vfring_lanes *lanes)
 {
-    return btl_vfring_modex_pair(all->component, &all->published, name, theirs);
+    return btl_vfring_modex_pair(all->component, &all->published, name, theirs, lanes);
 }
 
 struct btl_vfring_help_peer btl_vfring_endpoint_peer(const struct btl_vfring_endpoints *all,
                                                      const mca_btl_vfring_endpoint_t *endpoint,
-                                                     struct btl_vfring_modex *told)
+                                                     struct btl_vfring_names *names)
 {
-    /* Kept by Open MPI: for the few who are spoken of it need not be kept here, too. */
-    const enum btl_vfring_pairing pairing = pair_with(all, &endpoint->name, told);
+    struct btl_vfring_modex theirs;
+    struct btl_vfring_lanes lanes;
 
-    return (struct btl_vfring_help_peer){.rank = (unsigned) endpoint->name.vpid,
-                                         .host = host_of(endpoint->proc, pairing, told),
-                                         .vf = pairing >= BTL_VFRING_PAIR_OTHER_KIND ? told->vf : "unknown"};
+    /* Kept by Open MPI: for the few who are spoken of it need not be kept here, too. */
+    const enum btl_vfring_pairing pairing = pair_with(all, &endpoint->name, &theirs, &lanes);
+
+    (void) snprintf(names->host, sizeof(names->host), "%s", host_of(endpoint->proc, pairing, &theirs));
+    if (pairing >= BTL_VFRING_PAIR_OTHER_KIND) {
+        btl_vfring_modex_vfs(&theirs, names->vfs, sizeof(names->vfs));
+    } else {
+        (void) snprintf(names->vfs, sizeof(names->vfs), "unknown");
+    }
+    return (struct btl_vfring_help_peer){.rank = (unsigned) endpoint->name.vpid, .host = names->host, .vf = names->vfs};
+}
+
+/* To the wire, by all lanes. 0, or negative errno. */
+static int add_peer(struct btl_vfring_endpoints *all, const struct btl_vfring_modex *theirs,
+                    const struct btl_vfring_lanes *lanes, mca_btl_vfring_endpoint_t *endpoint)
+{
+    const struct btl_vfring_lane *lane = lanes->lane;
+    int rc = vfring_wire_peer_add_by(all->wire, theirs->id, theirs->key, lane->ours, theirs->rails[lane->theirs].mac,
+                                     endpoint, &endpoint->peer);
+
+    for (unsigned i = 1; i < lanes->num && !rc; i++) {
+        lane = &lanes->lane[i];
+        rc = vfring_wire_lane_add(all->wire, endpoint->peer, lane->ours, theirs->rails[lane->theirs].mac);
+        if (rc) {
+            vfring_wire_peer_remove(all->wire, endpoint->peer);
+        }
+    }
+    for (unsigned i = 0; i < lanes->num && !rc; i++) {
+        vfring_vf_expect_peer(all->rail[lanes->lane[i].ours].vf, theirs->rails[lanes->lane[i].theirs].mac);
+    }
+    return rc;
 }
 
 int btl_vfring_endpoint_get(struct btl_vfring_endpoints *all, struct mca_btl_vfring_module_t *module,
                             const opal_process_name_t *name, opal_proc_t *proc, mca_btl_vfring_endpoint_t **out)
 {
     struct btl_vfring_modex theirs;
-    const enum btl_vfring_pairing pairing = pair_with(all, name, &theirs);
+    struct btl_vfring_lanes lanes;
+    const enum btl_vfring_pairing pairing = pair_with(all, name, &theirs, &lanes);
     mca_btl_vfring_endpoint_t *endpoint;
     const struct vfring_wire_peer *peer;
 
@@ -110,7 +139,7 @@ int btl_vfring_endpoint_get(struct btl_vfring_endpoints *all, struct mca_btl_vfr
         }
         return OPAL_ERR_UNREACH;
     }
-    peer = vfring_wire_peer_find(all->wire, theirs.id, theirs.mac);
+    peer = vfring_wire_peer_find(all->wire, theirs.id, theirs.rails[lanes.lane[0].theirs].mac);
     if (peer) {
         *out = vfring_wire_peer_upper(peer);
         (*out)->proc = proc ? proc : (*out)->proc;
@@ -126,12 +155,10 @@ int btl_vfring_endpoint_get(struct btl_vfring_endpoints *all, struct mca_btl_vfr
     endpoint->proc = proc;
     endpoint->unproven = pairing == BTL_VFRING_PAIR_UNPROVEN;
     endpoint->number = all->num_met++;
-    if (vfring_wire_peer_add(all->wire, theirs.id, theirs.key, theirs.mac, endpoint,
-                             &endpoint->peer)) {
+    if (add_peer(all, &theirs, &lanes, endpoint)) {
         free(endpoint);
         return OPAL_ERR_OUT_OF_RESOURCE;
     }
-    vfring_vf_expect_peer(all->rail->vf, theirs.mac);
     endpoint->next = all->head;
     all->head = endpoint;
     *out = endpoint;

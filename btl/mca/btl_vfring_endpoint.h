@@ -63,10 +63,15 @@ struct btl_vfring_endpoints {
 int btl_vfring_endpoint_get(struct btl_vfring_endpoints *all, struct mca_btl_vfring_module_t *module,
                             const opal_process_name_t *name, opal_proc_t *proc,
                             mca_btl_vfring_endpoint_t **endpoint);
-/** Who and where the peer is, for messages; what it tells of that is put at @p told. */
+/** Room for what is said of a peer in messages. */
+struct btl_vfring_names {
+    char host[256];
+    char vfs[256]; /**< "vf0+vf1" */
+};
+/** Who and where the peer is, for messages; its names are put at @p names. */
 struct btl_vfring_help_peer btl_vfring_endpoint_peer(const struct btl_vfring_endpoints *all,
                                                      const mca_btl_vfring_endpoint_t *endpoint,
-                                                     struct btl_vfring_modex *told);
+                                                     struct btl_vfring_names *names);
 /** Has its process ended, or was it released? Nothing can be sent to it any more. */
 static inline bool btl_vfring_endpoint_is_gone(const struct btl_vfring_endpoints *all,
                                                const mca_btl_vfring_endpoint_t *endpoint)

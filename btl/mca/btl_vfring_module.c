@@ -156,7 +156,10 @@ mca_btl_vfring_module_t *btl_vfring_module_create(const mca_btl_base_module_t *d
         rc = make_frags(module);
     }
     if (rc == OPAL_SUCCESS) {
-        rc = btl_vfring_modex_make(&module->endpoints.published, &rail->info, &rail->lease);
+        rc = btl_vfring_modex_make(&module->endpoints.published);
+    }
+    if (rc == OPAL_SUCCESS) {
+        rc = btl_vfring_modex_add(&module->endpoints.published, &rail->info, &rail->lease);
     }
     if (rc == OPAL_SUCCESS) {
         rc = start_wire(module, wire_ops);

@@ -75,10 +75,10 @@ struct vfring_wire_peer *btl_vfring_unknown_peer(void *ctx, uint32_t id, const u
 void btl_vfring_peer_silent(void *ctx, struct vfring_wire_peer *peer, const struct vfring_wire_silence *silence)
 {
     mca_btl_vfring_module_t *module = ctx;
-    struct btl_vfring_modex theirs;
+    struct btl_vfring_names names;
     const struct btl_vfring_help_here here = btl_vfring_rail_here(&module->rails[0]);
     const struct btl_vfring_help_peer who = btl_vfring_endpoint_peer(&module->endpoints, vfring_wire_peer_upper(peer),
-                                                                     &theirs);
+                                                                     &names);
     const struct btl_vfring_help_silence told = {
         .silent_s = (unsigned) (silence->silent_ns / 1000000000u),
         .heard = silence->heard_ns != UINT64_MAX,

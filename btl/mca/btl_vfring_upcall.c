@@ -82,10 +82,10 @@ void btl_vfring_upcall_lost(mca_btl_vfring_module_t *module, const mca_btl_vfrin
 {
     const struct btl_vfring_help_here here = btl_vfring_rail_here(&module->rails[0]);
     char text[512];
-    struct btl_vfring_modex theirs;
+    struct btl_vfring_names names;
 
     if (endpoint) {
-        const struct btl_vfring_help_peer peer = btl_vfring_endpoint_peer(&module->endpoints, endpoint, &theirs);
+        const struct btl_vfring_help_peer peer = btl_vfring_endpoint_peer(&module->endpoints, endpoint, &names);
 
         (void) snprintf(text, sizeof(text), "rank %u on %s (VF %s) is lost: %s", peer.rank, peer.host, peer.vf, cause);
     } else {

@@ -320,17 +320,17 @@ devices=$named
 if ${CC:-cc} -shared -fPIC $(pkg-config --cflags pmix 2> /dev/null) -o "$dir/shim.so" "${srcdir:-.}/modex_shim.c" 2> "$dir/made"; then
     shim="-x LD_PRELOAD=$dir/shim.so -x MODEX_CHANGE"
     export MODEX_CHANGE
-    MODEX_CHANGE="1 0 5"
+    MODEX_CHANGE="1 0 6"
     apart modex-version 'it runs another version of vfring' $shim
     MODEX_CHANGE="1 1 2"
     apart wire-version 'it runs another version of vfring' $shim
-    MODEX_CHANGE="1 16 208" # of 1500
+    MODEX_CHANGE="1 88 208" # of 1500
     apart mtus 'the VFs have different MTUs' $shim
-    MODEX_CHANGE="1 20 7"
+    MODEX_CHANGE="1 86 7"
     apart vlans 'the VFs are in different VLANs' $shim
-    MODEX_CHANGE="1 22 1"
+    MODEX_CHANGE="1 92 1"
     apart kinds 'a soft VF and a real one do not reach each other' $shim
-    MODEX_CHANGE="1 23 1"
+    MODEX_CHANGE="1 93 1"
     apart damaged-modex 'what it tells of its VF is damaged' $shim
     # The host is what the process says itself: of other jobs Open MPI may know none.
     unset MODEX_CHANGE
