@@ -117,7 +117,7 @@ static int module_finalize(struct mca_btl_base_module_t *btl)
             btl_vfring_say_goodbye(module, e); /* as a rule Open MPI had it said by del_procs */
         }
     }
-    vfring_vf_tx_doorbell(module->rails[0].vf);
+    vfring_vf_tx_doorbell(module->rails.rail[0].vf);
     btl_vfring_unlock(module);
     if (btl_vfring_params.stats) {
         btl_vfring_pvars_print(module);

@@ -83,7 +83,7 @@ void btl_vfring_contact_done(mca_btl_vfring_module_t *module, mca_btl_vfring_fra
 static void check_reach(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t *e, bool late)
 {
     if (late && e->unproven && (e->contact & (CONTACT_SENT | CONTACT_SMALL | CONTACT_NONE_TOLD)) == CONTACT_SENT) {
-        const struct btl_vfring_help_here here = btl_vfring_rail_here(&module->rails[0]);
+        const struct btl_vfring_help_here here = btl_vfring_rails_here(&module->rails);
         struct btl_vfring_names names;
         const struct btl_vfring_help_peer peer = btl_vfring_endpoint_peer(&module->endpoints, e, &names);
 
@@ -105,12 +105,12 @@ static bool check_full(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_
             e->contact |= CONTACT_ASKED;
         }
     } else if (e->contact & CONTACT_AWAKE) {
-        const struct btl_vfring_help_here here = btl_vfring_rail_here(&module->rails[0]);
+        const struct btl_vfring_help_here here = btl_vfring_rails_here(&module->rails);
         struct btl_vfring_names names;
         const struct btl_vfring_help_peer peer = btl_vfring_endpoint_peer(&module->endpoints, e, &names);
 
         e->contact |= CONTACT_TOLD;
-        btl_vfring_help_full_frames_lost(&here, &peer, module->rails[0].info.mtu_bytes);
+        btl_vfring_help_full_frames_lost(&here, &peer, btl_vfring_rails_mtu(&module->rails));
         btl_vfring_upcall_lost(module, e, "the path to it carries short frames and loses full ones");
         return true;
     }

@@ -21,7 +21,7 @@ void btl_vfring_say_goodbye(mca_btl_vfring_module_t *module, mca_btl_vfring_endp
             said++;
             continue;
         }
-        vfring_vf_tx_doorbell(module->rails[0].vf);
+        vfring_vf_tx_doorbell(module->rails.rail[0].vf);
         if (btl_vfring_now_ns() > until_ns) {
             return; /* the VF takes nothing any more */
         }
@@ -33,7 +33,7 @@ int btl_vfring_unreachable(mca_btl_vfring_module_t *module, mca_btl_vfring_endpo
     struct btl_vfring_names names;
 
     if (btl_vfring_endpoint_is_gone(&module->endpoints, endpoint) && !endpoint->end_told && !module->closing) {
-        const struct btl_vfring_help_here here = btl_vfring_rail_here(&module->rails[0]);
+        const struct btl_vfring_help_here here = btl_vfring_rails_here(&module->rails);
         const struct btl_vfring_help_peer peer = btl_vfring_endpoint_peer(&module->endpoints, endpoint, &names);
 
         endpoint->end_told = true;

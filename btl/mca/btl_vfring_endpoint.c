@@ -119,7 +119,7 @@ static int add_peer(struct btl_vfring_endpoints *all, const struct btl_vfring_mo
         }
     }
     for (unsigned i = 0; i < lanes->num && !rc; i++) {
-        vfring_vf_expect_peer(all->rail[lanes->lane[i].ours].vf, theirs->rails[lanes->lane[i].theirs].mac);
+        vfring_vf_expect_peer(all->rails->rail[lanes->lane[i].ours].vf, theirs->rails[lanes->lane[i].theirs].mac);
     }
     return rc;
 }

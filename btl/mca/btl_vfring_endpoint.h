@@ -10,7 +10,7 @@
 #include "btl_vfring_compat.h"
 #include "btl_vfring_help.h"
 #include "btl_vfring_pairing.h"
-#include "btl_vfring_rail.h"
+#include "btl_vfring_rails.h"
 #include "btl_vfring_turns.h"
 
 struct mca_btl_vfring_module_t;
@@ -48,7 +48,7 @@ _Static_assert(sizeof(mca_btl_vfring_endpoint_t) <= 128, "thousands of idle peer
 struct btl_vfring_endpoints {
     const mca_base_component_t *component; /**< whose modex it is */
     struct vfring_wire *wire;
-    struct btl_vfring_rail *rail;
+    struct btl_vfring_rails *rails;
     struct btl_vfring_modex published; /**< what peers know of us */
     mca_btl_vfring_endpoint_t *head;
     mca_btl_vfring_endpoint_t *gone; /**< some of those that are gone, so that nobody has to look at them */

@@ -40,8 +40,8 @@ static void tend(mca_btl_vfring_module_t *module)
     if (module->senders) {
         btl_vfring_queues_run(module);
     }
-    for (uint32_t i = 0; i < BTL_VFRING_RAILS; i++) {
-        vfring_vf_tx_doorbell(module->rails[i].vf);
+    for (uint32_t i = 0; i < module->rails.num; i++) {
+        vfring_vf_tx_doorbell(module->rails.rail[i].vf);
     }
     module->no_upcalls = false;
 }

@@ -22,8 +22,8 @@ void btl_vfring_look(mca_btl_vfring_module_t *module)
     const bool before = module->no_upcalls;
 
     module->no_upcalls = true;
-    for (uint32_t i = 0; i < BTL_VFRING_RAILS; i++) {
-        vfring_vf_rx_look(module->rails[i].vf, look_at, &turn);
+    for (uint32_t i = 0; i < module->rails.num; i++) {
+        vfring_vf_rx_look(module->rails.rail[i].vf, look_at, &turn);
     }
     module->no_upcalls = before;
 }

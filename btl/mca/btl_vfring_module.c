@@ -24,25 +24,27 @@ static uint32_t slot_bytes(const mca_btl_vfring_module_t *module)
 
 static int make_frags(mca_btl_vfring_module_t *module)
 {
-    struct btl_vfring_rail *rail = &module->rails[0];
     const unsigned int wanted = btl_vfring_params.slots;
     const uint32_t num = wanted < BTL_VFRING_SLOTS_MIN   ? BTL_VFRING_SLOTS_MIN
                          : wanted > BTL_VFRING_SLOTS_MAX ? BTL_VFRING_SLOTS_MAX
                                                          : wanted;
+    const char *names = module->rails.names;
     struct vfring_vf_error error = {0};
+    uint64_t iova;
+    void *vaddr;
 
-    if (btl_vfring_rail_slots(rail, num, slot_bytes(module), &error)) {
-        btl_vfring_help_unusable(rail->lease.device, error.text, error.remedy);
+    if (btl_vfring_rails_slots(&module->rails, num, slot_bytes(module), &vaddr, &iova, &error)) {
+        btl_vfring_help_unusable(names, error.text, error.remedy);
         return OPAL_ERR_NOT_AVAILABLE;
     }
-    if (btl_vfring_frags_create(&module->frags, num, rail->slots.vaddr, rail->slots.iova, slot_bytes(module))) {
+    if (btl_vfring_frags_create(&module->frags, num, vaddr, iova, slot_bytes(module))) {
         (void) snprintf(error.text, sizeof(error.text), "no memory for %u fragments", num);
-        btl_vfring_help_unusable(rail->lease.device, error.text, NULL);
+        btl_vfring_help_unusable(names, error.text, NULL);
         return OPAL_ERR_NOT_AVAILABLE;
     }
     btl_vfring_exposures_init(&module->exposures, MAX_EXPOSURES);
     if (btl_vfring_ops_create(&module->ops)) {
-        btl_vfring_help_unusable(rail->lease.device, "no memory for operations", NULL);
+        btl_vfring_help_unusable(names, "no memory for operations", NULL);
         return OPAL_ERR_NOT_AVAILABLE;
     }
     return OPAL_SUCCESS;
@@ -51,7 +53,7 @@ static int make_frags(mca_btl_vfring_module_t *module)
 static int start_wire(mca_btl_vfring_module_t *module, const struct vfring_wire_ops *ops)
 {
     const struct btl_vfring_params *p = &btl_vfring_params;
-    struct btl_vfring_rail *rail = &module->rails[0];
+    struct btl_vfring_rail *rail = &module->rails.rail[0];
     struct vfring_wire_config config = {
         .key = module->endpoints.published.key,
         .id = module->endpoints.published.id,
@@ -64,7 +66,7 @@ static int start_wire(mca_btl_vfring_module_t *module, const struct vfring_wire_
         .rto_min_ns = (uint64_t) p->rto_min_us * 1000,
         .silence_warn_ns = (uint64_t) p->silence_warn_s * 1000000000u,
         .peer_timeout_ns = (uint64_t) p->peer_timeout_s * 1000000000u,
-        .control_frames = rail->control_frames,
+        .control_frames = module->rails.control_frames,
         .num_control_frames = BTL_VFRING_CONTROL_FRAMES,
     };
 
@@ -77,7 +79,7 @@ static int start_wire(mca_btl_vfring_module_t *module, const struct vfring_wire_
         return OPAL_ERR_BAD_PARAM;
     }
     module->endpoints.wire = module->wire;
-    module->endpoints.rail = rail;
+    module->endpoints.rails = &module->rails;
     return OPAL_SUCCESS;
 }
 
@@ -110,7 +112,7 @@ static int make_assemblies(mca_btl_vfring_module_t *module)
     if (module->max_message > module->max_payload
         && btl_vfring_assemblies_create(&module->assemblies, btl_vfring_params.assembly_buffers,
                                         module->max_message)) {
-        btl_vfring_help_unusable(module->rails[0].info.name, "no memory for messages longer than a frame",
+        btl_vfring_help_unusable(module->rails.names, "no memory for messages longer than a frame",
                                  "smaller btl_vfring_eager_limit, btl_vfring_max_send_size or "
                                  "btl_vfring_assembly_buffers");
         return OPAL_ERR_OUT_OF_RESOURCE;
@@ -123,7 +125,7 @@ static int publish(mca_btl_vfring_module_t *module)
     const int rc = btl_vfring_modex_send(module->endpoints.component, &module->endpoints.published);
 
     if (rc != OPAL_SUCCESS) {
-        btl_vfring_help_unusable(module->rails[0].info.name, "the VF's address could not be published",
+        btl_vfring_help_unusable(module->rails.names, "the VF's address could not be published",
                                  "is the program started by mpirun?");
     }
     return rc;
@@ -140,7 +142,7 @@ mca_btl_vfring_module_t *btl_vfring_module_create(const mca_btl_base_module_t *d
     if (!module) {
         return NULL;
     }
-    rail = &module->rails[0];
+    rail = &module->rails.rail[0];
     module->super = *defaults;
     module->endpoints.component = &defaults->btl_component->btl_version;
     module->senders_tail = &module->senders;
@@ -150,9 +152,9 @@ mca_btl_vfring_module_t *btl_vfring_module_create(const mca_btl_base_module_t *d
     (void) pthread_mutexattr_destroy(&recursive);
 
     module->job_size = btl_vfring_job_size();
-    rc = btl_vfring_rail_open(rail);
+    rc = btl_vfring_rails_open(&module->rails);
     if (rc == OPAL_SUCCESS) {
-        module->max_payload = vfring_wire_max_payload(rail->info.mtu_bytes);
+        module->max_payload = vfring_wire_max_payload(btl_vfring_rails_mtu(&module->rails));
         rc = make_frags(module);
     }
     if (rc == OPAL_SUCCESS) {
@@ -176,9 +178,9 @@ mca_btl_vfring_module_t *btl_vfring_module_create(const mca_btl_base_module_t *d
         btl_vfring_module_destroy(module);
         return NULL;
     }
-    BTL_VERBOSE(("VF %s at %s, MTU %u, rings %u/%u, %zu bytes registered", rail->info.name, rail->lease.device,
-                 rail->info.mtu_bytes, rail->info.tx_entries, rail->info.rx_entries,
-                 vfring_vf_dma_bytes(rail->vf)));
+    BTL_VERBOSE(("VF %s, MTU %u, rings %u/%u, %zu bytes registered", module->rails.names,
+                 btl_vfring_rails_mtu(&module->rails), rail->info.tx_entries, rail->info.rx_entries,
+                 btl_vfring_rails_registered(&module->rails)));
     return module;
 }
 
@@ -191,9 +193,7 @@ void btl_vfring_module_stop(mca_btl_vfring_module_t *module)
         module->report.retransmitted_frames = stats->tx_fast_retransmits + stats->tx_timeout_retransmits;
     }
     module->closing = true;
-    for (uint32_t i = 0; i < BTL_VFRING_RAILS; i++) {
-        btl_vfring_rail_stop(&module->rails[i]);
-    }
+    btl_vfring_rails_stop(&module->rails);
     vfring_wire_destroy(module->wire);
     module->wire = NULL;
 }
@@ -216,9 +216,7 @@ void btl_vfring_module_destroy(mca_btl_vfring_module_t *module)
     }
     btl_vfring_frags_destroy(&module->frags);
     btl_vfring_assemblies_destroy(&module->assemblies);
-    for (uint32_t i = 0; i < BTL_VFRING_RAILS; i++) {
-        btl_vfring_rail_close(&module->rails[i], &module->report);
-    }
+    btl_vfring_rails_close(&module->rails, &module->report);
     (void) pthread_mutex_destroy(&module->lock);
     free(module);
 }

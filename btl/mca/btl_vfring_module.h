@@ -17,7 +17,7 @@
 #include "btl_vfring_frag.h"
 #include "btl_vfring_gate.h"
 #include "btl_vfring_operation.h"
-#include "btl_vfring_rail.h"
+#include "btl_vfring_rails.h"
 #include "btl_vfring_turns.h"
 #include "vfring_wire.h"
 
@@ -38,9 +38,6 @@ struct btl_vfring_wait {
     bool others_known, others; /**< transports that want to be polled */
     uint64_t sleeps;
 };
-
-/** VFs that a process drives. */
-#define BTL_VFRING_RAILS 1u
 
 typedef struct mca_btl_vfring_module_t {
     mca_btl_base_module_t super; /* first */
@@ -77,7 +74,7 @@ typedef struct mca_btl_vfring_module_t {
     struct vfring_lease_report report; /* at the end */
     struct btl_vfring_helper *helper; /* NULL: there is none */
 
-    struct btl_vfring_rail rails[BTL_VFRING_RAILS];
+    struct btl_vfring_rails rails;
 } mca_btl_vfring_module_t;
 
 /** The one of this process; NULL before it is there and after its end. */

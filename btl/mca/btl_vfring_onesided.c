@@ -85,7 +85,7 @@ int btl_vfring_put(struct mca_btl_base_module_t *btl, struct mca_btl_base_endpoi
             .to = remote_address,
             .left = size,
             .handle = *(const struct btl_vfring_handle *) remote_handle,
-            .zero_copy = module->rails[0].reg_cache && size >= btl_vfring_params.zero_copy_min,
+            .zero_copy = module->rails.reg_cache && size >= btl_vfring_params.zero_copy_min,
             .in_order = ((const struct btl_vfring_handle *) remote_handle)->flags & BTL_VFRING_HANDLE_WRITTEN,
             .cbfunc = cbfunc,
             .context = cbcontext,

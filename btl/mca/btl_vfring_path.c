@@ -72,10 +72,10 @@ static int post_segs(mca_btl_vfring_module_t *module, struct vfring_wire_frame *
     const unsigned num_segs = frame->gather_bytes ? 2 : 1;
     int rc;
 
-    rc = vfring_vf_tx_post(module->rails[0].vf, segs, num_segs, &frame->tx_seq);
+    rc = vfring_vf_tx_post(module->rails.rail[0].vf, segs, num_segs, &frame->tx_seq);
     if (OPAL_UNLIKELY(rc == -EAGAIN)) {
-        (void) vfring_vf_tx_done(module->rails[0].vf);
-        rc = vfring_vf_tx_post(module->rails[0].vf, segs, num_segs, &frame->tx_seq);
+        (void) vfring_vf_tx_done(module->rails.rail[0].vf);
+        rc = vfring_vf_tx_post(module->rails.rail[0].vf, segs, num_segs, &frame->tx_seq);
     }
     return rc;
 }
@@ -104,7 +104,7 @@ static inline int wire_xmit(void *ctx, struct vfring_wire_frame *frame, uint32_t
     mca_btl_vfring_module_t *module = ctx;
 
     return OPAL_LIKELY(!frame->gather_bytes
-                       && vfring_hot_tx_post_one(module->rails[0].rings.tx, frame->hdr_iova, bytes,
+                       && vfring_hot_tx_post_one(module->rails.rail[0].rings.tx, frame->hdr_iova, bytes,
                                                  &frame->tx_seq))
                ? 0
                : xmit_gather(module, frame, bytes);
@@ -114,7 +114,7 @@ static bool wire_xmit_busy(void *ctx, const struct vfring_wire_frame *frame)
 {
     mca_btl_vfring_module_t *module = ctx;
 
-    return vfring_vf_tx_busy(module->rails[0].vf, frame->tx_seq);
+    return vfring_vf_tx_busy(module->rails.rail[0].vf, frame->tx_seq);
 }
 
 static inline __attribute__((always_inline)) void
@@ -226,7 +226,7 @@ static inline __attribute__((always_inline)) int frag_post(mca_btl_vfring_module
 static inline __attribute__((always_inline)) void doorbell(mca_btl_vfring_module_t *module)
 {
     if (!btl_vfring_rings_later(module)) {
-        vfring_hot_tx_doorbell(module->rails[0].rings.tx, module->rails[0].rings.mmio);
+        vfring_hot_tx_doorbell(module->rails.rail[0].rings.tx, module->rails.rail[0].rings.mmio);
     }
 }
 
@@ -411,13 +411,13 @@ module_progress(mca_btl_vfring_module_t *module, void (*rx_input)(void *, const 
     if (OPAL_UNLIKELY(module->told_head)) {
         btl_vfring_upcall_sent(module);
     }
-    count = vfring_hot_rx_each(module->rails[0].rings.rx, module->rails[0].rings.mmio, RX_BURST, rx_input, &turn);
+    count = vfring_hot_rx_each(module->rails.rail[0].rings.rx, module->rails.rail[0].rings.mmio, RX_BURST, rx_input, &turn);
     if (count) {
         module->idle_polls = 0;
         /* Behind a full burst there may be acknowledgements: timeouts wait, but for no more than a ring can hold. */
         if (OPAL_UNLIKELY(!turn.now_ns)) {
             /* Nothing but damaged frames. */
-        } else if (OPAL_LIKELY(count < RX_BURST) || ++module->full_bursts > module->rails[0].info.rx_entries / RX_BURST) {
+        } else if (OPAL_LIKELY(count < RX_BURST) || ++module->full_bursts > module->rails.rail[0].info.rx_entries / RX_BURST) {
             module->full_bursts = 0;
             vfring_wire_hot_progress(turn.wire, turn.now_ns);
         } else {
@@ -445,7 +445,7 @@ module_progress(mca_btl_vfring_module_t *module, void (*rx_input)(void *, const 
     if (OPAL_UNLIKELY(module->pump.head)) {
         btl_vfring_pump_run(module);
     }
-    vfring_hot_tx_doorbell(module->rails[0].rings.tx, module->rails[0].rings.mmio);
+    vfring_hot_tx_doorbell(module->rails.rail[0].rings.tx, module->rails.rail[0].rings.mmio);
     __atomic_thread_fence(__ATOMIC_RELEASE);
     module->in_progress = 0;
     return (int) count;

@@ -87,7 +87,7 @@ static void serve_get(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t
         .to = get->target_address,
         .left = get->bytes,
         .handle = {.index = get->target_index, .nonce = get->target_nonce},
-        .zero_copy = module->rails[0].reg_cache && get->bytes >= btl_vfring_params.zero_copy_min,
+        .zero_copy = module->rails.reg_cache && get->bytes >= btl_vfring_params.zero_copy_min,
     };
     btl_vfring_pump_add(module, op);
 }

@@ -76,7 +76,7 @@ void btl_vfring_peer_silent(void *ctx, struct vfring_wire_peer *peer, const stru
 {
     mca_btl_vfring_module_t *module = ctx;
     struct btl_vfring_names names;
-    const struct btl_vfring_help_here here = btl_vfring_rail_here(&module->rails[0]);
+    const struct btl_vfring_help_here here = btl_vfring_rails_here(&module->rails);
     const struct btl_vfring_help_peer who = btl_vfring_endpoint_peer(&module->endpoints, vfring_wire_peer_upper(peer),
                                                                      &names);
     const struct btl_vfring_help_silence told = {

@@ -65,7 +65,7 @@ static bool send_frame(mca_btl_vfring_module_t *module, mca_btl_vfring_op_t *op,
     }
     end = op->in_order ? btl_vfring_params.zero_copy_min : 0;
     if (op->left > end) {
-        reg = btl_vfring_op_piece(&module->ops, module->rails[0].reg_cache, op, &iova);
+        reg = btl_vfring_op_piece(&module->ops, module->rails.reg_cache, op, &iova);
     }
     bytes = module->max_payload - (uint32_t) sizeof(*place);
     if (bytes > op->left) {
@@ -137,7 +137,7 @@ void btl_vfring_pump_done(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t
     mca_btl_vfring_op_t *op = frag->op;
 
     if (frag->reg) {
-        vfring_reg_put(module->rails[0].reg_cache, frag->reg);
+        vfring_reg_put(module->rails.reg_cache, frag->reg);
         frag->reg = NULL;
     }
     btl_vfring_slot_put(&module->frags, frag);
@@ -194,7 +194,7 @@ static uint32_t ring_room(mca_btl_vfring_module_t *module)
 {
     const uint32_t limit = BULK_RING_BYTES / module->max_payload;
     const uint32_t most = limit < BULK_RING_MIN_FRAMES ? BULK_RING_MIN_FRAMES : limit;
-    const uint32_t waiting = module->rails[0].rings.tx->seq - vfring_vf_tx_done(module->rails[0].vf);
+    const uint32_t waiting = module->rails.rail[0].rings.tx->seq - vfring_vf_tx_done(module->rails.rail[0].vf);
 
     return waiting < most ? most - waiting : 0;
 }
@@ -236,7 +236,7 @@ static enum btl_vfring_served pump_endpoint(void *ctx, struct btl_vfring_turn *t
         if (op->num_at_wire == 0) {
             btl_vfring_upcall_op_over(module, op);
         } else {
-            btl_vfring_op_piece_drop(module->rails[0].reg_cache, op); /* its frames hold what they need */
+            btl_vfring_op_piece_drop(module->rails.reg_cache, op); /* its frames hold what they need */
         }
     }
     return BTL_VFRING_SERVED_ALL;

@@ -97,13 +97,13 @@ static const struct pvar pvars[] = {
 
 static void collect(mca_btl_vfring_module_t *module, struct counters *counters)
 {
-    struct btl_vfring_rail *rail = &module->rails[0];
+    struct btl_vfring_rail *rail = &module->rails.rail[0];
     struct vfring_vf_counters hw;
 
     counters->wire = *vfring_wire_stats(module->wire);
     counters->rdma = module->ops.stats;
-    if (rail->reg_cache) {
-        counters->reg = *vfring_reg_cache_stats(rail->reg_cache);
+    if (module->rails.reg_cache) {
+        counters->reg = *vfring_reg_cache_stats(module->rails.reg_cache);
     }
     counters->times = vfring_wire_times(module->wire);
     counters->rx_assembled = module->assemblies.messages;
@@ -116,7 +116,7 @@ static void collect(mca_btl_vfring_module_t *module, struct counters *counters)
     vfring_vf_counters(rail->vf, &hw);
     counters->hw_tx_frames = hw.tx_frames;
     counters->hw_rx_frames = hw.rx_frames;
-    counters->registered_bytes = vfring_vf_dma_bytes(rail->vf);
+    counters->registered_bytes = btl_vfring_rails_registered(&module->rails);
     counters->peers = vfring_wire_num_peers(module->wire);
     counters->peer_bytes = vfring_wire_peer_bytes(module->wire)
                            + module->endpoints.num_met * sizeof(mca_btl_vfring_endpoint_t);
@@ -158,12 +158,12 @@ void btl_vfring_pvars_freeze(mca_btl_vfring_module_t *module)
 
 void btl_vfring_pvars_print(const mca_btl_vfring_module_t *module)
 {
-    const struct btl_vfring_rail *rail = &module->rails[0];
+    const struct btl_vfring_rail *rail = &module->rails.rail[0];
     const struct vfring_wire_stats *s = vfring_wire_stats(module->wire);
     const struct btl_vfring_op_stats *r = &module->ops.stats;
     const struct vfring_reg_stats none = {0};
-    const struct vfring_reg_stats *c = rail->reg_cache
-                                           ? vfring_reg_cache_stats(rail->reg_cache)
+    const struct vfring_reg_stats *c = module->rails.reg_cache
+                                           ? vfring_reg_cache_stats(module->rails.reg_cache)
                                            : &none;
 
     opal_output(0,
@@ -174,7 +174,7 @@ void btl_vfring_pvars_print(const mca_btl_vfring_module_t *module)
                 "bytes_copied=%llu pieces_copied=%llu rejected=%llu reg_hits=%llu reg_misses=%llu "
                 "reg_evictions=%llu reg_invalidations=%llu reg_peak_bytes=%llu doorbells=%llu "
                 "assembled=%llu assembly_overflows=%llu queued=%llu",
-                rail->info.name, (unsigned long long) s->tx_data_frames,
+                module->rails.names, (unsigned long long) s->tx_data_frames,
                 (unsigned long long) s->tx_payload_bytes, (unsigned long long) s->rx_data_frames,
                 (unsigned long long) s->rx_payload_bytes, (unsigned long long) s->tx_ack_frames,
                 (unsigned long long) s->rx_ack_frames,
@@ -183,7 +183,7 @@ void btl_vfring_pvars_print(const mca_btl_vfring_module_t *module)
                 (unsigned long long) s->tx_tail_probes, (unsigned long long) s->rx_duplicates, (unsigned long long) s->rx_malformed,
                 (unsigned long long) s->rx_bad_crc, (unsigned long long) s->rx_foreign,
                 (unsigned long long) s->window_stalls, (unsigned long long) s->ring_stalls,
-                (unsigned long long) vfring_vf_dma_bytes(rail->vf), (unsigned long long) r->puts,
+                (unsigned long long) btl_vfring_rails_registered(&module->rails), (unsigned long long) r->puts,
                 (unsigned long long) r->gets, (unsigned long long) r->bytes_placed,
                 (unsigned long long) r->bytes_copied, (unsigned long long) r->pieces_copied,
                 (unsigned long long) r->rejected, (unsigned long long) c->hits,

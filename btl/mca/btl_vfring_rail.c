@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* One VF: from a lease to rings at work, and back. */
+/* One VF: from its device to rings at work, and back. */
 #include "btl_vfring_rail.h"
 
 #include "btl_vfring_compat.h"
 #include "btl_vfring_device.h"
+#include "btl_vfring_help.h"
 #include "btl_vfring_params.h"
 
 #include <errno.h>
 
 /* Who looks less often than this does not know what was in between. */
 #define LOOK_SELDOM_NS 5000000000u
-#define REG_ENTRIES_MAX 65536u
 
 /* Opens the VF, or a spare one when that is in use. @p error is that of our own. */
 static int open_free_vf(struct btl_vfring_rail *rail, struct vfring_vf_params *params,
@@ -30,33 +30,17 @@ static int open_free_vf(struct btl_vfring_rail *rail, struct vfring_vf_params *p
     return rc;
 }
 
-static int reg_cache_create(struct btl_vfring_rail *rail)
-{
-    const struct btl_vfring_params *p = &btl_vfring_params;
-    struct vfring_reg_ops ops;
-
-    if (!p->rcache_bytes || !p->rcache_entries || !vfring_reg_vf_ops(rail->vf, &ops)) {
-        return 0; /* everything is copied */
-    }
-    return vfring_reg_cache_create(&ops, p->rcache_bytes,
-                                   p->rcache_entries > REG_ENTRIES_MAX ? REG_ENTRIES_MAX : p->rcache_entries,
-                                   &rail->reg_cache);
-}
-
-int btl_vfring_rail_open(struct btl_vfring_rail *rail)
+int btl_vfring_rail_open(struct btl_vfring_rail *rail, struct vfring_space *space)
 {
     const struct btl_vfring_params *p = &btl_vfring_params;
     struct vfring_vf_params params = {
         .tx_entries = p->tx_entries,
         .rx_entries = p->rx_entries,
+        .space = space,
         .soft_faults = *p->soft_faults ? p->soft_faults : NULL,
     };
     struct vfring_vf_error error = {0};
-    int rc = btl_vfring_device_get(&rail->lease);
 
-    if (rc != OPAL_SUCCESS) {
-        return rc;
-    }
     params.path = rail->lease.device;
     params.mtu_bytes = p->mtu_bytes ? p->mtu_bytes : rail->lease.mtu_bytes;
     if (open_free_vf(rail, &params, &error)) {
@@ -65,33 +49,7 @@ int btl_vfring_rail_open(struct btl_vfring_rail *rail)
     }
     rail->rings = vfring_vf_rings(rail->vf);
     vfring_vf_query(rail->vf, &rail->info);
-    if (reg_cache_create(rail)) {
-        btl_vfring_help_unusable(rail->lease.device, "no memory for the registration cache", NULL);
-        return OPAL_ERR_NOT_AVAILABLE;
-    }
     return OPAL_SUCCESS;
-}
-
-int btl_vfring_rail_slots(struct btl_vfring_rail *rail, uint32_t num, uint32_t bytes, struct vfring_vf_error *error)
-{
-    int rc = vfring_vf_dma_alloc(rail->vf, (size_t) num * bytes, VFRING_DMA_READ, &rail->slots, error);
-
-    if (rc) {
-        return rc;
-    }
-    rc = vfring_vf_dma_alloc(rail->vf, (size_t) BTL_VFRING_CONTROL_FRAMES * BTL_VFRING_CONTROL_SLOT_BYTES,
-                             VFRING_DMA_READ, &rail->control_slots, error);
-    if (rc) {
-        return rc;
-    }
-    for (uint32_t i = 0; i < BTL_VFRING_CONTROL_FRAMES; i++) {
-        struct vfring_wire_frame *frame = &rail->control_frames[i];
-        const size_t offset = (size_t) i * BTL_VFRING_CONTROL_SLOT_BYTES;
-
-        frame->hdr = (void *) ((char *) rail->control_slots.vaddr + offset);
-        frame->hdr_iova = rail->control_slots.iova + offset;
-    }
-    return 0;
 }
 
 void btl_vfring_rail_stop(struct btl_vfring_rail *rail)
@@ -103,15 +61,12 @@ void btl_vfring_rail_stop(struct btl_vfring_rail *rail)
 
 void btl_vfring_rail_close(struct btl_vfring_rail *rail, const struct vfring_lease_report *report)
 {
-    vfring_reg_cache_destroy(rail->reg_cache);
-    rail->reg_cache = NULL;
     vfring_vf_close(rail->vf);
     rail->vf = NULL;
     btl_vfring_device_give_back(&rail->lease, report);
 }
 
-/* In words. */
-static const char *link_of(const struct btl_vfring_rail *rail)
+const char *btl_vfring_rail_link(const struct btl_vfring_rail *rail)
 {
     switch (vfring_vf_check(rail->vf)) {
     case 0:
@@ -123,11 +78,6 @@ static const char *link_of(const struct btl_vfring_rail *rail)
     default:
         return "lost: the device is gone";
     }
-}
-
-struct btl_vfring_help_here btl_vfring_rail_here(const struct btl_vfring_rail *rail)
-{
-    return (struct btl_vfring_help_here){.vf = rail->info.name, .link = link_of(rail)};
 }
 
 uint64_t btl_vfring_rail_link_looked(struct btl_vfring_rail *rail, bool down, uint64_t now_ns)

@@ -62,7 +62,7 @@ void btl_vfring_upcall_op_over(mca_btl_vfring_module_t *module, mca_btl_vfring_o
     const mca_btl_vfring_op_t over = *op;
 
     op->exposure = NULL; /* whoever closes memory looks at free ones, too */
-    btl_vfring_op_put(&module->ops, module->rails[0].reg_cache, op);
+    btl_vfring_op_put(&module->ops, module->rails.reg_cache, op);
     if (over.by_peer && over.endpoint) {
         over.endpoint->gets_served--;
     }
@@ -80,7 +80,7 @@ void btl_vfring_upcall_op_over(mca_btl_vfring_module_t *module, mca_btl_vfring_o
 void btl_vfring_upcall_lost(mca_btl_vfring_module_t *module, const mca_btl_vfring_endpoint_t *endpoint,
                             const char *cause)
 {
-    const struct btl_vfring_help_here here = btl_vfring_rail_here(&module->rails[0]);
+    const struct btl_vfring_help_here here = btl_vfring_rails_here(&module->rails);
     char text[512];
     struct btl_vfring_names names;
 

@@ -102,7 +102,7 @@ static uint64_t within(uint64_t ns, uint64_t least_ns, uint64_t most_ns)
 /* For how long nobody in this process needs to be polled; 0: not worth while. */
 static uint64_t sleep_ns(mca_btl_vfring_module_t *module, uint64_t now_ns)
 {
-    const struct btl_vfring_rail *rail = &module->rails[0];
+    const struct btl_vfring_rail *rail = &module->rails.rail[0];
     const uint64_t due_ns = vfring_wire_due_ns(module->wire);
     const uint64_t share_ns = (now_ns - module->wait.idle_since_ns) / SHARE;
     /* Another thread may end what this one waits for. */
@@ -165,8 +165,8 @@ uint64_t btl_vfring_wait_look(mca_btl_vfring_module_t *module, uint64_t now_ns)
     }
     if (!wait->listens) { /* the polls until the next look find what has come before */
         wait->listens = true;
-        vfring_vf_tx_doorbell(module->rails[0].vf);
-        wait->events = vfring_vf_listen(module->rails[0].vf);
+        vfring_vf_tx_doorbell(module->rails.rail[0].vf);
+        wait->events = vfring_vf_listen(module->rails.rail[0].vf);
         return 0;
     }
     wait->listens = false;
@@ -176,5 +176,5 @@ uint64_t btl_vfring_wait_look(mca_btl_vfring_module_t *module, uint64_t now_ns)
 
 void btl_vfring_wait_sleep(mca_btl_vfring_module_t *module, uint64_t events, uint64_t ns)
 {
-    vfring_vf_sleep(module->rails[0].vf, events, ns);
+    vfring_vf_sleep(module->rails.rail[0].vf, events, ns);
 }

@@ -58,8 +58,8 @@ static void watch_rail(mca_btl_vfring_module_t *module, struct btl_vfring_rail *
 void btl_vfring_watch(mca_btl_vfring_module_t *module)
 {
     btl_vfring_clock_check(); /* frames that stay unanswered may be a clock that is fast */
-    for (uint32_t i = 0; i < BTL_VFRING_RAILS; i++) {
-        watch_rail(module, &module->rails[i]);
+    for (uint32_t i = 0; i < module->rails.num; i++) {
+        watch_rail(module, &module->rails.rail[i]);
     }
     btl_vfring_contact_check(module);
     module->timeouts_seen = vfring_wire_stats(module->wire)->timeouts;

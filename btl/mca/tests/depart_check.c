@@ -52,7 +52,7 @@ _Noreturn static void say_goodbye(void)
     mca_btl_vfring_module_t *module = (mca_btl_vfring_module_t *) btl;
 
     CHECK(!vfring_wire_peer_bye(module->wire, endpoint->peer));
-    vfring_vf_tx_doorbell(module->rails[0].vf);
+    vfring_vf_tx_doorbell(module->rails.rail[0].vf);
     sleep_for_good();
 }
 

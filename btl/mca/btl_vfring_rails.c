@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* All rails of a process, and the memory that they share. */
+#include "btl_vfring_rails.h"
+
+#include "btl_vfring_compat.h"
+#include "btl_vfring_device.h"
+#include "btl_vfring_params.h"
+
+#include <string.h>
+
+#define REG_ENTRIES_MAX 65536u
+
+static int reg_cache_create(struct btl_vfring_rails *rails)
+{
+    const struct btl_vfring_params *p = &btl_vfring_params;
+    struct vfring_reg_ops ops;
+
+    if (!p->rcache_bytes || !p->rcache_entries || !vfring_reg_space_ops(rails->space, &ops)) {
+        return 0; /* everything is copied */
+    }
+    return vfring_reg_cache_create(&ops, p->rcache_bytes,
+                                   p->rcache_entries > REG_ENTRIES_MAX ? REG_ENTRIES_MAX : p->rcache_entries,
+                                   &rails->reg_cache);
+}
+
+static void add_name(struct btl_vfring_rails *rails, const char *name)
+{
+    const size_t used = strlen(rails->names);
+
+    (void) snprintf(rails->names + used, sizeof(rails->names) - used, "%s%s", used ? "+" : "", name);
+}
+
+int btl_vfring_rails_open(struct btl_vfring_rails *rails)
+{
+    struct btl_vfring_rail *rail = &rails->rail[0];
+    int rc;
+
+    if (vfring_space_create(&rails->space)) {
+        btl_vfring_help_unusable("none yet", "out of memory", "free memory on the node");
+        return OPAL_ERR_OUT_OF_RESOURCE;
+    }
+    rc = btl_vfring_device_get(&rail->lease);
+    if (rc != OPAL_SUCCESS) {
+        return rc;
+    }
+    rails->num = 1;
+    rc = btl_vfring_rail_open(rail, rails->space);
+    if (rc != OPAL_SUCCESS) {
+        return rc;
+    }
+    add_name(rails, rail->info.name);
+    if (reg_cache_create(rails)) {
+        btl_vfring_help_unusable(rails->names, "no memory for the registration cache", NULL);
+        return OPAL_ERR_NOT_AVAILABLE;
+    }
+    return OPAL_SUCCESS;
+}
+
+int btl_vfring_rails_slots(struct btl_vfring_rails *rails, uint32_t num, uint32_t bytes, void **vaddr, uint64_t *iova,
+                           struct vfring_vf_error *error)
+{
+    const size_t control_bytes = (size_t) BTL_VFRING_CONTROL_FRAMES * BTL_VFRING_CONTROL_SLOT_BYTES;
+    struct vfring_space_region *slots = vfring_space_alloc(rails->space, control_bytes + (size_t) num * bytes, error);
+
+    if (!slots) {
+        return error->err;
+    }
+    rails->slots = slots;
+    for (uint32_t i = 0; i < BTL_VFRING_CONTROL_FRAMES; i++) {
+        struct vfring_wire_frame *frame = &rails->control_frames[i];
+        const size_t offset = (size_t) i * BTL_VFRING_CONTROL_SLOT_BYTES;
+
+        frame->hdr = (void *) ((char *) slots->vaddr + offset);
+        frame->hdr_iova = slots->iova[0] + offset;
+    }
+    *vaddr = (char *) slots->vaddr + control_bytes;
+    *iova = slots->iova[0] + control_bytes;
+    return 0;
+}
+
+void btl_vfring_rails_stop(struct btl_vfring_rails *rails)
+{
+    for (uint32_t i = 0; i < rails->num; i++) {
+        btl_vfring_rail_stop(&rails->rail[i]);
+    }
+}
+
+void btl_vfring_rails_close(struct btl_vfring_rails *rails, const struct vfring_lease_report *report)
+{
+    vfring_reg_cache_destroy(rails->reg_cache);
+    rails->reg_cache = NULL;
+    for (uint32_t i = 0; i < rails->num; i++) {
+        btl_vfring_rail_close(&rails->rail[i], report);
+    }
+    vfring_space_destroy(rails->space);
+    rails->space = NULL;
+}
+
+uint32_t btl_vfring_rails_mtu(const struct btl_vfring_rails *rails)
+{
+    uint32_t mtu_bytes = rails->rail[0].info.mtu_bytes;
+
+    for (uint32_t i = 1; i < rails->num; i++) {
+        mtu_bytes = rails->rail[i].info.mtu_bytes < mtu_bytes ? rails->rail[i].info.mtu_bytes : mtu_bytes;
+    }
+    return mtu_bytes;
+}
+
+size_t btl_vfring_rails_registered(const struct btl_vfring_rails *rails)
+{
+    size_t bytes = vfring_space_bytes(rails->space);
+
+    for (uint32_t i = 0; i < rails->num; i++) {
+        bytes += vfring_vf_dma_bytes(rails->rail[i].vf);
+    }
+    return bytes;
+}
+
+struct btl_vfring_help_here btl_vfring_rails_here(const struct btl_vfring_rails *rails)
+{
+    const char *link = btl_vfring_rail_link(&rails->rail[0]);
+
+    for (uint32_t i = 1; i < rails->num && !strcmp(link, "up"); i++) {
+        link = btl_vfring_rail_link(&rails->rail[i]);
+    }
+    return (struct btl_vfring_help_here){.vf = rails->names, .link = link};
+}
