@@ -85,10 +85,16 @@ static mca_btl_base_module_t **component_init(int *num_modules, bool enable_prog
     if (!modules) {
         return NULL;
     }
-    btl_vfring_module = btl_vfring_module_create(&param_defaults, &btl_vfring_wire_ops);
+    btl_vfring_module = p->rails == 1 ? btl_vfring_module_create(&param_defaults, &btl_vfring_wire_ops)
+                                      : btl_vfring_module_create(&param_defaults, &btl_vfring_rails_wire_ops);
     if (!btl_vfring_module) {
         free(modules);
         return NULL;
+    }
+    if (btl_vfring_module->rails.others) {
+        btl_vfring_module->super.btl_send = btl_vfring_rails_send;
+        btl_vfring_module->super.btl_sendi = btl_vfring_rails_sendi;
+        mca_btl_vfring_component.super.btl_progress = btl_vfring_rails_progress;
     }
     btl_vfring_module->wait.spin_ns = spin_ns;
     btl_vfring_clock_end();
@@ -117,7 +123,7 @@ static int module_finalize(struct mca_btl_base_module_t *btl)
             btl_vfring_say_goodbye(module, e); /* as a rule Open MPI had it said by del_procs */
         }
     }
-    vfring_vf_tx_doorbell(module->rails.rail[0].vf);
+    btl_vfring_rails_doorbells(&module->rails);
     btl_vfring_unlock(module);
     if (btl_vfring_params.stats) {
         btl_vfring_pvars_print(module);

@@ -21,7 +21,7 @@ void btl_vfring_say_goodbye(mca_btl_vfring_module_t *module, mca_btl_vfring_endp
             said++;
             continue;
         }
-        vfring_vf_tx_doorbell(module->rails.rail[0].vf);
+        btl_vfring_rails_doorbells(&module->rails);
         if (btl_vfring_now_ns() > until_ns) {
             return; /* the VF takes nothing any more */
         }

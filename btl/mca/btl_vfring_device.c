@@ -37,19 +37,21 @@ static bool copy_entry(const char *entry, size_t length, struct vfring_lease *le
     return true;
 }
 
-/* The device at our local rank in btl_vfring_devices. */
-static int named_by_hand(const char *devices, struct vfring_lease *lease)
+/* The device at our local rank in btl_vfring_devices; of those, where there are several, that of @p rail. */
+static int named_by_hand(const char *devices, unsigned rail, struct vfring_lease *lease)
 {
     const unsigned local_rank = (unsigned) opal_process_info.my_local_rank;
     size_t length;
-    const char *entry = list_entry(devices, local_rank, &length);
+    const char *entry = list_entry(devices, local_rank * btl_vfring_params.rails + rail, &length);
     char text[128];
 
     if (!entry) {
         (void) snprintf(text, sizeof(text),
                         "btl_vfring_devices has no device for the process with local rank %u",
                         local_rank);
-        btl_vfring_help_unusable(devices, text, "name a device for each process of the node");
+        btl_vfring_help_unusable(devices, text, btl_vfring_params.rails == 1
+                                                    ? "name a device for each process of the node"
+                                                    : "name btl_vfring_rails devices for each process of the node");
         return OPAL_ERR_NOT_AVAILABLE;
     }
     if (!copy_entry(entry, length, lease)) {
@@ -63,7 +65,7 @@ static int named_by_hand(const char *devices, struct vfring_lease *lease)
 bool btl_vfring_device_spare(unsigned number, struct vfring_lease *lease)
 {
     const char *devices = btl_vfring_params.devices;
-    const unsigned ours = (unsigned) opal_process_info.num_local_peers + 1;
+    const unsigned ours = ((unsigned) opal_process_info.num_local_peers + 1) * btl_vfring_params.rails;
     size_t length;
     const char *entry;
 
@@ -121,12 +123,12 @@ static int leased(const struct btl_vfring_params *c, struct vfring_lease *lease)
     return OPAL_ERR_NOT_AVAILABLE;
 }
 
-int btl_vfring_device_get(struct vfring_lease *lease)
+int btl_vfring_device_get(unsigned rail, struct vfring_lease *lease)
 {
     const struct btl_vfring_params *c = &btl_vfring_params;
 
     memset(lease, 0, sizeof(*lease));
-    return *c->devices ? named_by_hand(c->devices, lease) : leased(c, lease);
+    return *c->devices ? named_by_hand(c->devices, rail, lease) : leased(c, lease);
 }
 
 void btl_vfring_device_give_back(struct vfring_lease *lease, const struct vfring_lease_report *report)

@@ -15,10 +15,10 @@
 /** Processes of our job, at least 1; the launcher tells. */
 uint32_t btl_vfring_job_size(void);
 /**
- * Fills @p lease with the VF for this process: named by hand (id stays empty), or
+ * Fills @p lease with the VF for this process's rail @p rail of btl_vfring_rails: named by hand (id stays empty), or
  * leased from vfringd. OPAL_SUCCESS, or the user was told.
  */
-int btl_vfring_device_get(struct vfring_lease *lease);
+int btl_vfring_device_get(unsigned rail, struct vfring_lease *lease);
 /**
  * Puts the device of spare entry @p number, from 0, into @p lease; false: there is none. Local ranks of spawned
  * processes, and of a second mpirun with the same list, begin at 0 again, where a VF is in use. Entries of

@@ -160,6 +160,12 @@ void btl_vfring_help_ended(const struct btl_vfring_help_here *here, const struct
     say("ended", host(), here->vf, peer->rank, peer->host, peer->vf);
 }
 
+void btl_vfring_help_lane_aside(const struct btl_vfring_help_here *here, const struct btl_vfring_help_peer *peer)
+{
+    /* The other processes of this node tell of the same about now. */
+    say_again(1, "lane-aside", host(), here->vf, here->link, peer->rank, peer->host, peer->vf);
+}
+
 void btl_vfring_help_no_helper(const char *cause, const char *error)
 {
     say("no-helper", host(), cause, error);

@@ -59,6 +59,8 @@ void btl_vfring_help_ended(const struct btl_vfring_help_here *here, const struct
 /** Also if it was said before, but not less than half of the silence ago. */
 void btl_vfring_help_silent(const struct btl_vfring_help_here *here, const struct btl_vfring_help_peer *peer,
                             const struct btl_vfring_help_silence *silence);
+/** What goes from one VF to a peer gets lost; other VFs carry it. */
+void btl_vfring_help_lane_aside(const struct btl_vfring_help_here *here, const struct btl_vfring_help_peer *peer);
 /** There is no helper (btl_vfring_helper.h). */
 void btl_vfring_help_no_helper(const char *cause, const char *error);
 /** The job cannot go on. */

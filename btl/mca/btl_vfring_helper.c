@@ -40,9 +40,7 @@ static void tend(mca_btl_vfring_module_t *module)
     if (module->senders) {
         btl_vfring_queues_run(module);
     }
-    for (uint32_t i = 0; i < module->rails.num; i++) {
-        vfring_vf_tx_doorbell(module->rails.rail[i].vf);
-    }
+    btl_vfring_rails_doorbells(&module->rails);
     module->no_upcalls = false;
 }
 

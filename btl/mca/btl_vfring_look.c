@@ -23,7 +23,9 @@ void btl_vfring_look(mca_btl_vfring_module_t *module)
 
     module->no_upcalls = true;
     for (uint32_t i = 0; i < module->rails.num; i++) {
-        vfring_vf_rx_look(module->rails.rail[i].vf, look_at, &turn);
+        if (!module->rails.rail[i].down) {
+            vfring_vf_rx_look(module->rails.rail[i].vf, look_at, &turn);
+        }
     }
     module->no_upcalls = before;
 }

@@ -14,6 +14,9 @@
 /** As many as have a number: what is open is what the layers above asked for. */
 #define MAX_EXPOSURES (UINT32_MAX - 255u)
 
+/** Frames under way to a peer for each of several rails. */
+#define WINDOW_A_RAIL 128u
+
 mca_btl_vfring_module_t *btl_vfring_module;
 
 /* Slots start on cache lines; the longest frame fits, padding of short ones too. */
@@ -50,16 +53,24 @@ static int make_frags(mca_btl_vfring_module_t *module)
     return OPAL_SUCCESS;
 }
 
+/* Of several rails by default: what is under way on a slow one is not to hold up the others. */
+static uint32_t window_of(uint32_t num_rails)
+{
+    const uint32_t frames = num_rails * WINDOW_A_RAIL;
+
+    return frames < VFRING_WIRE_WINDOW ? frames : VFRING_WIRE_WINDOW;
+}
+
 static int start_wire(mca_btl_vfring_module_t *module, const struct vfring_wire_ops *ops)
 {
     const struct btl_vfring_params *p = &btl_vfring_params;
-    struct btl_vfring_rail *rail = &module->rails.rail[0];
+    const struct btl_vfring_rails *rails = &module->rails;
     struct vfring_wire_config config = {
         .key = module->endpoints.published.key,
         .id = module->endpoints.published.id,
         .crc_payload = p->checksum,
-        .window_frames = p->window,
-        .rx_entries = rail->info.rx_entries,
+        .window_frames = p->window || !rails->others ? p->window : window_of(rails->num),
+        .rx_entries = btl_vfring_rails_rx_entries(rails),
         .max_payload_bytes = module->max_payload,
         .max_peers_hint = module->job_size > 1 ? module->job_size - 1 : 1,
         .ack_delay_ns = (uint64_t) p->ack_delay_us * 1000,
@@ -70,13 +81,16 @@ static int start_wire(mca_btl_vfring_module_t *module, const struct vfring_wire_
         .num_control_frames = BTL_VFRING_CONTROL_FRAMES,
     };
 
-    memcpy(config.mac, rail->info.mac, 6);
+    memcpy(config.mac, rails->rail[0].info.mac, 6);
     if (vfring_wire_create(&config, ops, module, &module->wire)) {
-        btl_vfring_help_unusable(rail->info.name,
+        btl_vfring_help_unusable(rails->names,
                                  "the wire cannot be set up with these MCA parameters, or there "
                                  "is no memory",
                                  "btl_vfring_window must be 0 or 2 to 512");
         return OPAL_ERR_BAD_PARAM;
+    }
+    for (uint32_t i = 1; i < rails->num; i++) {
+        (void) vfring_wire_rail_add(module->wire, rails->rail[i].info.mac); /* it has room for as many as we may have */
     }
     module->endpoints.wire = module->wire;
     module->endpoints.rails = &module->rails;
@@ -135,14 +149,12 @@ mca_btl_vfring_module_t *btl_vfring_module_create(const mca_btl_base_module_t *d
                                                   const struct vfring_wire_ops *wire_ops)
 {
     mca_btl_vfring_module_t *module = calloc(1, sizeof(*module));
-    struct btl_vfring_rail *rail;
     pthread_mutexattr_t recursive;
     int rc;
 
     if (!module) {
         return NULL;
     }
-    rail = &module->rails.rail[0];
     module->super = *defaults;
     module->endpoints.component = &defaults->btl_component->btl_version;
     module->senders_tail = &module->senders;
@@ -160,7 +172,9 @@ mca_btl_vfring_module_t *btl_vfring_module_create(const mca_btl_base_module_t *d
     if (rc == OPAL_SUCCESS) {
         rc = btl_vfring_modex_make(&module->endpoints.published);
     }
-    if (rc == OPAL_SUCCESS) {
+    for (uint32_t i = 0; i < module->rails.num && rc == OPAL_SUCCESS; i++) {
+        const struct btl_vfring_rail *rail = &module->rails.rail[i];
+
         rc = btl_vfring_modex_add(&module->endpoints.published, &rail->info, &rail->lease);
     }
     if (rc == OPAL_SUCCESS) {
@@ -178,8 +192,7 @@ mca_btl_vfring_module_t *btl_vfring_module_create(const mca_btl_base_module_t *d
         btl_vfring_module_destroy(module);
         return NULL;
     }
-    BTL_VERBOSE(("VF %s, MTU %u, rings %u/%u, %zu bytes registered", module->rails.names,
-                 btl_vfring_rails_mtu(&module->rails), rail->info.tx_entries, rail->info.rx_entries,
+    BTL_VERBOSE(("VF %s, MTU %u, %zu bytes registered", module->rails.names, btl_vfring_rails_mtu(&module->rails),
                  btl_vfring_rails_registered(&module->rails)));
     return module;
 }

@@ -18,6 +18,7 @@ struct btl_vfring_params {
     char *segment;
     char *wait;
     bool asked_for; /**< the user named this component in the MCA parameter btl */
+    unsigned int rails;
     unsigned int mtu_bytes;
     unsigned int tx_entries;
     unsigned int rx_entries;

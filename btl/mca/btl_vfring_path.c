@@ -63,58 +63,99 @@ static inline __attribute__((always_inline)) void copy_small(char *to, const cha
 
 /* --- what the wire asks for ------------------------------------------------- */
 
-static int post_segs(mca_btl_vfring_module_t *module, struct vfring_wire_frame *frame, uint32_t bytes)
+static int post_segs(struct vfring_vf *vf, const struct vfring_tx_seg segs[2], uint32_t *tx_seq)
 {
-    const struct vfring_tx_seg segs[2] = {
-        {.iova = frame->hdr_iova, .bytes = bytes - frame->gather_bytes},
-        {.iova = frame->gather_iova, .bytes = frame->gather_bytes},
-    };
-    const unsigned num_segs = frame->gather_bytes ? 2 : 1;
-    int rc;
+    const unsigned num_segs = segs[1].bytes ? 2 : 1;
+    int rc = vfring_vf_tx_post(vf, segs, num_segs, tx_seq);
 
-    rc = vfring_vf_tx_post(module->rails.rail[0].vf, segs, num_segs, &frame->tx_seq);
     if (OPAL_UNLIKELY(rc == -EAGAIN)) {
-        (void) vfring_vf_tx_done(module->rails.rail[0].vf);
-        rc = vfring_vf_tx_post(module->rails.rail[0].vf, segs, num_segs, &frame->tx_seq);
+        (void) vfring_vf_tx_done(vf);
+        rc = vfring_vf_tx_post(vf, segs, num_segs, tx_seq);
     }
     return rc;
 }
 
 /*
- * What is sent again leaves from the slot alone: the repetition may still be in the TX ring when the first
- * transmission has arrived, and with it the word that the user's memory is needed no more.
+ * What is sent again leaves from the slot alone, by whatever rail: the repetition may still be in a TX ring when the
+ * first transmission has arrived, and with it the word that the user's memory is needed no more.
  */
-static __attribute__((noinline)) int xmit_gather(mca_btl_vfring_module_t *module, struct vfring_wire_frame *frame,
-                       uint32_t bytes)
+static void keep_repeated(struct vfring_wire_frame *frame)
 {
-    int rc;
-
     if (frame->gather_bytes && frag_of_frame(frame)->gathered) {
         btl_vfring_frag_keep_bytes(frag_of_frame(frame));
     }
-    rc = post_segs(module, frame, bytes);
-    if (!rc && frame->gather_bytes) { /* then it is a fragment's; the wire has frames of its own, too */
+}
+
+/* The VF was given it. */
+static void note_gathered(struct vfring_wire_frame *frame)
+{
+    if (frame->gather_bytes) { /* then it is a fragment's; the wire has frames of its own, too */
         frag_of_frame(frame)->gathered = true;
+    }
+}
+
+/* In two pieces, or the ring may be full. */
+static __attribute__((noinline)) int xmit_otherwise(mca_btl_vfring_module_t *module, struct vfring_wire_frame *frame,
+                                                    uint32_t bytes)
+{
+    struct vfring_tx_seg segs[2];
+    int rc;
+
+    keep_repeated(frame);
+    segs[0] = (struct vfring_tx_seg){.iova = frame->hdr_iova, .bytes = bytes - frame->gather_bytes};
+    segs[1] = (struct vfring_tx_seg){.iova = frame->gather_iova, .bytes = frame->gather_bytes};
+    rc = post_segs(module->rails.rail[0].vf, segs, &frame->tx_seq);
+    if (!rc) {
+        note_gathered(frame);
     }
     return rc;
 }
 
+/* By the only rail. */
 static inline int wire_xmit(void *ctx, struct vfring_wire_frame *frame, uint32_t bytes, uint32_t rail)
 {
     mca_btl_vfring_module_t *module = ctx;
 
+    (void) rail;
     return OPAL_LIKELY(!frame->gather_bytes
                        && vfring_hot_tx_post_one(module->rails.rail[0].rings.tx, frame->hdr_iova, bytes,
                                                  &frame->tx_seq))
                ? 0
-               : xmit_gather(module, frame, bytes);
+               : xmit_otherwise(module, frame, bytes);
+}
+
+/* By one of several, of which each may have the memory at another address. */
+static int wire_xmit_by(void *ctx, struct vfring_wire_frame *frame, uint32_t bytes, uint32_t number)
+{
+    mca_btl_vfring_module_t *module = ctx;
+    const struct btl_vfring_rail *rail = &module->rails.rail[number];
+    struct vfring_tx_seg segs[2] = {{0}};
+    int rc;
+
+    if (rail->down) {
+        return -EAGAIN;
+    }
+    keep_repeated(frame);
+    segs[0].iova = btl_vfring_rails_iova(&module->rails, rail, frame->hdr);
+    segs[0].bytes = bytes - frame->gather_bytes;
+    if (frame->gather_bytes) {
+        segs[1].iova = vfring_reg_iova(frag_of_frame(frame)->reg, frame->gather_vaddr, vfring_vf_domain(rail->vf));
+        segs[1].bytes = frame->gather_bytes;
+    }
+    rc = post_segs(rail->vf, segs, &frame->tx_seq);
+    if (OPAL_LIKELY(!rc)) {
+        note_gathered(frame);
+        frame->tx_seq += rail->seq_base;
+        frame->rail = (uint8_t) number;
+    }
+    return rc;
 }
 
 static bool wire_xmit_busy(void *ctx, const struct vfring_wire_frame *frame)
 {
     mca_btl_vfring_module_t *module = ctx;
 
-    return vfring_vf_tx_busy(module->rails.rail[0].vf, frame->tx_seq);
+    return btl_vfring_rail_busy(&module->rails.rail[frame->rail], frame->tx_seq);
 }
 
 static inline __attribute__((always_inline)) void
@@ -175,23 +216,28 @@ static inline void wire_complete(void *ctx, struct vfring_wire_frame *frame, int
     btl_vfring_slot_put(&module->frags, frag);
 }
 
-#define WIRE_OPS(deliver_)                          \
+#define WIRE_OPS(xmit_, deliver_)                   \
     {                                               \
-        .xmit = wire_xmit,                          \
+        .xmit = (xmit_),                            \
         .xmit_busy = wire_xmit_busy,                \
         .deliver = (deliver_),                      \
         .complete = wire_complete,                  \
         .unknown_peer = btl_vfring_unknown_peer,    \
         .peer_silent = btl_vfring_peer_silent,      \
         .peer_failed = btl_vfring_peer_failed,      \
+        .lane_aside = btl_vfring_lane_aside,        \
         .peer_left = btl_vfring_peer_left,          \
         .window_closed = btl_vfring_window_closed,  \
         .under_way = btl_vfring_helper_wake,        \
     }
 
-const struct vfring_wire_ops btl_vfring_wire_ops = WIRE_OPS(wire_deliver);
-/* For progress that has seen that there is but one thread. */
-static const struct vfring_wire_ops ops_alone = WIRE_OPS(wire_deliver_alone);
+const struct vfring_wire_ops btl_vfring_wire_ops = WIRE_OPS(wire_xmit, wire_deliver);
+/*
+ * For progress that has seen that there is but one thread. Where there are several rails the wire
+ * transmits by its own operations alone, for it has no plain peers then.
+ */
+static const struct vfring_wire_ops ops_alone = WIRE_OPS(wire_xmit, wire_deliver_alone);
+const struct vfring_wire_ops btl_vfring_rails_wire_ops = WIRE_OPS(wire_xmit_by, wire_deliver);
 
 /* --- sending -------------------------------------------------------------- */
 
@@ -222,7 +268,7 @@ static inline __attribute__((always_inline)) int frag_post(mca_btl_vfring_module
                : btl_vfring_unreachable(module, endpoint);
 }
 
-/* Inside progress one doorbell at its end serves all that was sent. */
+/* Inside progress one doorbell at its end serves all that was sent. Of several rails: this one, and see below. */
 static inline __attribute__((always_inline)) void doorbell(mca_btl_vfring_module_t *module)
 {
     if (!btl_vfring_rings_later(module)) {
@@ -375,12 +421,43 @@ int btl_vfring_sendi(struct mca_btl_base_module_t *btl, struct mca_btl_base_endp
     return rc;
 }
 
+/* --- the same with several rails --- */
+
+static void ring_all(mca_btl_vfring_module_t *module)
+{
+    btl_vfring_lock(module);
+    btl_vfring_ring(module);
+    btl_vfring_unlock(module);
+}
+
+int btl_vfring_rails_send(struct mca_btl_base_module_t *btl, struct mca_btl_base_endpoint_t *endpoint,
+                          struct mca_btl_base_descriptor_t *descriptor, mca_btl_base_tag_t tag)
+{
+    const int rc = btl_vfring_send(btl, endpoint, descriptor, tag);
+
+    ring_all(btl_vfring_to_module(btl));
+    return rc;
+}
+
+int btl_vfring_rails_sendi(struct mca_btl_base_module_t *btl, struct mca_btl_base_endpoint_t *endpoint,
+                           struct opal_convertor_t *convertor, void *header, size_t header_size,
+                           size_t payload_size, uint8_t order, uint32_t flags, mca_btl_base_tag_t tag,
+                           mca_btl_base_descriptor_t **descriptor)
+{
+    const int rc = btl_vfring_sendi(btl, endpoint, convertor, header, header_size, payload_size, order, flags, tag,
+                                    descriptor);
+
+    ring_all(btl_vfring_to_module(btl));
+    return rc;
+}
+
 /* --- progress -------------------------------------------------------------------- */
 
 /* The clock is read once, and only if something came. */
 struct rx_turn {
     struct vfring_wire *wire;
     uint64_t now_ns;
+    bool none_full; /* of several rails, though together they had a burst */
 };
 
 static inline __attribute__((always_inline)) void
@@ -402,8 +479,41 @@ static inline void rx_input_alone(void *ctx, const void *data, uint32_t bytes)
     rx_turn_input(ctx, data, bytes, &ops_alone);
 }
 
+static void rx_input_rails(void *ctx, const void *data, uint32_t bytes)
+{
+    struct rx_turn *turn = ctx;
+
+    if (!turn->now_ns) {
+        turn->now_ns = btl_vfring_now_ns();
+    }
+    vfring_wire_input(turn->wire, data, bytes, turn->now_ns);
+}
+
+/* Of several rails. @return frames that came in. */
+static __attribute__((noinline)) unsigned rx_rails(const struct btl_vfring_rails *rails, struct rx_turn *turn)
+{
+    unsigned sum = 0;
+
+    turn->none_full = true;
+    for (uint32_t i = 0; i < rails->num; i++) {
+        const unsigned count = rails->rail[i].down ? 0
+                                                   : vfring_vf_rx_each(rails->rail[i].vf, RX_BURST, rx_input_rails, turn);
+
+        turn->none_full &= count < RX_BURST;
+        sum += count;
+    }
+    return sum;
+}
+
+/* What may wait behind a full burst. */
+static inline uint32_t rx_entries(const mca_btl_vfring_module_t *module, bool several)
+{
+    return several ? btl_vfring_rails_rx_entries(&module->rails) : module->rails.rail[0].info.rx_entries;
+}
+
 static inline __attribute__((always_inline)) int
-module_progress(mca_btl_vfring_module_t *module, void (*rx_input)(void *, const void *, uint32_t), bool locked)
+module_progress(mca_btl_vfring_module_t *module, void (*rx_input)(void *, const void *, uint32_t), bool locked,
+                bool several)
 {
     struct rx_turn turn = {.wire = module->wire};
     unsigned count;
@@ -411,13 +521,16 @@ module_progress(mca_btl_vfring_module_t *module, void (*rx_input)(void *, const 
     if (OPAL_UNLIKELY(module->told_head)) {
         btl_vfring_upcall_sent(module);
     }
-    count = vfring_hot_rx_each(module->rails.rail[0].rings.rx, module->rails.rail[0].rings.mmio, RX_BURST, rx_input, &turn);
+    count = several ? rx_rails(&module->rails, &turn)
+                    : vfring_hot_rx_each(module->rails.rail[0].rings.rx, module->rails.rail[0].rings.mmio, RX_BURST,
+                                         rx_input, &turn);
     if (count) {
         module->idle_polls = 0;
         /* Behind a full burst there may be acknowledgements: timeouts wait, but for no more than a ring can hold. */
         if (OPAL_UNLIKELY(!turn.now_ns)) {
             /* Nothing but damaged frames. */
-        } else if (OPAL_LIKELY(count < RX_BURST) || ++module->full_bursts > module->rails.rail[0].info.rx_entries / RX_BURST) {
+        } else if (OPAL_LIKELY(count < RX_BURST || (several && turn.none_full))
+                   || ++module->full_bursts > rx_entries(module, several) / RX_BURST) {
             module->full_bursts = 0;
             vfring_wire_hot_progress(turn.wire, turn.now_ns);
         } else {
@@ -445,13 +558,17 @@ module_progress(mca_btl_vfring_module_t *module, void (*rx_input)(void *, const 
     if (OPAL_UNLIKELY(module->pump.head)) {
         btl_vfring_pump_run(module);
     }
-    vfring_hot_tx_doorbell(module->rails.rail[0].rings.tx, module->rails.rail[0].rings.mmio);
+    if (several) {
+        btl_vfring_rails_doorbells(&module->rails);
+    } else {
+        vfring_hot_tx_doorbell(module->rails.rail[0].rings.tx, module->rails.rail[0].rings.mmio);
+    }
     __atomic_thread_fence(__ATOMIC_RELEASE);
     module->in_progress = 0;
     return (int) count;
 }
 
-static __attribute__((noinline)) int progress_locked(mca_btl_vfring_module_t *module)
+static __attribute__((noinline)) int progress_locked(mca_btl_vfring_module_t *module, bool several)
 {
     uint64_t events, sleep_ns = 0;
     int count = 0;
@@ -463,7 +580,8 @@ static __attribute__((noinline)) int progress_locked(mca_btl_vfring_module_t *mo
     if (!module->in_progress) {
         module->in_progress = 1;
         module->progress_thread = pthread_self();
-        count = module_progress(module, rx_input_locked, true);
+        count = several ? module_progress(module, NULL, true, true)
+                        : module_progress(module, rx_input_locked, true, false);
         sleep_ns = module->wait.sleep_ns;
         events = module->wait.events;
         module->wait.sleep_ns = 0;
@@ -475,7 +593,7 @@ static __attribute__((noinline)) int progress_locked(mca_btl_vfring_module_t *mo
     return count;
 }
 
-int btl_vfring_progress(void)
+static inline __attribute__((always_inline)) int progress(bool several)
 {
     mca_btl_vfring_module_t *module = btl_vfring_module;
 
@@ -483,7 +601,7 @@ int btl_vfring_progress(void)
         return 0;
     }
     if (opal_using_threads()) {
-        return progress_locked(module);
+        return progress_locked(module, several);
     }
     if (module->in_progress) {
         return 0;
@@ -492,5 +610,15 @@ int btl_vfring_progress(void)
     if (btl_vfring_gate_is_taken(&module->gate)) {
         btl_vfring_gate_wait(&module->lock, &module->in_progress);
     }
-    return module_progress(module, rx_input_alone, false);
+    return several ? module_progress(module, NULL, false, true) : module_progress(module, rx_input_alone, false, false);
+}
+
+int btl_vfring_progress(void)
+{
+    return progress(false);
+}
+
+int btl_vfring_rails_progress(void)
+{
+    return progress(true);
 }

@@ -46,8 +46,6 @@ int btl_vfring_post(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag
 void btl_vfring_ring(mca_btl_vfring_module_t *module)
 {
     if (!btl_vfring_rings_later(module)) {
-        for (uint32_t i = 0; i < module->rails.num; i++) {
-            vfring_vf_tx_doorbell(module->rails.rail[i].vf);
-        }
+        btl_vfring_rails_doorbells(&module->rails);
     }
 }

@@ -90,6 +90,22 @@ void btl_vfring_peer_silent(void *ctx, struct vfring_wire_peer *peer, const stru
     btl_vfring_help_silent(&here, &who, &told);
 }
 
+void btl_vfring_lane_aside(void *ctx, struct vfring_wire_peer *peer, uint32_t number, bool aside)
+{
+    mca_btl_vfring_module_t *module = ctx;
+    struct btl_vfring_rail *rail = &module->rails.rail[number];
+    const struct btl_vfring_help_here here = {.vf = rail->info.name, .link = btl_vfring_rail_link(rail)};
+    struct btl_vfring_names names;
+
+    if (aside) {
+        const struct btl_vfring_help_peer who = btl_vfring_endpoint_peer(&module->endpoints,
+                                                                         vfring_wire_peer_upper(peer), &names);
+
+        rail->asides++;
+        btl_vfring_help_lane_aside(&here, &who);
+    }
+}
+
 void btl_vfring_peer_failed(void *ctx, struct vfring_wire_peer *peer, const struct vfring_wire_silence *silence)
 {
     const unsigned long long silent_s = silence->silent_ns / 1000000000u;

@@ -189,14 +189,20 @@ void btl_vfring_pump_close(mca_btl_vfring_module_t *module, const struct btl_vfr
     }
 }
 
-/* Frames of bulk that the TX ring should take now. */
+/* Frames of bulk that the TX rings should take now. */
 static uint32_t ring_room(mca_btl_vfring_module_t *module)
 {
     const uint32_t limit = BULK_RING_BYTES / module->max_payload;
     const uint32_t most = limit < BULK_RING_MIN_FRAMES ? BULK_RING_MIN_FRAMES : limit;
-    const uint32_t waiting = module->rails.rail[0].rings.tx->seq - vfring_vf_tx_done(module->rails.rail[0].vf);
+    uint32_t room = 0;
 
-    return waiting < most ? most - waiting : 0;
+    for (uint32_t i = 0; i < module->rails.num; i++) {
+        const struct btl_vfring_rail *rail = &module->rails.rail[i];
+        const uint32_t waiting = rail->down ? most : btl_vfring_rail_waiting(rail);
+
+        room += waiting < most ? most - waiting : 0;
+    }
+    return room;
 }
 
 /* Gives the wire what it has room for. */

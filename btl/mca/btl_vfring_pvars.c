@@ -95,11 +95,19 @@ static const struct pvar pvars[] = {
      "Bytes registered with the VF now: rings, buffers, slots and user memory"},
 };
 
-static void collect(mca_btl_vfring_module_t *module, struct counters *counters)
+static void collect_rail(const struct btl_vfring_rail *rail, struct counters *counters)
 {
-    struct btl_vfring_rail *rail = &module->rails.rail[0];
     struct vfring_vf_counters hw;
 
+    vfring_vf_counters(rail->vf, &hw);
+    counters->doorbells += vfring_vf_tx_doorbells(rail->vf);
+    counters->link_downs += rail->link_downs;
+    counters->hw_tx_frames += hw.tx_frames;
+    counters->hw_rx_frames += hw.rx_frames;
+}
+
+static void collect(mca_btl_vfring_module_t *module, struct counters *counters)
+{
     counters->wire = *vfring_wire_stats(module->wire);
     counters->rdma = module->ops.stats;
     if (module->rails.reg_cache) {
@@ -111,11 +119,10 @@ static void collect(mca_btl_vfring_module_t *module, struct counters *counters)
     counters->rx_assembly_malformed = module->assemblies.malformed;
     counters->tx_queued = module->tx_queued;
     counters->sleeps = module->wait.sleeps;
-    counters->doorbells = vfring_vf_tx_doorbells(rail->vf);
-    counters->link_downs = rail->link_downs;
-    vfring_vf_counters(rail->vf, &hw);
-    counters->hw_tx_frames = hw.tx_frames;
-    counters->hw_rx_frames = hw.rx_frames;
+    counters->doorbells = counters->link_downs = counters->hw_tx_frames = counters->hw_rx_frames = 0;
+    for (uint32_t i = 0; i < module->rails.num; i++) {
+        collect_rail(&module->rails.rail[i], counters);
+    }
     counters->registered_bytes = btl_vfring_rails_registered(&module->rails);
     counters->peers = vfring_wire_num_peers(module->wire);
     counters->peer_bytes = vfring_wire_peer_bytes(module->wire)
@@ -158,14 +165,17 @@ void btl_vfring_pvars_freeze(mca_btl_vfring_module_t *module)
 
 void btl_vfring_pvars_print(const mca_btl_vfring_module_t *module)
 {
-    const struct btl_vfring_rail *rail = &module->rails.rail[0];
     const struct vfring_wire_stats *s = vfring_wire_stats(module->wire);
     const struct btl_vfring_op_stats *r = &module->ops.stats;
     const struct vfring_reg_stats none = {0};
     const struct vfring_reg_stats *c = module->rails.reg_cache
                                            ? vfring_reg_cache_stats(module->rails.reg_cache)
                                            : &none;
+    uint64_t doorbells = 0;
 
+    for (uint32_t i = 0; i < module->rails.num; i++) {
+        doorbells += vfring_vf_tx_doorbells(module->rails.rail[i].vf);
+    }
     opal_output(0,
                 "btl:vfring:stats vf=%s tx_frames=%llu tx_bytes=%llu rx_frames=%llu rx_bytes=%llu "
                 "acks_sent=%llu acks_received=%llu fast_retransmits=%llu timeout_retransmits=%llu "
@@ -189,7 +199,7 @@ void btl_vfring_pvars_print(const mca_btl_vfring_module_t *module)
                 (unsigned long long) r->rejected, (unsigned long long) c->hits,
                 (unsigned long long) c->misses, (unsigned long long) c->evictions,
                 (unsigned long long) c->invalidations, (unsigned long long) c->peak_bytes,
-                (unsigned long long) vfring_vf_tx_doorbells(rail->vf),
+                (unsigned long long) doorbells,
                 (unsigned long long) module->assemblies.messages,
                 (unsigned long long) module->assemblies.overflows,
                 (unsigned long long) module->tx_queued);

@@ -18,6 +18,11 @@ struct btl_vfring_rail {
     struct vfring_vf_info info;
     struct vfring_lease lease; /**< id empty: the device was named by hand */
 
+    uint64_t asides;    /**< ways to peers that were found to lose all that goes there */
+    bool down;          /**< nothing goes this way now */
+    uint64_t slots_iova; /**< for this VF, of the memory of btl_vfring_rails.h */
+    uint32_t seq_base;  /**< numbers of frames go on from here; those before are of an earlier opening */
+
     /* Its link, as far as somebody has looked. */
     bool link_was_down;
     uint64_t link_since_ns, link_seen_ns; /**< first and last look that found it down without a long gap */
@@ -34,6 +39,16 @@ void btl_vfring_rail_stop(struct btl_vfring_rail *rail);
 /** Closes the VF, and gives it back with @p report. */
 void btl_vfring_rail_close(struct btl_vfring_rail *rail, const struct vfring_lease_report *report);
 
+/** May the VF still read the frame with number @p tx_seq, which counts from seq_base? */
+static inline bool btl_vfring_rail_busy(const struct btl_vfring_rail *rail, uint32_t tx_seq)
+{
+    return !rail->down && vfring_vf_tx_busy(rail->vf, tx_seq - rail->seq_base);
+}
+/** Frames that the VF has been given and has not read. */
+static inline uint32_t btl_vfring_rail_waiting(const struct btl_vfring_rail *rail)
+{
+    return rail->rings.tx->seq - vfring_vf_tx_done(rail->vf);
+}
 /** State of the VF, in words. */
 const char *btl_vfring_rail_link(const struct btl_vfring_rail *rail);
 /**

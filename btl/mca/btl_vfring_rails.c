@@ -30,25 +30,42 @@ static void add_name(struct btl_vfring_rails *rails, const char *name)
     (void) snprintf(rails->names + used, sizeof(rails->names) - used, "%s%s", used ? "+" : "", name);
 }
 
+static int open_one(struct btl_vfring_rails *rails)
+{
+    struct btl_vfring_rail *rail = &rails->rail[rails->num];
+    int rc = btl_vfring_device_get(rails->num, &rail->lease);
+
+    if (rc != OPAL_SUCCESS) {
+        return rc;
+    }
+    rails->num++;
+    rc = btl_vfring_rail_open(rail, rails->space);
+    if (rc == OPAL_SUCCESS) {
+        add_name(rails, rail->info.name);
+    }
+    return rc;
+}
+
 int btl_vfring_rails_open(struct btl_vfring_rails *rails)
 {
-    struct btl_vfring_rail *rail = &rails->rail[0];
-    int rc;
+    const unsigned wanted = btl_vfring_params.rails;
+    int rc = OPAL_SUCCESS;
 
+    if (wanted < 1 || wanted > VFRING_WIRE_RAILS) {
+        btl_vfring_help_unusable("any", "btl_vfring_rails is no number of VFs that a process can have", "give 1 to 8");
+        return OPAL_ERR_BAD_PARAM;
+    }
     if (vfring_space_create(&rails->space)) {
         btl_vfring_help_unusable("none yet", "out of memory", "free memory on the node");
         return OPAL_ERR_OUT_OF_RESOURCE;
     }
-    rc = btl_vfring_device_get(&rail->lease);
+    while (rails->num < wanted && rc == OPAL_SUCCESS) {
+        rc = open_one(rails);
+    }
     if (rc != OPAL_SUCCESS) {
         return rc;
     }
-    rails->num = 1;
-    rc = btl_vfring_rail_open(rail, rails->space);
-    if (rc != OPAL_SUCCESS) {
-        return rc;
-    }
-    add_name(rails, rail->info.name);
+    rails->others = rails->num - 1;
     if (reg_cache_create(rails)) {
         btl_vfring_help_unusable(rails->names, "no memory for the registration cache", NULL);
         return OPAL_ERR_NOT_AVAILABLE;
@@ -73,9 +90,21 @@ int btl_vfring_rails_slots(struct btl_vfring_rails *rails, uint32_t num, uint32_
         frame->hdr = (void *) ((char *) slots->vaddr + offset);
         frame->hdr_iova = slots->iova[0] + offset;
     }
+    for (uint32_t i = 0; i < rails->num; i++) {
+        rails->rail[i].slots_iova = slots->iova[vfring_vf_domain(rails->rail[i].vf)];
+    }
     *vaddr = (char *) slots->vaddr + control_bytes;
     *iova = slots->iova[0] + control_bytes;
     return 0;
+}
+
+void btl_vfring_rails_doorbells(const struct btl_vfring_rails *rails)
+{
+    for (uint32_t i = 0; i < rails->num; i++) {
+        if (!rails->rail[i].down) {
+            vfring_vf_tx_doorbell(rails->rail[i].vf);
+        }
+    }
 }
 
 void btl_vfring_rails_stop(struct btl_vfring_rails *rails)
@@ -104,6 +133,16 @@ uint32_t btl_vfring_rails_mtu(const struct btl_vfring_rails *rails)
         mtu_bytes = rails->rail[i].info.mtu_bytes < mtu_bytes ? rails->rail[i].info.mtu_bytes : mtu_bytes;
     }
     return mtu_bytes;
+}
+
+uint32_t btl_vfring_rails_rx_entries(const struct btl_vfring_rails *rails)
+{
+    uint32_t entries = rails->rail[0].info.rx_entries;
+
+    for (uint32_t i = 1; i < rails->num; i++) {
+        entries = rails->rail[i].info.rx_entries < entries ? rails->rail[i].info.rx_entries : entries;
+    }
+    return entries;
 }
 
 size_t btl_vfring_rails_registered(const struct btl_vfring_rails *rails)

@@ -17,6 +17,7 @@
 #define BTL_VFRING_CONTROL_SLOT_BYTES ((VFRING_WIRE_CONTROL_BYTES + 63u) & ~63u)
 
 struct btl_vfring_rails {
+    uint32_t others; /**< beside the first; 0: what every message runs through knows of one alone */
     uint32_t num;
     struct btl_vfring_rail rail[VFRING_WIRE_RAILS];
     struct vfring_space *space;
@@ -37,6 +38,14 @@ int btl_vfring_rails_open(struct btl_vfring_rails *rails);
  */
 int btl_vfring_rails_slots(struct btl_vfring_rails *rails, uint32_t num, uint32_t bytes, void **vaddr, uint64_t *iova,
                            struct vfring_vf_error *error);
+/** The address of @p vaddr, which is in the slots, for the VF of @p rail. */
+static inline uint64_t btl_vfring_rails_iova(const struct btl_vfring_rails *rails, const struct btl_vfring_rail *rail,
+                                             const void *vaddr)
+{
+    return rail->slots_iova + (uint64_t) ((const char *) vaddr - (const char *) rails->slots->vaddr);
+}
+/** Whatever was posted on any of them, its VF is to send. */
+void btl_vfring_rails_doorbells(const struct btl_vfring_rails *rails);
 /** From here on no VF reads anything: slots and registered memory may go. Harmless for what is not open. */
 void btl_vfring_rails_stop(struct btl_vfring_rails *rails);
 /** Closes the VFs, and gives them back with @p report. */
@@ -44,6 +53,8 @@ void btl_vfring_rails_close(struct btl_vfring_rails *rails, const struct vfring_
 
 /** Layer-2 payload of the longest frame that all of them carry. */
 uint32_t btl_vfring_rails_mtu(const struct btl_vfring_rails *rails);
+/** Descriptors of the smallest RX ring. */
+uint32_t btl_vfring_rails_rx_entries(const struct btl_vfring_rails *rails);
 /** Bytes registered now: rings and buffers of each VF, slots, user memory. */
 size_t btl_vfring_rails_registered(const struct btl_vfring_rails *rails);
 /** Names of the VFs, and the state of the first that does not work, for messages. */

@@ -35,6 +35,8 @@
 #define OTHERS_MAX_NS 2000000u
 /** While the VF has frames to send: what waits for room in its ring hears of that by looking. */
 #define SENDING_MAX_NS 50000u
+/** Of several VFs one alone could wake the process: it looks at all of them again. */
+#define RAILS_MAX_NS 100000u
 #define WATCH_EVERY_NS 100000000u
 
 static bool is_oversubscribed(void)
@@ -102,7 +104,6 @@ static uint64_t within(uint64_t ns, uint64_t least_ns, uint64_t most_ns)
 /* For how long nobody in this process needs to be polled; 0: not worth while. */
 static uint64_t sleep_ns(mca_btl_vfring_module_t *module, uint64_t now_ns)
 {
-    const struct btl_vfring_rail *rail = &module->rails.rail[0];
     const uint64_t due_ns = vfring_wire_due_ns(module->wire);
     const uint64_t share_ns = (now_ns - module->wait.idle_since_ns) / SHARE;
     /* Another thread may end what this one waits for. */
@@ -114,8 +115,13 @@ static uint64_t sleep_ns(mca_btl_vfring_module_t *module, uint64_t now_ns)
     }
     ns = others ? within(share_ns, OTHERS_MIN_NS, OTHERS_MAX_NS) : within(share_ns, ALONE_MIN_NS, ALONE_MAX_NS);
     ns = at_most(ns, due_ns - now_ns);
-    if (rail->rings.tx->seq != vfring_vf_tx_done(rail->vf)) {
-        ns = at_most(ns, SENDING_MAX_NS);
+    if (module->rails.others) {
+        ns = at_most(ns, RAILS_MAX_NS);
+    }
+    for (uint32_t i = 0; i < module->rails.num; i++) {
+        if (!module->rails.rail[i].down && btl_vfring_rail_waiting(&module->rails.rail[i])) {
+            ns = at_most(ns, SENDING_MAX_NS);
+        }
     }
     return ns < SLEEP_MIN_NS ? 0 : ns;
 }
@@ -163,7 +169,7 @@ uint64_t btl_vfring_wait_look(mca_btl_vfring_module_t *module, uint64_t now_ns)
     if (!ns) {
         return 0;
     }
-    if (!wait->listens) { /* the polls until the next look find what has come before */
+    if (!wait->listens && !module->rails.others) { /* the polls until the next look find what has come before */
         wait->listens = true;
         vfring_vf_tx_doorbell(module->rails.rail[0].vf);
         wait->events = vfring_vf_listen(module->rails.rail[0].vf);
@@ -176,5 +182,11 @@ uint64_t btl_vfring_wait_look(mca_btl_vfring_module_t *module, uint64_t now_ns)
 
 void btl_vfring_wait_sleep(mca_btl_vfring_module_t *module, uint64_t events, uint64_t ns)
 {
+    if (module->rails.others) {
+        const struct timespec ts = {.tv_sec = 0, .tv_nsec = (long) ns}; /* RAILS_MAX_NS at most */
+
+        (void) nanosleep(&ts, NULL);
+        return;
+    }
     vfring_vf_sleep(module->rails.rail[0].vf, events, ns);
 }

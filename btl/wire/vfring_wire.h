@@ -136,7 +136,8 @@ struct vfring_wire_ops {
     void (*peer_failed)(void *ctx, struct vfring_wire_peer *peer, const struct vfring_wire_silence *silence);
     /**
      * The way to @p peer by @p rail only loses frames, while another works: it is set aside, and
-     * asked now and then; or it works again. NULL where no peer has more than one rail.
+     * asked now and then; or it works again, which may also be found by vfring_wire_look(). NULL where no peer has more
+     * than one rail.
      */
     void (*lane_aside)(void *ctx, struct vfring_wire_peer *peer, uint32_t rail, bool aside);
     /** It has said goodbye: it takes nothing any more. The callee may remove it, and any other. */

@@ -90,7 +90,7 @@ static void ask(struct vfring_wire *wire, struct wire_lane *lane, uint64_t now_n
     }
     lane->backoff++;
     wire_rto_update(wire, lane);
-    if (lane->state == WIRE_LANE_SUSPECT && lane->backoff >= WIRE_ASIDE_TIMEOUTS && !lane->told
+    if (lane->state == WIRE_LANE_SUSPECT && lane->backoff >= WIRE_ASIDE_TIMEOUTS && !lane->told && !wire->tending
         && wire_lane_other_lives(lane, lane->suspect_ns)) {
         lane->state = WIRE_LANE_ASIDE;
         lane->told = true;

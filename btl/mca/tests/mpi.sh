@@ -154,6 +154,29 @@ spawning visitors 0 'visitors, 8 said goodbye' 1 $only ./mpi_check visitors 8 1
 case " $wanted " in *" visitors-lossy "*) spawning visitors-lossy 0 'visitors, 8 said goodbye' 1 $only $faults drop=0.05,dup=0.05,reorder=0.1,seed=14 \
     ./mpi_check visitors 8 1 ;;
 esac
+# Several VFs a process, of one folder and of two: each carries its part.
+two="$only --mca btl_vfring_rails 2"
+run rails 0 'exchange: ok' 2 $two --mca btl_vfring_stats 1 ./mpi_check exchange
+said 'stats vf=vf0\+vf1' 'stats vf=vf2\+vf3'
+run rails-lossy 0 'exchange: ok' 2 $two $faults drop=0.02,dup=0.01,reorder=0.02,seed=3 ./mpi_check exchange
+run rails-rma 0 'rma: ok' 2 $two ./mpi_check rma
+run rails-threads 0 'threads: ok' 2 $two ./mpi_check threads
+run rails-get-closed 0 'closed: ok' 2 $two --mca btl_vfring_helper 0 --mca btl_vfring_zero_copy_min 4096 ./rdma_check closed 2
+run rails-wait 0 'exchange: ok' 2 $two --mca btl_vfring_wait event ./mpi_check exchange
+run rails-short-list not0 'name btl_vfring_rails devices for each process' 4 $two ./mpi_check exchange
+run rails-too-many not0 'give 1 to 8' 2 $only --mca btl_vfring_rails 9 ./mpi_check exchange
+mkdir "$dir/left" "$dir/right"
+for i in 0 1; do
+    "$VFRING_SOFTVF" create "$dir/left" --index "$i" --mac "02:76:66:02:01:0$i" > "$dir/made" || exit 1
+    "$VFRING_SOFTVF" create "$dir/right" --index "$i" --mac "02:76:66:02:02:0$i" > "$dir/made" || exit 1
+done
+devices=$dir/left/vf0,$dir/right/vf0,$dir/right/vf1,$dir/left/vf1
+run rails-folders 0 'exchange: ok' 2 $two ./mpi_check exchange
+# A process whose only VF is not where the other's first one is. mpirun takes one value a job: the other comes by the environment.
+devices=$dir/left/vf0,$dir/right/vf0
+run rails-one-of-two 0 'exchange: ok' 1 $two ./mpi_check exchange : -n 1 $two \
+    env OMPI_MCA_btl_vfring_rails=1 "OMPI_MCA_btl_vfring_devices=$dir/left/vf1,$dir/right/vf1" ./mpi_check exchange
+devices=$named
 # What MPI_Send has taken arrives, also while the process that sent it is outside of MPI.
 rm -f "$dir"/page*
 run outside-one 0 'outside: ok' 2 $only --mca btl_vfring_helper 0 ./mpi_check outside "$dir/page1" 200 1 # it looks when it sends
