@@ -119,7 +119,12 @@ static int add_peer(struct btl_vfring_endpoints *all, const struct btl_vfring_mo
         }
     }
     for (unsigned i = 0; i < lanes->num && !rc; i++) {
-        vfring_vf_expect_peer(all->rails->rail[lanes->lane[i].ours].vf, theirs->rails[lanes->lane[i].theirs].mac);
+        const struct btl_vfring_rail *rail = &all->rails->rail[lanes->lane[i].ours];
+
+        endpoint->rails |= (uint8_t) (1u << lanes->lane[i].ours);
+        if (!rail->down) {
+            vfring_vf_expect_peer(rail->vf, theirs->rails[lanes->lane[i].theirs].mac);
+        }
     }
     return rc;
 }

@@ -34,9 +34,10 @@ typedef struct mca_btl_base_endpoint_t {
     uint32_t threshold;   /* a message gets a slot while more are free, see btl_vfring_frag.h */
     uint32_t gets_served; /* gets of this peer under way */
     uint32_t gets_asked;  /* gets of ours under way at this peer */
-    bool sending;         /* in the module's list of senders */
-    bool end_told;        /* that it has ended, when somebody would have sent to it */
-    bool unproven;        /* nobody has named the segment of both: first contact tells */
+    bool sending : 1;     /* in the module's list of senders */
+    bool end_told : 1;    /* that it has ended, when somebody would have sent to it */
+    bool unproven : 1;    /* nobody has named the segment of both: first contact tells */
+    uint8_t rails;        /* bit i: our rail i leads to it */
     uint8_t contact;      /* see btl_vfring_contact.c; 0: nothing was sent yet */
     uint32_t contact_ms;  /* when the first frames went; wraps */
     uint32_t number;      /* in the order in which the module met them: whose memory is open to whom */

@@ -17,6 +17,9 @@
 
 static const char help_file[] = "help-mca-btl-vfring.txt";
 
+/** A link that comes and goes is told of so often at most. */
+#define RAIL_AGAIN_S 10u
+
 void btl_vfring_help_init(void)
 {
     (void) opal_show_help_add_dir(VFRING_HELP_DIR);
@@ -164,6 +167,16 @@ void btl_vfring_help_lane_aside(const struct btl_vfring_help_here *here, const s
 {
     /* The other processes of this node tell of the same about now. */
     say_again(1, "lane-aside", host(), here->vf, here->link, peer->rank, peer->host, peer->vf);
+}
+
+void btl_vfring_help_rail_down(const char *vf, const char *cause, unsigned left)
+{
+    say_again(RAIL_AGAIN_S, "rail-down", host(), vf, cause, left);
+}
+
+void btl_vfring_help_rail_back(const char *vf)
+{
+    say_again(RAIL_AGAIN_S, "rail-back", host(), vf);
 }
 
 void btl_vfring_help_no_helper(const char *cause, const char *error)

@@ -61,6 +61,9 @@ void btl_vfring_help_silent(const struct btl_vfring_help_here *here, const struc
                             const struct btl_vfring_help_silence *silence);
 /** What goes from one VF to a peer gets lost; other VFs carry it. */
 void btl_vfring_help_lane_aside(const struct btl_vfring_help_here *here, const struct btl_vfring_help_peer *peer);
+/** One of several VFs is set aside, @p left of them work; or it is used again. Not more often than each 10 s. */
+void btl_vfring_help_rail_down(const char *vf, const char *cause, unsigned left);
+void btl_vfring_help_rail_back(const char *vf);
 /** There is no helper (btl_vfring_helper.h). */
 void btl_vfring_help_no_helper(const char *cause, const char *error);
 /** The job cannot go on. */

@@ -7,6 +7,7 @@
  */
 #include "btl_vfring_path.h"
 
+#include "btl_vfring_aside.h"
 #include "btl_vfring_clock.h"
 #include "btl_vfring_contact.h"
 #include "btl_vfring_depart.h"
@@ -34,6 +35,9 @@
 /* Whoever only receives learns from no timeout that its VF was reset: it looks
  * now and then, by a few reads of registers in some milliseconds. */
 #define LOOK_EVERY_IDLE_POLLS (1u << 16)
+
+/* Of several rails one may have died while others work: so often they are looked at. */
+#define RAILS_LOOK_NS 20000000u
 
 static inline mca_btl_vfring_frag_t *frag_of_frame(struct vfring_wire_frame *frame)
 {
@@ -511,6 +515,15 @@ static inline uint32_t rx_entries(const mca_btl_vfring_module_t *module, bool se
     return several ? btl_vfring_rails_rx_entries(&module->rails) : module->rails.rail[0].info.rx_entries;
 }
 
+/* While frames come in nothing else looks. @p now_ns 0: none has come. */
+static inline void look_at_rails(mca_btl_vfring_module_t *module, uint64_t now_ns)
+{
+    if (OPAL_UNLIKELY(now_ns > module->rails_looked_ns + RAILS_LOOK_NS)) {
+        module->rails_looked_ns = now_ns;
+        btl_vfring_aside_look(module, now_ns);
+    }
+}
+
 static inline __attribute__((always_inline)) int
 module_progress(mca_btl_vfring_module_t *module, void (*rx_input)(void *, const void *, uint32_t), bool locked,
                 bool several)
@@ -559,6 +572,7 @@ module_progress(mca_btl_vfring_module_t *module, void (*rx_input)(void *, const 
         btl_vfring_pump_run(module);
     }
     if (several) {
+        look_at_rails(module, turn.now_ns);
         btl_vfring_rails_doorbells(&module->rails);
     } else {
         vfring_hot_tx_doorbell(module->rails.rail[0].rings.tx, module->rails.rail[0].rings.mmio);

@@ -98,9 +98,10 @@ static const struct pvar pvars[] = {
 static void collect_rail(const struct btl_vfring_rail *rail, struct counters *counters)
 {
     struct vfring_vf_counters hw;
+    uint64_t doorbells;
 
-    vfring_vf_counters(rail->vf, &hw);
-    counters->doorbells += vfring_vf_tx_doorbells(rail->vf);
+    btl_vfring_rail_counters(rail, &hw, &doorbells);
+    counters->doorbells += doorbells;
     counters->link_downs += rail->link_downs;
     counters->hw_tx_frames += hw.tx_frames;
     counters->hw_rx_frames += hw.rx_frames;
@@ -174,7 +175,11 @@ void btl_vfring_pvars_print(const mca_btl_vfring_module_t *module)
     uint64_t doorbells = 0;
 
     for (uint32_t i = 0; i < module->rails.num; i++) {
-        doorbells += vfring_vf_tx_doorbells(module->rails.rail[i].vf);
+        struct vfring_vf_counters hw;
+        uint64_t rung;
+
+        btl_vfring_rail_counters(&module->rails.rail[i], &hw, &rung);
+        doorbells += rung;
     }
     opal_output(0,
                 "btl:vfring:stats vf=%s tx_frames=%llu tx_bytes=%llu rx_frames=%llu rx_bytes=%llu "

@@ -8,6 +8,7 @@
 #include "btl_vfring_params.h"
 
 #include <errno.h>
+#include <string.h>
 
 /* Who looks less often than this does not know what was in between. */
 #define LOOK_SELDOM_NS 5000000000u
@@ -30,19 +31,25 @@ static int open_free_vf(struct btl_vfring_rail *rail, struct vfring_vf_params *p
     return rc;
 }
 
-int btl_vfring_rail_open(struct btl_vfring_rail *rail, struct vfring_space *space)
+static struct vfring_vf_params params_of(const struct btl_vfring_rail *rail, struct vfring_space *space)
 {
     const struct btl_vfring_params *p = &btl_vfring_params;
-    struct vfring_vf_params params = {
+
+    return (struct vfring_vf_params){
+        .path = rail->lease.device,
+        .mtu_bytes = p->mtu_bytes ? p->mtu_bytes : rail->lease.mtu_bytes,
         .tx_entries = p->tx_entries,
         .rx_entries = p->rx_entries,
         .space = space,
         .soft_faults = *p->soft_faults ? p->soft_faults : NULL,
     };
+}
+
+int btl_vfring_rail_open(struct btl_vfring_rail *rail, struct vfring_space *space)
+{
+    struct vfring_vf_params params = params_of(rail, space);
     struct vfring_vf_error error = {0};
 
-    params.path = rail->lease.device;
-    params.mtu_bytes = p->mtu_bytes ? p->mtu_bytes : rail->lease.mtu_bytes;
     if (open_free_vf(rail, &params, &error)) {
         btl_vfring_help_unusable(rail->lease.device, error.text, error.remedy);
         return OPAL_ERR_NOT_AVAILABLE;
@@ -50,6 +57,62 @@ int btl_vfring_rail_open(struct btl_vfring_rail *rail, struct vfring_space *spac
     rail->rings = vfring_vf_rings(rail->vf);
     vfring_vf_query(rail->vf, &rail->info);
     return OPAL_SUCCESS;
+}
+
+/* Of a rail without a VF: nobody may look at rings that are gone. */
+static struct vfring_tx_ring no_tx_ring;
+
+static void close_vf(struct btl_vfring_rail *rail)
+{
+    if (rail->vf) {
+        btl_vfring_rail_counters(rail, &rail->counted, &rail->doorbells_rung);
+        rail->seq_base += rail->rings.tx->seq;
+        rail->rings = (struct vfring_vf_rings){.tx = &no_tx_ring};
+        vfring_vf_close(rail->vf);
+        rail->vf = NULL;
+    }
+}
+
+int btl_vfring_rail_reopen(struct btl_vfring_rail *rail, struct vfring_space *space)
+{
+    struct vfring_vf_params params = params_of(rail, space);
+    struct vfring_vf_error ignored;
+    struct vfring_vf_info info;
+    int rc;
+
+    close_vf(rail);
+    params.at_once = true;
+    rc = vfring_vf_open(&params, &rail->vf, &ignored);
+    if (rc) {
+        rail->vf = NULL;
+        return rc;
+    }
+    vfring_vf_query(rail->vf, &info);
+    if (memcmp(info.mac, rail->info.mac, 6) || strcmp(info.segment, rail->info.segment)) {
+        vfring_vf_close(rail->vf);
+        rail->vf = NULL;
+        return -EADDRNOTAVAIL; /* peers know another one */
+    }
+    rail->rings = vfring_vf_rings(rail->vf);
+    return 0;
+}
+
+void btl_vfring_rail_counters(const struct btl_vfring_rail *rail, struct vfring_vf_counters *counters,
+                              uint64_t *doorbells)
+{
+    struct vfring_vf_counters now = {0};
+
+    if (rail->vf) {
+        vfring_vf_counters(rail->vf, &now);
+    }
+    *counters = rail->counted;
+    counters->rx_frames += now.rx_frames;
+    counters->tx_frames += now.tx_frames;
+    counters->rx_bytes += now.rx_bytes;
+    counters->tx_bytes += now.tx_bytes;
+    counters->frames_doubtful |= now.frames_doubtful;
+    counters->bytes_doubtful |= now.bytes_doubtful;
+    *doorbells = rail->doorbells_rung + (rail->vf ? vfring_vf_tx_doorbells(rail->vf) : 0);
 }
 
 void btl_vfring_rail_stop(struct btl_vfring_rail *rail)
@@ -68,6 +131,9 @@ void btl_vfring_rail_close(struct btl_vfring_rail *rail, const struct vfring_lea
 
 const char *btl_vfring_rail_link(const struct btl_vfring_rail *rail)
 {
+    if (!rail->vf) {
+        return "lost: it cannot be opened anew";
+    }
     switch (vfring_vf_check(rail->vf)) {
     case 0:
         return "up";

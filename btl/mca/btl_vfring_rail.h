@@ -19,7 +19,12 @@ struct btl_vfring_rail {
     struct vfring_lease lease; /**< id empty: the device was named by hand */
 
     uint64_t asides;    /**< ways to peers that were found to lose all that goes there */
-    bool down;          /**< nothing goes this way now */
+    bool down;          /**< nothing goes this way now: it was set aside, see btl_vfring_aside.h */
+    bool dead;          /**< and the VF was stopped: it works again when it can be opened anew */
+    uint64_t down_since_ns, retry_ns; /**< when it is next tried */
+    uint32_t retry_shift;
+    struct vfring_vf_counters counted; /**< by earlier openings */
+    uint64_t doorbells_rung;           /**< the same */
     uint64_t slots_iova; /**< for this VF, of the memory of btl_vfring_rails.h */
     uint32_t seq_base;  /**< numbers of frames go on from here; those before are of an earlier opening */
 
@@ -34,6 +39,11 @@ struct btl_vfring_rail {
  * be closed in any case.
  */
 int btl_vfring_rail_open(struct btl_vfring_rail *rail, struct vfring_space *space);
+/**
+ * Opens the VF of a rail whose VF was stopped anew, if it can be used at once, with the address that peers know. 0, or
+ * negative errno; then it is closed. Nobody is told.
+ */
+int btl_vfring_rail_reopen(struct btl_vfring_rail *rail, struct vfring_space *space);
 /** From here on the VF reads nothing: slots and registered memory may go. Harmless for one that is not open. */
 void btl_vfring_rail_stop(struct btl_vfring_rail *rail);
 /** Closes the VF, and gives it back with @p report. */
@@ -49,6 +59,9 @@ static inline uint32_t btl_vfring_rail_waiting(const struct btl_vfring_rail *rai
 {
     return rail->rings.tx->seq - vfring_vf_tx_done(rail->vf);
 }
+/** The VF's own counters, and doorbells, of all its openings. */
+void btl_vfring_rail_counters(const struct btl_vfring_rail *rail, struct vfring_vf_counters *counters,
+                              uint64_t *doorbells);
 /** State of the VF, in words. */
 const char *btl_vfring_rail_link(const struct btl_vfring_rail *rail);
 /**

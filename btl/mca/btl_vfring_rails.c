@@ -98,6 +98,26 @@ int btl_vfring_rails_slots(struct btl_vfring_rails *rails, uint32_t num, uint32_
     return 0;
 }
 
+uint32_t btl_vfring_rails_up(const struct btl_vfring_rails *rails)
+{
+    uint32_t num = 0;
+
+    for (uint32_t i = 0; i < rails->num; i++) {
+        num += !rails->rail[i].down;
+    }
+    return num;
+}
+
+int btl_vfring_rails_reopen(struct btl_vfring_rails *rails, struct btl_vfring_rail *rail)
+{
+    const int rc = btl_vfring_rail_reopen(rail, rails->space);
+
+    if (!rc) {
+        rail->slots_iova = rails->slots->iova[vfring_vf_domain(rail->vf)];
+    }
+    return rc;
+}
+
 void btl_vfring_rails_doorbells(const struct btl_vfring_rails *rails)
 {
     for (uint32_t i = 0; i < rails->num; i++) {
@@ -150,7 +170,7 @@ size_t btl_vfring_rails_registered(const struct btl_vfring_rails *rails)
     size_t bytes = vfring_space_bytes(rails->space);
 
     for (uint32_t i = 0; i < rails->num; i++) {
-        bytes += vfring_vf_dma_bytes(rails->rail[i].vf);
+        bytes += rails->rail[i].vf ? vfring_vf_dma_bytes(rails->rail[i].vf) : 0;
     }
     return bytes;
 }

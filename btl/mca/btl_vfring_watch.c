@@ -2,6 +2,7 @@
 /* Is it the VF? */
 #include "btl_vfring_watch.h"
 
+#include "btl_vfring_aside.h"
 #include "btl_vfring_clock.h"
 #include "btl_vfring_contact.h"
 #include "btl_vfring_params.h"
@@ -58,8 +59,14 @@ static void watch_rail(mca_btl_vfring_module_t *module, struct btl_vfring_rail *
 void btl_vfring_watch(mca_btl_vfring_module_t *module)
 {
     btl_vfring_clock_check(); /* frames that stay unanswered may be a clock that is fast */
-    for (uint32_t i = 0; i < module->rails.num; i++) {
-        watch_rail(module, &module->rails.rail[i]);
+    if (module->rails.others) {
+        btl_vfring_aside_look(module, btl_vfring_now_ns());
+    }
+    /* What is the only one, or the last. */
+    for (uint32_t i = 0; i < module->rails.num && btl_vfring_rails_up(&module->rails) == 1; i++) {
+        if (!module->rails.rail[i].down) {
+            watch_rail(module, &module->rails.rail[i]);
+        }
     }
     btl_vfring_contact_check(module);
     module->timeouts_seen = vfring_wire_stats(module->wire)->timeouts;

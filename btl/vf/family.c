@@ -181,7 +181,7 @@ int vfring_family_wait_queue(struct vfring_vf *vf, uint32_t reg, uint32_t mask, 
 int vfring_family_wait_link(struct vfring_vf *vf, uint32_t reg, uint32_t mask,
                             struct vfring_vf_error *error)
 {
-    int ret = wait_bit(vf, reg, mask, LINK_LIMIT_US);
+    int ret = wait_bit(vf, reg, mask, vf->at_once ? 0 : LINK_LIMIT_US);
 
     if (ret == 0) {
         return 0;
@@ -190,7 +190,7 @@ int vfring_family_wait_link(struct vfring_vf *vf, uint32_t reg, uint32_t mask,
         return vfring_family_fail_gone(vf, error);
     }
     vfring_vf_error_set(error, -ENETDOWN, "VF %s has no link after %u s", vf->device.name,
-                        LINK_LIMIT_US / 1000000u);
+                        vf->at_once ? 0 : LINK_LIMIT_US / 1000000u);
     return vfring_vf_error_remedy(error, "%s", vf->device.no_link_remedy != NULL ?
                                   vf->device.no_link_remedy :
                                   "check cable and switch port of the PF; the administrator runs, with "

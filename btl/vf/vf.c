@@ -29,6 +29,7 @@
 static int apply_params(struct vfring_vf *vf, const struct vfring_vf_params *params,
                         struct vfring_vf_error *error)
 {
+    vf->at_once = params->at_once;
     vf->mtu_bytes = params->mtu_bytes != 0 ? params->mtu_bytes : MTU_DEFAULT_BYTES;
     if (vf->mtu_bytes < MTU_MIN_BYTES || vf->mtu_bytes > MTU_MAX_BYTES) {
         vfring_vf_error_set(error, -EINVAL, "an MTU of %u bytes is not possible", vf->mtu_bytes);

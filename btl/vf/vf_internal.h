@@ -30,6 +30,7 @@ struct vfring_vf {
     struct vfring_mailbox mailbox;
     uint8_t mac[6];
     uint32_t mtu_bytes;
+    bool at_once;    /**< the link is not waited for */
     bool reset_seen; /**< the PF took the configuration away; only a new open helps */
     bool stopped;    /**< by vfring_vf_stop(): no DMA any more */
 

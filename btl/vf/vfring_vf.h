@@ -26,6 +26,7 @@ struct vfring_vf_params {
     uint32_t tx_entries;   /**< default 512 */
     uint32_t rx_entries;   /**< default 1024 up to MTU 2000, else 512 */
     struct vfring_space *space; /**< whose memory it is to read, too (vfring_space.h), or NULL */
+    bool at_once;          /**< the link is not waited for: without one it is -ENETDOWN now */
     const char *soft_faults; /**< "drop=0.01,dup=0.01,reorder=0.01,corrupt=0.001,seed=1", or NULL */
 };
 

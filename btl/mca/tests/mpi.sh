@@ -159,6 +159,7 @@ two="$only --mca btl_vfring_rails 2"
 run rails 0 'exchange: ok' 2 $two --mca btl_vfring_stats 1 ./mpi_check exchange
 said 'stats vf=vf0\+vf1' 'stats vf=vf2\+vf3'
 run rails-lossy 0 'exchange: ok' 2 $two $faults drop=0.02,dup=0.01,reorder=0.02,seed=3 ./mpi_check exchange
+run rails-flap 0 'exchange: ok' 2 $two $faults flap=0.0003,flap_ms=20,seed=6 ./mpi_check exchange
 run rails-rma 0 'rma: ok' 2 $two ./mpi_check rma
 run rails-threads 0 'threads: ok' 2 $two ./mpi_check threads
 run rails-get-closed 0 'closed: ok' 2 $two --mca btl_vfring_helper 0 --mca btl_vfring_zero_copy_min 4096 ./rdma_check closed 2
@@ -172,6 +173,78 @@ for i in 0 1; do
 done
 devices=$dir/left/vf0,$dir/right/vf0,$dir/right/vf1,$dir/left/vf1
 run rails-folders 0 'exchange: ok' 2 $two ./mpi_check exchange
+# A VF is taken away in the middle of a job: it goes on, and uses it again when it is there again.
+frames_of() { # VF: that it has sent
+    "$VFRING_SOFTVF" show "$1" 2> /dev/null | sed -n 's/.*"tx_frames":\([0-9]*\).*/\1/p'
+}
+sent() { # VF NUMBER: has it sent so many frames?
+    [ "$(frames_of "$1")" -ge "$2" ]
+}
+says() { # PATTERN
+    grep -qE -- "$1" "$dir/out"
+}
+over() {
+    : > "$dir/over"
+}
+both_carry_it() {
+    until_there sent "$dir/left/vf0" 2000
+    until_there sent "$dir/right/vf0" 2000
+    over
+}
+kill_one() {
+    until_there sent "$dir/left/vf0" 500
+    "$VFRING_SOFTVF" destroy "$dir/left/vf0"
+    until_there says 'does not work and is set aside'
+    before=$(frames_of "$dir/right/vf0")
+    until_there sent "$dir/right/vf0" $((before + 2000))
+    over
+}
+kill_and_make_one() {
+    until_there sent "$dir/left/vf0" 500
+    "$VFRING_SOFTVF" destroy "$dir/left/vf0"
+    until_there says 'does not work and is set aside'
+    "$VFRING_SOFTVF" create "$dir/left" --index 0 --mac 02:76:66:02:01:00 > "$dir/made"
+    until_there says 'works again'
+    until_there sent "$dir/left/vf0" 2000
+    over
+}
+kill_all() {
+    until_there sent "$dir/left/vf0" 500
+    "$VFRING_SOFTVF" destroy "$dir/left/vf0"
+    until_there says 'does not work and is set aside'
+    "$VFRING_SOFTVF" destroy "$dir/right/vf0"
+}
+make_them() { # RATE-LEFT RATE-RIGHT, in Mbit/s
+    rm -f "$dir/over" "$dir"/left/vf* "$dir"/right/vf* # so that their counters begin at 0
+    for i in 0 1; do
+        "$VFRING_SOFTVF" create "$dir/left" --index "$i" --mac "02:76:66:02:01:0$i" --rate "$1" > "$dir/made" || exit 1
+        "$VFRING_SOFTVF" create "$dir/right" --index "$i" --mac "02:76:66:02:02:0$i" --rate "$2" > "$dir/made" || exit 1
+    done
+}
+devices=$dir/left/vf0,$dir/right/vf0,$dir/right/vf1,$dir/left/vf1
+make_them 0 0
+meanwhile=both_carry_it
+run rails-both 0 'rails: ok' 2 $two ./mpi_check rails "$dir/over"
+make_them 400 100 # unequal: the slow one carries what it can
+run rails-unequal 0 'rails: ok' 2 $two ./mpi_check rails "$dir/over"
+said_not 'set aside'
+make_them 0 0
+meanwhile=kill_one
+run rails-killed 0 'rails: ok' 2 $two ./mpi_check rails "$dir/over"
+said_once 'does not work and is set aside'
+said 'Cause: +its PF was reset or set down' 'Left: +1'
+for how in spin event; do
+    make_them 0 0
+    meanwhile=kill_and_make_one
+    run rails-back-$how 0 'rails: ok' 2 $two --mca btl_vfring_wait $how ./mpi_check rails "$dir/over"
+    said_once 'works again, and is used again'
+done
+make_them 0 0
+meanwhile=kill_all
+run rails-all-killed not0 'the PF was reset' 2 $two ./mpi_check rails "$dir/over"
+said 'does not work and is set aside'
+meanwhile=:
+make_them 0 0
 # A process whose only VF is not where the other's first one is. mpirun takes one value a job: the other comes by the environment.
 devices=$dir/left/vf0,$dir/right/vf0
 run rails-one-of-two 0 'exchange: ok' 1 $two ./mpi_check exchange : -n 1 $two \

@@ -346,6 +346,8 @@ int main(int argc, char **argv)
         threads();
     } else if (!strcmp(what, "rma")) {
         rma();
+    } else if (!strcmp(what, "rails") && argc == 3) {
+        rails(argv[2]);
     } else if (!strcmp(what, "pvars")) {
         pvars();
     } else if (!strcmp(what, "counts")) {

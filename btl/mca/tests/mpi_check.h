@@ -32,6 +32,10 @@ void pvars(void);
 /* mpi_check_outside.c */
 void outside(const char *path, int num, int at_once);
 
+/* mpi_check_rails.c */
+/** Exchanges messages until the file @p until is there. */
+void rails(const char *until);
+
 /* mpi_check_depart.c */
 void visitors(char *program, int batches, int clients);
 

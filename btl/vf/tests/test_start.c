@@ -231,6 +231,8 @@ static void test_failures(void)
     make(&dev, &vf);
     dev.no_link = true;
     start_fails(-ENETDOWN, "no link after 3 s", "cable");
+    vf.at_once = true;
+    start_fails(-ENETDOWN, "no link after 0 s", "cable");
 
     make(&dev, &vf);
     dev.rx_stuck = true;

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Rails that do not work.
+ *
+ * A VF without a link reads its ring and loses what is in it, as a rule: it stays open, and is used again when
+ * the link is back. One that does not read is stopped, for nobody may write to the header of a frame that it may yet
+ * read; so is one that was reset or is gone. Those are opened anew, now and then: a device that was leased is not, for
+ * the lease may have gone to somebody else.
+ */
+#include "btl_vfring_aside.h"
+
+#include "btl_vfring_clock.h"
+#include "btl_vfring_help.h"
+#include "btl_vfring_params.h"
+#include "btl_vfring_upcall.h"
+
+#include <errno.h>
+
+/** Frames that a VF without a link has not read by then it will not read. */
+#define DRAIN_NS 20000000u
+/** Between two tries to open a VF: at first, and at most 64 times that. */
+#define RETRY_NS 250000000u
+#define RETRY_SHIFT_MAX 6u
+
+static void set_aside(mca_btl_vfring_module_t *module, struct btl_vfring_rail *rail, bool stop, const char *cause,
+                      uint64_t now_ns)
+{
+    const uint32_t number = (uint32_t) (rail - module->rails.rail);
+
+    if (stop && !rail->dead) {
+        btl_vfring_rail_stop(rail);
+        rail->dead = true;
+        rail->retry_shift = 0;
+        rail->retry_ns = now_ns + RETRY_NS;
+    }
+    if (rail->down) {
+        return;
+    }
+    rail->down = true;
+    rail->down_since_ns = now_ns;
+    vfring_wire_rail_set(module->wire, number, false, now_ns);
+    btl_vfring_help_rail_down(rail->info.name, cause, btl_vfring_rails_up(&module->rails));
+}
+
+static void take_back(mca_btl_vfring_module_t *module, struct btl_vfring_rail *rail, uint64_t now_ns)
+{
+    rail->down = rail->dead = false;
+    vfring_wire_rail_set(module->wire, (uint32_t) (rail - module->rails.rail), true, now_ns);
+    btl_vfring_help_rail_back(rail->info.name);
+}
+
+static void retry(mca_btl_vfring_module_t *module, struct btl_vfring_rail *rail, uint64_t now_ns)
+{
+    if (rail->lease.id[0] || now_ns < rail->retry_ns) {
+        return;
+    }
+    if (!btl_vfring_rails_reopen(&module->rails, rail)) {
+        take_back(module, rail, now_ns);
+        return;
+    }
+    rail->retry_ns = now_ns + ((uint64_t) RETRY_NS << rail->retry_shift);
+    rail->retry_shift += rail->retry_shift < RETRY_SHIFT_MAX;
+}
+
+/* @p others: rails beside this one that are not set aside. */
+static void look_at(mca_btl_vfring_module_t *module, struct btl_vfring_rail *rail, uint32_t others, uint64_t now_ns)
+{
+    const char *cause;
+    uint64_t down_ns;
+    int state;
+
+    if (rail->dead) {
+        retry(module, rail, now_ns);
+        return;
+    }
+    state = vfring_vf_check(rail->vf);
+    down_ns = btl_vfring_rail_link_looked(rail, state == -ENETDOWN, now_ns);
+    cause = vfring_vf_cause(rail->vf);
+    if (!state) {
+        if (rail->down) {
+            take_back(module, rail, now_ns);
+        }
+    } else if (!others) {
+        /* The last one: btl_vfring_watch() says when that is the end. */
+    } else if (state == -ENETDOWN) {
+        const bool reads = !btl_vfring_rail_waiting(rail);
+
+        if (reads || down_ns > DRAIN_NS) {
+            set_aside(module, rail, !reads, cause ? cause : "it has no link: is the cable out, the switch off or the PF "
+                                                            "set down?", now_ns);
+        }
+    } else {
+        set_aside(module, rail, true,
+                  cause             ? cause
+                  : state == -ENODEV ? "it was unbound from uio_vf or removed"
+                                     : "its PF was reset or set down, or its lease has ended", now_ns);
+    }
+}
+
+/* A peer that no rail reaches any more. */
+static void look_for_cut_off(mca_btl_vfring_module_t *module, uint64_t now_ns)
+{
+    const uint64_t limit_s = btl_vfring_params.link_timeout_s;
+    uint32_t lost = 0;
+    char cause[256];
+
+    for (uint32_t i = 0; i < module->rails.num; i++) {
+        const struct btl_vfring_rail *rail = &module->rails.rail[i];
+
+        if (rail->down && now_ns - rail->down_since_ns > limit_s * 1000000000u) {
+            lost |= 1u << i;
+        }
+    }
+    for (mca_btl_vfring_endpoint_t *e = module->endpoints.head; e && lost && limit_s; e = e->next) {
+        if (!(e->rails & ~lost) && e->contact && !btl_vfring_endpoint_is_gone(&module->endpoints, e)) {
+            (void) snprintf(cause, sizeof(cause), "no VF of this process that reaches it has worked for %u s "
+                            "(btl_vfring_link_timeout)", (unsigned) limit_s);
+            btl_vfring_upcall_lost_once(module, e, cause);
+            return;
+        }
+    }
+}
+
+void btl_vfring_aside_look(mca_btl_vfring_module_t *module, uint64_t now_ns)
+{
+    bool any = false;
+
+    for (uint32_t i = 0; i < module->rails.num; i++) {
+        struct btl_vfring_rail *rail = &module->rails.rail[i];
+
+        look_at(module, rail, btl_vfring_rails_up(&module->rails) - !rail->down, now_ns);
+        any |= rail->down;
+    }
+    if (any && !module->fatal_reported) {
+        look_for_cut_off(module, now_ns);
+    }
+}
