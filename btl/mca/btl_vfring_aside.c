@@ -37,6 +37,7 @@ static void set_aside(mca_btl_vfring_module_t *module, struct btl_vfring_rail *r
         return;
     }
     rail->down = true;
+    rail->downs++;
     rail->down_since_ns = now_ns;
     vfring_wire_rail_set(module->wire, number, false, now_ns);
     btl_vfring_help_rail_down(rail->info.name, cause, btl_vfring_rails_up(&module->rails));

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * MPI_T performance variables. Each is a counter, or a size, of this process's
- * VF; a tool may read them at any time. Before the VF is open they are 0, and
- * after its end they stay what they were: counters must not go down.
+ * VFs together, or those called rail_* an array with a value for each; a tool may read them
+ * at any time. Before a VF is open they are 0, and after its end they stay what they were: counters must not go down.
  */
 #include "btl_vfring_pvars.h"
 
@@ -18,7 +18,10 @@ struct counters {
     struct vfring_wire_times times;
     uint64_t rx_assembled, rx_assembly_overflows, rx_assembly_malformed, tx_queued;
     uint64_t doorbells, sleeps, link_downs, hw_tx_frames, hw_rx_frames;
-    uint64_t registered_bytes, peers, peer_bytes;
+    uint64_t registered_bytes, peers, peer_bytes, rails;
+    /* Of each rail. */
+    uint64_t tx_frames_of[VFRING_WIRE_RAILS], rx_frames_of[VFRING_WIRE_RAILS], link_downs_of[VFRING_WIRE_RAILS];
+    uint64_t asides_of[VFRING_WIRE_RAILS], downs_of[VFRING_WIRE_RAILS], works[VFRING_WIRE_RAILS];
 };
 static struct counters at_the_end;
 
@@ -27,11 +30,16 @@ struct pvar {
     int var_class;
     size_t offset;
     const char *description;
+    unsigned num; /* values */
 };
 #define COUNTER(group, field, text) \
-    {#field, MCA_BASE_PVAR_CLASS_COUNTER, offsetof(struct counters, group.field), text}
+    {#field, MCA_BASE_PVAR_CLASS_COUNTER, offsetof(struct counters, group.field), text, 1}
 #define OWN(field, class_name, text) \
-    {#field, MCA_BASE_PVAR_CLASS_##class_name, offsetof(struct counters, field), text}
+    {#field, MCA_BASE_PVAR_CLASS_##class_name, offsetof(struct counters, field), text, 1}
+
+#define OF_RAIL(name, field, class_name, text)                                                                 \
+    {"rail_" name, MCA_BASE_PVAR_CLASS_##class_name, offsetof(struct counters, field), text ": a value for each VF", \
+     VFRING_WIRE_RAILS}
 
 static const struct pvar pvars[] = {
     COUNTER(wire, tx_data_frames, "Data frames sent, repetitions not counted"),
@@ -64,15 +72,22 @@ static const struct pvar pvars[] = {
     OWN(tx_queued, COUNTER, "Messages that waited for a slot (btl_vfring_slots), or behind one that did"),
     OWN(rx_assembly_malformed, COUNTER, "Parts of messages that were not what had to come"),
     {"srtt_ns", MCA_BASE_PVAR_CLASS_LEVEL, offsetof(struct counters, times.srtt_ns),
-     "Smoothed round-trip time to the slowest peer, in nanoseconds"},
+     "Smoothed round-trip time to the slowest peer, in nanoseconds", 1},
     {"rto_ns", MCA_BASE_PVAR_CLASS_LEVEL, offsetof(struct counters, times.rto_ns),
-     "Retransmission timeout to the slowest peer, in nanoseconds"},
+     "Retransmission timeout to the slowest peer, in nanoseconds", 1},
     OWN(peers, LEVEL, "Processes that this one may exchange messages with over vfring"),
     OWN(peer_bytes, LEVEL, "Bytes of memory held for these, and for those that have ended"),
     COUNTER(wire, peers_left, "Processes of other jobs that have ended while this one was connected to them"),
     OWN(link_downs, COUNTER, "Times that the VF was found without a link"),
     OWN(hw_tx_frames, COUNTER, "Good frames sent, by the VF's own count"),
     OWN(hw_rx_frames, COUNTER, "Good frames received, by the VF's own count"),
+    OWN(rails, LEVEL, "VFs of this process (btl_vfring_rails)"),
+    OF_RAIL("tx_frames", tx_frames_of, COUNTER, "Good frames sent, by the VF's own count"),
+    OF_RAIL("rx_frames", rx_frames_of, COUNTER, "Good frames received, by the VF's own count"),
+    OF_RAIL("link_downs", link_downs_of, COUNTER, "Times that it was found without a link"),
+    OF_RAIL("downs", downs_of, COUNTER, "Times that it did not work and was set aside"),
+    OF_RAIL("asides", asides_of, COUNTER, "Times that a way to a peer lost all that went there and was set aside"),
+    OF_RAIL("works", works, LEVEL, "1: it is there and not set aside"),
     COUNTER(rdma, puts, "Put operations started"),
     COUNTER(rdma, gets, "Get operations started"),
     COUNTER(rdma, bytes_placed, "Bytes that were placed into the user's memory on arrival"),
@@ -80,23 +95,24 @@ static const struct pvar pvars[] = {
     COUNTER(rdma, pieces_copied, "Pieces of memory that were copied because they could not be registered"),
     COUNTER(rdma, rejected, "Frames of peers that named memory not open to them"),
     {"reg_hits", MCA_BASE_PVAR_CLASS_COUNTER, offsetof(struct counters, reg.hits),
-     "Pieces of memory found registered"},
+     "Pieces of memory found registered", 1},
     {"reg_misses", MCA_BASE_PVAR_CLASS_COUNTER, offsetof(struct counters, reg.misses),
-     "Pieces of memory registered"},
+     "Pieces of memory registered", 1},
     {"reg_evictions", MCA_BASE_PVAR_CLASS_COUNTER, offsetof(struct counters, reg.evictions),
-     "Registrations given up for others"},
+     "Registrations given up for others", 1},
     {"reg_invalidations", MCA_BASE_PVAR_CLASS_COUNTER, offsetof(struct counters, reg.invalidations),
-     "Registrations whose memory the process has given back"},
+     "Registrations whose memory the process has given back", 1},
     {"reg_refused", MCA_BASE_PVAR_CLASS_COUNTER, offsetof(struct counters, reg.refused),
-     "Registrations that a limit did not allow"},
+     "Registrations that a limit did not allow", 1},
     {"reg_peak_bytes", MCA_BASE_PVAR_CLASS_HIGHWATERMARK, offsetof(struct counters, reg.peak_bytes),
-     "Most bytes of user memory registered at a time"},
+     "Most bytes of user memory registered at a time", 1},
     {"registered_bytes", MCA_BASE_PVAR_CLASS_LEVEL, offsetof(struct counters, registered_bytes),
-     "Bytes registered with the VF now: rings, buffers, slots and user memory"},
+     "Bytes registered with the VF now: rings, buffers, slots and user memory", 1},
 };
 
-static void collect_rail(const struct btl_vfring_rail *rail, struct counters *counters)
+static void collect_rail(const struct btl_vfring_rails *rails, uint32_t i, struct counters *counters)
 {
+    const struct btl_vfring_rail *rail = &rails->rail[i];
     struct vfring_vf_counters hw;
     uint64_t doorbells;
 
@@ -105,6 +121,12 @@ static void collect_rail(const struct btl_vfring_rail *rail, struct counters *co
     counters->link_downs += rail->link_downs;
     counters->hw_tx_frames += hw.tx_frames;
     counters->hw_rx_frames += hw.rx_frames;
+    counters->tx_frames_of[i] = hw.tx_frames;
+    counters->rx_frames_of[i] = hw.rx_frames;
+    counters->link_downs_of[i] = rail->link_downs;
+    counters->downs_of[i] = rail->downs;
+    counters->asides_of[i] = rail->asides;
+    counters->works[i] = !rail->down;
 }
 
 static void collect(mca_btl_vfring_module_t *module, struct counters *counters)
@@ -121,8 +143,9 @@ static void collect(mca_btl_vfring_module_t *module, struct counters *counters)
     counters->tx_queued = module->tx_queued;
     counters->sleeps = module->wait.sleeps;
     counters->doorbells = counters->link_downs = counters->hw_tx_frames = counters->hw_rx_frames = 0;
+    counters->rails = module->rails.num;
     for (uint32_t i = 0; i < module->rails.num; i++) {
-        collect_rail(&module->rails.rail[i], counters);
+        collect_rail(&module->rails, i, counters);
     }
     counters->registered_bytes = btl_vfring_rails_registered(&module->rails);
     counters->peers = vfring_wire_num_peers(module->wire);
@@ -142,7 +165,19 @@ static int get_value(const struct mca_base_pvar_t *pvar, void *value, void *obje
         collect(module, &now);
         btl_vfring_unlock(module);
     }
-    memcpy(value, (const char *) &now + which->offset, sizeof(unsigned long long));
+    memcpy(value, (const char *) &now + which->offset, which->num * sizeof(unsigned long long));
+    return OPAL_SUCCESS;
+}
+
+/* How many values there are is asked when a tool makes a handle. */
+static int notify(struct mca_base_pvar_t *pvar, mca_base_pvar_event_t event, void *object, int *count)
+{
+    const struct pvar *which = pvar->ctx;
+
+    (void) object;
+    if (event == MCA_BASE_PVAR_HANDLE_BIND) {
+        *count = (int) which->num;
+    }
     return OPAL_SUCCESS;
 }
 
@@ -154,14 +189,15 @@ void btl_vfring_pvars_register(const mca_base_component_t *component)
             OPAL_INFO_LVL_4, pvars[i].var_class, MCA_BASE_VAR_TYPE_UNSIGNED_LONG_LONG, NULL,
             MCA_BASE_VAR_BIND_NO_OBJECT,
             (mca_base_pvar_flag_t) (MCA_BASE_PVAR_FLAG_READONLY | MCA_BASE_PVAR_FLAG_CONTINUOUS),
-            get_value, NULL, NULL, (void *) (uintptr_t) &pvars[i]);
+            get_value, NULL, notify, (void *) (uintptr_t) &pvars[i]);
     }
 }
 
 void btl_vfring_pvars_freeze(mca_btl_vfring_module_t *module)
 {
     collect(module, &at_the_end);
-    at_the_end.registered_bytes = at_the_end.peers = at_the_end.peer_bytes = 0;
+    at_the_end.registered_bytes = at_the_end.peers = at_the_end.peer_bytes = at_the_end.rails = 0;
+    memset(at_the_end.works, 0, sizeof(at_the_end.works));
 }
 
 void btl_vfring_pvars_print(const mca_btl_vfring_module_t *module)

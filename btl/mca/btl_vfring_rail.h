@@ -18,6 +18,7 @@ struct btl_vfring_rail {
     struct vfring_vf_info info;
     struct vfring_lease lease; /**< id empty: the device was named by hand */
 
+    uint64_t downs;     /**< times that it was set aside */
     uint64_t asides;    /**< ways to peers that were found to lose all that goes there */
     bool down;          /**< nothing goes this way now: it was set aside, see btl_vfring_aside.h */
     bool dead;          /**< and the VF was stopped: it works again when it can be opened anew */

@@ -22,6 +22,7 @@ void sleepers(const char *file);
 
 /* mpi_check_counts.c */
 unsigned long long read_pvar(const char *name);
+void read_rails(const char *name, unsigned long long *values, int num);
 /** Counts the component's allocations from now on. */
 void alloc_begin(void);
 void alloc(void);

@@ -63,6 +63,26 @@ unsigned long long read_pvar(const char *name)
     return value;
 }
 
+/* A variable with a value for each rail: of the first @p num. */
+void read_rails(const char *name, unsigned long long *values, int num)
+{
+    unsigned long long all[8] = {0};
+    MPI_T_pvar_session session;
+    MPI_T_pvar_handle handle;
+    const int index = find(name);
+    int n = 0;
+
+    MPI_T_pvar_session_create(&session);
+    if (index < 0 || MPI_T_pvar_handle_alloc(session, index, NULL, &handle, &n) || n != 8) {
+        bad = 1;
+        return;
+    }
+    bad |= MPI_T_pvar_read(session, handle, all) != MPI_SUCCESS;
+    memcpy(values, all, (size_t) num * sizeof(all[0]));
+    MPI_T_pvar_handle_free(session, &handle);
+    MPI_T_pvar_session_free(&session);
+}
+
 /* What is documented, is there. */
 static void names(void)
 {

@@ -34,10 +34,22 @@ static void talk(int round)
     }
 }
 
+/* What a tool sees of each rail: both are there, and are counted apart. */
+static void check_variables(void)
+{
+    unsigned long long works[3], links[3];
+
+    bad |= read_pvar("btl_vfring_rails") != 2;
+    read_rails("btl_vfring_rail_works", works, 3);
+    read_rails("btl_vfring_rail_link_downs", links, 3);
+    bad |= works[0] != 1 || works[1] != 1 || works[2] != 0 || links[0] || links[1];
+}
+
 void rails(const char *until)
 {
     int over = 0;
 
+    check_variables();
     for (int round = 0; !over; round++) {
         talk(round);
         over = rank == 0 && access(until, F_OK) == 0;
