@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # lab_vf.sh DIR: tries the driver on real VFs. Root, in the lab (docs/lab.md) or
 # on a machine whose first 82576 or I350 PF nobody needs; the module uio_vf must be
-# installed, and a user mpi must exist. DIR has vf_smoke and vf_pingpong.
+# installed, and a user mpi must exist. DIR has vf_smoke; vf_pingpong is installed, or in $VFRING_TOOLS.
 # Exit status 0 when everything was as it should be.
 set -u
 dir=$1
+tools=${VFRING_TOOLS:-/usr/libexec/vfring}
 user=mpi
 failed=0
 
@@ -113,9 +114,9 @@ grep -q 'dma_limit_bytes' /tmp/out || wrong "no remedy"
 echo "$old" >"$limit"
 
 step "raw hops, unprivileged"
-expect 0 'every frame checked' as_user "$dir/vf_pingpong" --iters 500 "$a" "$b"
-expect 0 'every frame checked' as_user "$dir/vf_pingpong" --iters 300 --bytes 1514 "$a" "$b"
-expect 0 'every frame checked' as_user "$dir/vf_pingpong" --iters 200 --mtu 9000 --bytes 9014 "$a" "$b"
+expect 0 'every frame checked' as_user "$tools/vf_pingpong" --iters 500 "$a" "$b"
+expect 0 'every frame checked' as_user "$tools/vf_pingpong" --iters 300 --bytes 1514 "$a" "$b"
+expect 0 'every frame checked' as_user "$tools/vf_pingpong" --iters 200 --mtu 9000 --bytes 9014 "$a" "$b"
 
 step "busy, then killed"
 start "$dir/vf_smoke" "$a" 1500 60

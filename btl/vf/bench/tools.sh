@@ -1,0 +1,47 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
+# The tools of this folder between two soft VFs: they measure, find every frame whole, and say what is wrong with what they are given.
+set -u
+dir=$(mktemp -d) || exit 1
+trap 'rm -rf "$dir"' EXIT
+failed=0
+wrong() { echo "WRONG: $*"; failed=1; }
+# expect STATUS TEXT COMMAND...: the command ends so, and its output has TEXT.
+expect() {
+    want=$1 text=$2
+    shift 2
+    # Against hanging only.
+    timeout 100 "$@" >"$dir/out" 2>&1
+    got=$?
+    cat "$dir/out"
+    [ $got = "$want" ] || wrong "$* ended with $got, not $want"
+    grep -qF -e "$text" "$dir/out" || wrong "the output of $* lacks '$text'"
+}
+
+mkdir "$dir/wire"
+for i in 0 1; do
+    "$VFRING_SOFTVF" create "$dir/wire" --index $i --mac "02:76:66:07:00:0$i" --mtu 9000 >"$dir/made" || exit 1
+done
+a=$dir/wire/vf0 b=$dir/wire/vf1
+
+expect 0 ', 0 lost' ./vf_forward --samples 1 --millis 20 --burst 4 "$a" "$b"
+expect 0 ', 0 lost, every frame checked' ./vf_pingpong --iters 20 --reps 3 "$a" "$b"
+expect 0 '9014-byte frames, one hop' ./vf_pingpong --mtu 9000 --bytes 9014 --iters 20 --reps 3 "$a" "$b"
+expect 0 '64-byte frames, 1 a doorbell, 64 under way, an answer for 16:' ./vf_stream --samples 3 --millis 20 "$a" "$b"
+grep -q ' 0 of [1-9][0-9]* lost, 0 damaged or out of order' "$dir/out" || wrong 'vf_stream does not say that all frames came'
+expect 0 ', copied:' ./vf_stream --mtu 9000 --bytes 9000 --burst 8 --copy --samples 1 --millis 20 "$a" "$b"
+# What waits for the answer to a whole window, which is not there before the window is full.
+expect 0 ' 0 damaged' ./vf_stream --window 7 --answer 7 --samples 1 --millis 20 "$a" "$b"
+
+# The end that measures knows better; the other one must not stay behind.
+expect 64 'up to 1514 at this MTU' ./vf_stream --bytes 1515 "$a" "$b"
+expect 64 'up to 1514 at this MTU' ./vf_pingpong --bytes 1515 "$a" "$b"
+expect 64 'or nobody moves' ./vf_stream --window 64 --answer 65 "$a" "$b"
+expect 64 'usage: vf_stream' ./vf_stream --bytes 59 "$a" "$b"
+expect 64 'usage: vf_stream' ./vf_stream --peer 02:76:66:07:00:0g "$a"
+expect 64 'usage: vf_pingpong' ./vf_pingpong --iters -1 "$a" "$b"
+expect 64 'usage: vf_forward' ./vf_forward --burst 65 "$a" "$b"
+for tool in vf_forward vf_pingpong vf_stream; do
+    expect 1 "$tool: $dir/none does not exist; remedy: " ./$tool "$dir/none" "$b"
+done
+exit $failed
