@@ -6,6 +6,7 @@
 #   setup                      a VF of the PF, with a MAC, and what the drivers need
 #   bind vfring|tcp            gives the VF to uio_vf or igbvf
 #   mpi vfring|tcp PROGRAM ARG...    on host1: an MPI test program, a rank on each host
+#   raw TOOL ARG...            on both: vf_pingpong or vf_stream, frames without MPI; host1 measures, host2 answers
 set -eu
 mtu=9000
 programs=/usr/libexec/vfring
@@ -13,6 +14,7 @@ bin=/run/bench
 # Standard names, but not "vf": ip(8) takes that for its keyword.
 interface=iov0
 number=$(sed s/host// /proc/sys/kernel/hostname)
+mac() { echo "52:54:00:aa:00:0$1"; }
 
 setup() {
     modprobe igb
@@ -26,7 +28,7 @@ setup() {
     ip link set "$pf" up mtu $mtu
     wait_for "link of $pf" has_carrier "$pf"
     echo 1 >"$device/sriov_numvfs"
-    ip link set "$pf" vf 0 mac "52:54:00:aa:00:0$number"
+    ip link set "$pf" vf 0 mac "$(mac "$number")"
     basename "$(readlink "$device/virtfn0")" >$bin/vf
 }
 
@@ -66,6 +68,17 @@ mpi() {
     export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
     # A rank has its host's processor for itself.
     mpirun --host host1,host2 --mca pml ob1 --mca mpi_yield_when_idle 0 "$@"
+}
+
+raw() {
+    tool=$1
+    shift
+    case $number.$tool in
+    1.*) set -- "$@" --peer "$(mac 2)" ;;
+    2.vf_pingpong) set -- --echo ;;
+    2.vf_stream) set -- --sink ;;
+    esac
+    $programs/"$tool" --mtu $mtu "$@" /dev/uiovf0
 }
 
 mkdir -p $bin

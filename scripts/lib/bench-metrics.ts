@@ -10,6 +10,8 @@ export interface Metric {
   /** Whom vfring is measured against. */
   readonly peer: { readonly driver: Driver; readonly name: string };
   readonly goal: Comparison['goal'];
+  /** The peer is not measured, but has the values of this one: for what is a part of it. */
+  readonly peerOf?: Metric;
   /** Arguments of the script in the guest. */
   readonly command: (driver: Driver) => readonly string[];
   readonly valueOf: (output: string) => number;
@@ -25,7 +27,7 @@ function column(key: string): (output: string) => number {
 }
 
 /** Half round trip, bandwidth and message rate of two ranks over vfring and over btl/tcp. */
-export function mpiMetrics(goals: { halfRoundTrip: number; bandwidth: number; rate: number }): Metric[] {
+export function mpiMetrics(goals: { halfRoundTrip: number; bandwidth: number; rate: number }): [halfRoundTrip: Metric, bandwidth: Metric, rate: Metric] {
   const peer = { driver: 'tcp', name: 'btl/tcp' } as const;
   const mpi = (program: string, ...args: string[]) => (driver: Driver): string[] => ['mpi', driver, program, ...args];
   return [
@@ -54,7 +56,7 @@ export async function compare(bench: Bench, metrics: readonly Metric[], drivers:
       for (const driver of drivers) {
         await bench.bind(driver);
         for (const [metric, perDriver] of values) {
-          if (driver === 'vfring' || metric.peer.driver === driver) {
+          if (driver === 'vfring' || (metric.peer.driver === driver && metric.peerOf === undefined)) {
             const output = await bench.run(metric.command(driver));
             const value = metric.valueOf(output);
             if (!(value > 0)) {
@@ -67,8 +69,11 @@ export async function compare(bench: Bench, metrics: readonly Metric[], drivers:
       }
     });
   }
-  return [...values].map(([{ what, peer, goal }, perDriver]): Comparison => ({
-    what, ours: perDriver['vfring'] ?? [], peer: { name: peer.name, values: perDriver[peer.driver] ?? [] }, goal,
+  return [...values].map(([metric, perDriver]): Comparison => ({
+    what: metric.what,
+    ours: perDriver['vfring'] ?? [],
+    peer: { name: metric.peer.name, values: values.get(metric.peerOf ?? metric)?.[metric.peer.driver] ?? [] },
+    goal: metric.goal,
   }));
 }
 
