@@ -8,17 +8,26 @@ export const root = join(import.meta.dirname, '..');
 export const buildDir = join(root, 'build');
 
 const HEARTBEAT_MS = 15_000;
-const seconds = (since: number): string => `${((Date.now() - since) / 1000).toFixed(0)} s`;
+/** A step that was over so soon needs no line that says so. */
+const QUICK_MS = 2000;
 
-/** Runs `work`, with a line at its start and end and one every 15 s between. */
-export async function step<T>(title: string, work: () => Promise<T>): Promise<T> {
-  const start = Date.now();
+/** Takes the newest line of a step's own output, to be shown with the time that has passed. */
+export type Note = (line: string) => void;
+
+/** Runs `work`, with a line on standard error at its start and end and one every 15 s between. */
+export async function step<T>(title: string, work: (note: Note) => Promise<T>): Promise<T> {
+  const start = performance.now();
+  const elapsedMs = (): number => performance.now() - start;
+  const seconds = (): string => `${(elapsedMs() / 1000).toFixed(0)} s`;
+  let last = '';
   process.stderr.write(`==> ${title}\n`);
-  const beat = setInterval(() => process.stderr.write(`    ... ${title}: ${seconds(start)}\n`), HEARTBEAT_MS);
+  const beat = setInterval(() => process.stderr.write(`    ... ${title}: ${seconds()}${last && `, ${last.slice(0, 100)}`}\n`), HEARTBEAT_MS);
   try {
-    const result = await work();
-    if (Date.now() - start > 2000) {
-      process.stderr.write(`    ${title}: done in ${seconds(start)}\n`);
+    const result = await work((line) => {
+      last = line.trim() || last;
+    });
+    if (elapsedMs() > QUICK_MS) {
+      process.stderr.write(`    ${title}: done in ${seconds()}\n`);
     }
     return result;
   } finally {

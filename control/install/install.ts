@@ -4,13 +4,14 @@
  * run time, the native addon, two wrappers, manual pages, completion, the
  * systemd unit and the udev rule.
  *
- *   control/install/install.ts --destdir DIR --prefix /usr
+ *   control/install/install.ts --destdir DIR --prefix /usr [--better-sqlite3 DIR]
  *
- * DIR is put before every path (a package's or a machine image's root).
+ * The first DIR is put before every path (a package's or a machine image's root). Where node is of another release line
+ * there, the second one has the ledger's database compiled for it.
  */
 import { execFileSync } from 'node:child_process';
 import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, join, relative } from 'node:path';
 import { Command } from 'commander';
 import { build } from 'esbuild';
 import { z } from 'zod';
@@ -27,8 +28,9 @@ const manifestSchema = z.object({
 const options = new Command('install')
   .requiredOption('--prefix <dir>', 'where it will run from, an absolute path')
   .option('--destdir <dir>', 'put before the prefix', '/')
+  .option('--better-sqlite3 <dir>', 'the package, compiled for the node that it will run under', join(modules, 'better-sqlite3'))
   .parse()
-  .opts<{ prefix: string; destdir: string }>();
+  .opts<{ prefix: string; destdir: string; betterSqlite3: string }>();
 if (!options.prefix.startsWith('/')) {
   throw new Error(`--prefix ${options.prefix}: it must be an absolute path`);
 }
@@ -61,18 +63,18 @@ function runtimePackages(names: readonly string[], found = new Set<string>()): S
 }
 
 /** Left out: what only compilers, editors and other platforms read. */
-function wanted(path: string): boolean {
+function wanted(path: string, folder: string): boolean {
   const name = basename(path);
-  if (path.startsWith(join(modules, 'koffi'))) {
-    const [top, , platform] = path.slice(join(modules, 'koffi').length + 1).split('/');
+  const inside = relative(folder, path).split('/');
+  if (basename(folder) === 'koffi') {
+    const [top, , platform] = inside;
     if (top === 'src' || top === 'doc' || top === 'vendor' || top === 'lib') {
       return false;
     }
     return platform === undefined || platform === `linux_${process.arch}`;
   }
-  const sqlite = join(modules, 'better-sqlite3');
-  if (path.startsWith(sqlite)) {
-    const [top, ...rest] = path.slice(sqlite.length + 1).split('/');
+  if (basename(folder) === 'better-sqlite3') {
+    const [top, ...rest] = inside;
     if (top === 'build') {
       return ['', 'Release', 'Release/better_sqlite3.node'].includes(rest.join('/'));
     }
@@ -134,7 +136,8 @@ cpSync(join(root, 'build', 'native-addon', 'vfring_native.node'), join(fresh, 'n
 const { version } = manifest(root);
 writeFileSync(join(fresh, 'package.json'), `${JSON.stringify({ name: 'vfring', version, type: 'module' }, null, 2)}\n`);
 for (const name of runtimePackages(NATIVE)) {
-  cpSync(join(modules, name), join(fresh, 'node_modules', name), { recursive: true, filter: wanted });
+  const folder = name === 'better-sqlite3' ? options.betterSqlite3 : join(modules, name);
+  cpSync(folder, join(fresh, 'node_modules', name), { recursive: true, filter: (path) => wanted(path, folder) });
 }
 openUp(fresh);
 

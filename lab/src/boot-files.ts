@@ -1,22 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What QEMU loads directly: the kernel as a plain ELF file, and a small initramfs.
-import {chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync} from 'node:fs';
+import {
+  chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, renameSync, rmSync, symlinkSync, writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import {execa} from 'execa';
 import {hashFiles, hashParts} from './content-hash.js';
 import {LabError} from './errors.js';
-import {moduleLoadOrder} from './modules-dep.js';
 import {buildDir, labDir} from './paths.js';
 import type {Rootfs} from './rootfs.js';
 
 /** What the initramfs needs to mount the root. */
-const wantedModules = ['virtio_blk', 'erofs', 'overlay'];
-/**
- * Needed as well, where the kernel has them for modules; loaded first. Up to Debian 13's, erofs
- * asks for crc32c by name when it is loaded, which modules.dep does not tell. The others are
- * built into Debian 13's.
- */
-const modulesOfSome = ['crc32c_generic', 'virtio_pci', 'virtio_console'];
+const wantedModules = ['virtio_pci', 'virtio_console', 'virtio_blk', 'erofs', 'overlay'];
 
 /** A kernel to boot instead of Debian's. */
 export interface OwnKernel {
@@ -63,6 +58,35 @@ async function makeKernel(rootfs: Rootfs, file: string): Promise<void> {
   renameSync(`${file}.new`, file);
 }
 
+/**
+ * Files to load, in order, so that each module finds loaded what it needs; what is built in needs no file.
+ * @param output of `modprobe --show-depends`
+ */
+export function modulesToLoad(output: string): string[] {
+  return [...new Set(output.split('\n').flatMap((line) => /^insmod (\S+)/.exec(line)?.[1] ?? []))];
+}
+
+/** @param modules the kernel's `/lib/modules/VERSION` */
+async function loadOrder(rootfs: Rootfs, modules: string, wanted: readonly string[]): Promise<string[]> {
+  if (wanted.length === 0) {
+    return [];
+  }
+  // modprobe looks below lib/modules of a folder.
+  const base = mkdtempSync(path.join(buildDir, 'modules-'));
+  try {
+    mkdirSync(path.join(base, 'lib/modules'), {recursive: true});
+    symlinkSync(path.resolve(modules), path.join(base, 'lib/modules', path.basename(modules)));
+    const [modprobe, ...args] = rootfs.tool('usr/sbin/modprobe', '-d', base, '-S', path.basename(modules), '--show-depends', '-a', ...wanted);
+    const {stdout} = await execa(modprobe, args);
+    return modulesToLoad(stdout).map((file) => realpathSync(file));
+  } catch (error) {
+    throw new LabError('VFRING_ERR_LAB_BUILD', `modprobe does not find what the kernel of ${modules} must load to boot: ${(error as Error).message}`,
+      'a kernel of your own needs these as modules or built in: ' + wanted.join(', '));
+  } finally {
+    rmSync(base, {recursive: true});
+  }
+}
+
 /** @param modules the kernel's `/lib/modules/VERSION` */
 async function makeInitramfs(rootfs: Rootfs, modules: string, wanted: readonly string[], file: string): Promise<void> {
   const tree = `${file}.tree`;
@@ -77,10 +101,9 @@ async function makeInitramfs(rootfs: Rootfs, modules: string, wanted: readonly s
   for (const unit of ['lab.target', 'lab-session.service']) {
     copyFileSync(path.join(labDir, 'guest', unit), path.join(tree, 'units', unit));
   }
-  const dep = readFileSync(path.join(modules, 'modules.dep'), 'utf8');
-  const order = moduleLoadOrder(dep, [...modulesOfSome.filter((name) => wanted.length > 0 && dep.includes(`/${name}.ko`)), ...wanted]);
+  const order = await loadOrder(rootfs, modules, wanted);
   for (const module of order) {
-    copyFileSync(path.join(modules, module), path.join(tree, 'modules', path.basename(module)));
+    copyFileSync(module, path.join(tree, 'modules', path.basename(module)));
   }
   writeFileSync(path.join(tree, 'modules/order'), order.map((module) => `${path.basename(module)}\n`).join(''));
   const [cpio, ...args] = rootfs.tool('usr/bin/cpio', '--quiet', '-o', '-H', 'newc', '-R', '0:0');

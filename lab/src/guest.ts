@@ -9,7 +9,7 @@ import type {OwnKernel} from './boot-files.js';
 import {Emulator} from './emulator.js';
 import {LabError, isEmulatorFault, exitStatus} from './errors.js';
 import {watchHeart} from './heartbeat.js';
-import {LineReader} from './line-reader.js';
+import {lineReader} from './lines.js';
 import {MarkerStream} from './marker-stream.js';
 import {type Link, netdevArguments, plugIn} from './network.js';
 import {buildDir} from './paths.js';
@@ -82,7 +82,7 @@ export interface JobResult {
 }
 
 export class Guest {
-  private readonly control: LineReader;
+  private readonly nextLine: () => Promise<string>;
   private readonly streams = {stdout: new MarkerStream(), stderr: new MarkerStream()};
   private timer: NodeJS.Timeout | undefined;
   private stopListening: () => void = () => undefined;
@@ -90,7 +90,7 @@ export class Guest {
   private hasResults = false;
 
   private constructor(private readonly emulator: Emulator) {
-    this.control = new LineReader(emulator.port('control'));
+    this.nextLine = lineReader(emulator.port('control'));
     for (const name of ['stdout', 'stderr'] as const) {
       emulator.port(name).on('data', (chunk: Buffer) => this.streams[name].push(chunk));
     }
@@ -228,7 +228,7 @@ export class Guest {
   }
 
   private async line(): Promise<string> {
-    return await Promise.race([this.control.next(), this.emulator.lost]);
+    return await Promise.race([this.nextLine(), this.emulator.lost]);
   }
 
   private async expect(word: string): Promise<string[]> {

@@ -3,7 +3,7 @@ import {mkdirSync} from 'node:fs';
 import path from 'node:path';
 import {execa} from 'execa';
 import {LabError} from './errors.js';
-import {LineReader} from './line-reader.js';
+import {lineReader} from './lines.js';
 import {say} from './progress.js';
 
 /**
@@ -18,7 +18,7 @@ export async function withLock<T>(file: string, what: string, work: () => Promis
   });
   const waiting = setTimeout(() => say(`waiting for another lab that is ${what}`), 1000);
   try {
-    const first = await Promise.race([new LineReader(holder.stdout).next(), holder]);
+    const first = await Promise.race([lineReader(holder.stdout)(), holder]);
     if (first !== 'locked') {
       throw new LabError('VFRING_ERR_LAB_HOST', `cannot lock ${file}`, 'is flock(1) installed, and the folder writable?');
     }

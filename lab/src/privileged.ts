@@ -3,9 +3,9 @@
 import {closeSync, mkdirSync, openSync, readFileSync, writeSync} from 'node:fs';
 import path from 'node:path';
 import {execa} from 'execa';
+import type {Note} from '../../tools/steps.js';
 import {LabError, exitStatus, type LabErrorCode} from './errors.js';
 import {buildDir, labDir} from './paths.js';
-import type {Step} from './progress.js';
 
 /**
  * Mount and PID namespaces of its own, so that neither mounts nor processes
@@ -20,7 +20,7 @@ export interface PrivilegedRun {
   logName: string;
   what: string;
   code: LabErrorCode;
-  step: Step;
+  note: Note;
   signal?: AbortSignal | undefined;
 }
 
@@ -48,7 +48,7 @@ export async function runPrivileged(run: PrivilegedRun): Promise<void> {
     }
     for await (const line of child.iterable({from: 'all'})) {
       writeSync(log, `${line}\n`);
-      run.step.note(line);
+      run.note(line);
     }
     const result = await child;
     run.signal?.removeEventListener('abort', stop);

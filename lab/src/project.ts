@@ -3,11 +3,13 @@
 import {existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, truncateSync, writeFileSync} from 'node:fs';
 import path from 'node:path';
 import {execa} from 'execa';
+import {sqliteFor} from '../../tools/node-release.js';
+import {step} from '../../tools/steps.js';
 import {hashFiles, hashParts} from './content-hash.js';
 import {LabError} from './errors.js';
 import {buildDir, projectDir} from './paths.js';
 import {runPrivileged} from './privileged.js';
-import {say, step} from './progress.js';
+import {say} from './progress.js';
 import type {Rootfs} from './rootfs.js';
 
 export interface Part {
@@ -28,7 +30,7 @@ export const parts = {
   kmod: {requires: 'driver-kmod/Makefile', inputs: ['driver-kmod', 'btl/regs', 'lab/chroot'], where: 'chroot'},
   control: {
     requires: 'control/install/install.ts',
-    inputs: ['control', 'btl/regs', 'btl/softvf', 'package.json', 'package-lock.json', 'tsconfig.json'],
+    inputs: ['control', 'btl/regs', 'btl/softvf', 'tools/node-release.ts', 'package.json', 'package-lock.json', 'tsconfig.json'],
     where: 'host',
   },
 } as const satisfies Record<string, Part>;
@@ -45,23 +47,30 @@ function partKey(name: PartName, rootfs: Rootfs): string {
 }
 
 async function buildInChroot(rootfs: Rootfs, names: readonly PartName[], signal: AbortSignal | undefined): Promise<void> {
-  await step(`building ${names.join(' and ')} natively`, async (progress) => {
+  await step(`building ${names.join(' and ')} natively`, async (note) => {
     await runPrivileged({
       args: ['enter', rootfs.root, `${process.getuid!()}:${process.getgid!()}`, projectDir, buildDir,
         'sh', '/mnt/src/lab/chroot/build.sh', ...names],
       logName: 'build.log', what: `building ${names.join(' and ')} in the chroot`, code: 'VFRING_ERR_LAB_BUILD',
-      step: progress, signal,
+      note, signal,
     });
   });
 }
 
-async function installControl(): Promise<void> {
-  await step('installing control', async (progress) => {
+/** First number of the version of the guest's node, which need not be this machine's. */
+async function nodeOfGuest(rootfs: Rootfs): Promise<string> {
+  const {stdout} = await execa('dpkg-query', [`--admindir=${path.join(rootfs.root, 'var/lib/dpkg')}`, '-W', '-f=${Version}', 'nodejs']);
+  return stdout.split('.')[0]!;
+}
+
+async function installControl(rootfs: Rootfs): Promise<void> {
+  const sqlite = await sqliteFor(await nodeOfGuest(rootfs));
+  await step('installing control', async (note) => {
     rmSync(stageDir('control'), {recursive: true, force: true});
     const child = execa(process.execPath, ['--import', 'tsx', path.join(projectDir, parts.control.requires),
-      '--destdir', stageDir('control'), '--prefix', '/usr'], {cwd: projectDir, all: true, reject: false});
+      '--destdir', stageDir('control'), '--prefix', '/usr', '--better-sqlite3', sqlite], {cwd: projectDir, all: true, reject: false});
     for await (const line of child.iterable({from: 'all'})) {
-      progress.note(line);
+      note(line);
     }
     const result = await child;
     if (result.failed) {
@@ -91,7 +100,7 @@ async function buildParts(rootfs: Rootfs, wanted: readonly PartName[], signal: A
     inChroot.forEach((name) => writeFileSync(stampFile(name), stale.get(name)!));
   }
   if (stale.has('control')) {
-    await installControl();
+    await installControl(rootfs);
     writeFileSync(stampFile('control'), stale.get('control')!);
   }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The QEMU Machine Protocol (docs/interop/qmp-spec.rst in QEMU), as far as saving and resuming a machine needs it.
 import type {Duplex} from 'node:stream';
-import {LineReader} from './line-reader.js';
+import {lineReader} from './lines.js';
 
 interface Message {
   return?: unknown;
@@ -9,12 +9,12 @@ interface Message {
 }
 
 export class Qmp {
-  private readonly lines: LineReader;
+  private readonly nextLine: () => Promise<string>;
   private ready: Promise<unknown> | undefined;
   private before: Promise<unknown> = Promise.resolve();
 
   constructor(private readonly stream: Duplex) {
-    this.lines = new LineReader(stream);
+    this.nextLine = lineReader(stream);
   }
 
   /**
@@ -29,7 +29,7 @@ export class Qmp {
 
   private async executeNow(command: string, args: Record<string, unknown>): Promise<unknown> {
     // QEMU greets first and accepts nothing before the capabilities were negotiated.
-    this.ready ??= this.lines.next().then(() => this.send('qmp_capabilities', {}));
+    this.ready ??= this.nextLine().then(() => this.send('qmp_capabilities', {}));
     await this.ready;
     return await this.send(command, args);
   }
@@ -37,7 +37,7 @@ export class Qmp {
   private async send(command: string, args: Record<string, unknown>): Promise<unknown> {
     this.stream.write(`${JSON.stringify({execute: command, arguments: args})}\n`);
     for (;;) {
-      const message = JSON.parse(await this.lines.next()) as Message;
+      const message = JSON.parse(await this.nextLine()) as Message;
       if (message.error) {
         throw new Error(`${command}: ${message.error.desc}`);
       }

@@ -3,15 +3,16 @@
 import {existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync} from 'node:fs';
 import path from 'node:path';
 import {ensurePackages} from '../../tools/packages.js';
+import {step} from '../../tools/steps.js';
+import {hostAptOptions, hostMirror, proxyEnvironment} from './apt.js';
 import {hashParts} from './content-hash.js';
 import {LabError} from './errors.js';
-import {hostAptOptions, hostMirror, proxyEnvironment} from './host-apt.js';
 import {ImageProgress} from './image-progress.js';
 import {withLock} from './lock.js';
 import {droppedModules, notInGuest, packages, suite} from './packages.js';
 import {buildDir, cacheBase, labDir} from './paths.js';
 import {runPrivileged} from './privileged.js';
-import {say, step} from './progress.js';
+import {say} from './progress.js';
 
 export class Rootfs {
   /** The tree itself; owned by root, never written after it was made. */
@@ -65,7 +66,7 @@ async function checkHost(): Promise<void> {
 
 async function makeRootfs(dir: string, signal: AbortSignal | undefined): Promise<void> {
   await checkHost();
-  const mirror = hostMirror();
+  const mirror = await hostMirror();
   const aptOptions = await hostAptOptions();
   const inputs = path.join(buildDir, 'rootfs-inputs');
   rmSync(inputs, {recursive: true, force: true});
@@ -79,20 +80,18 @@ async function makeRootfs(dir: string, signal: AbortSignal | undefined): Promise
   // A cache under its final name is complete: this rename is the last step.
   const unfinished = `${dir}.unfinished`;
   const done = new ImageProgress();
-  await step(`making Debian ${suite} from ${mirror.uri} (once)`, async (progress) => {
+  await step(`making Debian ${suite} from ${mirror.uri} (once)`, async (note) => {
     await runPrivileged({
       args: ['make-rootfs', unfinished, `${process.getuid!()}:${process.getgid!()}`, suite, mirror.uri, mirror.keyring, inputs],
       env: proxyEnvironment(aptOptions),
       logName: 'rootfs.log',
       what: 'making the root file system',
       code: 'VFRING_ERR_LAB_ROOTFS',
-      step: {
-        note: (line) => {
-          if (done.add(line)) {
-            say(done.toString());
-          }
-          progress.note(done.toString());
-        },
+      note: (line) => {
+        if (done.add(line)) {
+          say(done.toString());
+        }
+        note(done.toString());
       },
       signal,
     });
@@ -120,10 +119,10 @@ export async function pruneRootfs(signal?: AbortSignal): Promise<void> {
   const keep = `lab-${rootfsKey()}`;
   await withLock(path.join(base, 'lab.lock'), 'making the root file system', async () => {
     for (const name of readdirSync(base).filter((entry) => /^lab-[0-9a-f]{16}(\.unfinished)?$/.test(entry) && entry !== keep)) {
-      await step(`removing ${path.join(base, name)}`, async (progress) => {
+      await step(`removing ${path.join(base, name)}`, async (note) => {
         await runPrivileged({
           args: ['remove', path.join(base, name)], logName: 'remove.log', what: 'removing an old root file system',
-          code: 'VFRING_ERR_LAB_ROOTFS', step: progress, signal,
+          code: 'VFRING_ERR_LAB_ROOTFS', note, signal,
         });
       });
     }

@@ -4,7 +4,7 @@ import {readdirSync} from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import {LabError, exitStatus} from './errors.js';
-import {LineReader} from './line-reader.js';
+import {lineReader} from './lines.js';
 import {buildDir} from './paths.js';
 import type {Impairment} from './wire/impairment.js';
 import type {PortCounters} from './wire/port.js';
@@ -75,7 +75,7 @@ export async function serveOrders(site: Wired): Promise<() => void> {
     socket.on('close', () => connections.delete(socket));
     // Who asked may have gone.
     socket.on('error', () => undefined);
-    void new LineReader(socket).next().then(async (line) => await obey(site, JSON.parse(line) as Order))
+    void lineReader(socket)().then(async (line) => await obey(site, JSON.parse(line) as Order))
       .then((counters): Answer => ({counters}), (error: Error): Answer => ({error: error.message}))
       .then((answer) => socket.end(`${JSON.stringify(answer)}\n`));
   });
@@ -129,7 +129,7 @@ export async function sendOrder(order: Order, pid?: number, dir = buildDir): Pro
     if (others.length > 0) {
       throw usage(`several labs run here: ${live.map(({lab}) => lab).join(', ')}`, 'name one of these process ids: --lab PID');
     }
-    const line = new LineReader(one.socket).next();
+    const line = lineReader(one.socket)();
     const gone = new Promise<never>((_, reject) => {
       one.socket.once('close', () => reject(usage('the lab ended before it had answered', 'nothing: its wires are gone with it')));
     });

@@ -4,7 +4,7 @@ import {readFileSync} from 'node:fs';
 import path from 'node:path';
 import {PassThrough} from 'node:stream';
 import {describe, expect, it} from 'vitest';
-import {LineReader} from '../src/line-reader.js';
+import {lineReader} from '../src/lines.js';
 import {MarkerStream} from '../src/marker-stream.js';
 import {labDir} from '../src/paths.js';
 import {labScript, scriptArgv} from '../src/script.js';
@@ -42,16 +42,15 @@ describe('MarkerStream', () => {
   });
 });
 
-it('LineReader gives lines in order, kept or awaited', async () => {
+it('lineReader gives lines in order, kept or awaited', async () => {
   const stream = new PassThrough();
-  const lines = new LineReader(stream);
-  const first = lines.next();
-  expect(lines.sawLine).toBe(false);
+  const next = lineReader(stream);
+  const first = next();
   stream.write('rea');
   stream.write('dy\ndone 0 1\nhalf');
-  expect([await first, await lines.next()]).toEqual(['ready', 'done 0 1']);
+  expect([await first, await next()]).toEqual(['ready', 'done 0 1']);
   stream.write(' line\n');
-  expect(await lines.next()).toBe('half line');
+  expect(await next()).toBe('half line');
 });
 
 describe('shellQuote', () => {
