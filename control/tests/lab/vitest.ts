@@ -1,16 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * As much of vitest as the suites need that run in the emulated machine as well: vitest's own
- * expect, and node's own test runner. vitest itself would take minutes to start there.
+ * As much of vitest as the suites need that run in the emulated machine as well, by node's own test
+ * runner: vitest itself would take minutes to start there. They assert by node:assert.
  */
 import { describe as nodeDescribe, test as nodeTest } from 'node:test';
-import { JestAsymmetricMatchers, JestChaiExpect, JestExtend, type ExpectStatic } from '@vitest/expect';
-import * as chai from 'chai';
-
-chai.use(JestExtend);
-chai.use(JestChaiExpect);
-chai.use(JestAsymmetricMatchers);
-export const expect = ((value: unknown, message?: string) => chai.expect(value, message)) as ExpectStatic;
 
 type Work = () => void | Promise<void>;
 

@@ -3,10 +3,12 @@
  * What the daemon relies on, asked of every provider: of soft and real VFs on played machines
  * (provider.test.ts), and of real VFs of the emulated machine (../lab/main.ts).
  */
-import { describe, expect, test } from 'vitest';
+import assert from 'node:assert/strict';
+import { describe, test } from 'vitest';
 import { isVfringError } from '../../src/errors.js';
 import { countersBetween, type Vf } from '../../src/model/vf.js';
 import { type Around } from '../../src/providers/provider.js';
+import { assertHas } from '../helpers/assert-has.js';
 import { tempDir } from '../helpers/temp-dir.js';
 import type { Harness } from './harness.js';
 
@@ -26,33 +28,33 @@ export function providerSuite(kind: string, make: (dir: string) => Harness | Pro
     test('provisions as many VFs as configured, each with a node and a MAC of its own', async () => {
       const harness = await make(tempDir());
       const vfs = await harness.provider().provision(NONE);
-      expect(vfs).toHaveLength(4);
+      assert.equal(vfs.length, 4);
       for (const key of ['name', 'device', 'mac'] as const) {
-        expect(new Set(vfs.map((vf) => vf[key])).size).toBe(4);
+        assert.equal(new Set(vfs.map((vf) => vf[key])).size, 4);
       }
       for (const vf of vfs) {
-        expect(vf.kind).toBe(kind);
-        expect(vf.mtu).toBe(9000);
+        assert.equal(vf.kind, kind);
+        assert.equal(vf.mtu, 9000);
         // Locally administered, not multicast, not zero.
-        expect(vf.mac).toMatch(/^[0-9a-f][26ae](:[0-9a-f]{2}){5}$/);
-        expect((await harness.ownerOf(vf)).mode).toBe(0o600);
-        expect(await harness.provider().health(vf)).toEqual({ device: 'free', owned: true, linkDown: undefined });
+        assert.match(vf.mac, /^[0-9a-f][26ae](:[0-9a-f]{2}){5}$/);
+        assert.equal((await harness.ownerOf(vf)).mode, 0o600);
+        assert.deepEqual(await harness.provider().health(vf), { device: 'free', owned: true, linkDown: undefined });
       }
     });
 
     test('a plan names the steps and takes none', async () => {
       const harness = await make(tempDir());
-      expect((await harness.provider().plan()).length).toBeGreaterThan(3);
-      expect(harness.changes()).toBe(0);
+      assert.ok((await harness.provider().plan()).length > 3);
+      assert.equal(harness.changes(), 0);
     });
 
     test('provisioning again changes nothing, and the plan is empty', async () => {
       const harness = await make(tempDir());
       const vfs = await harness.provider().provision(NONE);
       const changes = harness.changes();
-      expect(await harness.provider().plan()).toEqual([]);
-      expect(await harness.provider().provision(NONE)).toEqual(vfs);
-      expect(harness.changes()).toBe(changes);
+      assert.deepEqual(await harness.provider().plan(), []);
+      assert.deepEqual(await harness.provider().provision(NONE), vfs);
+      assert.equal(harness.changes(), changes);
     });
 
     test('grant gives the node to the user, take back to the daemon alone', async () => {
@@ -61,11 +63,11 @@ export function providerSuite(kind: string, make: (dir: string) => Harness | Pro
       const vf = first(await provider.provision(NONE));
       const before = await harness.ownerOf(vf);
       await provider.grant(vf, USER, 1 << 20);
-      expect(await harness.ownerOf(vf)).toEqual({ uid: USER, mode: 0o600 });
-      expect((await provider.health(vf)).owned).toBe(false);
+      assert.deepEqual(await harness.ownerOf(vf), { uid: USER, mode: 0o600 });
+      assert.equal((await provider.health(vf)).owned, false);
       await harness.chmod(vf, USER, 0o666);
-      expect(await provider.takeBack(vf, true)).toBe('free');
-      expect(await harness.ownerOf(vf)).toEqual(before);
+      assert.equal(await provider.takeBack(vf, true), 'free');
+      assert.deepEqual(await harness.ownerOf(vf), before);
     });
 
     test('of several VFs of one user each is taken back alone, driven or not, and the others stay as they are', async () => {
@@ -77,15 +79,15 @@ export function providerSuite(kind: string, make: (dir: string) => Harness | Pro
       }
       const [taken, ...rest] = vfs as [Vf, ...Vf[]];
       await harness.setOpen(first(rest), true);
-      expect(await provider.takeBack(taken, true)).toBe('free');
-      expect((await provider.health(taken)).owned).toBe(true);
+      assert.equal(await provider.takeBack(taken, true), 'free');
+      assert.equal((await provider.health(taken)).owned, true);
       for (const vf of rest) {
-        expect(await harness.ownerOf(vf)).toEqual({ uid: USER, mode: 0o600 });
+        assert.deepEqual(await harness.ownerOf(vf), { uid: USER, mode: 0o600 });
       }
-      expect((await provider.health(first(rest))).device).toBe('open');
+      assert.equal((await provider.health(first(rest))).device, 'open');
       // It is whoever's next.
       await provider.grant(taken, USER + 1, 1 << 20);
-      expect(await harness.ownerOf(taken)).toEqual({ uid: USER + 1, mode: 0o600 });
+      assert.deepEqual(await harness.ownerOf(taken), { uid: USER + 1, mode: 0o600 });
       await harness.setOpen(first(rest), false);
     });
 
@@ -95,8 +97,8 @@ export function providerSuite(kind: string, make: (dir: string) => Harness | Pro
       const vf = first(await provider.provision(NONE));
       const before = await harness.ownerOf(vf);
       await harness.setOpen(vf, true);
-      await expect(provider.grant(vf, USER, 1 << 20)).rejects.toMatchObject({ code: 'VFRING_ERR_VF_UNHEALTHY' });
-      expect(await harness.ownerOf(vf)).toEqual(before);
+      await assert.rejects(provider.grant(vf, USER, 1 << 20), { code: 'VFRING_ERR_VF_UNHEALTHY' });
+      assert.deepEqual(await harness.ownerOf(vf), before);
       await harness.setOpen(vf, false);
       await provider.grant(vf, USER, 1 << 20);
     });
@@ -108,11 +110,11 @@ export function providerSuite(kind: string, make: (dir: string) => Harness | Pro
       await harness.chmod(vf, USER, 0o600);
       await harness.setOpen(vf, true);
       const changes = harness.changes();
-      expect(await provider.takeBack(vf, false)).toBe('open');
-      expect(harness.changes()).toBe(changes);
+      assert.equal(await provider.takeBack(vf, false), 'open');
+      assert.equal(harness.changes(), changes);
       await harness.setOpen(vf, false);
-      expect(await provider.takeBack(vf, false)).toBe('free');
-      expect((await provider.health(vf)).owned).toBe(true);
+      assert.equal(await provider.takeBack(vf, false), 'free');
+      assert.equal((await provider.health(vf)).owned, true);
     });
 
     test('reads the counters of the VF', async () => {
@@ -121,8 +123,8 @@ export function providerSuite(kind: string, make: (dir: string) => Harness | Pro
       const vf = first(await provider.provision(NONE));
       const before = await provider.counters(vf);
       const carried = await harness.carry(vf);
-      expect(carried.txFrames).toBeGreaterThan(0);
-      expect(countersBetween(before, await provider.counters(vf), provider.counterBits)).toMatchObject(carried);
+      assert.ok(carried.txFrames > 0);
+      assertHas(countersBetween(before, await provider.counters(vf), provider.counterBits), carried);
     });
 
     test('a VF that is no more there is gone, and cannot be granted', async () => {
@@ -131,13 +133,13 @@ export function providerSuite(kind: string, make: (dir: string) => Harness | Pro
       const vf = first(await provider.provision(NONE));
       await harness.remove(vf);
       const health = await provider.health(vf);
-      expect(health.device).toBe('gone');
-      expect(health.detail).toBeTruthy();
+      assert.equal(health.device, 'gone');
+      assert.ok(health.detail);
       const refused = await provider.takeBack(vf, false).then(
         () => undefined,
         (error: unknown) => error,
       );
-      expect(isVfringError(refused, 'VFRING_ERR_VF_UNHEALTHY')).toBe(true);
+      assert.equal(isVfringError(refused, 'VFRING_ERR_VF_UNHEALTHY'), true);
     });
 
     test('provisioning again makes good what went away, and leaves leased VFs alone', async () => {
@@ -148,9 +150,9 @@ export function providerSuite(kind: string, make: (dir: string) => Harness | Pro
       await harness.remove(gone);
       await provider.grant(leased, USER, 1 << 20);
       const again = await provider.provision({ leased: new Set([leased.name]) });
-      expect(again.map((vf) => vf.mac)).toEqual(vfs.map((vf) => vf.mac));
-      expect(await harness.ownerOf(leased)).toEqual({ uid: USER, mode: 0o600 });
-      expect((await provider.health(first(again))).device).toBe('free');
+      assert.deepEqual(again.map((vf) => vf.mac), vfs.map((vf) => vf.mac));
+      assert.deepEqual(await harness.ownerOf(leased), { uid: USER, mode: 0o600 });
+      assert.equal((await provider.health(first(again))).device, 'free');
     });
   });
 }
