@@ -68,6 +68,22 @@ export interface Site {
   counters(): Promise<ReadonlyMap<string, VfCounters>>;
 }
 
+/** A limit against hanging only: machines that run this may be slow and busy. */
+const READY_S = 180;
+
+/** Starts a vfringd and waits until it is ready. */
+export async function startVfringd(argv: readonly string[], env?: NodeJS.ProcessEnv): Promise<Daemon> {
+  const running = new Running(argv, { ...(env && { env }), timeoutS: 86400 });
+  await running.until('vfringd is ready', () => running.stdout.includes('vfringd ready'), READY_S);
+  return {
+    running,
+    stop: async () => {
+      running.child.kill('SIGTERM');
+      return await running.done;
+    },
+  };
+}
+
 /** The unprivileged user's run of a program, to its end. */
 export async function asUser(site: Site, argv: readonly string[], options?: RunOptions): Promise<RunResult> {
   return await site.user(argv, options).done;

@@ -4,11 +4,8 @@ import { accessSync, constants, existsSync, mkdirSync, mkdtempSync, readdirSync,
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Running, run, type RunOptions, type RunResult } from './run.js';
-import type { Daemon, DaemonOptions, Site, VfCounters, VfNode } from './site.js';
+import { startVfringd, type Daemon, type DaemonOptions, type Site, type VfCounters, type VfNode } from './site.js';
 import { nativeEnv, prefix, programs } from '../tools/native.js';
-
-/** How long vfringd may take to say that it is ready; generous, for slow machines. */
-const READY_S = 60;
 
 /** What four VFs take at most, their arenas full. */
 const SOFT_BYTES = 4 * (32 << 20) + (1 << 20);
@@ -92,15 +89,7 @@ export class SoftSite implements Site {
   }
 
   async startDaemon(options: DaemonOptions = {}): Promise<Daemon> {
-    const running = new Running(this.#daemonArgv(this.config(options)), { env: this.env, timeoutS: 86400 });
-    await running.until('vfringd is ready', () => running.stdout.includes('vfringd ready'), READY_S);
-    return {
-      running,
-      stop: async () => {
-        running.child.kill('SIGTERM');
-        return await running.done;
-      },
-    };
+    return await startVfringd(this.#daemonArgv(this.config(options)), this.env);
   }
 
   async tryDaemon(config: string, timeoutS = 60): Promise<RunResult> {
