@@ -171,7 +171,7 @@ function realHardwareTests(site: Site, pingpong: string[], withDaemon: WithDaemo
     try {
       assertRefused(await site.tryDaemon(site.config({ vfs: 2 })), /uio_vf/, /modprobe|install|load/i);
     } finally {
-      const back = await site.admin(['sh', '-c', `mv ${module}.away ${module} && depmod`]);
+      const back = await site.admin(['sh', '-c', `mv ${module}.away ${module} && depmod && modprobe uio_vf`]);
       assert.equal(back.status, 0, text(back));
     }
     await withDaemon({ vfs: 2 }, async () => {

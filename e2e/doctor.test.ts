@@ -201,7 +201,7 @@ export function doctorTests(site: Site): void {
           ['pf', /has MTU 1500/, /mtu 9000/], [...noDaemon],
         ]);
       } finally {
-        await must(site, 'sh', '-c', `mv ${module}.away ${module} && depmod`);
+        await must(site, 'sh', '-c', `mv ${module}.away ${module} && depmod && modprobe uio_vf`);
       }
     });
 

@@ -5,9 +5,8 @@ import { createRequire } from 'node:module';
 import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, realpathSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Running, run, type RunOptions, type RunResult } from './run.js';
-import type { Daemon, DaemonOptions, Site, VfCounters, VfNode } from './site.js';
+import { startVfringd, type Daemon, type DaemonOptions, type Site, type VfCounters, type VfNode } from './site.js';
 
-const READY_S = 180;
 const USER = 'mpi';
 const ADDON = '/usr/lib/vfring/native/vfring_native.node';
 /** 82576 VF: VFGPTC, VFGPRC, VFGOTC, VFGORC. */
@@ -17,9 +16,9 @@ interface Addon {
   readRegisters(path: string, offsets: readonly number[]): number[];
 }
 
-/** Nothing loads drivers in the guest by itself: the PFs' driver is the machine's, not vfring's. */
-export function loadPfDriver(): void {
-  execFileSync('modprobe', ['igb']);
+/** Nothing loads drivers in the guest by itself, and vfringd may not: the PFs' driver is the machine's, uio_vf is loaded by the service manager. */
+export function loadDrivers(): void {
+  execFileSync('modprobe', ['-a', 'igb', 'uio_vf']);
 }
 
 /** Network interfaces of the PFs that can have VFs, in the order of their PCI addresses. */
@@ -40,7 +39,7 @@ export class LabSite implements Site {
   readonly #addon = createRequire(import.meta.url)(ADDON) as Addon;
 
   constructor() {
-    loadPfDriver();
+    loadDrivers();
     this.pfs = pfNames();
     const entry = readFileSync('/etc/passwd', 'utf8').split('\n').find((line) => line.startsWith(`${USER}:`));
     this.userUid = Number(entry?.split(':')[2]);
@@ -86,15 +85,7 @@ export class LabSite implements Site {
   }
 
   async startDaemon(options: DaemonOptions = {}): Promise<Daemon> {
-    const running = new Running(this.#daemonArgv(this.config(options)), { timeoutS: 86400 });
-    await running.until('vfringd is ready', () => running.stdout.includes('vfringd ready'), READY_S);
-    return {
-      running,
-      stop: async () => {
-        running.child.kill('SIGTERM');
-        return await running.done;
-      },
-    };
+    return await startVfringd(this.#daemonArgv(this.config(options)));
   }
 
   async tryDaemon(config: string, timeoutS = 120): Promise<RunResult> {

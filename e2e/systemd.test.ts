@@ -4,7 +4,7 @@
  * that was booted with lab.init=systemd.
  */
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { eventually } from './run.js';
@@ -31,7 +31,7 @@ export function systemdTests(site: Site): void {
     mkdirSync('/etc/vfring', { recursive: true });
     writeFileSync(CONFIG, site.config({ vfs, spread: 'pack' }));
   };
-  const journal = async (): Promise<string> => await must('journalctl', '-u', UNIT, '-o', 'cat', '--no-pager');
+  const journal = async (...args: string[]): Promise<string> => await must('journalctl', '-u', UNIT, '-o', 'cat', '--no-pager', ...args);
   const pingpong = join(site.programs, 'pingpong');
   const runJob = async (): Promise<void> => {
     const result = await asUser(site, vfringRun(2, pingpong, '--min', '0', '--max', '4096', '--iters', '20'), { timeoutS: 600 });
@@ -43,6 +43,8 @@ export function systemdTests(site: Site): void {
     before(async () => {
       configure(2);
       await must('systemctl', 'daemon-reload');
+      // It is the unit's to have it loaded.
+      await must('modprobe', '-r', 'uio_vf');
     });
     after(async () => {
       await site.admin(['systemctl', 'stop', UNIT]);
@@ -74,7 +76,7 @@ export function systemdTests(site: Site): void {
       // What the kernel holds of it, not what the unit says: no other capability, no new privileges.
       const proc = readFileSync(`/proc/${pid}/status`, 'utf8');
       assert.match(proc, /^NoNewPrivs:\s+1$/m);
-      assert.match(proc, /^CapBnd:\s+000000000109102b$/m);
+      assert.match(proc, /^CapBnd:\s+000000000108102b$/m);
       assert.ok(existsSync('/var/lib/vfring/ledger.db'));
     });
 
@@ -109,6 +111,25 @@ export function systemdTests(site: Site): void {
       await runJob();
     });
 
+    test('it is started anew when it stands still, and running jobs are none the wiser', async () => {
+      const dropIn = '/run/systemd/system/vfringd.service.d';
+      mkdirSync(dropIn, { recursive: true });
+      writeFileSync(join(dropIn, 'soon.conf'), '[Service]\nWatchdogSec=10\n');
+      try {
+        await must('systemctl', 'daemon-reload');
+        await must('systemctl', 'restart', UNIT);
+        const { pid } = await status();
+        process.kill(pid, 'SIGSTOP');
+        await eventually('another vfringd is ready', async () => (await property('NRestarts')) === '1' && (await property('ActiveState')) === 'active');
+        assert.notEqual((await status()).pid, pid);
+        assert.match(await journal(), /Watchdog timeout/);
+        await runJob();
+      } finally {
+        rmSync(dropIn, { recursive: true });
+        await must('systemctl', 'daemon-reload');
+      }
+    });
+
     test('stop is clean', async () => {
       await must('systemctl', 'stop', UNIT);
       assert.equal(await property('ActiveState'), 'inactive');
@@ -122,7 +143,8 @@ export function systemdTests(site: Site): void {
       try {
         const started = await site.admin(['systemctl', 'start', UNIT]);
         assert.notEqual(started.status, 0);
-        assert.match(await journal(), /VFRING_ERR_CONFIG.*mtus/);
+        assert.match(await journal('-p', 'err'), /VFRING_ERR_CONFIG.*mtus/);
+        assert.doesNotMatch(await journal('-p', 'err'), /lease granted|vfringd ready/);
         assert.equal(await property('ExecMainStatus'), '78');
       } finally {
         await must('systemctl', 'stop', UNIT);

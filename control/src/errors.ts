@@ -215,8 +215,8 @@ export const CATALOGUE = {
   },
   VFRING_ERR_NO_MODULE: {
     exit: EXIT.UNAVAILABLE,
-    message: 'the kernel module uio_vf is not loaded and modprobe cannot load it: {cause}',
-    remedy: 'install it for the running kernel ({release}) from driver-kmod/, then: modprobe uio_vf',
+    message: 'the kernel module uio_vf is not loaded',
+    remedy: 'as root: modprobe uio_vf (the unit vfringd.service does it; at each boot: echo uio_vf > /etc/modules-load.d/uio_vf.conf); if there is none, install it for the running kernel ({release}) from driver-kmod/',
   },
   VFRING_ERR_NO_IOMMU: {
     exit: EXIT.CONFIG,

@@ -13,8 +13,10 @@ export interface Log {
 
 export type LogFormat = 'json' | 'text';
 
-/** sd-daemon(3): what the journal takes from the beginning of a line. */
 const PRIORITIES: Readonly<Record<Level, string>> = { error: '<3>', warn: '<4>', info: '<6>' };
+
+/** What the journal takes from the beginning of a line (sd-daemon(3)). What has none there is an error, by the unit. */
+export const priority = (level: Level, journal: boolean): string => (journal ? PRIORITIES[level] : '');
 
 /**
  * @param write takes a whole line without its newline
@@ -22,7 +24,7 @@ const PRIORITIES: Readonly<Record<Level, string>> = { error: '<3>', warn: '<4>',
  */
 export function createLog(format: LogFormat, write: (line: string) => void = toStderr, journal = false): Log {
   const emit = (level: Level, message: string, fields: Fields = {}): void => {
-    write((journal ? PRIORITIES[level] : '') + (format === 'json' ? jsonLine(level, message, fields) : textLine(level, message, fields)));
+    write(priority(level, journal) + (format === 'json' ? jsonLine(level, message, fields) : textLine(level, message, fields)));
   };
   return {
     info: (message, fields) => emit('info', message, fields),

@@ -8,7 +8,7 @@ export const labKind: ClusterKind = {
   provider: 'provider:\n  sriov:\n    pf:\n      - name: eth0\n        vfs: 4\n        mtu: 9000\n        segment: pf0\n',
   real: true,
   cpus: 4,
-  prepare: 'modprobe igb',
+  prepare: 'modprobe -a igb uio_vf',
 };
 
 export async function withLabHosts(work: WithHosts): Promise<void> {

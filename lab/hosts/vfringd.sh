@@ -4,7 +4,7 @@
 # /etc/vfring/vfringd.yaml; returns when it is ready. Its output is /run/vfringd.log, its process id /run/vfringd.pid.
 set -eu
 vfs=$1 pfs=$2 mtu=${3:-9000}
-modprobe igb
+modprobe -a igb uio_vf
 mkdir -p /etc/vfring
 {
     printf 'version: 1\nprovider:\n  sriov:\n    pf:\n'

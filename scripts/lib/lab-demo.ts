@@ -10,7 +10,7 @@ const show: Output = (stream, chunk) => {
 /** Four VFs on two PFs that a wire joins; PFs are found by what they can do, not by name. */
 const START = `
 set -e
-modprobe igb
+modprobe -a igb uio_vf
 mkdir -p /etc/vfring
 {
   printf 'version: 1\\nprovider:\\n  sriov:\\n    pf:\\n'

@@ -32,13 +32,13 @@ export async function bundleSuites(): Promise<void> {
 
 /** The providers' suites on real VFs. The guest must have the tests (copyTestsTo); no vfringd may run. */
 export async function runSuites(guest: Guest, onOutput: Output): Promise<Tally> {
-  const result = await guest.exec({ argv: ['sh', '-c', `modprobe igb && exec node --test-reporter=tap ${SUITES_DIR}/main.mjs`], onOutput });
+  const result = await guest.exec({ argv: ['sh', '-c', `modprobe -a igb uio_vf && exec node --test-reporter=tap ${SUITES_DIR}/main.mjs`], onOutput });
   return judged(tallyOfTap(result.stdout), result.status === 0);
 }
 
 /** Brings the guest into each state, and records it. The guest must have the tests (copyTestsTo); no vfringd may run. */
 export async function recordIn(guest: Guest, scenarios: readonly Scenario[]): Promise<Recording[]> {
-  const result = await guest.exec({ argv: ['sh', '-c', 'modprobe igb && exec node "$@"', 'sh', `${SUITES_DIR}/record.mjs`, ...scenarios] });
+  const result = await guest.exec({ argv: ['sh', '-c', 'modprobe -a igb uio_vf && exec node "$@"', 'sh', `${SUITES_DIR}/record.mjs`, ...scenarios] });
   if (result.status !== 0) {
     throw new StepError(`the guest could not be recorded: ${result.stderr}`);
   }

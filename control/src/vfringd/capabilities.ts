@@ -13,7 +13,6 @@ export const CAPABILITIES = {
   FOWNER: 3,
   KILL: 5,
   NET_ADMIN: 12,
-  SYS_MODULE: 16,
   SYS_PTRACE: 19,
   SYS_RESOURCE: 24,
 } as const;

@@ -5,7 +5,7 @@ import { CommanderError } from 'commander';
 import { loadConfig } from '../config/load.js';
 import { EXIT, asVfringError, causeText } from '../errors.js';
 import { prlimit } from '../libc.js';
-import { createLog, isJournal, type Log } from '../log.js';
+import { createLog, isJournal, priority, type Log } from '../log.js';
 import { native } from '../native.js';
 import { defaultStateDir, ledgerFile, leaseSocket } from '../paths.js';
 import { outliveStderr, outliveStdout } from '../stdio.js';
@@ -17,6 +17,7 @@ import { watchdog, watchdogMs } from './watchdog.js';
 import { realNuma } from '../node/numa.js';
 import { realProcesses } from '../node/processes.js';
 
+const STDOUT = 1;
 const STDERR = 2;
 
 async function main(): Promise<number> {
@@ -30,7 +31,8 @@ async function main(): Promise<number> {
     throw error;
   }
   const options = command.opts<DaemonArguments>();
-  const log = createLog(options.foreground ? 'text' : 'json', undefined, isJournal(process.env, STDERR));
+  const journal = isJournal(process.env, STDERR);
+  const log = createLog(options.foreground ? 'text' : 'json', undefined, journal);
   const surplus = surplusCapabilities();
   if (surplus !== 0n) {
     log.warn('vfringd holds capabilities that it does not need: start it by its installed script, or by systemd', { capabilities: `0x${surplus.toString(16)}` });
@@ -57,7 +59,8 @@ async function main(): Promise<number> {
     await daemon.start();
   } catch (error) {
     const known = asVfringError(error);
-    process.stderr.write(`vfringd: ${known.code}: ${known.message}\nvfringd: remedy: ${known.remedy}\n`);
+    const lines = [`vfringd: ${known.code}: ${known.message}`, `vfringd: remedy: ${known.remedy}`];
+    process.stderr.write(lines.map((line) => `${priority('error', journal)}${line}\n`).join(''));
     return known.exitStatus;
   }
   const stopped = new Promise<string>((resolve) => {
@@ -78,7 +81,7 @@ async function main(): Promise<number> {
   });
   const { entries } = daemon.manager.pool;
   process.stdout.write(
-    `vfringd ready: ${entries.length} VFs (${entries[0]?.vf.kind ?? 'none'}), ${leaseSocket(options.runDir)}\n`,
+    `${priority('info', isJournal(process.env, STDOUT))}vfringd ready: ${entries.length} VFs (${entries[0]?.vf.kind ?? 'none'}), ${leaseSocket(options.runDir)}\n`,
   );
   notify(log, `READY=1\nSTATUS=${entries.length} VFs`);
   const everyMs = watchdogMs(process.env, process.pid);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
  * A machine with SR-IOV cards, played: a sysfs tree in a temporary folder that
- * answers writes as the kernel does, and the programs ip and modprobe.
+ * answers writes as the kernel does, and the program ip.
  */
 import { existsSync, mkdirSync, readFileSync, readdirSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
@@ -52,7 +52,6 @@ export class FakeKernel {
   sharedGroups = false;
   /** What uio_vf says of the VFs that it binds. */
   isolation = 'isolated';
-  hasModule = true;
   linkComesUp = true;
   /** Called before every change; it throws when the change is not to happen. */
   fuse: () => void = () => {};
@@ -69,7 +68,7 @@ export class FakeKernel {
   constructor(dir: string) {
     this.#root = join(dir, 'sys');
     this.devDir = join(dir, 'dev');
-    for (const folder of ['class/net', 'bus/pci/devices', 'bus/pci/drivers/igbvf', 'kernel/iommu_groups']) {
+    for (const folder of ['class/net', 'bus/pci/devices', 'bus/pci/drivers/igbvf', 'bus/pci/drivers/uio_vf', 'kernel/iommu_groups']) {
       mkdirSync(join(this.#root, folder), { recursive: true });
     }
     mkdirSync(this.devDir);
@@ -111,8 +110,8 @@ export class FakeKernel {
     this.#put(`bus/pci/devices/${this.pf(name).bdf}/numa_node`, String(node));
   }
 
-  loadModule(): void {
-    mkdirSync(join(this.#root, 'bus/pci/drivers/uio_vf'), { recursive: true });
+  unloadModule(): void {
+    rmSync(join(this.#root, 'bus/pci/drivers/uio_vf'), { recursive: true });
   }
 
   pf(name: string): FakePf {
@@ -174,15 +173,6 @@ export class FakeKernel {
   }
 
   readonly exec: Exec = async (program, args) => {
-    if (program === 'modprobe') {
-      if (!this.hasModule) {
-        return { status: 1, stdout: '', stderr: `modprobe: FATAL: Module ${args[0]} not found\n` };
-      }
-      this.fuse();
-      this.changes.push(`modprobe ${args.join(' ')}`);
-      this.loadModule();
-      return OK;
-    }
     if (program === 'ip' && this.hasIp) {
       return this.#ip(args);
     }

@@ -48,7 +48,7 @@ export interface SriovMachine extends Harness {
   readonly pfs: readonly [PfName, PfName];
   of(config: SriovConfig): Provider;
   vfBdf(pf: PfName, index: number): string;
-  /** Every change that was made through its providers, as a person would have typed it; modprobe apart. */
+  /** Every change that was made through its providers, as a person would have typed it. */
   log(): readonly string[];
   /** Called before each change; it throws when the change is not to happen. */
   setFuse(fuse: () => void): void;
@@ -155,7 +155,7 @@ export function sriovHarness(dir: string, pfs: Readonly<Record<string, number>> 
     pfs: [PF_A, PF_B],
     of: (config) => sriovProvider(kernel, config),
     vfBdf: (pf, index) => vfBdf(pf.bdf, index),
-    log: () => kernel.changes.filter((change) => !change.startsWith('modprobe')),
+    log: () => kernel.changes,
     setFuse: (fuse) => void (kernel.fuse = fuse),
     show: async ({ name, bdf }) => {
       const { mtu, up, vfs } = kernel.pf(name);

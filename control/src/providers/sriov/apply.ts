@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Carries out what plan.ts planned. */
 import { lstat } from 'node:fs/promises';
-import os from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { VfringError, causeText, errnoCode } from '../../errors.js';
+import { VfringError, errnoCode } from '../../errors.js';
 import { failureText, type Exec } from '../../exec.js';
 import type { Log } from '../../log.js';
 import type { IpLink } from './ip-link.js';
@@ -28,8 +27,6 @@ export async function apply(action: Action, context: ApplyContext): Promise<void
   const { sysfs, ip, log } = context;
   log.info('provision', { do: describe(action), why: action.why });
   switch (action.do) {
-    case 'load-module':
-      return loadModule(context);
     case 'ip':
       return ip.set(action.pf, action.args);
     case 'write':
@@ -45,24 +42,6 @@ export async function apply(action: Action, context: ApplyContext): Promise<void
     case 'wait-udev':
       return waitUdev(context);
   }
-}
-
-export async function moduleLoaded(sysfs: Sysfs): Promise<boolean> {
-  return (await sysfs.list('bus/pci/drivers')).includes(DRIVER);
-}
-
-async function loadModule({ exec, sysfs }: ApplyContext): Promise<void> {
-  let cause: string;
-  try {
-    const result = await exec('modprobe', [DRIVER]);
-    if (await moduleLoaded(sysfs)) {
-      return;
-    }
-    cause = result.status === 0 ? 'modprobe ended well, but the driver is not registered' : failureText(result);
-  } catch (error) {
-    cause = causeText(error);
-  }
-  throw new VfringError('VFRING_ERR_NO_MODULE', { cause, release: os.release() });
 }
 
 async function waitNode(context: ApplyContext, bdf: string): Promise<void> {

@@ -21,7 +21,6 @@ interface About {
 
 export type Action = About &
   (
-    | { readonly do: 'load-module' }
     | { readonly do: 'ip'; readonly pf: string; readonly args: readonly string[] }
     | { readonly do: 'write'; readonly path: string; readonly value: string }
     | { readonly do: 'wait-link'; readonly pf: string }
@@ -208,8 +207,6 @@ export function futureVf(index: number, bdf: string): VfState {
 
 export function describe(action: Action): string {
   switch (action.do) {
-    case 'load-module':
-      return `modprobe ${DRIVER}`;
     case 'ip':
       return `ip link set dev ${[action.pf, ...action.args].map(shellWord).join(' ')}`;
     case 'write':

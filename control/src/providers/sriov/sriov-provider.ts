@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Real VFs: made by their PF, bound to uio_vf, handed over by chown. */
+import os from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { PfConfig, SriovConfig } from '../../config/schema.js';
@@ -8,7 +9,7 @@ import type { Vf, VfCounters } from '../../model/vf.js';
 import type { Native } from '../../native.js';
 import { isOwn, keepOwner, type NodeOps, type NodeStat } from '../node-ops.js';
 import type { Around, PlannedStep, Provider, VfHealth, VfMemory } from '../provider.js';
-import { apply, moduleLoaded, type ApplyContext } from './apply.js';
+import { apply, type ApplyContext } from './apply.js';
 import { vfMac } from './mac.js';
 import { DRIVER, deviceDir, observePf, pfLinkDown, predictVfBdfs, uioNode, type PfState, type UioNode } from './observe.js';
 import { selectPfs } from './select.js';
@@ -49,7 +50,8 @@ export class SriovProvider implements Provider {
 
   async plan({ leased, force = false, trouble }: Around = NOBODY): Promise<readonly PlannedStep[]> {
     const inUse: InUse = { leased, force };
-    const steps: PlannedStep[] = (await this.#planModule()).map((action) => toStep(action, []));
+    await this.#checkModule();
+    const steps: PlannedStep[] = [];
     const macs = new Map<string, string>();
     const left = new Set(leased);
     await this.#each(trouble, async (config) => {
@@ -108,13 +110,7 @@ export class SriovProvider implements Provider {
     const { sysfs, ip } = this.#context;
     // Everything that can be refused is refused before anything is changed.
     await this.#each(trouble && (() => {}), async (config) => planPf(await observePf(config, sysfs, ip), config, inUse));
-    const module: Action[] = [];
-    try {
-      await this.#applyAll(await this.#planModule(), module);
-    } catch (error) {
-      await this.#undo(module);
-      throw error;
-    }
+    await this.#checkModule();
     const macs = new Map<string, string>();
     const all: Action[] = [];
     try {
@@ -175,9 +171,11 @@ export class SriovProvider implements Provider {
     return pf;
   }
 
-  async #planModule(): Promise<Action[]> {
-    const loaded = await moduleLoaded(this.#context.sysfs);
-    return loaded ? [] : [{ do: 'load-module', why: 'it is not loaded' }];
+  /** Who may load modules may do anything: vfringd may not, and leaves it to the service manager. */
+  async #checkModule(): Promise<void> {
+    if (!(await this.#context.sysfs.list('bus/pci/drivers')).includes(DRIVER)) {
+      throw new VfringError('VFRING_ERR_NO_MODULE', { release: os.release() });
+    }
   }
 
   /** @param done grows by each step before it is taken: one that fails may have had an effect */

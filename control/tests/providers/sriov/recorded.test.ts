@@ -24,7 +24,9 @@ const machineOf = (scenario: Scenario): RecordedMachine => recordedMachine(scena
 const observe = ({ sysfs, ip }: RecordedMachine) => observePf(sriovConfig({ [PF]: 2 }).provider.sriov?.pf[0] ?? never(), sysfs, ip);
 
 function plan(machine: RecordedMachine, vfs: number): Promise<readonly PlannedStep[]> {
-  const { sysfs, ip, exec } = machine;
+  const { ip, exec } = machine;
+  // uio_vf is loaded; a recording has the drivers that have a device.
+  const sysfs = { ...machine.sysfs, list: async (path: string) => [...(await machine.sysfs.list(path)), ...(path === 'bus/pci/drivers' ? ['uio_vf'] : [])] };
   const { vfRegisters } = native();
   const ops = new FakeKernel(tempDir()).ops;
   const context = { sysfs, ip, exec, log: silentLog, devDir: '/dev', patienceMs: 10, ops, readRegisters: () => [], registers: vfRegisters };

@@ -81,8 +81,8 @@ describe('what provisioning refuses, before it changes anything', () => {
   });
 
   test('no kernel module', async () => {
-    const error = await refused({ ens1: 1 }, 'VFRING_ERR_NO_MODULE', ({ kernel }) => void (kernel.hasModule = false));
-    expect(error.message).toContain('Module uio_vf not found');
+    const error = await refused({ ens1: 1 }, 'VFRING_ERR_NO_MODULE', ({ kernel }) => kernel.unloadModule());
+    expect(error.remedy).toContain('modprobe uio_vf');
   });
 });
 
