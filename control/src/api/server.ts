@@ -6,6 +6,7 @@ import { listenForAll } from '../sockets/run-dir.js';
 import { type ErrorCode, asVfringError, badRequest, causeText, isVfringError } from '../errors.js';
 import { SerialQueue } from '../leases/serial-queue.js';
 import type { Log } from '../log.js';
+import type { PeerCred } from '../native.js';
 import { openApi } from './openapi.js';
 import { ROUTES, forbidden, type ApiContext, type Caller, type Route } from './routes.js';
 
@@ -26,8 +27,9 @@ export interface ApiServer {
 const MAX_BODY_BYTES = 64 * 1024;
 const MAX_HEADER_BYTES = 8192;
 const REQUEST_MS = 5000;
-/** The longest answer has some megabytes, and waits in memory until it is read. */
 const MAX_CONNECTIONS_PER_UID = 64;
+/** An answer waits in memory until it is read. The longest, 256 jobs that name a thousand hosts each, has about as many. */
+const MAX_UNREAD_BYTES_PER_UID = 16 * 1024 * 1024;
 const ROOT = 0;
 /** A job of 64 ranks has its leases in less; who asks for leases without end keeps nobody longer from the API. */
 const LEASES_FIRST_MS = 100;
@@ -60,9 +62,24 @@ export function apiServer(options: ApiOptions): ApiServer {
   const own = process.getuid?.() ?? ROOT;
   /** One after the other: between two there is a turn for leases. */
   const gate = new SerialQueue();
+  /** Of answers that are on their way, by uid. */
+  const unread = new Map<number, number>();
 
-  async function serve(request: IncomingMessage): Promise<Answer> {
-    const peer = options.processes.peerOf(request.socket);
+  /** Keeps an answer in memory until it was read or its connection is closed. False: that user has too many unread. */
+  function hold(uid: number, bytes: number, response: ServerResponse): boolean {
+    const others = unread.get(uid) ?? 0;
+    if (others > 0 && others + bytes > MAX_UNREAD_BYTES_PER_UID) {
+      return false;
+    }
+    unread.set(uid, others + bytes);
+    response.once('close', () => {
+      const left = (unread.get(uid) ?? 0) - bytes;
+      left > 0 ? unread.set(uid, left) : unread.delete(uid);
+    });
+    return true;
+  }
+
+  async function serve(request: IncomingMessage, peer: PeerCred): Promise<Answer> {
     const caller: Caller = { ...peer, admin: peer.uid === ROOT || peer.uid === own };
     const body = await readBody(request);
     const url = parseUrl(request.url ?? '');
@@ -87,8 +104,11 @@ export function apiServer(options: ApiOptions): ApiServer {
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     let result: Answer;
+    let uid = -1;
     try {
-      result = await serve(request);
+      const peer = options.processes.peerOf(request.socket);
+      uid = peer.uid;
+      result = await serve(request, peer);
     } catch (error) {
       const known = asVfringError(error);
       if (known.code === 'VFRING_ERR_INTERNAL') {
@@ -98,10 +118,14 @@ export function apiServer(options: ApiOptions): ApiServer {
     }
     if (!response.destroyed) {
       response.setTimeout(requestMs, () => response.destroy());
-      const text = typeof result.body === 'string';
+      let body = textOf(result.body);
+      if (!hold(uid, body.length, response)) {
+        result = { status: 429, body: badRequest('too many answers to you wait to be read', 'read those first').report() };
+        body = textOf(result.body);
+      }
       // The format's own type: without it Prometheus does not read the text.
-      response.writeHead(result.status, { 'content-type': text ? 'text/plain; version=0.0.4' : 'application/json', connection: 'close' });
-      response.end(text ? result.body : `${JSON.stringify(result.body)}\n`);
+      response.writeHead(result.status, { 'content-type': typeof result.body === 'string' ? 'text/plain; version=0.0.4' : 'application/json', connection: 'close' });
+      response.end(body);
     }
   }
 
@@ -123,6 +147,8 @@ export function apiServer(options: ApiOptions): ApiServer {
       }),
   };
 }
+
+const textOf = (body: unknown): string => (typeof body === 'string' ? body : `${JSON.stringify(body)}\n`);
 
 /** The route and the parts of the path that it names. */
 export function findRoute(method: string, path: string): { route: Route; params: Record<string, string> } | undefined {

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** The API over its real socket: jobs, and who may see what. */
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { chmodSync, readFileSync } from 'node:fs';
 import { request } from 'node:http';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
@@ -51,6 +52,26 @@ describe('a client that reads nothing', () => {
     // Cut off: what the kernel still has ends in the middle of the answer.
     client.resume();
     await closed;
+  });
+
+  test('and leaves long answers unread, takes so much memory and no more', async () => {
+    const node = await startNode();
+    const hosts = Array.from({ length: 1024 }, (_unused, n) => `a-host-with-a-name-as-long-as-one-request-has-room-for-it-${n}`);
+    for (let i = 0; i < 256; i++) {
+      await node.daemon.control.create(uid, { hosts });
+    }
+    const ask = async (): Promise<Socket> => {
+      const client = connect(node.api).on('error', () => {});
+      client.write('GET /v1/jobs HTTP/1.1\r\nHost: x\r\n\r\n');
+      await once(client, 'readable');
+      return client;
+    };
+    const status = (client: Socket): string => (client.read() as Buffer).toString('latin1').slice(9, 12);
+    const first = await ask();
+    const second = await ask();
+    expect([status(first), status(second)]).toEqual(['200', '429']);
+    first.destroy();
+    await eventually(async () => (await apiClient(node.runDir).jobs()).length === 256);
   });
 
   test('and opens many connections, has so many and no more', async () => {
