@@ -8,7 +8,8 @@
  * docs/performance/control.md, and one JSON object with everything.
  */
 import { execFile, execFileSync, spawn, type ChildProcess } from 'node:child_process';
-import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { request } from 'node:http';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -46,10 +47,9 @@ async function ask(pid: number, clients: number, rounds: number): Promise<Measur
 }
 
 /** The API answers one question after the other, from several clients, until it is told to stop. */
-function busyApi(): () => Promise<void> {
+function busy(calls: readonly (() => Promise<unknown>)[]): () => Promise<void> {
   let over = false;
-  const api = apiClient(join(dir, 'run'));
-  const clients = [() => api.jobs(), () => api.status(), () => api.jobs(), () => api.plan()].map(async (call) => {
+  const clients = calls.map(async (call) => {
     while (!over) {
       await call();
     }
@@ -58,6 +58,24 @@ function busyApi(): () => Promise<void> {
     over = true;
     await Promise.all(clients);
   };
+}
+
+function busyApi(): () => Promise<void> {
+  const api = apiClient(join(dir, 'run'));
+  return busy([() => api.jobs(), () => api.status(), () => api.jobs(), () => api.plan()]);
+}
+
+/** One VF more than is asked for cannot be made anew: vfringd looks at all of them, and tries to mend that one, again and again. */
+function sickVf(): () => Promise<void> {
+  const path = join(soft, `vf${VFS}`);
+  rmSync(path);
+  mkdirSync(path);
+  const look = (): Promise<unknown> => new Promise((resolve, reject) => {
+    request({ socketPath: join(dir, 'run', 'api.sock'), method: 'POST', path: '/v1/reconcile', agent: false }, (response) => {
+      response.resume().once('end', resolve);
+    }).once('error', reject).end('{}');
+  });
+  return busy([look]);
 }
 
 function quantiles(samples: number[]): Record<string, number> {
@@ -102,7 +120,7 @@ function look(pid: number): Record<string, number> {
 
 async function main(): Promise<void> {
   execFileSync('cc', ['-O2', '-Wall', '-Wextra', '-o', asker, join(import.meta.dirname, 'ask.c')], { stdio: 'inherit' });
-  writeFileSync(join(dir, 'c.yaml'), `version: 1\nprovider: {soft: {dir: ${soft}, vfs: ${VFS}, mtu: 9000}}\n`);
+  writeFileSync(join(dir, 'c.yaml'), `version: 1\nprovider: {soft: {dir: ${soft}, vfs: ${VFS + 1}, mtu: 9000}}\n`);
   await stop((await start()).daemon); // makes the VFs
   const starts: number[] = [];
   const first: number[] = [];
@@ -122,8 +140,11 @@ async function main(): Promise<void> {
   const alone = await ask(pid, 1, 200);
   const together = await ask(pid, VFS, Number(values.rounds));
   const endBusy = busyApi();
-  const busy = await ask(pid, VFS, Number(values.rounds));
+  const withApi = await ask(pid, VFS, Number(values.rounds));
   await endBusy();
+  const endSick = sickVf();
+  const sick = await ask(pid, VFS, Number(values.rounds));
+  await endSick();
   const warmFrom = Math.min(COLD_ROUNDS, Math.floor(Number(values.rounds) / 2));
   const cycles = Number(values.cycles);
   const flat: Record<string, number>[] = [{ cycle: 0, ...look(pid) }];
@@ -144,7 +165,8 @@ async function main(): Promise<void> {
       very_first: quantiles(first),
       cold: quantiles(together.ms.slice(0, warmFrom * VFS)),
       warm: quantiles(together.ms.slice(warmFrom * VFS)),
-      api_busy: quantiles(busy.ms),
+      api_busy: quantiles(withApi.ms),
+      vf_sick: quantiles(sick.ms),
     },
     // By the kernel's own accounts; on a busy machine the lower ones are the daemon's.
     daemon_cpu_ms_per_lease: quantiles(together.cpu_ms.slice(warmFrom)),
@@ -161,7 +183,7 @@ interface Result {
   readonly start_to_ready_ms: Record<string, number>;
   readonly lease_alone_ms: Record<string, number>;
   /** The first leases of a daemon; the first rounds of a running one; all others. */
-  readonly lease_64_at_once_ms: Record<'very_first' | 'cold' | 'warm' | 'api_busy', Record<string, number>>;
+  readonly lease_64_at_once_ms: Record<'very_first' | 'cold' | 'warm' | 'api_busy' | 'vf_sick', Record<string, number>>;
   readonly daemon_cpu_ms_per_lease: Record<string, number>;
   readonly over_cycles: readonly Record<string, number>[];
 }
@@ -179,12 +201,13 @@ function table(result: Result): string {
     '| --- | --- | --- |',
     `| idle memory (resident) | below 80 MiB | ${idle['rss_mib']} MiB, of which ${idle['private_mib']} MiB are its own |`,
     `| idle CPU, over ${values.idle} s | below 0.1 % | ${idle['cpu_percent']} % |`,
-    `| start to ready, ${VFS} VFs, which exist already | below 1 s | ${ms(result.start_to_ready_ms)} |`,
+    `| start to ready, ${VFS + 1} VFs, which exist already | below 1 s | ${ms(result.start_to_ready_ms)} |`,
     `| one lease, nobody else | – | ${ms(result.lease_alone_ms)} |`,
     `| ${VFS} leases at once | p99 at most 50 ms | ${ms(result.lease_64_at_once_ms.warm)} |`,
     `| the same, the first rounds of a daemon | the same | ${ms(result.lease_64_at_once_ms.cold)} |`,
     `| the same, the very first leases of a daemon | the same | ${ms(result.lease_64_at_once_ms.very_first)} |`,
     `| the same, while the API answers four clients without a pause | the same | ${ms(result.lease_64_at_once_ms.api_busy)} |`,
+    `| the same, while another VF is sick, and looked at and mended in vain without a pause | the same | ${ms(result.lease_64_at_once_ms.vf_sick)} |`,
     `| CPU of the daemon for a lease, among ${VFS} at once | – | ${ms(result.daemon_cpu_ms_per_lease)} |`,
     `| after ${flat.at(-1)?.['cycle']} lease cycles | flat | descriptors ${ends('descriptors')}; resident ${ends('rss_mib')} MiB; ledger ${ends('ledger_kib')} KiB |`,
     '',
