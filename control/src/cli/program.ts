@@ -26,12 +26,20 @@ export const RUN_HELP = `
 
 With --local sm on one host no process takes a VF: shared memory carries everything.
 
+For example: vfring run --local vf -n 4 -- ./app
+             vfring run -n 4 --host host1:2,host2:2 -- ./app
+
 The exit status is mpirun's; 76 if it is 0 but not every process took its VFs.`;
 
 export const EXIT_HELP = `
+For a start: vfring doctor                         what this node still needs, with remedies
+             vfring status                         its VFs, and who has them
+             vfring run --local vf -n 4 -- ./app   an MPI program over VFs
+             vfring COMMAND --help                 a command's own options
+
 Exit statuses: 0 done; 64 wrong usage; 65 wrong input, no such job; 69 daemon or VF not available, a check
-failed; 70 a defect of vfring; 71 the operating system refused; 73 cannot create; 76 a run that vfring did not
-carry; 74 output cannot be written; 77 not permitted; 78 wrong configuration. vfring run has mpirun's own status.
+failed; 70 a defect of vfring; 71 the operating system refused; 73 cannot create; 74 output cannot be written;
+76 a run that vfring did not carry; 77 not permitted; 78 wrong configuration. vfring run has mpirun's own status.
 
 VFRING_RUN_DIR names another run directory than /run/vfring.
 
@@ -56,7 +64,7 @@ export function buildProgram(commandLine: readonly string[] = []): Command {
     .option(...JSON_OPTION)
     .action(async (options) => (await import('./job-commands.js')).showPfs(api(), options));
   program.command('vf <name>')
-    .description('who had a VF when: your leases of it, to administrators all')
+    .description('who had a VF (its name is in vfring status) when: your leases of it, to administrators all')
     .option('--limit <n>', 'so many leases, the newest')
     .option(...JSON_OPTION)
     .action(async (name, options) => (await import('./job-commands.js')).showVf(api(), name, options));
@@ -167,7 +175,7 @@ function addAdminCommands(program: Command): void {
 
 function addSlurmCommands(program: Command): void {
   const wait = ['--wait <time>', 'wait so long for a vfringd that is started anew and for VFs that are just being left', '20s'] as const;
-  const slurm = program.command('slurm').description("VFs as Slurm's to give out: docs/slurm.md");
+  const slurm = program.command('slurm').description('what slurm.conf and gres.conf name where Slurm gives the VFs out');
   slurm.command('gres')
     .description('print the line of gres.conf for the VFs of this node')
     .option('--node <name>', 'name of this node in slurm.conf (default: that of the host)')
