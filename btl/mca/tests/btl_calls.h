@@ -89,7 +89,7 @@ static void sleep_until_woken(void)
 }
 
 /* Until the other process's end of the job ends this one. */
-_Noreturn static void sleep_for_good(void)
+_Noreturn static inline void sleep_for_good(void)
 {
     CHECK(!sem_post(fallen_asleep));
     for (;;) {

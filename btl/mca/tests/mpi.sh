@@ -259,6 +259,9 @@ run left not0 'left: ok' 2 $only ./depart_check left
 said_once 'rank 1 of another job, on .*, VF vf1'
 run left-busy not0 'left-busy: ok' 2 $only ./depart_check left-busy
 said 'is lost: it has ended \(MPI_Finalize\) while messages to it or from it were under way'
+# Frames of somebody who is not known yet, and of somebody who never will be.
+run stranger-early 0 'early: rank 1: ok' 2 $only ./stranger_check early
+run stranger-hostile 0 'hostile: rank 0: ok' 2 $only --mca btl_vfring_helper 0 ./stranger_check hostile
 devices= # by lease
 mkdir "$dir/life"
 run life 0 'life: ok' 1 $only ./life_check "$dir/life" "$dir/vf0"
