@@ -202,9 +202,15 @@ static ssize_t receive_line(int fd, char *line, size_t room, int64_t deadline_ms
     }
 }
 
-/* Sends @p request (taken over) and parses the answer. */
-static int exchange(const char *run_dir, json_t *request, int timeout_ms,
-                    struct vfring_lease *lease, struct vfring_lease_error *error)
+/* What an answer is taken for: fills *@p to from an "ok". 0, or a negative errno with @p error filled. */
+typedef int (*answer_parser)(json_t *root, void *to, struct vfring_lease_error *error);
+
+static int parse_answer(const char *reply, size_t bytes, answer_parser parse, void *to,
+                        struct vfring_lease_error *error);
+
+/* Sends @p request (taken over) and parses the answer; @p parse may be NULL. */
+static int exchange(const char *run_dir, json_t *request, int timeout_ms, answer_parser parse, void *to,
+                    struct vfring_lease_error *error)
 {
     char reply[VFRING_LEASE_MAX_REPLY_BYTES];
     char line[VFRING_LEASE_MAX_REQUEST_BYTES];
@@ -233,7 +239,7 @@ static int exchange(const char *run_dir, json_t *request, int timeout_ms,
         remedy(error, REMEDY_RESTART);
         return (int) bytes;
     }
-    return vfring_lease_parse_reply(reply, (size_t) bytes, lease, error);
+    return parse_answer(reply, (size_t) bytes, parse, to, error);
 }
 
 static bool copy_field(char *to, size_t room, const char *from)
@@ -270,8 +276,9 @@ bool vfring_segment_valid(const char *name)
         && strspn(name, allowed) == length;
 }
 
-static int parse_lease(json_t *root, struct vfring_lease *lease, struct vfring_lease_error *error)
+static int parse_lease(json_t *root, void *to, struct vfring_lease_error *error)
 {
+    struct vfring_lease *lease = to;
     const char *id, *kind, *name, *device, *pf = "", *segment = "";
     json_t *vfs, *vf;
     int mtu, vlan = 0;
@@ -307,8 +314,8 @@ static int parse_lease(json_t *root, struct vfring_lease *lease, struct vfring_l
     return 0;
 }
 
-int vfring_lease_parse_reply(const char *reply, size_t bytes, struct vfring_lease *lease,
-                             struct vfring_lease_error *error)
+static int parse_answer(const char *reply, size_t bytes, answer_parser parse, void *to,
+                        struct vfring_lease_error *error)
 {
     json_error_t json_error;
     json_t *root = json_loadb(reply, bytes, JSON_REJECT_DUPLICATES, &json_error);
@@ -322,10 +329,16 @@ int vfring_lease_parse_reply(const char *reply, size_t bytes, struct vfring_leas
     } else if (!ok) {
         rc = parse_refusal(root, error);
     } else {
-        rc = lease ? parse_lease(root, lease, error) : 0;
+        rc = parse ? parse(root, to, error) : 0;
     }
     json_decref(root);
     return rc;
+}
+
+int vfring_lease_parse_reply(const char *reply, size_t bytes, struct vfring_lease *lease,
+                             struct vfring_lease_error *error)
+{
+    return parse_answer(reply, bytes, lease ? parse_lease : NULL, lease, error);
 }
 
 /*
@@ -348,7 +361,7 @@ static int ask(const struct vfring_lease_request *request, json_t *except, const
     message = json_pack("{s:i, s:s, s:i, s:s, s:i, s:i, s:O*, s:s*}", "v", 1, "op", "lease", "count", 1, "job",
                         job, "rank", (int) request->rank, "ranks", (int) request->ranks,
                         "except", except, "instead_of", instead_of);
-    rc = exchange(request->run_dir, message, timeout_ms, lease, error);
+    rc = exchange(request->run_dir, message, timeout_ms, parse_lease, lease, error);
     if (!rc) {
         /* It is shorter than a socket's path, else nobody had answered. */
         (void) copy_field(lease->run_dir, sizeof(lease->run_dir), request->run_dir);
@@ -434,7 +447,28 @@ int vfring_lease_release(const struct vfring_lease *lease, const struct vfring_l
             "fallbacks", (json_int_t) report->fallbacks));
     }
 
-    return exchange(lease->run_dir, message, timeout_ms, NULL, error);
+    return exchange(lease->run_dir, message, timeout_ms, NULL, NULL, error);
+}
+
+static int parse_back(json_t *root, void *to, struct vfring_lease_error *error)
+{
+    json_int_t back_ms = -1;
+
+    if (json_unpack(root, "{s?I}", "back_ms", &back_ms)) {
+        return not_ours(error, "back_ms is no number");
+    }
+    *(int64_t *) to = back_ms >= 0 ? (int64_t) back_ms : -1;
+    return 0;
+}
+
+int vfring_lease_vf_back(const char *run_dir, const uint8_t mac[6], int timeout_ms, int64_t *back_ms,
+                         struct vfring_lease_error *error)
+{
+    char text[18];
+
+    (void) snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
+    return exchange(run_dir, json_pack("{s:i, s:s, s:s}", "v", 1, "op", "vf", "mac", text), timeout_ms, parse_back,
+                    back_ms, error);
 }
 
 bool vfring_lease_daemon_present(const char *run_dir)

@@ -75,6 +75,14 @@ struct vfring_lease_report {
 int vfring_lease_release(const struct vfring_lease *lease, const struct vfring_lease_report *report,
                          int timeout_ms, struct vfring_lease_error *error);
 
+/**
+ * Has the VF with that MAC address come back from the process that had it? *@p back_ms: so many ms ago, the last
+ * time, as far as the daemon at @p run_dir knows; -1: it knows of none, or the VF is of another host. 0, or a negative errno with
+ * @p error filled (an earlier daemon does not know the question).
+ */
+int vfring_lease_vf_back(const char *run_dir, const uint8_t mac[6], int timeout_ms, int64_t *back_ms,
+                         struct vfring_lease_error *error);
+
 /** Is there a lease socket at all? For processes that did not ask for vfring by name. */
 bool vfring_lease_daemon_present(const char *run_dir);
 

@@ -213,6 +213,39 @@ static void lease_knows_its_daemon(void)
     (void) unlink(socket_path);
 }
 
+/* What a daemon says that is asked whether a VF is back; *@p back_ms is what is made of it. */
+static int ask_back(const char *reply, int64_t *back_ms, struct vfring_lease_error *error)
+{
+    static const uint8_t mac[6] = {0x02, 0x76, 0x66, 0x00, 0xab, 0x0f};
+    struct part part = answers(reply);
+    pthread_t thread;
+    int rc;
+
+    part.listener = listen_here();
+    CHECK(!pthread_create(&thread, NULL, play, &part));
+    rc = vfring_lease_vf_back(run_dir, mac, 5000, back_ms, error);
+    CHECK(!pthread_join(thread, NULL));
+    CHECK_HAS(part.request, "\"op\":\"vf\"");
+    CHECK_HAS(part.request, "\"mac\":\"02:76:66:00:ab:0f\"");
+    (void) close(part.listener);
+    (void) unlink(socket_path);
+    return rc;
+}
+
+/* Only a number is evidence that a VF is back: no daemon of before, and nothing that is not understood. */
+static void vf_is_back(void)
+{
+    struct vfring_lease_error error;
+    int64_t back_ms = 0;
+
+    CHECK(!ask_back("{\"v\":1,\"ok\":true,\"back_ms\":5210}\n", &back_ms, &error) && back_ms == 5210);
+    CHECK(!ask_back("{\"v\":1,\"ok\":true}\n", &back_ms, &error) && back_ms == -1);
+    CHECK(!ask_back("{\"v\":1,\"ok\":true,\"back_ms\":-7}\n", &back_ms, &error) && back_ms == -1);
+    CHECK(ask_back("{\"v\":1,\"ok\":true,\"back_ms\":\"5\"}\n", &back_ms, &error) == -EPROTO);
+    CHECK(ask_back("{\"v\":1,\"ok\":false,\"code\":\"VFRING_ERR_BAD_REQUEST\",\"message\":\"op\",\"remedy\":\"\"}\n", &back_ms, &error)
+          == -EREMOTE);
+}
+
 /* --- VFs that the devices cgroup keeps from the process -------------------------- */
 
 /* A daemon with VFs uiovf0 to uiovf3, of which the process may open the last one only. */
@@ -559,6 +592,7 @@ int main(void)
     segment_and_vlan();
     refusal_is_passed_on();
     lease_knows_its_daemon();
+    vf_is_back();
     unfit_vf_is_traded();
     no_fit_vf_is_an_error();
     only_the_cgroup_bars();

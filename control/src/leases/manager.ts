@@ -65,7 +65,7 @@ const SAFE_PERIODS = 3;
 const QUIET_MS = 5;
 
 export class LeaseManager {
-  readonly pool = new VfPool();
+  readonly pool: VfPool;
   readonly tally: LeaseTally = { granted: 0, refused: 0, ended: new Map() };
   readonly #options: LeaseManagerOptions;
   readonly #clock: Clock;
@@ -81,6 +81,7 @@ export class LeaseManager {
   constructor(options: LeaseManagerOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
+    this.pool = new VfPool(this.#clock);
     this.#keeper = new VfKeeper(this.pool, options.settings, options.log);
     this.#upkeep = new Upkeep({
       pool: this.pool, keeper: this.#keeper, settings: options.settings, queue: this.#queue, log: options.log,

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** The VFs of this node, what state each is in, and which one is next. */
+import { systemClock, type Clock } from '../clock.js';
 import type { Spread } from '../config/schema.js';
 import type { Vf, VfCounters } from '../model/vf.js';
 import type { LinkDown } from '../providers/provider.js';
@@ -25,6 +26,8 @@ export interface PoolEntry {
   force: boolean;
   /** Undefined: it had its link when it was last looked at. */
   linkDown: LinkDown | undefined;
+  /** When it last fell free of a process, by the boot clock. Undefined: not since this daemon began. */
+  back: number | undefined;
   /** The registers of a free VF, read when it fell free, where they stand still until somebody drives it. */
   idle: VfCounters | undefined;
 }
@@ -44,6 +47,12 @@ export class VfPool {
   /** In the order of the configuration. */
   #pfs: readonly string[] = [];
 
+  readonly #clock: Clock;
+
+  constructor(clock: Clock = systemClock) {
+    this.#clock = clock;
+  }
+
   get entries(): readonly PoolEntry[] {
     return this.#entries;
   }
@@ -58,6 +67,12 @@ export class VfPool {
 
   in(state: PoolState): PoolEntry[] {
     return this.#entries.filter((entry) => entry.state === state);
+  }
+
+  /** How long ago, in ms, the VF with that MAC address last fell free of a process; undefined: nothing is known of that. */
+  backSince(mac: string): number | undefined {
+    const at = this.#entries.find(({ vf }) => vf.mac === mac)?.back;
+    return at === undefined ? undefined : this.#clock().boot - at;
   }
 
   /** Names of VFs that provisioning must not touch. */
@@ -115,6 +130,9 @@ export class VfPool {
     if (entry.next !== undefined && (state === 'free' || state === 'unhealthy')) {
       entry.vf = entry.next;
       entry.next = undefined;
+    }
+    if (state === 'free' && (entry.state === 'leased' || entry.state === 'draining')) {
+      entry.back = this.#clock().boot;
     }
     entry.state = state;
     entry.reason = reason;
@@ -193,6 +211,7 @@ function newEntry(vf: Vf): PoolEntry {
     leased: undefined,
     force: false,
     linkDown: { cause: 'it has not been looked at yet', remedy: 'wait a moment' },
+    back: undefined,
     idle: undefined,
   };
 }

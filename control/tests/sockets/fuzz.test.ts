@@ -74,7 +74,7 @@ class Fuzzer {
 
   /** What goes to lease.sock. */
   leaseBytes(): Buffer {
-    const honest = this.pick([leaseRequest(), leaseRequest({ count: 64 }), { v: 1, op: 'release', lease: `l-${this.below(9)}` }]);
+    const honest = this.pick([leaseRequest(), leaseRequest({ count: 64 }), { v: 1, op: 'release', lease: `l-${this.below(9)}` }, { v: 1, op: 'vf', mac: '02:76:66:02:00:00' }]);
     return this.pick([
       () => this.bytes(6000),
       () => Buffer.from(`${JSON.stringify(this.object(honest))}\n`),

@@ -4,7 +4,7 @@ import { connect } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { eventually } from '../helpers/eventually.js';
 import { startNode } from '../helpers/fake-node.js';
-import { answerOf, ask, leaseHolder, leaseRequest, send } from '../helpers/lease-client.js';
+import { answerOf, ask, leaseHolder, leaseRequest, send, type LeaseReply } from '../helpers/lease-client.js';
 
 const line = (request: object): string => `${JSON.stringify(request)}\n`;
 
@@ -37,6 +37,7 @@ describe('a request that is not one', () => {
     ['no newline in 4096 bytes', 'x'.repeat(4096), /more than 4096 bytes/],
     ['two lines', line(leaseRequest()) + line(leaseRequest()), /more than one line/],
     ['bytes that are not UTF-8', Buffer.from([0x22, 0xff, 0xfe, 0x22, 0x0a]), /not UTF-8/],
+    ['a VF by no MAC address', line({ v: 1, op: 'vf', mac: '02:76:66:02:00' }), /mac/],
     ['a prototype', '{"v":1,"op":"lease","__proto__":{"count":1},"job":"x","rank":0,"ranks":1}\n', /wrong request/],
   ])('%s', async (_name, bytes, expected) => {
     const node = await startNode();
@@ -89,6 +90,36 @@ describe('a lease that is shown', () => {
     const node = await startNode();
     const { reply } = await leaseHolder(node.lease, leaseRequest());
     expect(await ask(node.lease, { v: 1, op: 'show', lease: reply.lease })).toMatchObject({ ok: false, code: 'VFRING_ERR_NOT_OWNER' });
+  });
+});
+
+describe('whether a VF has come back from its process', () => {
+  const backMs = async (path: string, mac: string | undefined): Promise<number | undefined> => {
+    const { ok, back_ms: ms } = await ask(path, { v: 1, op: 'vf', mac }) as LeaseReply & { back_ms?: number };
+    expect(ok).toBe(true);
+    return ms;
+  };
+
+  test('is not known of one that has had none, or is of another node', async () => {
+    const node = await startNode();
+    await ask(node.lease, leaseRequest());
+    for (const { vf: { mac } } of node.daemon.manager.pool.entries) {
+      expect(await backMs(node.lease, mac)).toBe(undefined);
+    }
+    expect(await backMs(node.lease, '02:00:00:00:00:99')).toBe(undefined);
+  });
+
+  test('is told to whoever asks once the process has ended, also when another one has it', async () => {
+    const node = await startNode({ vfs: 1 });
+    const mac = node.daemon.manager.pool.entries[0]?.vf.mac;
+    const { child } = await leaseHolder(node.lease, leaseRequest());
+    expect(await backMs(node.lease, mac)).toBe(undefined);
+    child.kill('SIGKILL');
+    await eventually(async () => (await backMs(node.lease, mac)) !== undefined);
+    const before = await backMs(node.lease, mac) as number;
+    expect(before).toBeGreaterThanOrEqual(0);
+    expect(await ask(node.lease, leaseRequest())).toMatchObject({ ok: true });
+    expect(await backMs(node.lease, mac)).toBeGreaterThanOrEqual(before);
   });
 });
 
