@@ -100,8 +100,8 @@ describe('programs between two hosts', () => {
           assert.ok(await received() > before + 10, 'frames went from host to host');
           break;
         }
-        // The launcher loses what jobs tell each other, or crashes, over any transport.
-        assert.ok(attempt < 5 && (/did not end within/.test(stderr) || [134, 139].includes(status)), `attempt ${attempt}: ${status}: ${stdout}${stderr}`);
+        // mpirun of PRRTE 3.0.8 spoils its own memory where the second children are on another host, in about every second run over any transport: see mpi-tests/README.md.
+        assert.ok(attempt < 10 && (/did not end within|PMIX ERROR: \w+ in file|lost communication with a remote daemon/.test(stderr) || [134, 139].includes(status)), `attempt ${attempt}: ${status}: ${stdout}${stderr}`);
       }
     });
   }
