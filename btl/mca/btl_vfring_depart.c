@@ -3,6 +3,7 @@
 #include "btl_vfring_depart.h"
 
 #include "btl_vfring_clock.h"
+#include "btl_vfring_upcall.h"
 
 #include <errno.h>
 
@@ -28,16 +29,29 @@ void btl_vfring_say_goodbye(mca_btl_vfring_module_t *module, mca_btl_vfring_endp
     }
 }
 
-int btl_vfring_unreachable(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t *endpoint)
+void btl_vfring_tell_ended(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t *endpoint)
 {
     struct btl_vfring_names names;
+    const struct btl_vfring_help_here here = btl_vfring_rails_here(&module->rails);
+    const struct btl_vfring_help_peer peer = btl_vfring_endpoint_peer(&module->endpoints, endpoint, &names);
 
-    if (btl_vfring_endpoint_is_gone(&module->endpoints, endpoint) && !endpoint->end_told && !module->closing) {
-        const struct btl_vfring_help_here here = btl_vfring_rails_here(&module->rails);
-        const struct btl_vfring_help_peer peer = btl_vfring_endpoint_peer(&module->endpoints, endpoint, &names);
-
-        endpoint->end_told = true;
+    endpoint->end_told = true;
+    if (endpoint->unsaid) {
+        btl_vfring_help_unsaid(&here, &peer);
+    } else {
         btl_vfring_help_ended(&here, &peer);
+    }
+}
+
+int btl_vfring_unreachable(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t *endpoint)
+{
+    if (!btl_vfring_endpoint_is_gone(&module->endpoints, endpoint) || module->closing) {
+        return OPAL_ERR_UNREACH;
+    }
+    if (endpoint->unsaid) {
+        btl_vfring_upcall_lost_once(module, endpoint, BTL_VFRING_UNSAID " and is sent to");
+    } else if (!endpoint->end_told) {
+        btl_vfring_tell_ended(module, endpoint);
     }
     return OPAL_ERR_UNREACH;
 }

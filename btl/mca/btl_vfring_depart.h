@@ -16,6 +16,12 @@
  */
 void btl_vfring_say_goodbye(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t *endpoint);
 
+/** The cause, where an endpoint is `unsaid`; what was to be done with it follows. */
+#define BTL_VFRING_UNSAID "it was killed or has crashed (vfringd has its VF back)"
+
+/** That the process has ended, and how; nothing can be sent to @p endpoint any more. */
+void btl_vfring_tell_ended(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t *endpoint);
+
 /** Why nothing can be sent to @p endpoint any more is told, once an endpoint. @return OPAL_ERR_UNREACH. */
 int btl_vfring_unreachable(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t *endpoint);
 

@@ -2,6 +2,7 @@
 /* Peers: found or made, of what they have told by the modex. */
 #include "btl_vfring_endpoint.h"
 
+#include "btl_vfring_clock.h"
 #include "btl_vfring_modex.h"
 #include "btl_vfring_params.h"
 
@@ -84,6 +85,14 @@ static enum btl_vfring_pairing pair_with(const struct btl_vfring_endpoints *all,
     return btl_vfring_modex_pair(all->component, &all->published, name, theirs, lanes);
 }
 
+bool btl_vfring_endpoint_modex(const struct btl_vfring_endpoints *all, const mca_btl_vfring_endpoint_t *endpoint,
+                               struct btl_vfring_modex *theirs)
+{
+    struct btl_vfring_lanes lanes;
+
+    return pair_with(all, &endpoint->name, theirs, &lanes) >= BTL_VFRING_PAIR_OTHER_KIND;
+}
+
 struct btl_vfring_help_peer btl_vfring_endpoint_peer(const struct btl_vfring_endpoints *all,
                                                      const mca_btl_vfring_endpoint_t *endpoint,
                                                      struct btl_vfring_names *names)
@@ -160,6 +169,7 @@ int btl_vfring_endpoint_get(struct btl_vfring_endpoints *all, struct mca_btl_vfr
     endpoint->proc = proc;
     endpoint->unproven = pairing == BTL_VFRING_PAIR_UNPROVEN;
     endpoint->number = all->num_met++;
+    endpoint->contact_ms = (uint32_t) (btl_vfring_now_ns() / 1000000u);
     if (add_peer(all, &theirs, &lanes, endpoint)) {
         free(endpoint);
         return OPAL_ERR_OUT_OF_RESOURCE;

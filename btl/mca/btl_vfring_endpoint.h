@@ -36,10 +36,11 @@ typedef struct mca_btl_base_endpoint_t {
     uint32_t gets_asked;  /* gets of ours under way at this peer */
     bool sending : 1;     /* in the module's list of senders */
     bool end_told : 1;    /* that it has ended, when somebody would have sent to it */
+    bool unsaid : 1;      /* it has ended without a goodbye */
     bool unproven : 1;    /* nobody has named the segment of both: first contact tells */
     uint8_t rails;        /* bit i: our rail i leads to it */
     uint8_t contact;      /* see btl_vfring_contact.c; 0: nothing was sent yet */
-    uint32_t contact_ms;  /* when the first frames went; wraps */
+    uint32_t contact_ms;  /* when the first frames went, and before that when it was met; wraps */
     uint32_t number;      /* in the order in which the module met them: whose memory is open to whom */
 } mca_btl_base_endpoint_t;
 typedef struct mca_btl_base_endpoint_t mca_btl_vfring_endpoint_t;
@@ -73,6 +74,9 @@ struct btl_vfring_names {
 struct btl_vfring_help_peer btl_vfring_endpoint_peer(const struct btl_vfring_endpoints *all,
                                                      const mca_btl_vfring_endpoint_t *endpoint,
                                                      struct btl_vfring_names *names);
+/** What its process has told of itself. False: nothing, or nothing that is understood. */
+bool btl_vfring_endpoint_modex(const struct btl_vfring_endpoints *all, const mca_btl_vfring_endpoint_t *endpoint,
+                               struct btl_vfring_modex *theirs);
 /** Has its process ended, or was it released? Nothing can be sent to it any more. */
 static inline bool btl_vfring_endpoint_is_gone(const struct btl_vfring_endpoints *all,
                                                const mca_btl_vfring_endpoint_t *endpoint)

@@ -70,6 +70,7 @@ typedef struct mca_btl_vfring_module_t {
     mca_btl_base_module_error_cb_fn_t error_cb;
     bool fatal_reported;
     uint64_t timeouts_seen;
+    uint32_t unsaid_ms; /* when it was last asked whether peers have ended; wraps */
     uint64_t rails_looked_ns; /* where there are several */
     struct btl_vfring_wait wait;
     struct vfring_lease_report report; /* at the end */

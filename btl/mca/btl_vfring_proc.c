@@ -153,8 +153,12 @@ void btl_vfring_peer_left(void *ctx, struct vfring_wire_peer *peer)
 
     /* First the cause, then what fails for it. */
     if (is_waited_for(endpoint)) {
-        btl_vfring_upcall_lost(module, endpoint, "it has ended (MPI_Finalize) while messages to it or from it were "
-                                                 "under way");
+        btl_vfring_upcall_lost(module, endpoint,
+                               endpoint->unsaid ? BTL_VFRING_UNSAID " while messages to it or from it were under way"
+                                                : "it has ended (MPI_Finalize) while messages to it or from it were "
+                                                  "under way");
+    } else if (endpoint->unsaid) {
+        btl_vfring_tell_ended(module, endpoint); /* who waits for a message of it does so above us: we cannot know */
     }
     vfring_wire_peer_fail(module->wire, peer);
     forget(module, endpoint, true);

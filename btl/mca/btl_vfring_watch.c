@@ -6,6 +6,7 @@
 #include "btl_vfring_clock.h"
 #include "btl_vfring_contact.h"
 #include "btl_vfring_params.h"
+#include "btl_vfring_unsaid.h"
 #include "btl_vfring_upcall.h"
 
 #include <errno.h>
@@ -69,5 +70,6 @@ void btl_vfring_watch(mca_btl_vfring_module_t *module)
         }
     }
     btl_vfring_contact_check(module);
+    btl_vfring_unsaid_look(module);
     module->timeouts_seen = vfring_wire_stats(module->wire)->timeouts;
 }

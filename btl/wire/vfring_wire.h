@@ -241,6 +241,11 @@ uint32_t vfring_wire_peer_id(const struct vfring_wire_peer *peer);
  * called. Harmless for one that has failed.
  */
 void vfring_wire_peer_fail(struct vfring_wire *wire, struct vfring_wire_peer *peer);
+/**
+ * There is evidence that the peer has ended, though it has not said so: peer_left() is called, as if it had. Not from inside
+ * an operation.
+ */
+void vfring_wire_peer_ended(struct vfring_wire *wire, struct vfring_wire_peer *peer);
 /** Has it failed? Nothing can be sent to it any more. */
 bool vfring_wire_peer_lost(const struct vfring_wire_peer *peer);
 /** Frames neither acknowledged nor failed yet. */

@@ -41,6 +41,13 @@ void wire_control_input(struct vfring_wire *wire, struct vfring_wire_peer *peer,
     wire->ops.peer_left(wire->ctx, peer);
 }
 
+void vfring_wire_peer_ended(struct vfring_wire *wire, struct vfring_wire_peer *peer)
+{
+    if (!peer->failed) {
+        wire->ops.peer_left(wire->ctx, peer);
+    }
+}
+
 uint32_t vfring_wire_num_peers(const struct vfring_wire *wire)
 {
     return wire->num_peers;

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * life_check FOLDER FILE [FILE]: what a process leaves behind when MPI_Finalize returns.
+ * life_check FOLDER FILE [FILE [back]]: what a process leaves behind when MPI_Finalize returns.
  * Plays vfringd in FOLDER for itself: it leases the soft VF FILE to whoever asks,
  * and wants it back. Several rounds where Open MPI can begin anew (sessions, 5.0).
- * With a second VF: spawns a process, which gets that one.
+ * With a second VF: spawns a process, which gets that one. With "back": says of it that it is back, as if that process had been killed.
  * Exit status 0 only if all was right. Run by mpi.sh.
  */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <mpi.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -22,8 +23,12 @@
 
 static const char *vf_file, *second_file;
 static volatile int num_leased, num_released;
+static volatile int num_asked; /* whether the second VF is back */
+static const char *volatile back = ""; /* and what is said to that */
 static volatile int num_strangers; /* who came to a socket that is not vfringd's */
 static volatile int bad;
+
+#define SECOND_MAC "02:76:66:02:00:01" /* mpi.sh has made it */
 
 #define CHECK(cond)                                              \
     do {                                                         \
@@ -67,6 +72,11 @@ static void answer(int fd, const char *request)
                           "{\"v\":1,\"ok\":true,\"lease\":\"l-%d\",\"vfs\":[{\"kind\":\"soft\","
                           "\"name\":\"vf0\",\"device\":\"%s\",\"mtu\":1500}]}\n",
                           num_leased, num_leased == 2 && second_file ? second_file : vf_file);
+    } else if (strstr(request, "\"op\":\"vf\"")) {
+        if (strstr(request, SECOND_MAC)) {
+            length = snprintf(reply, sizeof(reply), "{\"v\":1,\"ok\":true%s}\n", back);
+            num_asked++;
+        }
     } else {
         char id[32];
 
@@ -219,16 +229,59 @@ static int spawn(char *program)
     return 1;
 }
 
-static int spawned(void)
+/* Progress until it was asked so often more. */
+static void await_asked(int more)
+{
+    const int all = num_asked + more;
+    int flag;
+
+    for (const double start = MPI_Wtime(); num_asked < all && MPI_Wtime() - start < 100;) {
+        MPI_Iprobe(MPI_ANY_SOURCE, 1, MPI_COMM_SELF, &flag, MPI_STATUS_IGNORE);
+    }
+    CHECK(num_asked >= all);
+}
+
+/*
+ * The child lives on and passes messages back. That its VF is back, and not earlier than the two have met, is
+ * evidence of its end all the same; nothing else is.
+ */
+_Noreturn static void spawn_back(char *program)
+{
+    static const char *const no_evidence[] = {"", ",\"back_ms\":3600000"};
+    char *argv[] = {(char *) "child", (char *) "echo", NULL};
+    MPI_Comm child;
+    int value = 1;
+
+    MPI_Init(NULL, NULL);
+    MPI_Comm_spawn(program, argv, 1, MPI_INFO_NULL, 0, MPI_COMM_SELF, &child, MPI_ERRCODES_IGNORE);
+    for (int i = 0; i < 2; i++) {
+        back = no_evidence[i];
+        await_asked(2);
+        MPI_Send(&value, 1, MPI_INT, 0, 1, child);
+        MPI_Recv(&value, 1, MPI_INT, 0, 1, child, MPI_STATUS_IGNORE);
+        CHECK(value == i + 2);
+    }
+    back = ",\"back_ms\":0";
+    await_asked(1);
+    printf("life: %s, the VF is back\n", bad ? "FAILED" : "ok");
+    (void) fflush(stdout);
+    MPI_Send(&value, 1, MPI_INT, 0, 1, child); /* ends the job */
+    printf("life: a message was sent to a process that has ended\n");
+    exit(0);
+}
+
+static int spawned(int times)
 {
     MPI_Comm parent;
     int value;
 
     MPI_Init(NULL, NULL);
     MPI_Comm_get_parent(&parent);
-    MPI_Recv(&value, 1, MPI_INT, 0, 1, parent, MPI_STATUS_IGNORE);
-    value++;
-    MPI_Send(&value, 1, MPI_INT, 0, 1, parent);
+    for (int i = 0; i < times; i++) {
+        MPI_Recv(&value, 1, MPI_INT, 0, 1, parent, MPI_STATUS_IGNORE);
+        value++;
+        MPI_Send(&value, 1, MPI_INT, 0, 1, parent);
+    }
     MPI_Comm_disconnect(&parent);
     MPI_Finalize();
     return 0;
@@ -242,10 +295,10 @@ int main(int argc, char **argv)
     char run_dir[64], *folder;
     int done;
 
-    if (argc == 2) {
-        return spawned();
+    if (argc >= 2 && !strcmp(argv[1], "child")) {
+        return spawned(argc == 2 ? 1 : INT_MAX);
     }
-    second_file = argc == 4 ? realpath(argv[3], NULL) : NULL;
+    second_file = argc >= 4 ? realpath(argv[3], NULL) : NULL;
     if (argc < 3 || !program || chdir(argv[1]) || !(vf_file = realpath(argv[2], NULL))) {
         return 64;
     }
@@ -258,6 +311,9 @@ int main(int argc, char **argv)
         || pthread_create(&thread, NULL, stranger_main, &trap)
         || setenv("VFRING_RUN_DIR", run_dir, 1)) {
         return 71;
+    }
+    if (argc == 5) {
+        spawn_back(program);
     }
     done = second_file ? spawn(program) : rounds(folder);
     printf("life: %s, %d rounds\n", bad ? "FAILED" : "ok", done);

@@ -268,6 +268,11 @@ run life 0 'life: ok' 1 $only ./life_check "$dir/life" "$dir/vf0"
 # Spawned processes are another job. With vfring alone they reach each other, or the job fails.
 export VFRING_RUN_DIR="$dir/life/run" # the child's environment is mpirun's
 spawning spawn 0 'life: ok' 1 $only ./life_check "$dir/life" "$dir/vf0" "$dir/vf1"
+# One of another job that was killed: its launcher ends nobody here, but vfringd has its VF back.
+spawning unsaid not0 'life: ok, the VF is back' 1 $only --mca btl_vfring_silence_warn 1 ./life_check "$dir/life" "$dir/vf0" "$dir/vf1" back
+said_once 'A process of another job has ended and has not said so'
+said 'rank 0 on .* \(VF vf1\) is lost: it was killed or has crashed \(vfringd has its VF back\) and is sent to'
+said "Peer: +rank 0 of another job, on $(uname -n), VF vf1"
 unset VFRING_RUN_DIR
 run relative-run-dir not0 'Cause: .*no absolute path: "run"' 2 $only --mca btl_vfring_run_dir run ./mpi_check exchange
 devices=$named
