@@ -2,10 +2,13 @@
 /*
  * Rails that do not work.
  *
- * A VF without a link reads its ring and loses what is in it, as a rule: it stays open, and is used again when
+ * A VF without a link reads its ring and loses what is in it, as a rule: it stays as it is, and is used again when
  * the link is back. One that does not read is stopped, for nobody may write to the header of a frame that it may yet
- * read; so is one that was reset or is gone. Those are opened anew, now and then: a device that was leased is not, for
- * the lease may have gone to somebody else.
+ * read; so is one that was reset or is gone. It is set up anew in place, tried now and then. One that is gone is opened
+ * anew: but not a device that was leased, for the lease may have gone to somebody else.
+ *
+ * The only VF of a process, or the last, is set aside for a reset alone: then there is nothing to lose. Without a link, or
+ * gone, it is btl_vfring_watch() that says when that is the end.
  */
 #include "btl_vfring_aside.h"
 
@@ -18,9 +21,10 @@
 
 /** Frames that a VF without a link has not read by then it will not read. */
 #define DRAIN_NS 20000000u
-/** Between two tries to open a VF: at first, and at most 64 times that. */
+/** Between two tries to set a VF up: at first, and at most 64 times that; where there is no other, 4 times. */
 #define RETRY_NS 250000000u
 #define RETRY_SHIFT_MAX 6u
+#define RETRY_SHIFT_MAX_ONLY 2u
 
 static void set_aside(mca_btl_vfring_module_t *module, struct btl_vfring_rail *rail, bool stop, const char *cause,
                       uint64_t now_ns)
@@ -30,8 +34,9 @@ static void set_aside(mca_btl_vfring_module_t *module, struct btl_vfring_rail *r
     if (stop && !rail->dead) {
         btl_vfring_rail_stop(rail);
         rail->dead = true;
+        rail->gone = false;
         rail->retry_shift = 0;
-        rail->retry_ns = now_ns + RETRY_NS;
+        rail->retry_ns = now_ns;
     }
     if (rail->down) {
         return;
@@ -39,28 +44,42 @@ static void set_aside(mca_btl_vfring_module_t *module, struct btl_vfring_rail *r
     rail->down = true;
     rail->downs++;
     rail->down_since_ns = now_ns;
-    vfring_wire_rail_set(module->wire, number, false, now_ns);
-    btl_vfring_help_rail_down(rail->info.name, cause, btl_vfring_rails_up(&module->rails));
+    if (module->rails.others) { /* the wire of a process with one knows of none */
+        vfring_wire_rail_set(module->wire, number, false, now_ns);
+    }
+    if (btl_vfring_rails_up(&module->rails)) {
+        btl_vfring_help_rail_down(rail->info.name, cause, btl_vfring_rails_up(&module->rails));
+    } else {
+        btl_vfring_help_rail_reset(rail->info.name, cause);
+    }
 }
 
 static void take_back(mca_btl_vfring_module_t *module, struct btl_vfring_rail *rail, uint64_t now_ns)
 {
     rail->down = rail->dead = false;
-    vfring_wire_rail_set(module->wire, (uint32_t) (rail - module->rails.rail), true, now_ns);
+    if (module->rails.others) {
+        vfring_wire_rail_set(module->wire, (uint32_t) (rail - module->rails.rail), true, now_ns);
+    }
     btl_vfring_help_rail_back(rail->info.name);
 }
 
 static void retry(mca_btl_vfring_module_t *module, struct btl_vfring_rail *rail, uint64_t now_ns)
 {
-    if (rail->lease.id[0] || now_ns < rail->retry_ns) {
+    const uint32_t most = btl_vfring_rails_up(&module->rails) ? RETRY_SHIFT_MAX : RETRY_SHIFT_MAX_ONLY;
+    int rc;
+
+    if (rail->gone || now_ns < rail->retry_ns) {
         return;
     }
-    if (!btl_vfring_rails_reopen(&module->rails, rail)) {
+    rc = btl_vfring_rails_revive(&module->rails, rail);
+    if (!rc) {
         take_back(module, rail, now_ns);
         return;
     }
-    rail->retry_ns = now_ns + ((uint64_t) RETRY_NS << rail->retry_shift);
-    rail->retry_shift += rail->retry_shift < RETRY_SHIFT_MAX;
+    rail->gone = rc == -ENODEV && (rail->lease.id[0] || !module->rails.others);
+    /* A try may take some tenths of a second. */
+    rail->retry_ns = btl_vfring_now_ns() + ((uint64_t) RETRY_NS << rail->retry_shift);
+    rail->retry_shift = rail->retry_shift < most ? rail->retry_shift + 1 : most;
 }
 
 /* @p others: rails beside this one that are not set aside. */
@@ -81,7 +100,7 @@ static void look_at(mca_btl_vfring_module_t *module, struct btl_vfring_rail *rai
         if (rail->down) {
             take_back(module, rail, now_ns);
         }
-    } else if (!others) {
+    } else if (!others && state != -ENETRESET) {
         /* The last one: btl_vfring_watch() says when that is the end. */
     } else if (state == -ENETDOWN) {
         const bool reads = !btl_vfring_rail_waiting(rail);
@@ -94,7 +113,33 @@ static void look_at(mca_btl_vfring_module_t *module, struct btl_vfring_rail *rai
         set_aside(module, rail, true,
                   cause             ? cause
                   : state == -ENODEV ? "it was unbound from uio_vf or removed"
-                                     : "its PF was reset or set down, or its lease has ended", now_ns);
+                                     : "its PF was reset or set down; a new MTU or number of ring entries of the PF is a "
+                                       "reset of it, too", now_ns);
+        retry(module, rail, now_ns);
+    }
+}
+
+/* All are set aside, which takes a reset of the last: that may last, but not for ever. */
+static void look_for_the_end(mca_btl_vfring_module_t *module, uint64_t now_ns)
+{
+    const uint64_t limit_s = btl_vfring_params.link_timeout_s;
+    const struct btl_vfring_rail *last = &module->rails.rail[0];
+    bool all_gone = true;
+    char cause[512];
+
+    for (uint32_t i = 0; i < module->rails.num; i++) {
+        const struct btl_vfring_rail *rail = &module->rails.rail[i];
+
+        all_gone &= rail->gone;
+        last = rail->down_since_ns > last->down_since_ns ? rail : last;
+    }
+    if (all_gone) {
+        (void) snprintf(cause, sizeof(cause), "its VF was reset, and cannot be used any more: %s", last->refused);
+        btl_vfring_upcall_lost_once(module, NULL, cause);
+    } else if (limit_s && now_ns - last->down_since_ns > limit_s * 1000000000u) {
+        (void) snprintf(cause, sizeof(cause), "its VF was reset, and could not be set up anew for %u s "
+                        "(btl_vfring_link_timeout): %s", (unsigned) limit_s, last->refused);
+        btl_vfring_upcall_lost_once(module, NULL, cause);
     }
 }
 
@@ -133,6 +178,10 @@ void btl_vfring_aside_look(mca_btl_vfring_module_t *module, uint64_t now_ns)
         any |= rail->down;
     }
     if (any && !module->fatal_reported) {
-        look_for_cut_off(module, now_ns);
+        if (btl_vfring_rails_up(&module->rails)) {
+            look_for_cut_off(module, now_ns);
+        } else {
+            look_for_the_end(module, now_ns);
+        }
     }
 }

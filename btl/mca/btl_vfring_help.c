@@ -179,6 +179,11 @@ void btl_vfring_help_rail_down(const char *vf, const char *cause, unsigned left)
     say_again(RAIL_AGAIN_S, "rail-down", host(), vf, cause, left);
 }
 
+void btl_vfring_help_rail_reset(const char *vf, const char *cause)
+{
+    say_again(RAIL_AGAIN_S, "rail-reset", host(), vf, cause);
+}
+
 void btl_vfring_help_rail_back(const char *vf)
 {
     say_again(RAIL_AGAIN_S, "rail-back", host(), vf);

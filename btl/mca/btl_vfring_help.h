@@ -61,6 +61,8 @@ void btl_vfring_help_ended(const struct btl_vfring_help_here *here, const struct
 /** Also if it was said before, but not less than half of the silence ago. */
 void btl_vfring_help_silent(const struct btl_vfring_help_here *here, const struct btl_vfring_help_peer *peer,
                             const struct btl_vfring_help_silence *silence);
+/** The VF was reset, and there is no other one: the job stands still until it is set up anew. */
+void btl_vfring_help_rail_reset(const char *vf, const char *cause);
 /** What goes from one VF to a peer gets lost; other VFs carry it. */
 void btl_vfring_help_lane_aside(const struct btl_vfring_help_here *here, const struct btl_vfring_help_peer *peer);
 /** One of several VFs is set aside, @p left of them work; or it is used again. Not more often than each 10 s. */

@@ -73,16 +73,17 @@ static void close_vf(struct btl_vfring_rail *rail)
     }
 }
 
-int btl_vfring_rail_reopen(struct btl_vfring_rail *rail, struct vfring_space *space)
+static int reopen_vf(struct btl_vfring_rail *rail, struct vfring_space *space)
 {
     struct vfring_vf_params params = params_of(rail, space);
-    struct vfring_vf_error ignored;
+    struct vfring_vf_error error = {0};
     struct vfring_vf_info info;
     int rc;
 
     close_vf(rail);
     params.at_once = true;
-    rc = vfring_vf_open(&params, &rail->vf, &ignored);
+    rc = vfring_vf_open(&params, &rail->vf, &error);
+    (void) snprintf(rail->refused, sizeof(rail->refused), "%s", error.text);
     if (rc) {
         rail->vf = NULL;
         return rc;
@@ -91,10 +92,24 @@ int btl_vfring_rail_reopen(struct btl_vfring_rail *rail, struct vfring_space *sp
     if (memcmp(info.mac, rail->info.mac, 6) || strcmp(info.segment, rail->info.segment)) {
         vfring_vf_close(rail->vf);
         rail->vf = NULL;
+        (void) snprintf(rail->refused, sizeof(rail->refused), "it has another MAC address or segment now");
         return -EADDRNOTAVAIL; /* peers know another one */
     }
     rail->rings = vfring_vf_rings(rail->vf);
     return 0;
+}
+
+int btl_vfring_rail_revive(struct btl_vfring_rail *rail, struct vfring_space *space, bool reopen)
+{
+    struct vfring_vf_error error = {0};
+    int rc = -ENODEV;
+
+    if (rail->vf) {
+        rc = vfring_vf_restart(rail->vf, &error);
+        (void) snprintf(rail->refused, sizeof(rail->refused), "%s", error.text);
+    }
+    /* The lease of one that is gone may be somebody else's by now. */
+    return rc == -ENODEV && reopen && !rail->lease.id[0] ? reopen_vf(rail, space) : rc;
 }
 
 void btl_vfring_rail_counters(const struct btl_vfring_rail *rail, struct vfring_vf_counters *counters,

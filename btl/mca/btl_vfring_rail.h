@@ -21,9 +21,11 @@ struct btl_vfring_rail {
     uint64_t downs;     /**< times that it was set aside */
     uint64_t asides;    /**< ways to peers that were found to lose all that goes there */
     bool down;          /**< nothing goes this way now: it was set aside, see btl_vfring_aside.h */
-    bool dead;          /**< and the VF was stopped: it works again when it can be opened anew */
+    bool dead;          /**< and the VF was stopped: it works again when it can be set up or opened anew */
+    bool gone;          /**< and that it will not */
     uint64_t down_since_ns, retry_ns; /**< when it is next tried */
     uint32_t retry_shift;
+    char refused[sizeof(((struct vfring_vf_error *) 0)->text)];  /**< why the last try was in vain, for messages */
     struct vfring_vf_counters counted; /**< by earlier openings */
     uint64_t doorbells_rung;           /**< the same */
     uint64_t slots_iova; /**< for this VF, of the memory of btl_vfring_rails.h */
@@ -41,10 +43,11 @@ struct btl_vfring_rail {
  */
 int btl_vfring_rail_open(struct btl_vfring_rail *rail, struct vfring_space *space);
 /**
- * Opens the VF of a rail whose VF was stopped anew, if it can be used at once, with the address that peers know. 0, or
- * negative errno; then it is closed. Nobody is told.
+ * Sets up a VF that was stopped anew, if it can be used at once, with the address that peers know: in place, so that its memory
+ * stays registered; or, where it is gone, was named by hand and @p reopen says so, by opening it again. 0, or negative errno,
+ * `refused` says why; -ENODEV: it is gone for good. Nobody is told.
  */
-int btl_vfring_rail_reopen(struct btl_vfring_rail *rail, struct vfring_space *space);
+int btl_vfring_rail_revive(struct btl_vfring_rail *rail, struct vfring_space *space, bool reopen);
 /** From here on the VF reads nothing: slots and registered memory may go. Harmless for one that is not open. */
 void btl_vfring_rail_stop(struct btl_vfring_rail *rail);
 /** Closes the VF, and gives it back with @p report. */

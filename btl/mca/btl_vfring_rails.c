@@ -108,9 +108,9 @@ uint32_t btl_vfring_rails_up(const struct btl_vfring_rails *rails)
     return num;
 }
 
-int btl_vfring_rails_reopen(struct btl_vfring_rails *rails, struct btl_vfring_rail *rail)
+int btl_vfring_rails_revive(struct btl_vfring_rails *rails, struct btl_vfring_rail *rail)
 {
-    const int rc = btl_vfring_rail_reopen(rail, rails->space);
+    const int rc = btl_vfring_rail_revive(rail, rails->space, rails->others);
 
     if (!rc) {
         rail->slots_iova = rails->slots->iova[vfring_vf_domain(rail->vf)];

@@ -38,29 +38,25 @@ static void watch_link(mca_btl_vfring_module_t *module, struct btl_vfring_rail *
     btl_vfring_upcall_lost_once(module, NULL, cause);
 }
 
-/* A link that is down may come back; a reset VF does not. */
+/* A link that is down may come back, a VF that is gone does not. One that was reset is set up anew: btl_vfring_aside_look(). */
 static void watch_rail(mca_btl_vfring_module_t *module, struct btl_vfring_rail *rail)
 {
     const int state = vfring_vf_check(rail->vf);
     const char *cause;
 
     watch_link(module, rail, state == -ENETDOWN);
-    if (state != -ENETRESET && state != -ENODEV) {
-        return;
+    if (state == -ENETRESET) {
+        btl_vfring_aside_look(module, btl_vfring_now_ns());
+    } else if (state == -ENODEV) {
+        cause = vfring_vf_cause(rail->vf);
+        btl_vfring_upcall_lost_once(module, NULL, cause ? cause : "the VF was unbound from uio_vf or removed");
     }
-    cause = vfring_vf_cause(rail->vf);
-    if (!cause) {
-        cause = state == -ENODEV ? "the VF was unbound from uio_vf or removed"
-                                 : "the PF was reset or set down while the job ran; a new MTU or "
-                                   "number of ring entries of the PF is a reset of it, too";
-    }
-    btl_vfring_upcall_lost_once(module, NULL, cause);
 }
 
 void btl_vfring_watch(mca_btl_vfring_module_t *module)
 {
     btl_vfring_clock_check(); /* frames that stay unanswered may be a clock that is fast */
-    if (module->rails.others) {
+    if (module->rails.others || module->rails.rail[0].down) {
         btl_vfring_aside_look(module, btl_vfring_now_ns());
     }
     /* What is the only one, or the last. */

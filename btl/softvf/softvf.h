@@ -18,6 +18,7 @@
 #ifndef SOFTVF_H
 #define SOFTVF_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -77,6 +78,9 @@ uint32_t softvf_events(const struct softvf *dev);
 /** Sleeps until there were other than @p events messages, a signal comes, or @p timeout_ns is over. */
 void softvf_sleep(const struct softvf *dev, uint32_t events, uint64_t timeout_ns);
 
+/** Was its file destroyed or made anew? It has no link and no PF any more, and never will. */
+bool softvf_is_retired(const struct softvf *dev);
+
 /** What the file says about itself. */
 struct softvf_identity {
     uint8_t mac[6];
@@ -110,6 +114,7 @@ struct softvf_faults {
     uint32_t flap_ms;
     uint32_t max_frame_bytes; /**< longer ones are lost, as in a switch port of a smaller MTU; 0: none */
     uint64_t reset_after;  /**< frames until the PF is reset under the VF, once; 0: never */
+    uint32_t reset_ms;     /**< how long it is in reset then */
 };
 void softvf_set_faults(struct softvf *dev, const struct softvf_faults *faults);
 

@@ -163,6 +163,7 @@ void softvf_faults_forward(struct softvf *dev, const struct softvf_frame *frame)
     }
     if (++state->sent == rates->reset_after) {
         softvf_pf_reset(dev);
+        dev->pf.reset_until_ns = softvf_now_ns() + (uint64_t)rates->reset_ms * 1000000u;
         return;
     }
     if (drop) {

@@ -161,6 +161,7 @@ struct softvf_pf {
     enum softvf_pf_step step;
     bool answer_waits; /* an answer is in the memory that the VF has not ACKed */
     bool link_down;    /* as the VF was last told */
+    uint64_t reset_until_ns; /* it is in reset until then, at least until the VF has looked */
 };
 
 /* --- faults of the wire (softvf_faults.c) --- */

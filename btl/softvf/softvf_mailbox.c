@@ -236,7 +236,7 @@ uint32_t softvf_mailbox_read(struct softvf *dev)
     uint32_t value = SOFTVF_GET(MBX(dev));
     uint32_t next = value & ~VFRING_MBX_R2C_BITS;
 
-    if ((value & VFRING_MBX_RSTI) != 0) { /* the reset is over at the next look */
+    if ((value & VFRING_MBX_RSTI) != 0 && softvf_now_ns() >= dev->pf.reset_until_ns) { /* over at the next look */
         next = (next & ~VFRING_MBX_RSTI) | VFRING_MBX_RSTD;
     }
     SOFTVF_SET(MBX(dev), next);

@@ -153,6 +153,11 @@ void softvf_close(struct softvf *dev)
     release(dev);
 }
 
+bool softvf_is_retired(const struct softvf *dev)
+{
+    return softvf_is_dead(dev->file);
+}
+
 void softvf_identity(const struct softvf *dev, struct softvf_identity *out)
 {
     const struct softvf_header *hdr = &dev->file->hdr;

@@ -129,6 +129,7 @@ static int soft_open(struct vfring_device *device, const struct vfring_device_pa
                                .flap_ms = (uint32_t) faults.flap_ms,
                                .max_frame_bytes = (uint32_t) faults.max_frame_bytes,
                                .reset_after = faults.reset_after,
+                               .reset_ms = (uint32_t) faults.reset_ms,
                            });
     if (faults.rate_mbits != VFRING_SOFT_RATE_OF_FILE) {
         ret = softvf_set_rate(dev, (uint32_t) faults.rate_mbits, NULL);
@@ -157,14 +158,13 @@ static int soft_open(struct vfring_device *device, const struct vfring_device_pa
 
 static int soft_status(const struct vfring_device *device)
 {
-    (void) device;
-    return 0; /* a soft VF that was replaced keeps its registers and has no link */
+    return softvf_is_retired(device->state) ? -ENODEV : 0;
 }
 
 static const char *soft_cause(const struct vfring_device *device)
 {
-    (void) device;
-    return NULL;
+    return softvf_is_retired(device->state) ? "its soft VF was destroyed or made anew: the lease has ended, or the "
+                                              "administrator took it away" : NULL;
 }
 
 static void *soft_mem_alloc(struct vfring_device *device, size_t bytes, unsigned direction,

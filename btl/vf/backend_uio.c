@@ -34,7 +34,7 @@ struct uio_state {
     const struct uio_vf_status *status; /**< NULL where the kernel offers no status page */
     size_t page_bytes;
     uint32_t max_regions;
-    uint64_t resets; /**< status->reset_count when it was opened */
+    uint64_t resets; /**< status->reset_count when it was opened, or set up anew */
     uint32_t events_read; /**< the event count that read() has told last */
 };
 
@@ -232,6 +232,15 @@ static int uio_status(const struct vfring_device *device)
            __atomic_load_n(&state->status->reset_count, __ATOMIC_RELAXED) != state->resets ? -ENETRESET : 0;
 }
 
+static void uio_take_note(struct vfring_device *device)
+{
+    struct uio_state *state = device->state;
+
+    if (state->status != NULL) {
+        state->resets = __atomic_load_n(&state->status->reset_count, __ATOMIC_ACQUIRE);
+    }
+}
+
 static const char *uio_cause(const struct vfring_device *device)
 {
     const struct uio_state *state = device->state;
@@ -404,6 +413,7 @@ const struct vfring_backend vfring_backend_uio = {
     .open = uio_open,
     .close = uio_close,
     .status = uio_status,
+    .take_note = uio_take_note,
     .cause = uio_cause,
     .mem_alloc = uio_mem_alloc,
     .mem_free = uio_mem_free,

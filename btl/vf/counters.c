@@ -42,6 +42,12 @@ void vfring_counters_begin(struct vfring_counters *counters, const struct vfring
     counters->last_ns = now_ns;
 }
 
+void vfring_counters_go_on(struct vfring_counters *counters, const struct vfring_counter_values *now, uint64_t now_ns)
+{
+    counters->last = *now;
+    counters->last_ns = now_ns;
+}
+
 void vfring_counters_add(struct vfring_counters *counters, const struct vfring_counter_values *now,
                          uint64_t now_ns)
 {

@@ -37,6 +37,9 @@ struct vfring_counters {
 void vfring_counters_begin(struct vfring_counters *counters, const struct vfring_counter_format *format,
                            const struct vfring_counter_values *now, uint64_t now_ns);
 
+/** The registers were cleared, or may have been: from here on it is counted on. */
+void vfring_counters_go_on(struct vfring_counters *counters, const struct vfring_counter_values *now, uint64_t now_ns);
+
 /** Adds by how much the registers have moved. */
 void vfring_counters_add(struct vfring_counters *counters, const struct vfring_counter_values *now,
                          uint64_t now_ns);

@@ -60,6 +60,9 @@ struct vfring_backend {
      */
     int (*status)(const struct vfring_device *device);
 
+    /** A reset so far is no reason any more for status() to be -ENETRESET. NULL where it never is. */
+    void (*take_note)(struct vfring_device *device);
+
     /** Why it is not 0, in words; NULL if the kernel does not say. */
     const char *(*cause)(const struct vfring_device *device);
 

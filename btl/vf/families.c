@@ -57,7 +57,8 @@ int vfring_family_find(struct vfring_vf *vf, struct vfring_vf_error *error)
             continue;
         }
         vf->family = families[i];
-        vf->mailbox = (struct vfring_mailbox){ .mmio = &device->mmio, .dialect = &families[i]->mailbox };
+        vf->mailbox = (struct vfring_mailbox){ .mmio = &device->mmio, .dialect = &families[i]->mailbox,
+                                               .answer_limit_us = vf->at_once ? VFRING_AT_ONCE_US : 0 };
         if (device->bar0_bytes >= families[i]->bar0_bytes) {
             return 0;
         }

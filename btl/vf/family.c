@@ -69,7 +69,8 @@ int vfring_family_fail_pf(const struct vfring_vf *vf, int err, const char *what,
 int vfring_family_wait_reset(struct vfring_vf *vf, struct vfring_vf_error *error)
 {
     const uint32_t resetting = VFRING_MBX_RSTI | VFRING_MBX_RSTD;
-    struct vfring_wait wait = vfring_wait_start(RESET_LIMIT_US);
+    const uint32_t limit_us = vf->at_once ? VFRING_AT_ONCE_US : RESET_LIMIT_US;
+    struct vfring_wait wait = vfring_wait_start(limit_us);
 
     do {
         uint32_t value = vfring_mailbox_poll(&vf->mailbox);
@@ -83,7 +84,7 @@ int vfring_family_wait_reset(struct vfring_vf *vf, struct vfring_vf_error *error
         }
         vf->mailbox.shadow &= ~VFRING_MBX_RSTD;
     } while (vfring_wait_more(&wait));
-    return vfring_family_fail_pf(vf, -ENETDOWN, "the PF has been in reset for 1 s", error);
+    return vfring_family_fail_pf(vf, -ENETDOWN, vf->at_once ? "the PF is in reset" : "the PF has been in reset for 1 s", error);
 }
 
 int vfring_family_ask_pf(struct vfring_vf *vf, uint32_t *words, unsigned num_words, unsigned num_reply)
@@ -92,7 +93,7 @@ int vfring_family_ask_pf(struct vfring_vf *vf, uint32_t *words, unsigned num_wor
     int ret = -ETIMEDOUT;
 
     memcpy(request, words, num_words * sizeof(*words));
-    for (unsigned i = 0; i < REQUEST_ATTEMPTS && ret == -ETIMEDOUT; i++) {
+    for (unsigned i = 0; i < (vf->at_once ? 1 : REQUEST_ATTEMPTS) && ret == -ETIMEDOUT; i++) {
         memcpy(words, request, num_words * sizeof(*words));
         ret = vfring_mailbox_request(&vf->mailbox, words, num_words, num_reply);
     }
@@ -106,6 +107,18 @@ static bool mac_usable(const uint8_t mac[6])
     return !(mac[0] & 1) && memcmp(mac, zero, sizeof(zero)) != 0;
 }
 
+/* A random one, locally administered (IEEE 802, 8.4). */
+static int make_mac(struct vfring_vf *vf, struct vfring_vf_error *error)
+{
+    if (getrandom(vf->mac, sizeof(vf->mac), 0) != (ssize_t) sizeof(vf->mac)) {
+        vfring_vf_error_set(error, -EIO, "VF %s: the PF gave no MAC address and there are no random "
+                            "numbers to make one", vf->device.name);
+        return vfring_vf_error_remedy(error, "the administrator sets it: ip link set PF vf N mac MAC");
+    }
+    vf->mac[0] = (uint8_t) ((vf->mac[0] & 0xfcu) | 0x02u);
+    return 0;
+}
+
 int vfring_family_hello(struct vfring_vf *vf, unsigned num_reply, struct vfring_vf_error *error)
 {
     uint32_t words[4] = { VFRING_MSG_RESET };
@@ -116,19 +129,21 @@ int vfring_family_hello(struct vfring_vf *vf, unsigned num_reply, struct vfring_
     }
     vfring_family_settle(vf);
     if (words[0] & VFRING_MSG_ACK) {
-        memcpy(vf->mac, &words[1], sizeof(vf->mac));
-        if (mac_usable(vf->mac)) {
+        uint8_t given[6];
+
+        memcpy(given, &words[1], sizeof(given));
+        if (mac_usable(given)) {
+            memcpy(vf->mac, given, sizeof(given));
             return 0;
         }
     }
-
-    /* A random one, locally administered (IEEE 802, 8.4). */
-    if (getrandom(vf->mac, sizeof(vf->mac), 0) != (ssize_t) sizeof(vf->mac)) {
-        vfring_vf_error_set(error, -EIO, "VF %s: the PF gave no MAC address and there are no random "
-                            "numbers to make one", vf->device.name);
-        return vfring_vf_error_remedy(error, "the administrator sets it: ip link set PF vf N mac MAC");
+    /* Whoever had an address goes on with it: others know it. */
+    if (!mac_usable(vf->mac)) {
+        ret = make_mac(vf, error);
+        if (ret != 0) {
+            return ret;
+        }
     }
-    vf->mac[0] = (uint8_t) ((vf->mac[0] & 0xfcu) | 0x02u);
     memset(words, 0, sizeof(words));
     words[0] = VFRING_MSG_SET_MAC_ADDR;
     memcpy(&words[1], vf->mac, sizeof(vf->mac));

@@ -55,6 +55,9 @@ struct vfring_family {
     void (*counters)(const struct vfring_vf *vf, struct vfring_counter_values *values);
 };
 
+/** How long a PF is waited for where vf->at_once is set: it takes microseconds, in an emulated machine milliseconds. */
+#define VFRING_AT_ONCE_US (100u * 1000u)
+
 /** A step of start(). */
 typedef int (*vfring_family_step)(struct vfring_vf *vf, struct vfring_vf_error *error);
 

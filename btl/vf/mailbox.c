@@ -58,7 +58,7 @@ static int lock(struct vfring_mailbox *mailbox)
 /* Waits for @p bit and consumes it. */
 static int wait_for(struct vfring_mailbox *mailbox, uint32_t bit)
 {
-    struct vfring_wait wait = vfring_wait_start(ANSWER_LIMIT_US);
+    struct vfring_wait wait = vfring_wait_start(mailbox->answer_limit_us ? mailbox->answer_limit_us : ANSWER_LIMIT_US);
 
     do {
         uint32_t value = vfring_mailbox_poll(mailbox);

@@ -31,6 +31,7 @@ struct vfring_mailbox {
     const struct vfring_mmio *mmio;
     const struct vfring_mailbox_dialect *dialect;
     uint32_t shadow;
+    uint32_t answer_limit_us; /**< for each word of the PF; 0: as Linux's VF driver waits */
 };
 
 /** Reads the control register: the live bits, and the cleared-on-read ones not consumed yet. */
@@ -38,7 +39,7 @@ uint32_t vfring_mailbox_poll(struct vfring_mailbox *mailbox);
 
 /**
  * Sends @p num_words of @p words and replaces them by the PF's answer of
- * @p num_reply words. Takes up to 2 s when the PF does not answer.
+ * @p num_reply words. Takes up to 2 s, or twice answer_limit_us, when the PF does not answer.
  * -EBUSY: the PF keeps the buffer; -ETIMEDOUT: no answer; -ENODEV: the function is gone.
  */
 int vfring_mailbox_request(struct vfring_mailbox *mailbox, uint32_t *words, unsigned num_words,

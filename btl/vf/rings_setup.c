@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "dma.h"
 #include "error.h"
@@ -74,10 +75,8 @@ int vfring_rings_alloc(struct vfring_vf *vf, const struct vfring_ring_format *fo
         return ret;
     }
 
-    /* Zeroed memory: no descriptor looks written back. */
     tx->desc = vf->ring_mem.vaddr;
     vf->tx_ring_iova = vf->ring_mem.iova;
-    tx->num_free = tx->entries - 1;
     tx->over_min_bytes = vfring_max_frame_bytes(vf->mtu_bytes) - VFRING_TX_FRAME_MIN_BYTES;
     tx->status = format->tx_status;
     tx->tail_reg = format->tx_tail_reg;
@@ -88,14 +87,37 @@ int vfring_rings_alloc(struct vfring_vf *vf, const struct vfring_ring_format *fo
     rx->buffers = vf->buffer_mem.vaddr;
     rx->buffers_iova = vf->buffer_mem.iova;
     rx->batch_entries = rx->entries / 8;
-    vfring_rx_published(rx);
     rx->tail_reg = format->rx_tail_reg;
     rx->good_mask = format->rx_error_mask | VFRING_RXD_EOP;
+    vfring_rings_begin(vf);
+    return 0;
+}
+
+void vfring_rings_begin(struct vfring_vf *vf)
+{
+    struct vfring_tx_ring *tx = &vf->tx;
+    struct vfring_rx_ring *rx = &vf->rx;
+
+    /* No descriptor looks written back. */
+    memset(tx->desc, 0, (size_t) tx->entries * sizeof(*tx->desc));
+    tx->head = tx->tail = tx->rung = 0;
+    tx->num_free = tx->entries - 1;
+    tx->done = tx->seq;
     for (uint32_t i = 0; i < rx->entries; i++) {
         rx->desc[i].read.packet_iova = rx->buffers_iova + (uint64_t) i * rx->buffer_bytes;
         rx->desc[i].read.header_iova = 0;
     }
-    return 0;
+    rx->next = rx->release = 0;
+    rx->num_held = 0;
+    rx->continued = false;
+    memset(&rx->look, 0, sizeof(rx->look));
+    vfring_rx_published(rx);
+}
+
+void vfring_rings_end(struct vfring_vf *vf)
+{
+    vfring_rings_begin(vf);
+    vf->tx.num_free = 0;
 }
 
 void vfring_rings_free(struct vfring_vf *vf)

@@ -92,6 +92,7 @@ static const char *parse_item(const char *item, size_t length, struct vfring_sof
         { "flap_ms", NULL, &faults->flap_ms, 60000 },
         { "maxlen", NULL, &faults->max_frame_bytes, 65535 },
         { "reset_after", NULL, &faults->reset_after, UINT64_MAX },
+        { "reset_ms", NULL, &faults->reset_ms, 600000 },
         { "rate", NULL, &faults->rate_mbits, 1000000 },
     };
     const char *equals = memchr(item, '=', length);
@@ -120,7 +121,7 @@ static const char *parse_item(const char *item, size_t length, struct vfring_sof
         return parse_rate(value, value_length, rates[i].ppm);
     }
     return "the names are drop, dup, reorder, corrupt, delay, flap, seed, burst, delay_frames, "
-           "flap_ms, maxlen, reset_after and rate";
+           "flap_ms, maxlen, reset_after, reset_ms and rate";
 }
 
 int vfring_soft_faults_parse(const char *text, struct vfring_soft_faults *faults,

@@ -24,6 +24,7 @@ struct vfring_soft_faults {
     uint64_t flap_ms;
     uint64_t max_frame_bytes;
     uint64_t reset_after;
+    uint64_t reset_ms;
     uint64_t rate_mbits; /**< of what is sent; 0: no limit */
 };
 
@@ -33,7 +34,7 @@ struct vfring_soft_faults {
 /**
  * Parses items `name=value`, separated by commas, in any order, each at most
  * once: the rates drop, dup, reorder, corrupt, delay and flap, the whole numbers
- * seed, burst, delay_frames, flap_ms, maxlen, reset_after and rate (what they do:
+ * seed, burst, delay_frames, flap_ms, maxlen, reset_after, reset_ms and rate (what they do:
  * docs/soft-vf.md). Rates are decimal fractions from 0 to 1 with at most six decimals;
  * what is not named is 0, the seed 1, and the rate the file's. NULL and "" mean no faults.
  * -EINVAL: @p error names the bad item.

@@ -13,6 +13,7 @@
 #include "dma.h"
 #include "error.h"
 #include "families.h"
+#include "family.h"
 #include "space.h"
 #include "wait.h"
 
@@ -119,10 +120,65 @@ int vfring_vf_open(const struct vfring_vf_params *params, struct vfring_vf **out
 
 void vfring_vf_stop(struct vfring_vf *vf)
 {
-    if (!vf->stopped && vfring_device_status(&vf->device) != -ENODEV) {
-        vf->family->stop(vf);
+    if (vf->stopped) {
+        return;
     }
+    vf->family->stop(vf); /* one that is gone reads as ones; a soft VF that was destroyed goes on */
+    vfring_rings_end(vf);
     vf->stopped = true;
+}
+
+/* With the address that it had. On failure the caller stops it. */
+static int start_again(struct vfring_vf *vf, struct vfring_vf_error *error)
+{
+    uint8_t before[6];
+    int ret;
+
+    memcpy(before, vf->mac, sizeof(before));
+    ret = vf->family->start(vf, error);
+    if (ret == 0 && memcmp(vf->mac, before, sizeof(before)) != 0) {
+        vfring_vf_error_set(error, -EADDRNOTAVAIL, "VF %s was given another MAC address by its PF", vf->device.name);
+        ret = vfring_vf_error_remedy(error, "the administrator sets one that stays: ip link set PF vf N mac MAC");
+    }
+    memcpy(vf->mac, before, sizeof(before));
+    return ret;
+}
+
+int vfring_vf_restart(struct vfring_vf *vf, struct vfring_vf_error *error)
+{
+    struct vfring_counter_values values;
+    struct vfring_vf_error scratch;
+    int ret;
+
+    error = error != NULL ? error : &scratch;
+    vfring_vf_stop(vf);
+    /* Before it begins: a reset that comes meanwhile is another one. */
+    if (vf->device.backend->take_note != NULL) {
+        vf->device.backend->take_note(&vf->device);
+    }
+    ret = vfring_device_status(&vf->device);
+    if (ret != 0) {
+        const char *cause = vf->device.backend->cause(&vf->device);
+
+        vfring_vf_error_set(error, ret, "VF %s cannot be used: %s", vf->device.name,
+                            cause != NULL ? cause : "the kernel has taken it away, or holds it");
+        return vfring_vf_error_remedy(error, "see the kernel log for %s", vf->device.name);
+    }
+    vf->at_once = true;
+    vf->mailbox.answer_limit_us = VFRING_AT_ONCE_US;
+    vf->mailbox.shadow = 0;
+    vf->reset_seen = false;
+    vfring_rings_begin(vf);
+    ret = start_again(vf, error);
+    if (ret != 0) {
+        vf->family->stop(vf);
+        vfring_rings_end(vf);
+        return ret;
+    }
+    vf->family->counters(vf, &values);
+    vfring_counters_go_on(&vf->counters, &values, vfring_clock_ns());
+    vf->stopped = false;
+    return 0;
 }
 
 void vfring_vf_close(struct vfring_vf *vf)

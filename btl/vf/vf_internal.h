@@ -30,8 +30,8 @@ struct vfring_vf {
     struct vfring_mailbox mailbox;
     uint8_t mac[6];
     uint32_t mtu_bytes;
-    bool at_once;    /**< the link is not waited for */
-    bool reset_seen; /**< the PF took the configuration away; only a new open helps */
+    bool at_once;    /**< neither a link nor a PF that is busy is waited for */
+    bool reset_seen; /**< the PF took the configuration away; vfring_vf_restart() helps, or a new open */
     bool stopped;    /**< by vfring_vf_stop(): no DMA any more */
 
     struct vfring_counters counters;
@@ -54,6 +54,10 @@ static inline uint32_t vfring_max_frame_bytes(uint32_t mtu_bytes)
  */
 int vfring_rings_alloc(struct vfring_vf *vf, const struct vfring_ring_format *format,
                        struct vfring_vf_error *error);
+/** Empty rings, as the device finds them when it starts. The numbers of frames go on; all so far are finished. */
+void vfring_rings_begin(struct vfring_vf *vf);
+/** Of a device that is stopped: the same, but nothing can be posted and nothing comes. */
+void vfring_rings_end(struct vfring_vf *vf);
 /** The batch array; the memory the device reaches goes with the regions. */
 void vfring_rings_free(struct vfring_vf *vf);
 

@@ -26,7 +26,7 @@ struct vfring_vf_params {
     uint32_t tx_entries;   /**< default 512 */
     uint32_t rx_entries;   /**< default 1024 up to MTU 2000, else 512 */
     struct vfring_space *space; /**< whose memory it is to read, too (vfring_space.h), or NULL */
-    bool at_once;          /**< the link is not waited for: without one it is -ENETDOWN now */
+    bool at_once;          /**< neither the link nor a PF that is busy is waited for: without them it is -ENETDOWN or -ETIMEDOUT now */
     const char *soft_faults; /**< "drop=0.01,dup=0.01,reorder=0.01,corrupt=0.001,seed=1", or NULL */
 };
 
@@ -68,10 +68,18 @@ int vfring_vf_open(const struct vfring_vf_params *params, struct vfring_vf **vf,
 
 /**
  * Sends what is in the TX ring (10 ms at most), stops both rings and resets
- * the VF: afterwards it reads and writes no memory, and nothing but
- * unregistering, freeing and vfring_vf_close() may follow. Twice is fine.
+ * the VF: afterwards it reads and writes no memory, no frame comes, and none can
+ * be posted (-EAGAIN), until vfring_vf_restart(). Twice is fine.
  */
 void vfring_vf_stop(struct vfring_vf *vf);
+
+/**
+ * Sets a VF up anew whose device was reset (-ENETRESET), or that was stopped: memory stays registered, numbers of frames go
+ * on, and what was in the rings is lost. Neither a link nor a PF that does not answer is waited for, but some tenths of a
+ * second. 0, or negative errno with @p error (may be NULL) filled: then it is stopped, and may be tried again. -ENODEV: in vain.
+ * -EADDRNOTAVAIL: the PF gives it another MAC address now.
+ */
+int vfring_vf_restart(struct vfring_vf *vf, struct vfring_vf_error *error);
 
 /** vfring_vf_stop(), then takes all regions back. NULL is fine. */
 void vfring_vf_close(struct vfring_vf *vf);

@@ -160,6 +160,10 @@ run rails 0 'exchange: ok' 2 $two --mca btl_vfring_stats 1 ./mpi_check exchange
 said 'stats vf=vf0\+vf1' 'stats vf=vf2\+vf3'
 run rails-lossy 0 'exchange: ok' 2 $two $faults drop=0.02,dup=0.01,reorder=0.02,seed=3 ./mpi_check exchange
 run rails-flap 0 'exchange: ok' 2 $two $faults flap=0.0003,flap_ms=20,seed=6 ./mpi_check exchange
+run rails-reset 0 'exchange: ok' 2 $two $faults reset_after=200 ./mpi_check exchange
+said 'works again, and is used again'
+run rails-reset-all 0 'exchange: ok' 2 $two $faults reset_after=100,reset_ms=600 ./mpi_check exchange # one after the other: for a time there is none
+said 'The VF of a process was reset' 'works again, and is used again'
 run rails-rma 0 'rma: ok' 2 $two ./mpi_check rma
 run rails-threads 0 'threads: ok' 2 $two ./mpi_check threads
 run rails-get-closed 0 'closed: ok' 2 $two --mca btl_vfring_helper 0 --mca btl_vfring_zero_copy_min 4096 ./rdma_check closed 2
@@ -232,7 +236,7 @@ make_them 0 0
 meanwhile=kill_one
 run rails-killed 0 'rails: ok' 2 $two ./mpi_check rails "$dir/over"
 said_once 'does not work and is set aside'
-said 'Cause: +its PF was reset or set down' 'Left: +1'
+said 'Cause: +its soft VF was destroyed or made anew' 'Left: +1'
 for how in spin event; do
     make_them 0 0
     meanwhile=kill_and_make_one
@@ -241,7 +245,7 @@ for how in spin event; do
 done
 make_them 0 0
 meanwhile=kill_all
-run rails-all-killed not0 'the PF was reset' 2 $two ./mpi_check rails "$dir/over"
+run rails-all-killed not0 'its soft VF was destroyed or made anew' 2 $two ./mpi_check rails "$dir/over"
 said 'does not work and is set aside'
 meanwhile=:
 make_them 0 0
@@ -335,7 +339,7 @@ run computes 0 'computes: ok' 2 $only --mca btl_vfring_wait event ./mpi_check co
 run wait-threads 0 'threads: ok' 2 $only --mca btl_vfring_wait event ./mpi_check threads
 run wait-order 0 'order: ok' 2 $only --mca btl_vfring_wait event --mca btl_vfring_slots 16 ./btl_check order
 run wait-lossy 0 'exchange: ok' 2 $only --mca btl_vfring_wait event $faults drop=0.02,reorder=0.02,seed=3 ./mpi_check exchange
-run wait-reset not0 'the PF was reset' 2 $only --mca btl_vfring_wait event $faults reset_after=300 ./mpi_check exchange
+run wait-reset 0 'exchange: ok' 2 $only --mca btl_vfring_wait event $faults reset_after=300,reset_ms=400 ./mpi_check exchange
 run wait-wrong not0 'btl_vfring_wait is no way to wait' 2 $only --mca btl_vfring_wait sometimes ./mpi_check exchange
 # Peers that sleep hold nobody up: this hangs, and is killed, if they do.
 for slots in 32 512; do
@@ -366,9 +370,17 @@ run lossy-flood 0 'flood: ok' 2 $only --mca btl_vfring_slots 64 $faults drop=0.0
 run lossy-rma 0 'rma: ok' 2 $only $faults drop=0.02,dup=0.01,reorder=0.02,seed=4 ./mpi_check rma
 run lossy-threads 0 'threads: ok' 2 $only $faults drop=0.01,reorder=0.01,seed=5 ./mpi_check threads
 run flap 0 'exchange: ok' 2 $only $faults flap=0.0003,flap_ms=20,seed=6 ./mpi_check exchange
-run reset not0 'the PF was reset' 2 $only $faults reset_after=300 ./mpi_check exchange
+# A PF that is reset under the only VF: it is set up anew, and the job goes on.
+run reset 0 'exchange: ok' 2 $only $faults reset_after=300 ./mpi_check exchange
+said 'The VF of a process was reset' 'Cause: +its PF was reset or set down' 'works again, and is used again'
+run reset-lasts 0 'exchange: ok' 2 $only $faults reset_after=300,reset_ms=700 ./mpi_check exchange
+run reset-rma 0 'rma: ok' 3 $only $faults reset_after=400 ./mpi_check rma
+run reset-threads 0 'threads: ok' 2 $only $faults reset_after=300 ./mpi_check threads
+run reset-for-good not0 'Cause: +its VF was reset, and could not be set up anew for 2 s' 2 $only --mca btl_vfring_link_timeout 2 \
+    $faults reset_after=300,reset_ms=600000 ./mpi_check exchange
+said 'the PF is in reset'
 # So is a rank that only receives: its peers could say no more than that it is silent.
-run reset-receiver not0 'the PF was reset' 1 $only ./mpi_check receive : \
+run reset-receiver 0 'receive: ok' 1 $only ./mpi_check receive : \
     -n 1 $only --mca btl_vfring_devices "$devices" -x OMPI_MCA_btl_vfring_soft_faults=reset_after=100 ./mpi_check receive
 run full-frames not0 'loses full ones' 2 $only --mca btl_vfring_connectivity_timeout 1 $faults maxlen=1200 ./mpi_check exchange
 run dead-path not0 'has acknowledged nothing' 2 $only --mca btl_vfring_peer_timeout 2 $faults drop=1 ./mpi_check exchange

@@ -294,7 +294,10 @@ static void test_replaced(void)
 
     CHECK_EQ(vfring_vf_check(vf), 0);
     soft_replace(1, 1500);
-    CHECK(vfring_vf_check(vf) < 0);
+    CHECK_EQ(vfring_vf_check(vf), -ENODEV);
+    CHECK_HAS(vfring_vf_cause(vf), "destroyed or made anew");
+    CHECK_EQ(vfring_vf_restart(vf, &error), -ENODEV);
+    CHECK_HAS(error.text, "destroyed or made anew");
     vfring_vf_close(vf);
     vf = soft_open(1, &(struct vfring_vf_params){ 0 });
     CHECK_EQ(vfring_vf_check(vf), 0);

@@ -46,7 +46,7 @@ int main(void)
 
     struct vfring_soft_faults all;
     CHECK_EQ(vfring_soft_faults_parse("delay=0.5,delay_frames=9,burst=3,flap=0.25,flap_ms=20,maxlen=600,"
-                                      "reset_after=12345678901", &all, NULL), 0);
+                                      "reset_after=12345678901,reset_ms=7", &all, NULL), 0);
     CHECK_EQ(all.delay_ppm, 500000);
     CHECK_EQ(all.delay_frames, 9);
     CHECK_EQ(all.burst_frames, 3);
@@ -54,6 +54,7 @@ int main(void)
     CHECK_EQ(all.flap_ms, 20);
     CHECK_EQ(all.max_frame_bytes, 600);
     CHECK_EQ(all.reset_after, 12345678901);
+    CHECK_EQ(all.reset_ms, 7);
     CHECK(all.rate_mbits == VFRING_SOFT_RATE_OF_FILE);
     CHECK_EQ(vfring_soft_faults_parse("rate=2500", &all, NULL), 0);
     CHECK_EQ(all.rate_mbits, 2500);

@@ -223,6 +223,9 @@ static void test_failures(void)
     make(&dev, &vf);
     dev.rsti_reads = UINT32_MAX;
     start_fails(-ENETDOWN, "in reset for 1 s", "ip link set PF up");
+    vf.at_once = true;
+    dev.rsti_reads = UINT32_MAX;
+    start_fails(-ENETDOWN, "the PF is in reset", "ip link set PF up");
 
     make(&dev, &vf);
     dev.gone = true;
@@ -272,6 +275,19 @@ static void test_recoveries(void)
     }
 }
 
+/* Set up anew with a PF that gives no address: others know the one that it had. */
+static void test_keeps_its_address(void)
+{
+    static const uint8_t ours[6] = { 0x02, 1, 2, 3, 4, 5 };
+
+    make(&dev, &vf);
+    memcpy(vf.mac, ours, 6);
+    dev.no_mac = true;
+    CHECK_EQ(vf.family->start(&vf, &error), 0);
+    CHECK(memcmp(vf.mac, ours, 6) == 0);
+    CHECK(memcmp(ours, dev.mac_words, 6) == 0);
+}
+
 static void ping(uint32_t word)
 {
     REG(&dev, VFRING_82576_VMBMEM(0)) = word;
@@ -316,6 +332,7 @@ int main(void)
     test_registers();
     test_failures();
     test_recoveries();
+    test_keeps_its_address();
     test_check();
     return 0;
 }

@@ -111,6 +111,10 @@ static void test_status(void)
     played_status(0, UIO_VF_STATE_LIVE, 1, UIO_VF_CAUSE_RESET);
     CHECK_EQ(vfring_device_status(&device), -ENETRESET);
     CHECK_HAS(device.backend->cause(&device), "reset");
+    device.backend->take_note(&device); /* the VF is set up anew: the next one is another */
+    CHECK_EQ(vfring_device_status(&device), 0);
+    played_status(0, UIO_VF_STATE_LIVE, 2, UIO_VF_CAUSE_RESET);
+    CHECK_EQ(vfring_device_status(&device), -ENETRESET);
     played_status(0, UIO_VF_STATE_GONE, 1, UIO_VF_CAUSE_UNBOUND);
     CHECK_EQ(vfring_device_status(&device), -ENODEV);
     CHECK_HAS(device.backend->cause(&device), "unbound");
