@@ -68,7 +68,8 @@ static void retry(mca_btl_vfring_module_t *module, struct btl_vfring_rail *rail,
     const uint32_t most = btl_vfring_rails_up(&module->rails) ? RETRY_SHIFT_MAX : RETRY_SHIFT_MAX_ONLY;
     int rc;
 
-    if (rail->gone || now_ns < rail->retry_ns) {
+    /* Another thread may sleep on this VF, which may be closed. */
+    if (rail->gone || now_ns < rail->retry_ns || __atomic_load_n(&module->wait.num_asleep, __ATOMIC_ACQUIRE)) {
         return;
     }
     rc = btl_vfring_rails_revive(&module->rails, rail);

@@ -25,6 +25,13 @@
 
 #define BTL_VFRING_NEVER_SLEEPS UINT64_MAX
 
+/** VFs that a process listens to, and what they had then: for vfring_vf_sleep(). */
+struct btl_vfring_listened {
+    uint32_t num;
+    struct vfring_vf *vfs[VFRING_WIRE_RAILS];
+    uint64_t events[VFRING_WIRE_RAILS];
+};
+
 /** How the process waits; see btl_vfring_wait.h. */
 struct btl_vfring_wait {
     uint64_t spin_ns; /**< polls for so long without a frame; BTL_VFRING_NEVER_SLEEPS */
@@ -32,8 +39,9 @@ struct btl_vfring_wait {
     uint64_t used_ns;    /**< processor time of the thread at the last look; 0: not known */
     uint64_t watched_ns;
     uint32_t idle_polls; /**< at the last look */
-    bool listens;        /**< the VF interrupts at the next frame, and had so many */
-    uint64_t events;
+    bool listens;        /**< these VFs interrupt at the next frame */
+    struct btl_vfring_listened listened;
+    uint32_t num_asleep; /**< threads that sleep without the lock: no VF may be closed */
     uint64_t sleep_ns;   /**< for a thread that holds the lock: to sleep without it; 0: not */
     bool others_known, others; /**< transports that want to be polled */
     uint64_t sleeps;

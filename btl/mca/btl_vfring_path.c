@@ -560,7 +560,7 @@ module_progress(mca_btl_vfring_module_t *module, void (*rx_input)(void *, const 
         if (OPAL_UNLIKELY(module->wait.spin_ns != BTL_VFRING_NEVER_SLEEPS)) {
             module->wait.sleep_ns = btl_vfring_wait_look(module, now_ns);
             if (module->wait.sleep_ns && !locked) {
-                btl_vfring_wait_sleep(module, module->wait.events, module->wait.sleep_ns);
+                btl_vfring_wait_sleep(&module->wait.listened, module->wait.sleep_ns);
             }
         }
     }
@@ -584,7 +584,8 @@ module_progress(mca_btl_vfring_module_t *module, void (*rx_input)(void *, const 
 
 static __attribute__((noinline)) int progress_locked(mca_btl_vfring_module_t *module, bool several)
 {
-    uint64_t events, sleep_ns = 0;
+    struct btl_vfring_listened listened;
+    uint64_t sleep_ns = 0;
     int count = 0;
 
     /* Another thread is at it already: no use in waiting for it. */
@@ -597,12 +598,16 @@ static __attribute__((noinline)) int progress_locked(mca_btl_vfring_module_t *mo
         count = several ? module_progress(module, NULL, true, true)
                         : module_progress(module, rx_input_locked, true, false);
         sleep_ns = module->wait.sleep_ns;
-        events = module->wait.events;
         module->wait.sleep_ns = 0;
+        if (OPAL_UNLIKELY(sleep_ns)) {
+            listened = module->wait.listened;
+            __atomic_add_fetch(&module->wait.num_asleep, 1, __ATOMIC_RELAXED);
+        }
     }
     (void) pthread_mutex_unlock(&module->lock);
     if (OPAL_UNLIKELY(sleep_ns)) {
-        btl_vfring_wait_sleep(module, events, sleep_ns);
+        btl_vfring_wait_sleep(&listened, sleep_ns);
+        __atomic_sub_fetch(&module->wait.num_asleep, 1, __ATOMIC_RELEASE);
     }
     return count;
 }

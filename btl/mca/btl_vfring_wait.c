@@ -5,7 +5,7 @@
  * some time and has done nothing else: a program that computes between two calls
  * of MPI_Test is seen by the processor time that its polls do not need.
  *
- * Then the VF is told to interrupt at the next frame, the ring is looked at once
+ * Then its VFs are told to interrupt at the next frame, the rings are looked at once
  * more, and the process sleeps, but never longer than the wire's next deadline,
  * and than the other parts of Open MPI can go without being polled.
  */
@@ -35,8 +35,6 @@
 #define OTHERS_MAX_NS 2000000u
 /** While the VF has frames to send: what waits for room in its ring hears of that by looking. */
 #define SENDING_MAX_NS 50000u
-/** Of several VFs one alone could wake the process: it looks at all of them again. */
-#define RAILS_MAX_NS 100000u
 #define WATCH_EVERY_NS 100000000u
 
 static bool is_oversubscribed(void)
@@ -115,9 +113,6 @@ static uint64_t sleep_ns(mca_btl_vfring_module_t *module, uint64_t now_ns)
     }
     ns = others ? within(share_ns, OTHERS_MIN_NS, OTHERS_MAX_NS) : within(share_ns, ALONE_MIN_NS, ALONE_MAX_NS);
     ns = at_most(ns, due_ns - now_ns);
-    if (module->rails.others) {
-        ns = at_most(ns, RAILS_MAX_NS);
-    }
     for (uint32_t i = 0; i < module->rails.num; i++) {
         if (!module->rails.rail[i].down && btl_vfring_rail_waiting(&module->rails.rail[i])) {
             ns = at_most(ns, SENDING_MAX_NS);
@@ -147,6 +142,24 @@ static bool computes(struct btl_vfring_wait *wait, uint64_t now_ns)
     return first || more;
 }
 
+/* To all that may bring a frame; none, where all were reset: then it sleeps until the next try. */
+static void listen_to_all(mca_btl_vfring_module_t *module)
+{
+    struct btl_vfring_listened *to = &module->wait.listened;
+
+    btl_vfring_rails_doorbells(&module->rails);
+    to->num = 0;
+    for (uint32_t i = 0; i < module->rails.num; i++) {
+        struct btl_vfring_rail *rail = &module->rails.rail[i];
+
+        if (!rail->down) {
+            to->vfs[to->num] = rail->vf;
+            to->events[to->num] = vfring_vf_listen(rail->vf);
+            to->num++;
+        }
+    }
+}
+
 uint64_t btl_vfring_wait_look(mca_btl_vfring_module_t *module, uint64_t now_ns)
 {
     struct btl_vfring_wait *wait = &module->wait;
@@ -169,10 +182,9 @@ uint64_t btl_vfring_wait_look(mca_btl_vfring_module_t *module, uint64_t now_ns)
     if (!ns) {
         return 0;
     }
-    if (!wait->listens && !module->rails.others) { /* the polls until the next look find what has come before */
+    if (!wait->listens) { /* the polls until the next look find what has come before */
         wait->listens = true;
-        vfring_vf_tx_doorbell(module->rails.rail[0].vf);
-        wait->events = vfring_vf_listen(module->rails.rail[0].vf);
+        listen_to_all(module);
         return 0;
     }
     wait->listens = false;
@@ -180,13 +192,7 @@ uint64_t btl_vfring_wait_look(mca_btl_vfring_module_t *module, uint64_t now_ns)
     return ns;
 }
 
-void btl_vfring_wait_sleep(mca_btl_vfring_module_t *module, uint64_t events, uint64_t ns)
+void btl_vfring_wait_sleep(const struct btl_vfring_listened *listened, uint64_t ns)
 {
-    if (module->rails.others) {
-        const struct timespec ts = {.tv_sec = 0, .tv_nsec = (long) ns}; /* RAILS_MAX_NS at most */
-
-        (void) nanosleep(&ts, NULL);
-        return;
-    }
-    vfring_vf_sleep(module->rails.rail[0].vf, events, ns);
+    vfring_vf_sleep(listened->vfs, listened->events, listened->num, ns);
 }

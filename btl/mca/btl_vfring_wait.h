@@ -2,7 +2,7 @@
 /**
  * @file
  * How an idle process waits: it polls, or after some time without a frame it
- * sleeps until its VF interrupts (docs/decisions/wait.md).
+ * sleeps until one of its VFs interrupts (docs/decisions/wait.md).
  */
 #ifndef BTL_VFRING_WAIT_H
 #define BTL_VFRING_WAIT_H
@@ -20,7 +20,7 @@ int btl_vfring_wait_choose(uint64_t *spin_ns);
  * @return for how many ns to sleep now, with btl_vfring_wait_sleep(); 0: not at all.
  */
 uint64_t btl_vfring_wait_look(mca_btl_vfring_module_t *module, uint64_t now_ns);
-/** Sleeps, if no frame has come since the VF had @p events: wait.events, read with the lock held, which it is no more. */
-void btl_vfring_wait_sleep(mca_btl_vfring_module_t *module, uint64_t events, uint64_t ns);
+/** Sleeps, if no frame has come to the VFs since: wait.listened, copied with the lock held, which it is no more. */
+void btl_vfring_wait_sleep(const struct btl_vfring_listened *listened, uint64_t ns);
 
 #endif /* BTL_VFRING_WAIT_H */

@@ -75,8 +75,13 @@ void softvf_expect(struct softvf *dev, const uint8_t mac[6]);
 
 /** Interrupt messages so far, modulo 2^32. */
 uint32_t softvf_events(const struct softvf *dev);
-/** Sleeps until there were other than @p events messages, a signal comes, or @p timeout_ns is over. */
-void softvf_sleep(const struct softvf *dev, uint32_t events, uint64_t timeout_ns);
+/** What softvf_sleep() waits for at most. */
+#define SOFTVF_SLEEP_MAX 64u
+/**
+ * Sleeps until one of @p num soft VFs had other than its @p events messages, a signal comes, or @p timeout_ns is over; of
+ * several no longer than 100 us at a time where the kernel has no futex_waitv() (Linux before 5.16).
+ */
+void softvf_sleep(const struct softvf *const devs[], const uint32_t events[], unsigned num, uint64_t timeout_ns);
 
 /** Was its file destroyed or made anew? It has no link and no PF any more, and never will. */
 bool softvf_is_retired(const struct softvf *dev);

@@ -12,6 +12,7 @@
  * the ring is read (docs/decisions/wait.md; btl/wire/model/wait.pml proves it). Setting
  * EIMS sends a message for a cause that waits.
  */
+#include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
 #include <sys/syscall.h>
@@ -21,6 +22,8 @@
 #include "softvf_internal.h"
 
 #define BAR(file, offset) (&(file)->bar[(offset) / 4])
+/** So long for one that no other process can wake. */
+#define BLIND_NS 100000u
 #define EITR_MASK 0x80007ffcu
 #define IVAR_MASK (VFRING_82576_IVAR_VALID | 3u)
 
@@ -179,11 +182,53 @@ uint32_t softvf_events(const struct softvf *dev)
     return atomic_load(&dev->file->rx.events);
 }
 
-void softvf_sleep(const struct softvf *dev, uint32_t events, uint64_t timeout_ns)
+/* As the kernel has it since Linux 5.16; headers may be older. */
+#define FUTEX_WAITV_NUMBER 449
+#define FUTEX_WORD_32 2u
+struct futex_waiter {
+    uint64_t value;
+    uint64_t address;
+    uint32_t flags;
+    uint32_t reserved;
+};
+
+/* Not private: the senders are other processes. */
+static void sleep_on_one(const struct softvf *dev, uint32_t events, uint64_t timeout_ns)
 {
     const struct timespec timeout = { .tv_sec = (time_t)(timeout_ns / 1000000000u),
                                       .tv_nsec = (long)(timeout_ns % 1000000000u) };
 
-    /* Not private: the senders are other processes. */
     (void)syscall(SYS_futex, &dev->file->rx.events, FUTEX_WAIT, events, &timeout, NULL, 0);
+}
+
+/** False: this kernel cannot. */
+static bool sleep_on_all(const struct softvf *const devs[], const uint32_t events[], unsigned num, uint64_t timeout_ns)
+{
+    const uint64_t until_ns = softvf_now_ns() + timeout_ns;
+    const struct timespec until = { .tv_sec = (time_t)(until_ns / 1000000000u),
+                                    .tv_nsec = (long)(until_ns % 1000000000u) };
+    struct futex_waiter waiters[SOFTVF_SLEEP_MAX];
+
+    for (unsigned i = 0; i < num; i++) {
+        waiters[i] = (struct futex_waiter){ .value = events[i],
+                                            .address = (uintptr_t)&devs[i]->file->rx.events,
+                                            .flags = FUTEX_WORD_32 };
+    }
+    return syscall(FUTEX_WAITV_NUMBER, waiters, num, 0, &until, CLOCK_MONOTONIC) >= 0 || errno != ENOSYS;
+}
+
+void softvf_sleep(const struct softvf *const devs[], const uint32_t events[], unsigned num, uint64_t timeout_ns)
+{
+    if (num == 1) {
+        sleep_on_one(devs[0], events[0], timeout_ns);
+    } else if (num > SOFTVF_SLEEP_MAX || !sleep_on_all(devs, events, num, timeout_ns)) {
+        const struct timespec a_while = { .tv_nsec = (long)(timeout_ns < BLIND_NS ? timeout_ns : BLIND_NS) };
+
+        for (unsigned i = 0; i < num; i++) {
+            if (softvf_events(devs[i]) != events[i]) {
+                return;
+            }
+        }
+        (void)nanosleep(&a_while, NULL);
+    }
 }

@@ -234,9 +234,16 @@ static uint64_t soft_events(const struct vfring_device *device)
     return softvf_events(device->state);
 }
 
-static void soft_sleep(struct vfring_device *device, uint64_t events, uint64_t timeout_ns)
+static void soft_sleep(struct vfring_device *const devices[], const uint64_t events[], unsigned num, uint64_t timeout_ns)
 {
-    softvf_sleep(device->state, (uint32_t) events, timeout_ns);
+    const struct softvf *devs[VFRING_SLEEP_MAX];
+    uint32_t counts[VFRING_SLEEP_MAX];
+
+    for (unsigned i = 0; i < num; i++) {
+        devs[i] = devices[i]->state;
+        counts[i] = (uint32_t) events[i];
+    }
+    softvf_sleep(devs, counts, num, timeout_ns);
 }
 
 static bool soft_dma_live(const struct vfring_device *device, uint64_t region_id)

@@ -375,29 +375,41 @@ static uint64_t uio_events(const struct vfring_device *device)
 
 /*
  * The node is readable while there were other events than read() has told of. So
- * those up to @p events are read first; of later ones poll() returns.
+ * those up to @p events are read first; of later ones poll() returns. True: there are some already.
  */
-static void uio_sleep(struct vfring_device *device, uint64_t events, uint64_t timeout_ns)
+static bool has_other_events(struct vfring_device *device, uint64_t events)
 {
     struct uio_state *state = device->state;
-    struct pollfd node = { .fd = state->fd, .events = POLLIN };
-    const struct timespec timeout = { .tv_sec = (time_t) (timeout_ns / 1000000000u),
-                                      .tv_nsec = (long) (timeout_ns % 1000000000u) };
     int32_t count;
 
     if (uio_events(device) != events) {
-        return;
+        return true;
     }
-    if ((uint32_t) events != state->events_read) {
-        if (read(state->fd, &count, sizeof(count)) != (ssize_t) sizeof(count)) {
-            return; /* lost: whoever looks after the VF finds that out */
-        }
-        state->events_read = (uint32_t) count;
-        if ((uint32_t) count != (uint32_t) events) {
+    if ((uint32_t) events == state->events_read) {
+        return false;
+    }
+    if (read(state->fd, &count, sizeof(count)) != (ssize_t) sizeof(count)) {
+        return true; /* lost: whoever looks after the VF finds that out */
+    }
+    state->events_read = (uint32_t) count;
+    return (uint32_t) count != (uint32_t) events;
+}
+
+static void uio_sleep(struct vfring_device *const devices[], const uint64_t events[], unsigned num, uint64_t timeout_ns)
+{
+    const struct timespec timeout = { .tv_sec = (time_t) (timeout_ns / 1000000000u),
+                                      .tv_nsec = (long) (timeout_ns % 1000000000u) };
+    struct pollfd nodes[VFRING_SLEEP_MAX];
+
+    for (unsigned i = 0; i < num; i++) {
+        const struct uio_state *state = devices[i]->state;
+
+        if (has_other_events(devices[i], events[i])) {
             return;
         }
+        nodes[i] = (struct pollfd){ .fd = state->fd, .events = POLLIN };
     }
-    (void) ppoll(&node, 1, &timeout, NULL);
+    (void) ppoll(nodes, num, &timeout, NULL);
 }
 
 static bool uio_serves(const struct vfring_node *node)

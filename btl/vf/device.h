@@ -98,8 +98,11 @@ struct vfring_backend {
     /** Interrupts so far. */
     uint64_t (*events)(const struct vfring_device *device);
 
-    /** Sleeps until there were more than @p events, a signal comes, or @p timeout_ns is over; it may return before. */
-    void (*sleep)(struct vfring_device *device, uint64_t events, uint64_t timeout_ns);
+    /**
+     * Sleeps until one of @p num devices of this backend, VFRING_SLEEP_MAX at most, had others than its @p events, a signal
+     * comes, or @p timeout_ns is over; it may return before.
+     */
+    void (*sleep)(struct vfring_device *const devices[], const uint64_t events[], unsigned num, uint64_t timeout_ns);
 
     /** As vfring_vf_expect_peer(); NULL where there is nothing to prepare. */
     void (*expect_peer)(struct vfring_device *device, const uint8_t mac[6]);

@@ -17,6 +17,8 @@
 #include "space.h"
 #include "wait.h"
 
+/* Asleep where no call of the kernel waits for all VFs. */
+#define MIXED_NS (100u * 1000u)
 #define MTU_DEFAULT_BYTES 1500u
 #define MTU_MIN_BYTES 68u /* RFC 791: what every link must carry */
 #define MTU_MAX_BYTES 9216u
@@ -266,9 +268,31 @@ uint64_t vfring_vf_listen(struct vfring_vf *vf)
     return events;
 }
 
-void vfring_vf_sleep(struct vfring_vf *vf, uint64_t events, uint64_t timeout_ns)
+/* For what nothing can wake: the caller looks again after that. */
+static void sleep_blindly(uint64_t timeout_ns)
 {
-    vf->device.backend->sleep(&vf->device, events, timeout_ns);
+    const struct timespec timeout = { .tv_sec = (time_t) (timeout_ns / 1000000000u),
+                                      .tv_nsec = (long) (timeout_ns % 1000000000u) };
+
+    (void) nanosleep(&timeout, NULL);
+}
+
+void vfring_vf_sleep(struct vfring_vf *const vfs[], const uint64_t events[], unsigned num, uint64_t timeout_ns)
+{
+    struct vfring_device *devices[VFRING_SLEEP_MAX];
+    bool alike = num <= VFRING_SLEEP_MAX;
+
+    for (unsigned i = 0; i < num && alike; i++) {
+        devices[i] = &vfs[i]->device;
+        alike = devices[i]->backend == devices[0]->backend;
+    }
+    if (num == 0) {
+        sleep_blindly(timeout_ns);
+    } else if (!alike) {
+        sleep_blindly(timeout_ns < MIXED_NS ? timeout_ns : MIXED_NS);
+    } else {
+        devices[0]->backend->sleep(devices, events, num, timeout_ns);
+    }
 }
 
 const char *vfring_vf_cause(const struct vfring_vf *vf)

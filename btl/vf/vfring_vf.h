@@ -114,10 +114,11 @@ int vfring_vf_check(struct vfring_vf *vf);
  */
 uint64_t vfring_vf_listen(struct vfring_vf *vf);
 /**
- * Sleeps until a frame has come since vfring_vf_listen() returned @p events, a signal comes, or @p timeout_ns is
- * over; it may return before. Other threads may use the VF meanwhile, but not close it.
+ * Sleeps until one of @p num VFs has got a frame since its vfring_vf_listen() returned @p events, a signal comes, or
+ * @p timeout_ns is over; it may return before, and of soft and real VFs together, which no call of the kernel waits for,
+ * does so after 100 us. Other threads may use the VFs meanwhile, but not close them.
  */
-void vfring_vf_sleep(struct vfring_vf *vf, uint64_t events, uint64_t timeout_ns);
+void vfring_vf_sleep(struct vfring_vf *const vfs[], const uint64_t events[], unsigned num, uint64_t timeout_ns);
 
 /** What the kernel says it is that vfring_vf_check() found: a sentence without a full stop, or NULL if it says nothing. */
 const char *vfring_vf_cause(const struct vfring_vf *vf);

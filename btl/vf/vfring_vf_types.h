@@ -10,6 +10,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/** VFs that vfring_vf_sleep() waits for at most. */
+#define VFRING_SLEEP_MAX 16u
+
 /** What went wrong, for a person: what and why, and what to do about it. */
 struct vfring_vf_error {
     int err;           /**< negative errno */

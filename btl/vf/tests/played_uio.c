@@ -434,19 +434,23 @@ ssize_t __wrap_read(int fd, void *buf, size_t count)
 /* Of one node alone. */
 int __wrap_ppoll(struct pollfd *fds, nfds_t nfds, const struct timespec *timeout, const sigset_t *mask)
 {
-    struct played_device *dev = nfds == 1 ? by_fd(fds->fd) : NULL;
+    int ready = 0;
 
-    if (dev == NULL) {
+    if (by_fd(fds->fd) == NULL) {
         return __real_ppoll(fds, nfds, timeout, mask);
     }
-    CHECK(timeout != NULL && (fds->events & POLLIN));
-    if ((uint32_t) dev->status.event_count != dev->events_read) {
-        fds->revents = POLLIN;
-        return 1;
+    CHECK(timeout != NULL);
+    for (nfds_t i = 0; i < nfds; i++) {
+        const struct played_device *dev = by_fd(fds[i].fd);
+
+        CHECK(dev != NULL && (fds[i].events & POLLIN));
+        fds[i].revents = (uint32_t) dev->status.event_count != dev->events_read ? POLLIN : 0;
+        ready += fds[i].revents != 0;
     }
-    fds->revents = 0;
-    dev->polls++;
-    return 0;
+    for (nfds_t i = 0; i < nfds && ready == 0; i++) {
+        by_fd(fds[i].fd)->polls++;
+    }
+    return ready;
 }
 
 void *__wrap_mmap(void *addr, size_t length, int prot, int flags, int fd, off_t offset)

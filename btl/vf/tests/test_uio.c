@@ -152,6 +152,11 @@ static void test_memory(void)
     munmap(mine, 4 * PAGE);
 }
 
+static void sleep_of(struct vfring_device *one, uint64_t events)
+{
+    one->backend->sleep(&one, &events, 1, 1000);
+}
+
 /* Sleeps where there was no other event than the caller knows of, and not where there was. */
 static void test_events(void)
 {
@@ -160,21 +165,50 @@ static void test_events(void)
     played_reset(1);
     CHECK_EQ(vfring_device_open(&device, played_path(0), &params, &error), 0);
     CHECK_EQ(device.backend->events(&device), 0);
-    device.backend->sleep(&device, 0, 1000);
+    sleep_of(&device, 0);
     CHECK_EQ(played(0)->polls, 1);
     played_event(0, first);
-    device.backend->sleep(&device, 0, 1000); /* there was one */
+    sleep_of(&device, 0); /* there was one */
     CHECK_EQ(played(0)->polls, 1);
     for (uint64_t count = first; count < first + 4; count++) {
         const unsigned polls = played(0)->polls;
 
         played_event(0, count);
         CHECK_EQ(device.backend->events(&device), count);
-        device.backend->sleep(&device, count, 1000);
+        sleep_of(&device, count);
         CHECK_EQ(played(0)->polls, polls + 1);
-        device.backend->sleep(&device, count, 1000); /* and again: nothing is left to be read */
+        sleep_of(&device, count); /* and again: nothing is left to be read */
         CHECK_EQ(played(0)->polls, polls + 2);
     }
+    vfring_device_close(&device);
+}
+
+/* One poll for all: an event of any of them ends it. */
+static void test_events_of_several(void)
+{
+    struct vfring_device other, *both[] = { &device, &other };
+    uint64_t events[2] = { 0, 0 };
+
+    memset(&other, 0, sizeof(other));
+    played_reset(2);
+    CHECK_EQ(vfring_device_open(&device, played_path(0), &params, &error), 0);
+    CHECK_EQ(vfring_device_open(&other, played_path(1), &params, &error), 0);
+    device.backend->sleep(both, events, 2, 1000);
+    CHECK_EQ(played(0)->polls, 1);
+    CHECK_EQ(played(1)->polls, 1);
+    for (unsigned i = 0; i < 2; i++) {
+        const unsigned polls[2] = { played(0)->polls, played(1)->polls };
+
+        played_event(i, 1);
+        device.backend->sleep(both, events, 2, 1000); /* there was one */
+        CHECK_EQ(played(0)->polls, polls[0]);
+        CHECK_EQ(played(1)->polls, polls[1]);
+        events[i] = both[i]->backend->events(both[i]);
+        device.backend->sleep(both, events, 2, 1000); /* and none since */
+        CHECK_EQ(played(0)->polls, polls[0] + 1);
+        CHECK_EQ(played(1)->polls, polls[1] + 1);
+    }
+    vfring_device_close(&other);
     vfring_device_close(&device);
 }
 
@@ -186,5 +220,6 @@ int main(void)
     test_status();
     test_memory();
     test_events();
+    test_events_of_several();
     return 0;
 }
