@@ -3,17 +3,11 @@
 #include "btl_vfring_help.h"
 
 #include "btl_vfring_compat.h"
+#include "btl_vfring_said.h"
 
-#include <ctype.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <time.h>
-#include <unistd.h>
 
 static const char help_file[] = "help-mca-btl-vfring.txt";
 
@@ -23,49 +17,6 @@ static const char help_file[] = "help-mca-btl-vfring.txt";
 void btl_vfring_help_init(void)
 {
     (void) opal_show_help_add_dir(VFRING_HELP_DIR);
-}
-
-/*
- * Is this process the first of its node to say so? A hundred ranks have one
- * cause in common as a rule: texts count as the same if they differ in digits
- * only. The mark is a file in the job's own folder, which ends with the job. After
- * @p again_s, if that is not 0, the text may be said again.
- */
-static bool first_on_node(const char *dir, const char *text, unsigned again_s)
-{
-    uint32_t hash = 2166136261u; /* FNV-1a */
-    char path[512];
-    struct stat st;
-    int fd;
-
-    for (; *text; text++) {
-        if (!isdigit((unsigned char) *text)) {
-            hash = (hash ^ (unsigned char) *text) * 16777619u;
-        }
-    }
-    if (!dir
-        || (size_t) snprintf(path, sizeof(path), "%s/vfring-said-%08x", dir, hash) >= sizeof(path)) {
-        return true;
-    }
-    fd = open(path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
-    if (fd >= 0) {
-        (void) close(fd);
-        return true;
-    }
-    if (errno != EEXIST) {
-        return true;
-    }
-    if (!again_s || stat(path, &st) || time(NULL) - st.st_mtime < (time_t) again_s) {
-        return false;
-    }
-    (void) utimensat(AT_FDCWD, path, NULL, 0); /* now it is said again */
-    return true;
-}
-
-static void print(const char *text)
-{
-    (void) fputs(text, stderr);
-    (void) fflush(stderr);
 }
 
 /*
@@ -93,8 +44,8 @@ static void say(const char *topic, ...)
     va_start(args, topic);
     text = text_of(topic, args);
     va_end(args);
-    if (text && first_on_node(opal_process_info.job_session_dir, text, 0)) {
-        print(text);
+    if (text) {
+        btl_vfring_said(opal_process_info.job_session_dir, text, text, 0);
     }
     free(text);
 }
@@ -108,8 +59,8 @@ static void say_again(unsigned again_s, const char *topic, ...)
     va_start(args, topic);
     text = text_of(topic, args);
     va_end(args);
-    if (text && first_on_node(opal_process_info.job_session_dir, text, again_s ? again_s : 1)) {
-        print(text);
+    if (text) {
+        btl_vfring_said(opal_process_info.job_session_dir, text, text, again_s ? again_s : 1);
     }
     free(text);
 }
@@ -123,8 +74,8 @@ static void say_once(const char *what, const char *topic, ...)
     va_start(args, topic);
     text = text_of(topic, args);
     va_end(args);
-    if (text && first_on_node(opal_process_info.job_session_dir, what, 0)) {
-        print(text);
+    if (text) {
+        btl_vfring_said(opal_process_info.job_session_dir, what, text, 0);
     }
     free(text);
 }
