@@ -195,9 +195,9 @@ describe('a lease', () => {
     const api = apiClient(node.runDir);
     expect((await api.status()).numa).toBe('prefer');
     const [lease] = (await api.job('job')).leases;
-    expect(lease).toMatchObject({ numa_nodes: [1], vfs: [{ numa: 1 }, { numa: 1 }, { numa: 0 }] });
+    expect(lease).toMatchObject({ numa_nodes: [1], vfs: [{ numa: 0 }, { numa: 1 }, { numa: 1 }] });
     child.kill('SIGKILL');
     await node.daemon.manager.revoke(reply.lease).catch(() => {});
-    expect((await api.job('job')).leases[0]).toMatchObject({ numa_nodes: null, vfs: [{ numa: 1 }, { numa: 1 }, { numa: 0 }] });
+    expect((await api.job('job')).leases[0]).toMatchObject({ numa_nodes: null, vfs: [{ numa: 0 }, { numa: 1 }, { numa: 1 }] });
   });
 });
