@@ -15,6 +15,7 @@ import { basename, join, relative } from 'node:path';
 import { Command } from 'commander';
 import { build } from 'esbuild';
 import { z } from 'zod';
+import { buildWeb } from './web.js';
 import { wrapper, type WrapperOptions } from './wrapper.js';
 
 const root = join(import.meta.dirname, '../..');
@@ -125,6 +126,8 @@ await build({
   legalComments: 'inline',
   logLevel: 'warning',
 });
+const page = join(root, 'build', 'web');
+await buildWeb(page);
 run('make', ['-s', '-C', join(root, 'control', 'native')]);
 
 const target = join(prefix, 'lib', 'vfring');
@@ -132,6 +135,7 @@ const fresh = `${target}.new`;
 rmSync(fresh, { recursive: true, force: true });
 mkdirSync(join(fresh, 'native'), { recursive: true });
 cpSync(bundled, join(fresh, 'control', 'src'), { recursive: true });
+cpSync(page, join(fresh, 'web'), { recursive: true });
 cpSync(join(root, 'build', 'native-addon', 'vfring_native.node'), join(fresh, 'native', 'vfring_native.node'));
 const { version } = manifest(root);
 writeFileSync(join(fresh, 'package.json'), `${JSON.stringify({ name: 'vfring', version, type: 'module' }, null, 2)}\n`);

@@ -171,6 +171,16 @@ export const CATALOGUE = {
     message: 'cannot load the native addon: {cause}',
     remedy: 'build it with: make -C control/native (installed: install vfring again for this node version)',
   },
+  VFRING_ERR_HTTP_LISTEN: {
+    exit: EXIT.UNAVAILABLE,
+    message: 'the page cannot be served at {listen}: {cause}',
+    remedy: '{remedy}',
+  },
+  VFRING_ERR_HTTP_REFUSED: {
+    exit: EXIT.NO_PERMISSION,
+    message: '{what}',
+    remedy: '{remedy}',
+  },
   VFRING_ERR_INTERNAL: {
     exit: EXIT.INTERNAL,
     message: 'internal error: {cause}',

@@ -28,6 +28,12 @@ export function addonPath(): string {
   return installed ? installedAddon : join(codeRoot, 'build', 'native-addon', 'vfring_native.node');
 }
 
+/** Folder of the page's files, which the build makes. */
+export const webDir = (): string => (installed ? join(codeRoot, 'web') : join(codeRoot, 'build', 'web'));
+
+/** What the thread of the page runs. */
+export const pageWorker = (): string => join(webDir(), 'worker.js');
+
 /** Folder of vfring-softvf: VFRING_LIBEXEC, or PREFIX/libexec/vfring. */
 export function libexecDir(env: NodeJS.ProcessEnv = process.env): string {
   return env['VFRING_LIBEXEC'] || join(prefix, 'libexec', 'vfring');

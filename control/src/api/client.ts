@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Asks vfringd over api.sock. */
 import { request } from 'node:http';
-import type { JobView, LeaseView, NewJobView, PlanView, StatusView } from './views.js';
+import type { JobView, JobsView, LeaseView, NewJobView, PlanView, StatusView, UsageView } from './views.js';
 import { CATALOGUE, EXIT, VfringError, causeText, errnoCode, type ErrorReport } from '../errors.js';
 import { apiSocket } from '../paths.js';
 
@@ -26,7 +26,11 @@ export class ReportedError extends Error {
 
 export interface ApiClient {
   status(): Promise<StatusView>;
-  jobs(): Promise<JobView[]>;
+  /** The newest; of one user, or of all whose jobs one may see. */
+  jobs(uid?: number): Promise<JobView[]>;
+  /** Those that were under way at a moment (ISO 8601) or after, newest first, without their leases. Of one user, or of all whose jobs one may see. */
+  jobsSince(since: string, uid?: number): Promise<JobView[]>;
+  usage(since: string, uid?: number): Promise<UsageView[]>;
   job(id: string, uid?: number): Promise<JobView>;
   createJob(options: NewJobView): Promise<JobView>;
   endJob(id: string, options?: { uid?: number | undefined; kill?: boolean | undefined }): Promise<JobView>;
@@ -60,14 +64,30 @@ export function apiClient(runDir: string): ApiClient {
   }
 
   const part = encodeURIComponent;
-  const jobPath = (id: string, query: Record<string, string | number | undefined> = {}): string => {
+  const withQuery = (path: string, query: Record<string, string | number | undefined> = {}): string => {
     const given = Object.entries(query).filter((pair): pair is [string, string | number] => pair[1] !== undefined);
-    const text = given.map(([key, value]) => `${key}=${value}`).join('&');
-    return `/v1/jobs/${part(id)}${text === '' ? '' : `?${text}`}`;
+    const text = given.map(([key, value]) => `${key}=${part(String(value))}`).join('&');
+    return text === '' ? path : `${path}?${text}`;
   };
+  const jobPath = (id: string, query: Record<string, string | number | undefined> = {}): string => withQuery(`/v1/jobs/${part(id)}`, query);
+
+  /** One page after the other. */
+  async function jobsSince(since: string, uid: number | undefined): Promise<JobView[]> {
+    const all: JobView[] = [];
+    let before: number | undefined;
+    do {
+      const { jobs, next } = await call<JobsView>('GET', withQuery('/v1/jobs', { since, uid, before, leases: 'false' }));
+      all.push(...jobs);
+      before = next ?? undefined;
+    } while (before !== undefined);
+    return all;
+  }
+
   return {
     status: () => call('GET', '/v1/status'),
-    jobs: async () => (await call<{ jobs: JobView[] }>('GET', '/v1/jobs')).jobs,
+    jobs: async (uid) => (await call<JobsView>('GET', withQuery('/v1/jobs', { uid }))).jobs,
+    jobsSince,
+    usage: async (since, uid) => (await call<{ days: UsageView[] }>('GET', withQuery('/v1/usage', { since, uid }))).days,
     job: (id, uid) => call('GET', jobPath(id, { uid })),
     createJob: (options) => call('POST', '/v1/jobs', options),
     endJob: (id, { uid, kill } = {}) => call('DELETE', jobPath(id, { uid, kill: kill ? 'true' : undefined })),

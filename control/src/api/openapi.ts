@@ -13,6 +13,7 @@ const NAMED: Readonly<Record<string, z.ZodType>> = {
   Leases: schemas.leasesSchema,
   Job: schemas.jobSchema,
   Jobs: schemas.jobsSchema,
+  Usage: schemas.usageSchema,
   NewJob: schemas.newJobSchema,
   Vf: schemas.vfSchema,
   Status: schemas.statusSchema,

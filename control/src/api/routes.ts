@@ -14,7 +14,7 @@ import type { PeerCred } from '../native.js';
 import type { PlannedStep } from '../providers/provider.js';
 import { metricsText } from './metrics.js';
 import * as schemas from './schemas.js';
-import { jobView, leaseView, statusView, type NodesOf } from './views.js';
+import { jobView, leaseView, statusView, usageView, type NodesOf, type PageStatus } from './views.js';
 
 export interface ApiContext {
   readonly manager: LeaseManager;
@@ -25,6 +25,8 @@ export interface ApiContext {
   readonly reload: (force: boolean) => Promise<readonly PlannedStep[]>;
   /** By the clock that people read. */
   readonly startedAt: number;
+  /** Undefined: it is not configured. */
+  readonly page: () => PageStatus | undefined;
 }
 
 /** Who calls, by the kernel's word. */
@@ -60,11 +62,16 @@ const MAX_LISTED = 256;
 /** Of each job in a list. */
 const MAX_LISTED_LEASES = 64;
 const MAX_HISTORY = 1000;
+/** Of users and days. */
+const MAX_USAGE = 10_000;
+/** Of the ledger's keys: they are counted up from 1. */
+const MAX_KEY = 9_999_999_999;
 
 /** A number as it stands in a query. */
 const wholeNumber = (max: number): z.ZodType => z.string().regex(/^\d{1,10}$/).transform(Number).pipe(z.int().min(0).max(max));
 const whose = { uid: wholeNumber(2 ** 32 - 2).optional() };
 const flag = z.enum(['true', 'false']).optional();
+const moment = z.iso.datetime({ offset: true, error: 'a moment in ISO 8601, for example 2026-11-30T08:00:00Z' });
 
 export const ROUTES: readonly Route[] = [
   {
@@ -75,8 +82,8 @@ export const ROUTES: readonly Route[] = [
     who: 'everybody',
     status: 200,
     answer: schemas.statusSchema,
-    handle: ({ caller }, { manager, jobs, settings: { config, provider }, startedAt }) =>
-      statusView({ provider: provider.kind, config, startedAt, entries: manager.pool.entries, jobs: jobs.active(), troubles: manager.troubles }, caller.admin, caller.uid),
+    handle: ({ caller }, { manager, jobs, settings: { config, provider }, startedAt, page }) =>
+      statusView({ provider: provider.kind, config, startedAt, entries: manager.pool.entries, jobs: jobs.active(), troubles: manager.troubles, page: page() }, caller.admin, caller.uid),
   },
   {
     id: 'listJobs',
@@ -84,11 +91,25 @@ export const ROUTES: readonly Route[] = [
     path: '/v1/jobs',
     summary: `Your jobs, newest first, at most ${MAX_LISTED}, each with its newest ${MAX_LISTED_LEASES} leases at most, and 1000 leases in all; to administrators those of all users`,
     who: 'everybody',
+    query: z.strictObject({ ...whose, since: moment.describe('jobs that were under way then or after').optional(), before: wholeNumber(MAX_KEY).describe('next of the answer before').optional(), leases: flag }),
     status: 200,
     answer: schemas.jobsSchema,
-    handle: ({ caller }, { ledger, manager }) => ({
-      jobs: jobViews(ledger.jobs(MAX_LISTED, caller.admin ? undefined : caller.uid), ledger, manager),
-    }),
+    handle: ({ caller, query }, { ledger, manager }) => {
+      const found = ledger.jobs(MAX_LISTED, { uid: whoseJobs(caller, query), sinceMs: momentOf(query), before: query['before'] as number | undefined });
+      const jobs = query['leases'] === 'false' ? found.map((job) => jobView(job, [], nodesOf(manager))) : jobViews(found, ledger, manager);
+      return { jobs, next: found.length < MAX_LISTED ? null : (found.at(-1)?.key ?? null) };
+    },
+  },
+  {
+    id: 'getUsage',
+    method: 'GET',
+    path: '/v1/usage',
+    summary: `What you had, by day, for a year, whatever else is forgotten; to administrators that of all users, the newest ${MAX_USAGE} rows at most`,
+    who: 'everybody',
+    query: z.strictObject({ ...whose, since: moment.optional() }),
+    status: 200,
+    answer: schemas.usageSchema,
+    handle: ({ caller, query }, { ledger }) => ({ days: ledger.usage(momentOf(query) ?? 0, MAX_USAGE, whoseJobs(caller, query)).map(usageView) }),
   },
   {
     id: 'createJob',
@@ -230,7 +251,7 @@ export const ROUTES: readonly Route[] = [
     who: 'administrators',
     status: 200,
     answer: z.string(),
-    handle: (_call, context) => metricsText(context),
+    handle: (_call, context) => metricsText(context, context.page()),
   },
 ];
 
@@ -242,6 +263,17 @@ function jobViews(jobs: readonly JobRecord[], ledger: Ledger, manager: LeaseMana
 }
 
 const nodesOf = (manager: LeaseManager): NodesOf => (key) => manager.nodesOf(key);
+
+/** Undefined: those of all users. */
+function whoseJobs(caller: Caller, query: Call['query']): number | undefined {
+  const uid = query['uid'] as number | undefined;
+  if (uid !== undefined && uid !== caller.uid && !caller.admin) {
+    throw forbidden("other users' jobs");
+  }
+  return uid ?? (caller.admin ? undefined : caller.uid);
+}
+
+const momentOf = (query: Call['query']): number | undefined => (query['since'] === undefined ? undefined : Date.parse(String(query['since'])));
 
 export function forbidden(what: string): VfringError {
   return new VfringError('VFRING_ERR_FORBIDDEN', { what });

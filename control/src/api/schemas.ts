@@ -60,6 +60,17 @@ export const leaseSchema = z.object({
 
 const spread = z.enum(['pf', 'pack']);
 
+const totals = z.object({
+  leases: count,
+  vf_seconds: z.number().min(0),
+  traffic: trafficSchema,
+  uncounted_vfs: count.describe('VFs whose counters could not be read'),
+  peak_bytes: bytes,
+  reports: count.describe('leases whose process said at its end what it alone knows: the next two. One that was killed said nothing'),
+  retransmitted_frames: count,
+  fallbacks: count.describe('pairs of processes that other transports served'),
+});
+
 export const jobSchema = z.object({
   id: z.string(),
   uid: count,
@@ -77,22 +88,25 @@ export const jobSchema = z.object({
   opened_at: time.nullable(),
   wait_until: time.nullable(),
   ended_at: time.nullable(),
-  totals: z
-    .object({
-      leases: count,
-      vf_seconds: z.number().min(0),
-      traffic: trafficSchema,
-      uncounted_vfs: count.describe('VFs whose counters could not be read'),
-      peak_bytes: bytes,
-      reports: count.describe('leases whose process said at its end what it alone knows: the next two. One that was killed said nothing'),
-      retransmitted_frames: count,
-      fallbacks: count.describe('pairs of processes that other transports served'),
-    })
-    .describe('of its ended leases'),
+  totals: totals.describe('of its ended leases'),
   leases: z.array(leaseSchema),
 });
 
-export const jobsSchema = z.object({ jobs: z.array(jobSchema) });
+export const jobsSchema = z.object({
+  jobs: z.array(jobSchema),
+  next: count.nullable().describe('there may be older ones: ask for those with before=NEXT. null: these are all'),
+});
+
+export const usageSchema = z.object({
+  days: z
+    .array(z.object({
+      day: z.string().describe('YYYY-MM-DD, in UTC'),
+      uid: count,
+      jobs: count.describe('jobs whose first lease ended on that day'),
+      totals: totals.describe('of the leases that ended on that day'),
+    }))
+    .describe('oldest first'),
+});
 
 export const newJobSchema = z.strictObject({
   id: z.string().regex(JOB_LABEL, 'a name of 1 to 128 of A-Z a-z 0-9 . _ @ : + -').optional().describe('what its processes call it (VFRING_JOB); one that has ended may come again'),
@@ -162,6 +176,19 @@ export const statusSchema = z.object({
   troubles: z
     .array(z.object({ pf: z.string(), code: z.string(), message: z.string(), remedy: z.string() }))
     .describe('PFs of the configuration that give no VFs, and why'),
+  http: z
+    .object({
+      listen: z.string(),
+      serving: z.boolean(),
+      connections: count,
+      streams: count.describe('readers that watch'),
+      dropped: count.describe('connections and streams that were too many, since it began to listen'),
+      refused: count.describe('requests that were refused for their method, Host, Origin or token'),
+      slow: count.describe('streams that were cut off because nobody read them'),
+      trouble: errorSchema.nullable().describe('why it does not serve'),
+    })
+    .nullable()
+    .describe('the page and metrics over HTTP; null: not configured'),
   vfs: z.array(vfSchema),
 });
 

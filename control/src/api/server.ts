@@ -2,7 +2,7 @@
 /** HTTP and JSON on api.sock: serves the table of routes.ts. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Processes } from '../node/processes.js';
-import { listenForAll } from '../sockets/run-dir.js';
+import { listenForAll } from '../sockets/socket-file.js';
 import { type ErrorCode, asVfringError, badRequest, causeText, isVfringError } from '../errors.js';
 import { SerialQueue } from '../leases/serial-queue.js';
 import type { Log } from '../log.js';

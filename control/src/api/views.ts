@@ -2,22 +2,44 @@
 /** What the daemon knows, as the API says it. */
 import type * as z from 'zod';
 import type { Config } from '../config/schema.js';
+import type { ErrorReport } from '../errors.js';
 import { queued, reserved } from '../leases/claims.js';
 import type { Job } from '../leases/job.js';
 import { heldVfs, leaseId } from '../leases/lease.js';
 import type { PoolEntry } from '../leases/pool.js';
 import type { PfTrouble } from '../leases/upkeep.js';
-import type { JobRecord, LeaseRecord } from '../ledger/records.js';
+import type { JobRecord, JobTotals, LeaseRecord, UsageRecord } from '../ledger/records.js';
 import type * as schemas from './schemas.js';
 import type { VfCounters, VfKind } from '../model/vf.js';
 
 export type TrafficView = z.output<typeof schemas.trafficSchema>;
 export type LeaseView = z.output<typeof schemas.leaseSchema>;
 export type JobView = z.output<typeof schemas.jobSchema>;
+export type JobsView = z.output<typeof schemas.jobsSchema>;
+/** A user's day. */
+export type UsageView = z.output<typeof schemas.usageSchema>['days'][number];
 export type VfView = z.output<typeof schemas.vfSchema>;
 export type StatusView = z.output<typeof schemas.statusSchema>;
 export type PlanView = z.output<typeof schemas.planSchema>;
 export type NewJobView = z.output<typeof schemas.newJobSchema>;
+
+/** Of the page over HTTP, which runs in a thread of its own. */
+export interface PageStatus {
+  readonly listen: string;
+  readonly serving: boolean;
+  readonly load: {
+    readonly connections: number;
+    readonly streams: number;
+    /** Connections and streams that were too many, since it began to listen. */
+    readonly dropped: number;
+    /** Requests that were refused: method, Host, Origin, token. */
+    readonly refused: number;
+    /** Streams that were cut off because nobody read them. */
+    readonly slow: number;
+  };
+  /** Why it does not serve. */
+  readonly trouble: ErrorReport | undefined;
+}
 
 const iso = (ms: number): string => new Date(ms).toISOString();
 const isoOr = (ms: number | undefined): string | null => (ms === undefined ? null : iso(ms));
@@ -63,6 +85,7 @@ export interface StatusSource {
   readonly entries: readonly PoolEntry[];
   readonly jobs: readonly Job[];
   readonly troubles: readonly PfTrouble[];
+  readonly page: PageStatus | undefined;
 }
 
 export function statusView(source: StatusSource, seesAll: boolean, viewer: number): StatusView {
@@ -85,6 +108,7 @@ export function statusView(source: StatusSource, seesAll: boolean, viewer: numbe
     reserved_vfs: reserved(source.jobs),
     queued_vfs: queued(source.jobs),
     troubles: [...source.troubles],
+    http: source.page === undefined ? null : { listen: source.page.listen, serving: source.page.serving, ...source.page.load, trouble: source.page.trouble ?? null },
     vfs: source.entries.map((entry) => vfView(entry, seesAll, viewer)),
   };
 }
@@ -110,18 +134,26 @@ export function jobView(job: JobRecord, leases: readonly LeaseRecord[], nodesOf:
     opened_at: isoOr(job.openedAt?.wall),
     wait_until: isoOr(job.waitUntil?.wall),
     ended_at: isoOr(job.endedAt),
-    totals: {
-      leases: job.totals.leases,
-      vf_seconds: job.totals.vfMs / 1000,
-      traffic: trafficView(job.totals.traffic),
-      uncounted_vfs: job.totals.uncounted,
-      peak_bytes: job.totals.peakBytes,
-      reports: job.totals.reports,
-      retransmitted_frames: job.totals.retransmitted,
-      fallbacks: job.totals.fallbacks,
-    },
+    totals: totalsView(job.totals),
     leases: leases.map((lease) => leaseView(lease, job.id, nodesOf)),
   };
+}
+
+function totalsView(totals: JobTotals): JobView['totals'] {
+  return {
+    leases: totals.leases,
+    vf_seconds: totals.vfMs / 1000,
+    traffic: trafficView(totals.traffic),
+    uncounted_vfs: totals.uncounted,
+    peak_bytes: totals.peakBytes,
+    reports: totals.reports,
+    retransmitted_frames: totals.retransmitted,
+    fallbacks: totals.fallbacks,
+  };
+}
+
+export function usageView({ dayMs, uid, jobs, totals }: UsageRecord): UsageView {
+  return { day: iso(dayMs).slice(0, 'YYYY-MM-DD'.length), uid, jobs, totals: totalsView(totals) };
 }
 
 export function leaseView(lease: LeaseRecord, job: string, nodesOf: NodesOf): LeaseView {

@@ -6,7 +6,7 @@ import { parseDuration, parseSize } from '../config/units.js';
 import { VfringError } from '../errors.js';
 import type { ApiClient } from '../api/client.js';
 import { out, say, show, type JsonOption } from './output.js';
-import { jobText, jobsText, leasesText, pfText, statusText } from './status.js';
+import { historyText, jobText, jobsText, leasesText, pfText, statusText } from './status.js';
 
 export interface CreateOptions extends JsonOption {
   readonly id?: string;
@@ -34,8 +34,15 @@ export async function showVf(api: ApiClient, name: string, options: JsonOption &
   show(options, await api.vfHistory(name, wholeNumber('--limit', options.limit)), leasesText);
 }
 
-export async function listJobs(api: ApiClient, options: JsonOption): Promise<void> {
-  show(options, await api.jobs(), jobsText);
+export async function listJobs(api: ApiClient, options: JsonOption & { since?: string; uid?: string }): Promise<void> {
+  const uid = wholeNumber('--uid', options.uid);
+  if (options.since === undefined) {
+    show(options, await api.jobs(uid), jobsText);
+    return;
+  }
+  const since = new Date(moment('--since', options.since)).toISOString();
+  const [days, jobs] = await Promise.all([api.usage(since, uid), api.jobsSince(since, uid)]);
+  show(options, { since, days, jobs }, historyText);
 }
 
 export async function showJob(api: ApiClient, id: string, options: JsonOption & { uid?: string }): Promise<void> {
@@ -87,6 +94,18 @@ function jobWish(options: CreateOptions): NewJobView {
     spread: options.spread,
   };
   return Object.fromEntries(Object.entries(wish).filter(([, value]) => value !== undefined));
+}
+
+const YEAR_FIRST = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2})?)?$/;
+
+/** So long ago, or a date; in ms since 1970. */
+function moment(option: string, text: string): number {
+  const seconds = parseDuration(text);
+  const at = seconds !== undefined ? Date.now() - seconds * 1000 : YEAR_FIRST.test(text) ? Date.parse(text) : Number.NaN;
+  if (Number.isNaN(at)) {
+    throw new VfringError('VFRING_ERR_USAGE', { what: `${option} ${text}: neither a time with its unit nor a date`, remedy: `for example ${option} 7d, or ${option} 2026-11-01` });
+  }
+  return at;
 }
 
 export function wholeNumber(option: string, text: string | undefined): number | undefined {

@@ -103,6 +103,7 @@ function addJobCommands(program: Command): void {
   const job = program.command('job [id]')
     .description('your jobs, or one of them with what its VFs carried')
     .option(...JSON_OPTION)
+    .option('--since <time>', 'those that were under way since then, and what users had in all by day: 7d, 12h, 2026-11-01')
     .option('--uid <uid>', 'whose job, for administrators')
     .enablePositionalOptions()
     .action(async (id: string | undefined, options) => {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** `vfring status` and `vfring job`, for people. */
-import type { JobView, LeaseView, StatusView, VfView } from '../api/views.js';
+import type { JobView, LeaseView, StatusView, UsageView, VfView } from '../api/views.js';
 import { formatDuration, formatSize } from '../config/units.js';
 import { UNKNOWN_NODE, isNear } from '../numa-nodes.js';
 import { jobLines } from './job-report.js';
@@ -26,7 +26,8 @@ export function statusText(status: StatusView): string {
   const kept = status.reserved_vfs + status.queued_vfs;
   const reserved = kept === 0 ? [] : [`${status.reserved_vfs} free VFs are reserved by jobs, jobs wait for ${status.queued_vfs}`];
   const troubles = status.troubles.flatMap(({ pf, message, remedy }) => [`PF ${pf} gives no VFs: ${message}`, `  remedy: ${remedy}`]);
-  return [head, ...troubles, ...reserved, ...table([['VF', 'PF', 'STATE', 'LINK', 'MAC', 'MTU', 'VLAN', 'SEGMENT', 'DEVICE', ''], ...rows])].join('\n');
+  const page = status.http?.trouble ? [status.http.trouble.message, `  remedy: ${status.http.trouble.remedy}`] : [];
+  return [head, ...troubles, ...page, ...reserved, ...table([['VF', 'PF', 'STATE', 'LINK', 'MAC', 'MTU', 'VLAN', 'SEGMENT', 'DEVICE', ''], ...rows])].join('\n');
 }
 
 const vlanText = (vlan: number): string => (vlan === 0 ? '-' : String(vlan));
@@ -82,6 +83,30 @@ export function jobsText(jobs: readonly JobView[]): string {
     job.created_at,
   ]);
   return table([['JOB', 'UID', 'STATE', 'RANKS', 'VFS', 'LEASES HELD', 'CREATED'], ...rows]).join('\n');
+}
+
+/** What users had since a moment: by day, and each job that is remembered. */
+export interface History {
+  readonly since: string;
+  readonly days: readonly UsageView[];
+  readonly jobs: readonly JobView[];
+}
+
+const usageRow = (head: readonly string[], { leases, vf_seconds: seconds, traffic, retransmitted_frames: again }: JobView['totals']): string[] => [
+  ...head, String(leases), seconds === 0 ? '-' : formatDuration(Math.max(1, Math.round(seconds))), formatSize(traffic.tx_bytes), formatSize(traffic.rx_bytes), String(again),
+];
+
+export function historyText({ since, days, jobs }: History): string {
+  const byDay = days.map(({ day, uid, jobs: count, totals }) => usageRow([day, String(uid), String(count)], totals));
+  const byJob = jobs.map((job) => usageRow([job.id, String(job.uid), job.how === null ? job.state : `${job.state} (${job.how})`, job.created_at, job.ended_at ?? '-'], job.totals));
+  const carried = ['LEASES', 'VF TIME', 'OUT', 'IN', 'SENT AGAIN'];
+  return [
+    `by day (UTC), of the leases that ended since ${since}:`,
+    ...(byDay.length === 0 ? ['  none'] : table([['DAY', 'UID', 'JOBS', ...carried], ...byDay])),
+    '',
+    `jobs that were under way since then${jobs.length === 0 ? ': none that is remembered' : ', of their ended leases:'}`,
+    ...(byJob.length === 0 ? [] : table([['JOB', 'UID', 'STATE', 'CREATED', 'ENDED', ...carried], ...byJob])),
+  ].join('\n');
 }
 
 export function jobText(job: JobView): string {

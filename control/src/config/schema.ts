@@ -5,6 +5,7 @@
  */
 import * as z from 'zod';
 import { RAILS_MAX } from '../rails.js';
+import { isLocal, parseListen } from './listen.js';
 import { parseDuration, parseSize } from './units.js';
 
 /** One page: nothing smaller can be registered. */
@@ -180,6 +181,33 @@ const jobs = z.strictObject(
   map('what holds for every job: time_limit_max:, kill_after:, unused_after:'),
 );
 
+const absolute = (what: string): z.ZodString => z.string(what).regex(/^\/[^\0]*$/, what);
+
+const http = z
+  .strictObject(
+    {
+      listen: z
+        .string('where the page is served, for example 127.0.0.1:9155')
+        .refine((text) => parseListen(text) !== undefined, 'an IP address and a port, for example 127.0.0.1:9155 or "[::1]:9155", or the path of a socket for a proxy'),
+      token_file: absolute('an absolute path, for example /etc/vfring/http-token').optional(),
+      hosts: z
+        .array(z.string('a name of this node').regex(/^[A-Za-z0-9._-]{1,253}$/, 'a name of this node without its port, for example node7.example.org'))
+        .max(64, 'at most 64 names')
+        .default([]),
+      group: z.string('a group, for example www-data').regex(/^[A-Za-z0-9._-]{1,32}$/, 'a group, for example www-data').optional(),
+    },
+    map('the page and metrics: listen:, and if need be token_file:, hosts:, group:'),
+  )
+  .superRefine(({ listen, token_file: token, group }, context) => {
+    const place = parseListen(listen);
+    if (place !== undefined && !isLocal(place) && token === undefined) {
+      context.addIssue({ code: 'custom', path: ['listen'], message: 'an address that other machines reach needs token_file:, so that not everybody reads who runs what' });
+    }
+    if (place?.kind === 'tcp' && group !== undefined) {
+      context.addIssue({ code: 'custom', path: ['group'], message: 'a group is for a socket: listen: /run/vfring/http.sock' });
+    }
+  });
+
 export const configSchema = z.strictObject(
   {
     version: z.literal(1, 'this release reads version: 1'),
@@ -193,13 +221,15 @@ export const configSchema = z.strictObject(
     limits: limits.prefault({}),
     quotas: quotas.prefault({}),
     jobs: jobs.prefault({}),
+    http: http.optional(),
   },
-  map('the configuration: version:, provider:, and if need be spread:, rails:, numa:, managed_by:, limits:, quotas: and jobs:'),
+  map('the configuration: version:, provider:, and if need be spread:, rails:, numa:, managed_by:, limits:, quotas:, jobs: and http:'),
 );
 
 export type Config = z.output<typeof configSchema>;
 export type SriovConfig = z.output<typeof sriov>;
 export type PfConfig = z.output<typeof pf>;
 export type SoftConfig = z.output<typeof soft>;
+export type HttpConfig = z.output<typeof http>;
 export type Spread = Config['spread'];
 export type NumaPolicy = Config['numa'];

@@ -70,6 +70,24 @@ export const NODE_CHECKS: readonly Check[] = [
     },
   },
   {
+    id: 'page',
+    title: 'page and metrics over HTTP',
+    run({ config, status }) {
+      if (status === undefined) {
+        return [];
+      }
+      // An earlier vfringd that still runs does not speak of it.
+      if (!status.http) {
+        return config?.http === undefined ? [] : [warn('the configuration asks for it, and vfringd has another one', 'let vfringd take it over: vfring provision')];
+      }
+      const { listen, serving, trouble, streams } = status.http;
+      if (trouble !== null) {
+        return [fail(trouble.message, trouble.remedy)];
+      }
+      return [serving ? ok(`at ${listen}, ${streams} watch`) : unknown(`${listen} is not served yet`, 'look again in a moment')];
+    },
+  },
+  {
     id: 'permissions',
     title: 'device nodes',
     async run({ status, stat }) {

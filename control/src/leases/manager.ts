@@ -49,6 +49,9 @@ export interface LeaseTally {
   granted: number;
   refused: number;
   readonly ended: Map<LeaseEnd, number>;
+  /** What processes said when they gave their VFs back. */
+  retransmitted: number;
+  fallbacks: number;
 }
 
 /** Somebody whose lease is to end. */
@@ -66,7 +69,7 @@ const QUIET_MS = 5;
 
 export class LeaseManager {
   readonly pool: VfPool;
-  readonly tally: LeaseTally = { granted: 0, refused: 0, ended: new Map() };
+  readonly tally: LeaseTally = { granted: 0, refused: 0, ended: new Map(), retransmitted: 0, fallbacks: 0 };
   readonly #options: LeaseManagerOptions;
   readonly #clock: Clock;
   readonly #keeper: VfKeeper;
@@ -448,8 +451,10 @@ export class LeaseManager {
       return;
     }
     await endTogether(endings, this.#leases, this.#endContext);
-    for (const { how } of endings) {
+    for (const { lease, how } of endings) {
       this.tally.ended.set(how, (this.tally.ended.get(how) ?? 0) + 1);
+      this.tally.retransmitted += lease.report?.retransmitted ?? 0;
+      this.tally.fallbacks += lease.report?.fallbacks ?? 0;
     }
     this.#changed();
   }

@@ -11,19 +11,12 @@ import { systemClock, type Clock, type Instant } from '../clock.js';
 import type { Rlimit } from '../libc.js';
 import { IN_MEMORY, openDatabase, ledgerError, type Db } from './database.js';
 import { isVfringError } from '../errors.js';
-import { NEVER_USED, type BegunLease, type HeldLease, type JobRecord, type LeaseRecord, type LeaseReport, type NewJob, type NewLease, type VfReading } from './records.js';
+import { LEDGER_LIMITS, addUsage, countersPart, dayOf, forgetOld, usageSince, type LedgerLimits } from './history.js';
+import { NEVER_USED, type BegunLease, type HeldLease, type JobFilter, type JobRecord, type LeaseRecord, type LeaseReport, type NewJob, type NewLease, type UsageRecord, type VfReading } from './records.js';
 import { rebase } from './rebase.js';
 import { limitText, pushCounters, toCounters, toJob, toLease, type Row, type Value } from './rows.js';
 import { Statements, insertInto } from './statements.js';
 import { NO_TRAFFIC, type Vf, type VfCounters } from '../model/vf.js';
-
-export interface LedgerLimits {
-  /** Ended leases that are remembered one by one; beyond, only their job's totals are. */
-  readonly leases: number;
-  readonly jobs: number;
-}
-
-export const LEDGER_LIMITS: LedgerLimits = { leases: 10_000, jobs: 10_000 };
 
 const BOOT_ID = '/proc/sys/kernel/random/boot_id';
 /** Ended leases, or new jobs, between two clean-ups. */
@@ -42,6 +35,10 @@ const NEW_LEASE_VF = insertInto('lease_vfs', [
 ]);
 
 const HOLD_LEASE = `UPDATE leases SET state = 'held', memlock_bytes = ?, memlock_soft = ?, memlock_hard = ?, sampled_at = ?, sampled_boot = ? WHERE id = ?`;
+/** VFs times how long each was held: until its end, or until it was taken away. */
+const VF_MS = `SELECT coalesce(sum(max(0, coalesce(taken_boot, ?) - granted_boot)), 0) AS vf_ms FROM lease_vfs JOIN leases ON leases.id = lease WHERE lease = ?`;
+const ADD_TO_JOB = `UPDATE jobs SET leases = leases + ?, vf_ms = vf_ms + ?, tx_frames = tx_frames + ?, tx_bytes = tx_bytes + ?, rx_frames = rx_frames + ?, rx_bytes = rx_bytes + ?,
+  uncounted = uncounted + ?, peak_bytes = max(peak_bytes, ?), reports = reports + ?, retransmitted = retransmitted + ?, fallbacks = fallbacks + ? WHERE key = ?`;
 const ADD_JOB = `INSERT INTO jobs (uid, id, ranks, spread, vfs, memory_bytes, time_limit_s, wait_until, wait_boot, state, created_at, opened_at, opened_boot, one_run, made, hosts, vf_names, shares_memory)
   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
 /** A label's runs are called LABEL, LABEL#2 and so on; "$" comes after "#". */
@@ -56,6 +53,7 @@ export class Ledger {
   readonly #db: Db;
   readonly #transaction: Database.Transaction<(task: () => unknown) => unknown>;
   readonly #limits: LedgerLimits;
+  readonly #clock: Clock;
   readonly #sql: Statements;
   /** How often each VF has been given out. In the table it is written when a lease ends; while one goes on, its own row has it. */
   readonly #generations = new Map<string, number>();
@@ -69,15 +67,16 @@ export class Ledger {
   #commitsSeen = 0;
 
   /** Throws VFRING_ERR_LEDGER; so do all methods, with nothing half written. */
-  constructor(file: string, options: { limits?: LedgerLimits; bootId?: string; clock?: Clock } = {}) {
+  constructor(file: string, options: { limits?: Partial<LedgerLimits>; bootId?: string; clock?: Clock } = {}) {
     this.#file = file;
-    this.#limits = options.limits ?? LEDGER_LIMITS;
+    this.#limits = { ...LEDGER_LIMITS, ...options.limits };
+    this.#clock = options.clock ?? systemClock;
     this.#db = openDatabase(file);
     this.#sql = new Statements(this.#db);
     this.#transaction = this.#db.transaction((task: () => unknown) => task());
     this.rebooted = this.#work(() => this.#noteBoot(options.bootId ?? readFileSync(BOOT_ID, 'latin1').trim()));
     this.#work(() => {
-      rebase(this.#sql, this.rebooted, (options.clock ?? systemClock)());
+      rebase(this.#sql, this.rebooted, this.#clock());
       this.#prune();
       this.#run('DELETE FROM vf_descriptions WHERE key NOT IN (SELECT description FROM lease_vfs)', []);
     });
@@ -163,14 +162,20 @@ export class Ledger {
     this.#work(() => this.#run(`UPDATE jobs SET state = 'ended', ended_at = ?, how = ? WHERE key = ? AND state <> 'ended'`, [at, how, key]));
   }
 
-  /** Newest first; of all users when no uid is given. */
-  jobs(limit: number, uid?: number): JobRecord[] {
-    return this.#look(() =>
-      (uid === undefined
-        ? this.#all('SELECT * FROM jobs ORDER BY key DESC LIMIT ?', [limit])
-        : this.#all('SELECT * FROM jobs WHERE uid = ? ORDER BY key DESC LIMIT ?', [uid, limit])
-      ).map(toJob),
-    );
+  /** Newest first. */
+  jobs(limit: number, { uid, sinceMs, before }: JobFilter = {}): JobRecord[] {
+    const terms: [string, Value[]][] = [
+      ...(uid === undefined ? [] : [['uid = ?', [uid]] as [string, Value[]]]),
+      ...(before === undefined ? [] : [['key < ?', [before]] as [string, Value[]]]),
+      ...(sinceMs === undefined ? [] : [[`(state <> 'ended' OR created_at >= ? OR ended_at >= ?)`, [sinceMs, sinceMs]] as [string, Value[]]]),
+    ];
+    const where = terms.length === 0 ? '' : `WHERE ${terms.map(([term]) => term).join(' AND ')}`;
+    return this.#look(() => this.#all(`SELECT * FROM jobs ${where} ORDER BY key DESC LIMIT ?`, [...terms.flatMap(([, values]) => values), limit]).map(toJob));
+  }
+
+  /** What users had, by day, from the day of a moment on, oldest first: the newest `most` of these. */
+  usage(sinceMs: number, most: number, uid?: number): UsageRecord[] {
+    return this.#look(() => usageSince(this.#sql, dayOf(sinceMs), most, uid));
   }
 
   /** Jobs that count when VFs are given out, or that end by themselves: queued ones, and open ones with a reservation, a time limit or of one run. */
@@ -275,19 +280,19 @@ export class Ledger {
       this.#read(id, readings);
       const known = readings.flatMap(({ traffic }) => (traffic === null ? [] : [traffic]));
       const sum = (key: keyof VfCounters): number => known.reduce((total, traffic) => total + traffic[key], 0);
-      this.#run(
-        `UPDATE jobs SET leases = leases + ?, vf_ms = vf_ms + (
-             SELECT coalesce(sum(max(0, coalesce(taken_boot, ?) - granted_boot)), 0) FROM lease_vfs JOIN leases ON leases.id = lease WHERE lease = ?),
-           tx_frames = tx_frames + ?, tx_bytes = tx_bytes + ?, rx_frames = rx_frames + ?, rx_bytes = rx_bytes + ?,
-           uncounted = uncounted + ?, peak_bytes = max(peak_bytes, ?),
-           reports = reports + ?, retransmitted = retransmitted + ?, fallbacks = fallbacks + ?
-         WHERE key = (SELECT job FROM leases WHERE id = ?)`,
-        [
-          NEVER_USED.has(how) ? 0 : 1, at.boot, id, sum('txFrames'), sum('txBytes'), sum('rxFrames'), sum('rxBytes'),
-          readings.length - known.length, Math.max(0, ...readings.map(({ peakBytes }) => peakBytes ?? 0)),
-          report === undefined ? 0 : 1, report?.retransmitted ?? 0, report?.fallbacks ?? 0, id,
-        ],
-      );
+      const lease = this.#all('SELECT leases.job, leases.uid, jobs.leases FROM leases JOIN jobs ON jobs.key = leases.job WHERE leases.id = ?', [id])[0];
+      const part = {
+        leases: NEVER_USED.has(how) ? 0 : 1, vf_ms: Number(this.#all(VF_MS, [at.boot, id])[0]?.['vf_ms']),
+        tx_frames: sum('txFrames'), tx_bytes: sum('txBytes'), rx_frames: sum('rxFrames'), rx_bytes: sum('rxBytes'),
+        uncounted: readings.length - known.length, peakBytes: Math.max(0, ...readings.map(({ peakBytes }) => peakBytes ?? 0)),
+        reports: report === undefined ? 0 : 1, retransmitted: report?.retransmitted ?? 0, fallbacks: report?.fallbacks ?? 0,
+      };
+      this.#run(ADD_TO_JOB, [
+        part.leases, part.vf_ms, part.tx_frames, part.tx_bytes, part.rx_frames, part.rx_bytes, part.uncounted, part.peakBytes,
+        part.reports, part.retransmitted, part.fallbacks, Number(lease?.['job']),
+      ]);
+      // A job counts on the day that its first lease ended.
+      addUsage(this.#sql, at.wall, Number(lease?.['uid']), { ...part, jobs: part.leases > 0 && lease?.['leases'] === 0 ? 1 : 0 });
       for (const { name, retransmitted, asides, why } of report?.vfs ?? []) {
         this.#run('UPDATE lease_vfs SET retransmitted = ?, asides = ?, aside_why = ? WHERE lease = ? AND name = ?', [retransmitted, asides, why ?? null, id, name]);
       }
@@ -299,7 +304,7 @@ export class Ledger {
   /** A VF that was still driven when its lease ended, or lost it, has carried more since. */
   addLate(id: number, place: number, reading: VfReading): void {
     this.#work(() => {
-      const before = this.#all('SELECT tx_frames, tx_bytes, rx_frames, rx_bytes, ended_at FROM lease_vfs JOIN leases ON leases.id = lease WHERE lease = ? AND place = ?', [id, place])[0];
+      const before = this.#all('SELECT leases.uid, tx_frames, tx_bytes, rx_frames, rx_bytes, ended_at FROM lease_vfs JOIN leases ON leases.id = lease WHERE lease = ? AND place = ?', [id, place])[0];
       if (before === undefined || before['tx_frames'] === null || reading.traffic === null) {
         return;
       }
@@ -309,13 +314,14 @@ export class Ledger {
         return;
       }
       const old = toCounters(before) as VfCounters;
-      const more = [
-        reading.traffic.txFrames - old.txFrames, reading.traffic.txBytes - old.txBytes,
-        reading.traffic.rxFrames - old.rxFrames, reading.traffic.rxBytes - old.rxBytes,
-      ];
+      const { traffic } = reading;
+      const more: VfCounters = {
+        txFrames: traffic.txFrames - old.txFrames, txBytes: traffic.txBytes - old.txBytes, rxFrames: traffic.rxFrames - old.rxFrames, rxBytes: traffic.rxBytes - old.rxBytes,
+      };
       const add = 'tx_frames = tx_frames + ?, tx_bytes = tx_bytes + ?, rx_frames = rx_frames + ?, rx_bytes = rx_bytes + ?';
-      this.#run(`UPDATE jobs SET ${add} WHERE key = (SELECT job FROM leases WHERE id = ?)`, [...more, id]);
-      this.#run(`UPDATE vfs SET ${add} WHERE name = (SELECT name FROM lease_vfs WHERE lease = ? AND place = ?)`, [...more, id, place]);
+      this.#run(`UPDATE jobs SET ${add} WHERE key = (SELECT job FROM leases WHERE id = ?)`, pushCounters([], more).concat(id));
+      this.#run(`UPDATE vfs SET ${add} WHERE name = (SELECT name FROM lease_vfs WHERE lease = ? AND place = ?)`, pushCounters([], more).concat(id, place));
+      addUsage(this.#sql, this.#clock().wall, Number(before['uid']), countersPart(more));
       this.#writeReading(id, place, reading);
     });
   }
@@ -440,25 +446,9 @@ export class Ledger {
     }
   }
 
-  /**
-   * Forgets the oldest of what has ended. Where it is too much, each user keeps
-   * as many as every other: nobody's history is lost for what others do.
-   */
   #prune(): void {
     this.#sincePrune = 0;
-    const forget = (table: 'leases' | 'jobs', key: 'id' | 'key', over: string, limit: number): void => {
-      const [row] = this.#all(`SELECT count(*) AS n FROM ${table} WHERE ${over}`);
-      if (Number(row?.['n']) > limit) {
-        const places = `SELECT ${key}, row_number() OVER (PARTITION BY uid ORDER BY ${key} DESC) AS place FROM ${table} WHERE ${over}`;
-        this.#run(`DELETE FROM ${table} WHERE ${key} IN (SELECT ${key} FROM (${places}) ORDER BY place, ${key} DESC LIMIT -1 OFFSET ?)`, [limit]);
-      }
-    };
-    forget('leases', 'id', `state = 'ended'`, this.#limits.leases);
-    forget(
-      'jobs', 'key',
-      `(state = 'ended' OR (state = 'open' AND vfs IS NULL AND time_limit_s IS NULL)) AND NOT EXISTS (SELECT 1 FROM leases WHERE job = jobs.key AND leases.ended_at IS NULL)`,
-      this.#limits.jobs,
-    );
+    forgetOld(this.#sql, this.#limits, this.#clock().wall);
   }
 
   /** Only reads: no other process writes, so that each statement sees what the last one wrote. */

@@ -184,4 +184,28 @@ export const MIGRATIONS: readonly string[] = [
   ALTER TABLE lease_vfs ADD COLUMN aside_why TEXT;
   ALTER TABLE jobs ADD COLUMN shares_memory INTEGER NOT NULL DEFAULT 0;
   `,
+  // 8: totals by user and day, which last when the rows of leases and jobs are forgotten. They begin with what is known of jobs.
+  `
+  CREATE TABLE usage (
+    day           INTEGER NOT NULL,           -- on which its leases ended: days since 1970, UTC
+    uid           INTEGER NOT NULL,
+    jobs          INTEGER NOT NULL,           -- whose first lease ended on that day
+    leases        INTEGER NOT NULL,
+    vf_ms         INTEGER NOT NULL,
+    tx_frames     INTEGER NOT NULL,
+    tx_bytes      INTEGER NOT NULL,
+    rx_frames     INTEGER NOT NULL,
+    rx_bytes      INTEGER NOT NULL,
+    uncounted     INTEGER NOT NULL,
+    peak_bytes    INTEGER NOT NULL,
+    reports       INTEGER NOT NULL,
+    retransmitted INTEGER NOT NULL,
+    fallbacks     INTEGER NOT NULL,
+    PRIMARY KEY (day, uid)
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO usage
+    SELECT coalesce(ended_at, opened_at, created_at) / 86400000, uid, count(*), sum(leases), sum(vf_ms), sum(tx_frames), sum(tx_bytes), sum(rx_frames), sum(rx_bytes),
+      sum(uncounted), max(peak_bytes), sum(reports), sum(retransmitted), sum(fallbacks)
+    FROM jobs WHERE leases > 0 GROUP BY 1, 2;
+  `,
 ];

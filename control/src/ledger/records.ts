@@ -64,6 +64,25 @@ export interface JobRecord extends NewJob {
   readonly totals: JobTotals;
 }
 
+/** Which jobs are asked for; undefined: whichever. */
+export interface JobFilter {
+  readonly uid?: number | undefined;
+  /** Under way at this moment or after. */
+  readonly sinceMs?: number | undefined;
+  /** Made before the job with this key. */
+  readonly before?: number | undefined;
+}
+
+/** What the leases of one user had together that ended on one day. It outlives the rows of its leases and jobs. */
+export interface UsageRecord {
+  /** Its beginning, in UTC. */
+  readonly dayMs: number;
+  readonly uid: number;
+  /** Whose first lease ended on that day. */
+  readonly jobs: number;
+  readonly totals: JobTotals;
+}
+
 /**
  * granting: written down, its VFs are being handed over. held: its process
  * has it. ending: its VFs are being taken back.

@@ -7,7 +7,7 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import type { PeerCred } from '../native.js';
 import type { Peer } from '../node/processes.js';
-import { clearSocket, listenForAll } from './run-dir.js';
+import { clearSocket, listenForAll } from './socket-file.js';
 
 export interface LineLimits {
   /** Bytes of a request with its newline. */

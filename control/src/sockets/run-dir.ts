@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** The run directory: who may serve it, and the sockets in it. */
-import { chmodSync, closeSync, constants, fchmodSync, lstatSync, mkdirSync, openSync, readFileSync, unlinkSync, writeSync, ftruncateSync } from 'node:fs';
-import type { Server } from 'node:net';
+/** The run directory: who may serve it. */
+import { chmodSync, closeSync, constants, fchmodSync, lstatSync, mkdirSync, openSync, readFileSync, writeSync, ftruncateSync } from 'node:fs';
 import { join } from 'node:path';
-import { VfringError, causeText, errnoCode } from '../errors.js';
+import { VfringError, causeText } from '../errors.js';
 import { tryLock } from '../libc.js';
 
 /** sun_path holds 108 bytes with the closing NUL. */
@@ -60,29 +59,4 @@ function checkPlace(path: string): void {
   if (there !== undefined && !there.isSocket()) {
     throw new Error(`${path} is there and is no socket`);
   }
-}
-
-/** Removes a socket file that a dead daemon left: the caller holds the lock. */
-export function clearSocket(path: string): void {
-  try {
-    if (lstatSync(path).isSocket()) {
-      unlinkSync(path);
-    }
-  } catch (error) {
-    if (errnoCode(error) !== 'ENOENT') {
-      throw error;
-    }
-  }
-}
-
-/** Listens at `path` for every user. */
-export async function listenForAll(server: Server, path: string): Promise<void> {
-  clearSocket(path);
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (error) => {
-      reject(new VfringError('VFRING_ERR_RUN_DIR', { dir: path, cause: causeText(error) }, { cause: error }));
-    });
-    server.listen(path, resolve);
-  });
-  chmodSync(path, 0o666);
 }

@@ -18,6 +18,8 @@ import type { Prlimit } from '../node/memlock.js';
 import type { Numa } from '../node/numa.js';
 import type { Processes } from '../node/processes.js';
 import { claimRunDir, type RunDir } from '../sockets/run-dir.js';
+import { Page, type PageOptions } from '../web/page.js';
+import { RecentEvents } from '../web/recent.js';
 
 export interface DaemonOptions {
   readonly config: Config;
@@ -37,6 +39,7 @@ export interface DaemonOptions {
   readonly watchDevices?: (changed: () => void) => { close(): void };
   readonly lineLimits?: LineLimits;
   readonly apiRequestMs?: number;
+  readonly page?: Pick<PageOptions, 'retryMs' | 'sampleEveryMs'>;
   /** How often draining VFs are asked for, and the others looked at. */
   readonly drainEveryMs?: number;
   readonly reconcileEveryMs?: number;
@@ -50,6 +53,8 @@ const JOBS_EVERY_MS = 1000;
 const TIDY_EVERY_MS = 250;
 /** Every so many rounds the settings of PFs and VFs are read back, too: that runs programs. */
 const CLOSE_LOOK_EVERY = 20;
+/** Ranks that start have their leases in less; who reads the page can wait for that. */
+const LEASES_FIRST_MS = 100;
 
 export class Daemon {
   readonly #options: DaemonOptions;
@@ -82,6 +87,10 @@ export class Daemon {
     return this.#part('control');
   }
 
+  get page(): Page {
+    return this.#part('page');
+  }
+
   get ledger(): Ledger {
     return this.#part('ledger');
   }
@@ -105,6 +114,8 @@ export class Daemon {
       throw error;
     }
     const { manager, control, ledger } = this;
+    // Nobody waits for it: it has no say in whether VFs are given out.
+    void this.page.apply(this.#options.config.http);
     this.#every(this.#options.drainEveryMs ?? DRAIN_EVERY_MS, () => manager.drain(), () => manager.pool.count('draining') > 0);
     this.#every(provider.sampleEveryMs, () => manager.sample(), () => manager.pool.count('leased') > 0);
     this.#every(this.#options.jobsEveryMs ?? JOBS_EVERY_MS, () => control.tick(), () => control.timed);
@@ -132,7 +143,8 @@ export class Daemon {
     this.#devices?.close();
     this.#hotplug?.close();
     if (this.#parts !== undefined) {
-      const { manager, leaseServer, apiServer: api, ledger } = this.#parts;
+      const { manager, leaseServer, apiServer: api, ledger, page } = this.#parts;
+      await page.close();
       await manager.stop(leases);
       await leaseServer.close();
       await api.close();
@@ -196,25 +208,34 @@ interface Parts {
   readonly reload: (force: boolean) => Promise<readonly PlannedStep[]>;
   readonly leaseServer: LineServer;
   readonly apiServer: ApiServer;
+  readonly page: Page;
 }
 
 /** Everything that needs the run directory to be ours. Throws VFRING_ERR_LEDGER. */
 function assemble(options: DaemonOptions): Parts {
-  const { config, provider, processes, prlimit, numa, log } = options;
+  const { config, provider, processes, prlimit, numa } = options;
+  const recent = new RecentEvents(options.log);
+  const { log } = recent;
   const timed = options.clock && { clock: options.clock };
   const ledger = new Ledger(options.ledgerFile, { ...timed });
   const jobs = new JobRegistry(ledger, options.clock);
   const settings: Settings = { config, provider };
   const manager = new LeaseManager({ settings, jobs, ledger, prlimit, numa, log, ...timed });
   const control = new JobControl({ manager, jobs, ledger, settings, log, ...timed });
-  const reload = async (force: boolean): Promise<readonly PlannedStep[]> => manager.reprovision(await options.reload(), force);
+  const page = new Page({ manager, jobs, ledger, settings, recent, log, whenQuiet: () => manager.whenQuiet(LEASES_FIRST_MS), ...options.page });
+  const reload = async (force: boolean): Promise<readonly PlannedStep[]> => {
+    const steps = await manager.reprovision(await options.reload(), force);
+    await page.apply(settings.config.http);
+    return steps;
+  };
   return {
     ledger,
     jobs,
     manager,
     control,
     reload,
+    page,
     leaseServer: leaseServer({ manager, processes, log, ...(options.lineLimits && { limits: options.lineLimits }) }),
-    apiServer: apiServer({ manager, jobs, control, ledger, processes, settings, reload, log, ...(options.apiRequestMs && { requestMs: options.apiRequestMs }) }),
+    apiServer: apiServer({ manager, jobs, control, ledger, processes, settings, reload, page: () => page.status, log, ...(options.apiRequestMs && { requestMs: options.apiRequestMs }) }),
   };
 }

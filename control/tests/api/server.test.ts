@@ -331,7 +331,7 @@ describe.runIf(uid === 0)('users among each other (root only: it takes two users
     for (const method of ['GET', 'DELETE']) {
       expect(await asUser(NOBODY, get(node.api, `/v1/jobs/${mine.id}`, method))).toMatchObject({ code: 'VFRING_ERR_NO_SUCH_JOB' });
     }
-    expect(await asUser(NOBODY, get(node.api, '/v1/jobs'))).toEqual({ jobs: [] });
+    expect(await asUser(NOBODY, get(node.api, '/v1/jobs'))).toEqual({ jobs: [], next: null });
     const status = (await asUser(NOBODY, get(node.api, '/v1/status'))) as StatusView;
     expect(status.vfs[0]).toMatchObject({ state: 'leased', lease: null });
 

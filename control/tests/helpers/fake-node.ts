@@ -3,7 +3,7 @@
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import type { Config } from '../../src/config/schema.js';
-import { Daemon } from '../../src/vfringd/daemon.js';
+import { Daemon, type DaemonOptions } from '../../src/vfringd/daemon.js';
 import type { Settings } from '../../src/leases/manager.js';
 import { LINE_LIMITS, type LineLimits } from '../../src/sockets/line-server.js';
 import type { Prlimit } from '../../src/node/memlock.js';
@@ -34,6 +34,7 @@ export interface FakeNodeOptions {
   readonly ledgerFile?: string;
   readonly jobsEveryMs?: number;
   readonly apiRequestMs?: number;
+  readonly page?: DaemonOptions['page'];
   readonly watchDevices?: (changed: () => void) => { close(): void };
   readonly reload?: () => Promise<Settings>;
 }
@@ -89,6 +90,7 @@ export function makeNode(options: FakeNodeOptions = {}): FakeNode {
     drainEveryMs: 20,
     ...(options.watchDevices && { watchDevices: options.watchDevices }),
     ...(options.apiRequestMs && { apiRequestMs: options.apiRequestMs }),
+    ...(options.page && { page: options.page }),
     jobsEveryMs: options.jobsEveryMs ?? 20,
   });
   return {

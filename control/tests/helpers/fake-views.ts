@@ -7,7 +7,7 @@ export const fakeVf = (name: string, pf: string, more: Partial<VfView> = {}): Vf
   name, pf, kind: 'sriov', device: `/dev/${name}`, mac: '', mtu: 9000, numa: 0, segment: '', vlan: 0, state: 'free', link_up: true, reason: null, lease: null, ...more,
 });
 export const fakeStatus = (vfs: VfView[], more: Partial<StatusView> = {}): StatusView => ({
-  version: 1, pid: 1, provider: 'sriov', spread: 'pf', rails: 2, numa: 'prefer', started_at: '', reserved_vfs: 0, queued_vfs: 0, troubles: [], vfs,
+  version: 1, pid: 1, provider: 'sriov', spread: 'pf', rails: 2, numa: 'prefer', started_at: '', reserved_vfs: 0, queued_vfs: 0, troubles: [], http: null, vfs,
   policy: { dma_per_vf_bytes: 64 * MIB, memlock_bytes: 128 * MIB, vfs_per_user: null, jobs_per_user: 64, time_limit_max_s: null }, ...more,
 });
 export const fakeLease = (rank: number, name: string, pf: string, more: Partial<LeaseView['vfs'][number]> = {}): LeaseView => ({

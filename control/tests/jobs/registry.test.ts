@@ -48,7 +48,7 @@ test('what an earlier daemon left is there after a restart, however much it is: 
   for (let i = 0; i < 300; i++) {
     jobs.findOrAdopt(2, `label-${i}`, SOMEBODY);
   }
-  expect(ledger.jobs(300, 2).filter(({ state }) => state === 'open').length).toBeLessThanOrEqual(257);
+  expect(ledger.jobs(300, { uid: 2 }).filter(({ state }) => state === 'open').length).toBeLessThanOrEqual(257);
 });
 
 test('an earlier run that somebody looks up does not become the label\'s again', () => {

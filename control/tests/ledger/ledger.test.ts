@@ -158,7 +158,7 @@ describe('a ledger', () => {
 
   test('forgets the oldest of what has ended, and no total with it', () => {
     const file = join(tempDir(), 'l.db');
-    const limits = { leases: 5, jobs: 3 };
+    const limits = { leases: 5, leasesPerUser: 5, jobs: 3, jobsPerUser: 3 };
     const ledger = new Ledger(file, { limits });
     const keys = ['a', 'b', 'c', 'd', 'e'].map((id) => job(ledger, id));
     const held = begin(ledger, lease(keys[0] ?? 0, 'vf9')).id;

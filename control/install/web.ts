@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** Bundles the page: one script, one style sheet, no file of anybody else when it is viewed; and the thread that serves it. */
+import { cpSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { build } from 'esbuild';
+
+const source = join(import.meta.dirname, '..', 'web');
+
+/** @param target folder */
+export async function buildWeb(target: string): Promise<void> {
+  mkdirSync(target, { recursive: true });
+  await build({
+    entryPoints: { page: join(source, 'main.tsx') },
+    outdir: target,
+    bundle: true,
+    minify: true,
+    format: 'esm',
+    platform: 'browser',
+    target: 'es2022',
+    jsx: 'automatic',
+    jsxImportSource: 'preact',
+    legalComments: 'inline',
+    logLevel: 'warning',
+  });
+  await build({
+    entryPoints: { worker: join(source, '..', 'src', 'web', 'worker.ts') },
+    outdir: target,
+    bundle: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20',
+    legalComments: 'inline',
+    logLevel: 'warning',
+  });
+  for (const name of ['index.html', 'icon.svg']) {
+    cpSync(join(source, name), join(target, name));
+  }
+}

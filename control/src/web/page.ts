@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** The page put together: what it shows, the last hour, and its listener. */
+import { metricsText } from '../api/metrics.js';
+import type { PageStatus } from '../api/views.js';
+import { badRequest, causeText } from '../errors.js';
+import { exec } from '../exec.js';
+import { version } from '../paths.js';
+import { History, SAMPLE_EVERY_MS } from './history.js';
+import { WebListener, type WebListenerOptions } from './listener.js';
+import { pageState, type PageSource } from './state.js';
+import type { HttpConfig } from '../config/schema.js';
+
+export interface PageOptions extends Omit<PageSource, 'history' | 'release' | 'startedAt'>, Pick<WebListenerOptions, 'whenQuiet' | 'log' | 'retryMs'> {
+  /** For tests. */
+  readonly sampleEveryMs?: number;
+}
+
+export class Page {
+  readonly #options: PageOptions;
+  readonly #history = new History();
+  readonly #source: PageSource;
+  readonly listener: WebListener;
+  #sampling: NodeJS.Timeout | undefined;
+  #closed = false;
+
+  constructor(options: PageOptions) {
+    this.#options = options;
+    this.#source = { ...options, history: this.#history, release: version(), startedAt: Date.now() };
+    this.listener = new WebListener({
+      ...options,
+      groupId,
+      sources: {
+        state: () => JSON.stringify(pageState(this.#source)),
+        history: () => JSON.stringify(this.#history.view),
+        metrics: () => metricsText(options, this.listener.status),
+      },
+    });
+  }
+
+  get status(): PageStatus | undefined {
+    return this.listener.status;
+  }
+
+  /** Never throws: what is wrong is told, and tried again. */
+  async apply(config: HttpConfig | undefined): Promise<void> {
+    clearInterval(this.#sampling);
+    if (config !== undefined) {
+      this.#sample();
+      this.#sampling = setInterval(() => void this.#options.whenQuiet().then(() => this.#sample()), this.#options.sampleEveryMs ?? SAMPLE_EVERY_MS);
+      this.#sampling.unref();
+    }
+    await this.listener.apply(config);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearInterval(this.#sampling);
+    await this.listener.close();
+  }
+
+  #sample(): void {
+    if (this.#closed) {
+      return; // And the ledger with it.
+    }
+    const { manager, jobs, ledger, log } = this.#options;
+    try {
+      this.#history.add({ wallMs: Date.now(), steadyMs: performance.now(), entries: manager.pool.entries, jobs: jobs.active(), totals: ledger.vfTotals() });
+    } catch (error) {
+      log.error('the last hour of the page has a gap', { cause: causeText(error) });
+    }
+  }
+}
+
+async function groupId(name: string): Promise<number> {
+  if (/^\d+$/.test(name)) {
+    return Number(name);
+  }
+  const { status, stdout } = await exec('getent', ['group', name]);
+  const gid = /^[^:]*:[^:]*:(\d+):/.exec(stdout)?.[1];
+  if (status !== 0 || gid === undefined) {
+    throw badRequest(`there is no group ${name}`, '');
+  }
+  return Number(gid);
+}
