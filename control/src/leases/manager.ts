@@ -24,6 +24,7 @@ import type { Processes, WatchedProcess } from '../node/processes.js';
 import { revive, sortRemains } from './recover.js';
 import { SerialQueue } from './serial-queue.js';
 import { shortage } from './shortage.js';
+import { LeaseTally } from './tally.js';
 import { Upkeep, type PfTrouble } from './upkeep.js';
 import { VfKeeper } from './keeper.js';
 import { VfPool, type PoolEntry } from './pool.js';
@@ -44,16 +45,6 @@ export interface LeaseManagerOptions {
   readonly clock?: Clock;
 }
 
-/** Of what was counted, for the metrics. */
-export interface LeaseTally {
-  granted: number;
-  refused: number;
-  readonly ended: Map<LeaseEnd, number>;
-  /** What processes said when they gave their VFs back. */
-  retransmitted: number;
-  fallbacks: number;
-}
-
 /** Somebody whose lease is to end. */
 interface Leaving {
   readonly how: LeaseEnd;
@@ -69,7 +60,7 @@ const QUIET_MS = 5;
 
 export class LeaseManager {
   readonly pool: VfPool;
-  readonly tally: LeaseTally = { granted: 0, refused: 0, ended: new Map(), retransmitted: 0, fallbacks: 0 };
+  readonly tally = new LeaseTally();
   readonly #options: LeaseManagerOptions;
   readonly #clock: Clock;
   readonly #keeper: VfKeeper;
@@ -451,11 +442,7 @@ export class LeaseManager {
       return;
     }
     await endTogether(endings, this.#leases, this.#endContext);
-    for (const { lease, how } of endings) {
-      this.tally.ended.set(how, (this.tally.ended.get(how) ?? 0) + 1);
-      this.tally.retransmitted += lease.report?.retransmitted ?? 0;
-      this.tally.fallbacks += lease.report?.fallbacks ?? 0;
-    }
+    this.tally.note(endings);
     this.#changed();
   }
 
