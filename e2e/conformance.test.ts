@@ -115,6 +115,30 @@ function suite(site: Site, mtu: number, wires: readonly Wire[]): void {
   }
 }
 
+/** A singleton: its processes have a launcher, it has none. */
+function withoutMpirun(site: Site): void {
+  describe(`${site.kind}: a process that was started without mpirun`, () => {
+    let daemon: Daemon;
+    before(async () => {
+      daemon = await site.startDaemon({ vfs: VFS });
+    });
+    after(async () => {
+      await allReturned(site);
+      await daemon.stop();
+    });
+
+    test('spawns others, and connects, accepts and joins', async () => {
+      const env = ['OMPI_MCA_pml=ob1', 'OMPI_MCA_btl=self,vfring', 'OMPI_MCA_btl_vfring_stats=1', 'OMPI_MCA_rmaps_base_oversubscribe=1', 'PRTE_MCA_rmaps_default_mapping_policy=:oversubscribe'];
+      const { status, stdout, stderr } = await spawning(site, async (caseTimeoutS) =>
+        await asUser(site, ['env', ...env, join(site.programs, 'processes'), '--quick', '--timeout', String(caseTimeoutS)], { timeoutS: PROGRAM_TIMEOUT_S }));
+      const output = stdout + stderr;
+      assert.equal(status, 0, output);
+      assert.match(stdout, /^processes: ok, 1 ranks, [1-9]\d* cases passed/m, output);
+      assert.ok(sumOf('tx_frames', output) > 0, `frames were sent: ${output}`);
+    });
+  });
+}
+
 /** Spawned processes that find no VF: said at once, with remedy; when the job has ended nothing is left of it. */
 function spawnWithoutVfs(site: Site): void {
   describe(`${site.kind}: more processes are spawned than there are VFs`, () => {
@@ -159,6 +183,7 @@ export function conformanceTests(site: Site): void {
     // Six processes on two emulated processors take minutes for what they spawn: once is enough.
     { ...good, title: 'MTU 1500', ranks: emulated ? 2 : 3, quick: true, mca: { btl_vfring_mtu: '1500' }, ...(emulated ? { programs: PROGRAMS.filter((name) => name !== 'processes') } : {}) },
   ]);
+  withoutMpirun(site);
   spawnWithoutVfs(site);
 }
 
