@@ -33,6 +33,11 @@ expect 0 ', copied:' ./vf_stream --mtu 9000 --bytes 9000 --burst 8 --copy --samp
 # What waits for the answer to a whole window, which is not there before the window is full.
 expect 0 ' 0 damaged' ./vf_stream --window 7 --answer 7 --samples 1 --millis 20 "$a" "$b"
 
+# A sink of a smaller MTU gets none of the frames.
+timeout 100 ./vf_stream --sink "$b" >"$dir/sink" 2>&1 &
+expect 1 ' 64 of 64 lost' ./vf_stream --mtu 9000 --bytes 9000 --samples 1 --millis 20 --peer 02:76:66:07:00:01 "$a"
+wait $! || { cat "$dir/sink"; wrong 'the sink ends with an error'; }
+
 # The end that measures knows better; the other one must not stay behind.
 expect 64 'up to 1514 at this MTU' ./vf_stream --bytes 1515 "$a" "$b"
 expect 64 'up to 1514 at this MTU' ./vf_pingpong --bytes 1515 "$a" "$b"

@@ -275,49 +275,59 @@ static double run(struct source *source, enum kind kind, uint64_t ns)
     return (double) (source->answered - before) / (double) (now_ns - begin_ns) * 1e9;
 }
 
-static int source_end(const void *ctx, const char *path, const uint8_t peer[6])
+/* @return the exit status */
+static int measure(struct source *source)
 {
-    const struct options *options = ctx;
+    const struct options *options = source->options;
     const uint64_t ns = (uint64_t) options->millis * 1000000u;
-    struct source source = {.options = options};
+    const struct words hello = {.kind = HELLO, .bytes = options->bytes, .answer = options->answer, .copy = options->copy};
     double rate[BENCH_MAX_SAMPLES];
     struct utsname host;
     double median;
     uint64_t iova;
     uint32_t lost;
 
-    memcpy(source.peer, peer, 6);
-    bench_open(&source.port, path, options->mtu_bytes, NUM_SLOTS);
-    if (options->bytes > bench_max_frame(&source.port)) {
-        fprintf(stderr, "vf_stream: --bytes %u: up to %u at this MTU\n", options->bytes, bench_max_frame(&source.port));
-        return 64;
+    for (uint32_t i = 0; i < source->port.slots; i++) {
+        memcpy(bench_slot(&source->port, &iova) + PAYLOAD_AT, payload, options->bytes - PAYLOAD_AT);
     }
-    bench_print_counters(&source.port, "before");
-    for (uint32_t i = 0; i < source.port.slots; i++) {
-        memcpy(bench_slot(&source.port, &iova) + PAYLOAD_AT, payload, options->bytes - PAYLOAD_AT);
-    }
-    if (!ask(&source, &(struct words){.kind = HELLO, .bytes = options->bytes, .answer = options->answer, .copy = options->copy},
-             READY)) {
+    if (!ask(source, &hello, READY)) {
         return 1;
     }
-    (void) run(&source, CHECKED, ns / 4);
+    (void) run(source, CHECKED, ns / 4);
     for (uint32_t i = 0; i < options->samples; i++) {
-        rate[i] = run(&source, DATA, ns);
+        rate[i] = run(source, DATA, ns);
     }
-    if (!ask(&source, &(struct words){.kind = END}, ENDED)) {
+    if (!ask(source, &(struct words){.kind = END}, ENDED)) {
         return 1;
     }
-    bench_print_counters(&source.port, "after");
-    lost = source.sent - source.ended.number;
+    bench_print_counters(&source->port, "after");
+    lost = source->sent - source->ended.number;
     median = bench_median(rate, options->samples);
     uname(&host);
     printf("%s %s: %u-byte frames, %u a doorbell, %u under way, an answer for %u%s: median %.0f frames/s (min %.0f, max %.0f)"
            " of %u x %u ms, %.1f MB/s, %u of %u lost, %u damaged or out of order\n",
-           host.nodename, source.port.info.name, options->bytes, options->burst, options->window, options->answer,
+           host.nodename, source->port.info.name, options->bytes, options->burst, options->window, options->answer,
            options->copy ? ", copied" : "", median, rate[0], rate[options->samples - 1], options->samples, options->millis,
-           median * options->bytes / 1e6, lost, source.sent, source.ended.bad);
+           median * options->bytes / 1e6, lost, source->sent, source->ended.bad);
+    return lost != 0 || source->ended.bad != 0;
+}
+
+static int source_end(const void *ctx, const char *path, const uint8_t peer[6])
+{
+    struct source source = {.options = ctx};
+    int ret;
+
+    memcpy(source.peer, peer, 6);
+    bench_open(&source.port, path, source.options->mtu_bytes, NUM_SLOTS);
+    if (source.options->bytes > bench_max_frame(&source.port)) {
+        fprintf(stderr, "vf_stream: --bytes %u: up to %u at this MTU\n", source.options->bytes, bench_max_frame(&source.port));
+        ret = 64;
+    } else {
+        bench_print_counters(&source.port, "before");
+        ret = measure(&source);
+    }
     bench_close(&source.port);
-    return lost != 0 || source.ended.bad != 0;
+    return ret;
 }
 
 static int usage(void)
