@@ -41,9 +41,14 @@ export async function ask(path: string, request: object): Promise<LeaseReply> {
 
 export const leaseRequest = (more: object = {}): object => ({ v: 1, op: 'lease', count: 1, job: 'job', rank: 0, ranks: 1, ...more });
 
-/** A process of its own that leases, then lives until it is killed. */
-export async function leaseHolder(path: string, request: object): Promise<{ child: ChildProcess; reply: LeaseReply }> {
-  const child = spawn(process.execPath, [join(import.meta.dirname, 'lease-holder.mjs'), path, JSON.stringify(request)], {
+/**
+ * A process of its own that leases, then lives until it is killed.
+ *
+ * @param by a program and its arguments that start it
+ */
+export async function leaseHolder(path: string, request: object, by: readonly string[] = []): Promise<{ child: ChildProcess; reply: LeaseReply }> {
+  const [program, ...args] = [...by, process.execPath, join(import.meta.dirname, 'lease-holder.mjs'), path, JSON.stringify(request)];
+  const child = spawn(program ?? '', args, {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   onTestFinished(() => void child.kill('SIGKILL'));

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Leases over the socket: given, given back, and taken back when a process ends. */
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { apiClient } from '../../src/api/client.js';
@@ -24,6 +26,8 @@ async function playedNode() {
   const lease = () => (world.daemon as NonNullable<World['daemon']>).manager.lease(1000, world.spawn(++pid, 1000), { count: 1, job: 'job', rank: 0, ranks: 1 });
   return { world, lease };
 }
+
+const NAMESPACE = ['--pid', '--fork', '--kill-child'];
 
 const states = (node: Awaited<ReturnType<typeof startNode>>): string[] =>
   node.daemon.manager.pool.entries.map((entry) => entry.state);
@@ -83,6 +87,17 @@ describe('a lease', () => {
     expect(node.soft.fake.file(reply.vfs[0]?.device ?? '')).toMatchObject({ made: 2, state: 'free' });
     expect(node.log.some((line) => line.includes('lease ended') && line.includes('process ended'))).toBe(true);
     expect([...node.daemon.manager.tally.ended]).toEqual([['process ended', 1]]);
+  });
+
+  test.skipIf(spawnSync('unshare', NAMESPACE).status !== 0)('is for a process in a pid namespace of its own, too, and ends with it', async () => {
+    const node = await startNode();
+    const { child, reply } = await leaseHolder(node.lease, leaseRequest(), ['unshare', ...NAMESPACE]);
+    expect(reply.ok).toBe(true);
+    const [lease] = node.daemon.manager.leases();
+    // Its own pid there is 1; the lease is of the one that the daemon sees.
+    expect(readFileSync(`/proc/${lease?.pid}/status`, 'latin1')).toMatch(/^NSpid:\s+\d+\s+1$/m);
+    child.kill('SIGKILL');
+    await eventually(() => states(node).every((state) => state === 'free'));
   });
 
   test('outlives its connection', async () => {
