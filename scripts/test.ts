@@ -157,7 +157,7 @@ const parts: Readonly<Record<string, Part>> = {
   sanitizers: { title: 'C unit tests under AddressSanitizer and UBSan', native: true, run: () => check('sanitizers') },
   ompi: { title: 'the component compiles with Open MPI 5.0 and 6.0', native: true, run: otherOpenMpi },
   vitest: { title: 'vitest: control, lab', native: true, run: vitest },
-  nodes: { title: 'control under node 20, 22 and 24', native: false, onlyWhenNamed: true, run: async () => (await import('./lib/node-releases.js')).nodeReleases() },
+  nodes: { title: 'control under node 20, 22 and 24', native: false, run: async () => (await import('./lib/node-releases.js')).nodeReleases() },
   soft: { title: 'end to end over soft VFs', native: true, run: () => nodeTests('main.ts', 'soft') },
   'lab-standstill': {
     title: 'a guest that stands still is found and started anew', native: false, run: () => nodeTests('lab/standstill.test.ts'),

@@ -4,7 +4,7 @@
  * ledger's database compiled for it, and a copy of what control needs. Below
  * build/nodes/, made once.
  */
-import { chmodSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { StepError, buildDir, logged, root, step } from './steps.js';
@@ -24,8 +24,12 @@ export interface NodeTree {
 const SOURCES = ['btl/regs', 'btl/softvf', 'control', 'docs', 'driver-kmod/uapi', 'tools', 'lab/src', 'package.json', 'tsconfig.json', 'vitest.config.ts'];
 
 const MODULES = join(root, 'node_modules');
+/** Whether that is what was noted when something was made from it. */
+const holds = (stamp: string, text: string): boolean => existsSync(stamp) && readFileSync(stamp, 'utf8') === text;
 const homeOf = (version: string): string => join(buildDir, 'nodes', version);
-const lineOf = (version: string): string => version.split('.')[0] as string;
+
+/** Of a version: its release line, within which what one release has compiled is good for all. */
+export const lineOf = (version: string): string => version.split('.')[0] as string;
 
 /** node itself, with its headers. Returns the folder with the program. */
 async function fetchNode(version: string): Promise<string> {
@@ -54,10 +58,7 @@ async function compileSqlite(version: string, dir: string): Promise<void> {
     logged(`sqlite-${version}`, 'npm', ['run', 'install'], { cwd: dir, env: { ...env, PATH: `${env.PATH}:${join(MODULES, '.bin')}` } }));
 }
 
-/**
- * Folder of better-sqlite3 for a node that is not the one this runs under, by the first number of its version: what one
- * release has compiled is good for its whole line.
- */
+/** Folder of better-sqlite3 for a release line, which need not be that of the node this runs under. */
 export async function sqliteFor(line: string): Promise<string> {
   if (line === lineOf(process.versions.node)) {
     return join(MODULES, 'better-sqlite3');
@@ -68,9 +69,10 @@ export async function sqliteFor(line: string): Promise<string> {
   }
   const dir = join(homeOf(version), 'better-sqlite3');
   const stamp = `${dir}.stamp`;
-  if (!existsSync(stamp)) {
+  const source = readFileSync(join(MODULES, 'better-sqlite3', 'package.json'), 'utf8');
+  if (!holds(stamp, source)) {
     await compileSqlite(version, dir);
-    writeFileSync(stamp, '');
+    writeFileSync(stamp, source);
   }
   return dir;
 }
@@ -78,15 +80,17 @@ export async function sqliteFor(line: string): Promise<string> {
 export async function nodeTree(version: string): Promise<NodeTree> {
   const dir = join(homeOf(version), 'tree');
   const bin = await fetchNode(version);
+  const stamp = join(dir, 'package-lock.json');
+  const packages = readFileSync(join(root, 'package-lock.json'), 'utf8');
   // Hard links: what is compiled for this node gets files of its own.
-  if (!existsSync(join(dir, 'compiled'))) {
+  if (!holds(stamp, packages)) {
     rmSync(dir, { recursive: true, force: true });
     mkdirSync(dir);
     await execa('cp', ['-al', MODULES, join(dir, 'node_modules')]);
     const sqlite = join(dir, 'node_modules', 'better-sqlite3');
     rmSync(sqlite, { recursive: true });
     await execa('cp', ['-a', await sqliteFor(lineOf(version)), sqlite]);
-    writeFileSync(join(dir, 'compiled'), '');
+    writeFileSync(stamp, packages);
   }
   for (const source of SOURCES) {
     rmSync(join(dir, source), { recursive: true, force: true });

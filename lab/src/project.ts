@@ -3,7 +3,7 @@
 import {existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, truncateSync, writeFileSync} from 'node:fs';
 import path from 'node:path';
 import {execa} from 'execa';
-import {sqliteFor} from '../../tools/node-release.js';
+import {lineOf, sqliteFor} from '../../tools/node-release.js';
 import {step} from '../../tools/steps.js';
 import {hashFiles, hashParts} from './content-hash.js';
 import {LabError} from './errors.js';
@@ -57,10 +57,10 @@ async function buildInChroot(rootfs: Rootfs, names: readonly PartName[], signal:
   });
 }
 
-/** First number of the version of the guest's node, which need not be this machine's. */
+/** Release line of the guest's node, which need not be this machine's. */
 async function nodeOfGuest(rootfs: Rootfs): Promise<string> {
   const {stdout} = await execa('dpkg-query', [`--admindir=${path.join(rootfs.root, 'var/lib/dpkg')}`, '-W', '-f=${Version}', 'nodejs']);
-  return stdout.split('.')[0]!;
+  return lineOf(stdout);
 }
 
 async function installControl(rootfs: Rootfs): Promise<void> {

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { execa } from 'execa';
-import { NODE_RELEASES, envOf, nodeTree, type NodeTree } from '../../tools/node-release.js';
+import { NODE_RELEASES, envOf, lineOf, nodeTree, type NodeTree } from '../../tools/node-release.js';
 import { logged, step } from '../../tools/steps.js';
 import { judged, type Tally } from './tally.js';
 
@@ -63,10 +63,12 @@ async function ask(path: string): Promise<string> {
 
 export async function nodeReleases(versions: readonly string[] = NODE_RELEASES): Promise<Tally> {
   const total: Tally = { passed: 0, failed: 0 };
-  for (const version of versions) {
-    const tree = await nodeTree(version);
-    for (const work of [suites, oneLease]) {
-      const { passed, failed } = await step(`node ${version}`, () => work(tree));
+  // Side by side: each compiles one large file.
+  for (const tree of await Promise.all(versions.map(nodeTree))) {
+    // Under the release that this runs under vitest's own part has them.
+    const known = lineOf(tree.version) === lineOf(process.versions.node);
+    for (const work of known ? [oneLease] : [suites, oneLease]) {
+      const { passed, failed } = await step(`node ${tree.version}`, () => work(tree));
       total.passed += passed;
       total.failed += failed;
     }
