@@ -11,6 +11,7 @@ import type { Scenario } from '../control/tests/recordings/recording.js';
 import type { BootOptions, Guest, Output } from '../lab/src/guest.js';
 import { restarts } from '../lab/src/restarts.js';
 import { buildNative, makeCheck } from '../tools/native.js';
+import { ensurePackages } from '../tools/packages.js';
 import { buildDir, root, runMain, step } from '../tools/steps.js';
 import { judged, tallyOfAutomake, tallyOfPlain, tallyOfTap, type Tally } from './lib/tally.js';
 
@@ -23,13 +24,21 @@ async function typecheck(): Promise<Tally> {
   return result.exitCode === 0 ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 };
 }
 
-async function vitest(): Promise<Tally> {
-  const report = join(buildDir, 'vitest.json');
-  const result = await execa('npx', ['vitest', 'run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`], {
+async function vitest(config = 'vitest.config.ts'): Promise<Tally> {
+  const report = join(buildDir, `${config}.json`);
+  const result = await execa('npx', ['vitest', 'run', '--config', config, '--reporter=default', '--reporter=json', `--outputFile.json=${report}`], {
     cwd: root, reject: false, stdio: ['ignore', 'inherit', 'inherit'],
   });
   const counts = JSON.parse(readFileSync(report, 'utf8')) as { numPassedTests: number; numFailedTests: number };
   return judged({ passed: counts.numPassedTests, failed: counts.numFailedTests }, result.exitCode === 0);
+}
+
+/** The page in Debian's chromium, the metrics in Debian's Prometheus. */
+async function page(): Promise<Tally> {
+  await ensurePackages(['chromium', 'fonts-dejavu-core', 'prometheus']);
+  const types = await execa('npx', ['tsc', '-p', 'control/web'], { cwd: root, reject: false, stdio: ['ignore', 'inherit', 'inherit'] });
+  const { passed, failed } = await vitest('vitest.page.config.ts');
+  return types.exitCode === 0 ? { passed: passed + 1, failed } : { passed, failed: failed + 1 };
 }
 
 async function check(build: 'native' | 'sanitizers'): Promise<Tally> {
@@ -156,7 +165,8 @@ const parts: Readonly<Record<string, Part>> = {
   check: { title: 'C unit tests', native: true, run: () => check('native') },
   sanitizers: { title: 'C unit tests under AddressSanitizer and UBSan', native: true, run: () => check('sanitizers') },
   ompi: { title: 'the component compiles with Open MPI 5.0 and 6.0', native: true, run: otherOpenMpi },
-  vitest: { title: 'vitest: control, lab', native: true, run: vitest },
+  vitest: { title: 'vitest: control, lab', native: true, run: () => vitest() },
+  page: { title: 'the page in a browser, and the metrics in Prometheus', native: false, run: page },
   nodes: { title: 'control under node 20, 22 and 24', native: false, run: async () => (await import('./lib/node-releases.js')).nodeReleases() },
   soft: { title: 'end to end over soft VFs', native: true, run: () => nodeTests('main.ts', 'soft') },
   'lab-standstill': {

@@ -46,7 +46,7 @@ function ranksText({ vfs, job }: Row): string {
 }
 
 function columns(now: number): Column<Row>[] {
-  const none = <span class="soft">–</span>;
+  const none = <span class="soft none">–</span>;
   const ended = (row: Row): boolean => row.job.state === 'ended';
   return [
     { id: 'id', title: 'Job', value: ({ job }) => job.id, show: ({ job }) => <span class="name">{job.id}</span> },
@@ -61,7 +61,7 @@ function columns(now: number): Column<Row>[] {
     { id: 'again', title: 'Sent again', hint: 'frames, as its processes said when they gave their VFs back', numeric: true, value: ({ job }) => (job.totals.reports === 0 ? -1 : job.totals.retransmitted),
       show: ({ job }) => (job.totals.reports === 0 ? none : number(job.totals.retransmitted)) },
     { id: 'memory', title: 'Registered', hint: 'memory registered now; at most with one VF', numeric: true, value: (row) => (ended(row) ? row.peak_bytes : row.live_bytes),
-      show: (row) => <>{ended(row) ? '' : `${bytes(row.live_bytes)} `}<span class="soft">peak {bytes(row.peak_bytes)}</span></> },
+      show: (row) => (row.peak_bytes === 0 ? none : <span>{ended(row) ? '' : bytes(row.live_bytes)}<span class="reason">peak {bytes(row.peak_bytes)}</span></span>) },
     { id: 'began', title: 'Began', numeric: true, value: ({ job }) => job.created_at, show: ({ job }) => <time dateTime={new Date(job.created_at).toISOString()} title={moment(job.created_at)}>{ago(job.created_at, now)}</time> },
   ];
 }

@@ -57,7 +57,7 @@ export function Plot({ title, lines, samples, unit }: PlotProps): JSX.Element {
         y: { range: (_plot, _min, max) => [0, max > 0 ? max * 1.1 : 1] },
       },
       axes: [
-        { ...axis, values: '{HH}:{mm}', space: 60 },
+        { ...axis, size: 28, values: '{HH}:{mm}', space: 48 },
         { ...axis, size: 72, incrs: unit === 'count' ? WHOLE : POWERS_OF_TWO, values: (_plot, ticks) => ticks.map((tick) => text(tick)), space: 36 },
       ],
       series: [{}, ...lines.map(({ name, colour, dashed }) => ({
@@ -94,7 +94,7 @@ export function Plot({ title, lines, samples, unit }: PlotProps): JSX.Element {
       </ul>
       <details>
         <summary>Values</summary>
-        <table class="values">
+        <div class="values" tabIndex={0} role="region" aria-label={`Values of ${title}`}><table>
           <thead><tr><th scope="col">Time</th>{lines.map(({ name }) => <th key={name} scope="col" class="numeric">{name}</th>)}</tr></thead>
           <tbody>
             {samples.filter((_unused, i) => (samples.length - 1 - i) % TABLE_EVERY === 0).reverse().map((sample) => (
@@ -104,14 +104,14 @@ export function Plot({ title, lines, samples, unit }: PlotProps): JSX.Element {
               </tr>
             ))}
           </tbody>
-        </table>
+        </table></div>
       </details>
     </figure>
   );
 }
 
 /** So many PFs have lines of their own; beyond, they are added up. */
-const MOST_PFS = 4;
+const MOST_PFS = 2;
 
 export function Plots({ samples }: { readonly samples: readonly PageSample[] }): JSX.Element {
   const pfs = [...new Set(samples.slice(-1).flatMap(({ pfs: of }) => Object.keys(of)))];

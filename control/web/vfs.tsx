@@ -74,7 +74,7 @@ function PfCard({ group: { pf, vfs, trouble }, rates }: { readonly group: PfGrou
 
 export function Memory({ used, limit }: { readonly used: number | null; readonly limit: number }): JSX.Element {
   if (used === null) {
-    return <span class="soft">–</span>;
+    return <span class="soft none">–</span>;
   }
   const near = used / limit > 0.9;
   return (
@@ -87,10 +87,10 @@ export function Memory({ used, limit }: { readonly used: number | null; readonly
 const rateOf = (live: Live, vf: PageVf, key: keyof Rate): number => (vf.lease === null ? -1 : (live.rates.get(keyOf(vf))?.[key] ?? 0));
 
 function columns(live: Live): Column<PageVf>[] {
-  const none = <span class="soft">–</span>;
+  const none = <span class="soft none">–</span>;
   return [
     { id: 'name', title: 'VF', value: ({ name }) => name },
-    { id: 'state', title: 'State', value: ({ state, link_up: up }) => ORDER[state] * 2 + (up ? 1 : 0), show: (vf) => <><StateBadge vf={vf} />{vf.reason !== null && <span class="reason">{vf.reason}</span>}</> },
+    { id: 'state', title: 'State', value: ({ state, link_up: up }) => ORDER[state] * 2 + (up ? 1 : 0), show: (vf) => <><StateBadge vf={vf} /> {vf.reason !== null && <span class="reason">{vf.reason}</span>}</> },
     { id: 'job', title: 'Job', value: ({ lease }) => lease?.job ?? '\uffff', show: ({ lease }) => (lease === null ? none : <span class="name">{lease.job}</span>) },
     { id: 'rank', title: 'Rank', numeric: true, value: ({ lease }) => lease?.rank ?? -1, show: ({ lease }) => lease?.rank ?? none },
     { id: 'uid', title: 'User id', numeric: true, value: ({ lease }) => lease?.uid ?? -1, show: ({ lease }) => lease?.uid ?? none },
