@@ -72,6 +72,7 @@ struct vfring_wire_stats {
     uint64_t tx_ack_frames;
     uint64_t tx_fast_retransmits;
     uint64_t tx_timeout_retransmits;
+    uint64_t tx_retransmits_of[VFRING_WIRE_RAILS]; /**< both, by the rail by which the frame had gone */
     uint64_t tx_tail_probes;   /**< the last frame under way went out again, long before a timeout */
     uint64_t rx_data_frames;   /**< delivered */
     uint64_t rx_payload_bytes;

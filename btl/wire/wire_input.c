@@ -112,8 +112,8 @@ static void lane_word(struct vfring_wire *wire, struct vfring_wire_peer *peer, c
     struct wire_lane *lane;
 
     if (hdr->flags & VFRING_WIRE_FLAG_ASK) {
-        ways->echo = ways->in;
-        ways->echo_msg = hdr->msg;
+        ways->echo |= (uint8_t) (1u << ways->in);
+        ways->echo_msg[ways->in] = hdr->msg;
         wire_ack_owed(wire, peer, true);
     }
     if ((hdr->flags & VFRING_WIRE_FLAG_ECHO) && peer->tx && ways->in < peer->tx->num_lanes) {

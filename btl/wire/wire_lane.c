@@ -31,7 +31,7 @@ struct wire_ways *wire_ways_make(const struct vfring_wire_peer *peer, uint32_t r
 
     if (ways) {
         ways->num = 1;
-        ways->echo = VFRING_WIRE_RAILS;
+        ways->echo = 0;
         ways->from[0] = peer->from;
         ways->rail[0] = (uint8_t) rail;
     }

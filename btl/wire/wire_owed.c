@@ -92,14 +92,22 @@ int wire_owed_send_as(struct vfring_wire *wire, struct vfring_wire_peer *peer, u
 int wire_owed_send(struct vfring_wire *wire, struct vfring_wire_peer *peer)
 {
     struct wire_ways *ways = peer->ways;
+    uint8_t asked;
+    int rc = -EAGAIN;
 
-    if (ways && ways->echo < ways->num) { /* a lane is asked for: the answer goes by that, and by no other */
-        const unsigned way = ways->echo;
-
-        ways->echo = VFRING_WIRE_RAILS;
-        return wire_owed_send_by(wire, peer, way, VFRING_WIRE_TYPE_ACK, VFRING_WIRE_FLAG_ECHO, ways->echo_msg);
+    if (!ways || !ways->echo) {
+        return wire_owed_send_as(wire, peer, VFRING_WIRE_TYPE_ACK, 0);
     }
-    return wire_owed_send_as(wire, peer, VFRING_WIRE_TYPE_ACK, 0);
+    /* Lanes are asked for: the answer goes by each of them, and by no other. What cannot go now is asked again. */
+    asked = ways->echo;
+    ways->echo = 0;
+    for (unsigned way = 0; way < ways->num; way++) {
+        if ((asked >> way & 1)
+            && !wire_owed_send_by(wire, peer, way, VFRING_WIRE_TYPE_ACK, VFRING_WIRE_FLAG_ECHO, ways->echo_msg[way])) {
+            rc = 0;
+        }
+    }
+    return rc;
 }
 
 void wire_owed_forget(struct vfring_wire_peer *peer)

@@ -99,7 +99,8 @@ void vfring_wire_rail_set(struct vfring_wire *wire, uint32_t rail, bool up, uint
                 wire_peer_output(wire, peer, now_ns);
             } else if (up) { /* asked first: its deadline is over */
                 lane->state = WIRE_LANE_SUSPECT;
-                lane->suspect_ns = now_ns;
+                lane->asked_ns = 0;
+                lane->misses = 0;
                 lane->backoff = 0;
                 wire_rto_update(wire, lane);
                 wire_deadline_put(wire, lane, now_ns);

@@ -105,6 +105,7 @@ static int resend_lost(struct vfring_wire *wire, struct vfring_wire_peer *peer, 
     for (uint32_t seq = peer->snd_una;
          peer->tx->num_lost && peer->tx->rexmit_budget && seq != peer->snd_next; seq++) {
         struct vfring_wire_frame *frame = peer->tx->in_flight[WIRE_SLOT(peer->tx, seq)];
+        uint8_t went_by;
         int rc;
 
         if (!frame || frame->loss == WIRE_LOSS_NONE) {
@@ -117,10 +118,12 @@ static int resend_lost(struct vfring_wire *wire, struct vfring_wire_peer *peer, 
         if (wire->ops.xmit_busy(wire->ctx, frame)) {
             return -EAGAIN;
         }
+        went_by = peer->tx->lanes[frame->lane]->rail;
         rc = transmit_again(wire, peer, frame, now_ns);
         if (rc) {
             return rc;
         }
+        wire->stats.tx_retransmits_of[went_by]++;
         if (frame->loss == WIRE_LOSS_FAST) {
             wire->stats.tx_fast_retransmits++;
         } else {

@@ -99,7 +99,8 @@ struct wire_lane {
     uint32_t rate_done; /* frames that have arrived since rate_since_ns, while others were under way */
     uint64_t rate_since_ns; /* 0: it was idle */
     uint64_t frame_ns;  /* time a frame takes, by what has arrived; 0: not known */
-    uint64_t suspect_ns; /* since when it is not good */
+    uint64_t asked_ns;  /* not good: when the last question went out; 0: none has */
+    uint32_t misses;    /* questions that were not answered, though another lane carried something since */
     uint64_t news_ns;   /* when a frame that went this way was last acknowledged */
 };
 
@@ -129,10 +130,10 @@ struct wire_sender {
 struct wire_ways {
     uint8_t num;
     uint8_t in;     /* the way by which its last frame came */
-    uint8_t echo;   /* the way whose probe is to be answered; VFRING_WIRE_RAILS: none */
+    uint8_t echo;   /* a bit for each way by which a question came that is to be answered */
     uint8_t rail[VFRING_WIRE_RAILS]; /* ours */
     uint64_t from[VFRING_WIRE_RAILS]; /* as vfring_wire_peer.from */
-    uint32_t echo_msg;
+    uint32_t echo_msg[VFRING_WIRE_RAILS];
 };
 _Static_assert(VFRING_WIRE_RAILS <= 8, "a bit for each");
 

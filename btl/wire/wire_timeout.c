@@ -90,8 +90,10 @@ static void ask(struct vfring_wire *wire, struct wire_lane *lane, uint64_t now_n
     }
     lane->backoff++;
     wire_rto_update(wire, lane);
-    if (lane->state == WIRE_LANE_SUSPECT && lane->backoff >= WIRE_ASIDE_TIMEOUTS && !lane->told && !wire->tending
-        && wire_lane_other_lives(lane, lane->suspect_ns)) {
+    /* A peer that is away answers by no way; one that has just come back perhaps by that one first. */
+    lane->misses += lane->asked_ns && wire_lane_other_lives(lane, lane->asked_ns);
+    lane->asked_ns = now_ns;
+    if (lane->state == WIRE_LANE_SUSPECT && lane->misses >= WIRE_ASIDE_TIMEOUTS && !lane->told && !wire->tending) {
         lane->state = WIRE_LANE_ASIDE;
         lane->told = true;
         wire->ops.lane_aside(wire->ctx, peer, lane->rail, true);
@@ -136,7 +138,8 @@ void wire_timeout(struct vfring_wire *wire, struct wire_lane *lane, uint64_t now
     tx->rexmit_budget = 1;
     if (!peer->plain && wire_lane_has_other(lane)) {
         lane->state = WIRE_LANE_SUSPECT;
-        lane->suspect_ns = now_ns;
+        lane->asked_ns = 0;
+        lane->misses = 0;
         if (wire_lane_other_lives(lane, sent_ns)) {
             tx->rexmit_budget = wire->cfg.window_frames;
         }

@@ -131,6 +131,15 @@ static void op_peer_silent(void *ctx, struct vfring_wire_peer *peer, const struc
     }
 }
 
+static void op_lane_aside(void *ctx, struct vfring_wire_peer *peer, uint32_t rail, bool aside)
+{
+    struct rig_node *node = ctx;
+
+    (void) peer;
+    (void) rail;
+    node->num_asides += aside ? 1 : -1;
+}
+
 static void op_peer_failed(void *ctx, struct vfring_wire_peer *peer, const struct vfring_wire_silence *silence)
 {
     struct rig_node *node = ctx;
@@ -165,6 +174,7 @@ static const struct vfring_wire_ops rig_ops = {
     .unknown_peer = op_unknown_peer,
     .peer_silent = op_peer_silent,
     .peer_failed = op_peer_failed,
+    .lane_aside = op_lane_aside,
     .peer_left = op_peer_left,
 };
 

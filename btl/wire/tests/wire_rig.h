@@ -62,6 +62,7 @@ struct rig_node {
     uint32_t delivered_msg[RIG_LOG];
     uint32_t num_completed;
     int num_silent, num_failed, num_unknown, num_left;
+    int num_asides;    /**< ways that are set aside now */
     struct vfring_wire_silence silence, failure; /**< the last */
     bool unordered;    /**< rig_send() sends frames that need no order */
     bool remove_all;   /**< peer_failed() removes every peer of the node */

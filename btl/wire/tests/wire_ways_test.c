@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A process with two rails, and peers of which each is reached by one of them. */
 #include "check.h"
+#include "wire_owed.h"
 #include "wire_rig.h"
 
 #include <errno.h>
@@ -154,6 +155,157 @@ static void test_up_again_idle(void)
     rig_free(rig);
 }
 
+/* Node 0 and node 1 have two rails each, which go together. */
+static struct rig *make_pairs(void)
+{
+    struct vfring_wire_config config = rig_config();
+    struct rig *rig = rig_make_strangers(2, &config);
+    uint8_t mac[2][2][6];
+
+    for (int node = 0; node < 2; node++) {
+        rig_mac(node, mac[node][0]);
+        rig_mac(RAIL_MAC + node, mac[node][1]);
+        CHECK_INT(vfring_wire_rail_add(rig->nodes[node].wire, mac[node][1]), 1);
+    }
+    for (int node = 0; node < 2; node++) {
+        const int peer = 1 - node;
+        struct rig_node *of = &rig->nodes[node];
+
+        CHECK_INT(vfring_wire_peer_add_by(of->wire, (uint32_t) peer, rig_key(peer), 0, mac[peer][0], NULL, &of->peers[peer]), 0);
+        CHECK_INT(vfring_wire_lane_add(of->wire, of->peers[peer], 1, mac[peer][1]), 0);
+    }
+    return rig;
+}
+
+/* It waits again, behind all that does. */
+static void put_back(struct rig_node *node, struct rig_packet *packet)
+{
+    packet->next = NULL;
+    if (node->out_head) {
+        node->out_tail->next = packet;
+    } else {
+        node->out_head = packet;
+    }
+    node->out_tail = packet;
+    node->num_out++;
+}
+
+/* Takes what @p from has sent by its rail @p rail, the rest stays; gives it to the other one, or to nobody. @return how many. */
+static uint32_t pass_by(struct rig *rig, int from, int rail, bool lose)
+{
+    struct rig_packet *packet, *others = NULL, **end = &others;
+    uint32_t num = 0;
+    uint8_t mac[6];
+
+    rig_mac(rail ? RAIL_MAC + from : from, mac);
+    while ((packet = rig_take(rig, from))) {
+        if (memcmp(rig_hdr(packet)->src_mac, mac, 6)) {
+            *end = packet;
+            end = &packet->next;
+            packet->next = NULL;
+            continue;
+        }
+        num++;
+        if (!lose) {
+            rig_feed(rig, 1 - from, packet);
+        }
+        free(packet);
+    }
+    for (; (packet = others);) {
+        others = packet->next;
+        put_back(&rig->nodes[from], packet);
+    }
+    return num;
+}
+
+/* All arrives, by both ways. */
+static void settle_pairs(struct rig *rig)
+{
+    for (int i = 0; i < 1000; i++) {
+        rig->now_ns += RIG_MS;
+        for (int node = 0; node < 2; node++) {
+            (void) pass_by(rig, node, 0, false);
+            (void) pass_by(rig, node, 1, false);
+            rig_progress(rig, node);
+        }
+    }
+}
+
+/* Questions by both ways in one look: each is answered by its own. */
+static void test_both_asked(void)
+{
+    struct rig *rig = make_pairs();
+    struct rig_node *node = &rig->nodes[0];
+    uint32_t before[2];
+
+    (void) rig_send(rig, 0, 1, 100);
+    (void) rig_send(rig, 0, 1, 100);
+    settle_pairs(rig);
+    for (unsigned way = 0; way < 2; way++) {
+        before[way] = rig->nodes[1].tx_by_rail[way];
+        CHECK_INT(wire_owed_send_by(node->wire, node->peers[1], way, VFRING_WIRE_TYPE_ACK, VFRING_WIRE_FLAG_ASK, 7 + way), 0);
+    }
+    (void) pass_by(rig, 0, 0, false);
+    (void) pass_by(rig, 0, 1, false);
+    rig_progress(rig, 1);
+    for (unsigned way = 0; way < 2; way++) {
+        struct rig_packet *packet = rig_take(rig, 1);
+
+        CHECK(packet != NULL && rig_hdr(packet)->msg == 7 + way && (rig_hdr(packet)->flags & VFRING_WIRE_FLAG_ECHO));
+        CHECK_INT(rig->nodes[1].tx_by_rail[way], before[way] + 1);
+        free(packet);
+    }
+    rig_free(rig);
+}
+
+/*
+ * A peer that is away answers nothing by any way. When it comes back what it says by one may be there before what it
+ * says by the other: that is no evidence that the other one loses what goes there.
+ */
+static void test_back_by_one_way_first(void)
+{
+    struct rig *rig = make_pairs();
+    struct rig_node *node = &rig->nodes[0];
+
+    for (int i = 0; i < 4; i++) {
+        (void) rig_send(rig, 0, 1, 100);
+    }
+    rig_run(rig, 0, 300 * RIG_MS, RIG_MS);
+    /* It is back, and looks first at the ring by which questions go last. */
+    CHECK(pass_by(rig, 0, rig->nodes[0].peers[1]->tx->lanes[0]->state == WIRE_LANE_GOOD ? 0 : 1, false) > 0);
+    rig_progress(rig, 1);
+    CHECK(pass_by(rig, 1, 1, false) + pass_by(rig, 1, 0, false) > 0);
+    rig_run(rig, 0, 5000 * RIG_MS, RIG_MS); /* and we look at the clock before the rest has come */
+    CHECK_INT(node->num_asides, 0);
+    settle_pairs(rig);
+    CHECK_INT(node->num_completed, 4);
+    CHECK_INT(node->num_asides, 0);
+    rig_free(rig);
+}
+
+/* One that answers by one way, again and again, and not by the other. */
+static void test_one_way_loses(void)
+{
+    struct rig *rig = make_pairs();
+    struct rig_node *node = &rig->nodes[0];
+
+    for (int i = 0; i < 400 && !node->num_asides; i++) {
+        (void) rig_send(rig, 0, 1, 100);
+        rig->now_ns += RIG_MS;
+        (void) pass_by(rig, 0, 0, true);
+        (void) pass_by(rig, 0, 1, false);
+        rig_progress(rig, 1);
+        (void) pass_by(rig, 1, 0, false);
+        (void) pass_by(rig, 1, 1, false);
+        rig_progress(rig, 0);
+    }
+    CHECK_INT(node->num_asides, 1);
+    settle_pairs(rig); /* it works again, and answers */
+    CHECK_INT(node->num_silent + node->num_failed, 0);
+    CHECK_INT(node->num_asides, 0);
+    rig_free(rig);
+}
+
 int main(int argc, char **argv)
 {
     const struct check_test tests[] = {
@@ -161,6 +313,9 @@ int main(int argc, char **argv)
         {"no such rail", test_no_such_rail},
         {"a rail that is down holds nobody up", test_down_holds_nobody_up},
         {"up again, idle", test_up_again_idle},
+        {"both are asked for", test_both_asked},
+        {"back by one way first", test_back_by_one_way_first},
+        {"one way loses", test_one_way_loses},
         {NULL, NULL},
     };
 
