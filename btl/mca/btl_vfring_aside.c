@@ -43,6 +43,7 @@ static void set_aside(mca_btl_vfring_module_t *module, struct btl_vfring_rail *r
     }
     rail->down = true;
     rail->downs++;
+    (void) snprintf(rail->why, sizeof(rail->why), "%.*s", (int) sizeof(rail->why) - 1, cause);
     rail->down_since_ns = now_ns;
     if (module->rails.others) { /* the wire of a process with one knows of none */
         vfring_wire_rail_set(module->wire, number, false, now_ns);

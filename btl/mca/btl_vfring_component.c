@@ -85,8 +85,7 @@ static mca_btl_base_module_t **component_init(int *num_modules, bool enable_prog
     if (!modules) {
         return NULL;
     }
-    btl_vfring_module = p->rails == 1 ? btl_vfring_module_create(&param_defaults, &btl_vfring_wire_ops)
-                                      : btl_vfring_module_create(&param_defaults, &btl_vfring_rails_wire_ops);
+    btl_vfring_module = btl_vfring_module_create(&param_defaults, &btl_vfring_wire_ops, &btl_vfring_rails_wire_ops);
     if (!btl_vfring_module) {
         free(modules);
         return NULL;

@@ -37,19 +37,25 @@ static bool copy_entry(const char *entry, size_t length, struct vfring_lease *le
     return true;
 }
 
+/* VFs of each process, where nobody but the user says how many. */
+static unsigned by_hand(void)
+{
+    return btl_vfring_params.rails ? btl_vfring_params.rails : 1;
+}
+
 /* The device at our local rank in btl_vfring_devices; of those, where there are several, that of @p rail. */
 static int named_by_hand(const char *devices, unsigned rail, struct vfring_lease *lease)
 {
     const unsigned local_rank = (unsigned) opal_process_info.my_local_rank;
     size_t length;
-    const char *entry = list_entry(devices, local_rank * btl_vfring_params.rails + rail, &length);
+    const char *entry = list_entry(devices, local_rank * by_hand() + rail, &length);
     char text[128];
 
     if (!entry) {
         (void) snprintf(text, sizeof(text),
                         "btl_vfring_devices has no device for the process with local rank %u",
                         local_rank);
-        btl_vfring_help_unusable(devices, text, btl_vfring_params.rails == 1
+        btl_vfring_help_unusable(devices, text, by_hand() == 1
                                                     ? "name a device for each process of the node"
                                                     : "name btl_vfring_rails devices for each process of the node");
         return OPAL_ERR_NOT_AVAILABLE;
@@ -65,7 +71,7 @@ static int named_by_hand(const char *devices, unsigned rail, struct vfring_lease
 bool btl_vfring_device_spare(unsigned number, struct vfring_lease *lease)
 {
     const char *devices = btl_vfring_params.devices;
-    const unsigned ours = ((unsigned) opal_process_info.num_local_peers + 1) * btl_vfring_params.rails;
+    const unsigned ours = ((unsigned) opal_process_info.num_local_peers + 1) * by_hand();
     size_t length;
     const char *entry;
 
@@ -102,7 +108,7 @@ static const char *job_label(char *text, size_t bytes)
     return getenv("PMIX_NAMESPACE");
 }
 
-static int leased(const struct btl_vfring_params *c, struct vfring_lease *lease)
+static int leased(const struct btl_vfring_params *c, struct vfring_lease *vfs, unsigned *num)
 {
     char label[VFRING_LEASE_MAX_JOB_BYTES + 1];
     const struct vfring_lease_request request = {
@@ -110,12 +116,17 @@ static int leased(const struct btl_vfring_params *c, struct vfring_lease *lease)
         .job = job_label(label, sizeof(label)),
         .rank = opal_proc_local_get()->proc_name.vpid,
         .ranks = btl_vfring_job_size(),
+        .count = by_hand(),
+        .most = c->rails ? 0 : VFRING_LEASE_MAX_VFS,
+        .local_ranks = (uint32_t) opal_process_info.num_local_peers + 1,
         .timeout_ms = (int) (c->lease_timeout_s < DAY_S ? c->lease_timeout_s : DAY_S) * 1000,
     };
     struct vfring_lease_error error;
+    const int got = vfring_lease_acquire(&request, vfring_lease_may_open, vfs, &error);
     char text[640];
 
-    if (!vfring_lease_acquire(&request, vfring_lease_may_open, lease, &error)) {
+    if (got > 0) {
+        *num = (unsigned) got;
         return OPAL_SUCCESS;
     }
     (void) snprintf(text, sizeof(text), "%s (%s)", error.text, error.code);
@@ -123,12 +134,21 @@ static int leased(const struct btl_vfring_params *c, struct vfring_lease *lease)
     return OPAL_ERR_NOT_AVAILABLE;
 }
 
-int btl_vfring_device_get(unsigned rail, struct vfring_lease *lease)
+int btl_vfring_devices_get(struct vfring_lease vfs[VFRING_LEASE_MAX_VFS], unsigned *num)
 {
     const struct btl_vfring_params *c = &btl_vfring_params;
+    int rc = OPAL_SUCCESS;
 
-    memset(lease, 0, sizeof(*lease));
-    return *c->devices ? named_by_hand(c->devices, rail, lease) : leased(c, lease);
+    *num = 0;
+    memset(vfs, 0, VFRING_LEASE_MAX_VFS * sizeof(*vfs));
+    if (!*c->devices) {
+        return leased(c, vfs, num);
+    }
+    while (*num < by_hand() && rc == OPAL_SUCCESS) {
+        rc = named_by_hand(c->devices, *num, &vfs[*num]);
+        *num += rc == OPAL_SUCCESS;
+    }
+    return rc;
 }
 
 void btl_vfring_device_give_back(struct vfring_lease *lease, const struct vfring_lease_report *report)

@@ -15,17 +15,17 @@
 /** Processes of our job, at least 1; the launcher tells. */
 uint32_t btl_vfring_job_size(void);
 /**
- * Fills @p lease with the VF for this process's rail @p rail of btl_vfring_rails: named by hand (id stays empty), or
- * leased from vfringd. OPAL_SUCCESS, or the user was told.
+ * Fills @p vfs with the VFs for this process, and *@p num: btl_vfring_rails of them, named by hand (their id stays empty), or
+ * leased from vfringd; where that is 0 the one at its local rank, or as many as vfringd gives. OPAL_SUCCESS, or the user was told.
  */
-int btl_vfring_device_get(unsigned rail, struct vfring_lease *lease);
+int btl_vfring_devices_get(struct vfring_lease vfs[VFRING_LEASE_MAX_VFS], unsigned *num);
 /**
  * Puts the device of spare entry @p number, from 0, into @p lease; false: there is none. Local ranks of spawned
  * processes, and of a second mpirun with the same list, begin at 0 again, where a VF is in use. Entries of
  * btl_vfring_devices beyond those of our own job's processes on the node are spare; whoever can open one has it.
  */
 bool btl_vfring_device_spare(unsigned number, struct vfring_lease *lease);
-/** The end of btl_vfring_device_get(), after the VF was closed; harmless without a lease. */
+/** The end of btl_vfring_devices_get(), after the VFs were closed; harmless without a lease. */
 void btl_vfring_device_give_back(struct vfring_lease *lease, const struct vfring_lease_report *report);
 
 #endif /* BTL_VFRING_DEVICE_H */

@@ -276,17 +276,11 @@ bool vfring_segment_valid(const char *name)
         && strspn(name, allowed) == length;
 }
 
-static int parse_lease(json_t *root, void *to, struct vfring_lease_error *error)
+static int parse_vf(const char *id, json_t *vf, struct vfring_lease *lease, struct vfring_lease_error *error)
 {
-    struct vfring_lease *lease = to;
-    const char *id, *kind, *name, *device, *pf = "", *segment = "";
-    json_t *vfs, *vf;
+    const char *kind, *name, *device, *pf = "", *segment = "";
     int mtu, vlan = 0;
 
-    if (json_unpack(root, "{s:s, s:o}", "lease", &id, "vfs", &vfs) || json_array_size(vfs) != 1) {
-        return not_ours(error, "a lease without its VF");
-    }
-    vf = json_array_get(vfs, 0);
     if (json_unpack(vf, "{s:s, s:s, s:s, s:i}", "kind", &kind, "name", &name, "device", &device,
                     "mtu", &mtu)) {
         return not_ours(error, "a VF without kind, name, device and mtu");
@@ -314,6 +308,35 @@ static int parse_lease(json_t *root, void *to, struct vfring_lease_error *error)
     return 0;
 }
 
+/* Where the VFs of a lease go. */
+struct vfs {
+    struct vfring_lease *vf;
+    size_t room;
+};
+
+static int parse_lease(json_t *root, void *to, struct vfring_lease_error *error)
+{
+    const struct vfs *vfs = to;
+    const char *id;
+    json_t *list, *vf;
+    size_t i;
+
+    if (json_unpack(root, "{s:s, s:o}", "lease", &id, "vfs", &list) || !json_array_size(list)) {
+        return not_ours(error, "a lease without its VFs");
+    }
+    if (json_array_size(list) > vfs->room) {
+        return not_ours(error, "a lease of more VFs than were asked for");
+    }
+    json_array_foreach(list, i, vf) {
+        const int rc = parse_vf(id, vf, &vfs->vf[i], error);
+
+        if (rc) {
+            return rc;
+        }
+    }
+    return (int) json_array_size(list);
+}
+
 static int parse_answer(const char *reply, size_t bytes, answer_parser parse, void *to,
                         struct vfring_lease_error *error)
 {
@@ -335,22 +358,23 @@ static int parse_answer(const char *reply, size_t bytes, answer_parser parse, vo
     return rc;
 }
 
-int vfring_lease_parse_reply(const char *reply, size_t bytes, struct vfring_lease *lease,
+int vfring_lease_parse_reply(const char *reply, size_t bytes, struct vfring_lease *vfs, unsigned room,
                              struct vfring_lease_error *error)
 {
-    return parse_answer(reply, bytes, lease ? parse_lease : NULL, lease, error);
+    struct vfs to = {.vf = vfs, .room = room};
+
+    return parse_answer(reply, bytes, vfs ? parse_lease : NULL, &to, error);
 }
 
-/*
- * @p except has the names of VFs that are not to be had, or is NULL; @p instead_of, the lease that is given
- * back with this request, or NULL.
- */
-static int ask(const struct vfring_lease_request *request, json_t *except, const char *instead_of,
-               int timeout_ms, struct vfring_lease *lease, struct vfring_lease_error *error)
+static uint32_t count_of(const struct vfring_lease_request *request)
+{
+    return request->count ? request->count : 1;
+}
+
+static json_t *lease_message(const struct vfring_lease_request *request, json_t *except, const char *instead_of, bool most)
 {
     char job[VFRING_LEASE_MAX_JOB_BYTES + 1];
     json_t *message;
-    int rc;
 
     (void) snprintf(job, sizeof(job), "%s", request->job && *request->job ? request->job : "none");
     for (char *c = job; *c; c++) {
@@ -358,15 +382,39 @@ static int ask(const struct vfring_lease_request *request, json_t *except, const
             *c = '_';
         }
     }
-    message = json_pack("{s:i, s:s, s:i, s:s, s:i, s:i, s:O*, s:s*}", "v", 1, "op", "lease", "count", 1, "job",
-                        job, "rank", (int) request->rank, "ranks", (int) request->ranks,
+    message = json_pack("{s:i, s:s, s:i, s:s, s:i, s:i, s:O*, s:s*}", "v", 1, "op", "lease", "count",
+                        (int) count_of(request), "job", job, "rank", (int) request->rank, "ranks", (int) request->ranks,
                         "except", except, "instead_of", instead_of);
-    rc = exchange(request->run_dir, message, timeout_ms, parse_lease, lease, error);
-    if (!rc) {
-        /* It is shorter than a socket's path, else nobody had answered. */
-        (void) copy_field(lease->run_dir, sizeof(lease->run_dir), request->run_dir);
+    if (message && most) {
+        (void) json_object_set_new(message, "most", json_integer((json_int_t) request->most));
+        if (request->local_ranks) {
+            (void) json_object_set_new(message, "local_ranks", json_integer((json_int_t) request->local_ranks));
+        }
     }
-    return rc;
+    return message;
+}
+
+/*
+ * @p except has the names of VFs that are not to be had, or is NULL; @p instead_of, the lease that is given
+ * back with this request, or NULL. @return how many VFs, or negative errno.
+ */
+static int ask(const struct vfring_lease_request *request, json_t *except, const char *instead_of,
+               int timeout_ms, struct vfring_lease *vfs, struct vfring_lease_error *error)
+{
+    const bool most = request->most > count_of(request);
+    const int64_t deadline = now_ms() + timeout_ms;
+    struct vfs to = {.vf = vfs, .room = most ? request->most : count_of(request)};
+    int num = exchange(request->run_dir, lease_message(request, except, instead_of, most), timeout_ms, parse_lease, &to, error);
+
+    if (most && num == -EREMOTE && !strcmp(error->code, "VFRING_ERR_BAD_REQUEST")) { /* a daemon of before */
+        num = exchange(request->run_dir, lease_message(request, except, instead_of, false), (int) (deadline - now_ms()),
+                       parse_lease, &to, error);
+    }
+    for (int i = 0; i < num; i++) {
+        /* It is shorter than a socket's path, else nobody had answered. */
+        (void) copy_field(vfs[i].run_dir, sizeof(vfs[i].run_dir), request->run_dir);
+    }
+    return num;
 }
 
 static int kept_from_us(const struct vfring_lease *lease, struct vfring_lease_error *error)
@@ -377,62 +425,97 @@ static int kept_from_us(const struct vfring_lease *lease, struct vfring_lease_er
     return -EPERM;
 }
 
-/* Gives a VF that may not be opened back for another, until one may be, or none is left to try. */
-static int trade(const struct vfring_lease_request *request,
-                 bool (*may_open)(const struct vfring_lease *lease), json_t *except,
-                 int64_t deadline_ms, struct vfring_lease *lease, struct vfring_lease_error *error)
+/* Notes in @p except which may not be opened. @return one of them; NULL: all may. */
+static const struct vfring_lease *unfit_of(const struct vfring_lease *vfs, int num,
+                                           bool (*may_open)(const struct vfring_lease *lease), json_t *except)
 {
-    struct vfring_lease_error unused;
-    char unfit[sizeof(lease->id)];
-    int rc = 0;
+    const struct vfring_lease *unfit = NULL;
 
-    while (json_array_size(except) < VFRING_LEASE_MAX_EXCEPT && now_ms() < deadline_ms) {
-        if (rc) {
+    for (int i = 0; i < num; i++) {
+        if (!may_open(&vfs[i])) {
+            unfit = &vfs[i];
+            (void) json_array_append_new(except, json_string(vfs[i].name));
+        }
+    }
+    return unfit;
+}
+
+/* Gives VFs of which one may not be opened back for others, until all may be, or none is left to try. */
+static int trade(const struct vfring_lease_request *request,
+                 bool (*may_open)(const struct vfring_lease *lease), json_t *except, int num,
+                 int64_t deadline_ms, struct vfring_lease *vfs, struct vfring_lease_error *error)
+{
+    const struct vfring_lease *unfit = unfit_of(vfs, num, may_open, except);
+    struct vfring_lease_error unused;
+    char back[sizeof(vfs->id)];
+
+    if (!unfit) {
+        return num;
+    }
+    while (json_array_size(except) && json_array_size(except) < VFRING_LEASE_MAX_EXCEPT && now_ms() < deadline_ms) {
+        if (num < 0) {
             /* The right one is with somebody who tries it, as we do. */
             (void) poll(NULL, 0, TRADE_PAUSE_MS);
-        } else if (json_array_append_new(except, json_string(lease->name))) {
-            return fail(error, -ENOMEM, "VFRING_ERR_SYSTEM", "no memory for a list of VFs");
         } else {
-            (void) copy_field(unfit, sizeof(unfit), lease->id);
+            (void) copy_field(back, sizeof(back), vfs->id);
         }
-        rc = ask(request, except, rc ? NULL : unfit, (int) (deadline_ms - now_ms()), lease, error);
-        if (!rc && may_open(lease)) {
-            return 0;
+        num = ask(request, except, num < 0 ? NULL : back, (int) (deadline_ms - now_ms()), vfs, error);
+        if (num > 0) {
+            unfit = unfit_of(vfs, num, may_open, except);
+            if (!unfit) {
+                return num;
+            }
         }
-        if (rc && (rc != -EREMOTE || strcmp(error->code, "VFRING_ERR_NO_FREE_VF"))) {
-            return rc;
+        if (num < 0 && (num != -EREMOTE || strcmp(error->code, "VFRING_ERR_NO_FREE_VF"))) {
+            return num;
         }
     }
-    if (!rc) {
-        (void) vfring_lease_release(lease, NULL, request->timeout_ms, &unused);
-        rc = kept_from_us(lease, error);
+    if (num >= 0) {
+        (void) vfring_lease_release(vfs, NULL, request->timeout_ms, &unused);
+        num = kept_from_us(unfit, error);
     }
-    return rc;
+    return num;
 }
 
 int vfring_lease_acquire(const struct vfring_lease_request *request,
                          bool (*may_open)(const struct vfring_lease *lease),
-                         struct vfring_lease *lease, struct vfring_lease_error *error)
+                         struct vfring_lease *vfs, struct vfring_lease_error *error)
 {
     const int64_t deadline = now_ms() + request->timeout_ms;
-    int rc = ask(request, NULL, NULL, request->timeout_ms, lease, error);
+    int num = ask(request, NULL, NULL, request->timeout_ms, vfs, error);
 
-    if (!rc && may_open && !may_open(lease)) {
+    if (num > 0 && may_open) {
         json_t *except = json_array();
 
-        rc = trade(request, may_open, except, deadline, lease, error);
+        num = trade(request, may_open, except, num, deadline, vfs, error);
         json_decref(except);
-        if (rc) {
-            lease->id[0] = '\0'; /* it is given back */
-        }
     }
-    return rc;
+    if (num < 0) {
+        vfs->id[0] = '\0'; /* it is given back */
+    }
+    return num;
 }
 
 bool vfring_lease_may_open(const struct vfring_lease *lease)
 {
     /* Owner and mode are right by now: EPERM, unlike EACCES, is the devices cgroup's. */
     return lease->soft || !access(lease->device, R_OK | W_OK) || errno != EPERM;
+}
+
+static json_t *vf_report(const struct vfring_lease_vf_report *vf)
+{
+    json_t *report = json_pack("{s:s, s:I, s:I}", "name", vf->name, "retransmitted", (json_int_t) vf->retransmitted_frames,
+                               "asides", (json_int_t) vf->asides);
+    char why[sizeof(vf->why)];
+
+    (void) copy_field(why, sizeof(why), vf->why);
+    for (char *c = why; *c; c++) {
+        *c = *c < ' ' || *c > '~' ? '?' : *c;
+    }
+    if (report && *why) {
+        (void) json_object_set_new(report, "why", json_string(why));
+    }
+    return report;
 }
 
 int vfring_lease_release(const struct vfring_lease *lease, const struct vfring_lease_report *report,
@@ -442,9 +525,17 @@ int vfring_lease_release(const struct vfring_lease *lease, const struct vfring_l
 
     if (message && report) {
         /* If it cannot be made, the lease is given back without. */
-        (void) json_object_set_new(message, "report", json_pack("{s:I, s:I}",
-            "retransmitted", (json_int_t) report->retransmitted_frames,
-            "fallbacks", (json_int_t) report->fallbacks));
+        json_t *told = json_pack("{s:I, s:I}", "retransmitted", (json_int_t) report->retransmitted_frames,
+                                 "fallbacks", (json_int_t) report->fallbacks);
+        json_t *vfs = told && report->num_vfs ? json_array() : NULL;
+
+        for (uint32_t i = 0; vfs && i < report->num_vfs; i++) {
+            (void) json_array_append_new(vfs, vf_report(&report->vf[i]));
+        }
+        if (vfs) {
+            (void) json_object_set_new(told, "vfs", vfs);
+        }
+        (void) json_object_set_new(message, "report", told);
     }
 
     return exchange(lease->run_dir, message, timeout_ms, NULL, NULL, error);

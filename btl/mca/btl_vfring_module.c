@@ -146,7 +146,8 @@ static int publish(mca_btl_vfring_module_t *module)
 }
 
 mca_btl_vfring_module_t *btl_vfring_module_create(const mca_btl_base_module_t *defaults,
-                                                  const struct vfring_wire_ops *wire_ops)
+                                                  const struct vfring_wire_ops *ops,
+                                                  const struct vfring_wire_ops *rails_ops)
 {
     mca_btl_vfring_module_t *module = calloc(1, sizeof(*module));
     pthread_mutexattr_t recursive;
@@ -178,7 +179,7 @@ mca_btl_vfring_module_t *btl_vfring_module_create(const mca_btl_base_module_t *d
         rc = btl_vfring_modex_add(&module->endpoints.published, &rail->info, &rail->lease);
     }
     if (rc == OPAL_SUCCESS) {
-        rc = start_wire(module, wire_ops);
+        rc = start_wire(module, module->rails.others ? rails_ops : ops);
     }
     if (rc == OPAL_SUCCESS) {
         set_limits(module);
@@ -204,6 +205,9 @@ void btl_vfring_module_stop(mca_btl_vfring_module_t *module)
         const struct vfring_wire_stats *stats = vfring_wire_stats(module->wire);
 
         module->report.retransmitted_frames = stats->tx_fast_retransmits + stats->tx_timeout_retransmits;
+        for (uint32_t i = 0; i < module->rails.num; i++) {
+            module->report.vf[i].retransmitted_frames = stats->tx_retransmits_of[i];
+        }
     }
     module->closing = true;
     btl_vfring_rails_stop(&module->rails);

@@ -133,10 +133,11 @@ static inline bool btl_vfring_rings_later(const mca_btl_vfring_module_t *module)
 
 /**
  * A module at work, published to the peers: @p defaults with what the user set, and
- * a wire with @p wire_ops, which get the module as context. NULL: the user was told.
+ * a wire with @p ops, or where it has several VFs @p rails_ops, which get the module as context. NULL: the user was told.
  */
 mca_btl_vfring_module_t *btl_vfring_module_create(const mca_btl_base_module_t *defaults,
-                                                  const struct vfring_wire_ops *wire_ops);
+                                                  const struct vfring_wire_ops *ops,
+                                                  const struct vfring_wire_ops *rails_ops);
 /** The VFs stop, the wire ends; nobody above is called any more. */
 void btl_vfring_module_stop(mca_btl_vfring_module_t *module);
 /** The rest, after it was stopped and nothing waits in queues. */

@@ -77,10 +77,10 @@ void btl_vfring_params_register(const mca_base_component_t *component)
                       "nodes or soft VF files; a process takes the one at its local rank, or "
                       "when that is in use the first free one beyond those of its job. With "
                       "btl_vfring_rails N it takes N in a row");
-    c->rails = 1;
+    c->rails = 0;
     (void) add_uint("rails", &c->rails, OPAL_INFO_LVL_3,
                     "VFs of each process, 1 to 8: what goes to a peer is spread over all of them that reach it, and "
-                    "goes on while one is left");
+                    "goes on while one is left. 0: as many as vfringd gives by its configuration, of btl_vfring_devices one");
     registered.segment = NULL;
     (void) add_string("segment", &registered.segment, OPAL_INFO_LVL_3,
                       "Name of what a real VF reaches, 1 to 63 of [A-Za-z0-9._:-]: processes with VFs of two "

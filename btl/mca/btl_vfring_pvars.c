@@ -21,6 +21,7 @@ struct counters {
     uint64_t registered_bytes, peers, peer_bytes, rails;
     /* Of each rail. */
     uint64_t tx_frames_of[VFRING_WIRE_RAILS], rx_frames_of[VFRING_WIRE_RAILS], link_downs_of[VFRING_WIRE_RAILS];
+    uint64_t retransmits_of[VFRING_WIRE_RAILS];
     uint64_t asides_of[VFRING_WIRE_RAILS], downs_of[VFRING_WIRE_RAILS], works[VFRING_WIRE_RAILS];
 };
 static struct counters at_the_end;
@@ -84,6 +85,7 @@ static const struct pvar pvars[] = {
     OWN(rails, LEVEL, "VFs of this process (btl_vfring_rails)"),
     OF_RAIL("tx_frames", tx_frames_of, COUNTER, "Good frames sent, by the VF's own count"),
     OF_RAIL("rx_frames", rx_frames_of, COUNTER, "Good frames received, by the VF's own count"),
+    OF_RAIL("retransmits", retransmits_of, COUNTER, "Frames that were sent again because they had gone by it"),
     OF_RAIL("link_downs", link_downs_of, COUNTER, "Times that it was found without a link"),
     OF_RAIL("downs", downs_of, COUNTER, "Times that it did not work and was set aside"),
     OF_RAIL("asides", asides_of, COUNTER, "Times that a way to a peer lost all that went there and was set aside"),
@@ -146,6 +148,7 @@ static void collect(mca_btl_vfring_module_t *module, struct counters *counters)
     counters->rails = module->rails.num;
     for (uint32_t i = 0; i < module->rails.num; i++) {
         collect_rail(&module->rails, i, counters);
+        counters->retransmits_of[i] = counters->wire.tx_retransmits_of[i];
     }
     counters->registered_bytes = btl_vfring_rails_registered(&module->rails);
     counters->peers = vfring_wire_num_peers(module->wire);

@@ -137,11 +137,10 @@ void btl_vfring_rail_stop(struct btl_vfring_rail *rail)
     }
 }
 
-void btl_vfring_rail_close(struct btl_vfring_rail *rail, const struct vfring_lease_report *report)
+void btl_vfring_rail_close(struct btl_vfring_rail *rail)
 {
     vfring_vf_close(rail->vf);
     rail->vf = NULL;
-    btl_vfring_device_give_back(&rail->lease, report);
 }
 
 const char *btl_vfring_rail_link(const struct btl_vfring_rail *rail)

@@ -16,7 +16,7 @@ struct btl_vfring_rail {
     struct vfring_vf *vf;
     struct vfring_vf_rings rings; /**< the VF's, for the path */
     struct vfring_vf_info info;
-    struct vfring_lease lease; /**< id empty: the device was named by hand */
+    struct vfring_lease lease; /**< what is leased of it, with the others; id empty: the device was named by hand */
 
     uint64_t downs;     /**< times that it was set aside */
     uint64_t asides;    /**< ways to peers that were found to lose all that goes there */
@@ -25,6 +25,7 @@ struct btl_vfring_rail {
     bool gone;          /**< and that it will not */
     uint64_t down_since_ns, retry_ns; /**< when it is next tried */
     uint32_t retry_shift;
+    char why[128];      /**< it was set aside the last time, or a way by it was; "": it never was */
     char refused[sizeof(((struct vfring_vf_error *) 0)->text)];  /**< why the last try was in vain, for messages */
     struct vfring_vf_counters counted; /**< by earlier openings */
     uint64_t doorbells_rung;           /**< the same */
@@ -50,8 +51,8 @@ int btl_vfring_rail_open(struct btl_vfring_rail *rail, struct vfring_space *spac
 int btl_vfring_rail_revive(struct btl_vfring_rail *rail, struct vfring_space *space, bool reopen);
 /** From here on the VF reads nothing: slots and registered memory may go. Harmless for one that is not open. */
 void btl_vfring_rail_stop(struct btl_vfring_rail *rail);
-/** Closes the VF, and gives it back with @p report. */
-void btl_vfring_rail_close(struct btl_vfring_rail *rail, const struct vfring_lease_report *report);
+/** Closes the VF. */
+void btl_vfring_rail_close(struct btl_vfring_rail *rail);
 
 /** May the VF still read the frame with number @p tx_seq, which counts from seq_base? */
 static inline bool btl_vfring_rail_busy(const struct btl_vfring_rail *rail, uint32_t tx_seq)

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define REG_ENTRIES_MAX 65536u
+_Static_assert(VFRING_LEASE_MAX_VFS == VFRING_WIRE_RAILS, "a rail for each VF of a lease");
 
 static int reg_cache_create(struct btl_vfring_rails *rails)
 {
@@ -30,14 +31,12 @@ static void add_name(struct btl_vfring_rails *rails, const char *name)
     (void) snprintf(rails->names + used, sizeof(rails->names) - used, "%s%s", used ? "+" : "", name);
 }
 
-static int open_one(struct btl_vfring_rails *rails)
+static int open_one(struct btl_vfring_rails *rails, const struct vfring_lease *lease)
 {
     struct btl_vfring_rail *rail = &rails->rail[rails->num];
-    int rc = btl_vfring_device_get(rails->num, &rail->lease);
+    int rc;
 
-    if (rc != OPAL_SUCCESS) {
-        return rc;
-    }
+    rail->lease = *lease;
     rails->num++;
     rc = btl_vfring_rail_open(rail, rails->space);
     if (rc == OPAL_SUCCESS) {
@@ -48,19 +47,23 @@ static int open_one(struct btl_vfring_rails *rails)
 
 int btl_vfring_rails_open(struct btl_vfring_rails *rails)
 {
-    const unsigned wanted = btl_vfring_params.rails;
-    int rc = OPAL_SUCCESS;
+    struct vfring_lease vfs[VFRING_LEASE_MAX_VFS];
+    unsigned num;
+    int rc;
 
-    if (wanted < 1 || wanted > VFRING_WIRE_RAILS) {
-        btl_vfring_help_unusable("any", "btl_vfring_rails is no number of VFs that a process can have", "give 1 to 8");
+    if (btl_vfring_params.rails > VFRING_WIRE_RAILS) {
+        btl_vfring_help_unusable("any", "btl_vfring_rails is no number of VFs that a process can have",
+                                 "give 1 to 8, or 0 for as many as vfringd gives");
         return OPAL_ERR_BAD_PARAM;
     }
     if (vfring_space_create(&rails->space)) {
         btl_vfring_help_unusable("none yet", "out of memory", "free memory on the node");
         return OPAL_ERR_OUT_OF_RESOURCE;
     }
-    while (rails->num < wanted && rc == OPAL_SUCCESS) {
-        rc = open_one(rails);
+    rc = btl_vfring_devices_get(vfs, &num);
+    rails->lease = vfs[0];
+    for (unsigned i = 0; i < num && rc == OPAL_SUCCESS; i++) {
+        rc = open_one(rails, &vfs[i]);
     }
     if (rc != OPAL_SUCCESS) {
         return rc;
@@ -134,13 +137,29 @@ void btl_vfring_rails_stop(struct btl_vfring_rails *rails)
     }
 }
 
-void btl_vfring_rails_close(struct btl_vfring_rails *rails, const struct vfring_lease_report *report)
+/* What is to be said of each VF. */
+static void report_vfs(const struct btl_vfring_rails *rails, struct vfring_lease_report *report)
 {
+    for (uint32_t i = 0; i < rails->num && rails->lease.id[0]; i++) {
+        const struct btl_vfring_rail *rail = &rails->rail[i];
+        struct vfring_lease_vf_report *of = &report->vf[i];
+
+        (void) snprintf(of->name, sizeof(of->name), "%s", rail->lease.name);
+        (void) snprintf(of->why, sizeof(of->why), "%s", rail->why);
+        of->asides = rail->downs + rail->asides;
+        report->num_vfs = i + 1;
+    }
+}
+
+void btl_vfring_rails_close(struct btl_vfring_rails *rails, struct vfring_lease_report *report)
+{
+    report_vfs(rails, report);
     vfring_reg_cache_destroy(rails->reg_cache);
     rails->reg_cache = NULL;
     for (uint32_t i = 0; i < rails->num; i++) {
-        btl_vfring_rail_close(&rails->rail[i], report);
+        btl_vfring_rail_close(&rails->rail[i]);
     }
+    btl_vfring_device_give_back(&rails->lease, report);
     vfring_space_destroy(rails->space);
     rails->space = NULL;
 }

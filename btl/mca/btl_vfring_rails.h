@@ -19,6 +19,7 @@
 struct btl_vfring_rails {
     uint32_t others; /**< beside the first; 0: what every message runs through knows of one alone */
     uint32_t num;
+    struct vfring_lease lease; /**< of all of them; id empty: they were named by hand */
     struct btl_vfring_rail rail[VFRING_WIRE_RAILS];
     struct vfring_space *space;
     struct vfring_reg_cache *reg_cache; /**< user memory; NULL: everything is copied */
@@ -53,7 +54,7 @@ void btl_vfring_rails_doorbells(const struct btl_vfring_rails *rails);
 /** From here on no VF reads anything: slots and registered memory may go. Harmless for what is not open. */
 void btl_vfring_rails_stop(struct btl_vfring_rails *rails);
 /** Closes the VFs, and gives them back with @p report. */
-void btl_vfring_rails_close(struct btl_vfring_rails *rails, const struct vfring_lease_report *report);
+void btl_vfring_rails_close(struct btl_vfring_rails *rails, struct vfring_lease_report *report);
 
 /** Layer-2 payload of the longest frame that all of them carry. */
 uint32_t btl_vfring_rails_mtu(const struct btl_vfring_rails *rails);

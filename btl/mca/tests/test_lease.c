@@ -35,6 +35,7 @@ struct part {
     int early;          /* answers before it has read */
     int hold;           /* keeps the connection open until the client leaves */
     int listener;
+    struct part *next; /* of the next connection */
     char request[VFRING_LEASE_MAX_REQUEST_BYTES];
 };
 
@@ -67,6 +68,14 @@ static void *play(void *arg)
         }
     }
     (void) close(fd);
+    return NULL;
+}
+
+static void *play_all(void *arg)
+{
+    for (struct part *part = arg; part; part = part->next) {
+        (void) play(part);
+    }
     return NULL;
 }
 
@@ -116,7 +125,7 @@ static void lease_is_understood(void)
 
     (void) snprintf(line, sizeof(line), "%s\n", good);
     part = answers(line);
-    CHECK(acquire(&part, 5000, &lease, &error) == 0);
+    CHECK(acquire(&part, 5000, &lease, &error) == 1);
     CHECK(!strcmp(lease.id, "l-17") && !strcmp(lease.name, "0000:01:10.0"));
     CHECK(!strcmp(lease.device, "/dev/uiovf0") && !strcmp(lease.pf, "ens1"));
     CHECK(lease.mtu_bytes == 9000 && !lease.soft);
@@ -138,7 +147,7 @@ static int parse_vf(const char *members, struct vfring_lease *lease, struct vfri
                                members);
 
     memset(lease, 0, sizeof(*lease));
-    return vfring_lease_parse_reply(reply, (size_t) bytes, lease, error);
+    return vfring_lease_parse_reply(reply, (size_t) bytes, lease, 1, error);
 }
 
 static void segment_and_vlan(void)
@@ -151,9 +160,9 @@ static void segment_and_vlan(void)
     struct vfring_lease lease;
     struct vfring_lease_error error;
 
-    CHECK(!parse_vf(",\"segment\":\"fabric-A_1.x:2\",\"vlan\":4094", &lease, &error));
+    CHECK(1 == parse_vf(",\"segment\":\"fabric-A_1.x:2\",\"vlan\":4094", &lease, &error));
     CHECK(!strcmp(lease.segment, "fabric-A_1.x:2") && lease.vlan == 4094);
-    CHECK(!parse_vf(",\"segment\":\"\",\"vlan\":0", &lease, &error));
+    CHECK(1 == parse_vf(",\"segment\":\"\",\"vlan\":0", &lease, &error));
     CHECK(!lease.segment[0] && lease.vlan == 0);
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         CHECK(parse_vf(bad[i], &lease, &error) == -EPROTO);
@@ -197,7 +206,7 @@ static void lease_knows_its_daemon(void)
     part = answers(line);
     part.listener = listen_here();
     CHECK(!pthread_create(&thread, NULL, play, &part));
-    CHECK(vfring_lease_acquire(&request, NULL, &lease, &error) == 0);
+    CHECK(vfring_lease_acquire(&request, NULL, &lease, &error) == 1);
     CHECK(!pthread_join(thread, NULL));
     (void) close(part.listener);
     memset(asked_at, 'x', sizeof(asked_at) - 1);
@@ -210,6 +219,118 @@ static void lease_knows_its_daemon(void)
     CHECK_HAS(part.request, "\"lease\":\"l-17\"");
     CHECK_HAS(part.request, "\"report\":{\"retransmitted\":5000000000,\"fallbacks\":2}");
     (void) close(part.listener);
+    (void) unlink(socket_path);
+}
+
+#define TWO_VFS                                                                                      \
+    "{\"v\":1,\"ok\":true,\"lease\":\"l-9\",\"vfs\":[{\"kind\":\"soft\",\"name\":\"vf0\",\"device\":\"/a/vf0\",\"mtu\":1500}," \
+    "{\"kind\":\"soft\",\"name\":\"vf7\",\"device\":\"/b/vf7\",\"mtu\":9000,\"segment\":\"b\"}]}\n"
+
+/* Asks for two, or for up to @p most; the daemon gives @p replies one after the other. @return as vfring_lease_acquire(). */
+static int acquire_several(uint32_t count, uint32_t most, struct part *parts, unsigned num_parts, struct vfring_lease *vfs,
+                           struct vfring_lease_error *error)
+{
+    const struct vfring_lease_request request = {.run_dir = run_dir, .count = count, .most = most, .local_ranks = 5, .timeout_ms = 30000};
+    const int listener = listen_here();
+    pthread_t thread;
+    int rc;
+
+    /* In turn: the next connection waits in the backlog. */
+    for (unsigned i = 0; i < num_parts; i++) {
+        parts[i].listener = listener;
+        parts[i].next = i + 1 < num_parts ? &parts[i + 1] : NULL;
+    }
+    CHECK(!pthread_create(&thread, NULL, play_all, parts));
+    rc = vfring_lease_acquire(&request, NULL, vfs, error);
+    CHECK(!pthread_join(thread, NULL));
+    (void) close(listener);
+    (void) unlink(socket_path);
+    return rc;
+}
+
+static void several_vfs(void)
+{
+    static const char done[] = "{\"v\":1,\"ok\":true}\n";
+    struct vfring_lease_report report = {.retransmitted_frames = 7, .num_vfs = 2,
+                                         .vf = {{.name = "vf0", .retransmitted_frames = 6, .asides = 1, .why = "no\nlink"},
+                                                {.name = "vf7", .retransmitted_frames = 1}}};
+    struct vfring_lease vfs[VFRING_LEASE_MAX_VFS];
+    struct vfring_lease_error error;
+    struct part part = answers(TWO_VFS);
+    pthread_t thread;
+
+    CHECK(acquire_several(2, 0, &part, 1, vfs, &error) == 2);
+    CHECK_HAS(part.request, "\"count\":2");
+    CHECK(!strstr(part.request, "most") && !strstr(part.request, "local_ranks"));
+    CHECK(!strcmp(vfs[0].device, "/a/vf0") && !strcmp(vfs[1].device, "/b/vf7") && !strcmp(vfs[1].segment, "b"));
+    CHECK(!strcmp(vfs[0].id, "l-9") && !strcmp(vfs[1].id, "l-9") && !strcmp(vfs[1].run_dir, run_dir));
+    CHECK(vfs[0].mtu_bytes == 1500 && vfs[1].mtu_bytes == 9000);
+
+    part = answers(done);
+    part.listener = listen_here();
+    CHECK(!pthread_create(&thread, NULL, play, &part));
+    CHECK(vfring_lease_release(&vfs[0], &report, 5000, &error) == 0);
+    CHECK(!pthread_join(thread, NULL));
+    CHECK_HAS(part.request, "\"vfs\":[{\"name\":\"vf0\",\"retransmitted\":6,\"asides\":1,\"why\":\"no?link\"},"
+                            "{\"name\":\"vf7\",\"retransmitted\":1,\"asides\":0}]");
+    (void) close(part.listener);
+    (void) unlink(socket_path);
+
+    part = answers(TWO_VFS); /* more than were asked for */
+    CHECK(acquire_several(1, 0, &part, 1, vfs, &error) == -EPROTO);
+    CHECK(!vfs[0].id[0]);
+}
+
+/* As many as the node gives; a daemon of before, which does not know of that, gives one. */
+static void as_many_as_there_are(void)
+{
+    struct part parts[2] = {answers(TWO_VFS)};
+    char line[sizeof(good) + 1];
+    struct vfring_lease vfs[VFRING_LEASE_MAX_VFS];
+    struct vfring_lease_error error;
+
+    CHECK(acquire_several(1, 8, parts, 1, vfs, &error) == 2);
+    CHECK_HAS(parts[0].request, "\"count\":1");
+    CHECK_HAS(parts[0].request, "\"most\":8,\"local_ranks\":5");
+
+    (void) snprintf(line, sizeof(line), "%s\n", good);
+    parts[0] = answers("{\"v\":1,\"ok\":false,\"code\":\"VFRING_ERR_BAD_REQUEST\",\"message\":\"most\",\"remedy\":\"\"}\n");
+    parts[1] = answers(line);
+    CHECK(acquire_several(1, 8, parts, 2, vfs, &error) == 1);
+    CHECK(!strstr(parts[1].request, "most") && !strstr(parts[1].request, "local_ranks"));
+    CHECK(!strcmp(vfs[0].id, "l-17"));
+
+    /* Any other refusal is one. */
+    parts[0] = answers("{\"v\":1,\"ok\":false,\"code\":\"VFRING_ERR_NO_FREE_VF\",\"message\":\"all\",\"remedy\":\"\"}\n");
+    CHECK(acquire_several(1, 8, parts, 1, vfs, &error) == -EREMOTE);
+}
+
+/* Of the VFs of a lease one may not be opened: all go back, for others. */
+static bool all_but_vf0(const struct vfring_lease *lease)
+{
+    return strcmp(lease->name, "vf0") != 0;
+}
+
+static void one_of_several_is_unfit(void)
+{
+    static const char others[] =
+        "{\"v\":1,\"ok\":true,\"lease\":\"l-10\",\"vfs\":[{\"kind\":\"soft\",\"name\":\"vf1\",\"device\":\"/a/vf1\",\"mtu\":1500},"
+        "{\"kind\":\"soft\",\"name\":\"vf7\",\"device\":\"/b/vf7\",\"mtu\":1500}]}\n";
+    const struct vfring_lease_request request = {.run_dir = run_dir, .count = 2, .timeout_ms = 30000};
+    struct part parts[2] = {answers(TWO_VFS), answers(others)};
+    struct vfring_lease vfs[2];
+    struct vfring_lease_error error;
+    pthread_t thread;
+
+    parts[0].listener = parts[1].listener = listen_here();
+    parts[0].next = &parts[1];
+    CHECK(!pthread_create(&thread, NULL, play_all, parts));
+    CHECK(vfring_lease_acquire(&request, all_but_vf0, vfs, &error) == 2);
+    CHECK(!pthread_join(thread, NULL));
+    CHECK_HAS(parts[1].request, "\"except\":[\"vf0\"]");
+    CHECK_HAS(parts[1].request, "\"instead_of\":\"l-9\"");
+    CHECK(!strcmp(vfs[0].name, "vf1") && !strcmp(vfs[0].id, "l-10"));
+    (void) close(parts[0].listener);
     (void) unlink(socket_path);
 }
 
@@ -319,7 +440,7 @@ static void unfit_vf_is_traded(void)
     struct vfring_lease lease;
     struct vfring_lease_error error;
 
-    CHECK(acquire_from(&pool, last_one_only, &lease, &error) == 0);
+    CHECK(acquire_from(&pool, last_one_only, &lease, &error) == 1);
     CHECK(!strcmp(lease.device, "/dev/uiovf3"));
     /* Two more than there are VFs: it was with somebody else for a moment, and by then nothing was left to give back. */
     CHECK(pool.requests == 6);
@@ -327,7 +448,7 @@ static void unfit_vf_is_traded(void)
     CHECK(!strstr(pool.last, "instead_of"));
 
     pool = (struct pool){.last_fits = true, .give = 2};
-    CHECK(acquire_from(&pool, last_one_only, &lease, &error) == 0);
+    CHECK(acquire_from(&pool, last_one_only, &lease, &error) == 1);
     CHECK_HAS(pool.last, "\"except\":[\"vf2\"]");
     CHECK_HAS(pool.last, "\"instead_of\":\"l-0\"");
 }
@@ -492,7 +613,7 @@ static void full_backlog_is_waited_for(void)
         (void) close(fds[i]); /* those that were taken wait on */
     }
     CHECK(!pthread_create(&thread, NULL, accept_late, &late));
-    CHECK(vfring_lease_acquire(&request, NULL, &lease, &error) == 0);
+    CHECK(vfring_lease_acquire(&request, NULL, &lease, &error) == 1);
     CHECK(!pthread_join(thread, NULL));
     (void) close(late.listener);
     (void) unlink(socket_path);
@@ -539,7 +660,7 @@ static void strange_replies_are_refused(void)
     struct vfring_lease_error error;
 
     for (size_t i = 0; i < sizeof(strange) / sizeof(strange[0]); i++) {
-        if (vfring_lease_parse_reply(strange[i], strlen(strange[i]), &lease, &error) != -EPROTO) {
+        if (vfring_lease_parse_reply(strange[i], strlen(strange[i]), &lease, 1, &error) != -EPROTO) {
             fprintf(stderr, "taken for a reply: %s\n", strange[i]);
             exit(1);
         }
@@ -558,7 +679,7 @@ static void long_names_are_refused(void)
     (void) snprintf(reply, sizeof(reply),
                     "{\"v\":1,\"ok\":true,\"lease\":\"l\",\"vfs\":[{\"kind\":\"soft\",\"name\":\"%s\","
                     "\"device\":\"/d\",\"mtu\":1500}]}", name);
-    CHECK(vfring_lease_parse_reply(reply, strlen(reply), &lease, &error) == -EPROTO);
+    CHECK(vfring_lease_parse_reply(reply, strlen(reply), &lease, 1, &error) == -EPROTO);
 }
 
 /* Any prefix and any one-byte change of a good reply is a lease or an error, never a crash. */
@@ -569,7 +690,7 @@ static void damaged_replies_are_harmless(void)
     struct vfring_lease_error error;
 
     for (size_t length = 0; length < sizeof(good) - 1; length++) {
-        CHECK(vfring_lease_parse_reply(good, length, &lease, &error) == -EPROTO);
+        CHECK(vfring_lease_parse_reply(good, length, &lease, 1, &error) == -EPROTO);
     }
     for (size_t at = 0; at < sizeof(good) - 1; at++) {
         for (unsigned value = 0; value < 256; value += 5) {
@@ -577,9 +698,9 @@ static void damaged_replies_are_harmless(void)
 
             memcpy(reply, good, sizeof(good));
             reply[at] = (char) value;
-            rc = vfring_lease_parse_reply(reply, sizeof(good) - 1, &lease, &error);
-            CHECK(rc == 0 || rc == -EPROTO || rc == -EREMOTE);
-            CHECK(rc || (lease.device[0] == '/' && lease.mtu_bytes <= 9216));
+            rc = vfring_lease_parse_reply(reply, sizeof(good) - 1, &lease, 1, &error);
+            CHECK(rc == 1 || rc == -EPROTO || rc == -EREMOTE);
+            CHECK(rc < 0 || (lease.device[0] == '/' && lease.mtu_bytes <= 9216));
         }
     }
 }
@@ -592,6 +713,9 @@ int main(void)
     segment_and_vlan();
     refusal_is_passed_on();
     lease_knows_its_daemon();
+    several_vfs();
+    as_many_as_there_are();
+    one_of_several_is_unfit();
     vf_is_back();
     unfit_vf_is_traded();
     no_fit_vf_is_an_error();
