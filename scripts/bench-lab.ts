@@ -41,6 +41,6 @@ await runMain(async () => {
     ? await benchMachine(options.launches, verbose)
     : await benchHosts({ ...options, verbose });
   process.stdout.write(`${markdownTable(comparisons)}\n`);
-  process.stdout.write(`${options.launches} launches, median (smallest..largest); load average at the end: ${readFileSync('/proc/loadavg', 'utf8').split(' ').slice(0, 3).join(' ')}\n`);
+  process.stdout.write(`${options.launches} ${options.launches === 1 ? 'launch' : 'launches'}, median (smallest..largest); load average at the end: ${readFileSync('/proc/loadavg', 'utf8').split(' ').slice(0, 3).join(' ')}\n`);
   return 0;
 });
