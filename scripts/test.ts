@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import type { Scenario } from '../control/tests/recordings/recording.js';
 import type { BootOptions, Guest, Output } from '../lab/src/guest.js';
 import { restarts } from '../lab/src/restarts.js';
-import { buildNative, makeCheck } from '../tools/native.js';
+import { buildNative, makeCheck, prefix } from '../tools/native.js';
 import { ensurePackages } from '../tools/packages.js';
 import { buildDir, root, runMain, step } from '../tools/steps.js';
 import { judged, tallyOfAutomake, tallyOfPlain, tallyOfTap, type Tally } from './lib/tally.js';
@@ -39,6 +39,13 @@ async function page(): Promise<Tally> {
   const types = await execa('npx', ['tsc', '-p', 'control/web'], { cwd: root, reject: false, stdio: ['ignore', 'inherit', 'inherit'] });
   const { passed, failed } = await vitest('vitest.page.config.ts');
   return types.exitCode === 0 ? { passed: passed + 1, failed } : { passed, failed: failed + 1 };
+}
+
+async function ansible(): Promise<Tally> {
+  await ensurePackages(['ansible-core', 'ansible-lint']);
+  const result = await execa('sh', [join(root, 'contrib/ansible/tests/run.sh'), join(prefix, 'bin/vfring')], { cwd: root, reject: false, stdin: 'ignore' });
+  process.stdout.write(`${result.stdout}\n${result.stderr}\n`);
+  return judged(tallyOfPlain(result.stdout), result.exitCode === 0);
 }
 
 async function check(build: 'native' | 'sanitizers'): Promise<Tally> {
@@ -167,6 +174,7 @@ const parts: Readonly<Record<string, Part>> = {
   ompi: { title: 'the component compiles with Open MPI 5.0 and 6.0', native: true, run: otherOpenMpi },
   vitest: { title: 'vitest: control, lab', native: true, run: () => vitest() },
   page: { title: 'the page in a browser, and the metrics in Prometheus', native: false, run: page },
+  ansible: { title: 'the Ansible role', native: true, onlyWhenNamed: true, run: ansible },
   nodes: { title: 'control under node 20, 22 and 24', native: false, run: async () => (await import('./lib/node-releases.js')).nodeReleases() },
   soft: { title: 'end to end over soft VFs', native: true, run: () => nodeTests('main.ts', 'soft') },
   'lab-standstill': {

@@ -10,6 +10,7 @@
 import { execFile, execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
+import { connect, type Socket } from 'node:net';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -20,6 +21,8 @@ const { values } = parseArgs({
   options: { cycles: { type: 'string', default: '10000' }, idle: { type: 'string', default: '30' }, rounds: { type: 'string', default: '200' } },
 });
 const VFS = 64;
+/** Of the page. */
+const PORT = 9155;
 /** V8 compiles what serves leases in about as many rounds: told apart from those that come after. */
 const COLD_ROUNDS = 40;
 /** V8 tidies up once, when nothing has happened for some seconds: 60 to 70 ms of CPU. */
@@ -63,6 +66,29 @@ function busy(calls: readonly (() => Promise<unknown>)[]): () => Promise<void> {
 function busyApi(): () => Promise<void> {
   const api = apiClient(join(dir, 'run'));
   return busy([() => api.jobs(), () => api.status(), () => api.jobs(), () => api.plan()]);
+}
+
+/** 1,000 readers of the page who want its events: those that are sent away come again after a second, and none reads. */
+function readers(): () => void {
+  let over = false;
+  const open = new Set<Socket>();
+  const watch = (): void => {
+    const socket = connect(PORT, '127.0.0.1', () => socket.write(`GET /v1/page/events HTTP/1.1\r\nHost: localhost\r\n\r\n`));
+    open.add(socket);
+    socket.on('error', () => {});
+    socket.on('end', () => socket.destroy());
+    socket.on('close', () => {
+      open.delete(socket);
+      if (!over) {
+        setTimeout(watch, 1000);
+      }
+    });
+  };
+  Array.from({ length: 1000 }, watch);
+  return () => {
+    over = true;
+    open.forEach((socket) => socket.destroy());
+  };
 }
 
 /** One VF more than is asked for cannot be made anew: vfringd looks at all of them, and tries to mend that one, again and again. */
@@ -120,7 +146,7 @@ function look(pid: number): Record<string, number> {
 
 async function main(): Promise<void> {
   execFileSync('cc', ['-O2', '-Wall', '-Wextra', '-o', asker, join(import.meta.dirname, 'ask.c')], { stdio: 'inherit' });
-  writeFileSync(join(dir, 'c.yaml'), `version: 1\nprovider: {soft: {dir: ${soft}, vfs: ${VFS + 1}, mtu: 9000}}\n`);
+  writeFileSync(join(dir, 'c.yaml'), `version: 1\nprovider: {soft: {dir: ${soft}, vfs: ${VFS + 1}, mtu: 9000}}\nhttp: {listen: "127.0.0.1:${PORT}"}\n`);
   await stop((await start()).daemon); // makes the VFs
   const starts: number[] = [];
   const first: number[] = [];
@@ -142,6 +168,9 @@ async function main(): Promise<void> {
   const endBusy = busyApi();
   const withApi = await ask(pid, VFS, Number(values.rounds));
   await endBusy();
+  const endReaders = readers();
+  const read = await ask(pid, VFS, Number(values.rounds));
+  endReaders();
   const endSick = sickVf();
   const sick = await ask(pid, VFS, Number(values.rounds));
   await endSick();
@@ -166,6 +195,7 @@ async function main(): Promise<void> {
       cold: quantiles(together.ms.slice(0, warmFrom * VFS)),
       warm: quantiles(together.ms.slice(warmFrom * VFS)),
       api_busy: quantiles(withApi.ms),
+      page_read: quantiles(read.ms),
       vf_sick: quantiles(sick.ms),
     },
     // By the kernel's own accounts; on a busy machine the lower ones are the daemon's.
@@ -183,7 +213,7 @@ interface Result {
   readonly start_to_ready_ms: Record<string, number>;
   readonly lease_alone_ms: Record<string, number>;
   /** The first leases of a daemon; the first rounds of a running one; all others. */
-  readonly lease_64_at_once_ms: Record<'very_first' | 'cold' | 'warm' | 'api_busy' | 'vf_sick', Record<string, number>>;
+  readonly lease_64_at_once_ms: Record<'very_first' | 'cold' | 'warm' | 'api_busy' | 'page_read' | 'vf_sick', Record<string, number>>;
   readonly daemon_cpu_ms_per_lease: Record<string, number>;
   readonly over_cycles: readonly Record<string, number>[];
 }
@@ -207,6 +237,7 @@ function table(result: Result): string {
     `| the same, the first rounds of a daemon | the same | ${ms(result.lease_64_at_once_ms.cold)} |`,
     `| the same, the very first leases of a daemon | the same | ${ms(result.lease_64_at_once_ms.very_first)} |`,
     `| the same, while the API answers four clients without a pause | the same | ${ms(result.lease_64_at_once_ms.api_busy)} |`,
+    `| the same, while 1,000 readers want the events of the page | the same | ${ms(result.lease_64_at_once_ms.page_read)} |`,
     `| the same, while another VF is sick, and looked at and mended in vain without a pause | the same | ${ms(result.lease_64_at_once_ms.vf_sick)} |`,
     `| CPU of the daemon for a lease, among ${VFS} at once | – | ${ms(result.daemon_cpu_ms_per_lease)} |`,
     `| after ${flat.at(-1)?.['cycle']} lease cycles | flat | descriptors ${ends('descriptors')}; resident ${ends('rss_mib')} MiB; ledger ${ends('ledger_kib')} KiB |`,
