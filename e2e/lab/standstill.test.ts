@@ -5,9 +5,10 @@ import { mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { LabError } from '../../lab/src/errors.js';
-import { type Guest, withGuest } from '../../lab/src/guest.js';
+import { type Job, withGuest } from '../../lab/src/guest.js';
 import { buildDir } from '../../lab/src/paths.js';
 import { restarts } from '../../lab/src/restarts.js';
+import { withSite } from '../../lab/src/site.js';
 
 /** Longer than the two seconds between beats, shorter than what the lab waits for otherwise. */
 const options = { parts: [], standstillMs: 5000 } as const;
@@ -22,7 +23,7 @@ for p in /proc/[0-9]*; do
 done
 exec sleep 1000
 `;
-const standStill = async (guest: Guest): Promise<unknown> => await guest.exec({ argv: ['sh', '-c', STAND_STILL] });
+const standStill = async (guest: { exec(job: Job): Promise<unknown> }): Promise<unknown> => await guest.exec({ argv: ['sh', '-c', STAND_STILL] });
 
 const logs = (): string[] => readdirSync(buildDir).filter((name) => name.startsWith('standstill-'));
 mkdirSync(buildDir, { recursive: true }); // a fresh checkout has none
@@ -84,4 +85,23 @@ await test('a second stand-still is an error, with what QEMU knew in a log', asy
   for (const part of [/VM status: running/, /dumping local APIC state for CPU 0/, /dumping local APIC state for CPU 1/, /^RIP=/m, /^pic0: /m, /thread \d+ \(.*\): waits in/]) {
     assert.match(log, part);
   }
+});
+
+await test('of several hosts, one that stands still is named to whoever waits for another one, and all are started anew, once', async () => {
+  const before = restarts().length;
+  let attempts = 0;
+  const statuses = await withSite({ ...options, hosts: 2, machine: { pfs: 1 } }, async (site) => {
+    attempts += 1;
+    if (attempts === 1) {
+      const waiting = site.host(1).exec({ argv: ['sleep', '1000'] });
+      standStill(site.host(2)).catch(() => undefined);
+      await assert.rejects(waiting, (error: unknown) => error instanceof LabError && error.code === 'VFRING_ERR_LAB_STANDSTILL' && /^host2 stood still/.test(error.message));
+      await waiting;
+    }
+    return (await site.execOnAll({ argv: ['true'] })).map(({ status }) => status);
+  });
+  assert.deepEqual(statuses, [0, 0]);
+  assert.equal(attempts, 2);
+  assert.match(restarts().slice(before).join(), /host2 stood still/);
+  assert.ok(logs().some((name) => name.startsWith('standstill-host2-') && !logsBefore.has(name)));
 });
