@@ -185,6 +185,9 @@ const parts: Readonly<Record<string, Part>> = {
     title: 'programs between two emulated hosts, on good wires and bad ones', native: false, onlyWhenNamed: true,
     run: () => nodeTests('lab/hosts-programs.test.ts'),
   },
+  'lab-hosts-command': {
+    title: 'npm run lab with several hosts, as a person has it', native: false, onlyWhenNamed: true, run: () => nodeTests('lab/hosts-command.test.ts'),
+  },
   'lab-hosts-control': {
     title: 'vfring over two emulated hosts: run, audit, preflight, explain', native: false, onlyWhenNamed: true, run: () => nodeTests('lab/hosts-control.test.ts'),
   },
