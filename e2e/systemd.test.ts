@@ -114,13 +114,13 @@ export function systemdTests(site: Site): void {
     test('it is started anew when it stands still, and running jobs are none the wiser', async () => {
       const dropIn = '/run/systemd/system/vfringd.service.d';
       mkdirSync(dropIn, { recursive: true });
-      writeFileSync(join(dropIn, 'soon.conf'), '[Service]\nWatchdogSec=10\n');
+      writeFileSync(join(dropIn, 'soon.conf'), '[Service]\nWatchdogSec=20\n');
       try {
         await must('systemctl', 'daemon-reload');
         await must('systemctl', 'restart', UNIT);
         const { pid } = await status();
         process.kill(pid, 'SIGSTOP');
-        await eventually('another vfringd is ready', async () => (await property('NRestarts')) === '1' && (await property('ActiveState')) === 'active');
+        await eventually('another vfringd is ready', async () => Number(await property('NRestarts')) >= 1 && (await property('ActiveState')) === 'active', 300);
         assert.notEqual((await status()).pid, pid);
         assert.match(await journal(), /Watchdog timeout/);
         await runJob();
