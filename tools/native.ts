@@ -68,7 +68,8 @@ export async function nativeEnv(runDir: string): Promise<NodeJS.ProcessEnv> {
   return env;
 }
 
-async function openMpiPath(name: string): Promise<string> {
+/** One of the folders that ompi_info knows. */
+export async function openMpiPath(name: string): Promise<string> {
   const { stdout, exitCode } = await execa('ompi_info', ['--parsable', '--path', name], { reject: false });
   const path = /^path:[^:]*:(.*)$/m.exec(stdout ?? '')?.[1];
   if (exitCode !== 0 || path === undefined) {

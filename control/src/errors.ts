@@ -122,6 +122,11 @@ export const CATALOGUE = {
     message: 'gres.conf, as slurmd reads it for {node}, has {what}',
     remedy: 'let vfring slurm gres write that line, count the same VFs in slurm.conf (Gres=vf:N), and restart slurmd',
   },
+  VFRING_ERR_CDI: {
+    exit: EXIT.CANT_CREATE,
+    message: 'cannot write {file}: {cause}',
+    remedy: 'write it as root, or print it without --output',
+  },
   VFRING_ERR_JOB_EXISTS: {
     exit: EXIT.DATA,
     message: 'you have a job {job} already, and it has not ended',

@@ -25,6 +25,10 @@ export function tallyOfPlain(output: string): Tally {
   return { passed: Number(match?.[1] ?? 0), failed: Number(match?.[2] ?? 0) };
 }
 
+/** A script's lines "ok - …" and "not ok - …". */
+export const tallyOfLines = (output: string, ok: boolean): Tally =>
+  judged({ passed: output.match(/^ok - /gm)?.length ?? 0, failed: output.match(/^not ok - /gm)?.length ?? 0 }, ok);
+
 /**
  * A run that failed without saying which test did, or that ran none, is a
  * failure of its own: it must not look like a success.

@@ -172,6 +172,10 @@ function addAdminCommands(program: Command): void {
   program.command('metrics')
     .description("metrics in Prometheus' text format, for the textfile collector of node_exporter (administrators)")
     .action(async () => (await import('./job-commands.js')).showMetrics(api()));
+  program.command('cdi')
+    .description('what containers need of vfring, as the Container Device Interface has it: docs/containers.md')
+    .option('--output <file>', 'write it there, for example /etc/cdi/vfring.json, instead of printing it')
+    .action(async (options: { output?: string }) => (await import('./cdi.js')).writeCdi(api(), defaultRunDir(), options.output));
 }
 
 function addSlurmCommands(program: Command): void {
