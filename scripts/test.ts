@@ -211,6 +211,18 @@ const parts: Readonly<Record<string, Part>> = {
   'no-iommu': { title: 'a machine without IOMMU', native: false, run: () => labE2e({ iommu: false }, ['no-iommu'], [recordings('no-iommu')]) },
   'no-intremap': { title: 'a machine without interrupt remapping', native: false, run: () => labE2e({ intremap: false }, ['no-intremap']) },
   systemd: { title: 'the unit and the udev rule, in the emulated machine under systemd', native: false, onlyWhenNamed: true, run: () => labE2e({ append: 'lab.init=systemd' }, ['systemd']) },
+  packages: {
+    title: 'Debian packages for 12 and 13: built, looked at by lintian, installed, used, upgraded and purged in plain trees', native: false, onlyWhenNamed: true,
+    run: async () => (await import('./lib/package-tests.js')).packagesInTrees(),
+  },
+  containers: {
+    title: 'MPI in containers of rootless podman, over soft VFs', native: true, onlyWhenNamed: true,
+    run: async () => (await import('./lib/container-tests.js')).containerTests(),
+  },
+  'packages-lab': {
+    title: 'Debian packages on an emulated node under systemd: real VFs, upgrade and removal under running jobs', native: false, onlyWhenNamed: true,
+    run: async () => (await import('./lib/package-tests.js')).packagesOnNode(show),
+  },
   slurm: {
     title: 'docs/slurm.md followed, and jobs of Slurm on two hosts made of namespaces, over soft VFs', native: false, onlyWhenNamed: true, run: () => nodeTests('slurm/main.ts', 'soft'),
   },

@@ -11,14 +11,15 @@
  */
 import { execFileSync } from 'node:child_process';
 import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { basename, join, relative } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import { build } from 'esbuild';
 import { z } from 'zod';
 import { buildWeb } from './web.js';
 import { wrapper, type WrapperOptions } from './wrapper.js';
 
-const root = join(import.meta.dirname, '../..');
+const root = join(dirname(fileURLToPath(import.meta.url)), '../..');
 const modules = join(root, 'node_modules');
 
 const manifestSchema = z.object({
@@ -66,6 +67,9 @@ function runtimePackages(names: readonly string[], found = new Set<string>()): S
 /** Left out: what only compilers, editors and other platforms read. */
 function wanted(path: string, folder: string): boolean {
   const name = basename(path);
+  if (name.startsWith('.') || name === 'test') {
+    return false;
+  }
   const inside = relative(folder, path).split('/');
   if (basename(folder) === 'koffi') {
     const [top, , platform] = inside;
@@ -119,7 +123,7 @@ await build({
   splitting: true,
   format: 'esm',
   platform: 'node',
-  target: 'node20',
+  target: 'node18',
   external: NATIVE,
   // Commander is CommonJS and asks for node's own modules.
   banner: { js: "import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(import.meta.url);" },

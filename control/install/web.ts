@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Bundles the page: one script, one style sheet, no file of anybody else when it is viewed; and the thread that serves it. */
 import { cpSync, mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
-const source = join(import.meta.dirname, '..', 'web');
+const source = join(dirname(fileURLToPath(import.meta.url)), '..', 'web');
 
 /** @param target folder */
 export async function buildWeb(target: string): Promise<void> {
@@ -28,7 +29,7 @@ export async function buildWeb(target: string): Promise<void> {
     bundle: true,
     format: 'esm',
     platform: 'node',
-    target: 'node20',
+    target: 'node18',
     legalComments: 'inline',
     logLevel: 'warning',
   });

@@ -6,10 +6,11 @@
  * source tree it is control/src/paths.ts, run through tsx.
  */
 import { existsSync, readFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
 /** The folder that holds control/src: PREFIX/lib/vfring, or the repository. */
-const codeRoot = resolve(import.meta.dirname, '../..');
+const codeRoot = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
 
 const installedAddon = join(codeRoot, 'native', 'vfring_native.node');
 const installed = existsSync(installedAddon);
