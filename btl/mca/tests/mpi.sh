@@ -249,6 +249,24 @@ run rails-all-killed not0 'its soft VF was destroyed or made anew' 2 $two ./mpi_
 said 'does not work and is set aside'
 meanwhile=:
 make_them 0 0
+# The only way between two processes, of which one has another VF as well, which leads elsewhere.
+kill_the_way() {
+    until_there sent "$dir/right/vf0" 500
+    "$VFRING_SOFTVF" destroy "$dir/right/vf0"
+}
+devices=$dir/left/vf0,$dir/right/vf0
+meanwhile=kill_the_way
+run rails-cut-off not0 'no VF of this process that reaches it has worked for 2 s' 1 $two --mca btl_vfring_link_timeout 2 \
+    ./mpi_check rails "$dir/over" : -n 1 $two --mca btl_vfring_link_timeout 2 \
+    env OMPI_MCA_btl_vfring_rails=1 "OMPI_MCA_btl_vfring_devices=$dir/left/none,$dir/right/vf1" ./mpi_check rails "$dir/over"
+said 'set aside' 'Left: +1'
+meanwhile=:
+make_them 0 0
+# A VF that has no link and does not read what it has: it is stopped, and set up anew.
+devices=$dir/left/vf0,$dir/right/vf0,$dir/right/vf1,$dir/left/vf1
+run rails-stuck 0 'exchange: ok' 2 $two $faults rate=50,flap=0.002,flap_ms=200,seed=6 ./mpi_check exchange
+said 'Cause: +it has no link' 'works again, and is used again'
+make_them 0 0
 # A process whose only VF is not where the other's first one is. mpirun takes one value a job: the other comes by the environment.
 devices=$dir/left/vf0,$dir/right/vf0
 run rails-one-of-two 0 'exchange: ok' 1 $two ./mpi_check exchange : -n 1 $two \
