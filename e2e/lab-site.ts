@@ -62,6 +62,7 @@ export class LabSite implements Site {
         `        mtu: ${options.mtu ?? 9000}`,
       ]),
       `spread: ${options.spread ?? 'pf'}`,
+      `rails: ${options.rails ?? 1}`,
       'limits:',
       `  dma_per_vf: ${options.dmaPerVf ?? '64MiB'}`,
       `  memlock: ${options.memlock ?? '128MiB'}`,

@@ -2,7 +2,7 @@
 /**
  * The end-to-end tests: `node --test-reporter=tap main.js soft|lab [PART...]`.
  * PART limits the run to provision, carry, crash, disturb, doctor, input, programs,
- * conformance, loss, slots, applications or valgrind; the last four run by themselves over
+ * conformance, rails, loss, slots, applications or valgrind; the last four run by themselves over
  * soft VFs only, and applications in the emulated machine when named. no-iommu,
  * no-intremap and systemd are for machines booted so, and run only when named.
  */
@@ -15,6 +15,7 @@ import { disturbTests } from './disturb.test.js';
 import { doctorTests, noIntremapDoctorTests, noIommuDoctorTests } from './doctor.test.js';
 import { programTests } from './programs.test.js';
 import { provisionTests } from './provision.test.js';
+import { railsTests } from './rails.test.js';
 import type { Site } from './site.js';
 import { systemdTests } from './systemd.test.js';
 import { valgrindTests } from './valgrind.test.js';
@@ -39,6 +40,7 @@ const suites: Readonly<Record<string, (site: Site) => void>> = {
   input: badInputTests,
   programs: programTests,
   conformance: conformanceTests,
+  rails: railsTests,
 };
 
 /** Long in the emulated machine, or in need of what only soft VFs can do. */

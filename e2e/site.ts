@@ -33,6 +33,8 @@ export interface DaemonOptions {
   readonly spread?: 'pf' | 'pack';
   readonly dmaPerVf?: string;
   readonly memlock?: string;
+  /** VFs of a process that does not say how many, at most; 1 unless a test is about several. */
+  readonly rails?: number;
 }
 
 /** A vfringd under way. */

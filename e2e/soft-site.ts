@@ -7,8 +7,8 @@ import { Running, run, type RunOptions, type RunResult } from './run.js';
 import { startVfringd, type Daemon, type DaemonOptions, type Site, type VfCounters, type VfNode } from './site.js';
 import { nativeEnv, prefix, programs } from '../tools/native.js';
 
-/** What four VFs take at most, their arenas full. */
-const SOFT_BYTES = 4 * (32 << 20) + (1 << 20);
+/** What six VFs take at most, their arenas full. */
+const SOFT_BYTES = 6 * (32 << 20) + (1 << 20);
 
 /** Where soft VFs belong: in memory, for on a disk each page that a frame touches is the file system's business, too. */
 function memoryDir(): string {
@@ -66,6 +66,7 @@ export class SoftSite implements Site {
       `    vfs: ${options.vfs ?? 4}`,
       `    mtu: ${options.mtu ?? 9000}`,
       ...(options.spread ? [`spread: ${options.spread}`] : []),
+      `rails: ${options.rails ?? 1}`,
       'limits:',
       `  dma_per_vf: ${options.dmaPerVf ?? '64MiB'}`,
       `  memlock: ${options.memlock ?? '128MiB'}`,

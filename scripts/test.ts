@@ -202,8 +202,8 @@ const parts: Readonly<Record<string, Part>> = {
     title: 'the conformance suite over real VFs in the emulated machine', native: false, run: () => labE2e({}, ['conformance']),
   },
   'lab-control': {
-    title: 'doctor, disturbances and provider suites on real VFs in the emulated machine', native: false, onlyWhenNamed: true,
-    run: () => labE2e({}, ['disturb', 'doctor'], [suites, recordings('no-vfs', 'igbvf-7', 'uio_vf-2')], 3600),
+    title: 'doctor, disturbances, several VFs a process and provider suites on real VFs in the emulated machine', native: false, onlyWhenNamed: true,
+    run: () => labE2e({}, ['disturb', 'doctor', 'rails'], [suites, recordings('no-vfs', 'igbvf-7', 'uio_vf-2')], 3600),
   },
   'lab-applications': {
     title: 'applications over real VFs in the emulated machine', native: false, onlyWhenNamed: true, run: () => labE2e({}, ['applications']),

@@ -18,6 +18,7 @@ mkdir -p /etc/vfring
     d=\${p%/device/*}
     printf '      - name: %s\\n        vfs: 2\\n        mtu: 9000\\n' "\${d##*/}"
   done
+  printf 'rails: 1\n'
 } > /etc/vfring/vfringd.yaml
 vfringd > /run/vfringd.log 2>&1 &
 for i in $(seq 600); do

@@ -48,7 +48,7 @@ export async function takeTogether(takings: readonly Taking[], how: LeaseEnd, co
     lease.job.held--;
     const entry = pool.entries.find((other) => other.leased === leased);
     if (entry !== undefined) {
-      await keeper.takeBack(entry);
+      await keeper.takeAway(entry);
     }
     log.info('VF taken from a lease', { lease: lease.id, vf: leased.vf.name, how, uid: lease.uid, pid: lease.pid, job: lease.job.id, left: heldVfs(lease).length, traffic: leased.traffic });
   }

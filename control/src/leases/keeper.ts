@@ -47,6 +47,16 @@ export class VfKeeper {
     }
   }
 
+  /** The same of one VF of several: if its process still drives it, it is let know. */
+  async takeAway(entry: PoolEntry): Promise<void> {
+    await this.takeBack(entry);
+    if (entry.state === 'draining') {
+      await this.#provider.tell(entry.vf).catch((error: unknown) => {
+        this.#log.warn('the process that drives a VF cannot be told that it is not its own any more', { vf: entry.vf.name, lease: entry.lease?.id, cause: causeText(error) });
+      });
+    }
+  }
+
   /** Nodes that were given to a user for a lease that did not come about. */
   async giveUp(entries: readonly PoolEntry[]): Promise<void> {
     for (const entry of entries) {

@@ -95,6 +95,12 @@ export interface Provider {
   takeBack(vf: Vf, force: boolean): Promise<'free' | 'open'>;
 
   /**
+   * Lets a process know that still drives a VF, after takeBack() said `open`, that it is not its own any more, so that it
+   * closes it. One that has other VFs goes on with those; one that does not listen may finish. Throws VFRING_ERR_VF_UNHEALTHY.
+   */
+  tell(vf: Vf): Promise<void>;
+
+  /**
    * Sees to it that the node of a VF under lease is that user's alone, mode
    * 0600. Returns what it was before if somebody had changed that. Throws
    * VFRING_ERR_VF_UNHEALTHY.

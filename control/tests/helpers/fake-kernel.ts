@@ -284,6 +284,7 @@ export class FakeKernel {
     // A VF is on its PF's node.
     this.#put(`${dir}/numa_node`, readFileSync(join(this.#root, `bus/pci/devices/${pf}/numa_node`), 'utf8'));
     this.#put(`${dir}/driver_override`, '(null)');
+    this.#put(`${dir}/reset`, '');
     this.#link(`${dir}/physfn`, `../${pf}`);
     this.setRegisters(bdf, {});
     if (this.iommu) {

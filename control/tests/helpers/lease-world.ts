@@ -47,6 +47,8 @@ interface FakeVf {
   broken: boolean;
   limit: number;
   counters: VfCounters;
+  /** How often its process was told that it is not its own. */
+  told: number;
 }
 
 interface FakeProcess {
@@ -84,7 +86,7 @@ export class World {
     this.ledgerPath = file;
     this.config = softConfig('/soft', vfs, more);
     for (let i = 0; i < vfs; i++) {
-      this.vfs.set(`vf${i}`, { owner: DAEMON, openBy: undefined, present: true, broken: false, limit: 0, counters: { txFrames: 0, rxFrames: 0, txBytes: 0, rxBytes: 0 } });
+      this.vfs.set(`vf${i}`, { owner: DAEMON, openBy: undefined, present: true, broken: false, limit: 0, counters: { txFrames: 0, rxFrames: 0, txBytes: 0, rxBytes: 0 }, told: 0 });
     }
   }
 
@@ -247,6 +249,10 @@ export class World {
         }
         of(vf).owner = DAEMON;
         return of(vf).openBy === undefined ? 'free' : 'open';
+      },
+      tell: async (vf) => {
+        fuse();
+        of(vf).told++;
       },
       keepOwner: async (vf, uid) => {
         fuse();

@@ -230,6 +230,8 @@ describe('one VF of a lease that is taken', () => {
     world.vf('vf0').openBy = 1;
     await daemon().manager.revoke(held.id, 'vf0');
     expect(daemon().manager.pool.entries[0]?.state).toBe('draining');
+    // It is told once; who does not listen may finish.
+    expect(['vf0', 'vf1'].map((name) => world.vf(name).told)).toEqual([1, 0]);
     // Its process has not noticed yet, and sends on.
     world.vf('vf0').counters = { txFrames: 7, txBytes: 700, rxFrames: 1, rxBytes: 100 };
     world.vf('vf0').openBy = undefined;

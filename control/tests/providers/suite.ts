@@ -91,6 +91,20 @@ export function providerSuite(kind: string, make: (dir: string) => Harness | Pro
       await harness.setOpen(first(rest), false);
     });
 
+    test('who still drives a VF that was taken back is told, and when it has closed it, it is free', async () => {
+      const harness = await make(tempDir());
+      const provider = harness.provider();
+      const vf = first(await provider.provision(NONE));
+      await provider.grant(vf, USER, 1 << 20);
+      await harness.setOpen(vf, true);
+      // A soft one is made anew at once.
+      expect(await provider.takeBack(vf, true)).toBe(kind === 'soft' ? 'free' : 'open');
+      await provider.tell(vf);
+      await harness.setOpen(vf, false);
+      expect(await provider.takeBack(vf, true)).toBe('free');
+      expect((await provider.health(vf)).owned).toBe(true);
+    });
+
     test('a VF that somebody drives is not granted', async () => {
       const harness = await make(tempDir());
       const provider = harness.provider();

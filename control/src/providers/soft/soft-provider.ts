@@ -112,6 +112,11 @@ export class SoftProvider implements Provider {
     return 'free';
   }
 
+  /** It has seen its link go. */
+  tell(): Promise<void> {
+    return Promise.resolve();
+  }
+
   async keepOwner(vf: Vf, uid: number): Promise<NodeStat | undefined> {
     try {
       return await keepOwner(this.#ops, vf.device, FILE, uid);

@@ -248,6 +248,15 @@ export class SriovProvider implements Provider {
     }
   }
 
+  /** By a reset of the function, of which uio_vf tells who has it open. */
+  async tell(vf: Vf): Promise<void> {
+    try {
+      await this.#context.sysfs.write(`${deviceDir(vf.name)}/reset`, '1');
+    } catch (error) {
+      throw unhealthy(vf, error);
+    }
+  }
+
   async keepOwner(vf: Vf, uid: number): Promise<NodeStat | undefined> {
     try {
       const { major, minor } = await this.#node(vf);

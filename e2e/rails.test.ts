@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/** Several VFs a process: how many and which it gets, and a job that goes on when one is taken from it. */
+import assert from 'node:assert/strict';
+import { readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { eventually, type RunResult } from './run.js';
+import { allReturned, asUser, type Daemon, type Site } from './site.js';
+
+interface Lease {
+  readonly id: string;
+  readonly rank: number;
+  readonly vfs: readonly { readonly name: string; readonly pf: string; readonly device: string; readonly taken_how: string | null; readonly traffic: { readonly tx_frames: number } | null }[];
+}
+
+interface Job {
+  readonly totals: { readonly leases: number; readonly fallbacks: number };
+  readonly leases: readonly Lease[];
+}
+
+export function railsTests(site: Site): void {
+  describe(`${site.kind}: several VFs a process`, () => {
+    let daemon: Daemon;
+    const program = join(site.programs, 'pingpong');
+    const run = (ranks: number, options: readonly string[], ...program: string[]): string[] =>
+      ['vfring', 'run', '--local', 'vf', '-n', String(ranks), ...options, '--oversubscribe', '--', ...program];
+    // Of real VFs one a PF without asking; soft ones are all of one PF, and have to be asked for.
+    const two = site.kind === 'soft' ? ['--rails', '2'] : [];
+
+    before(async () => {
+      daemon = await site.startDaemon({ vfs: 6, rails: 2 });
+    });
+    after(async () => {
+      await daemon.stop();
+    });
+
+    const json = async <T>(...argv: string[]): Promise<T> => {
+      const { status, stdout, stderr } = await site.admin([...argv, '--json']);
+      assert.equal(status, 0, `${argv.join(' ')}: ${stdout}${stderr}`);
+      return JSON.parse(stdout) as T;
+    };
+    const jobOf = (result: RunResult): string => /^vfring: job (\S+):/m.exec(result.stderr)?.[1] as string;
+    const lines = ({ stderr }: RunResult): string[] => [...stderr.matchAll(/^vfring: (rank \d+: rail \d+), VF \S+ of PF \S+: out [1-9]/gm)].map(([, rail]) => rail as string);
+
+    /** Round trips of 16 KiB that take some seconds here and now, so that there is a middle. */
+    async function someSeconds(): Promise<number> {
+      const file = join(site.scratch, 'rate.json');
+      const result = await asUser(site, run(2, two, program, '--check-all', '--sizes', '16K', '--iters', '200', '--samples', '3', '--json', file), { timeoutS: 600 });
+      assert.equal(result.status, 0, result.stdout + result.stderr);
+      const { results: [row] } = JSON.parse(readFileSync(file, 'utf8')) as { results: [{ median_us: number }] };
+      return Math.ceil(5e6 / (2 * row.median_us));
+    }
+
+    test('each rank drives two, and both carry', async () => {
+      const result = await asUser(site, run(2, two, program, '--check-all', '--sizes', '0,8,4K,256K,1M', '--iters', '20', '--samples', '2'), { timeoutS: 600 });
+      assert.equal(result.status, 0, result.stdout + result.stderr);
+      const job = await json<Job>('vfring', 'job', jobOf(result));
+      assert.deepEqual(job.leases.map(({ rank, vfs }) => [rank, vfs.length]).sort(), [[0, 2], [1, 2]]);
+      assert.equal(job.totals.fallbacks, 0);
+      for (const { vfs } of job.leases) {
+        assert.ok(vfs.every(({ traffic }) => (traffic?.tx_frames ?? 0) > 0), JSON.stringify(vfs));
+        assert.equal(new Set(vfs.map(({ pf }) => pf)).size, site.kind === 'soft' ? 1 : 2);
+      }
+      assert.deepEqual(lines(result), ['rank 0: rail 0', 'rank 0: rail 1', 'rank 1: rail 0', 'rank 1: rail 1']);
+      await allReturned(site);
+    });
+
+    test('no rank goes without because others have two', async () => {
+      const result = await asUser(site, run(4, [], program, '--sizes', '8', '--iters', '20', '--samples', '1'), { timeoutS: 600 });
+      assert.equal(result.status, 0, result.stdout + result.stderr);
+      const job = await json<Job>('vfring', 'job', jobOf(result));
+      assert.deepEqual(job.leases.map(({ rank, vfs }) => [rank, vfs.length]).sort(), [[0, 1], [1, 1], [2, 1], [3, 1]]);
+      await allReturned(site);
+    });
+
+    test('more than there are is refused before anything runs', async () => {
+      const { status, stderr } = await asUser(site, run(2, ['--rails', '4'], program));
+      assert.equal(status, 69, stderr);
+      assert.match(stderr, /VFRING_ERR_TOO_MANY_RAILS: 2 ranks with 4 VFs each need 8 VFs, and 6 can be had/);
+    });
+
+    test('one that the administrator takes in the middle: the job goes on over the rest, nothing is lost, and it is free for others', async () => {
+      const job = site.user(run(2, two, program, '--check-all', '--sizes', '16K', '--iters', String(await someSeconds()), '--samples', '1'), { timeoutS: 900 });
+      const sent = await site.counters();
+      await job.until('both ranks drive two VFs, and messages flow', async () =>
+        [...(await site.counters())].filter(([path, c]) => c.txFrames > (sent.get(path)?.txFrames ?? 0) + 5).length === 4);
+      const leases = (await json<Lease[]>('vfring', 'lease', 'list')).sort((a, b) => a.rank - b.rank);
+      assert.deepEqual(leases.map(({ vfs }) => vfs.length), [2, 2]);
+      const [{ id, vfs: [taken, kept] }] = leases as unknown as [{ id: string; vfs: [Lease['vfs'][number], Lease['vfs'][number]] }];
+
+      const { status, stderr } = await site.admin(['vfring', 'lease', 'end', id, '--vf', taken.name]);
+      assert.equal(status, 0, stderr);
+      assert.match(stderr, /which goes on with its others/);
+      const explained = await json<{ pairs: { rails: { vfs: string[]; aside: string | null }[] }[] }>('vfring', 'explain', (await json<{ id: string }[]>('vfring', 'job'))[0]?.id as string);
+      assert.match(explained.pairs[0]?.rails.find(({ vfs }) => vfs.includes(taken.name))?.aside ?? '', /taken away \(ended by the administrator\)/);
+      assert.equal(explained.pairs[0]?.rails.find(({ vfs }) => vfs.includes(kept.name))?.aside, null);
+      // Its process lets it go, and it is whoever's next.
+      await job.until('the VF that was taken is free', async () =>
+        (await json<{ vfs: { name: string; state: string }[] }>('vfring', 'status')).vfs.find(({ name }) => name === taken.name)?.state === 'free');
+      const before = await site.counters();
+      await job.until('messages go on over the other', async () => {
+        const now = await site.counters();
+        return (now.get(kept.device)?.txFrames ?? 0) > (before.get(kept.device)?.txFrames ?? 0) + 20;
+      });
+
+      const result = await job.done;
+      assert.equal(result.status, 0, result.stdout + result.stderr);
+      assert.match(result.stderr, new RegExp(`rank 0: rail \\d, VF ${taken.name} .*set aside .*taken away at \\S+ \\(ended by the administrator\\)`));
+      const report = await json<Job>('vfring', 'job', jobOf(result));
+      assert.deepEqual(report.leases.flatMap(({ vfs }) => vfs.filter(({ taken_how: how }) => how !== null).map(({ name }) => name)), [taken.name]);
+      await allReturned(site);
+    });
+
+    test('with the last one taken the job ends, and says why', async () => {
+      const job = site.user(run(2, two, program, '--sizes', '1K', '--iters', '1000000', '--samples', '1000'), { timeoutS: 600 });
+      const sent = await site.counters();
+      await job.until('messages flow', async () =>
+        [...(await site.counters())].filter(([path, c]) => c.txFrames > (sent.get(path)?.txFrames ?? 0) + 5).length === 4);
+      const [lease] = (await json<Lease[]>('vfring', 'lease', 'list')) as [Lease];
+      for (const { name } of lease.vfs) {
+        const { status, stderr } = await site.admin(['vfring', 'lease', 'end', lease.id, '--vf', name]);
+        assert.equal(status, 0, stderr);
+      }
+      await eventually('the lease has ended', async () => !(await json<Lease[]>('vfring', 'lease', 'list')).some(({ id }) => id === lease.id));
+      if (site.kind === 'sriov') {
+        // Who still drives its last real VF may finish.
+        job.killGroup('SIGKILL');
+        await job.done;
+      } else {
+        const { status } = await job.done;
+        assert.notEqual(status, 0);
+      }
+      await allReturned(site);
+    });
+
+    if (site.kind === 'sriov') {
+      test('the VFs of one process share an IOMMU address space', async () => {
+        const job = site.user(run(2, two, program, '--sizes', '1K', '--iters', '1000000', '--samples', '1000'), { timeoutS: 600 });
+        await job.until('four VFs are driven', async () => (await site.nodes()).filter(({ state }) => state === 'open').length === 4);
+        const leases = await json<Lease[]>('vfring', 'lease', 'list');
+        // Which domain a device is in the kernel says by the mappings that it counts: what one of them has, all of a space have.
+        const live = new Map((await site.nodes()).map(({ path, dmaLiveBytes }) => [path, dmaLiveBytes]));
+        for (const { vfs } of leases) {
+          assert.equal(new Set(vfs.map(({ device }) => live.get(device))).size, 1, JSON.stringify([...live]));
+          assert.ok((live.get(vfs[0]?.device as string) ?? 0) > 0);
+        }
+        assert.ok(readdirSync('/sys/kernel/iommu_groups').length > 0);
+        job.killGroup('SIGKILL');
+        await job.done;
+        await allReturned(site);
+      });
+    }
+  });
+}
