@@ -98,11 +98,11 @@ export function providerSuite(kind: string, make: (dir: string) => Harness | Pro
       await provider.grant(vf, USER, 1 << 20);
       await harness.setOpen(vf, true);
       // A soft one is made anew at once.
-      expect(await provider.takeBack(vf, true)).toBe(kind === 'soft' ? 'free' : 'open');
+      assert.equal(await provider.takeBack(vf, true), kind === 'soft' ? 'free' : 'open');
       await provider.tell(vf);
       await harness.setOpen(vf, false);
-      expect(await provider.takeBack(vf, true)).toBe('free');
-      expect((await provider.health(vf)).owned).toBe(true);
+      assert.equal(await provider.takeBack(vf, true), 'free');
+      assert.equal((await provider.health(vf)).owned, true);
     });
 
     test('a VF that somebody drives is not granted', async () => {
