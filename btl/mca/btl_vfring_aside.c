@@ -5,7 +5,8 @@
  * A VF without a link reads its ring and loses what is in it, as a rule: it stays as it is, and is used again when
  * the link is back. One that does not read is stopped, for nobody may write to the header of a frame that it may yet
  * read; so is one that was reset or is gone. It is set up anew in place, tried now and then. One that is gone is opened
- * anew: but not a device that was leased, for the lease may have gone to somebody else.
+ * anew: but not a device that was leased, for the lease may have gone to somebody else. Of a leased one vfringd is asked,
+ * too, whether it is ours still: if an administrator has taken it, it is closed.
  *
  * The only VF of a process, or the last, is set aside for a reset alone: then there is nothing to lose. Without a link, or
  * gone, it is btl_vfring_watch() that says when that is the end.
@@ -13,6 +14,7 @@
 #include "btl_vfring_aside.h"
 
 #include "btl_vfring_clock.h"
+#include "btl_vfring_device.h"
 #include "btl_vfring_help.h"
 #include "btl_vfring_params.h"
 #include "btl_vfring_upcall.h"
@@ -21,7 +23,7 @@
 
 /** Frames that a VF without a link has not read by then it will not read. */
 #define DRAIN_NS 20000000u
-/** Between two tries to set a VF up: at first, and at most 64 times that; where there is no other, 4 times. */
+/** Between two tries to set a VF up, or questions whose it is: at first, and at most 64 times that; where there is no other, 4 times. */
 #define RETRY_NS 250000000u
 #define RETRY_SHIFT_MAX 6u
 #define RETRY_SHIFT_MAX_ONLY 2u
@@ -45,6 +47,8 @@ static void set_aside(mca_btl_vfring_module_t *module, struct btl_vfring_rail *r
     rail->downs++;
     (void) snprintf(rail->why, sizeof(rail->why), "%.*s", (int) sizeof(rail->why) - 1, cause);
     rail->down_since_ns = now_ns;
+    rail->retry_shift = 0;
+    rail->retry_ns = now_ns;
     if (module->rails.others) { /* the wire of a process with one knows of none */
         vfring_wire_rail_set(module->wire, number, false, now_ns);
     }
@@ -64,13 +68,40 @@ static void take_back(mca_btl_vfring_module_t *module, struct btl_vfring_rail *r
     btl_vfring_help_rail_back(rail->info.name);
 }
 
-static void retry(mca_btl_vfring_module_t *module, struct btl_vfring_rail *rail, uint64_t now_ns)
+/* One that is not ours any more is whoever's next. */
+static bool let_go_if_taken(struct btl_vfring_rail *rail)
+{
+    if (!btl_vfring_device_taken(&rail->lease)) {
+        return false;
+    }
+    (void) snprintf(rail->why, sizeof(rail->why), "it was taken away (vfring lease end)");
+    (void) snprintf(rail->refused, sizeof(rail->refused), "%s", rail->why);
+    btl_vfring_rail_stop(rail);
+    btl_vfring_rail_let_go(rail);
+    rail->dead = rail->gone = true;
+    return true;
+}
+
+static void wait_to_retry(const mca_btl_vfring_module_t *module, struct btl_vfring_rail *rail)
 {
     const uint32_t most = btl_vfring_rails_up(&module->rails) ? RETRY_SHIFT_MAX : RETRY_SHIFT_MAX_ONLY;
+
+    /* A try may have taken some tenths of a second. */
+    rail->retry_ns = btl_vfring_now_ns() + ((uint64_t) RETRY_NS << rail->retry_shift);
+    rail->retry_shift = rail->retry_shift < most ? rail->retry_shift + 1 : most;
+}
+
+/* Another thread may sleep on the VF, which may be closed. */
+static bool is_due(const mca_btl_vfring_module_t *module, const struct btl_vfring_rail *rail, uint64_t now_ns)
+{
+    return now_ns >= rail->retry_ns && !__atomic_load_n(&module->wait.num_asleep, __ATOMIC_ACQUIRE);
+}
+
+static void retry(mca_btl_vfring_module_t *module, struct btl_vfring_rail *rail, uint64_t now_ns)
+{
     int rc;
 
-    /* Another thread may sleep on this VF, which may be closed. */
-    if (rail->gone || now_ns < rail->retry_ns || __atomic_load_n(&module->wait.num_asleep, __ATOMIC_ACQUIRE)) {
+    if (rail->gone || !is_due(module, rail, now_ns) || let_go_if_taken(rail)) {
         return;
     }
     rc = btl_vfring_rails_revive(&module->rails, rail);
@@ -79,9 +110,7 @@ static void retry(mca_btl_vfring_module_t *module, struct btl_vfring_rail *rail,
         return;
     }
     rail->gone = rc == -ENODEV && (rail->lease.id[0] || !module->rails.others);
-    /* A try may take some tenths of a second. */
-    rail->retry_ns = btl_vfring_now_ns() + ((uint64_t) RETRY_NS << rail->retry_shift);
-    rail->retry_shift = rail->retry_shift < most ? rail->retry_shift + 1 : most;
+    wait_to_retry(module, rail);
 }
 
 /* @p others: rails beside this one that are not set aside. */
@@ -94,6 +123,12 @@ static void look_at(mca_btl_vfring_module_t *module, struct btl_vfring_rail *rai
     if (rail->dead) {
         retry(module, rail, now_ns);
         return;
+    }
+    if (rail->down && is_due(module, rail, now_ns)) {
+        if (let_go_if_taken(rail)) {
+            return;
+        }
+        wait_to_retry(module, rail);
     }
     state = vfring_vf_check(rail->vf);
     down_ns = btl_vfring_rail_link_looked(rail, state == -ENETDOWN, now_ns);

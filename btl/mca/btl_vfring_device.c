@@ -11,6 +11,8 @@
 
 /* How long MPI_Finalize waits for vfringd to take the VF back. */
 #define GIVE_BACK_MS 2000
+/* How long a process that has other VFs to see to waits for an answer about one. */
+#define ASK_MS 100
 #define DAY_S 86400u
 
 /* Entry @p index of a comma-separated list, or NULL. */
@@ -149,6 +151,13 @@ int btl_vfring_devices_get(struct vfring_lease vfs[VFRING_LEASE_MAX_VFS], unsign
         *num += rc == OPAL_SUCCESS;
     }
     return rc;
+}
+
+bool btl_vfring_device_taken(const struct vfring_lease *lease)
+{
+    struct vfring_lease_error error;
+
+    return lease->id[0] && vfring_lease_has(lease, ASK_MS, &error) == 0;
 }
 
 void btl_vfring_device_give_back(struct vfring_lease *lease, const struct vfring_lease_report *report)

@@ -25,6 +25,11 @@ int btl_vfring_devices_get(struct vfring_lease vfs[VFRING_LEASE_MAX_VFS], unsign
  * btl_vfring_devices beyond those of our own job's processes on the node are spare; whoever can open one has it.
  */
 bool btl_vfring_device_spare(unsigned number, struct vfring_lease *lease);
+/**
+ * Was @p lease taken from this process, for good? Asks vfringd, for 0.1 s at most. One that was named by hand never is, nor one of
+ * which vfringd does not say so.
+ */
+bool btl_vfring_device_taken(const struct vfring_lease *lease);
 /** The end of btl_vfring_devices_get(), after the VFs were closed; harmless without a lease. */
 void btl_vfring_device_give_back(struct vfring_lease *lease, const struct vfring_lease_report *report);
 

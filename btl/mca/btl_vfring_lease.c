@@ -518,6 +518,24 @@ static json_t *vf_report(const struct vfring_lease_vf_report *vf)
     return report;
 }
 
+int vfring_lease_has(const struct vfring_lease *lease, int timeout_ms, struct vfring_lease_error *error)
+{
+    struct vfring_lease vfs[VFRING_LEASE_MAX_VFS];
+    struct vfs to = {.vf = vfs, .room = VFRING_LEASE_MAX_VFS};
+    const int num = exchange(lease->run_dir, json_pack("{s:i, s:s, s:s}", "v", 1, "op", "show", "lease", lease->id), timeout_ms,
+                             parse_lease, &to, error);
+
+    if (num == -EREMOTE && !strcmp(error->code, "VFRING_ERR_NO_SUCH_LEASE")) {
+        return 0;
+    }
+    for (int i = 0; i < num; i++) {
+        if (!strcmp(vfs[i].name, lease->name)) {
+            return 1;
+        }
+    }
+    return num < 0 ? num : 0;
+}
+
 int vfring_lease_release(const struct vfring_lease *lease, const struct vfring_lease_report *report,
                          int timeout_ms, struct vfring_lease_error *error)
 {

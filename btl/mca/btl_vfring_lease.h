@@ -70,6 +70,12 @@ int vfring_lease_acquire(const struct vfring_lease_request *request,
  */
 bool vfring_lease_may_open(const struct vfring_lease *lease);
 
+/**
+ * Whether @p lease is a VF of the process's still: an administrator may have taken it away. 1 or 0; a negative errno with @p error
+ * filled: not known.
+ */
+int vfring_lease_has(const struct vfring_lease *lease, int timeout_ms, struct vfring_lease_error *error);
+
 /** What only the process knows of how it used its VF, for the record of its job. */
 struct vfring_lease_report {
     uint64_t retransmitted_frames;

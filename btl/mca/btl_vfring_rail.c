@@ -73,6 +73,11 @@ static void close_vf(struct btl_vfring_rail *rail)
     }
 }
 
+void btl_vfring_rail_let_go(struct btl_vfring_rail *rail)
+{
+    close_vf(rail);
+}
+
 static int reopen_vf(struct btl_vfring_rail *rail, struct vfring_space *space)
 {
     struct vfring_vf_params params = params_of(rail, space);
@@ -146,7 +151,7 @@ void btl_vfring_rail_close(struct btl_vfring_rail *rail)
 const char *btl_vfring_rail_link(const struct btl_vfring_rail *rail)
 {
     if (!rail->vf) {
-        return "lost: it cannot be opened anew";
+        return rail->gone ? "taken away" : "lost: it cannot be opened anew";
     }
     switch (vfring_vf_check(rail->vf)) {
     case 0:

@@ -49,6 +49,8 @@ int btl_vfring_rail_open(struct btl_vfring_rail *rail, struct vfring_space *spac
  * `refused` says why; -ENODEV: it is gone for good. Nobody is told.
  */
 int btl_vfring_rail_revive(struct btl_vfring_rail *rail, struct vfring_space *space, bool reopen);
+/** Closes a VF that was stopped and is not ours any more: it is whoever's next. */
+void btl_vfring_rail_let_go(struct btl_vfring_rail *rail);
 /** From here on the VF reads nothing: slots and registered memory may go. Harmless for one that is not open. */
 void btl_vfring_rail_stop(struct btl_vfring_rail *rail);
 /** Closes the VF. */

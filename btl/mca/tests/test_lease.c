@@ -367,6 +367,39 @@ static void vf_is_back(void)
           == -EREMOTE);
 }
 
+/* What a daemon says that is asked for the lease l-17, of which the process had vf1. */
+static int ask_has(const char *reply)
+{
+    struct vfring_lease lease = {.id = "l-17", .name = "vf1"};
+    struct vfring_lease_error error;
+    struct part part = answers(reply);
+    pthread_t thread;
+    int rc;
+
+    strcpy(lease.run_dir, run_dir);
+    part.listener = listen_here();
+    CHECK(!pthread_create(&thread, NULL, play, &part));
+    rc = vfring_lease_has(&lease, 5000, &error);
+    CHECK(!pthread_join(thread, NULL));
+    CHECK_HAS(part.request, "\"op\":\"show\",\"lease\":\"l-17\"");
+    (void) close(part.listener);
+    (void) unlink(socket_path);
+    return rc;
+}
+
+#define SHOWN(name) "{\"v\":1,\"ok\":true,\"lease\":\"l-17\",\"vfs\":[{\"kind\":\"sriov\",\"name\":\"" name "\",\"device\":\"/dev/uiovf1\",\"mtu\":9000}]}\n"
+#define REFUSED(code) "{\"v\":1,\"ok\":false,\"code\":\"" code "\",\"message\":\"no\",\"remedy\":\"\"}\n"
+
+/* Only a daemon's word is evidence that a VF was taken. */
+static void taken_vf_is_known(void)
+{
+    CHECK(ask_has(SHOWN("vf1")) == 1);
+    CHECK(ask_has(SHOWN("vf0")) == 0);
+    CHECK(ask_has(REFUSED("VFRING_ERR_NO_SUCH_LEASE")) == 0);
+    CHECK(ask_has(REFUSED("VFRING_ERR_SHUTTING_DOWN")) == -EREMOTE);
+    CHECK(ask_has("{}\n") == -EPROTO);
+}
+
 /* --- VFs that the devices cgroup keeps from the process -------------------------- */
 
 /* A daemon with VFs uiovf0 to uiovf3, of which the process may open the last one only. */
@@ -717,6 +750,7 @@ int main(void)
     as_many_as_there_are();
     one_of_several_is_unfit();
     vf_is_back();
+    taken_vf_is_known();
     unfit_vf_is_traded();
     no_fit_vf_is_an_error();
     only_the_cgroup_bars();

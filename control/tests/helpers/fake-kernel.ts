@@ -245,6 +245,8 @@ export class FakeKernel {
       this.#setNumVfs(path, Number(value));
     } else if (path.endsWith('driver/unbind')) {
       this.#unbind(value);
+    } else if (name === 'reset' && existsSync(join(this.#root, dirname(path)))) {
+      // It can be written to only, and says nothing.
     } else if (existsSync(join(this.#root, path))) {
       this.#put(path, value);
     } else {
@@ -284,7 +286,6 @@ export class FakeKernel {
     // A VF is on its PF's node.
     this.#put(`${dir}/numa_node`, readFileSync(join(this.#root, `bus/pci/devices/${pf}/numa_node`), 'utf8'));
     this.#put(`${dir}/driver_override`, '(null)');
-    this.#put(`${dir}/reset`, '');
     this.#link(`${dir}/physfn`, `../${pf}`);
     this.setRegisters(bdf, {});
     if (this.iommu) {
