@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Two hosts, the wires between them, and MPI over both: npm test -- lab-hosts. */
 import assert from 'node:assert/strict';
+import { Readable } from 'node:stream';
 import { after, before, describe, test } from 'node:test';
 import { LabError } from '../../lab/src/errors.js';
 import { kernelFaults } from '../../lab/src/kernel-log.js';
@@ -43,6 +44,13 @@ describe('two hosts', () => {
     // What a busy computer adds is less than what a clock would be wrong by that still told when the machine was saved.
     const times = (await onBoth('date +%s')).map(Number);
     assert.ok(times.every((time) => Math.abs(time - Date.now() / 1000) < 120), `${times} on ${Date.now() / 1000}`);
+  });
+
+  test('standard input goes to one job of a guest, and another that wants it is refused, not fed nothing', async () => {
+    const fed = async (): Promise<string> => (await site.host(2).exec({ argv: ['cat'], stdin: Readable.from(['hello']) })).stdout;
+    assert.equal(await fed(), 'hello');
+    await assert.rejects(fed(), /had standard input already/);
+    await out(site.host(2), 'true');
   });
 
   for (const user of ['root', 'mpi']) {

@@ -70,7 +70,10 @@ export interface Job {
   /** Called with output as it comes; it is collected as well unless `collect` is false. */
   onOutput?: Output;
   collect?: boolean;
-  /** Standard input; without it the job reads /dev/null. */
+  /**
+   * Standard input; without it the job reads /dev/null. Of one job of a guest only: its end is the
+   * end of the port that leads there, which cannot be opened again.
+   */
   stdin?: Readable;
 }
 
@@ -88,6 +91,7 @@ export class Guest {
   private stopListening: () => void = () => undefined;
   private heart: {stop: () => void} | undefined;
   private hasResults = false;
+  private stdinTaken = false;
 
   private constructor(private readonly emulator: Emulator) {
     this.nextLine = lineReader(emulator.port('control'));
@@ -256,6 +260,10 @@ export class Guest {
   }
 
   private async runJob(job: Job, terminalType: string): Promise<JobResult> {
+    if (job.stdin !== undefined && this.stdinTaken) {
+      throw new Error('a job of this guest had standard input already, and there is only one: send all that the jobs need at once, as a tar archive');
+    }
+    this.stdinTaken ||= job.stdin !== undefined;
     const end = `lab-end-${randomBytes(16).toString('hex')}`;
     const text = {stdout: [] as Buffer[], stderr: [] as Buffer[]};
     const done = (['stdout', 'stderr'] as const).map((name) => this.streams[name].until(`${end}\n`, (chunk) => {
