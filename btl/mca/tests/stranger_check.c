@@ -95,7 +95,10 @@ static size_t heap_bytes(void)
     return mallinfo2().uordblks;
 }
 
-/* FRAMES of these ids, or of one: all are counted, none is answered, and nothing is kept. */
+/*
+ * FRAMES of these ids, or of one: all are counted, none is answered, and nothing is kept: of the heap less than a byte
+ * a frame, for other threads of the process take and give back memory meanwhile.
+ */
 static void flood(const char *who, uint32_t id, bool many_ids, uint8_t type)
 {
     const struct vfring_wire_stats *stats = vfring_wire_stats(module->wire);
@@ -110,7 +113,7 @@ static void flood(const char *who, uint32_t id, bool many_ids, uint8_t type)
     }
     if (stats->rx_unknown_peer - unknown != FRAMES || stats->tx_ack_frames + stats->tx_data_frames != sent
         || vfring_wire_num_peers(module->wire) != peers || module->endpoints.num_met != met
-        || vfring_wire_peer_bytes(module->wire) != peer_bytes || heap_bytes() != heap) {
+        || vfring_wire_peer_bytes(module->wire) != peer_bytes || heap_bytes() > heap + FRAMES) {
         bad = 1;
         printf("%s: %llu of %d counted, %u peers after %u, %zu bytes of the heap after %zu\n", who,
                (unsigned long long) (stats->rx_unknown_peer - unknown), FRAMES, vfring_wire_num_peers(module->wire),
