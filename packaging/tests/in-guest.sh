@@ -36,7 +36,7 @@ all_roots() { ! nodes | grep -v ' root:root 600$'; }
 files() {
     find / -xdev \( -path /proc -o -path /sys -o -path /dev -o -path /run -o -path /tmp -o -path /debs -o -path /next -o -path /results \
         -o -path /var/lib/dpkg -o -path /var/lib/apt -o -path /var/cache -o -path /var/log -o -path /home/mpi \) -prune -o -printf '%p %y %m %u %g\n' |
-        grep -vE '^/(etc/ld.so.cache|var/lib/systemd|var/lib/dkms/mok|var/lib/private) ' | grep -v '^/var/lib/systemd/' | sort
+        grep -vE '^/(etc/ld.so.cache|var/lib/systemd|var/lib/dkms/mok\.(key|pub)|var/lib/private) ' | grep -v '^/var/lib/systemd/' | sort
 }
 units() { systemctl list-unit-files --no-legend --no-pager | sort; }
 accounts() { cat /etc/passwd /etc/group; }

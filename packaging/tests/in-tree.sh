@@ -17,11 +17,11 @@ fail() { # WHAT
 quietly() { "$@" >"$log" 2>&1; }
 install() { quietly apt-get -q -y --no-install-recommends install "$@"; }
 
-# What dpkg, apt and the like write down of what they did is none of the packages' files.
+# What dpkg, apt and the like write down of what they did is none of the packages' files, nor is the key that DKMS makes for the machine.
 files() {
     find / -xdev \( -path /proc -o -path /sys -o -path /dev -o -path /run -o -path /tmp -o -path /debs -o -path /tests \
         -o -path /var/lib/dpkg -o -path /var/lib/apt -o -path /var/cache -o -path /var/log \) -prune -o -printf '%p %y %m %u %g\n' |
-        grep -vE '^/(etc/ld.so.cache|var/lib/systemd/deb-systemd-helper-enabled|etc/systemd/system/multi-user.target.wants) ' | sort
+        grep -vE '^/(etc/ld.so.cache|var/lib/dkms/mok\.(key|pub)|var/lib/systemd/deb-systemd-helper-enabled|etc/systemd/system/multi-user.target.wants) ' | sort
 }
 accounts() { cat /etc/passwd /etc/group; }
 
