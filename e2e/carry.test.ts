@@ -39,6 +39,14 @@ export function carryTests(site: Site): void {
       await allReturned(site);
     });
 
+    test('processes that sleep instead of polling wake up, also on VFs that have interrupted before', async () => {
+      for (const run of ['the first', 'the second']) {
+        const result = await asUser(site, mpirun(4, '--mca', 'btl_vfring_wait', 'event', join(site.programs, 'ring'), '--quick'), { timeoutS: 600 });
+        assert.equal(result.status, 0, `${run}: ${result.stdout}${result.stderr}`);
+        await allReturned(site);
+      }
+    });
+
     test("the VFs' own counters account for the traffic", async () => {
       const start = await site.counters();
       const iterations = 200;
