@@ -7,6 +7,7 @@
 #include "btl_vfring_help.h"
 #include "btl_vfring_helper.h"
 #include "btl_vfring_module.h"
+#include "btl_vfring_multirail.h"
 #include "btl_vfring_params.h"
 #include "btl_vfring_path.h"
 #include "btl_vfring_pvars.h"

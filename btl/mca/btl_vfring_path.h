@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /**
  * @file
- * The path: what every message runs through, in one piece.
+ * The path: what every message of a process with one rail runs through, in one piece.
  */
 #ifndef BTL_VFRING_PATH_H
 #define BTL_VFRING_PATH_H
@@ -21,15 +21,5 @@ int btl_vfring_progress(void);
 
 /** What the wire asks of the module, which is the context. */
 extern const struct vfring_wire_ops btl_vfring_wire_ops;
-
-/** The same for a module with several rails; what has but one does not know of more. */
-int btl_vfring_rails_send(struct mca_btl_base_module_t *btl, struct mca_btl_base_endpoint_t *endpoint,
-                          struct mca_btl_base_descriptor_t *descriptor, mca_btl_base_tag_t tag);
-int btl_vfring_rails_sendi(struct mca_btl_base_module_t *btl, struct mca_btl_base_endpoint_t *endpoint,
-                           struct opal_convertor_t *convertor, void *header, size_t header_size,
-                           size_t payload_size, uint8_t order, uint32_t flags, mca_btl_base_tag_t tag,
-                           mca_btl_base_descriptor_t **descriptor);
-int btl_vfring_rails_progress(void);
-extern const struct vfring_wire_ops btl_vfring_rails_wire_ops;
 
 #endif /* BTL_VFRING_PATH_H */
