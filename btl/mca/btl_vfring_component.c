@@ -6,6 +6,7 @@
 #include "btl_vfring_entry.h"
 #include "btl_vfring_help.h"
 #include "btl_vfring_helper.h"
+#include "btl_vfring_lease_socket.h"
 #include "btl_vfring_module.h"
 #include "btl_vfring_multirail.h"
 #include "btl_vfring_params.h"

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "btl_vfring_lease.h"
+#include "btl_vfring_lease_protocol.h"
 
 /* Texts go to the user's terminal, names are compared: neither may hold anything else. */
 static bool is_plain(char c)

@@ -2,7 +2,7 @@
 /* Every MCA parameter of the component, with its range. */
 #include "btl_vfring_params.h"
 
-#include "btl_vfring_lease.h"
+#include "btl_vfring_lease_socket.h"
 #include "wire_format.h"
 
 #include <stdlib.h>

@@ -3,7 +3,7 @@
  * libFuzzer target: any bytes are vfringd's answer. Checked: what is taken for
  * a lease is one whole, and every refusal has a text.
  */
-#include "btl_vfring_lease.h"
+#include "btl_vfring_lease_protocol.h"
 
 #include <stdlib.h>
 #include <string.h>

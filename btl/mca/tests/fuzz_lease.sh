@@ -4,4 +4,4 @@
 set -eu
 here=$(cd "${srcdir:-$(dirname "$0")}" && pwd)
 exec "$here/../../wire/tests/fuzz.sh" fuzz_lease "$here/corpus/lease" -I"$here/.." \
-    "$here/fuzz_lease.c" "$here/../btl_vfring_lease.c" $(pkg-config --cflags --libs jansson)
+    "$here/fuzz_lease.c" "$here/../btl_vfring_lease_protocol.c" $(pkg-config --cflags --libs jansson)

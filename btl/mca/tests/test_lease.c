@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "btl_vfring_lease.h"
+#include "btl_vfring_lease_socket.h"
 #include "check.h"
 
 static const char good[] =
