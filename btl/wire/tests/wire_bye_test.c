@@ -1,32 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Goodbyes: what they free, and what they must not do when they are late, forged, repeated or
- * lost. Linked with --wrap=calloc,--wrap=free, so that the wire's memory is counted.
+ * lost.
  */
 #include "check.h"
+#include "wire_memory.h"
 #include "wire_rig.h"
 
 #include <errno.h>
 #include <stdlib.h>
-
-void *__real_calloc(size_t count, size_t bytes);
-void __real_free(void *p);
-void *__wrap_calloc(size_t count, size_t bytes);
-void __wrap_free(void *p);
-
-static int allocs_live;
-
-void *__wrap_calloc(size_t count, size_t bytes)
-{
-    allocs_live++;
-    return __real_calloc(count, bytes);
-}
-
-void __wrap_free(void *p)
-{
-    allocs_live -= p != NULL;
-    __real_free(p);
-}
 
 static struct rig *pair(void)
 {
