@@ -319,17 +319,17 @@ run slow 0 'slow: ok' 2 $only --mca btl_vfring_slots 32 --mca btl_vfring_queue_b
 run doorbell 0 'doorbell: ok' 2 $only ./btl_check doorbell
 run locks 0 'locks: ok' 2 $only ./btl_check locks
 run lost not0 'lost: ok' 2 $only --mca btl_vfring_peer_timeout 2 ./btl_check lost
-# More put and get at a time than there is room for, see rdma_check.c.
+# More put and get at a time than there is room for, see rdma_check.c and load_check.c.
 run gets 0 'gets: ok' 2 $only ./rdma_check gets 1000
 run asleep 0 'asleep: ok' 4 $only --mca btl_vfring_slots 64 ./rdma_check asleep 4
 run get-closed 0 'closed: ok' 2 $only --mca btl_vfring_helper 0 --mca btl_vfring_zero_copy_min 4096 ./rdma_check closed 2
 run get-cut-off not0 'cut-off: ok' 2 $only --mca btl_vfring_helper 0 ./rdma_check cut-off 2
 said 'is lost: memory was closed that it has asked for and not got'
-run full-bursts not0 'bursts: ok' 3 $only --mca btl_vfring_helper 0 ./rdma_check bursts 200000
+run full-bursts not0 'bursts: ok' 3 $only --mca btl_vfring_helper 0 ./load_check bursts 200000
 run put-ends 0 'ends: ok' 2 $only ./rdma_check ends 4
 run put-follows 0 'follows: ok' 2 $only $faults drop=0.1,dup=0.05,reorder=0.1,seed=5 ./rdma_check follows 20
-run calls 0 'calls: ok' 2 $only --mca btl_vfring_slots 32 ./rdma_check calls 300
-run calls-fetch 0 'calls: ok' 2 $only --mca btl_vfring_slots 32 --mca btl_vfring_fetch 1 ./rdma_check calls 300
+run calls 0 'calls: ok' 2 $only --mca btl_vfring_slots 32 ./load_check calls 300
+run calls-fetch 0 'calls: ok' 2 $only --mca btl_vfring_slots 32 --mca btl_vfring_fetch 1 ./load_check calls 300
 run gets-lossy 0 'gets: ok' 2 $only $faults drop=0.02,reorder=0.02,seed=11 ./rdma_check gets 500
 run gets-greedy not0 'it asked for more memory at a time than a process may' 2 $only --mca btl_vfring_slots 64 ./rdma_check greedy 2000
 run lost-many not0 'lost: ok' 2 $only --mca btl_vfring_peer_timeout 2 ./rdma_check lost 20000
