@@ -4,7 +4,7 @@
  * that was booted with lab.init=systemd.
  */
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { eventually } from './run.js';
@@ -63,6 +63,18 @@ export function systemdTests(site: Site): void {
       const [, exposure, word] = /Overall exposure level for vfringd\.service: ([\d.]+) (\w+)/.exec(text) ?? [];
       process.stdout.write(`# exposure ${exposure} ${word}\n`);
       assert.ok(Number(exposure) < 5, text);
+    });
+
+    test('its hardening leaves the page to readers on this host', async () => {
+      configure(2);
+      appendFileSync(CONFIG, 'http: {listen: "127.0.0.1:9155"}\n');
+      await must('systemctl', 'start', UNIT);
+      const read = `
+        const page = () => fetch('http://127.0.0.1:9155/metrics').then((answer) => answer.text()).then((text) => process.stdout.write(text)).catch(() => setTimeout(page, 200));
+        page();`;
+      assert.match(await must('node', '-e', read), /^vfring_http_serving 1$/m);
+      await must('systemctl', 'stop', UNIT);
+      configure(2);
     });
 
     test('start returns when vfringd is ready, and its hardening leaves it what it needs to make VFs', async () => {
