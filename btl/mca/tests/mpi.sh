@@ -162,7 +162,7 @@ run rails-lossy 0 'exchange: ok' 2 $two $faults drop=0.02,dup=0.01,reorder=0.02,
 run rails-flap 0 'exchange: ok' 2 $two $faults flap=0.0003,flap_ms=20,seed=6 ./mpi_check exchange
 run rails-reset 0 'exchange: ok' 2 $two $faults reset_after=200 ./mpi_check exchange
 said 'works again, and is used again'
-run rails-reset-all 0 'exchange: ok' 2 $two $faults reset_after=100,reset_ms=600 ./mpi_check exchange # one after the other: for a time there is none
+run rails-reset-all 0 'exchange: ok' 2 $two $faults reset_after=20,reset_ms=3000 ./mpi_check exchange # the second while the first is down: for a time there is none
 said 'The VF of a process was reset' 'works again, and is used again'
 run rails-rma 0 'rma: ok' 2 $two ./mpi_check rma
 run rails-threads 0 'threads: ok' 2 $two ./mpi_check threads
