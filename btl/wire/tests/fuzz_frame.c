@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * libFuzzer target: any bytes come in as frames, in any order, between sends
- * of ours and leaps of the clock. An input is a list of records: one byte of
- * what to do (below), one of length, then so many bytes of frame.
+ * of ours and leaps of the clock, over one rail or two, which come and go. An input
+ * is a list of records: one byte of what to do (below), one of length, then so
+ * many bytes of frame.
  *
  * Checked: no access outside a frame (each lies in memory of just its size),
  * each number of the peer is delivered once at most, each frame of ours is completed
- * once, and with status 0 only if the peer may have acknowledged it.
+ * once, and with status 0 only if the peer may have acknowledged it; none of ours is
+ * sent on a rail that is down, and each bears its rail's addresses.
  */
 #include "wire_crc.h"
 #include "wire_state.h"
@@ -20,15 +22,21 @@
 #define DO_SEND 4u     /* first send one of ours */
 #define DO_LEAP 8u     /* first let 5 ms pass */
 #define DO_NEAR 16u    /* its numbers count from where the streams are */
+#define DO_RAIL 32u    /* it comes by the second rail, where there is one */
+#define DO_TURN 64u    /* a rail goes down, or comes up again: which of them, says the length's last bit */
+#define DO_RAILS 128u  /* in the first record: there are two rails, each process has a VF on both */
+#define NUM_RAILS 2
 #define MAX_SENDS 256
 #define SLOT_BYTES 128
 
-static const uint8_t our_mac[6] = {2, 0, 0, 0, 0, 1}, peer_mac[6] = {2, 0, 0, 0, 0, 2};
+static const uint8_t our_mac[NUM_RAILS][6] = {{2, 0, 0, 0, 0, 1}, {2, 0, 0, 0, 1, 1}};
+static const uint8_t peer_mac[NUM_RAILS][6] = {{2, 0, 0, 0, 0, 2}, {2, 0, 0, 0, 1, 2}};
 
 static struct state {
     struct vfring_wire *wire;
     struct vfring_wire_peer *peer;
-    uint32_t tx_seq, num_sent;
+    uint32_t tx_seq, num_sent, num_rails;
+    bool down[NUM_RAILS], aside[NUM_RAILS];
     struct vfring_wire_frame frames[MAX_SENDS], control[4];
     int completed[MAX_SENDS];
     uint64_t delivered[1024]; /* bits of the first 65536 numbers */
@@ -45,20 +53,26 @@ static void need(int condition)
 static int on_xmit(void *ctx, struct vfring_wire_frame *frame, uint32_t bytes, uint32_t rail)
 {
     (void) ctx;
-    (void) rail;
     need(bytes >= VFRING_WIRE_FRAME_MIN_BYTES && bytes <= SLOT_BYTES);
+    need(rail < s.num_rails);
+    need(!memcmp(frame->hdr->src_mac, our_mac[rail], 6) && !memcmp(frame->hdr->dst_mac, peer_mac[rail], 6));
+    if (s.down[rail]) {
+        need(frame < s.frames || frame >= s.frames + MAX_SENDS); /* an answer by the way that was asked for may be tried */
+        return -EAGAIN;
+    }
     if (s.tx_seq % 7 == 6) { /* now and then the ring is full */
         s.tx_seq++;
         return -EAGAIN;
     }
     frame->tx_seq = ++s.tx_seq;
+    frame->rail = (uint8_t) rail;
     return 0;
 }
 
 static bool on_xmit_busy(void *ctx, const struct vfring_wire_frame *frame)
 {
     (void) ctx;
-    return frame->tx_seq == s.tx_seq && frame->tx_seq % 2;
+    return frame->tx_seq == s.tx_seq && frame->tx_seq % 2 && !s.down[frame->rail];
 }
 
 static void on_deliver(void *ctx, struct vfring_wire_peer *peer, const struct vfring_wire_hdr *hdr,
@@ -101,6 +115,21 @@ static void on_silent(void *ctx, struct vfring_wire_peer *peer, const struct vfr
     need(peer == s.peer && silence->silent_ns > 0);
 }
 
+static void on_aside(void *ctx, struct vfring_wire_peer *peer, uint32_t rail, bool aside)
+{
+    (void) ctx;
+    need(peer == s.peer && rail < s.num_rails && s.num_rails > 1 && s.aside[rail] != aside);
+    s.aside[rail] = aside;
+}
+
+static void meet(void)
+{
+    need(!vfring_wire_peer_add(s.wire, 2, 0x9abcdef0, peer_mac[0], NULL, &s.peer));
+    for (uint32_t rail = 1; rail < s.num_rails; rail++) {
+        need(!vfring_wire_lane_add(s.wire, s.peer, rail, peer_mac[rail]));
+    }
+}
+
 /* The next process with its name and key, as if it had just been met. */
 static void on_left(void *ctx, struct vfring_wire_peer *peer)
 {
@@ -108,25 +137,30 @@ static void on_left(void *ctx, struct vfring_wire_peer *peer)
     need(peer == s.peer);
     vfring_wire_peer_remove(s.wire, peer);
     memset(s.delivered, 0, sizeof(s.delivered));
-    need(!vfring_wire_peer_add(s.wire, 2, 0x9abcdef0, peer_mac, NULL, &s.peer));
+    memset(s.aside, 0, sizeof(s.aside));
+    meet();
 }
 
 static const struct vfring_wire_ops ops = {on_xmit,   on_xmit_busy, on_deliver, on_complete, on_unknown,
-                                           on_silent, on_silent,    NULL,       on_left};
+                                           on_silent, on_silent,    on_aside,   on_left};
 
-static void start(void)
+static void start(uint32_t num_rails)
 {
     struct vfring_wire_config config = {.key = 0x12345678, .id = 1, .rx_entries = 64,
                                         .control_frames = s.control, .num_control_frames = 4,
                                         .silence_warn_ns = 20000000, .peer_timeout_ns = 200000000};
 
     memset(&s, 0, sizeof(s));
-    memcpy(config.mac, our_mac, 6);
+    s.num_rails = num_rails;
+    memcpy(config.mac, our_mac[0], 6);
     for (int i = 0; i < 4; i++) {
         s.control[i].hdr = (void *) s.memory[MAX_SENDS + i];
     }
     need(!vfring_wire_create(&config, &ops, NULL, &s.wire));
-    need(!vfring_wire_peer_add(s.wire, 2, 0x9abcdef0, peer_mac, NULL, &s.peer));
+    for (uint32_t rail = 1; rail < num_rails; rail++) {
+        need(vfring_wire_rail_add(s.wire, our_mac[rail]) == (int) rail);
+    }
+    meet();
 }
 
 static void send_one(uint64_t now_ns)
@@ -152,7 +186,7 @@ static void alter(uint8_t *data, uint32_t bytes, uint8_t what)
         return;
     }
     if (what & DO_IDENTITY) {
-        memcpy(hdr->src_mac, peer_mac, 6);
+        memcpy(hdr->src_mac, peer_mac[s.num_rails > 1 && (what & DO_RAIL)], 6);
         hdr->ethertype[0] = VFRING_WIRE_ETHERTYPE >> 8;
         hdr->ethertype[1] = VFRING_WIRE_ETHERTYPE & 0xff;
         hdr->version = VFRING_WIRE_VERSION;
@@ -161,7 +195,9 @@ static void alter(uint8_t *data, uint32_t bytes, uint8_t what)
         hdr->src = 2;
         hdr->dst = 1;
         hdr->reserved = 0;
-        hdr->flags &= VFRING_WIRE_FLAG_CRC_PAYLOAD;
+        hdr->flags &= s.num_rails == 1                       ? VFRING_WIRE_FLAG_CRC_PAYLOAD
+                      : hdr->type == VFRING_WIRE_TYPE_ACK ? VFRING_WIRE_ACK_FLAGS
+                                                          : VFRING_WIRE_FLAGS;
         if (hdr->type == VFRING_WIRE_TYPE_ACK) {
             hdr->payload_bytes = (bytes - VFRING_WIRE_HDR_BYTES) & 0x78;
         } else {
@@ -184,7 +220,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
     uint64_t now_ns = 1000000000;
     uint64_t fed = 0;
 
-    start();
+    start(size && (input[0] & DO_RAILS) ? NUM_RAILS : 1);
     for (size_t at = 0; at + 2 <= size;) {
         const uint8_t what = input[at];
         uint32_t bytes = input[at + 1];
@@ -202,6 +238,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
         if (what & DO_LEAP) {
             now_ns += 5000000;
             vfring_wire_progress(s.wire, now_ns);
+        }
+        if ((what & DO_TURN) && s.num_rails > 1) {
+            const uint32_t rail = bytes % NUM_RAILS;
+
+            s.down[rail] = !s.down[rail];
+            vfring_wire_rail_set(s.wire, rail, !s.down[rail], now_ns);
         }
         alter(data, bytes, what);
         fed += bytes;
