@@ -213,8 +213,8 @@ void sim_run(const struct sim_params *params, struct sim_result *result)
     sim->now_ns = sim->delivered_ns = SIM_SEC;
     sim->num_rails = params->num_rails ? params->num_rails : 1;
     sim->random_state = params->seed * 0x2545F4914F6CDD1Dull + 1;
-    sim_app_init(sim);
-    while (!result->failed && !sim_app_finished(sim)) {
+    sim_nodes_init(sim);
+    while (!result->failed && !sim_nodes_finished(sim)) {
         if (!sim->num_events) {
             sim_fail(sim, "nothing happens any more");
             break;
@@ -228,6 +228,7 @@ void sim_run(const struct sim_params *params, struct sim_result *result)
                 break;
             }
             if (params->dead_node >= 0) {
+                sim_node_goodbye(&sim->nodes[params->dead_node]);
                 sim->nodes[params->dead_node].dead = true;
             } else {
                 sim->nodes[params->sleeper].asleep = true;
@@ -251,7 +252,7 @@ void sim_run(const struct sim_params *params, struct sim_result *result)
     result->end_ns = sim->now_ns - SIM_SEC;
     check_counters(sim);
     sim->ending = true;
-    sim_app_end(sim);
+    sim_nodes_end(sim);
     while (sim->num_events) {
         event = pop(sim);
         free(event.packet.data);

@@ -4,9 +4,9 @@
  * A deterministic simulation of nodes that speak vfring over a bad wire.
  *
  * Each node has a wire, a VF with finite rings and a process that polls,
- * sends, replies from inside deliver() and sometimes computes for long. The
- * clock, every choice and every fault come from the seed: the same parameters
- * give the same run.
+ * sends, replies from inside deliver(), sometimes computes for long, and may
+ * end, with a goodbye or without. The clock, every choice and every
+ * fault come from the seed: the same parameters give the same run.
  *
  * Checked all along: each message is delivered at most once, to the right
  * node, intact; it is completed exactly once, with status 0 only after it was
@@ -78,6 +78,7 @@ struct sim_params {
 
     /* The end. */
     int dead_node;        /**< makes no progress after event_ns; -1: none */
+    uint32_t goodbyes;    /**< so often it says goodbye to each peer before that */
     bool cut_short;       /**< all wires are destroyed at event_ns */
     int sleeper;          /**< makes no progress for sleep_ns from event_ns on; -1: none */
     bool sleeper_cut_off; /**< and the wire to it carries nothing meanwhile */
@@ -99,7 +100,7 @@ struct sim_result {
     uint64_t sent, delivered, completed, timed_out, cancelled;
     uint64_t lost, duplicated, reordered, corrupted, overrun; /**< frames on the wire */
     uint64_t retransmits, timeouts, duplicates, acks, ring_stalls;
-    uint64_t peers_failed, silences;
+    uint64_t peers_failed, peers_left, silences;
     uint64_t probes;      /**< tail-loss probes */
     uint64_t asides;      /**< lanes set aside */
     uint64_t rail_frames[SIM_MAX_RAILS]; /**< that the rails' VFs took */
@@ -157,7 +158,7 @@ struct sim_node {
     struct vfring_wire *wire;
     struct vfring_wire_peer *peers[SIM_MAX_NODES];
     uint32_t refusals[SIM_MAX_NODES]; /* of a stranger's frames, before it is added */
-    bool peer_failed[SIM_MAX_NODES];
+    bool peer_failed[SIM_MAX_NODES], peer_left[SIM_MAX_NODES];
     struct vfring_wire_frame control[SIM_CONTROL_FRAMES];
     uint8_t *control_memory[SIM_CONTROL_FRAMES];
 
@@ -227,11 +228,21 @@ bool sim_net_waiting(const struct sim_node *node); /* frames in an RX ring */
 
 /* wire_sim_app.c: messages, and the processes that exchange them. */
 extern const struct vfring_wire_ops sim_app_ops;
-void sim_app_init(struct sim *sim);
-void sim_app_introduce(struct sim_node *node, int peer);
 void sim_app_poll(struct sim_node *node);
-bool sim_app_finished(const struct sim *sim);
+
+/* wire_sim_nodes.c: all processes: how they are made, meet, and end. */
+/* Two nodes have the same id: their MAC addresses tell them apart. */
+static inline uint32_t sim_id_of(int index)
+{
+    return 7u + (uint32_t) index / 2;
+}
+
+void sim_nodes_init(struct sim *sim);
+void sim_node_introduce(struct sim_node *node, int peer);
+bool sim_nodes_finished(const struct sim *sim);
+/* The process ends and says so, though nobody may hear it. */
+void sim_node_goodbye(struct sim_node *node);
 /* Destroys the wires, checks every message, frees them all. */
-void sim_app_end(struct sim *sim);
+void sim_nodes_end(struct sim *sim);
 
 #endif /* WIRE_SIM_H */

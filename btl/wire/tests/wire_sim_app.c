@@ -80,12 +80,6 @@ static void message_send(struct sim_node *node, int dst)
     }
 }
 
-/* Two nodes have the same id: their MAC addresses tell them apart. */
-static uint32_t id_of(int index)
-{
-    return 7u + (uint32_t) index / 2;
-}
-
 static int index_of(const struct vfring_wire_peer *peer)
 {
     return ((const struct sim_node *) vfring_wire_peer_upper(peer))->index;
@@ -167,7 +161,7 @@ static void op_complete(void *ctx, struct vfring_wire_frame *frame, int status)
     if (status == -ETIMEDOUT && m->dst != dead) {
         sim_fail(sim, "message %u to node %d, which is alive, timed out", m->id, m->dst);
     }
-    if (status == -ECANCELED ? !sim->ending : status != 0 && status != -ETIMEDOUT) {
+    if (status == -ECANCELED ? !sim->ending && !node->peer_left[m->dst] : status != 0 && status != -ETIMEDOUT) {
         sim_fail(sim, "message %u was completed with status %d", m->id, status);
     }
     if (m->tx_pending && !sim->ending) {
@@ -186,15 +180,18 @@ static struct vfring_wire_peer *op_unknown_peer(void *ctx, uint32_t id, const ui
     struct sim_node *node = ctx;
     const int index = mac[5];
 
-    if (index >= node->sim->p->num_nodes || id != id_of(index)) {
+    if (index >= node->sim->p->num_nodes || id != sim_id_of(index)) {
         sim_fail(node->sim, "node %d heard of a peer %u at node %d", node->index, id, index);
         return NULL;
+    }
+    if (node->peer_left[index]) {
+        return NULL; /* a late frame of who has gone makes nobody anew */
     }
     if (node->refusals[index] > 0) {
         node->refusals[index]--; /* nobody could tell us its key yet */
         return NULL;
     }
-    sim_app_introduce(node, index);
+    sim_node_introduce(node, index);
     return node->peers[index];
 }
 
@@ -205,6 +202,15 @@ static void op_peer_silent(void *ctx, struct vfring_wire_peer *peer, const struc
     (void) peer;
     (void) silence;
     node->sim->result->silences++;
+}
+
+static void end_streams(struct sim_node *node, int dst)
+{
+    for (int i = 0; i < node->num_streams; i++) {
+        if (node->streams[i].dst == dst) {
+            node->streams[i].left = 0;
+        }
+    }
 }
 
 static void op_peer_failed(void *ctx, struct vfring_wire_peer *peer, const struct vfring_wire_silence *silence)
@@ -218,18 +224,23 @@ static void op_peer_failed(void *ctx, struct vfring_wire_peer *peer, const struc
         sim_fail(node->sim, "node %d takes node %d for failed", node->index, index);
     }
     node->peer_failed[index] = true;
-    for (int i = 0; i < node->num_streams; i++) {
-        if (node->streams[i].dst == index) {
-            node->streams[i].left = 0;
-        }
-    }
+    end_streams(node, index);
 }
 
 static void op_peer_left(void *ctx, struct vfring_wire_peer *peer)
 {
     struct sim_node *node = ctx;
 
-    sim_fail(node->sim, "node %d heard a goodbye of node %d, which said none", node->index, index_of(peer));
+    const int index = index_of(peer);
+
+    node->sim->result->peers_left++;
+    if (index != node->sim->p->dead_node || !node->sim->p->goodbyes || !node->sim->nodes[index].dead) {
+        sim_fail(node->sim, "node %d heard a goodbye of node %d, which said none", node->index, index);
+    }
+    node->peer_left[index] = true;
+    end_streams(node, index);
+    vfring_wire_peer_remove(node->wire, peer);
+    node->peers[index] = vfring_wire_nobody(node->wire);
 }
 
 static void op_lane_aside(void *ctx, struct vfring_wire_peer *peer, uint32_t rail, bool aside)
@@ -280,7 +291,7 @@ static void send_more(struct sim_node *node, int at_most)
         } while (!stream->left);
         stream->left--;
         if (!node->peers[stream->dst]) {
-            sim_app_introduce(node, stream->dst);
+            sim_node_introduce(node, stream->dst);
         }
         message_send(node, stream->dst);
     }
@@ -338,152 +349,4 @@ void sim_app_poll(struct sim_node *node)
         next_ns = until_ns > next_ns ? until_ns : next_ns;
     }
     sim_poll_at(node, next_ns);
-}
-
-/* --- all of them --------------------------------------------------------------------------- */
-
-/* Both ends must agree on where a stream begins. */
-static uint32_t first_seq(const struct sim *sim, int src, int dst)
-{
-    const uint32_t mix = (uint32_t) sim->p->seed * 2654435761u + (uint32_t) (src * 64 + dst) * 40503u;
-
-    return sim->p->near_wrap ? 0u - mix % 200 : 0;
-}
-
-void sim_app_introduce(struct sim_node *node, int index)
-{
-    const uint8_t mac[6] = {0x02, 0, 0, 0, 0, (uint8_t) index};
-    struct vfring_wire_peer *peer;
-
-    if (vfring_wire_peer_add(node->wire, id_of(index), 0x1000u + (uint32_t) index, mac,
-                             &node->sim->nodes[index], &peer)) {
-        sim_fail(node->sim, "node %d cannot add peer %d", node->index, index);
-        return;
-    }
-    node->peers[index] = peer;
-    for (int rail = 1; rail < node->sim->num_rails; rail++) {
-        const uint8_t other[6] = {0x02, 0, 0, 0, (uint8_t) rail, (uint8_t) index};
-
-        if (vfring_wire_lane_add(node->wire, peer, (uint32_t) rail, other)) {
-            sim_fail(node->sim, "node %d cannot add rail %d to peer %d", node->index, rail, index);
-        }
-    }
-    peer->snd_una = peer->snd_next = first_seq(node->sim, node->index, index);
-    peer->snd_limit += peer->snd_una;
-    peer->rcv_next = first_seq(node->sim, index, node->index);
-}
-
-static void add_stream(struct sim *sim, int src, int dst)
-{
-    struct sim_node *node = &sim->nodes[src];
-
-    node->streams[node->num_streams++] = (struct sim_stream){dst, sim->p->messages};
-}
-
-static void add_streams(struct sim *sim)
-{
-    const int n = sim->p->num_nodes;
-
-    for (int i = 0; i < n; i++) {
-        for (int j = 0; j < n; j++) {
-            const bool wanted[SIM_PATTERNS] = {
-                [SIM_ONE_WAY] = i == 0 && j == 1,
-                [SIM_TWO_WAY] = i + j == 1,
-                [SIM_INCAST] = j == 0,
-                [SIM_FAN_OUT] = i == 0,
-                [SIM_NEIGHBOUR] = j == (i + 1) % n,
-                [SIM_ALL_TO_ALL] = true,
-            };
-
-            if (i != j && wanted[sim->p->pattern]) {
-                add_stream(sim, i, j);
-            }
-        }
-    }
-}
-
-void sim_app_init(struct sim *sim)
-{
-    const struct sim_params *p = sim->p;
-
-    for (int i = 0; i < p->num_nodes; i++) {
-        struct sim_node *node = &sim->nodes[i];
-        const struct vfring_wire_config config = {
-            .mac = {0x02, 0, 0, 0, 0, (uint8_t) i},
-            .key = 0x1000u + (uint32_t) i,
-            .id = id_of(i),
-            .crc_payload = p->crc_payload,
-            .window_frames = p->window_frames,
-            .rx_entries = p->rx_entries,
-            .max_peers_hint = (uint32_t) p->num_nodes - 1,
-            .peer_timeout_ns = p->peer_timeout_ns,
-            .control_frames = node->control,
-            .num_control_frames = SIM_CONTROL_FRAMES,
-        };
-
-        node->sim = sim;
-        node->index = i;
-        sim_net_init(node);
-        if (vfring_wire_create(&config, &sim_app_ops, node, &node->wire)) {
-            exit(2);
-        }
-        for (int rail = 1; rail < sim->num_rails; rail++) {
-            const uint8_t mac[6] = {0x02, 0, 0, 0, (uint8_t) rail, (uint8_t) i};
-
-            if (vfring_wire_rail_add(node->wire, mac) != rail) {
-                exit(2);
-            }
-        }
-        for (int j = 0; j < p->num_nodes; j++) {
-            node->refusals[j] = (uint32_t) sim_random(sim, 3);
-            if (j != i && !p->strangers) {
-                sim_app_introduce(node, j);
-            }
-        }
-        sim_poll_at(node, sim->now_ns + sim_random(sim, p->poll_ns));
-    }
-    add_streams(sim);
-}
-
-bool sim_app_finished(const struct sim *sim)
-{
-    for (int i = 0; i < sim->p->num_nodes; i++) {
-        const struct sim_node *node = &sim->nodes[i];
-
-        if (node->dead) {
-            continue;
-        }
-        if (node->num_open) {
-            return false;
-        }
-        for (int s = 0; s < node->num_streams; s++) {
-            if (node->streams[s].left) {
-                return false;
-            }
-        }
-    }
-    return true;
-}
-
-void sim_app_end(struct sim *sim)
-{
-    for (int i = 0; i < sim->p->num_nodes; i++) {
-        vfring_wire_destroy(sim->nodes[i].wire);
-    }
-    for (uint32_t id = 0; id < sim->num_messages; id++) {
-        struct sim_message *m = sim->messages[id];
-
-        /* What waits for a frame of a process that is gone, or of a run that was cut short, may wait. */
-        if (m->arrived && !m->num_delivered && !sim->p->cut_short && m->dst != sim->p->dead_node
-            && m->src != sim->p->dead_node) {
-            sim_fail(sim, "message %u was completed but never delivered", id);
-        }
-        if (m->num_completed != 1) {
-            sim_fail(sim, "message %u was completed %u times", id, m->num_completed);
-        }
-        free(m->memory);
-        free(m->gather);
-        free(m);
-    }
-    free(sim->messages);
 }

@@ -68,6 +68,7 @@ static void add_faults(struct sim_params *p)
     case 1:
         p->dead_node = (int) roll(0, (uint64_t) p->num_nodes - 1);
         p->peer_timeout_ns = 60 * SIM_SEC;
+        p->goodbyes = roll(1, 2) == 1 ? (uint32_t) roll(1, 3) : 0;
         break;
     case 2:
         p->cut_short = true;
@@ -155,7 +156,7 @@ static void print_params(const struct sim_params *p)
                       (double) (p->event_ns - SIM_SEC) / 1e6);
     }
     if (p->dead_node >= 0) {
-        (void) printf(", node %d dies", p->dead_node);
+        (void) printf(", node %d dies after %u goodbyes", p->dead_node, p->goodbyes);
     }
     if (p->sleeper >= 0) {
         (void) printf(", node %d sleeps for %.0f s%s", p->sleeper, (double) p->sleep_ns / 1e9,
@@ -175,11 +176,11 @@ static void print_result(const struct sim_result *r)
                   " corrupted, %" PRIu64 " reordered, %" PRIu64 " duplicated\n"
                   "  %" PRIu64 " retransmissions (%" PRIu64 " timeouts), %" PRIu64
                   " duplicates dropped, %" PRIu64 " acks, %" PRIu64 " waits for a ring\n"
-                  "  %" PRIu64 " warnings of silence\n"
+                  "  %" PRIu64 " warnings of silence, %" PRIu64 " peers given up, %" PRIu64 " goodbyes heard\n"
                   "  %" PRIu64 " events, digest %016" PRIx64 ", %.3f ms simulated\n",
                   r->sent, r->delivered, r->completed, r->timed_out, r->cancelled, r->lost,
                   r->overrun, r->corrupted, r->reordered, r->duplicated, r->retransmits, r->timeouts,
-                  r->duplicates, r->acks, r->ring_stalls, r->silences, r->events, r->digest,
+                  r->duplicates, r->acks, r->ring_stalls, r->silences, r->peers_failed, r->peers_left, r->events, r->digest,
                   (double) r->end_ns / 1e6);
 }
 
@@ -227,6 +228,8 @@ static bool run_seed(uint64_t seed, bool tell, struct sim_result *sum)
     sum->acks += result.acks;
     sum->ring_stalls += result.ring_stalls;
     sum->silences += result.silences;
+    sum->peers_failed += result.peers_failed;
+    sum->peers_left += result.peers_left;
     sum->events += result.events;
     sum->end_ns += result.end_ns;
     sum->digest ^= result.digest;
