@@ -103,6 +103,9 @@ static const char *job_label(char *text, size_t bytes)
     if (job && *job) {
         return job;
     }
+    if (*btl_vfring_params.job) {
+        return btl_vfring_params.job;
+    }
     if (slurm && *slurm) {
         (void) snprintf(text, bytes, "slurm-%s", slurm);
         return text;

@@ -15,6 +15,7 @@
  */
 static struct {
     char *run_dir;
+    char *job;
     char *devices;
     char *soft_faults;
     char *segment;
@@ -71,6 +72,10 @@ void btl_vfring_params_register(const mca_base_component_t *component)
     (void) add_string("run_dir", &registered.run_dir, OPAL_INFO_LVL_3,
                       "Folder with the lease socket of vfringd (default: $VFRING_RUN_DIR, else "
                       VFRING_LEASE_DEFAULT_RUN_DIR ")");
+    registered.job = NULL;
+    (void) add_string("job", &registered.job, OPAL_INFO_LVL_9,
+                      "Job of vfringd that the process belongs to, where VFRING_JOB does not say: processes that are spawned on other hosts "
+                      "inherit MCA parameters and not the environment (vfring run sets it)");
     registered.devices = NULL;
     (void) add_string("devices", &registered.devices, OPAL_INFO_LVL_3,
                       "Devices to use without vfringd: a comma-separated list of /dev/uiovf<N> "
@@ -217,7 +222,7 @@ int btl_vfring_params_keep(void)
 {
     struct btl_vfring_params *c = &btl_vfring_params;
 
-    if (keep(&c->run_dir, registered.run_dir) || keep(&c->devices, registered.devices)
+    if (keep(&c->run_dir, registered.run_dir) || keep(&c->job, registered.job) || keep(&c->devices, registered.devices)
         || keep(&c->soft_faults, registered.soft_faults) || keep(&c->segment, registered.segment)
         || keep(&c->wait, registered.wait)) {
         btl_vfring_params_forget();
@@ -232,9 +237,10 @@ void btl_vfring_params_forget(void)
     struct btl_vfring_params *c = &btl_vfring_params;
 
     free(c->run_dir);
+    free(c->job);
     free(c->devices);
     free(c->soft_faults);
     free(c->segment);
     free(c->wait);
-    c->run_dir = c->devices = c->soft_faults = c->segment = c->wait = NULL;
+    c->run_dir = c->job = c->devices = c->soft_faults = c->segment = c->wait = NULL;
 }

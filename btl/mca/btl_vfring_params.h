@@ -13,6 +13,7 @@
 struct btl_vfring_params {
     /* Copies of our own, valid from keep to forget; "" where nothing is set. */
     char *run_dir;
+    char *job;
     char *devices;
     char *soft_faults;
     char *segment;
