@@ -6,6 +6,7 @@
 # wires' sum two rails make use of. PREFIX is where vfring is installed (default: build/prefix), MTU the soft VFs'.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
+. "$here/medians.sh"
 PREFIX=${PREFIX:-$here/../../../build/prefix}
 launches=${1:-5}
 mtu=${MTU:-9000}
@@ -42,14 +43,6 @@ while [ "$i" -lt "$launches" ]; do
     one unequal $((rate / 4)) "$rate"
     i=$((i + 1))
 done
-# stat FILE: "median (min..max)"
-stat() {
-    sort -g "$1" | awk '{ v[NR] = $1 } END { printf "%g (%g..%g)", v[int((NR + 1) / 2)], v[1], v[NR] }'
-}
-ratio() {
-    m1=$(stat "$1"); m2=$(stat "$2")
-    awk -v a="${m1%% *}" -v b="${m2%% *}" 'BEGIN { printf "%.2f", a / b }'
-}
 echo "| 1 MiB, MTU $mtu, $launches launches | MB/s | of one rail |"
 echo "| --- | --- | --- |"
 echo "| $rate Mbit/s | $(stat "$dir/fast") | 1 |"

@@ -7,6 +7,7 @@
 # PREFIX is where vfring is installed (default: build/prefix), MTU the soft VFs'.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
+. "$here/medians.sh"
 PREFIX=${PREFIX:-$here/../../../build/prefix}
 launches=${1:-5}
 mtu=${MTU:-9000}
@@ -37,14 +38,6 @@ while [ "$i" -lt "$launches" ]; do
     done
     i=$((i + 1))
 done
-# stat FILE: "median (min..max)"
-stat() {
-    sort -g "$1" | awk '{ v[NR] = $1 } END { printf "%g (%g..%g)", v[int((NR + 1) / 2)], v[1], v[NR] }'
-}
-ratio() {
-    m1=$(stat "$1"); m2=$(stat "$2")
-    awk -v a="${m1%% *}" -v b="${m2%% *}" 'BEGIN { printf "%.2f", a / b }'
-}
 echo "| two ranks, soft VFs of MTU $mtu, $launches launches | vfring | tcp | $shm | vfring : tcp | vfring : $shm |"
 echo "| --- | --- | --- | --- | --- | --- |"
 row() {
