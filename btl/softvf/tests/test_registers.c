@@ -62,7 +62,7 @@ static void auto_clear_and_auto_mask(void)
     CHECK_EQ(softvf_events(dev), events + 1); /* masked: no message */
     wr(VFRING_82576_EIMS, 2); /* a cause that waits goes out as it is unmasked */
     CHECK_EQ(softvf_events(dev), events + 2);
-    softvf_sleep(dev, events, UINT64_C(3600000000000)); /* there were others: it does not sleep */
+    softvf_sleep((const struct softvf *const[]){dev}, &events, 1, UINT64_C(3600000000000)); /* there were others: it does not sleep */
     CHECK_EQ(rd(VFRING_82576_EIMS), 1);
     CHECK_EQ(rd(VFRING_82576_EICR), 2);
     softvf_close(dev);
