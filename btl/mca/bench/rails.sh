@@ -22,12 +22,12 @@ one() {
     shift
     rm -f "$dir"/vf*
     devices=
-    i=0
+    n=0
     for rank in 0 1; do
-        for rate; do
-            "$PREFIX/libexec/vfring/vfring-softvf" create "$dir" --index $i --mac "02:76:66:03:00:0$i" --mtu "$mtu" --rate "$rate" > "$dir/made"
-            devices=$devices${devices:+,}$dir/vf$i
-            i=$((i + 1))
+        for mbits; do
+            "$PREFIX/libexec/vfring/vfring-softvf" create "$dir" --index $n --mac "02:76:66:03:00:0$n" --mtu "$mtu" --rate "$mbits" > "$dir/made"
+            devices=$devices${devices:+,}$dir/vf$n
+            n=$((n + 1))
         done
     done
     timeout 300 mpirun -n 2 --bind-to core --mca btl self,vfring --mca btl_vfring_devices "$devices" --mca btl_vfring_rails $# \
