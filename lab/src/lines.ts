@@ -4,12 +4,12 @@ import type {Readable} from 'node:stream';
 
 /**
  * Gives the lines of a stream, one for each call; lines that nobody asked for yet are kept. Once the stream has
- * ended nobody gets an answer: whoever asks also waits for the end of what is at its other end, which knows the cause.
+ * ended or is broken nobody gets an answer: whoever asks also waits for the end of what is at its other end, which knows the cause.
  */
 export function lineReader(input: Readable): () => Promise<string> {
   const lines = createInterface({input})[Symbol.asyncIterator]();
   return async () => {
-    const {value, done} = await lines.next();
-    return done === true ? await new Promise<never>(() => undefined) : value;
+    const line = await lines.next().catch(() => ({done: true as const, value: undefined}));
+    return line.done === true ? await new Promise<never>(() => undefined) : line.value;
   };
 }

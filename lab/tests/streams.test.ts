@@ -53,6 +53,21 @@ it('lineReader gives lines in order, kept or awaited', async () => {
   expect(await next()).toBe('half line');
 });
 
+it.each([
+  ['ends', (stream: PassThrough) => stream.end()],
+  ['breaks', (stream: PassThrough) => stream.destroy(Object.assign(new Error('read ECONNRESET'), {code: 'ECONNRESET'}))],
+])('lineReader has no answer when the stream %s: what was at its other end tells the cause', async (_, end) => {
+  const stream = new PassThrough();
+  stream.on('error', () => undefined);
+  const next = lineReader(stream);
+  const cause = new Promise((resolve) => stream.on('close', () => setImmediate(resolve, 'the cause')));
+  stream.resume();
+  const answers = [next(), next()];
+  end(stream);
+  expect(await Promise.race([...answers, cause])).toBe('the cause');
+  expect(await Promise.race([next(), new Promise((resolve) => setImmediate(resolve, 'nothing'))])).toBe('nothing');
+});
+
 describe('shellQuote', () => {
   it.each([['plain', 'plain'], ['a b', "'a b'"], ['', "''"], ["it's", "'it'\\''s'"], ['$HOME;`x`', "'$HOME;`x`'"], ['a\nb', "'a\nb'"]])(
     'quotes %j', (text, quoted) => {
