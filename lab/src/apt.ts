@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What this machine's own apt knows: where Debian comes from, and how that is reached.
-import {existsSync, readFileSync} from 'node:fs';
-import {execa} from 'execa';
-import {LabError} from './errors.js';
+/** What this machine's own apt knows: where Debian comes from, and how that is reached. */
+import { existsSync, readFileSync } from 'node:fs';
+import { execa } from 'execa';
+import { LabError } from './errors.js';
 
-const debianKeyring = '/usr/share/keyrings/debian-archive-keyring.gpg';
+const DEBIAN_KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg';
 
 /** Debian's archive itself, as its signed Release file says: not its security updates or backports, and nobody else's packages. */
-const debian = ['Created-By: Packages', 'Origin: Debian', 'Label: Debian', 'Component: main'];
+const DEBIAN = ['Created-By: Packages', 'Origin: Debian', 'Label: Debian', 'Component: main'];
 
 /**
  * The first mirror of `apt-get indextargets --format $(REPO_URI)`. A URI `mirror+file:PATH` (as cloud images have it) names a
@@ -21,18 +21,18 @@ export function firstMirror(targets: string, read = (file: string): string => re
 }
 
 /** The Debian mirror that this machine uses, and the keyring that Debian's releases are signed with. */
-export async function hostMirror(): Promise<{uri: string; keyring: string}> {
-  const {stdout} = await execa('apt-get', ['indextargets', '--format', '$(REPO_URI)', ...debian]);
+export async function hostMirror(): Promise<{ uri: string; keyring: string }> {
+  const { stdout } = await execa('apt-get', ['indextargets', '--format', '$(REPO_URI)', ...DEBIAN]);
   const uri = firstMirror(stdout);
   if (uri === undefined) {
     throw new LabError('VFRING_ERR_LAB_MIRROR', 'apt knows no Debian mirror: apt-get indextargets lists no packages of Debian with the component main',
       'the lab needs a Debian 12 or 13 machine whose apt works: see sources.list(5), and run apt-get update');
   }
-  if (!existsSync(debianKeyring)) {
-    throw new LabError('VFRING_ERR_LAB_MIRROR', `the keyring ${debianKeyring} does not exist, so the mirror's signature cannot be checked`,
+  if (!existsSync(DEBIAN_KEYRING)) {
+    throw new LabError('VFRING_ERR_LAB_MIRROR', `the keyring ${DEBIAN_KEYRING} does not exist, so the mirror's signature cannot be checked`,
       'apt-get install debian-archive-keyring');
   }
-  return {uri, keyring: debianKeyring};
+  return { uri, keyring: DEBIAN_KEYRING };
 }
 
 /**
@@ -46,7 +46,7 @@ export function transferableAptOptions(dump: string): string[] {
 
 /** What of the machine's apt settings (proxy, retries) is needed to reach the mirror, as apt.conf text. */
 export async function hostAptOptions(): Promise<string> {
-  const {stdout} = await execa('apt-config', ['dump']);
+  const { stdout } = await execa('apt-config', ['dump']);
   return transferableAptOptions(stdout).map((line) => `${line}\n`).join('');
 }
 
@@ -62,5 +62,5 @@ export function proxyEnvironment(aptOptions: string, env: NodeJS.ProcessEnv = pr
     }
   }
   const noProxy = env['no_proxy'] ?? env['NO_PROXY'];
-  return noProxy === undefined ? result : {...result, no_proxy: noProxy};
+  return noProxy === undefined ? result : { ...result, no_proxy: noProxy };
 }

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What QEMU loads directly: the kernel as a plain ELF file, and a small initramfs.
+/** What QEMU loads directly: the kernel as a plain ELF file, and a small initramfs. */
 import {
   chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, renameSync, rmSync, symlinkSync, writeFileSync,
 } from 'node:fs';
 import path from 'node:path';
-import {execa} from 'execa';
-import {hashFiles, hashParts} from './content-hash.js';
-import {LabError} from './errors.js';
-import {buildDir, labDir} from './paths.js';
-import type {Rootfs} from './rootfs.js';
+import { execa } from 'execa';
+import { hashFiles, hashParts } from './content-hash.js';
+import { LabError } from './errors.js';
+import { buildDir, labDir } from './paths.js';
+import type { Rootfs } from './rootfs.js';
 
 /** What the initramfs needs to mount the root. */
-const wantedModules = ['virtio_pci', 'virtio_console', 'virtio_blk', 'erofs', 'overlay'];
+const WANTED_MODULES = ['virtio_pci', 'virtio_console', 'virtio_blk', 'erofs', 'overlay'];
 
 /** A kernel to boot instead of Debian's. */
 export interface OwnKernel {
@@ -50,7 +50,7 @@ async function makeKernel(rootfs: Rootfs, file: string): Promise<void> {
   // The guest would decompress it under emulation: a second of each boot.
   const [zstd, ...args] = rootfs.tool('usr/bin/zstd', '-d', '-q', '-f', '-o', `${file}.new`);
   try {
-    await execa(zstd, args, {input: bzImagePayload(readFileSync(vmlinuz)), stripFinalNewline: false});
+    await execa(zstd, args, { input: bzImagePayload(readFileSync(vmlinuz)), stripFinalNewline: false });
   } catch (error) {
     throw new LabError('VFRING_ERR_LAB_BUILD', `cannot extract the kernel from ${vmlinuz}: ${(error as Error).message}`,
       'Debian may have changed how it compresses its kernel: see lab/src/boot-files.ts');
@@ -74,25 +74,25 @@ async function loadOrder(rootfs: Rootfs, modules: string, wanted: readonly strin
   // modprobe looks below lib/modules of a folder.
   const base = mkdtempSync(path.join(buildDir, 'modules-'));
   try {
-    mkdirSync(path.join(base, 'lib/modules'), {recursive: true});
+    mkdirSync(path.join(base, 'lib/modules'), { recursive: true });
     symlinkSync(path.resolve(modules), path.join(base, 'lib/modules', path.basename(modules)));
     const [modprobe, ...args] = rootfs.tool('usr/sbin/modprobe', '-d', base, '-S', path.basename(modules), '--show-depends', '-a', ...wanted);
-    const {stdout} = await execa(modprobe, args);
+    const { stdout } = await execa(modprobe, args);
     return modulesToLoad(stdout).map((file) => realpathSync(file));
   } catch (error) {
     throw new LabError('VFRING_ERR_LAB_BUILD', `modprobe does not find what the kernel of ${modules} must load to boot: ${(error as Error).message}`,
       'a kernel of your own needs these as modules or built in: ' + wanted.join(', '));
   } finally {
-    rmSync(base, {recursive: true});
+    rmSync(base, { recursive: true });
   }
 }
 
 /** @param modules the kernel's `/lib/modules/VERSION` */
 async function makeInitramfs(rootfs: Rootfs, modules: string, wanted: readonly string[], file: string): Promise<void> {
   const tree = `${file}.tree`;
-  rmSync(tree, {recursive: true, force: true});
+  rmSync(tree, { recursive: true, force: true });
   for (const dir of ['bin', 'modules', 'units', 'dev', 'proc', 'sys', 'run', 'tmp', 'results', 'base', 'project', 'upper', 'root']) {
-    mkdirSync(path.join(tree, dir), {recursive: true});
+    mkdirSync(path.join(tree, dir), { recursive: true });
   }
   copyFileSync(path.join(rootfs.root, 'usr/bin/busybox'), path.join(tree, 'bin/busybox'));
   copyFileSync(path.join(labDir, 'guest/init'), path.join(tree, 'init'));
@@ -108,8 +108,8 @@ async function makeInitramfs(rootfs: Rootfs, modules: string, wanted: readonly s
   writeFileSync(path.join(tree, 'modules/order'), order.map((module) => `${path.basename(module)}\n`).join(''));
   const [cpio, ...args] = rootfs.tool('usr/bin/cpio', '--quiet', '-o', '-H', 'newc', '-R', '0:0');
   // Not compressed: decompressing is what costs under emulation.
-  await execa('sh', ['-c', 'find . | "$@" >"$0"', `${file}.new`, cpio, ...args].map(String), {cwd: tree});
-  rmSync(tree, {recursive: true});
+  await execa('sh', ['-c', 'find . | "$@" >"$0"', `${file}.new`, cpio, ...args].map(String), { cwd: tree });
+  rmSync(tree, { recursive: true });
   renameSync(`${file}.new`, file);
 }
 
@@ -118,17 +118,17 @@ export async function ensureBootFiles(rootfs: Rootfs, own?: OwnKernel): Promise<
   const key = path.basename(rootfs.dir);
   const kernel = own?.image ?? path.join(rootfs.dir, 'vmlinux');
   const modules = own?.modules ?? path.join(rootfs.root, 'usr/lib/modules', rootfs.kernelVersion);
-  const wanted = own === undefined || own.modules !== undefined ? wantedModules : [];
+  const wanted = own === undefined || own.modules !== undefined ? WANTED_MODULES : [];
   const initramfs = path.join(buildDir, `initramfs-${hashParts({
     key, wantedModules: wanted, sources: hashFiles(labDir, ['guest', 'src/boot-files.ts']),
-    ...(own?.modules === undefined ? {} : {modules: hashFiles(own.modules, ['kernel'])}),
+    ...(own?.modules === undefined ? {} : { modules: hashFiles(own.modules, ['kernel']) }),
   })}.cpio`);
-  mkdirSync(buildDir, {recursive: true});
+  mkdirSync(buildDir, { recursive: true });
   if (!existsSync(kernel)) {
     await makeKernel(rootfs, kernel);
   }
   if (!existsSync(initramfs)) {
     await makeInitramfs(rootfs, modules, wanted, initramfs);
   }
-  return {kernel, initramfs};
+  return { kernel, initramfs };
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Keys that say what something was made from.
-import {createHash} from 'node:crypto';
-import {lstatSync, readFileSync, readdirSync, readlinkSync} from 'node:fs';
+/** Keys that say what something was made from. */
+import { createHash } from 'node:crypto';
+import { lstatSync, readFileSync, readdirSync, readlinkSync } from 'node:fs';
 import path from 'node:path';
 
 /** Hash of named parts; neither their order nor where one ends and the next begins is ambiguous. */
@@ -14,7 +14,7 @@ export function hashParts(parts: Readonly<Record<string, string | readonly strin
 }
 
 /** Names that are never sources: made by tools, or not the project's. */
-const notSources = new Set(['.git', 'node_modules', 'build', 'autom4te.cache', '.deps', '.libs', 'Makefile.in']);
+const NOT_SOURCES = new Set(['.git', 'node_modules', 'build', 'autom4te.cache', '.deps', '.libs', 'Makefile.in']);
 
 /**
  * Hash of the content of files and folders (recursively), relative to `base`.
@@ -24,11 +24,11 @@ export function hashFiles(base: string, paths: readonly string[]): string {
   const hash = createHash('sha256');
   const visit = (relative: string): void => {
     const full = path.join(base, relative);
-    const stat = lstatSync(full, {throwIfNoEntry: false});
+    const stat = lstatSync(full, { throwIfNoEntry: false });
     if (stat === undefined) {
       hash.update(JSON.stringify([relative, 'missing']));
     } else if (stat.isDirectory()) {
-      for (const name of readdirSync(full).filter((entry) => !notSources.has(entry)).sort()) {
+      for (const name of readdirSync(full).filter((entry) => !NOT_SOURCES.has(entry)).sort()) {
         visit(path.join(relative, name));
       }
     } else if (stat.isSymbolicLink()) {

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// One QEMU process, the sockets to it, and how it can be lost.
-import {type ChildProcess, spawn} from 'node:child_process';
-import {createWriteStream, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, type WriteStream} from 'node:fs';
+/** One QEMU process, the sockets to it, and how it can be lost. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createWriteStream, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, type WriteStream } from 'node:fs';
 import path from 'node:path';
-import {setTimeout as sleep} from 'node:timers/promises';
-import type {Duplex} from 'node:stream';
-import {LabError, exitStatus} from './errors.js';
-import {tscKhz} from './host-clock.js';
-import {buildDir, consoleLogOf} from './paths.js';
-import type {Prepared} from './prepare.js';
-import {type Machine, type Port, fds, qemuArguments} from './qemu.js';
-import {Qmp} from './qmp.js';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Duplex } from 'node:stream';
+import { LabError, EXIT_STATUS } from './errors.js';
+import { tscKhz } from './host-clock.js';
+import { buildDir, consoleLogOf } from './paths.js';
+import type { Prepared } from './prepare.js';
+import { type Machine, type Port, FDS, qemuArguments } from './qemu.js';
+import { Qmp } from './qmp.js';
 
 /** Command line of QEMU for a machine; also what says which machine a saved state belongs to. */
 export function machineArguments(prepared: Prepared, machine: Machine): string[] {
@@ -18,8 +18,8 @@ export function machineArguments(prepared: Prepared, machine: Machine): string[]
 }
 
 /** Interrupt controllers and registers of every processor: enough to see which interrupt a halted guest misses. */
-const monitorQuestions = ['info status', 'info cpus', 'info lapic 0', 'info lapic 1', 'info pic', 'info irq', 'info registers -a'];
-const monitorLimitMs = 2000;
+const MONITOR_QUESTIONS = ['info status', 'info cpus', 'info lapic 0', 'info lapic 1', 'info pic', 'info irq', 'info registers -a'];
+const MONITOR_LIMIT_MS = 2000;
 
 function describeThreads(pid: number | undefined): string {
   const tasks = `/proc/${pid}/task`;
@@ -40,7 +40,7 @@ function sweepLogs(): void {
   for (const name of readdirSync(buildDir)) {
     const pid = /^console-(\d+)\.log$/.exec(name)?.[1];
     if (pid !== undefined && !existsSync(`/proc/${pid}`)) {
-      rmSync(path.join(buildDir, name), {force: true});
+      rmSync(path.join(buildDir, name), { force: true });
     }
   }
 }
@@ -65,18 +65,18 @@ export class Emulator {
    * @param host name of the machine where there are several
    */
   static start(prepared: Prepared, machine: Machine, extra: readonly string[] = [], host?: string): Emulator {
-    mkdirSync(buildDir, {recursive: true});
+    mkdirSync(buildDir, { recursive: true });
     sweepLogs();
     const command = prepared.rootfs.tool('usr/bin/qemu-system-x86_64', ...machineArguments(prepared, machine), ...extra);
     // Node makes socket pairs of these pipes. The kernel ends QEMU when we die, however that happens.
-    const count = Math.max(...Object.values(fds)) + 1;
-    const stdio = Array.from({length: count}, (_, fd) => (fd < 2 ? 'ignore' as const : 'pipe' as const));
+    const count = Math.max(...Object.values(FDS)) + 1;
+    const stdio = Array.from({ length: count }, (_, fd) => (fd < 2 ? 'ignore' as const : 'pipe' as const));
     return new Emulator(spawn('setpriv', ['--pdeathsig', 'KILL', ...command], {
       stdio,
       cwd: buildDir,
       // Ctrl-C on the terminal is for us; we end QEMU.
       detached: true,
-      env: {...process.env, QEMU_MODULE_DIR: path.join(prepared.rootfs.root, 'usr/lib/x86_64-linux-gnu/qemu')},
+      env: { ...process.env, QEMU_MODULE_DIR: path.join(prepared.rootfs.root, 'usr/lib/x86_64-linux-gnu/qemu') },
     }), host);
   }
 
@@ -125,18 +125,18 @@ export class Emulator {
   }
 
   port(name: Port): Duplex {
-    return this.qemu.stdio[fds[name] as 3] as unknown as Duplex;
+    return this.qemu.stdio[FDS[name] as 3] as unknown as Duplex;
   }
 
   /** What QEMU knows of the machine, and this machine of QEMU's threads, as text. Never fails. */
   async describe(): Promise<string> {
     const threads = describeThreads(this.pid);
     const ask = async (line: string): Promise<string> => {
-      const answer = this.monitor.execute('human-monitor-command', {'command-line': line}).catch((error: Error) => error.message);
-      return `(qemu) ${line}\n${await Promise.race([answer, sleep(monitorLimitMs, 'no answer')])}`;
+      const answer = this.monitor.execute('human-monitor-command', { 'command-line': line }).catch((error: Error) => error.message);
+      return `(qemu) ${line}\n${await Promise.race([answer, sleep(MONITOR_LIMIT_MS, 'no answer')])}`;
     };
     const answers: string[] = [];
-    for (const line of monitorQuestions) {
+    for (const line of MONITOR_QUESTIONS) {
       answers.push(await ask(line));
     }
     return [threads, ...answers].map((text) => `${String(text).replaceAll('\r', '').trimEnd()}\n`).join('\n');
@@ -146,7 +146,7 @@ export class Emulator {
   async logTasks(): Promise<void> {
     const [request, limitMs] = ['t', 5000];
     try {
-      await Promise.race([this.monitor.execute('chardev-send-break', {id: 'console'}), sleep(limitMs)]);
+      await Promise.race([this.monitor.execute('chardev-send-break', { id: 'console' }), sleep(limitMs)]);
       this.port('console').write(request);
       await sleep(limitMs);
     } catch {
@@ -171,7 +171,7 @@ export class Emulator {
       + `  the end of the guest's kernel log:\n${tail(this.kernelLog)}`,
       emulatorFault ? `run it again: this is a fault of QEMU, not of what it runs; the kernel log is ${this.logPath}`
         : `the whole kernel log is ${this.logPath}`,
-      exitStatus.lab, this.kernelLog);
+      EXIT_STATUS.lab, this.kernelLog);
   }
 
   /** Ends QEMU at once: nothing in the guest is meant to last. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 
 /** Exit statuses of the lab itself, apart from those of the command it runs. */
-export const exitStatus = {usage: 64, timeout: 124, lab: 125, interrupted: 130} as const;
+export const EXIT_STATUS = { usage: 64, timeout: 124, lab: 125, interrupted: 130 } as const;
 
 export type LabErrorCode =
   | 'VFRING_ERR_LAB_BOOT'
@@ -24,7 +24,7 @@ export class LabError extends Error {
     readonly code: LabErrorCode,
     message: string,
     readonly remedy: string,
-    readonly status: number = exitStatus.lab,
+    readonly status: number = EXIT_STATUS.lab,
     /** The guest's kernel log so far, where there was a guest. */
     readonly consoleLog = '',
   ) {

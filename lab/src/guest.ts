@@ -1,40 +1,40 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A running guest: boot, jobs, results, end. Test drivers import this.
-import {randomBytes} from 'node:crypto';
-import {mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync} from 'node:fs';
+/** A running guest: boot, jobs, results, end. Test drivers import this. */
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import type {Duplex, Readable} from 'node:stream';
-import {execa} from 'execa';
-import type {OwnKernel} from './boot-files.js';
-import {Emulator} from './emulator.js';
-import {LabError, isEmulatorFault, exitStatus} from './errors.js';
-import {watchHeart} from './heartbeat.js';
-import {lineReader} from './lines.js';
-import {MarkerStream} from './marker-stream.js';
-import {type Link, netdevArguments, plugIn} from './network.js';
-import {buildDir} from './paths.js';
-import {type Prepared, prepare} from './prepare.js';
-import {say} from './progress.js';
-import type {PartName} from './project.js';
-import {noteRestart} from './restarts.js';
-import {type Machine, defaultMachine} from './qemu.js';
-import {shellQuote} from './shell-quote.js';
-import {Snapshot} from './snapshot.js';
+import type { Duplex, Readable } from 'node:stream';
+import { execa } from 'execa';
+import type { OwnKernel } from './boot-files.js';
+import { Emulator } from './emulator.js';
+import { LabError, isEmulatorFault, EXIT_STATUS } from './errors.js';
+import { watchHeart } from './heartbeat.js';
+import { lineReader } from './lines.js';
+import { MarkerStream } from './marker-stream.js';
+import { type Link, netdevArguments, plugIn } from './network.js';
+import { buildDir } from './paths.js';
+import { type Prepared, prepare } from './prepare.js';
+import { say } from './progress.js';
+import type { PartName } from './project.js';
+import { noteRestart } from './restarts.js';
+import { type Machine, DEFAULT_MACHINE } from './qemu.js';
+import { shellQuote } from './shell-quote.js';
+import { Snapshot } from './snapshot.js';
 
 /** The guest needs 3 seconds; a loaded machine many times that. */
-const bootLimitMs = 300_000;
-const resumeLimitMs = 60_000;
+const BOOT_LIMIT_MS = 300_000;
+const RESUME_LIMIT_MS = 60_000;
 /**
  * QEMU can lose a timer interrupt of a guest that boots on an overloaded machine. The
  * kernel then says so and waits for ever; another boot is the only cure.
  */
-const lostTimer = /kthread timer wakeup didn't happen|rcu_preempt detected stalls/;
+const LOST_TIMER = /kthread timer wakeup didn't happen|rcu_preempt detected stalls/;
 /** Each fault of QEMU itself was seen about once in 100 boots, at 5 runnable threads a core. */
-const bootAttempts = 3;
-const bootFaults = new Set<string>(['VFRING_ERR_LAB_BOOT', 'VFRING_ERR_LAB_EMULATOR', 'VFRING_ERR_LAB_STANDSTILL']);
+const BOOT_ATTEMPTS = 3;
+const BOOT_FAULTS = new Set<string>(['VFRING_ERR_LAB_BOOT', 'VFRING_ERR_LAB_EMULATOR', 'VFRING_ERR_LAB_STANDSTILL']);
 /** With the time that it takes to record what QEMU knows, a stand-still is told within 30 seconds. */
-const standstillMs = 20_000;
-export const defaultTimeoutS = 1800;
+const STANDSTILL_MS = 20_000;
+export const DEFAULT_TIMEOUT_S = 1800;
 
 /** What makes a guest one of several hosts. */
 export interface HostIdentity {
@@ -86,10 +86,10 @@ export interface JobResult {
 
 export class Guest {
   private readonly nextLine: () => Promise<string>;
-  private readonly streams = {stdout: new MarkerStream(), stderr: new MarkerStream()};
+  private readonly streams = { stdout: new MarkerStream(), stderr: new MarkerStream() };
   private timer: NodeJS.Timeout | undefined;
   private stopListening: () => void = () => undefined;
-  private heart: {stop: () => void} | undefined;
+  private heart: { stop: () => void } | undefined;
   private hasResults = false;
   private stdinTaken = false;
 
@@ -103,22 +103,22 @@ export class Guest {
   /** Boots a guest, or resumes it as it was saved after its last boot; when this resolves, the guest waits for jobs. */
   static async boot(options: BootOptions = {}): Promise<Guest> {
     const prepared = options.prepared ?? await prepare(options.parts, options.signal, options.kernel);
-    const machine = {...defaultMachine, ...options.machine};
+    const machine = { ...DEFAULT_MACHINE, ...options.machine };
     const snapshot = Snapshot.of(prepared, machine);
-    const deadline = performance.now() + (options.timeoutS ?? defaultTimeoutS) * 1000;
+    const deadline = performance.now() + (options.timeoutS ?? DEFAULT_TIMEOUT_S) * 1000;
     for (let attempt = 1; ; attempt++) {
       const resume = snapshot.exists && options.cold !== true;
-      const {host} = options;
+      const { host } = options;
       const links = host?.links ?? [];
       const guest = new Guest(Emulator.start(prepared, machine, [...netdevArguments(links), ...(resume ? snapshot.incoming : [])], host?.name));
       guest.limit(deadline, options);
-      guest.watchHeart(options.standstillMs ?? standstillMs);
+      guest.watchHeart(options.standstillMs ?? STANDSTILL_MS);
       try {
         await guest.untilReady(snapshot, resume, links);
         return guest;
       } catch (error) {
         await guest.close();
-        if (!(error instanceof LabError) || !bootFaults.has(error.code) || attempt === bootAttempts) {
+        if (!(error instanceof LabError) || !BOOT_FAULTS.has(error.code) || attempt === BOOT_ATTEMPTS) {
           throw error;
         }
         if (resume) {
@@ -133,21 +133,21 @@ export class Guest {
 
   /** Ends the guest when it stands still, with all that can be known about it in a log of its own. */
   private watchHeart(limitMs: number): void {
-    const {emulator} = this;
+    const { emulator } = this;
     if (emulator.pid === undefined) {
       return;
     }
     this.heart = watchHeart(emulator.port('beat'), emulator.pid, limitMs, () => {
-      void this.recordStandstill(limitMs).then(({file, woke}) => {
+      void this.recordStandstill(limitMs).then(({ file, woke }) => {
         emulator.lose(new LabError('VFRING_ERR_LAB_STANDSTILL',
           `${emulator.title} stood still: no heartbeat, and no work for QEMU, for ${limitMs / 1000} s (an interrupt ${woke ? 'woke it' : 'did not wake it'})`,
-          `run it again: this is a fault of QEMU, not of what it runs; what QEMU knew is in ${file}`, exitStatus.lab, this.consoleLog));
+          `run it again: this is a fault of QEMU, not of what it runs; what QEMU knew is in ${file}`, EXIT_STATUS.lab, this.consoleLog));
       });
     });
   }
 
-  private async recordStandstill(limitMs: number): Promise<{file: string; woke: boolean}> {
-    const {emulator} = this;
+  private async recordStandstill(limitMs: number): Promise<{ file: string; woke: boolean }> {
+    const { emulator } = this;
     const file = path.join(buildDir, `standstill-${emulator.host === undefined ? '' : `${emulator.host}-`}${new Date().toISOString()}.log`);
     say(`${emulator.title} has stood still for ${limitMs / 1000} s; recording what QEMU knows in ${file}`);
     const facts = await emulator.describe();
@@ -158,18 +158,18 @@ export class Guest {
     // Interrupts it by its serial line: shows what each task waits for, and whether an interrupt that is not the timer's still comes through.
     await emulator.logTasks();
     writeFileSync(file, `${facts}\nafter an interrupt of the serial line the guest ${woke ? 'sent a heartbeat' : 'still sent no heartbeat'}\n\n${this.consoleLog}`);
-    return {file, woke};
+    return { file, woke };
   }
 
   /** Ends the guest at `deadline` (of performance.now()) or when the caller's signal says so. */
   private limit(deadline: number, options: BootOptions): void {
     this.timer = setTimeout(() => {
-      const error = (): LabError => new LabError('VFRING_ERR_LAB_TIMEOUT', `${this.emulator.title} was ended after ${options.timeoutS ?? defaultTimeoutS} s`,
-        `if it was not hung, give it longer by --timeout; its kernel log, ${this.emulator.logPath}, ends with what each task waited for`, exitStatus.timeout, this.consoleLog);
+      const error = (): LabError => new LabError('VFRING_ERR_LAB_TIMEOUT', `${this.emulator.title} was ended after ${options.timeoutS ?? DEFAULT_TIMEOUT_S} s`,
+        `if it was not hung, give it longer by --timeout; its kernel log, ${this.emulator.logPath}, ends with what each task waited for`, EXIT_STATUS.timeout, this.consoleLog);
       void this.emulator.logTasks().finally(() => this.emulator.lose(error()));
     }, deadline - performance.now());
     const onAbort = (): void => {
-      this.emulator.lose(new LabError('VFRING_ERR_LAB_STOPPED', 'the lab was stopped', 'run the command again', exitStatus.interrupted));
+      this.emulator.lose(new LabError('VFRING_ERR_LAB_STOPPED', 'the lab was stopped', 'run the command again', EXIT_STATUS.interrupted));
     };
     options.signal?.addEventListener('abort', onAbort);
     this.stopListening = () => options.signal?.removeEventListener('abort', onAbort);
@@ -179,11 +179,11 @@ export class Guest {
   }
 
   private async untilReady(snapshot: Snapshot, resume: boolean, links: readonly Link[]): Promise<void> {
-    const {emulator} = this;
-    const limitMs = resume ? resumeLimitMs : bootLimitMs;
+    const { emulator } = this;
+    const limitMs = resume ? RESUME_LIMIT_MS : BOOT_LIMIT_MS;
     const timer = setTimeout(() => emulator.lose(emulator.lostError(`no sign of life after ${limitMs / 1000} s`)), limitMs);
     const watch = (): void => {
-      if (lostTimer.test(this.consoleLog)) {
+      if (LOST_TIMER.test(this.consoleLog)) {
         emulator.lose(emulator.lostError('a timer interrupt was lost', true));
       }
     };
@@ -251,11 +251,11 @@ export class Guest {
   }
 
   /** Runs an interactive login shell on the guest's terminal; its caller connects {@link tty}. */
-  async shell(user: string, terminal: {type: string; rows: number; columns: number}): Promise<number> {
+  async shell(user: string, terminal: { type: string; rows: number; columns: number }): Promise<number> {
     // The terminal forgets its settings when it is closed, so they are made by who keeps it open.
     const script = 'exec <>/dev/hvc0 >&0 2>&1; stty sane rows "$1" cols "$2"; exec bash -l';
     const argv = ['sh', '-c', script, 'sh', String(terminal.rows), String(terminal.columns)];
-    const {status} = await this.runJob({argv, user}, terminal.type);
+    const { status } = await this.runJob({ argv, user }, terminal.type);
     return status;
   }
 
@@ -265,7 +265,7 @@ export class Guest {
     }
     this.stdinTaken ||= job.stdin !== undefined;
     const end = `lab-end-${randomBytes(16).toString('hex')}`;
-    const text = {stdout: [] as Buffer[], stderr: [] as Buffer[]};
+    const text = { stdout: [] as Buffer[], stderr: [] as Buffer[] };
     const done = (['stdout', 'stderr'] as const).map((name) => this.streams[name].until(`${end}\n`, (chunk) => {
       job.onOutput?.(name, chunk);
       if (job.collect !== false) {
@@ -294,13 +294,13 @@ export class Guest {
    * @returns whether there was any
    */
   async fetchResults(dir: string): Promise<boolean> {
-    rmSync(dir, {recursive: true, force: true});
+    rmSync(dir, { recursive: true, force: true });
     if (!this.hasResults) {
       return false;
     }
-    mkdirSync(path.dirname(dir), {recursive: true});
+    mkdirSync(path.dirname(dir), { recursive: true });
     const unpacked = mkdtempSync(`${dir}.`);
-    const tar = execa('tar', ['-x', '-C', unpacked, '--no-same-owner'], {stdin: 'pipe'});
+    const tar = execa('tar', ['-x', '-C', unpacked, '--no-same-owner'], { stdin: 'pipe' });
     this.emulator.port('control').write('results\n');
     let left = Number((await this.expect('results'))[0]);
     const port = this.emulator.port('results');
@@ -322,14 +322,14 @@ export class Guest {
   }
 
   /** Ids of QEMU's process, and of those of its threads that are the guest's processors. */
-  async threads(): Promise<{pid: number; processors: number[]}> {
-    const processors = await Promise.race([this.emulator.monitor.execute('query-cpus-fast'), this.emulator.lost]) as {'thread-id': number}[];
-    return {pid: this.emulator.pid!, processors: processors.map((processor) => processor['thread-id'])};
+  async threads(): Promise<{ pid: number; processors: number[] }> {
+    const processors = await Promise.race([this.emulator.monitor.execute('query-cpus-fast'), this.emulator.lost]) as { 'thread-id': number }[];
+    return { pid: this.emulator.pid!, processors: processors.map((processor) => processor['thread-id']) };
   }
 
   /** @param wire of a {@link Link}: its device loses its carrier, or gets it back */
   async setLink(wire: string, up: boolean): Promise<void> {
-    await Promise.race([this.emulator.monitor.execute('set_link', {name: wire, up}), this.emulator.lost]);
+    await Promise.race([this.emulator.monitor.execute('set_link', { name: wire, up }), this.emulator.lost]);
   }
 
   /** Switches the machine off, as if its plug were pulled: what waits for it fails with `VFRING_ERR_LAB_SWITCHED_OFF`. */
@@ -368,14 +368,14 @@ export async function withGuest<T>(options: BootOptions, work: (guest: Guest) =>
 }
 
 /** Boots a guest, runs one job, fetches /results to build/lab/results if there are any, and ends the guest. */
-export async function runInGuest(options: BootOptions & Job & {resultsDir?: string}): Promise<JobResult & {consoleLog: string}> {
+export async function runInGuest(options: BootOptions & Job & { resultsDir?: string }): Promise<JobResult & { consoleLog: string }> {
   const guest = await Guest.boot(options);
   try {
     const result = await guest.exec(options);
     if (options.resultsDir !== undefined) {
       await guest.fetchResults(options.resultsDir);
     }
-    return {...result, consoleLog: guest.consoleLog};
+    return { ...result, consoleLog: guest.consoleLog };
   } finally {
     await guest.close();
   }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Finds a guest that stands still: its processors are halted and no timer wakes them any more.
-import {readFileSync, readdirSync} from 'node:fs';
-import type {Readable} from 'node:stream';
+/** Finds a guest that stands still: its processors are halted and no timer wakes them any more. */
+import { readFileSync, readdirSync } from 'node:fs';
+import type { Readable } from 'node:stream';
 
 /** What this machine knows of a process at one moment. */
 export interface Activity {
@@ -12,11 +12,11 @@ export interface Activity {
 }
 
 /** Fields of proc_pid_stat(5), counted from the state on: what precedes it is the name, which may hold anything. */
-const field = {state: 0, utime: 11, stime: 12} as const;
+const FIELD = { state: 0, utime: 11, stime: 12 } as const;
 /** USER_HZ, which is 100 on every x86. */
-const msPerTick = 10;
+const MS_PER_TICK = 10;
 /** Of a thread that waits for an event, as a halted processor does. */
-const asleep = new Set(['S', 'I']);
+const ASLEEP = new Set(['S', 'I']);
 
 function statFields(file: string): string[] {
   const text = readFileSync(file, 'latin1');
@@ -29,8 +29,8 @@ export function activityOf(pid: number): Activity | undefined {
     const whole = statFields(`/proc/${pid}/stat`);
     const tasks = `/proc/${pid}/task`;
     return {
-      cpuMs: (Number(whole[field.utime]) + Number(whole[field.stime])) * msPerTick,
-      wants: readdirSync(tasks).some((thread) => !asleep.has(statFields(`${tasks}/${thread}/stat`)[field.state]!)),
+      cpuMs: (Number(whole[FIELD.utime]) + Number(whole[FIELD.stime])) * MS_PER_TICK,
+      wants: readdirSync(tasks).some((thread) => !ASLEEP.has(statFields(`${tasks}/${thread}/stat`)[FIELD.state]!)),
     };
   } catch {
     // A thread that ended between the two looks is as good as one that worked.
@@ -38,11 +38,11 @@ export function activityOf(pid: number): Activity | undefined {
   }
 }
 
-const intervalMs = 1000;
+const INTERVAL_MS = 1000;
 /** What a sample may add to the time of silence, however late it comes: nobody looked in between. */
-const longestSampleMs = 2 * intervalMs;
+const longestSampleMs = 2 * INTERVAL_MS;
 /** Share of a processor that a QEMU without work may use. */
-const idleShare = 0.02;
+const IDLE_SHARE = 0.02;
 
 /**
  * Judges samples of QEMU. The guest stands still when it has sent no beat for some time, in
@@ -50,7 +50,7 @@ const idleShare = 0.02;
  * is late, but wants to run.
  */
 export class Stillness {
-  private last: {at: number; activity: Activity} | undefined;
+  private last: { at: number; activity: Activity } | undefined;
   private silentMs = 0;
 
   constructor(private readonly limitMs: number) {}
@@ -66,18 +66,18 @@ export class Stillness {
    * @returns whether the guest stands still
    */
   sample(at: number, activity: Activity | undefined): boolean {
-    const {last} = this;
+    const { last } = this;
     if (activity === undefined) {
       this.beat();
       return false;
     }
-    this.last = {at, activity};
+    this.last = { at, activity };
     if (last === undefined || activity.wants) {
       this.silentMs = 0;
       return false;
     }
     const sampleMs = Math.min(at - last.at, longestSampleMs);
-    const works = activity.cpuMs - last.activity.cpuMs > Math.max(msPerTick, idleShare * sampleMs);
+    const works = activity.cpuMs - last.activity.cpuMs > Math.max(MS_PER_TICK, IDLE_SHARE * sampleMs);
     this.silentMs = works ? 0 : this.silentMs + sampleMs;
     return this.silentMs >= this.limitMs;
   }
@@ -89,7 +89,7 @@ export class Stillness {
  * @param limitMs of silence
  * @param onStandstill called once at most
  */
-export function watchHeart(beats: Readable, pid: number, limitMs: number, onStandstill: () => void): {stop: () => void} {
+export function watchHeart(beats: Readable, pid: number, limitMs: number, onStandstill: () => void): { stop: () => void } {
   const stillness = new Stillness(limitMs);
   beats.on('data', () => stillness.beat());
   const timer = setInterval(() => {
@@ -97,6 +97,6 @@ export function watchHeart(beats: Readable, pid: number, limitMs: number, onStan
       clearInterval(timer);
       onStandstill();
     }
-  }, intervalMs);
-  return {stop: () => clearInterval(timer)};
+  }, INTERVAL_MS);
+  return { stop: () => clearInterval(timer) };
 }

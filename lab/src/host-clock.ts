@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// This machine's time stamp counter, which under TCG is the guest's, too.
+/** This machine's time stamp counter, which under TCG is the guest's, too. */
 
 /**
  * Its frequency, as Linux shows it: BogoMIPS are twice the counter's MHz on every processor whose counter runs evenly

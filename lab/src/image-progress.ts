@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Reads from the output of root.sh, and of debootstrap and apt in it, how far the making of the root file system has come.
+/** Reads from the output of root.sh, and of debootstrap and apt in it, how far the making of the root file system has come. */
 
 /** What apt and dpkg say of one package each. */
-const packageLines = [
-  {done: 'fetched', line: /^Get:\d+ \S+ \S+ \S+ ([^ :]+)/},
-  {done: 'unpacked', line: /^Unpacking ([^ :]+)/},
-  {done: 'set up', line: /^Setting up ([^ :]+)/},
+const PACKAGE_LINES = [
+  { done: 'fetched', line: /^Get:\d+ \S+ \S+ \S+ ([^ :]+)/ },
+  { done: 'unpacked', line: /^Unpacking ([^ :]+)/ },
+  { done: 'set up', line: /^Setting up ([^ :]+)/ },
 ] as const;
 
 export class ImageProgress {
@@ -27,7 +27,7 @@ export class ImageProgress {
     if (total !== undefined) {
       this.restart(Number(total));
     }
-    for (const {done, line: pattern} of packageLines) {
+    for (const { done, line: pattern } of PACKAGE_LINES) {
       const name = pattern.exec(line)?.[1];
       if (name !== undefined && this.total > 0) {
         const count = (this.counts.get(done) ?? 0) + 1;

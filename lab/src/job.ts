@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What `npm run lab` does with a guest that runs.
-import type {Guest, Job, JobResult, Output} from './guest.js';
-import {kernelFaults} from './kernel-log.js';
-import type {LabOptions} from './options.js';
-import {say} from './progress.js';
-import {readScript, scriptArgv} from './script.js';
-import {connectTerminal} from './terminal.js';
+/** What `npm run lab` does with a guest that runs. */
+import type { Guest, Job, JobResult, Output } from './guest.js';
+import { kernelFaults } from './kernel-log.js';
+import type { LabOptions } from './options.js';
+import { say } from './progress.js';
+import { readScript, scriptArgv } from './script.js';
+import { connectTerminal } from './terminal.js';
 
 export const showPlainly: Output = (stream, chunk) => {
   process[stream].write(chunk);
@@ -19,8 +19,8 @@ interface Runner {
 /** The command or script of the command line. Returns its status. */
 export async function runCommand(runner: Runner, options: LabOptions, onOutput: Output): Promise<number> {
   const argv = options.script === undefined ? options.argv : scriptArgv(readScript(options.script), options.argv);
-  const {status} = await runner.exec({
-    argv, user: options.user, collect: false, onOutput, ...(options.stdin ? {stdin: process.stdin} : {}),
+  const { status } = await runner.exec({
+    argv, user: options.user, collect: false, onOutput, ...(options.stdin ? { stdin: process.stdin } : {}),
   });
   return status;
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-import {mkdirSync} from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import path from 'node:path';
-import {execa} from 'execa';
-import {LabError} from './errors.js';
-import {lineReader} from './lines.js';
-import {say} from './progress.js';
+import { execa } from 'execa';
+import { LabError } from './errors.js';
+import { lineReader } from './lines.js';
+import { say } from './progress.js';
 
 /**
  * Runs `work` while holding an exclusive lock on `file`, so that two labs do
@@ -12,7 +12,7 @@ import {say} from './progress.js';
  * input closes, so a lock never outlives its owner.
  */
 export async function withLock<T>(file: string, what: string, work: () => Promise<T>): Promise<T> {
-  mkdirSync(path.dirname(file), {recursive: true});
+  mkdirSync(path.dirname(file), { recursive: true });
   const holder = execa('flock', ['--exclusive', file, 'sh', '-c', 'echo locked; read -r _ || :'], {
     stdin: 'pipe', stdout: 'pipe', reject: false, cleanup: false, buffer: false, detached: true,
   });

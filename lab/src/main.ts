@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// npm run lab: one command in a fresh emulated machine, or several on several.
-import {exitWith} from './exit.js';
-import {Guest} from './guest.js';
-import {runCommand, runShell, sayFaults, showPlainly} from './job.js';
-import {parseOptions} from './options.js';
-import {resultsDir} from './paths.js';
-import {pruneRootfs} from './rootfs.js';
-import {runOnHosts} from './run-hosts.js';
+/** npm run lab: one command in a fresh emulated machine, or several on several. */
+import { exitWith } from './exit.js';
+import { Guest } from './guest.js';
+import { runCommand, runShell, sayFaults, showPlainly } from './job.js';
+import { parseOptions } from './options.js';
+import { resultsDir } from './paths.js';
+import { pruneRootfs } from './rootfs.js';
+import { runOnHosts } from './run-hosts.js';
 
 async function main(args: readonly string[]): Promise<number> {
   const options = parseOptions(args);

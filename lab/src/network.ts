@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What distinguishes one of several hosts: its network devices, plugged in when the saved machine, which is the same for all, has been loaded.
-import type {Emulator} from './emulator.js';
-import {slotName} from './qemu.js';
+/** What distinguishes one of several hosts: its network devices, plugged in when the saved machine, which is the same for all, has been loaded. */
+import type { Emulator } from './emulator.js';
+import { slotName } from './qemu.js';
 
 /** The wire of ssh and whatever else is no test traffic. */
-export const managementWire = 'mgmt';
+export const MANAGEMENT_WIRE = 'mgmt';
 /** The wire that the PFs number `index` of all hosts are on. */
 export const wireOfPf = (index: number): string => `pf${index}`;
 
@@ -34,21 +34,21 @@ export const hostName = (host: number): string => `host${host}`;
  * @param direct whether the PFs' cables lead to the other one of two hosts, instead of to a wire's process
  */
 export function linksOf(host: number, pfs: number, socketOf: (wire: string) => string, direct = false): Link[] {
-  const devices = Array.from({length: pfs}, (_, index): Omit<Link, 'slot' | 'socket'> => ({end: !direct ? 'plug' : host === 1 ? 'first' : 'second', wire: wireOfPf(index), driver: 'igb', mac: pfMac(host, index)}));
-  return [...devices, {end: 'plug' as const, wire: managementWire, driver: 'virtio-net-pci' as const, mac: managementMac(host)}]
-    .map((device, index) => ({...device, slot: slotName(index), socket: socketOf(device.wire)}));
+  const devices = Array.from({ length: pfs }, (_, index): Omit<Link, 'slot' | 'socket'> => ({ end: !direct ? 'plug' : host === 1 ? 'first' : 'second', wire: wireOfPf(index), driver: 'igb', mac: pfMac(host, index) }));
+  return [...devices, { end: 'plug' as const, wire: MANAGEMENT_WIRE, driver: 'virtio-net-pci' as const, mac: managementMac(host) }]
+    .map((device, index) => ({ ...device, slot: slotName(index), socket: socketOf(device.wire) }));
 }
 
 /** Arguments of QEMU that connect it to the wires; no part of what a saved machine must agree in. */
 export function netdevArguments(links: readonly Link[]): string[] {
   // The hosts of a direct cable start in any order: the second one tries until the first one listens.
-  const role = {plug: 'server=off', first: 'server=on', second: 'server=off,reconnect-ms=100'};
-  return links.flatMap(({end, wire, socket}) => ['-netdev', `stream,id=${wire},${role[end]},addr.type=unix,addr.path=${socket.replaceAll(',', ',,')}`]);
+  const role = { plug: 'server=off', first: 'server=on', second: 'server=off,reconnect-ms=100' };
+  return links.flatMap(({ end, wire, socket }) => ['-netdev', `stream,id=${wire},${role[end]},addr.type=unix,addr.path=${socket.replaceAll(',', ',,')}`]);
 }
 
 /** The machine may run or stand; a guest that runs finds the devices a moment later. */
 export async function plugIn(emulator: Emulator, links: readonly Link[]): Promise<void> {
-  for (const {wire, driver, mac, slot} of links) {
-    await emulator.monitor.execute('device_add', {driver, id: `nic-${wire}`, bus: slot, netdev: wire, mac, romfile: ''});
+  for (const { wire, driver, mac, slot } of links) {
+    await emulator.monitor.execute('device_add', { driver, id: `nic-${wire}`, bus: slot, netdev: wire, mac, romfile: '' });
   }
 }

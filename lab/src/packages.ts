@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What the lab's Debian consists of. A change here makes a new root file system.
+/** What the lab's Debian consists of. A change here makes a new root file system. */
 
-export const suite = 'trixie';
+export const SUITE = 'trixie';
 
-export const packages: readonly string[] = [
+export const PACKAGES: readonly string[] = [
   // The guest's kernel, and what the module is built against. An initramfs
   // generator is required by the kernel package; the lab makes its own, so the
   // smallest will do.
@@ -30,7 +30,7 @@ export const packages: readonly string[] = [
  * Kernel modules that no test of the lab can need: the guest has no such
  * hardware. Half of the image otherwise. Relative to `kernel/`.
  */
-export const droppedModules: readonly string[] = [
+export const DROPPED_MODULES: readonly string[] = [
   'sound', 'drivers/accel', 'drivers/ata', 'drivers/bluetooth', 'drivers/gpu', 'drivers/hwmon',
   'drivers/iio', 'drivers/infiniband', 'drivers/input', 'drivers/isdn', 'drivers/media', 'drivers/message',
   'drivers/mmc', 'drivers/mtd', 'drivers/net/wireless', 'drivers/net/wwan', 'drivers/scsi', 'drivers/staging',
@@ -38,7 +38,7 @@ export const droppedModules: readonly string[] = [
 ];
 
 /** Files that the guest does not need (they serve building and booting), as regular expressions on paths. */
-export const notInGuest: readonly string[] = [
+export const NOT_IN_GUEST: readonly string[] = [
   '^boot/.', '^usr/src/.', '^usr/bin/qemu-', '^usr/share/(qemu|seabios|doc|man|info|locale)/.',
   '^usr/lib/x86_64-linux-gnu/qemu/.', '^usr/lib/.*[.]a$', '^usr/share/(lammps|proj)/.', '^usr/lib/x86_64-linux-gnu/vtk-[^/]*/.',
   '^usr/lib/x86_64-linux-gnu/(libmpich|libscalapack-mpich|scalapack/mpich)', '^var/(cache|lib/apt|log)/.*', '^usr/lib/modules/[^/]*/(build|source)$',

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The emulated machine, as QEMU's command line.
+/** The emulated machine, as QEMU's command line. */
 import path from 'node:path';
-import type {BootFiles} from './boot-files.js';
+import type { BootFiles } from './boot-files.js';
 
 export interface Machine {
   /** Number of 82576 PFs. */
@@ -23,24 +23,24 @@ export interface Machine {
   cpu: string;
 }
 
-export const defaultMachine: Machine = {
+export const DEFAULT_MACHINE: Machine = {
   pfs: 2, network: 'own', iommu: true, intremap: true, append: '', memoryMiB: 3072, cpus: 2, cpu: 'Nehalem,+rdrand',
 };
 
 /** Inherited file descriptors of QEMU that are sockets to us. */
-export const fds = {control: 3, stdout: 4, stderr: 5, stdin: 6, results: 7, tty: 8, console: 9, monitor: 10, beat: 11} as const;
-export type Port = keyof typeof fds;
+export const FDS = { control: 3, stdout: 4, stderr: 5, stdin: 6, results: 7, tty: 8, console: 9, monitor: 10, beat: 11 } as const;
+export type Port = keyof typeof FDS;
 
 /** What the guest sees as virtio-serial ports 1, 2, ...; its session knows them by these numbers. */
-const serialPorts: readonly Port[] = ['control', 'stdout', 'stderr', 'stdin', 'results', 'beat'];
+const SERIAL_PORTS: readonly Port[] = ['control', 'stdout', 'stderr', 'stdin', 'results', 'beat'];
 
 /** A PCIe slot of the machine; PFs have the first ones, in their order. */
 export const slotName = (index: number): string => `rp${index}`;
 
 /** No PF may sit on the root bus: SR-IOV needs bus numbers of its own, and a port each gives groups of their own. */
-const maxPfs = 8;
+const MAX_PFS = 8;
 
-const kernelParameters = [
+const KERNEL_PARAMETERS = [
   'console=ttyS0', 'intel_iommu=on', 'panic=-1', 'loglevel=5', 'mitigations=off', 'net.ifnames=0',
   // For Emulator.logTasks().
   'sysrq_always_enabled',
@@ -66,15 +66,15 @@ const clockParameters = (tscKhz: number | undefined): string[] => (tscKhz === un
  * @throws RangeError for a number of PFs the machine has no slots for
  */
 export function qemuArguments(machine: Machine, images: Images, share: string, tscKhz?: number): string[] {
-  if (!Number.isInteger(machine.pfs) || machine.pfs < 0 || machine.pfs > maxPfs) {
-    throw new RangeError(`the machine can have 0 to ${maxPfs} PFs`);
+  if (!Number.isInteger(machine.pfs) || machine.pfs < 0 || machine.pfs > MAX_PFS) {
+    throw new RangeError(`the machine can have 0 to ${MAX_PFS} PFs`);
   }
   const disk = (id: string, file: string): string[] => [
     '-drive', `file=${file.replaceAll(',', ',,')},if=none,id=${id},format=raw,readonly=on`,
     '-device', `virtio-blk-pci,drive=${id}`,
   ];
-  const sockets = Object.entries(fds).flatMap(([name, fd]) => ['-chardev', `socket,id=${name},fd=${fd}`]);
-  const ports = serialPorts.flatMap((name, index) => [
+  const sockets = Object.entries(FDS).flatMap(([name, fd]) => ['-chardev', `socket,id=${name},fd=${fd}`]);
+  const ports = SERIAL_PORTS.flatMap((name, index) => [
     '-device', `virtserialport,bus=ports.0,nr=${index + 1},chardev=${name},name=${name}`,
   ]);
   const slot = (index: number): string[] => [
@@ -82,8 +82,8 @@ export function qemuArguments(machine: Machine, images: Images, share: string, t
   ];
   const pfs = machine.network === 'site'
     // One more for the management network.
-    ? Array.from({length: machine.pfs + 1}, (_, index) => slot(index)).flat()
-    : Array.from({length: machine.pfs}, (_, index) => [
+    ? Array.from({ length: machine.pfs + 1 }, (_, index) => slot(index)).flat()
+    : Array.from({ length: machine.pfs }, (_, index) => [
       '-netdev', `hubport,id=wire${index},hubid=0`,
       ...slot(index),
       '-device', `igb,bus=${slotName(index)},netdev=wire${index},mac=52:54:00:25:76:0${index},romfile=`,
@@ -97,7 +97,7 @@ export function qemuArguments(machine: Machine, images: Images, share: string, t
     '-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot',
     ...sockets, '-serial', 'chardev:console', '-mon', 'chardev=monitor,mode=control',
     '-kernel', images.kernel, '-initrd', images.initramfs,
-    '-append', [...kernelParameters, ...clockParameters(tscKhz), machine.append].filter((word) => word !== '').join(' '),
+    '-append', [...KERNEL_PARAMETERS, ...clockParameters(tscKhz), machine.append].filter((word) => word !== '').join(' '),
     // The IOMMU comes before the devices that it is to translate for.
     ...(machine.iommu ? ['-device', `intel-iommu,intremap=${machine.intremap ? 'on' : 'off'},caching-mode=off`] : []),
     ...disk('base', images.base), ...disk('project', images.project),

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The QEMU Machine Protocol (docs/interop/qmp-spec.rst in QEMU), as far as saving and resuming a machine needs it.
-import type {Duplex} from 'node:stream';
-import {lineReader} from './lines.js';
+/** The QEMU Machine Protocol (docs/interop/qmp-spec.rst in QEMU), as far as saving and resuming a machine needs it. */
+import type { Duplex } from 'node:stream';
+import { lineReader } from './lines.js';
 
 interface Message {
   return?: unknown;
-  error?: {class: string; desc: string};
+  error?: { class: string; desc: string };
 }
 
 export class Qmp {
@@ -35,7 +35,7 @@ export class Qmp {
   }
 
   private async send(command: string, args: Record<string, unknown>): Promise<unknown> {
-    this.stream.write(`${JSON.stringify({execute: command, arguments: args})}\n`);
+    this.stream.write(`${JSON.stringify({ execute: command, arguments: args })}\n`);
     for (;;) {
       const message = JSON.parse(await this.nextLine()) as Message;
       if (message.error) {

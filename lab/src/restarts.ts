@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Guests that were started anew because the emulator failed: each is told at once, and again in the summary of a test run.
-import {say} from './progress.js';
+/** Guests that were started anew because the emulator failed: each is told at once, and again in the summary of a test run. */
+import { say } from './progress.js';
 
 const causes: string[] = [];
 

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The Debian tree: guest's root, build chroot and home of QEMU. Made once, kept in the cache.
-import {existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync} from 'node:fs';
+/** The Debian tree: guest's root, build chroot and home of QEMU. Made once, kept in the cache. */
+import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import {ensurePackages} from '../../tools/packages.js';
-import {step} from '../../tools/steps.js';
-import {hostAptOptions, hostMirror, proxyEnvironment} from './apt.js';
-import {hashParts} from './content-hash.js';
-import {LabError} from './errors.js';
-import {ImageProgress} from './image-progress.js';
-import {withLock} from './lock.js';
-import {droppedModules, notInGuest, packages, suite} from './packages.js';
-import {buildDir, cacheBase, labDir} from './paths.js';
-import {runPrivileged} from './privileged.js';
-import {say} from './progress.js';
+import { ensurePackages } from '../../tools/packages.js';
+import { step } from '../../tools/steps.js';
+import { hostAptOptions, hostMirror, proxyEnvironment } from './apt.js';
+import { hashParts } from './content-hash.js';
+import { LabError } from './errors.js';
+import { ImageProgress } from './image-progress.js';
+import { withLock } from './lock.js';
+import { DROPPED_MODULES, NOT_IN_GUEST, PACKAGES, SUITE } from './packages.js';
+import { buildDir, cacheBase, labDir } from './paths.js';
+import { runPrivileged } from './privileged.js';
+import { say } from './progress.js';
 
 export class Rootfs {
   /** The tree itself; owned by root, never written after it was made. */
@@ -43,10 +43,10 @@ export class Rootfs {
 /** Key of the cache: all that decides what the tree contains, except the day it was made on. */
 export function rootfsKey(): string {
   return hashParts({
-    suite,
-    packages,
-    droppedModules,
-    notInGuest,
+    suite: SUITE,
+    packages: PACKAGES,
+    droppedModules: DROPPED_MODULES,
+    notInGuest: NOT_IN_GUEST,
     script: readFileSync(path.join(labDir, 'root', 'root.sh'), 'utf8'),
   });
 }
@@ -69,20 +69,20 @@ async function makeRootfs(dir: string, signal: AbortSignal | undefined): Promise
   const mirror = await hostMirror();
   const aptOptions = await hostAptOptions();
   const inputs = path.join(buildDir, 'rootfs-inputs');
-  rmSync(inputs, {recursive: true, force: true});
-  mkdirSync(inputs, {recursive: true});
+  rmSync(inputs, { recursive: true, force: true });
+  mkdirSync(inputs, { recursive: true });
   const lines = (list: readonly string[]): string => list.map((item) => `${item}\n`).join('');
-  writeFileSync(path.join(inputs, 'packages'), lines(packages));
-  writeFileSync(path.join(inputs, 'dropped-modules'), lines(droppedModules));
-  writeFileSync(path.join(inputs, 'not-in-guest'), lines(notInGuest));
+  writeFileSync(path.join(inputs, 'packages'), lines(PACKAGES));
+  writeFileSync(path.join(inputs, 'dropped-modules'), lines(DROPPED_MODULES));
+  writeFileSync(path.join(inputs, 'not-in-guest'), lines(NOT_IN_GUEST));
   writeFileSync(path.join(inputs, 'apt.conf'), aptOptions);
 
   // A cache under its final name is complete: this rename is the last step.
   const unfinished = `${dir}.unfinished`;
   const done = new ImageProgress();
-  await step(`making Debian ${suite} from ${mirror.uri} (once)`, async (note) => {
+  await step(`making Debian ${SUITE} from ${mirror.uri} (once)`, async (note) => {
     await runPrivileged({
-      args: ['make-rootfs', unfinished, `${process.getuid!()}:${process.getgid!()}`, suite, mirror.uri, mirror.keyring, inputs],
+      args: ['make-rootfs', unfinished, `${process.getuid!()}:${process.getgid!()}`, SUITE, mirror.uri, mirror.keyring, inputs],
       env: proxyEnvironment(aptOptions),
       logName: 'rootfs.log',
       what: 'making the root file system',

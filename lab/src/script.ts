@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Scripts of this machine, run in the guest: those of --script, and the lab's own.
-import {readFileSync} from 'node:fs';
+/** Scripts of this machine, run in the guest: those of --script, and the lab's own. */
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import {LabError, exitStatus} from './errors.js';
-import {labDir} from './paths.js';
-import {shellQuote} from './shell-quote.js';
+import { LabError, EXIT_STATUS } from './errors.js';
+import { labDir } from './paths.js';
+import { shellQuote } from './shell-quote.js';
 
 export function readScript(file: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (error) {
     throw new LabError('VFRING_ERR_LAB_USAGE', `cannot read the script: ${(error as Error).message}`,
-      'give a file of this machine', exitStatus.usage);
+      'give a file of this machine', EXIT_STATUS.usage);
   }
 }
 

@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Several guests as hosts of one site: wires between their PFs, a network for ssh, one saved machine for all. Test drivers import this.
+/** Several guests as hosts of one site: wires between their PFs, a network for ssh, one saved machine for all. Test drivers import this. */
 import os from 'node:os';
-import {LabError, isEmulatorFault} from './errors.js';
-import {type BootOptions, Guest, type Job, type JobResult} from './guest.js';
-import {hostName, linksOf, managementAddress, managementWire, wireOfPf} from './network.js';
-import {prepare} from './prepare.js';
-import {type Machine, defaultMachine} from './qemu.js';
-import {noteRestart} from './restarts.js';
-import {labScript, scriptArgv} from './script.js';
-import type {Rootfs} from './rootfs.js';
-import {Snapshot} from './snapshot.js';
-import {type SshKey, makeSshKey} from './ssh-keys.js';
-import {Wires} from './wires.js';
+import { LabError, isEmulatorFault } from './errors.js';
+import { type BootOptions, Guest, type Job, type JobResult } from './guest.js';
+import { hostName, linksOf, managementAddress, MANAGEMENT_WIRE, wireOfPf } from './network.js';
+import { prepare } from './prepare.js';
+import { type Machine, DEFAULT_MACHINE } from './qemu.js';
+import { noteRestart } from './restarts.js';
+import { labScript, scriptArgv } from './script.js';
+import type { Rootfs } from './rootfs.js';
+import { Snapshot } from './snapshot.js';
+import { type SshKey, makeSshKey } from './ssh-keys.js';
+import { Wires } from './wires.js';
 
-export const maxHosts = 4;
+export const MAX_HOSTS = 4;
 
 /** How many processors each of `hosts` guests has, where nobody says it: more than the machine has make MPI very slow. */
 export const defaultCpus = (hosts: number, processors = os.availableParallelism()): number => Math.max(1, Math.floor(processors / hosts));
 
 export interface SiteOptions extends Omit<BootOptions, 'host' | 'prepared' | 'kernel' | 'machine'> {
-  /** 1 to {@link maxHosts}. */
+  /** 1 to {@link MAX_HOSTS}. */
   hosts: number;
   machine?: Partial<Omit<Machine, 'network'>>;
   /** Of what the wires do at random. */
@@ -95,24 +95,24 @@ export class Site {
 
   /** When this resolves, every host waits for jobs, and root and mpi reach each from each by ssh. */
   static async start(options: SiteOptions): Promise<Site> {
-    const {hosts: count} = options;
-    if (!Number.isInteger(count) || count < 1 || count > maxHosts) {
-      throw new RangeError(`a site has 1 to ${maxHosts} hosts`);
+    const { hosts: count } = options;
+    if (!Number.isInteger(count) || count < 1 || count > MAX_HOSTS) {
+      throw new RangeError(`a site has 1 to ${MAX_HOSTS} hosts`);
     }
-    const machine: Machine = {...defaultMachine, cpus: defaultCpus(count), ...options.machine, network: 'site'};
-    const numbers = Array.from({length: count}, (_, index) => index + 1);
+    const machine: Machine = { ...DEFAULT_MACHINE, cpus: defaultCpus(count), ...options.machine, network: 'site' };
+    const numbers = Array.from({ length: count }, (_, index) => index + 1);
     const direct = options.direct ?? false;
     if (direct && count !== 2) {
       throw new RangeError('a cable joins two hosts');
     }
-    const wireNames = [...direct ? [] : Array.from({length: machine.pfs}, (_, index) => wireOfPf(index)), managementWire];
+    const wireNames = [...direct ? [] : Array.from({ length: machine.pfs }, (_, index) => wireOfPf(index)), MANAGEMENT_WIRE];
     const prepared = await prepare(options.parts, options.signal);
     const wires = await Wires.start(numbers.map(hostName), wireNames, options.seed);
     const site = new Site(wires, machine.pfs);
     try {
       const boot = async (number: number): Promise<void> => {
-        const links = linksOf(number, machine.pfs, (wire) => (direct && wire !== managementWire ? wires.pathOf(wire) : wires.socketOf(hostName(number), wire)), direct);
-        const guest = await Guest.boot({...options, machine, prepared, host: {name: hostName(number), links}});
+        const links = linksOf(number, machine.pfs, (wire) => (direct && wire !== MANAGEMENT_WIRE ? wires.pathOf(wire) : wires.socketOf(hostName(number), wire)), direct);
+        const guest = await Guest.boot({ ...options, machine, prepared, host: { name: hostName(number), links } });
         site.hosts[number - 1] = new Host(site, number, guest);
       };
       // The first one saves the machine that the others resume.
@@ -131,16 +131,16 @@ export class Site {
 
   /** @param which number or name */
   host(which: number | string): Host {
-    const host = this.hosts.find(({number, name}) => number === which || name === which);
+    const host = this.hosts.find(({ number, name }) => number === which || name === which);
     if (host === undefined) {
-      throw new RangeError(`there is no host ${which}; hosts are ${this.hosts.map(({name}) => name).join(', ')}`);
+      throw new RangeError(`there is no host ${which}; hosts are ${this.hosts.map(({ name }) => name).join(', ')}`);
     }
     return host;
   }
 
   /** Runs the same job on every host that is on, at once. */
   async execOnAll(job: Job): Promise<JobResult[]> {
-    return await allOf(this.hosts.filter(({isOff}) => !isOff).map((host) => host.exec(job)));
+    return await allOf(this.hosts.filter(({ isOff }) => !isOff).map((host) => host.exec(job)));
   }
 
   /**
@@ -150,20 +150,20 @@ export class Site {
    */
   async startDaemons(vfs: number, pfs = 1, mtu = 9000): Promise<void> {
     const script = labScript('hosts/vfringd.sh');
-    await this.onAll((host) => host.exec({argv: scriptArgv(script, [vfs, pfs, mtu].map(String))}), 'vfringd did not start');
+    await this.onAll((host) => host.exec({ argv: scriptArgv(script, [vfs, pfs, mtu].map(String)) }), 'vfringd did not start');
   }
 
   /** Ends all of them at once. */
   async close(): Promise<void> {
     this.closing = true;
-    await Promise.all(this.hosts.filter((host) => host !== undefined).map(({guest}) => guest.close()));
+    await Promise.all(this.hosts.filter((host) => host !== undefined).map(({ guest }) => guest.close()));
     await this.wires.close();
   }
 
   /** Work that must succeed on each host that is on. */
   private async onAll(work: (host: Host, index: number) => Promise<JobResult>, failure: string): Promise<void> {
-    await allOf(this.hosts.filter(({isOff}) => !isOff).map(async (host, index) => {
-      const {status, stdout, stderr} = await work(host, index);
+    await allOf(this.hosts.filter(({ isOff }) => !isOff).map(async (host, index) => {
+      const { status, stdout, stderr } = await work(host, index);
       if (status !== 0) {
         throw new LabError('VFRING_ERR_LAB_BOOT', `${host.name}: ${failure} (status ${status}): ${stdout}${stderr}`, `its kernel log is ${host.guest.logPath}`);
       }
@@ -172,11 +172,11 @@ export class Site {
 
   private async join(rootfs: Rootfs): Promise<void> {
     const [userKey, ...hostKeys] = await Promise.all([undefined, ...this.hosts].map(() => makeSshKey(rootfs))) as [SshKey, ...SshKey[]];
-    const knownHosts = this.hosts.map(({name, address}, index) => `${name},${address} ${hostKeys[index]!.public}\n`).join('');
+    const knownHosts = this.hosts.map(({ name, address }, index) => `${name},${address} ${hostKeys[index]!.public}\n`).join('');
     const script = labScript('hosts/join.sh');
     await this.onAll((host, index) => {
       const args = [host.number, this.hosts.length, this.pfs, Date.now() / 1000, hostKeys[index]!.secret, userKey.secret, `${userKey.public}\n`, knownHosts];
-      return host.exec({argv: scriptArgv(script, args.map(String))});
+      return host.exec({ argv: scriptArgv(script, args.map(String)) });
     }, 'it could not be set up');
   }
 }

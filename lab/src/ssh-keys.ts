@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Keys for ssh between the hosts of a site, made on this machine: the emulated one takes its time for it.
-import {mkdtempSync, readFileSync, rmSync} from 'node:fs';
+/** Keys for ssh between the hosts of a site, made on this machine: the emulated one takes its time for it. */
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import {execa} from 'execa';
-import {LabError} from './errors.js';
-import type {Rootfs} from './rootfs.js';
+import { execa } from 'execa';
+import { LabError } from './errors.js';
+import type { Rootfs } from './rootfs.js';
 
 export interface SshKey {
   /** Content of a file for private keys. */
@@ -23,12 +23,12 @@ export async function makeSshKey(rootfs: Pick<Rootfs, 'tool'>): Promise<SshKey> 
   try {
     const file = path.join(dir, 'key');
     const [program, ...args] = rootfs.tool('usr/bin/ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-C', '', '-f', file);
-    const {failed, shortMessage, all} = await execa(program, args, {reject: false, stdin: 'ignore', all: true});
+    const { failed, shortMessage, all } = await execa(program, args, { reject: false, stdin: 'ignore', all: true });
     if (failed) {
       throw new LabError('VFRING_ERR_LAB_HOST', `ssh-keygen failed: ${shortMessage}\n${all}`, 'mend what it names, and run it again');
     }
-    return {secret: readFileSync(file, 'utf8'), public: readFileSync(`${file}.pub`, 'utf8').trim()};
+    return { secret: readFileSync(file, 'utf8'), public: readFileSync(`${file}.pub`, 'utf8').trim() };
   } finally {
-    rmSync(dir, {recursive: true, force: true});
+    rmSync(dir, { recursive: true, force: true });
   }
 }

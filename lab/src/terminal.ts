@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
-import type {Duplex} from 'node:stream';
-import {say} from './progress.js';
+import type { Duplex } from 'node:stream';
+import { say } from './progress.js';
 
 /** Ctrl-], as in telnet: all other keys belong to the guest. */
-const escapeKey = 0x1d;
+const ESCAPE_KEY = 0x1d;
 
 /**
  * Connects this process's terminal to the guest's.
  * @returns a function that takes the connection away and restores the terminal
  */
 export function connectTerminal(tty: Duplex): () => void {
-  const {stdin, stdout} = process;
+  const { stdin, stdout } = process;
   const onInput = (chunk: Buffer): void => {
-    if (stdin.isTTY && chunk.includes(escapeKey)) {
+    if (stdin.isTTY && chunk.includes(ESCAPE_KEY)) {
       process.kill(process.pid, 'SIGINT');
       return;
     }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The command line of `npm run lab:wire`.
-import {Command, InvalidArgumentError} from 'commander';
-import type {Counters, Deed, Order} from './site-control.js';
-import {type Impairment, parseImpairment} from './wire/impairment.js';
-import type {Direction} from './wire/port.js';
+/** The command line of `npm run lab:wire`. */
+import { Command, InvalidArgumentError } from 'commander';
+import type { Counters, Deed, Order } from './site-control.js';
+import { type Impairment, parseImpairment } from './wire/impairment.js';
+import type { Direction } from './wire/port.js';
 
 function wholeNumber(text: string): number {
   if (!/^[1-9]\d{0,8}$/.test(text)) {
@@ -14,7 +14,7 @@ function wholeNumber(text: string): number {
 
 function faults(text: string): Partial<Impairment> {
   try {
-    const {impairment, seed} = parseImpairment(text);
+    const { impairment, seed } = parseImpairment(text);
     if (seed !== undefined) {
       throw new RangeError('the seed is chosen when the lab starts: --wire');
     }
@@ -53,19 +53,19 @@ export function wireProgram(run: (order: Order, pid: number | undefined) => Prom
     .option('--lab <pid>', 'process id of the lab, where several run', wholeNumber)
     .exitOverride();
   const give = async (deed: Deed): Promise<Counters> => {
-    const {host, wire, direction, lab} = program.opts<{host?: string; wire?: string; direction?: Direction; lab?: number}>();
-    const where = {...host === undefined ? {} : {host}, ...wire === undefined ? {} : {wire}, ...direction === undefined ? {} : {direction}};
-    return await run({...deed, where}, lab);
+    const { host, wire, direction, lab } = program.opts<{ host?: string; wire?: string; direction?: Direction; lab?: number }>();
+    const where = { ...host === undefined ? {} : { host }, ...wire === undefined ? {} : { wire }, ...direction === undefined ? {} : { direction } };
+    return await run({ ...deed, where }, lab);
   };
-  program.command('cut').description('no frame gets through; the carriers stay').action(async () => void await give({order: 'cut'}));
-  program.command('heal').description('frames get through again').action(async () => void await give({order: 'heal'}));
+  program.command('cut').description('no frame gets through; the carriers stay').action(async () => void await give({ order: 'cut' }));
+  program.command('heal').description('frames get through again').action(async () => void await give({ order: 'heal' }));
   program.command('set').description('loss=1%,duplicate=1%,reorder=1%,delay=5ms, each as wanted, from now on; 0% and 0ms end it').argument('<faults>', '', faults)
-    .action(async (change: Partial<Impairment>) => void await give({order: 'impair', change}));
+    .action(async (change: Partial<Impairment>) => void await give({ order: 'impair', change }));
   program.command('lose').description('loses the next frames').argument('[count]', '', wholeNumber, 1)
-    .action(async (count: number) => void await give({order: 'lose', count}));
+    .action(async (count: number) => void await give({ order: 'lose', count }));
   program.command('carrier').description("takes the carrier of a PF (pf0 unless --wire names another), or gives it back; only this is seen by the PF's driver")
-    .argument('<up|down>', '', oneOf('up', 'down')).action(async (state: string) => void await give({order: 'carrier', up: state === 'up'}));
-  program.command('counters').description('frames since the start').action(async () => print(countersTable(await give({order: 'counters'}))));
+    .argument('<up|down>', '', oneOf('up', 'down')).action(async (state: string) => void await give({ order: 'carrier', up: state === 'up' }));
+  program.command('counters').description('frames since the start').action(async () => print(countersTable(await give({ order: 'counters' }))));
   program.commands.forEach((command) => command.exitOverride());
   return program;
 }

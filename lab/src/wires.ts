@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The wires between several hosts: a process of their own (wire/main.ts), and what can be done to them while a test runs.
-import {type ChildProcess, spawn} from 'node:child_process';
-import {createRequire} from 'node:module';
-import {existsSync, mkdirSync, readdirSync, rmSync} from 'node:fs';
+/** The wires between several hosts: a process of their own (wire/main.ts), and what can be done to them while a test runs. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createRequire } from 'node:module';
+import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
-import {LabError} from './errors.js';
-import {managementWire} from './network.js';
-import {buildDir, labDir} from './paths.js';
-import type {Impairment} from './wire/impairment.js';
-import {type Direction, type PortCounters, directions} from './wire/port.js';
-import {type Question, type Reply, type WireSetUp, portName} from './wire/protocol.js';
+import { LabError } from './errors.js';
+import { MANAGEMENT_WIRE } from './network.js';
+import { buildDir, labDir } from './paths.js';
+import type { Impairment } from './wire/impairment.js';
+import { type Direction, type PortCounters, DIRECTIONS } from './wire/port.js';
+import { type Question, type Reply, type WireSetUp, portName } from './wire/protocol.js';
 
 /** Which ports: without a field, all of them; the management network only when it is named. */
 export interface Where {
@@ -28,7 +28,7 @@ function sweep(): void {
   for (const name of readdirSync(buildDir)) {
     const pid = /^wires-(\d+)-\d+$/.exec(name)?.[1];
     if (pid !== undefined && !existsSync(`/proc/${pid}`)) {
-      rmSync(path.join(buildDir, name), {recursive: true, force: true});
+      rmSync(path.join(buildDir, name), { recursive: true, force: true });
     }
   }
 }
@@ -36,7 +36,7 @@ function sweep(): void {
 export class Wires {
   /** Never resolves; rejects when the process has ended by itself. */
   readonly lost: Promise<never>;
-  private readonly waiting = new Map<number, {resolve: (counters: Readonly<Record<string, PortCounters>>) => void; reject: (error: Error) => void}>();
+  private readonly waiting = new Map<number, { resolve: (counters: Readonly<Record<string, PortCounters>>) => void; reject: (error: Error) => void }>();
   private readonly exited: Promise<void>;
   private lastId = 0;
   private closing = false;
@@ -52,7 +52,7 @@ export class Wires {
     this.exited = new Promise((resolve) => {
       const onEnd = (cause: string): void => {
         const error = new LabError('VFRING_ERR_LAB_WIRE', `the process of the wires ended (${cause})`, 'see what it printed above, and run it again');
-        this.waiting.forEach(({reject}) => reject(error));
+        this.waiting.forEach(({ reject }) => reject(error));
         this.waiting.clear();
         if (!this.closing) {
           lose(error);
@@ -66,10 +66,10 @@ export class Wires {
 
   /** Starts the process; when this resolves, machines can be connected. */
   static async start(hosts: readonly string[], wires: readonly string[], seed = 1): Promise<Wires> {
-    mkdirSync(buildDir, {recursive: true});
+    mkdirSync(buildDir, { recursive: true });
     sweep();
-    const setUp = {folder: folderName(process.pid, ++started), hosts, wires, seed};
-    mkdirSync(path.join(buildDir, setUp.folder), {mode: 0o700});
+    const setUp = { folder: folderName(process.pid, ++started), hosts, wires, seed };
+    mkdirSync(path.join(buildDir, setUp.folder), { mode: 0o700 });
     const child = spawn(process.execPath, ['--import', createRequire(import.meta.url).resolve('tsx'), path.join(labDir, 'src/wire/main.ts'), JSON.stringify(setUp)], {
       // Ctrl-C on the terminal is for us: it ends when we let go of it.
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'], cwd: buildDir, detached: true,
@@ -97,26 +97,26 @@ export class Wires {
 
   /** Changes what happens to frames from now on; fields that are not named stay as they are. */
   async impair(where: Where, change: Partial<Impairment>): Promise<void> {
-    await this.ask({ask: 'impair', ...this.select(where), change});
+    await this.ask({ ask: 'impair', ...this.select(where), change });
   }
 
   /** Loses the next `count` frames of each of these ports. */
   async lose(where: Where, count = 1): Promise<void> {
-    await this.ask({ask: 'lose', ...this.select(where), count});
+    await this.ask({ ask: 'lose', ...this.select(where), count });
   }
 
   /** No frame gets through until {@link heal}. The devices keep their carrier. */
   async cut(where: Where): Promise<void> {
-    await this.ask({ask: 'impair', ...this.select(where, directions), change: {cut: true}});
+    await this.ask({ ask: 'impair', ...this.select(where, DIRECTIONS), change: { cut: true } });
   }
 
   async heal(where: Where): Promise<void> {
-    await this.ask({ask: 'impair', ...this.select(where, directions), change: {cut: false}});
+    await this.ask({ ask: 'impair', ...this.select(where, DIRECTIONS), change: { cut: false } });
   }
 
   /** Since the start, by `HOST.WIRE`. */
   async counters(): Promise<Readonly<Record<string, PortCounters>>> {
-    return await this.ask({ask: 'counters'});
+    return await this.ask({ ask: 'counters' });
   }
 
   async close(): Promise<void> {
@@ -125,18 +125,18 @@ export class Wires {
       this.child.disconnect();
     }
     await this.exited;
-    rmSync(path.join(buildDir, this.setUp.folder), {recursive: true, force: true});
+    rmSync(path.join(buildDir, this.setUp.folder), { recursive: true, force: true });
   }
 
-  private select(where: Where, otherwise: readonly Direction[] = ['rx']): {ports: string[]; directions: readonly Direction[]} {
-    const {hosts, wires} = this.setUp;
+  private select(where: Where, otherwise: readonly Direction[] = ['rx']): { ports: string[]; directions: readonly Direction[] } {
+    const { hosts, wires } = this.setUp;
     if (where.host !== undefined && !hosts.includes(where.host)) {
       throw new RangeError(`there is no host ${where.host}; hosts are ${hosts.join(', ')}`);
     }
     if (where.wire !== undefined && !wires.includes(where.wire)) {
       throw new RangeError(`there is no wire ${where.wire}; wires are ${wires.join(', ')}`);
     }
-    const on = where.wire === undefined ? wires.filter((wire) => wire !== managementWire) : [where.wire];
+    const on = where.wire === undefined ? wires.filter((wire) => wire !== MANAGEMENT_WIRE) : [where.wire];
     const of = where.host === undefined ? hosts : [where.host];
     return {
       ports: on.flatMap((wire) => of.map((host) => portName(host, wire))),
@@ -150,8 +150,8 @@ export class Wires {
     }
     const id = ++this.lastId;
     return await new Promise((resolve, reject) => {
-      this.waiting.set(id, {resolve, reject});
-      this.child.send({...question, id});
+      this.waiting.set(id, { resolve, reject });
+      this.child.send({ ...question, id });
     });
   }
 

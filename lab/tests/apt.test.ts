@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-import {describe, expect, it} from 'vitest';
-import {firstMirror, transferableAptOptions} from '../src/apt.js';
+import { describe, expect, it } from 'vitest';
+import { firstMirror, transferableAptOptions } from '../src/apt.js';
 
 describe('firstMirror', () => {
   it('is the first that apt names', () => {

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
-import {chmodSync, mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync} from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import {afterEach, beforeEach, describe, expect, it} from 'vitest';
-import {hashFiles, hashParts} from '../src/content-hash.js';
-import {cacheBase} from '../src/paths.js';
-import {rootfsKey} from '../src/rootfs.js';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { hashFiles, hashParts } from '../src/content-hash.js';
+import { cacheBase } from '../src/paths.js';
+import { rootfsKey } from '../src/rootfs.js';
 
 describe('hashParts', () => {
   it('does not depend on the order of names, but on all else', () => {
-    expect(hashParts({a: '1', b: ['2', '3']})).toBe(hashParts({b: ['2', '3'], a: '1'}));
-    const others = [{a: '1', b: ['23']}, {a: '1', b: '2,3'}, {a: '1', b: ['3', '2']}, {a: '1b', b: ['2', '3']}, {a: '1'}];
-    const keys = new Set([hashParts({a: '1', b: ['2', '3']}), ...others.map((parts) => hashParts(parts))]);
+    expect(hashParts({ a: '1', b: ['2', '3'] })).toBe(hashParts({ b: ['2', '3'], a: '1' }));
+    const others = [{ a: '1', b: ['23'] }, { a: '1', b: '2,3' }, { a: '1', b: ['3', '2'] }, { a: '1b', b: ['2', '3'] }, { a: '1' }];
+    const keys = new Set([hashParts({ a: '1', b: ['2', '3'] }), ...others.map((parts) => hashParts(parts))]);
     expect(keys.size).toBe(others.length + 1);
   });
 });
@@ -20,11 +20,11 @@ describe('hashFiles', () => {
   let dir: string;
   beforeEach(() => {
     dir = mkdtempSync(path.join(os.tmpdir(), 'lab-hash-'));
-    mkdirSync(path.join(dir, 'src/sub'), {recursive: true});
+    mkdirSync(path.join(dir, 'src/sub'), { recursive: true });
     writeFileSync(path.join(dir, 'src/a.c'), 'int a;');
     writeFileSync(path.join(dir, 'src/sub/b.c'), 'int b;');
   });
-  afterEach(() => rmSync(dir, {recursive: true}));
+  afterEach(() => rmSync(dir, { recursive: true }));
   const key = () => hashFiles(dir, ['src', 'configure.ac']);
 
   it('changes with content, names, the executable bit and paths that appear', () => {
@@ -51,8 +51,8 @@ describe('hashFiles', () => {
 });
 
 it('keeps the cache where the XDG specification says', () => {
-  expect(cacheBase({XDG_CACHE_HOME: '/var/x'})).toBe('/var/x/vfring');
-  expect(cacheBase({XDG_CACHE_HOME: 'relative'})).toBe(path.join(os.homedir(), '.cache/vfring'));
+  expect(cacheBase({ XDG_CACHE_HOME: '/var/x' })).toBe('/var/x/vfring');
+  expect(cacheBase({ XDG_CACHE_HOME: 'relative' })).toBe(path.join(os.homedir(), '.cache/vfring'));
   expect(cacheBase({})).toBe(path.join(os.homedir(), '.cache/vfring'));
 });
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-import {type ChildProcess, spawn} from 'node:child_process';
-import {once} from 'node:events';
-import {setTimeout as sleep} from 'node:timers/promises';
-import {afterEach, describe, expect, it} from 'vitest';
-import {type Activity, Stillness, activityOf} from '../src/heartbeat.js';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, describe, expect, it } from 'vitest';
+import { type Activity, Stillness, activityOf } from '../src/heartbeat.js';
 
 describe('Stillness', () => {
   const limitMs = 20_000;
@@ -22,30 +22,30 @@ describe('Stillness', () => {
   };
 
   it('finds a guest that sends no beat while QEMU has nothing to do', () => {
-    expect(watch(100, () => ({cpuMs: 700, wants: false}))).toBe(20);
+    expect(watch(100, () => ({ cpuMs: 700, wants: false }))).toBe(20);
   });
 
   it('counts from the last beat and the last work', () => {
-    expect(watch(100, () => ({cpuMs: 700, wants: false}), (second) => second <= 7 && second % 2 === 1)).toBe(27);
-    expect(watch(100, (second) => ({cpuMs: Math.min(second, 5) * 500, wants: false}))).toBe(25);
+    expect(watch(100, () => ({ cpuMs: 700, wants: false }), (second) => second <= 7 && second % 2 === 1)).toBe(27);
+    expect(watch(100, (second) => ({ cpuMs: Math.min(second, 5) * 500, wants: false }))).toBe(25);
   });
 
   it('leaves an idle guest alone that beats', () => {
-    expect(watch(1000, () => ({cpuMs: 700, wants: false}), (second) => second % 2 === 0)).toBeUndefined();
+    expect(watch(1000, () => ({ cpuMs: 700, wants: false }), (second) => second % 2 === 0)).toBeUndefined();
   });
 
   it('leaves a guest alone that works and cannot send a beat', () => {
-    expect(watch(1000, (second) => ({cpuMs: second * 50, wants: false}))).toBeUndefined();
+    expect(watch(1000, (second) => ({ cpuMs: second * 50, wants: false }))).toBeUndefined();
   });
 
   it('leaves a guest alone that waits for a processor, a disk or to be continued', () => {
-    expect(watch(1000, () => ({cpuMs: 700, wants: true}))).toBeUndefined();
-    expect(watch(1000, (second) => ({cpuMs: 700, wants: second % 10 === 0}))).toBeUndefined();
+    expect(watch(1000, () => ({ cpuMs: 700, wants: true }))).toBeUndefined();
+    expect(watch(1000, (second) => ({ cpuMs: 700, wants: second % 10 === 0 }))).toBeUndefined();
   });
 
   it('does not count time in which nobody looked', () => {
     const stillness = new Stillness(limitMs);
-    const idle = {cpuMs: 700, wants: false};
+    const idle = { cpuMs: 700, wants: false };
     expect([0, 1000, 3_600_000].map((at) => stillness.sample(at, idle))).toEqual([false, false, false]);
   });
 
@@ -57,7 +57,7 @@ describe('Stillness', () => {
 describe('activityOf', () => {
   let child: ChildProcess | undefined;
   const start = (...argv: [string, ...string[]]): number => {
-    child = spawn(argv[0], argv.slice(1), {stdio: 'ignore'});
+    child = spawn(argv[0], argv.slice(1), { stdio: 'ignore' });
     return child.pid!;
   };
   const until = async (pid: number, condition: (activity: Activity | undefined) => boolean): Promise<void> => {

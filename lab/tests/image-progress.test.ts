@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-import {expect, it} from 'vitest';
-import {ImageProgress} from '../src/image-progress.js';
+import { expect, it } from 'vitest';
+import { ImageProgress } from '../src/image-progress.js';
 
 it('says in which step the making of the image is, and how far that has come', () => {
   const progress = new ImageProgress();

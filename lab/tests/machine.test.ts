@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
-import {describe, expect, it} from 'vitest';
-import {bzImagePayload, modulesToLoad} from '../src/boot-files.js';
-import {tscKhz} from '../src/host-clock.js';
-import {kernelFaults} from '../src/kernel-log.js';
-import {defaultMachine, qemuArguments} from '../src/qemu.js';
+import { describe, expect, it } from 'vitest';
+import { bzImagePayload, modulesToLoad } from '../src/boot-files.js';
+import { tscKhz } from '../src/host-clock.js';
+import { kernelFaults } from '../src/kernel-log.js';
+import { DEFAULT_MACHINE, qemuArguments } from '../src/qemu.js';
 
-const images = {kernel: '/k', initramfs: '/i', base: '/b,with,comma', project: '/p'};
-const qemu = (machine = {}) => qemuArguments({...defaultMachine, ...machine}, images, '/share');
+const IMAGES = { kernel: '/k', initramfs: '/i', base: '/b,with,comma', project: '/p' };
+const qemu = (machine = {}) => qemuArguments({ ...DEFAULT_MACHINE, ...machine }, IMAGES, '/share');
 const devices = (args: string[]) => args.filter((_, index) => args[index - 1] === '-device');
 
 describe('qemuArguments', () => {
   it('puts each PF behind a root port of its own, all on one wire', () => {
-    const args = qemu({pfs: 3});
+    const args = qemu({ pfs: 3 });
     const igbs = devices(args).filter((device) => device.startsWith('igb,'));
     expect(igbs.map((device) => /bus=(\w+)/.exec(device)?.[1])).toEqual(['rp0', 'rp1', 'rp2']);
     expect(new Set(igbs.map((device) => /mac=([^,]+)/.exec(device)?.[1])).size).toBe(3);
@@ -20,19 +20,19 @@ describe('qemuArguments', () => {
 
   it('has the IOMMU before all devices, without interrupt remapping, or not at all', () => {
     expect(devices(qemu())[0]).toMatch(/^intel-iommu,intremap=on/);
-    expect(devices(qemu({intremap: false}))[0]).toMatch(/^intel-iommu,intremap=off/);
-    expect(qemu({iommu: false}).join(' ')).not.toContain('intel-iommu');
+    expect(devices(qemu({ intremap: false }))[0]).toMatch(/^intel-iommu,intremap=off/);
+    expect(qemu({ iommu: false }).join(' ')).not.toContain('intel-iommu');
   });
 
   it('appends kernel parameters, and doubles commas in file names', () => {
-    const args = qemu({append: 'x=1 y'});
+    const args = qemu({ append: 'x=1 y' });
     expect(args[args.indexOf('-append') + 1]).toMatch(/ x=1 y$/);
     expect(args.find((arg) => arg.includes('id=base'))).toContain('file=/b,,with,,comma,');
   });
 
   it('tells the guest the frequency of its time stamp counter, where that is known', () => {
     const append = (khz?: number): string => {
-      const args = qemuArguments(defaultMachine, images, '/share', khz);
+      const args = qemuArguments(DEFAULT_MACHINE, IMAGES, '/share', khz);
       return args[args.indexOf('-append') + 1]!;
     };
     expect(append(2596144)).toContain(' tsc_early_khz=2596144');
@@ -40,7 +40,7 @@ describe('qemuArguments', () => {
   });
 
   it.each([-1, 9, 1.5])('refuses %d PFs', (pfs) => {
-    expect(() => qemu({pfs})).toThrow(RangeError);
+    expect(() => qemu({ pfs })).toThrow(RangeError);
   });
 });
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-import {CommanderError} from 'commander';
-import {describe, expect, it} from 'vitest';
-import {LabError} from '../src/errors.js';
-import {parseOptions} from '../src/options.js';
-import {defaultMachine} from '../src/qemu.js';
-import {defaultCpus} from '../src/site.js';
+import { CommanderError } from 'commander';
+import { describe, expect, it } from 'vitest';
+import { LabError } from '../src/errors.js';
+import { parseOptions } from '../src/options.js';
+import { DEFAULT_MACHINE } from '../src/qemu.js';
+import { defaultCpus } from '../src/site.js';
 
 const parse = (...args: string[]) => parseOptions(args, true);
 
@@ -12,28 +12,28 @@ describe('parseOptions', () => {
   it('leaves the words of the command alone', () => {
     expect(parse('--', 'sh', '-c', 'exit 7').argv).toEqual(['sh', '-c', 'exit 7']);
     expect(parse('ls', '-l', '--shell').argv).toEqual(['ls', '-l', '--shell']);
-    expect(parse('--user', 'mpi', '--', 'a', '--', 'b')).toMatchObject({user: 'mpi', argv: ['a', '--', 'b']});
+    expect(parse('--user', 'mpi', '--', 'a', '--', 'b')).toMatchObject({ user: 'mpi', argv: ['a', '--', 'b'] });
   });
 
   it('has a machine with an IOMMU and two PFs by default', () => {
-    expect(parse('--', 'true').machine).toEqual(defaultMachine);
+    expect(parse('--', 'true').machine).toEqual(DEFAULT_MACHINE);
   });
 
   it('changes the machine', () => {
     expect(parse('--pfs', '1', '--no-intremap', '--append', 'a=1 b', '--', 'true').machine)
-      .toEqual({...defaultMachine, pfs: 1, intremap: false, append: 'a=1 b'});
-    expect(parse('--no-iommu', '--', 'true').machine).toEqual({...defaultMachine, iommu: false});
+      .toEqual({ ...DEFAULT_MACHINE, pfs: 1, intremap: false, append: 'a=1 b' });
+    expect(parse('--no-iommu', '--', 'true').machine).toEqual({ ...DEFAULT_MACHINE, iommu: false });
   });
 
   it('runs commands on several hosts', () => {
     expect(parse('--hosts', '2', '--user', 'mpi', '--', 'a', '-b', '--on', 'host2', '--', 'c', '--', 'd', '--on', 'host1', '--', 'e')).toMatchObject({
-      hosts: 2, user: 'mpi', argv: ['a', '-b'], commands: [{host: 'host2', argv: ['c', '--', 'd']}, {host: 'host1', argv: ['e']}], machine: {network: 'site'},
+      hosts: 2, user: 'mpi', argv: ['a', '-b'], commands: [{ host: 'host2', argv: ['c', '--', 'd'] }, { host: 'host1', argv: ['e'] }], machine: { network: 'site' },
     });
-    expect(parse('--hosts=3', '--on', 'host3', '--', 'x')).toMatchObject({hosts: 3, argv: [], commands: [{host: 'host3', argv: ['x']}]});
+    expect(parse('--hosts=3', '--on', 'host3', '--', 'x')).toMatchObject({ hosts: 3, argv: [], commands: [{ host: 'host3', argv: ['x'] }] });
   });
 
   it('leaves --on to the command where there are no hosts', () => {
-    expect(parse('--', 'a', '--on', 'host2', '--', 'c')).toMatchObject({hosts: undefined, argv: ['a', '--on', 'host2', '--', 'c'], commands: []});
+    expect(parse('--', 'a', '--on', 'host2', '--', 'c')).toMatchObject({ hosts: undefined, argv: ['a', '--on', 'host2', '--', 'c'], commands: [] });
     expect(parse('--', 'npm', '--hosts', '2', '--on', 'host2', '--', 'c').argv).toHaveLength(7);
   });
 
@@ -45,7 +45,7 @@ describe('parseOptions', () => {
 
   it('reads what the wires are to do', () => {
     expect(parse('--hosts', '2', '--wire', 'loss=1%,duplicate=0.5,delay=2.5ms,seed=7', '--', 'x').wire)
-      .toEqual({impairment: {loss: 0.01, duplicate: 0.5, delayMs: 2.5}, seed: 7});
+      .toEqual({ impairment: { loss: 0.01, duplicate: 0.5, delayMs: 2.5 }, seed: 7 });
   });
 
   it('builds the parts it is told to', () => {
@@ -59,7 +59,7 @@ describe('parseOptions', () => {
     [['--on', 'host2', '--', 'ls']], [['--wire', 'loss=1%', '--', 'ls']], [['--hosts', '2', '--on', 'host3', '--', 'ls']], [['--hosts', '2', '--on', 'host2', '--']],
     [['--hosts', '2']], [['--hosts', '2', '--on', 'host2', 'ls']], [['--hosts', '2', '--prune']],
   ])('refuses %j as usage', (args) => {
-    expect(() => parse(...args)).toThrow(expect.objectContaining({code: 'VFRING_ERR_LAB_USAGE', status: 64}) as LabError);
+    expect(() => parse(...args)).toThrow(expect.objectContaining({ code: 'VFRING_ERR_LAB_USAGE', status: 64 }) as LabError);
   });
 
   it.each([

@@ -1,30 +1,30 @@
 // SPDX-License-Identifier: BSD-3-Clause
-import {execaSync} from 'execa';
-import {describe, expect, it} from 'vitest';
-import {LinePrefix} from '../src/line-prefix.js';
-import {linksOf} from '../src/network.js';
-import {defaultMachine, qemuArguments} from '../src/qemu.js';
-import {makeSshKey} from '../src/ssh-keys.js';
+import { execaSync } from 'execa';
+import { describe, expect, it } from 'vitest';
+import { LinePrefix } from '../src/line-prefix.js';
+import { linksOf } from '../src/network.js';
+import { DEFAULT_MACHINE, qemuArguments } from '../src/qemu.js';
+import { makeSshKey } from '../src/ssh-keys.js';
 
 describe('hosts of a site', () => {
   it('have MAC addresses of their own, and the same slots', () => {
     const links = [1, 2, 3, 4].map((host) => linksOf(host, 2, (wire) => `/s/host${host}.${wire}`));
-    const macs = links.flat().map(({mac}) => mac);
+    const macs = links.flat().map(({ mac }) => mac);
     expect(new Set(macs).size).toBe(macs.length);
-    expect(links.map((of) => of.map(({slot, wire}) => `${slot} ${wire}`))).toEqual(Array(4).fill(['rp0 pf0', 'rp1 pf1', 'rp2 mgmt']));
+    expect(links.map((of) => of.map(({ slot, wire }) => `${slot} ${wire}`))).toEqual(Array(4).fill(['rp0 pf0', 'rp1 pf1', 'rp2 mgmt']));
   });
 
   it('are one machine with a slot for each of their devices', () => {
-    const args = qemuArguments({...defaultMachine, network: 'site'}, {kernel: '/k', initramfs: '/i', base: '/b', project: '/p'}, '/share').join(' ');
+    const args = qemuArguments({ ...DEFAULT_MACHINE, network: 'site' }, { kernel: '/k', initramfs: '/i', base: '/b', project: '/p' }, '/share').join(' ');
     expect(args.match(/pcie-root-port,id=rp\d/g)).toEqual(['pcie-root-port,id=rp0', 'pcie-root-port,id=rp1', 'pcie-root-port,id=rp2']);
     expect(args).not.toMatch(/igb|mac=|netdev/);
   });
 });
 
-const hasKeygen = execaSync('sh', ['-c', 'command -v ssh-keygen'], {reject: false}).exitCode === 0;
+const hasKeygen = execaSync('sh', ['-c', 'command -v ssh-keygen'], { reject: false }).exitCode === 0;
 
 describe('makeSshKey', () => {
-  const tree = (program: string) => ({tool: (_: string, ...args: string[]): [string, ...string[]] => [program, ...args]});
+  const tree = (program: string) => ({ tool: (_: string, ...args: string[]): [string, ...string[]] => [program, ...args] });
 
   it.skipIf(!hasKeygen)('makes the two halves of a key, another one each time', async () => {
     const [key, other] = [await makeSshKey(tree('ssh-keygen')), await makeSshKey(tree('ssh-keygen'))];
@@ -36,7 +36,7 @@ describe('makeSshKey', () => {
   });
 
   it('says why there is none', async () => {
-    await expect(makeSshKey(tree('false'))).rejects.toMatchObject({code: 'VFRING_ERR_LAB_HOST'});
+    await expect(makeSshKey(tree('false'))).rejects.toMatchObject({ code: 'VFRING_ERR_LAB_HOST' });
     await expect(makeSshKey(tree('/no/such/program'))).rejects.toThrow(/ssh-keygen failed: .*\/no\/such\/program/);
   });
 });

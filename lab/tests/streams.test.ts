@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
-import {execFileSync} from 'node:child_process';
-import {readFileSync} from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import {PassThrough} from 'node:stream';
-import {describe, expect, it} from 'vitest';
-import {lineReader} from '../src/lines.js';
-import {MarkerStream} from '../src/marker-stream.js';
-import {labDir} from '../src/paths.js';
-import {labScript, scriptArgv} from '../src/script.js';
-import {shellQuote} from '../src/shell-quote.js';
+import { PassThrough } from 'node:stream';
+import { describe, expect, it } from 'vitest';
+import { lineReader } from '../src/lines.js';
+import { MarkerStream } from '../src/marker-stream.js';
+import { labDir } from '../src/paths.js';
+import { labScript, scriptArgv } from '../src/script.js';
+import { shellQuote } from '../src/shell-quote.js';
 
 describe('MarkerStream', () => {
   const collect = (stream: MarkerStream, marker: string) => {
@@ -16,13 +16,13 @@ describe('MarkerStream', () => {
     const done = stream.until(marker, (chunk) => {
       text += chunk.toString();
     });
-    return {done, text: () => text};
+    return { done, text: () => text };
   };
 
   it.each([1, 2, 3, 5, 100])('finds the marker in chunks of %i bytes and passes on exactly what is before it', async (size) => {
     const data = Buffer.from('text with ma, mark and mmarker-beginnings\nmarker\nnext');
     const stream = new MarkerStream();
-    const {done, text} = collect(stream, 'marker\n');
+    const { done, text } = collect(stream, 'marker\n');
     for (let at = 0; at < data.length; at += size) {
       stream.push(data.subarray(at, at + size));
     }
@@ -36,7 +36,7 @@ describe('MarkerStream', () => {
 
   it('passes on at once what cannot be part of the marker', () => {
     const stream = new MarkerStream();
-    const {text} = collect(stream, 'END\n');
+    const { text } = collect(stream, 'END\n');
     stream.push(Buffer.from('progress 50 %\rE'));
     expect(text()).toBe('progress 50 %\r');
   });
@@ -55,7 +55,7 @@ it('lineReader gives lines in order, kept or awaited', async () => {
 
 it.each([
   ['ends', (stream: PassThrough) => stream.end()],
-  ['breaks', (stream: PassThrough) => stream.destroy(Object.assign(new Error('read ECONNRESET'), {code: 'ECONNRESET'}))],
+  ['breaks', (stream: PassThrough) => stream.destroy(Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' }))],
 ])('lineReader has no answer when the stream %s: what was at its other end tells the cause', async (_, end) => {
   const stream = new PassThrough();
   stream.on('error', () => undefined);
@@ -83,9 +83,9 @@ describe('scriptArgv', () => {
     const [command, ...rest] = scriptArgv(text, args);
     let output = '';
     try {
-      output = execFileSync(command!, rest, {encoding: 'utf8'});
+      output = execFileSync(command!, rest, { encoding: 'utf8' });
     } catch (error) {
-      output = (error as {stdout: string}).stdout;
+      output = (error as { stdout: string }).stdout;
     }
     expect(output).toBe("it's 2\n");
   });
@@ -101,11 +101,11 @@ describe('labScript', () => {
   ])('has the functions that scripts share before %j', (text, output) => {
     const functions = labScript('functions.sh').slice(0, readFileSync(path.join(labDir, 'functions.sh')).length);
     const [command, ...rest] = scriptArgv(`${functions}set -eu\n${text}\n`, ["it's"]);
-    expect(execFileSync(command!, rest, {encoding: 'utf8'})).toBe(output);
+    expect(execFileSync(command!, rest, { encoding: 'utf8' })).toBe(output);
   });
 
   it.each(['hosts/join.sh', 'hosts/vfringd.sh', 'bench/bench.sh', 'bench/hosts.sh'])('makes a script that sh can read of %s', (file) => {
-    execFileSync('sh', ['-n'], {input: labScript(file)});
+    execFileSync('sh', ['-n'], { input: labScript(file) });
     expect(labScript(file)).toMatch(/^die\(\) \{[^]*^set -eu$/m);
   });
 });

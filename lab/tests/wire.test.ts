@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
-import {describe, expect, it} from 'vitest';
-import {FrameReader, bare} from '../src/wire/frames.js';
-import {type Impairment, checkImpairment, noImpairment} from '../src/wire/impairment.js';
-import {Lane} from '../src/wire/lane.js';
-import {randomFrom} from '../src/wire/random.js';
-import {Switch} from '../src/wire/switch.js';
+import { describe, expect, it } from 'vitest';
+import { FrameReader, bare } from '../src/wire/frames.js';
+import { type Impairment, checkImpairment, NO_IMPAIRMENT } from '../src/wire/impairment.js';
+import { Lane } from '../src/wire/lane.js';
+import { randomFrom } from '../src/wire/random.js';
+import { Switch } from '../src/wire/switch.js';
 
 const lane = (change: Partial<Impairment>, seed = 'seed'): Lane<number> => {
   const made = new Lane<number>(randomFrom(seed));
-  made.impairment = {...noImpairment, ...change};
+  made.impairment = { ...NO_IMPAIRMENT, ...change };
   return made;
 };
 /** Sends frames 0, 1, ... a millisecond apart, and waits for what is held. */
@@ -19,7 +19,7 @@ function through(of: Lane<number>, count: number): number[] {
   }
   return [...out, ...of.due(1e9)];
 }
-const upTo = (count: number): number[] => Array.from({length: count}, (_, frame) => frame);
+const upTo = (count: number): number[] => Array.from({ length: count }, (_, frame) => frame);
 
 describe('a lane of a wire', () => {
   it('leaves frames alone without faults', () => {
@@ -27,26 +27,26 @@ describe('a lane of a wire', () => {
     expect(lane({}).transparent).toBe(true);
   });
 
-  it.each([[{loss: 0.1}], [{duplicate: 0.1}], [{reorder: 0.1}], [{loss: 0.2, duplicate: 0.2, reorder: 0.2, delayMs: 3}]])('does the same again from the same seed: %j', (change) => {
+  it.each([[{ loss: 0.1 }], [{ duplicate: 0.1 }], [{ reorder: 0.1 }], [{ loss: 0.2, duplicate: 0.2, reorder: 0.2, delayMs: 3 }]])('does the same again from the same seed: %j', (change) => {
     expect(through(lane(change), 1000)).toEqual(through(lane(change), 1000));
     expect(through(lane(change), 1000)).not.toEqual(through(lane(change, 'other'), 1000));
   });
 
   it('loses the share that it is told to, and counts', () => {
-    const lossy = lane({loss: 0.1});
+    const lossy = lane({ loss: 0.1 });
     const out = through(lossy, 10_000);
-    expect(lossy.counters).toMatchObject({passed: out.length, lost: 10_000 - out.length});
+    expect(lossy.counters).toMatchObject({ passed: out.length, lost: 10_000 - out.length });
     expect(lossy.counters.lost).toBeGreaterThan(850);
     expect(lossy.counters.lost).toBeLessThan(1150);
     expect(lossy.transparent).toBe(false);
   });
 
   it('delivers a doubled frame twice in a row', () => {
-    expect(through(lane({duplicate: 1}), 3)).toEqual([0, 0, 1, 1, 2, 2]);
+    expect(through(lane({ duplicate: 1 }), 3)).toEqual([0, 0, 1, 1, 2, 2]);
   });
 
   it('lets a few frames overtake one that it reorders, and loses none', () => {
-    const unruly = lane({reorder: 0.05});
+    const unruly = lane({ reorder: 0.05 });
     const out = through(unruly, 2000);
     expect([...out].sort((a, b) => a - b)).toEqual(upTo(2000));
     const overtakers = upTo(2000).map((frame) => out.slice(0, out.indexOf(frame)).filter((other) => other > frame).length);
@@ -55,7 +55,7 @@ describe('a lane of a wire', () => {
   });
 
   it('does not keep a frame for ever that nothing overtakes', () => {
-    const alone = lane({reorder: 1});
+    const alone = lane({ reorder: 1 });
     expect(alone.push(7, 100)).toEqual([]);
     expect(alone.due(alone.nextDue! - 1)).toEqual([]);
     expect(alone.due(alone.nextDue!)).toEqual([7]);
@@ -63,9 +63,9 @@ describe('a lane of a wire', () => {
   });
 
   it('delays, in order, also when the delay gets shorter', () => {
-    const slow = lane({delayMs: 10});
+    const slow = lane({ delayMs: 10 });
     expect(slow.push(0, 0)).toEqual([]);
-    slow.impairment = noImpairment;
+    slow.impairment = NO_IMPAIRMENT;
     expect(slow.transparent).toBe(false);
     expect(slow.push(1, 1)).toEqual([]);
     expect(slow.due(9)).toEqual([]);
@@ -74,14 +74,14 @@ describe('a lane of a wire', () => {
   });
 
   it('loses what is under way when it is cut, and goes on when it is healed', () => {
-    const cable = lane({delayMs: 10});
+    const cable = lane({ delayMs: 10 });
     cable.push(0, 0);
-    cable.impairment = {...noImpairment, cut: true};
+    cable.impairment = { ...NO_IMPAIRMENT, cut: true };
     expect(cable.push(1, 1)).toEqual([]);
     expect(cable.due(1000)).toEqual([]);
-    cable.impairment = noImpairment;
+    cable.impairment = NO_IMPAIRMENT;
     expect(cable.push(2, 1001)).toEqual([2]);
-    expect(cable.counters).toMatchObject({cut: 2, passed: 1});
+    expect(cable.counters).toMatchObject({ cut: 2, passed: 1 });
   });
 
   it('loses exactly the next frames when it is asked to', () => {
@@ -92,8 +92,8 @@ describe('a lane of a wire', () => {
     expect(good.transparent).toBe(true);
   });
 
-  it.each([{loss: 1.1}, {loss: NaN}, {duplicate: -0.1}, {reorder: 2}, {delayMs: -1}, {delayMs: 1e9}])('cannot be told %j', (change) => {
-    expect(() => checkImpairment({...noImpairment, ...change})).toThrow(RangeError);
+  it.each([{ loss: 1.1 }, { loss: NaN }, { duplicate: -0.1 }, { reorder: 2 }, { delayMs: -1 }, { delayMs: 1e9 }])('cannot be told %j', (change) => {
+    expect(() => checkImpairment({ ...NO_IMPAIRMENT, ...change })).toThrow(RangeError);
   });
 });
 

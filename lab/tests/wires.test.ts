@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The process of the wires, with plain sockets in place of QEMU.
-import {existsSync} from 'node:fs';
+/** The process of the wires, with plain sockets in place of QEMU. */
+import { existsSync } from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
-import {afterEach, beforeEach, describe, expect, it} from 'vitest';
-import {buildDir} from '../src/paths.js';
-import {bare, FrameReader} from '../src/wire/frames.js';
-import {Wires} from '../src/wires.js';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { buildDir } from '../src/paths.js';
+import { bare, FrameReader } from '../src/wire/frames.js';
+import { Wires } from '../src/wires.js';
 
 /** The end of a cable that a host holds. */
 class End {
   readonly seen: string[] = [];
-  private waiting: {count: number; resolve: () => void} | undefined;
+  private waiting: { count: number; resolve: () => void } | undefined;
 
   constructor(readonly socket: net.Socket) {
     const reader = new FrameReader();
@@ -34,7 +34,7 @@ class End {
   async until(count: number): Promise<string[]> {
     if (this.seen.length < count) {
       await new Promise<void>((resolve) => {
-        this.waiting = {count, resolve};
+        this.waiting = { count, resolve };
       });
     }
     return this.seen;
@@ -55,7 +55,7 @@ describe('the process of the wires', () => {
     wires = await Wires.start(['host1', 'host2', 'host3'], ['pf0', 'pf1', 'mgmt'], 7);
   });
   afterEach(async () => {
-    ends.splice(0).forEach(({socket}) => socket.destroy());
+    ends.splice(0).forEach(({ socket }) => socket.destroy());
     await wires.close();
   });
 
@@ -74,10 +74,10 @@ describe('the process of the wires', () => {
 
   it('loses, cuts and heals where it is told to, and counts', async () => {
     const [one, two] = [await plugIn('host1'), await plugIn('host2')];
-    await wires.lose({host: 'host2'}, 2);
+    await wires.lose({ host: 'host2' }, 2);
     ['a', 'b', 'c'].forEach((text) => one.send(2, 1, text));
     expect(await two.until(1)).toEqual(['c']);
-    await wires.cut({host: 'host2', wire: 'pf0'});
+    await wires.cut({ host: 'host2', wire: 'pf0' });
     one.send(2, 1, 'into the cut');
     two.send(1, 2, 'out of the cut');
     for (let counters = await wires.counters(); counters['host2.pf0']!.rx.cut + counters['host2.pf0']!.tx.cut < 2; counters = await wires.counters()) {
@@ -87,7 +87,7 @@ describe('the process of the wires', () => {
     one.send(2, 1, 'd');
     expect(await two.until(2)).toEqual(['c', 'd']);
     expect(one.seen).toEqual([]);
-    expect((await wires.counters())['host2.pf0']).toMatchObject({rx: {passed: 2, lost: 2, cut: 1}, tx: {cut: 1}});
+    expect((await wires.counters())['host2.pf0']).toMatchObject({ rx: { passed: 2, lost: 2, cut: 1 }, tx: { cut: 1 } });
   });
 
   it('leaves the management network alone unless it is named', async () => {
@@ -95,7 +95,7 @@ describe('the process of the wires', () => {
     await wires.cut({});
     one.send(2, 1, 'ssh');
     expect(await two.until(1)).toEqual(['ssh']);
-    await wires.cut({wire: 'mgmt'});
+    await wires.cut({ wire: 'mgmt' });
     one.send(2, 1, 'gone');
     while ((await wires.counters())['host1.mgmt']!.tx.cut < 1) {
       // It is on its way.
@@ -114,17 +114,17 @@ describe('the process of the wires', () => {
   });
 
   it('refuses hosts, wires and faults that there are not', async () => {
-    await expect(wires.cut({host: 'host9'})).rejects.toThrow(/no host host9; hosts are host1, host2, host3/);
-    await expect(wires.cut({wire: 'pf9'})).rejects.toThrow(/no wire pf9/);
-    await expect(wires.impair({}, {loss: 2})).rejects.toThrow(/probability/);
+    await expect(wires.cut({ host: 'host9' })).rejects.toThrow(/no host host9; hosts are host1, host2, host3/);
+    await expect(wires.cut({ wire: 'pf9' })).rejects.toThrow(/no wire pf9/);
+    await expect(wires.impair({}, { loss: 2 })).rejects.toThrow(/probability/);
   });
 
   it('is missed when it is killed, and leaves no sockets', async () => {
     const waiting = wires.counters();
     process.kill(wires.pid, 'SIGKILL');
-    await expect(wires.lost).rejects.toMatchObject({code: 'VFRING_ERR_LAB_WIRE'});
+    await expect(wires.lost).rejects.toMatchObject({ code: 'VFRING_ERR_LAB_WIRE' });
     await waiting.catch(() => undefined);
-    await expect(wires.counters()).rejects.toMatchObject({code: 'VFRING_ERR_LAB_WIRE'});
+    await expect(wires.counters()).rejects.toMatchObject({ code: 'VFRING_ERR_LAB_WIRE' });
     const folder = path.dirname(path.join(buildDir, wires.socketOf('host1', 'pf0')));
     await wires.close();
     expect(existsSync(folder)).toBe(false);

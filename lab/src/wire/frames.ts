@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Frames in a stream, as QEMU's `-netdev stream` sends them: a length of four bytes, big endian, before each (net/stream.c in QEMU).
+/** Frames in a stream, as QEMU's `-netdev stream` sends them: a length of four bytes, big endian, before each (net/stream.c in QEMU). */
 
-export const prefixBytes = 4;
+export const PREFIX_BYTES = 4;
 /** What QEMU itself accepts at most (NET_BUFSIZE in include/net/net.h). */
-export const longestFrame = 4096 + 65536;
+export const LONGEST_FRAME = 4096 + 65536;
 
 export class FrameReader {
   private rest: Buffer = Buffer.alloc(0);
@@ -15,12 +15,12 @@ export class FrameReader {
   push(chunk: Buffer, sink: (prefixed: Buffer) => void): void {
     const data = this.rest.length === 0 ? chunk : Buffer.concat([this.rest, chunk]);
     let at = 0;
-    while (data.length - at >= prefixBytes) {
+    while (data.length - at >= PREFIX_BYTES) {
       const length = data.readUInt32BE(at);
-      if (length === 0 || length > longestFrame) {
+      if (length === 0 || length > LONGEST_FRAME) {
         throw new RangeError(`a frame of ${length} bytes`);
       }
-      const end = at + prefixBytes + length;
+      const end = at + PREFIX_BYTES + length;
       if (end > data.length) {
         break;
       }
@@ -32,4 +32,4 @@ export class FrameReader {
 }
 
 /** The frame without its prefix. */
-export const bare = (prefixed: Buffer): Buffer => prefixed.subarray(prefixBytes);
+export const bare = (prefixed: Buffer): Buffer => prefixed.subarray(PREFIX_BYTES);

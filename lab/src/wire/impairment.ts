@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What a wire may do to the frames of one direction of one port.
+/** What a wire may do to the frames of one direction of one port. */
 
 export interface Impairment {
   /** Probability, 0 to 1, that a frame is lost. */
@@ -14,9 +14,9 @@ export interface Impairment {
   cut: boolean;
 }
 
-export const noImpairment: Impairment = {loss: 0, duplicate: 0, reorder: 0, delayMs: 0, cut: false};
+export const NO_IMPAIRMENT: Impairment = { loss: 0, duplicate: 0, reorder: 0, delayMs: 0, cut: false };
 
-const longestDelayMs = 60_000;
+const LONGEST_DELAY_MS = 60_000;
 
 /** @throws RangeError naming the value that is wrong */
 export function checkImpairment(wanted: Impairment): Impairment {
@@ -25,8 +25,8 @@ export function checkImpairment(wanted: Impairment): Impairment {
       throw new RangeError(`${name} is a probability from 0 to 1, not ${wanted[name]}`);
     }
   }
-  if (!(wanted.delayMs >= 0 && wanted.delayMs <= longestDelayMs)) {
-    throw new RangeError(`delay is 0 to ${longestDelayMs} ms, not ${wanted.delayMs}`);
+  if (!(wanted.delayMs >= 0 && wanted.delayMs <= LONGEST_DELAY_MS)) {
+    throw new RangeError(`delay is 0 to ${LONGEST_DELAY_MS} ms, not ${wanted.delayMs}`);
   }
   return wanted;
 }
@@ -44,32 +44,32 @@ function probability(name: string, text: string): number {
  * Reads `loss=1%,duplicate=0.5%,reorder=1%,delay=5ms,seed=7`, each of them as wanted.
  * @throws RangeError for anything else
  */
-export function parseImpairment(text: string): {impairment: Partial<Impairment>; seed?: number} {
-  const result: {impairment: Partial<Impairment>; seed?: number} = {impairment: {}};
+export function parseImpairment(text: string): { impairment: Partial<Impairment>; seed?: number } {
+  const result: { impairment: Partial<Impairment>; seed?: number } = { impairment: {} };
   for (const word of text.split(',')) {
     const [name, value = ''] = word.split('=');
     switch (name) {
-    case 'loss':
-    case 'duplicate':
-    case 'reorder':
-      result.impairment[name] = probability(name, value);
-      break;
-    case 'delay':
-      if (!/^\d+(\.\d+)?ms$/.test(value)) {
-        throw new RangeError(`delay needs a time such as 5ms, not '${value}'`);
-      }
-      result.impairment.delayMs = Number(value.slice(0, -2));
-      break;
-    case 'seed':
-      if (!/^\d{1,9}$/.test(value)) {
-        throw new RangeError(`seed needs a whole number, not '${value}'`);
-      }
-      result.seed = Number(value);
-      break;
-    default:
-      throw new RangeError(`'${word}' is none of loss=, duplicate=, reorder=, delay=, seed=`);
+      case 'loss':
+      case 'duplicate':
+      case 'reorder':
+        result.impairment[name] = probability(name, value);
+        break;
+      case 'delay':
+        if (!/^\d+(\.\d+)?ms$/.test(value)) {
+          throw new RangeError(`delay needs a time such as 5ms, not '${value}'`);
+        }
+        result.impairment.delayMs = Number(value.slice(0, -2));
+        break;
+      case 'seed':
+        if (!/^\d{1,9}$/.test(value)) {
+          throw new RangeError(`seed needs a whole number, not '${value}'`);
+        }
+        result.seed = Number(value);
+        break;
+      default:
+        throw new RangeError(`'${word}' is none of loss=, duplicate=, reorder=, delay=, seed=`);
     }
   }
-  checkImpairment({...noImpairment, ...result.impairment});
+  checkImpairment({ ...NO_IMPAIRMENT, ...result.impairment });
   return result;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// One direction of one port: which frames get through, how often, when and in which order. Knows neither sockets nor clocks.
-import {type Impairment, noImpairment} from './impairment.js';
+/** One direction of one port: which frames get through, how often, when and in which order. Knows neither sockets nor clocks. */
+import { type Impairment, NO_IMPAIRMENT } from './impairment.js';
 
 export interface LaneCounters {
   passed: number;
@@ -11,15 +11,15 @@ export interface LaneCounters {
 }
 
 /** A frame that nothing overtakes goes on after this time. */
-const longestHoldMs = 20;
-const mostOvertakers = 3;
+const LONGEST_HOLD_MS = 20;
+const MOST_OVERTAKERS = 3;
 
 export class Lane<Frame> {
-  readonly counters: LaneCounters = {passed: 0, lost: 0, duplicated: 0, reordered: 0, cut: 0};
-  private settings = noImpairment;
+  readonly counters: LaneCounters = { passed: 0, lost: 0, duplicated: 0, reordered: 0, cut: 0 };
+  private settings = NO_IMPAIRMENT;
   private toLose = 0;
-  private held: {frame: Frame; overtakers: number; until: number}[] = [];
-  private late: {frame: Frame; due: number}[] = [];
+  private held: { frame: Frame; overtakers: number; until: number }[] = [];
+  private late: { frame: Frame; due: number }[] = [];
 
   /** @param random numbers from 0 to below 1; four are taken for each frame, whatever the settings */
   constructor(private readonly random: () => number) {}
@@ -45,7 +45,7 @@ export class Lane<Frame> {
 
   /** Whether frames go straight through, so that {@link push} need not be asked. */
   get transparent(): boolean {
-    const {loss, duplicate, reorder, delayMs, cut} = this.settings;
+    const { loss, duplicate, reorder, delayMs, cut } = this.settings;
     return loss === 0 && duplicate === 0 && reorder === 0 && delayMs === 0 && !cut && this.toLose === 0
       && this.held.length === 0 && this.late.length === 0;
   }
@@ -56,7 +56,7 @@ export class Lane<Frame> {
    */
   push(frame: Frame, now: number): Frame[] {
     const [loss, duplicate, reorder, distance] = [this.random(), this.random(), this.random(), this.random()];
-    const {settings, counters} = this;
+    const { settings, counters } = this;
     if (settings.cut) {
       counters.cut++;
       return [];
@@ -68,7 +68,7 @@ export class Lane<Frame> {
     }
     if (reorder! < settings.reorder) {
       counters.reordered++;
-      this.held.push({frame, overtakers: 1 + Math.floor(distance! * mostOvertakers), until: now + longestHoldMs});
+      this.held.push({ frame, overtakers: 1 + Math.floor(distance! * MOST_OVERTAKERS), until: now + LONGEST_HOLD_MS });
       return this.due(now);
     }
     const frames = [frame];
@@ -89,32 +89,32 @@ export class Lane<Frame> {
 
   /** When {@link due} has something to return. */
   get nextDue(): number | undefined {
-    const times = [...this.held.map(({until}) => until), ...this.late.slice(0, 1).map(({due}) => due)];
+    const times = [...this.held.map(({ until }) => until), ...this.late.slice(0, 1).map(({ due }) => due)];
     return times.length === 0 ? undefined : Math.min(...times);
   }
 
-  private release(ready: (held: {overtakers: number; until: number}) => boolean): Frame[] {
+  private release(ready: (held: { overtakers: number; until: number }) => boolean): Frame[] {
     if (this.held.length === 0) {
       return [];
     }
-    const free = this.held.filter(ready).map(({frame}) => frame);
+    const free = this.held.filter(ready).map(({ frame }) => frame);
     this.held = this.held.filter((held) => !ready(held));
     return free;
   }
 
   /** The last stage: a first-in-first-out queue, or nothing. */
   private delay(frames: readonly Frame[], now: number): Frame[] {
-    const {delayMs} = this.settings;
+    const { delayMs } = this.settings;
     if (delayMs === 0 && this.late.length === 0) {
       this.counters.passed += frames.length;
       return [...frames];
     }
     for (const frame of frames) {
       // A shorter delay does not let a frame overtake those that had a longer one.
-      this.late.push({frame, due: Math.max(now + delayMs, this.late.at(-1)?.due ?? 0)});
+      this.late.push({ frame, due: Math.max(now + delayMs, this.late.at(-1)?.due ?? 0) });
     }
-    const ready = this.late.findIndex(({due}) => due > now);
-    const out = this.late.splice(0, ready < 0 ? this.late.length : ready).map(({frame}) => frame);
+    const ready = this.late.findIndex(({ due }) => due > now);
+    const out = this.late.splice(0, ready < 0 ? this.late.length : ready).map(({ frame }) => frame);
     this.counters.passed += out.length;
     return out;
   }

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The end of a cable: a listening UNIX socket, QEMU's connection to it, and what may happen to the frames of either direction.
+/** The end of a cable: a listening UNIX socket, QEMU's connection to it, and what may happen to the frames of either direction. */
 import net from 'node:net';
-import {type LaneCounters, Lane} from './lane.js';
-import {FrameReader, bare} from './frames.js';
-import {randomFrom} from './random.js';
-import type {Switch} from './switch.js';
+import { type LaneCounters, Lane } from './lane.js';
+import { FrameReader, bare } from './frames.js';
+import { randomFrom } from './random.js';
+import type { Switch } from './switch.js';
 
 /** As the device at the cable's end sees it. */
-export const directions = ['tx', 'rx'] as const;
-export type Direction = (typeof directions)[number];
+export const DIRECTIONS = ['tx', 'rx'] as const;
+export type Direction = (typeof DIRECTIONS)[number];
 
 export interface PortCounters {
   tx: LaneCounters;
@@ -18,7 +18,7 @@ export interface PortCounters {
 }
 
 /** Of what waits for the device. A switch has no more memory than that; TCP and vfring send again. */
-const queueBytes = 8 * 1024 * 1024;
+const QUEUE_BYTES = 8 * 1024 * 1024;
 
 class TimedLane {
   readonly lane: Lane<Buffer>;
@@ -73,7 +73,7 @@ export class Port {
   }
 
   get counters(): PortCounters {
-    return {tx: this.lane('tx').counters, rx: this.lane('rx').counters, overrun: this.overrun};
+    return { tx: this.lane('tx').counters, rx: this.lane('rx').counters, overrun: this.overrun };
   }
 
   /** Listens for QEMU; a later connection takes the place of an earlier one, whose machine has ended. */
@@ -110,11 +110,11 @@ export class Port {
   }
 
   private deliver(prefixed: Buffer): void {
-    const {socket} = this;
+    const { socket } = this;
     if (socket === undefined || socket.destroyed) {
       return;
     }
-    if (socket.writableLength > queueBytes) {
+    if (socket.writableLength > QUEUE_BYTES) {
       this.overrun++;
       return;
     }

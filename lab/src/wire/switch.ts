@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A learning switch (IEEE 802.1D without its spanning tree: there are no loops). Knows no sockets.
+/** A learning switch (IEEE 802.1D without its spanning tree: there are no loops). Knows no sockets. */
 
-const macBytes = 6;
-const headerBytes = 14;
+const MAC_BYTES = 6;
+const HEADER_BYTES = 14;
 const isGroup = (frame: Buffer): boolean => (frame[0]! & 1) === 1;
 
 export class Switch<Port> {
@@ -28,14 +28,14 @@ export class Switch<Port> {
    * @returns where it goes
    */
   route(frame: Buffer, from: Port): readonly Port[] {
-    if (frame.length < headerBytes) {
+    if (frame.length < HEADER_BYTES) {
       return [];
     }
-    if ((frame[macBytes]! & 1) === 0) {
-      this.known.set(frame.readUIntBE(macBytes, macBytes), from);
+    if ((frame[MAC_BYTES]! & 1) === 0) {
+      this.known.set(frame.readUIntBE(MAC_BYTES, MAC_BYTES), from);
     }
     if (!isGroup(frame)) {
-      const to = this.known.get(frame.readUIntBE(0, macBytes));
+      const to = this.known.get(frame.readUIntBE(0, MAC_BYTES));
       if (to !== undefined) {
         return to === from ? [] : [to];
       }
