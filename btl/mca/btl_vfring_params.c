@@ -24,41 +24,48 @@ static struct {
 
 struct btl_vfring_params btl_vfring_params;
 
+/* Of each string, Open MPI's copy and ours. */
+static const struct {
+    char **theirs;
+    char **ours;
+} strings[] = {
+    {&registered.run_dir, &btl_vfring_params.run_dir},
+    {&registered.job, &btl_vfring_params.job},
+    {&registered.devices, &btl_vfring_params.devices},
+    {&registered.soft_faults, &btl_vfring_params.soft_faults},
+    {&registered.segment, &btl_vfring_params.segment},
+    {&registered.wait, &btl_vfring_params.wait},
+};
+#define NUM_STRINGS (sizeof(strings) / sizeof(strings[0]))
+
 static const mca_base_component_t *owner;
 
 /* For tools that compare nodes: ompi_info shows it. */
 static unsigned int wire_version = VFRING_WIRE_VERSION;
 
-static int add_string(const char *name, char **storage, mca_base_var_info_lvl_t level,
-                      const char *help)
+static void add(const char *name, mca_base_var_type_t type, void *storage, mca_base_var_info_lvl_t level, const char *help)
 {
-    return mca_base_component_var_register(owner, name, help,
-                                           MCA_BASE_VAR_TYPE_STRING, NULL, 0, 0, level,
-                                           MCA_BASE_VAR_SCOPE_LOCAL, storage);
+    (void) mca_base_component_var_register(owner, name, help, type, NULL, 0, 0, level, MCA_BASE_VAR_SCOPE_LOCAL, storage);
 }
 
-static int add_uint(const char *name, unsigned int *storage, mca_base_var_info_lvl_t level,
-                    const char *help)
+static void add_string(const char *name, char **storage, mca_base_var_info_lvl_t level, const char *help)
 {
-    return mca_base_component_var_register(owner, name, help,
-                                           MCA_BASE_VAR_TYPE_UNSIGNED_INT, NULL, 0, 0, level,
-                                           MCA_BASE_VAR_SCOPE_LOCAL, storage);
+    add(name, MCA_BASE_VAR_TYPE_STRING, storage, level, help);
 }
 
-static int add_size(const char *name, size_t *storage, mca_base_var_info_lvl_t level,
-                    const char *help)
+static void add_uint(const char *name, unsigned int *storage, mca_base_var_info_lvl_t level, const char *help)
 {
-    return mca_base_component_var_register(owner, name, help,
-                                           MCA_BASE_VAR_TYPE_SIZE_T, NULL, 0, 0, level,
-                                           MCA_BASE_VAR_SCOPE_LOCAL, storage);
+    add(name, MCA_BASE_VAR_TYPE_UNSIGNED_INT, storage, level, help);
 }
 
-static int add_bool(const char *name, bool *storage, mca_base_var_info_lvl_t level,
-                    const char *help)
+static void add_size(const char *name, size_t *storage, mca_base_var_info_lvl_t level, const char *help)
 {
-    return mca_base_component_var_register(owner, name, help,
-                                           MCA_BASE_VAR_TYPE_BOOL, NULL, 0, 0, level,
-                                           MCA_BASE_VAR_SCOPE_LOCAL, storage);
+    add(name, MCA_BASE_VAR_TYPE_SIZE_T, storage, level, help);
+}
+
+static void add_bool(const char *name, bool *storage, mca_base_var_info_lvl_t level, const char *help)
+{
+    add(name, MCA_BASE_VAR_TYPE_BOOL, storage, level, help);
 }
 
 void btl_vfring_params_register(const mca_base_component_t *component)
@@ -69,119 +76,119 @@ void btl_vfring_params_register(const mca_base_component_t *component)
     owner = component;
     /* Open MPI keeps its own copy of the string. */
     registered.run_dir = (char *) (env_run_dir && *env_run_dir ? env_run_dir : VFRING_LEASE_DEFAULT_RUN_DIR);
-    (void) add_string("run_dir", &registered.run_dir, OPAL_INFO_LVL_3,
-                      "Folder with the lease socket of vfringd (default: $VFRING_RUN_DIR, else "
-                      VFRING_LEASE_DEFAULT_RUN_DIR ")");
+    add_string("run_dir", &registered.run_dir, OPAL_INFO_LVL_3,
+               "Folder with the lease socket of vfringd (default: $VFRING_RUN_DIR, else "
+               VFRING_LEASE_DEFAULT_RUN_DIR ")");
     registered.job = NULL;
-    (void) add_string("job", &registered.job, OPAL_INFO_LVL_9,
-                      "Job of vfringd that the process belongs to, where VFRING_JOB does not say: processes that are spawned on other hosts "
-                      "inherit MCA parameters and not the environment (vfring run sets it)");
+    add_string("job", &registered.job, OPAL_INFO_LVL_9,
+               "Job of vfringd that the process belongs to, where VFRING_JOB does not say: processes that are spawned on other hosts "
+               "inherit MCA parameters and not the environment (vfring run sets it)");
     registered.devices = NULL;
-    (void) add_string("devices", &registered.devices, OPAL_INFO_LVL_3,
-                      "Devices to use without vfringd: a comma-separated list of /dev/uiovf<N> "
-                      "nodes or soft VF files; a process takes the one at its local rank, or "
-                      "when that is in use the first free one beyond those of its job. With "
-                      "btl_vfring_rails N it takes N in a row");
+    add_string("devices", &registered.devices, OPAL_INFO_LVL_3,
+               "Devices to use without vfringd: a comma-separated list of /dev/uiovf<N> "
+               "nodes or soft VF files; a process takes the one at its local rank, or "
+               "when that is in use the first free one beyond those of its job. With "
+               "btl_vfring_rails N it takes N in a row");
     c->rails = 0;
-    (void) add_uint("rails", &c->rails, OPAL_INFO_LVL_3,
-                    "VFs of each process, 1 to 8: what goes to a peer is spread over all of them that reach it, and "
-                    "goes on while one is left. 0: as many as vfringd gives by its configuration, of btl_vfring_devices one");
+    add_uint("rails", &c->rails, OPAL_INFO_LVL_3,
+             "VFs of each process, 1 to 8: what goes to a peer is spread over all of them that reach it, and "
+             "goes on while one is left. 0: as many as vfringd gives by its configuration, of btl_vfring_devices one");
     registered.segment = NULL;
-    (void) add_string("segment", &registered.segment, OPAL_INFO_LVL_3,
-                      "Name of what a real VF reaches, 1 to 63 of [A-Za-z0-9._:-]: processes with VFs of two "
-                      "different names do not try (default: what vfringd says; soft VFs have that of their switch)");
+    add_string("segment", &registered.segment, OPAL_INFO_LVL_3,
+               "Name of what a real VF reaches, 1 to 63 of [A-Za-z0-9._:-]: processes with VFs of two "
+               "different names do not try (default: what vfringd says; soft VFs have that of their switch)");
     registered.wait = NULL;
-    (void) add_string("wait", &registered.wait, OPAL_INFO_LVL_4,
-                      "How a process waits for messages: spin polls; event sleeps until its VF interrupts; adaptive "
-                      "polls for btl_vfring_spin_us first (default: adaptive where the job has more processes on the "
-                      "node than the node has processors, else spin)");
+    add_string("wait", &registered.wait, OPAL_INFO_LVL_4,
+               "How a process waits for messages: spin polls; event sleeps until its VF interrupts; adaptive "
+               "polls for btl_vfring_spin_us first (default: adaptive where the job has more processes on the "
+               "node than the node has processors, else spin)");
     c->spin_us = 20;
-    (void) add_uint("spin_us", &c->spin_us, OPAL_INFO_LVL_5,
-                    "Microseconds without a frame before a process sleeps, with btl_vfring_wait adaptive");
+    add_uint("spin_us", &c->spin_us, OPAL_INFO_LVL_5,
+             "Microseconds without a frame before a process sleeps, with btl_vfring_wait adaptive");
     c->mtu_bytes = 0;
-    (void) add_uint("mtu", &c->mtu_bytes, OPAL_INFO_LVL_3,
-                    "Layer-2 payload in bytes, 68 to 9216; 0: what the lease says, or 1500");
+    add_uint("mtu", &c->mtu_bytes, OPAL_INFO_LVL_3,
+             "Layer-2 payload in bytes, 68 to 9216; 0: what the lease says, or 1500");
     c->tx_entries = 0;
-    (void) add_uint("tx_entries", &c->tx_entries, OPAL_INFO_LVL_5,
-                    "Descriptors of the TX ring, 32 to 4096; 0: chosen by the driver");
+    add_uint("tx_entries", &c->tx_entries, OPAL_INFO_LVL_5,
+             "Descriptors of the TX ring, 32 to 4096; 0: chosen by the driver");
     c->rx_entries = 0;
-    (void) add_uint("rx_entries", &c->rx_entries, OPAL_INFO_LVL_5,
-                    "Descriptors of the RX ring, 32 to 4096; 0: chosen by the driver");
+    add_uint("rx_entries", &c->rx_entries, OPAL_INFO_LVL_5,
+             "Descriptors of the RX ring, 32 to 4096; 0: chosen by the driver");
     c->slots = 512;
-    (void) add_uint("slots", &c->slots, OPAL_INFO_LVL_5,
-                    "Registered send buffers of one frame each, 16 to 65536");
+    add_uint("slots", &c->slots, OPAL_INFO_LVL_5,
+             "Registered send buffers of one frame each, 16 to 65536");
     c->queue_bytes = (size_t) 16 << 20;
-    (void) add_size("queue_bytes", &c->queue_bytes, OPAL_INFO_LVL_5,
-                    "Memory for messages that wait for one peer before their senders wait, too");
+    add_size("queue_bytes", &c->queue_bytes, OPAL_INFO_LVL_5,
+             "Memory for messages that wait for one peer before their senders wait, too");
     c->assembly_buffers = 16;
-    (void) add_uint("assembly_buffers", &c->assembly_buffers, OPAL_INFO_LVL_5,
-                    "Buffers in which messages longer than a frame, up to btl_vfring_eager_limit or "
-                    "btl_vfring_max_send_size, are put together: one for each peer whose message "
-                    "comes in at the time; who finds none has one allocated for its message");
+    add_uint("assembly_buffers", &c->assembly_buffers, OPAL_INFO_LVL_5,
+             "Buffers in which messages longer than a frame, up to btl_vfring_eager_limit or "
+             "btl_vfring_max_send_size, are put together: one for each peer whose message "
+             "comes in at the time; who finds none has one allocated for its message");
     c->window = 0;
-    (void) add_uint("window", &c->window, OPAL_INFO_LVL_5,
-                    "Frames in flight to one peer, 2 to 512; 0: 64");
+    add_uint("window", &c->window, OPAL_INFO_LVL_5,
+             "Frames in flight to one peer, 2 to 512; 0: 64");
     c->rcache_bytes = (size_t) 4 << 20;
-    (void) add_size("rcache_bytes", &c->rcache_bytes, OPAL_INFO_LVL_5,
-                    "Most bytes of user memory kept registered, so that large messages leave "
-                    "without a copy; 0: copy everything");
+    add_size("rcache_bytes", &c->rcache_bytes, OPAL_INFO_LVL_5,
+             "Most bytes of user memory kept registered, so that large messages leave "
+             "without a copy; 0: copy everything");
     c->rcache_entries = 256;
-    (void) add_uint("rcache_entries", &c->rcache_entries, OPAL_INFO_LVL_5,
-                    "Most pieces of user memory kept registered, up to 65536; 0: copy everything");
+    add_uint("rcache_entries", &c->rcache_entries, OPAL_INFO_LVL_5,
+             "Most pieces of user memory kept registered, up to 65536; 0: copy everything");
     c->zero_copy_min = 32 * 1024;
-    (void) add_size("zero_copy_min", &c->zero_copy_min, OPAL_INFO_LVL_5,
-                    "Messages below so many bytes are copied instead of registered");
+    add_size("zero_copy_min", &c->zero_copy_min, OPAL_INFO_LVL_5,
+             "Messages below so many bytes are copied instead of registered");
     c->fetch = false;
-    (void) add_bool("fetch", &c->fetch, OPAL_INFO_LVL_5,
-                    "Let receivers fetch large messages (get) instead of having them put: less to wait "
-                    "for, but a message into a receive that is too short is written past its end");
+    add_bool("fetch", &c->fetch, OPAL_INFO_LVL_5,
+             "Let receivers fetch large messages (get) instead of having them put: less to wait "
+             "for, but a message into a receive that is too short is written past its end");
     c->checksum = false;
-    (void) add_bool("checksum", &c->checksum, OPAL_INFO_LVL_5,
-                    "Protect the payload end to end with CRC32C (headers always are)");
+    add_bool("checksum", &c->checksum, OPAL_INFO_LVL_5,
+             "Protect the payload end to end with CRC32C (headers always are)");
     c->ack_delay_us = 0;
-    (void) add_uint("ack_delay", &c->ack_delay_us, OPAL_INFO_LVL_9,
-                    "How long an acknowledgement may wait for data going the other way, in "
-                    "microseconds; 0: 100");
+    add_uint("ack_delay", &c->ack_delay_us, OPAL_INFO_LVL_9,
+             "How long an acknowledgement may wait for data going the other way, in "
+             "microseconds; 0: 100");
     c->rto_min_us = 0;
-    (void) add_uint("rto_min", &c->rto_min_us, OPAL_INFO_LVL_9,
-                    "Shortest retransmission timeout in microseconds; 0: 2000");
+    add_uint("rto_min", &c->rto_min_us, OPAL_INFO_LVL_9,
+             "Shortest retransmission timeout in microseconds; 0: 2000");
     c->silence_warn_s = 30;
-    (void) add_uint("silence_warn", &c->silence_warn_s, OPAL_INFO_LVL_4,
-                    "Say so when a peer has acknowledged nothing for so many seconds, and again "
-                    "after twice, four times ... as many, hourly at last");
+    add_uint("silence_warn", &c->silence_warn_s, OPAL_INFO_LVL_4,
+             "Say so when a peer has acknowledged nothing for so many seconds, and again "
+             "after twice, four times ... as many, hourly at last");
     c->peer_timeout_s = 0;
-    (void) add_uint("peer_timeout", &c->peer_timeout_s, OPAL_INFO_LVL_4,
-                    "Give a peer up that has acknowledged nothing for so many seconds; 0: never. A peer "
-                    "that computes without calling MPI, or is stopped, does not acknowledge either: "
-                    "with a limit a valid program may be aborted");
+    add_uint("peer_timeout", &c->peer_timeout_s, OPAL_INFO_LVL_4,
+             "Give a peer up that has acknowledged nothing for so many seconds; 0: never. A peer "
+             "that computes without calling MPI, or is stopped, does not acknowledge either: "
+             "with a limit a valid program may be aborted");
     c->link_timeout_s = 20;
-    (void) add_uint("link_timeout", &c->link_timeout_s, OPAL_INFO_LVL_4,
-                    "End the job when the VF of a process has had no link for so many seconds; 0: never, for "
-                    "networks whose switches may be started anew under a job");
+    add_uint("link_timeout", &c->link_timeout_s, OPAL_INFO_LVL_4,
+             "End the job when the VF of a process has had no link for so many seconds; 0: never, for "
+             "networks whose switches may be started anew under a job");
     c->lease_timeout_s = 30;
-    (void) add_uint("lease_timeout", &c->lease_timeout_s, OPAL_INFO_LVL_5,
-                    "Seconds to wait for vfringd's answer");
+    add_uint("lease_timeout", &c->lease_timeout_s, OPAL_INFO_LVL_5,
+             "Seconds to wait for vfringd's answer");
     c->helper = true;
-    (void) add_bool("helper", &c->helper, OPAL_INFO_LVL_5,
-                    "Have a thread repeat lost frames, and send what waits, while the program is outside of MPI for "
-                    "long. Without it that has to wait for the program's next call of MPI");
+    add_bool("helper", &c->helper, OPAL_INFO_LVL_5,
+             "Have a thread repeat lost frames, and send what waits, while the program is outside of MPI for "
+             "long. Without it that has to wait for the program's next call of MPI");
     c->connectivity_check = true;
-    (void) add_bool("connectivity_check", &c->connectivity_check, OPAL_INFO_LVL_5,
-                    "Send a short and a full-size frame before the first message to a peer, and "
-                    "say so if only the short one arrives");
+    add_bool("connectivity_check", &c->connectivity_check, OPAL_INFO_LVL_5,
+             "Send a short and a full-size frame before the first message to a peer, and "
+             "say so if only the short one arrives");
     c->connectivity_timeout_s = 10;
-    (void) add_uint("connectivity_timeout", &c->connectivity_timeout_s, OPAL_INFO_LVL_5,
-                    "Seconds after which a full-size frame counts as lost by the path, when a "
-                    "short one has arrived, and after which a first contact without an answer is "
-                    "told of where no segment was named");
+    add_uint("connectivity_timeout", &c->connectivity_timeout_s, OPAL_INFO_LVL_5,
+             "Seconds after which a full-size frame counts as lost by the path, when a "
+             "short one has arrived, and after which a first contact without an answer is "
+             "told of where no segment was named");
     registered.soft_faults = NULL;
-    (void) add_string("soft_faults", &registered.soft_faults, OPAL_INFO_LVL_9,
-                      "Faults of the soft wire, for tests: "
-                      "drop=P,dup=P,reorder=P,corrupt=P,delay=P,flap=P,seed=N,burst=N,delay_frames=N,"
-                      "flap_ms=N,maxlen=N,reset_after=N with P from 0 to 1");
+    add_string("soft_faults", &registered.soft_faults, OPAL_INFO_LVL_9,
+               "Faults of the soft wire, for tests: "
+               "drop=P,dup=P,reorder=P,corrupt=P,delay=P,flap=P,seed=N,burst=N,delay_frames=N,"
+               "flap_ms=N,maxlen=N,reset_after=N with P from 0 to 1");
     c->stats = false;
-    (void) add_bool("stats", &c->stats, OPAL_INFO_LVL_4,
-                    "Print the counters of each process at the end");
+    add_bool("stats", &c->stats, OPAL_INFO_LVL_4,
+             "Print the counters of each process at the end");
     (void) mca_base_component_var_register(owner, "wire_version",
                                            "Version of the wire format; all processes of a job "
                                            "must have the same. Cannot be set",
@@ -211,36 +218,26 @@ static bool asked_for(void)
     return false;
 }
 
-static int keep(char **ours, const char *theirs)
-{
-    free(*ours);
-    *ours = strdup(theirs ? theirs : "");
-    return *ours ? OPAL_SUCCESS : OPAL_ERR_OUT_OF_RESOURCE;
-}
-
 int btl_vfring_params_keep(void)
 {
-    struct btl_vfring_params *c = &btl_vfring_params;
+    for (size_t i = 0; i < NUM_STRINGS; i++) {
+        const char *theirs = *strings[i].theirs;
 
-    if (keep(&c->run_dir, registered.run_dir) || keep(&c->job, registered.job) || keep(&c->devices, registered.devices)
-        || keep(&c->soft_faults, registered.soft_faults) || keep(&c->segment, registered.segment)
-        || keep(&c->wait, registered.wait)) {
-        btl_vfring_params_forget();
-        return OPAL_ERR_OUT_OF_RESOURCE;
+        free(*strings[i].ours);
+        *strings[i].ours = strdup(theirs ? theirs : "");
+        if (!*strings[i].ours) {
+            btl_vfring_params_forget();
+            return OPAL_ERR_OUT_OF_RESOURCE;
+        }
     }
-    c->asked_for = asked_for();
+    btl_vfring_params.asked_for = asked_for();
     return OPAL_SUCCESS;
 }
 
 void btl_vfring_params_forget(void)
 {
-    struct btl_vfring_params *c = &btl_vfring_params;
-
-    free(c->run_dir);
-    free(c->job);
-    free(c->devices);
-    free(c->soft_faults);
-    free(c->segment);
-    free(c->wait);
-    c->run_dir = c->job = c->devices = c->soft_faults = c->segment = c->wait = NULL;
+    for (size_t i = 0; i < NUM_STRINGS; i++) {
+        free(*strings[i].ours);
+        *strings[i].ours = NULL;
+    }
 }

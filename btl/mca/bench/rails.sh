@@ -3,18 +3,11 @@
 # rails.sh [LAUNCHES]: bandwidth of messages of 1 MiB between two ranks on this machine, by soft VFs whose wires have a rate: one of
 # RATE (1000 Mbit/s), two of that, one of a quarter of it, and that with one of RATE. Interleaved launch by launch, so that what else the
 # machine does hits all alike. Prints medians over the launches with their range, as a Markdown table, and how much of the
-# wires' sum two rails make use of. PREFIX is where vfring is installed (default: build/prefix), MTU the soft VFs'.
+# wires' sum two rails make use of. PREFIX and MTU: see common.sh.
 set -eu
-here=$(cd "$(dirname "$0")" && pwd)
-. "$here/medians.sh"
-PREFIX=${PREFIX:-$here/../../../build/prefix}
+. "$(dirname "$0")/common.sh"
 launches=${1:-5}
-mtu=${MTU:-9000}
 rate=${RATE:-1000} # Mbit/s
-dir=$(mktemp -d /dev/shm/vfring-rails-XXXXXX)
-trap 'rm -rf "$dir"' EXIT INT TERM
-export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_pml=ob1 OMPI_MCA_btl_vfring_mtu="$mtu"
-export OMPI_MCA_opal_mca_base_component_path="$PREFIX/lib/openmpi:$(ompi_info --parsable --path pkglibdir | cut -d: -f3)"
 
 # one NAME RATE...: one launch with a VF of each rate for each rank, in Mbit/s; appends the bandwidth in MB/s
 one() {
@@ -30,8 +23,8 @@ one() {
             n=$((n + 1))
         done
     done
-    timeout 300 mpirun -n 2 --bind-to core --mca btl self,vfring --mca btl_vfring_devices "$devices" --mca btl_vfring_rails $# \
-        "$PREFIX/libexec/vfring/bandwidth" --sizes=1M --quick --samples=5 --window=8 --iters=4 --json="$dir/json" > "$dir/log" 2>&1 || { cat "$dir/log" >&2; exit 1; }
+    run --mca btl self,vfring --mca btl_vfring_devices "$devices" --mca btl_vfring_rails $# \
+        "$PREFIX/libexec/vfring/bandwidth" --sizes=1M --quick --samples=5 --window=8 --iters=4 --json="$dir/json"
     ! grep -q 'set aside' "$dir/log" || cat "$dir/log" >&2
     sed -n 's/.*{"bytes": 1048576, .*"mb_per_s": \([0-9.]*\).*/\1/p' "$dir/json" >> "$dir/$name"
 }

@@ -4,28 +4,20 @@
 # shared memory, two ranks on this machine, interleaved launch by launch, so
 # that what else the machine does hits all alike. Prints medians over the
 # launches with their range, and vfring's ratio to each peer, as a Markdown table.
-# PREFIX is where vfring is installed (default: build/prefix), MTU the soft VFs'.
+# PREFIX and MTU: see common.sh.
 set -eu
-here=$(cd "$(dirname "$0")" && pwd)
-. "$here/medians.sh"
-PREFIX=${PREFIX:-$here/../../../build/prefix}
+. "$(dirname "$0")/common.sh"
 launches=${1:-5}
-mtu=${MTU:-9000}
-dir=$(mktemp -d /dev/shm/vfring-ratios-XXXXXX)
-trap 'rm -rf "$dir"' EXIT INT TERM
 for i in 0 1; do
     "$PREFIX/libexec/vfring/vfring-softvf" create "$dir" --index $i --mac "02:76:66:03:00:0$i" --mtu "$mtu" > "$dir/made"
 done
-export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_pml=ob1
-export OMPI_MCA_opal_mca_base_component_path="$PREFIX/lib/openmpi:$(ompi_info --parsable --path pkglibdir | cut -d: -f3)"
-export OMPI_MCA_btl_vfring_devices="$dir/vf0,$dir/vf1" OMPI_MCA_btl_vfring_mtu="$mtu" OMPI_MCA_btl_tcp_if_include=lo
+export OMPI_MCA_btl_vfring_devices="$dir/vf0,$dir/vf1" OMPI_MCA_btl_tcp_if_include=lo
 shm=vader
 ompi_info --parsable | grep -q 'mca:btl:vader:' || shm=sm
 
 # one TRANSPORT PROGRAM SIZE FIELD FILE: one launch; appends the field of that size
 one() {
-    timeout 300 mpirun -n 2 --bind-to core --mca btl "self,$1" "$PREFIX/libexec/vfring/$2" --sizes="$3" --samples=7 \
-        --json="$dir/json" > "$dir/log" 2>&1 || { cat "$dir/log" >&2; exit 1; }
+    run --mca btl "self,$1" "$PREFIX/libexec/vfring/$2" --sizes="$3" --samples=7 --json="$dir/json"
     sed -n "s/.*{\"bytes\": $3, .*\"$4\": \([0-9.]*\).*/\1/p" "$dir/json" >> "$5"
 }
 i=0

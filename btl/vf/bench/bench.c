@@ -122,7 +122,7 @@ void bench_tell_mac(const struct bench_port *port, int tell)
     fflush(stdout);
 }
 
-int bench_both_ends(const struct bench_ends *ends, char *const paths[2])
+static int both_ends(const struct bench_ends *ends, char *const paths[2])
 {
     uint8_t peer[6];
     int mac[2];
@@ -147,6 +147,14 @@ int bench_both_ends(const struct bench_ends *ends, char *const paths[2])
     }
     must(waitpid(pid, &status, 0) == pid, "waitpid");
     return ret != 0 ? ret : WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+}
+
+int bench_run(const struct bench_ends *ends, const struct bench_role *role, char *const paths[])
+{
+    if (role->is_second) {
+        return ends->second(ends->ctx, paths[0], -1);
+    }
+    return role->has_peer ? ends->first(ends->ctx, paths[0], role->peer) : both_ends(ends, paths);
 }
 
 void bench_print_counters(struct bench_port *port, const char *when)
@@ -180,31 +188,4 @@ double bench_median(double *values, uint32_t num)
 {
     qsort(values, num, sizeof(values[0]), compare);
     return values[num / 2];
-}
-
-bool bench_number(const char *text, uint32_t min, uint32_t max, uint32_t *value)
-{
-    char *end;
-    const unsigned long number = strtoul(text, &end, 10);
-
-    if (end == text || *end != '\0' || *text == '-' || number < min || number > max) {
-        return false;
-    }
-    *value = (uint32_t) number;
-    return true;
-}
-
-bool bench_mac(const char *text, uint8_t mac[6])
-{
-    unsigned byte[6];
-    int used = 0;
-
-    if (sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%n", &byte[0], &byte[1], &byte[2], &byte[3], &byte[4], &byte[5], &used) != 6
-        || text[used] != '\0') {
-        return false;
-    }
-    for (int i = 0; i < 6; i++) {
-        mac[i] = (uint8_t) byte[i];
-    }
-    return true;
 }

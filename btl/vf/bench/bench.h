@@ -41,16 +41,39 @@ bool bench_is_ours(const struct bench_port *port, const uint8_t *frame, uint32_t
 /** The same @p bytes for all ends. */
 void bench_fill(uint8_t *to, uint32_t bytes);
 
+/** An option of a tool. */
+struct bench_option {
+    const char *name;
+    uint32_t *number; /**< where its argument goes, a number from min to max; NULL: it takes none */
+    uint32_t min, max;
+    bool *given;      /**< set by an option that takes none */
+};
+
 /** What the two ends of a measurement do; @return the exit status. */
 struct bench_ends {
     int (*first)(const void *ctx, const char *path, const uint8_t peer[6]);
     /** Calls bench_tell_mac(). */
     int (*second)(const void *ctx, const char *path, int tell);
+    const char *second_name; /**< of the option that asks for the second end alone */
     const void *ctx;
 };
 
-/** Both on this node, in a process each. @return the exit status of who failed, or 0. */
-int bench_both_ends(const struct bench_ends *ends, char *const paths[2]);
+/** Which ends a command line asks for: the second alone, the first with a peer elsewhere, or both. */
+struct bench_role {
+    bool is_second;
+    bool has_peer;
+    uint8_t peer[6];
+};
+
+/**
+ * Reads the command line of a tool with these @p count options. One that has @p ends has also --peer MAC and the option of
+ * their second_name, with one path in place of two, and gets @p role.
+ * @return the paths, or NULL if it is wrong; an unknown option is named on standard error then.
+ */
+char *const *bench_options(int argc, char **argv, const struct bench_option *options, unsigned count,
+                           const struct bench_ends *ends, struct bench_role *role);
+/** Runs the end or ends of @p role; both on this node, in a process each. @return the exit status of who failed, or 0. */
+int bench_run(const struct bench_ends *ends, const struct bench_role *role, char *const paths[]);
 /** Tells the first end our MAC, or, @p tell -1, whoever reads standard output. */
 void bench_tell_mac(const struct bench_port *port, int tell);
 
@@ -60,9 +83,5 @@ void bench_print_counters(struct bench_port *port, const char *when);
 uint64_t bench_now_ns(void);
 /** Sorts @p values. */
 double bench_median(double *values, uint32_t num);
-/** False: @p text is no number from @p min to @p max. */
-bool bench_number(const char *text, uint32_t min, uint32_t max, uint32_t *value);
-/** False: @p text is no MAC address. */
-bool bench_mac(const char *text, uint8_t mac[6]);
 
 #endif /* VFRING_VF_BENCH_H */

@@ -16,7 +16,6 @@
  * end the frames under way are caught and counted: exit status 1 if one was lost
  * or damaged.
  */
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -156,43 +155,23 @@ static int usage(void)
 
 int main(int argc, char **argv)
 {
-    static const struct option known[] = {
-        { "burst", required_argument, NULL, 'b' },
-        { "bytes", required_argument, NULL, 'l' },
-        { "samples", required_argument, NULL, 's' },
-        { "millis", required_argument, NULL, 'm' },
-        { NULL, 0, NULL, 0 },
+    struct options options = {.burst = 1, .bytes = 64, .samples = 5, .millis = 1000};
+    const struct bench_option known[] = {
+        {"burst", &options.burst, 1, MAX_BURST, NULL},
+        {"bytes", &options.bytes, BENCH_MIN_FRAME, MAX_FRAME, NULL},
+        {"samples", &options.samples, 1, BENCH_MAX_SAMPLES, NULL},
+        {"millis", &options.millis, 1, 3600000, NULL},
     };
-    struct options options = { .burst = 1, .bytes = 64, .samples = 5, .millis = 1000 };
-    struct port ports[2] = { 0 };
-    bool good = true;
-    int option;
+    char *const *paths = bench_options(argc, argv, known, sizeof(known) / sizeof(known[0]), NULL, NULL);
+    struct port ports[2] = {0};
     int status;
 
-    while (good && (option = getopt_long(argc, argv, "", known, NULL)) != -1) {
-        switch (option) {
-        case 'b':
-            good = bench_number(optarg, 1, MAX_BURST, &options.burst);
-            break;
-        case 'l':
-            good = bench_number(optarg, BENCH_MIN_FRAME, MAX_FRAME, &options.bytes);
-            break;
-        case 's':
-            good = bench_number(optarg, 1, BENCH_MAX_SAMPLES, &options.samples);
-            break;
-        case 'm':
-            good = bench_number(optarg, 1, 3600000, &options.millis);
-            break;
-        default:
-            good = false;
-        }
-    }
-    if (!good || argc - optind != 2) {
+    if (paths == NULL) {
         return usage();
     }
     bench_fill(payload, sizeof(payload));
     for (unsigned p = 0; p < 2; p++) {
-        bench_open(&ports[p].end, argv[optind + (int) p], 0, NUM_SLOTS);
+        bench_open(&ports[p].end, paths[p], 0, NUM_SLOTS);
         ports[p].frame_bytes = options.bytes;
         ports[p].peer = &ports[1 - p];
     }

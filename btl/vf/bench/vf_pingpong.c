@@ -12,7 +12,6 @@
  * Prints the VFs' own counters before and after, so that it shows by itself
  * that the frames went through them.
  */
-#include <getopt.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -186,50 +185,20 @@ static int usage(void)
 
 int main(int argc, char **argv)
 {
-    static const struct option known[] = {
-        { "bytes", required_argument, NULL, 'b' }, { "mtu", required_argument, NULL, 'm' },
-        { "iters", required_argument, NULL, 'i' }, { "reps", required_argument, NULL, 'r' },
-        { "echo", no_argument, NULL, 'e' },        { "peer", required_argument, NULL, 'p' },
-        { NULL, 0, NULL, 0 },
+    struct options options = {.bytes = 64, .mtu_bytes = 0, .iters = 2000, .reps = 11};
+    const struct bench_option known[] = {
+        {"bytes", &options.bytes, BENCH_MIN_FRAME, BENCH_MAX_FRAME, NULL},
+        {"mtu", &options.mtu_bytes, 1, BENCH_MAX_FRAME, NULL},
+        {"iters", &options.iters, 1, UINT32_MAX, NULL},
+        {"reps", &options.reps, 1, BENCH_MAX_SAMPLES, NULL},
     };
-    struct options options = { .bytes = 64, .mtu_bytes = 0, .iters = 2000, .reps = 11 };
-    const struct bench_ends ends = { .first = measure_end, .second = echo_end, .ctx = &options };
-    uint8_t peer[6];
-    bool have_peer = false;
-    bool is_echo = false;
-    bool good = true;
-    int option;
+    const struct bench_ends ends = {.first = measure_end, .second = echo_end, .second_name = "echo", .ctx = &options};
+    struct bench_role role;
+    char *const *paths = bench_options(argc, argv, known, sizeof(known) / sizeof(known[0]), &ends, &role);
 
-    bench_fill(payload, sizeof(payload));
-    while (good && (option = getopt_long(argc, argv, "", known, NULL)) != -1) {
-        switch (option) {
-        case 'b':
-            good = bench_number(optarg, BENCH_MIN_FRAME, BENCH_MAX_FRAME, &options.bytes);
-            break;
-        case 'm':
-            good = bench_number(optarg, 1, BENCH_MAX_FRAME, &options.mtu_bytes);
-            break;
-        case 'i':
-            good = bench_number(optarg, 1, UINT32_MAX, &options.iters);
-            break;
-        case 'r':
-            good = bench_number(optarg, 1, BENCH_MAX_SAMPLES, &options.reps);
-            break;
-        case 'e':
-            is_echo = true;
-            break;
-        case 'p':
-            good = have_peer = bench_mac(optarg, peer);
-            break;
-        default:
-            good = false;
-        }
-    }
-    if (!good || argc - optind != (is_echo || have_peer ? 1 : 2) || (is_echo && have_peer)) {
+    if (paths == NULL) {
         return usage();
     }
-    if (is_echo) {
-        return echo_end(&options, argv[optind], -1);
-    }
-    return have_peer ? measure_end(&options, argv[optind], peer) : bench_both_ends(&ends, argv + optind);
+    bench_fill(payload, sizeof(payload));
+    return bench_run(&ends, &role, paths);
 }

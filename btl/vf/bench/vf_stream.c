@@ -15,7 +15,6 @@
  * number and length alone, since comparing costs more than what is measured. Exit status 1 if a frame
  * was lost, damaged or out of order.
  */
-#include <getopt.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,7 +57,7 @@ struct options {
     uint32_t burst;
     uint32_t window;
     uint32_t answer;
-    uint32_t copy;
+    bool copy;
     uint32_t samples;
     uint32_t millis;
 };
@@ -341,65 +340,24 @@ static int usage(void)
 
 int main(int argc, char **argv)
 {
-    static const struct option known[] = {
-        {"bytes", required_argument, NULL, 'b'},   {"mtu", required_argument, NULL, 'm'},
-        {"burst", required_argument, NULL, 'd'},   {"window", required_argument, NULL, 'w'},
-        {"answer", required_argument, NULL, 'a'},  {"copy", no_argument, NULL, 'c'},
-        {"samples", required_argument, NULL, 's'}, {"millis", required_argument, NULL, 't'},
-        {"sink", no_argument, NULL, 'k'},          {"peer", required_argument, NULL, 'p'},
-        {NULL, 0, NULL, 0},
-    };
     struct options options = {.bytes = 64, .burst = 1, .window = 64, .answer = 16, .samples = 5, .millis = 1000};
-    const struct bench_ends ends = {.first = source_end, .second = sink_end, .ctx = &options};
-    uint8_t peer[6];
-    bool have_peer = false;
-    bool is_sink = false;
-    bool good = true;
-    int option;
+    const struct bench_option known[] = {
+        {"bytes", &options.bytes, BENCH_MIN_FRAME, BENCH_MAX_FRAME, NULL},
+        {"mtu", &options.mtu_bytes, 1, BENCH_MAX_FRAME, NULL},
+        {"burst", &options.burst, 1, MAX_WINDOW, NULL},
+        {"window", &options.window, 1, MAX_WINDOW, NULL},
+        {"answer", &options.answer, 1, MAX_WINDOW, NULL},
+        {"copy", NULL, 0, 0, &options.copy},
+        {"samples", &options.samples, 1, BENCH_MAX_SAMPLES, NULL},
+        {"millis", &options.millis, 1, 3600000, NULL},
+    };
+    const struct bench_ends ends = {.first = source_end, .second = sink_end, .second_name = "sink", .ctx = &options};
+    struct bench_role role;
+    char *const *paths = bench_options(argc, argv, known, sizeof(known) / sizeof(known[0]), &ends, &role);
 
-    bench_fill(payload, sizeof(payload));
-    while (good && (option = getopt_long(argc, argv, "", known, NULL)) != -1) {
-        switch (option) {
-        case 'b':
-            good = bench_number(optarg, BENCH_MIN_FRAME, BENCH_MAX_FRAME, &options.bytes);
-            break;
-        case 'm':
-            good = bench_number(optarg, 1, BENCH_MAX_FRAME, &options.mtu_bytes);
-            break;
-        case 'd':
-            good = bench_number(optarg, 1, MAX_WINDOW, &options.burst);
-            break;
-        case 'w':
-            good = bench_number(optarg, 1, MAX_WINDOW, &options.window);
-            break;
-        case 'a':
-            good = bench_number(optarg, 1, MAX_WINDOW, &options.answer);
-            break;
-        case 'c':
-            options.copy = 1;
-            break;
-        case 's':
-            good = bench_number(optarg, 1, BENCH_MAX_SAMPLES, &options.samples);
-            break;
-        case 't':
-            good = bench_number(optarg, 1, 3600000, &options.millis);
-            break;
-        case 'k':
-            is_sink = true;
-            break;
-        case 'p':
-            good = have_peer = bench_mac(optarg, peer);
-            break;
-        default:
-            good = false;
-        }
-    }
-    if (!good || argc - optind != (is_sink || have_peer ? 1 : 2) || (is_sink && have_peer)
-        || options.burst + options.answer - 1 > options.window) {
+    if (paths == NULL || options.burst + options.answer - 1 > options.window) {
         return usage();
     }
-    if (is_sink) {
-        return sink_end(&options, argv[optind], -1);
-    }
-    return have_peer ? source_end(&options, argv[optind], peer) : bench_both_ends(&ends, argv + optind);
+    bench_fill(payload, sizeof(payload));
+    return bench_run(&ends, &role, paths);
 }
