@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Several VFs a process: how many and which it gets, and a job that goes on when one is taken from it. */
 import assert from 'node:assert/strict';
-import { readFileSync, readdirSync } from 'node:fs';
+import { readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, describe, test } from 'node:test';
-import { eventually, type RunResult } from './run.js';
+import { after, before, describe, test, type TestContext } from 'node:test';
+import { eventually, type RunResult, type Running } from './run.js';
 import { allReturned, asUser, type Daemon, type Site } from './site.js';
 
 interface Lease {
   readonly id: string;
   readonly rank: number;
-  readonly vfs: readonly { readonly name: string; readonly pf: string; readonly device: string; readonly taken_how: string | null; readonly traffic: { readonly tx_frames: number } | null }[];
+  readonly vfs: readonly { readonly name: string; readonly pf: string; readonly device: string; readonly taken_how: string | null; readonly asides: number | null; readonly traffic: { readonly tx_frames: number } | null }[];
 }
 
 interface Job {
@@ -42,13 +42,22 @@ export function railsTests(site: Site): void {
     const jobOf = (result: RunResult): string => /^vfring: job (\S+):/m.exec(result.stderr)?.[1] as string;
     const lines = ({ stderr }: RunResult): string[] => [...stderr.matchAll(/^vfring: (rank \d+: rail \d+), VF \S+ of PF \S+: out [1-9]/gm)].map(([, rail]) => rail as string);
 
-    /** Round trips of 16 KiB that take some seconds here and now, so that there is a middle. */
-    async function someSeconds(): Promise<number> {
-      const file = join(site.scratch, 'rate.json');
-      const result = await asUser(site, run(2, two, program, '--check-all', '--sizes', '16K', '--iters', '200', '--samples', '3', '--json', file), { timeoutS: 600 });
-      assert.equal(result.status, 0, result.stdout + result.stderr);
-      const { results: [row] } = JSON.parse(readFileSync(file, 'utf8')) as { results: [{ median_us: number }] };
-      return Math.ceil(5e6 / (2 * row.median_us));
+    /** A job of two ranks that drive two VFs each and compare every byte of their messages, until it is told to end. */
+    async function start(t: TestContext): Promise<{ readonly job: Running; readonly end: () => Promise<RunResult> }> {
+      const over = join(site.scratch, 'over');
+      rmSync(over, { force: true });
+      const job = site.user(run(2, two, program, '--check-all', '--sizes', '16K', '--iters', '50', '--samples', '1', '--until', over), { timeoutS: 1800 });
+      t.after(() => job.killGroup('SIGKILL'));
+      const sent = await site.counters();
+      await job.until('both ranks drive two VFs, and messages flow', async () =>
+        [...(await site.counters())].filter(([path, c]) => c.txFrames > (sent.get(path)?.txFrames ?? 0) + 5).length === 4);
+      return {
+        job,
+        end: async () => {
+          writeFileSync(over, '');
+          return await job.done;
+        },
+      };
     }
 
     test('each rank drives two, and both carry', async () => {
@@ -79,11 +88,8 @@ export function railsTests(site: Site): void {
       assert.match(stderr, /VFRING_ERR_TOO_MANY_RAILS: 2 ranks with 4 VFs each need 8 VFs, and 6 can be had/);
     });
 
-    test('one that the administrator takes in the middle: the job goes on over the rest, nothing is lost, and it is free for others', async () => {
-      const job = site.user(run(2, two, program, '--check-all', '--sizes', '16K', '--iters', String(await someSeconds()), '--samples', '1'), { timeoutS: 900 });
-      const sent = await site.counters();
-      await job.until('both ranks drive two VFs, and messages flow', async () =>
-        [...(await site.counters())].filter(([path, c]) => c.txFrames > (sent.get(path)?.txFrames ?? 0) + 5).length === 4);
+    test('one that the administrator takes in the middle: the job goes on over the rest, nothing is lost, and it is free for others', async (t) => {
+      const { job, end } = await start(t);
       const leases = (await json<Lease[]>('vfring', 'lease', 'list')).sort((a, b) => a.rank - b.rank);
       assert.deepEqual(leases.map(({ vfs }) => vfs.length), [2, 2]);
       const [{ id, vfs: [taken, kept] }] = leases as unknown as [{ id: string; vfs: [Lease['vfs'][number], Lease['vfs'][number]] }];
@@ -103,7 +109,7 @@ export function railsTests(site: Site): void {
         return (now.get(kept.device)?.txFrames ?? 0) > (before.get(kept.device)?.txFrames ?? 0) + 20;
       });
 
-      const result = await job.done;
+      const result = await end();
       assert.equal(result.status, 0, result.stdout + result.stderr);
       assert.match(result.stderr, new RegExp(`rank 0: rail \\d, VF ${taken.name} .*set aside .*taken away at \\S+ \\(ended by the administrator\\)`));
       const report = await json<Job>('vfring', 'job', jobOf(result));
@@ -111,11 +117,8 @@ export function railsTests(site: Site): void {
       await allReturned(site);
     });
 
-    test('with the last one taken the job ends, and says why', async () => {
-      const job = site.user(run(2, two, program, '--sizes', '1K', '--iters', '1000000', '--samples', '1000'), { timeoutS: 600 });
-      const sent = await site.counters();
-      await job.until('messages flow', async () =>
-        [...(await site.counters())].filter(([path, c]) => c.txFrames > (sent.get(path)?.txFrames ?? 0) + 5).length === 4);
+    test('with the last one taken the job ends, and says why', async (t) => {
+      const { job } = await start(t);
       const [lease] = (await json<Lease[]>('vfring', 'lease', 'list')) as [Lease];
       for (const { name } of lease.vfs) {
         const { status, stderr } = await site.admin(['vfring', 'lease', 'end', lease.id, '--vf', name]);
@@ -134,6 +137,29 @@ export function railsTests(site: Site): void {
     });
 
     if (site.kind === 'sriov') {
+      test('fifty resets of one rail or another: nothing is lost, and each is used again', async (t) => {
+        const { job, end } = await start(t);
+        const vfs = (await json<Lease[]>('vfring', 'lease', 'list')).flatMap((lease) => lease.vfs);
+        const sent = async (device: string): Promise<number> => (await site.counters()).get(device)?.txFrames ?? 0;
+        for (let reset = 0; reset < 50; reset++) {
+          const { name, device } = vfs[reset % vfs.length] as Lease['vfs'][number];
+          writeFileSync(`/sys/bus/pci/devices/${name}/reset`, '1');
+          let before = await sent(device);
+          await job.until(`VF ${name} carries frames again`, async () => {
+            const now = await sent(device);
+            before = Math.min(before, now); // a reset clears the counter
+            return now > before + 5;
+          });
+        }
+        const result = await end();
+        assert.equal(result.status, 0, result.stdout + result.stderr);
+        const { leases, totals } = await json<Job>('vfring', 'job', jobOf(result));
+        const asides = leases.flatMap((lease) => lease.vfs.map((vf) => vf.asides ?? 0));
+        assert.ok(asides.length === 4 && asides.every((times) => times >= 12), `each was set aside at each of its resets: ${asides.join(', ')}`);
+        assert.equal(totals.fallbacks, 0);
+        await allReturned(site);
+      });
+
       test('the VFs of one process share an IOMMU address space', async () => {
         const job = site.user(run(2, two, program, '--sizes', '1K', '--iters', '1000000', '--samples', '1000'), { timeoutS: 600 });
         await job.until('four VFs are driven', async () => (await site.nodes()).filter(({ state }) => state === 'open').length === 4);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 struct mt_run mt;
 int mt_exit_status;
@@ -183,6 +184,20 @@ int mt_partner(int rank, int ranks)
         return rank + pairs;
     }
     return rank < 2 * pairs ? rank - pairs : -1;
+}
+
+bool mt_again(void)
+{
+    int again = 0;
+
+    if (mt.options.until_path == NULL) {
+        return false;
+    }
+    if (mt.rank == 0) {
+        again = access(mt.options.until_path, F_OK) != 0;
+    }
+    MT_MPI(MPI_Bcast(&again, 1, MPI_INT, 0, MPI_COMM_WORLD));
+    return again != 0;
 }
 
 bool mt_begins(void)

@@ -34,6 +34,7 @@ enum {
     MT_OPT_CHECK = 64,  /**< --check-all */
     MT_OPT_CASES = 128, /**< --case, --skip, --list, --timeout */
     MT_OPT_BOUNDARIES = 256, /**< --boundaries */
+    MT_OPT_UNTIL = 512, /**< --until */
 };
 
 struct mt_options {
@@ -45,6 +46,7 @@ struct mt_options {
     unsigned iters;    /**< repeats a sample; 0: the program chooses by size */
     unsigned window;   /**< messages outstanding */
     unsigned rounds;   /**< --quick: at most 4 */
+    const char *until_path; /**< or NULL: once */
     const char *cases;      /**< comma-separated names; NULL: all */
     const char *skipped;    /**< names of cases not to run; NULL: none */
     unsigned timeout_s;     /**< for one case */
@@ -105,6 +107,9 @@ void mt_check_mpi(int rc, const char *call, const char *file, int line);
  * when ranks are placed node by node.
  */
 int mt_partner(int rank, int ranks);
+
+/** Collective. Is everything to be done again? Where there is an --until, and not yet its file. */
+bool mt_again(void);
 
 /** Is this rank the one of its pair that begins (and measures)? */
 bool mt_begins(void);

@@ -12,7 +12,7 @@
 #define MAX_LIST 1000u
 
 enum { KEY_MIN = 256, KEY_MAX, KEY_SIZES, KEY_SAMPLES, KEY_ITERS, KEY_WINDOW, KEY_ROUNDS, KEY_CHECK, KEY_SEED,
-       KEY_QUICK, KEY_JSON, KEY_CASE, KEY_SKIP, KEY_LIST, KEY_TIMEOUT, KEY_BOUNDARIES };
+       KEY_QUICK, KEY_JSON, KEY_CASE, KEY_SKIP, KEY_LIST, KEY_TIMEOUT, KEY_BOUNDARIES, KEY_UNTIL };
 
 /* Every option there is, with the MT_OPT_* that lets a program have it. */
 static const struct {
@@ -31,6 +31,7 @@ static const struct {
     {MT_OPT_CHECK,
      {"check-all", KEY_CHECK, NULL, 0,
       "New contents for every message, all compared; the times include that", 0}},
+    {MT_OPT_UNTIL, {"until", KEY_UNTIL, "FILE", 0, "Begin again, until rank 0 sees that there is a FILE", 0}},
     {MT_OPT_CASES, {"case", KEY_CASE, "LIST", 0, "Only these cases, separated by commas", 0}},
     {MT_OPT_CASES, {"skip", KEY_SKIP, "LIST", 0, "All but these cases", 0}},
     {MT_OPT_CASES, {"list", KEY_LIST, NULL, 0, "Print the names of the cases, and end", 0}},
@@ -159,6 +160,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
         break;
     case KEY_CHECK:
         options->check_all = true;
+        break;
+    case KEY_UNTIL:
+        options->until_path = arg;
         break;
     case KEY_CASE:
         options->cases = arg;

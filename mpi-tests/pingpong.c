@@ -28,7 +28,7 @@ static const struct mt_program program = {
     .doc = "Half round-trip time by message size, every byte checked."
            "\vWith more than two ranks, rank r plays with rank r + N/2, all pairs at the same"
            " time; the figures are over all pairs. MB are 10^6 bytes.",
-    .known = MT_OPT_SIZES | MT_OPT_SAMPLES | MT_OPT_ITERS | MT_OPT_CHECK,
+    .known = MT_OPT_SIZES | MT_OPT_SAMPLES | MT_OPT_ITERS | MT_OPT_CHECK | MT_OPT_UNTIL,
     .defaults = {.max_bytes = 4 * 1024 * 1024, .samples = 11, .seed = 1},
 };
 
@@ -275,9 +275,11 @@ int main(int argc, char **argv)
         mt_report_columns(&mt.report, columns, NUM_COLUMNS);
     }
     warm_up();
-    for (size_t i = 0; i < num_sizes; i++) {
-        checked += test_size(sizes[i]);
-    }
+    do {
+        for (size_t i = 0; i < num_sizes; i++) {
+            checked += test_size(sizes[i]);
+        }
+    } while (mt_again());
     mt_buffer_free(&send_buffer);
     mt_buffer_free(&recv_buffer);
     free(sizes);

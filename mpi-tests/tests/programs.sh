@@ -84,6 +84,11 @@ done
 passes 2 ./pingpong --quick --check-all --iters 3 --sizes 0,1,7,100K
 passes 2 ./bandwidth --check-all --samples 1 --iters 2 --window 3 --sizes 0,9,70000
 
+# As long as there is no file: here until one is made.
+(sleep 1; : >"$dir/over") &
+passes 2 ./pingpong --quick --sizes 8 --until "$dir/over"
+[ "$(grep -c '"bytes": 8' "$dir/json")" -ge 1 ] && [ -f "$dir/over" ] || failed 'pingpong --until: it has not waited'
+
 notices 1:999 'wrong byte at offset 999' 2 tests/pingpong_corrupt --quick --sizes 1000
 notices 30:5 'begins with wrong bytes' 2 tests/pingpong_corrupt --quick --sizes 1000
 notices 30:50 'wrong byte at offset 50' 2 tests/pingpong_corrupt --quick --check-all --sizes 1000
