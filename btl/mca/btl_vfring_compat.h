@@ -46,6 +46,10 @@ static inline int btl_vfring_ask_job_size(uint32_t *processes)
 #endif
 }
 
+/** For who has set btl_base_verbose. BTL_VERBOSE is there in Open MPI's debug builds alone. */
+#define btl_vfring_verbose(...) \
+    opal_output_verbose(1, opal_btl_base_framework.framework_output, "btl:vfring: " __VA_ARGS__)
+
 /** Where a process runs, for messages. @p proc may be NULL. */
 static inline const char *btl_vfring_host_of(const opal_proc_t *proc)
 {

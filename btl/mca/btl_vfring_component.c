@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Life of the component: from Open MPI's discovery to a running VF, and back. */
+#include "btl_vfring_bystander.h"
 #include "btl_vfring_clock.h"
 #include "btl_vfring_component.h"
 #include "btl_vfring_depart.h"
@@ -9,6 +10,7 @@
 #include "btl_vfring_lease_socket.h"
 #include "btl_vfring_module.h"
 #include "btl_vfring_multirail.h"
+#include "btl_vfring_need.h"
 #include "btl_vfring_params.h"
 #include "btl_vfring_path.h"
 #include "btl_vfring_pvars.h"
@@ -65,6 +67,7 @@ static mca_btl_base_module_t **component_init(int *num_modules, bool enable_prog
     const struct btl_vfring_params *p = &btl_vfring_params;
     mca_btl_base_module_t **modules;
     uint64_t spin_ns;
+    bool needless;
 
     (void) enable_progress_threads;
     (void) enable_mpi_threads;
@@ -80,12 +83,25 @@ static mca_btl_base_module_t **component_init(int *num_modules, bool enable_prog
      * Nobody who did not ask for it shall hear of a node without VFs.
      */
     if (!p->asked_for && !*p->devices && !vfring_lease_daemon_present(p->run_dir)) {
-        BTL_VERBOSE(("not asked for, and no vfringd at %s", p->run_dir));
+        btl_vfring_verbose("not asked for, and no vfringd at %s", p->run_dir);
         return NULL;
     }
-    modules = btl_vfring_wait_choose(&spin_ns) ? NULL : malloc(sizeof(*modules));
+    if (btl_vfring_wait_choose(&spin_ns) || btl_vfring_need_none(param_defaults.btl_exclusivity, &needless)) {
+        return NULL;
+    }
+    modules = malloc(sizeof(*modules));
     if (!modules) {
         return NULL;
+    }
+    if (needless) {
+        modules[0] = btl_vfring_bystander_create(&param_defaults);
+        if (!modules[0]) {
+            free(modules);
+            return NULL;
+        }
+        mca_btl_vfring_component.super.btl_progress = NULL;
+        *num_modules = 1;
+        return modules;
     }
     btl_vfring_module = btl_vfring_module_create(&param_defaults, &btl_vfring_wire_ops, &btl_vfring_rails_wire_ops);
     if (!btl_vfring_module) {

@@ -172,7 +172,7 @@ void btl_vfring_device_give_back(struct vfring_lease *lease, const struct vfring
     }
     /* If this fails the daemon takes the VF back when the process ends. */
     if (vfring_lease_release(lease, report, GIVE_BACK_MS, &error)) {
-        BTL_VERBOSE(("lease %s not given back: %s", lease->id, error.text));
+        btl_vfring_verbose("lease %s not given back: %s", lease->id, error.text);
     }
     lease->id[0] = '\0';
 }

@@ -4,17 +4,13 @@
 
 #include "btl_vfring_clock.h"
 #include "btl_vfring_modex.h"
+#include "btl_vfring_need.h"
 #include "btl_vfring_params.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 /* --- who is out of reach --------------------------------------------------------- */
-
-static bool is_shared_memory(const char *name)
-{
-    return !strcmp(name, "sm") || !strcmp(name, "vader") || !strcmp(name, "smcuda");
-}
 
 /* The other transports that may reach @p proc, best first: one of them carries what we do not. */
 static void other_transports(const opal_proc_t *proc, char *text, size_t room)
@@ -28,7 +24,7 @@ static void other_transports(const opal_proc_t *proc, char *text, size_t room)
         const char *name = module->btl_component->btl_version.mca_component_name;
 
         if (!strcmp(name, "vfring") || !strcmp(name, "self") || strstr(text, name)
-            || (is_shared_memory(name) && !OPAL_PROC_ON_LOCAL_NODE(proc->proc_flags))) {
+            || (btl_vfring_is_shared_memory(name) && !OPAL_PROC_ON_LOCAL_NODE(proc->proc_flags))) {
             continue;
         }
         if (used + strlen(name) + 3 > room) {
@@ -44,7 +40,7 @@ static void other_transports(const opal_proc_t *proc, char *text, size_t room)
 /* Where a process runs: as it says itself, for Open MPI 4.1 knows no host of another job. @p proc may be NULL. */
 static const char *host_of(const opal_proc_t *proc, enum btl_vfring_pairing pairing, const struct btl_vfring_modex *theirs)
 {
-    return pairing >= BTL_VFRING_PAIR_OTHER_KIND && theirs->host[0] ? theirs->host : btl_vfring_host_of(proc);
+    return pairing >= BTL_VFRING_PAIR_NONE_NEEDED && theirs->host[0] ? theirs->host : btl_vfring_host_of(proc);
 }
 
 /* The user is told once a cause. */
@@ -90,7 +86,7 @@ bool btl_vfring_endpoint_modex(const struct btl_vfring_endpoints *all, const mca
 {
     struct btl_vfring_lanes lanes;
 
-    return pair_with(all, &endpoint->name, theirs, &lanes) >= BTL_VFRING_PAIR_OTHER_KIND;
+    return pair_with(all, &endpoint->name, theirs, &lanes) >= BTL_VFRING_PAIR_NONE_NEEDED;
 }
 
 struct btl_vfring_help_peer btl_vfring_endpoint_peer(const struct btl_vfring_endpoints *all,
@@ -104,7 +100,7 @@ struct btl_vfring_help_peer btl_vfring_endpoint_peer(const struct btl_vfring_end
     const enum btl_vfring_pairing pairing = pair_with(all, &endpoint->name, &theirs, &lanes);
 
     (void) snprintf(names->host, sizeof(names->host), "%s", host_of(endpoint->proc, pairing, &theirs));
-    if (pairing >= BTL_VFRING_PAIR_OTHER_KIND) {
+    if (pairing >= BTL_VFRING_PAIR_NONE_NEEDED) {
         btl_vfring_modex_vfs(&theirs, names->vfs, sizeof(names->vfs));
     } else {
         (void) snprintf(names->vfs, sizeof(names->vfs), "unknown");

@@ -193,8 +193,8 @@ mca_btl_vfring_module_t *btl_vfring_module_create(const mca_btl_base_module_t *d
         btl_vfring_module_destroy(module);
         return NULL;
     }
-    BTL_VERBOSE(("VF %s, MTU %u, %zu bytes registered", module->rails.names, btl_vfring_rails_mtu(&module->rails),
-                 btl_vfring_rails_registered(&module->rails)));
+    btl_vfring_verbose("VF %s, MTU %u, %zu bytes registered", module->rails.names, btl_vfring_rails_mtu(&module->rails),
+                       btl_vfring_rails_registered(&module->rails));
     return module;
 }
 

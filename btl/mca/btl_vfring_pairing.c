@@ -39,7 +39,7 @@ static bool well_formed_rail(const struct btl_vfring_modex_rail *r)
 /* @p bytes have come. */
 static bool well_formed(const struct btl_vfring_modex *m, size_t bytes)
 {
-    if (bytes < BTL_VFRING_MODEX_BYTES(1u) || m->reserved || !m->num_rails || m->num_rails > VFRING_WIRE_RAILS
+    if (bytes < BTL_VFRING_MODEX_BYTES(0u) || m->reserved || m->num_rails > VFRING_WIRE_RAILS
         || bytes != BTL_VFRING_MODEX_BYTES(m->num_rails) || !is_plain_text(m->host, sizeof(m->host))) {
         return false;
     }
@@ -177,6 +177,9 @@ enum btl_vfring_pairing btl_vfring_pairing(const struct btl_vfring_modex *ours, 
     if (!well_formed(theirs, bytes)) {
         return BTL_VFRING_PAIR_MALFORMED;
     }
+    if (!ours->num_rails || !theirs->num_rails) {
+        return BTL_VFRING_PAIR_NONE_NEEDED;
+    }
     for (unsigned i = 0; i < ours->num_rails; i++) {
         for (unsigned j = 0; j < theirs->num_rails; j++) {
             const enum btl_vfring_pairing pairing = pair_rails(&ours->rails[i], &theirs->rails[j]);
@@ -203,6 +206,8 @@ struct btl_vfring_pairing_text btl_vfring_pairing_text(enum btl_vfring_pairing p
                                    "vfringd there"},
         [BTL_VFRING_PAIR_OTHER_VERSION] = {"it runs another version of vfring", REMEDY_VERSION},
         [BTL_VFRING_PAIR_MALFORMED] = {"what it tells of its VF is damaged", REMEDY_VERSION},
+        [BTL_VFRING_PAIR_NONE_NEEDED] = {"no VF was leased by a job on one node, which was to share memory",
+                                         "give that job the MCA parameter btl_vfring_lease always"},
         [BTL_VFRING_PAIR_OTHER_KIND] = {"a soft VF and a real one do not reach each other",
                                         "give all processes VFs of one kind (provider: in vfringd's configuration)"},
         [BTL_VFRING_PAIR_OTHER_SEGMENT] = {"the VFs are on different segments",
@@ -253,6 +258,9 @@ void btl_vfring_pairing_describe(const struct btl_vfring_modex *theirs, enum btl
         (void) snprintf(text, room, "VF not known; modex version %u, wire version %u, where this process has %u and %u",
                         theirs->version, theirs->wire, BTL_VFRING_MODEX_VERSION, VFRING_WIRE_VERSION);
         return;
+    }
+    if (!theirs->num_rails) {
+        (void) snprintf(text, room, "no VF: its job needs none");
     }
     for (unsigned i = 0; i < theirs->num_rails && used < room; i++) {
         used += i ? (size_t) snprintf(text + used, room - used, "; ") : 0;

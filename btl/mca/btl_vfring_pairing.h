@@ -37,7 +37,7 @@ _Static_assert(sizeof(struct btl_vfring_modex_rail) == 144, "no holes");
 struct btl_vfring_modex {
     uint8_t version;  /**< of this structure; the first byte in all versions */
     uint8_t wire;     /**< VFRING_WIRE_VERSION */
-    uint8_t num_rails;/**< 1 to VFRING_WIRE_RAILS */
+    uint8_t num_rails;/**< to VFRING_WIRE_RAILS; 0: it needs no VF, and has none */
     uint8_t reserved; /**< 0 */
     uint32_t id;
     uint32_t key;
@@ -62,6 +62,7 @@ enum btl_vfring_pairing {
     BTL_VFRING_PAIR_OTHER_VERSION, /**< of the modex or of the wire */
     BTL_VFRING_PAIR_MALFORMED,     /**< this version, and not what it writes */
     /* From here on @p theirs is filled and checked. */
+    BTL_VFRING_PAIR_NONE_NEEDED,   /**< one of the two has no VF, because its own job needs none */
     BTL_VFRING_PAIR_OTHER_KIND,    /**< one soft, one real */
     BTL_VFRING_PAIR_OTHER_SEGMENT,
     BTL_VFRING_PAIR_OTHER_VLAN,

@@ -20,6 +20,7 @@ static struct {
     char *soft_faults;
     char *segment;
     char *wait;
+    char *lease;
 } registered;
 
 struct btl_vfring_params btl_vfring_params;
@@ -35,6 +36,7 @@ static const struct {
     {&registered.soft_faults, &btl_vfring_params.soft_faults},
     {&registered.segment, &btl_vfring_params.segment},
     {&registered.wait, &btl_vfring_params.wait},
+    {&registered.lease, &btl_vfring_params.lease},
 };
 #define NUM_STRINGS (sizeof(strings) / sizeof(strings[0]))
 
@@ -102,6 +104,11 @@ void btl_vfring_params_register(const mca_base_component_t *component)
                "How a process waits for messages: spin polls; event sleeps until its VF interrupts; adaptive "
                "polls for btl_vfring_spin_us first (default: adaptive where the job has more processes on the "
                "node than the node has processors, else spin)");
+    registered.lease = NULL;
+    add_string("lease", &registered.lease, OPAL_INFO_LVL_4,
+               "When a process takes a VF: always; or when it is needed, which it is not where all processes of "
+               "the job are on one node and share memory: then spawned and connected processes are not reached "
+               "over vfring (default: needed; devices that are named by hand are opened always)");
     c->spin_us = 20;
     add_uint("spin_us", &c->spin_us, OPAL_INFO_LVL_5,
              "Microseconds without a frame before a process sleeps, with btl_vfring_wait adaptive");
@@ -197,25 +204,47 @@ void btl_vfring_params_register(const mca_base_component_t *component)
                                            MCA_BASE_VAR_SCOPE_CONSTANT, &wire_version);
 }
 
-/* Did the user name this component in the MCA parameter btl? */
-static bool asked_for(void)
+/* Of the MCA parameter btl; *@p excluded: it names those that are not to be. "": the user has said nothing. */
+static const char *btl_list(bool *excluded)
 {
     const char *const *value = NULL;
     const int index = mca_base_var_find("opal", "btl", NULL, NULL);
-    const char *found;
 
-    if (index < 0 || mca_base_var_get_value(index, &value, NULL, NULL) != OPAL_SUCCESS || !value
-        || !*value || **value == '^') {
-        return false;
+    *excluded = false;
+    if (index < 0 || mca_base_var_get_value(index, &value, NULL, NULL) != OPAL_SUCCESS || !value || !*value) {
+        return "";
     }
-    for (found = strstr(*value, "vfring"); found; found = strstr(found + 1, "vfring")) {
-        const char end = found[strlen("vfring")];
+    *excluded = **value == '^';
+    return *value + *excluded;
+}
 
-        if ((found == *value || found[-1] == ',') && (end == '\0' || end == ',')) {
+static bool list_has(const char *list, const char *name)
+{
+    const size_t length = strlen(name);
+
+    for (const char *found = strstr(list, name); found; found = strstr(found + 1, name)) {
+        if ((found == list || found[-1] == ',') && (found[length] == '\0' || found[length] == ',')) {
             return true;
         }
     }
     return false;
+}
+
+bool btl_vfring_params_btl_allowed(const char *name)
+{
+    bool excluded;
+    const char *list = btl_list(&excluded);
+
+    return !*list || list_has(list, name) != excluded;
+}
+
+/* Did the user name this component in the MCA parameter btl? */
+static bool asked_for(void)
+{
+    bool excluded;
+    const char *list = btl_list(&excluded);
+
+    return !excluded && list_has(list, "vfring");
 }
 
 int btl_vfring_params_keep(void)

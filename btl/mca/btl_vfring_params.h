@@ -18,6 +18,7 @@ struct btl_vfring_params {
     char *soft_faults;
     char *segment;
     char *wait;
+    char *lease;
     bool asked_for; /**< the user named this component in the MCA parameter btl */
     unsigned int rails;
     unsigned int mtu_bytes;
@@ -51,5 +52,7 @@ void btl_vfring_params_register(const mca_base_component_t *component);
 /** Takes over what Open MPI frees before the end. OPAL_SUCCESS or OPAL_ERR_OUT_OF_RESOURCE. */
 int btl_vfring_params_keep(void);
 void btl_vfring_params_forget(void);
+/** Does the MCA parameter btl leave room for the component of that name? */
+bool btl_vfring_params_btl_allowed(const char *name);
 
 #endif /* BTL_VFRING_PARAMS_H */

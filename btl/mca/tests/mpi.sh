@@ -285,6 +285,30 @@ said 'is lost: it has ended \(MPI_Finalize\) while messages to it or from it wer
 run stranger-early 0 'early: rank 1: ok' 2 $only ./stranger_check early
 run stranger-hostile 0 'hostile: rank 0: ok' 2 $only --mca btl_vfring_helper 0 ./stranger_check hostile
 devices= # by lease
+# A job on one node that has shared memory needs none: there is nobody here to lease from. What it spawns it does not reach, and says so.
+export VFRING_RUN_DIR="$dir/nobody"
+shm="--mca btl self,$(ompi_info --parsable --param btl vader 2> /dev/null | grep -q '^mca:btl:vader:version' && echo vader || echo sm),vfring"
+verbose="--mca btl_base_verbose 1"
+run needless 0 'exchange: ok' 2 $shm $verbose ./mpi_check exchange
+said 'no VF is needed: shared memory reaches all 2 processes'
+said_not 'NO_DAEMON'
+run needless-rma 0 'rma: ok' 3 $shm ./mpi_check rma
+run needless-alone 0 'rma: ok' 1 $shm $verbose ./mpi_check rma
+said 'no VF is needed: this process is the whole job'
+run needless-in-vain not0 'no VF was leased by a job on one node, which was to share memory' 2 $shm --mca btl_vader_backing_directory /nonexistent \
+    --mca btl_sm_backing_directory /nonexistent ./mpi_check exchange
+run needs-only not0 VFRING_ERR_NO_DAEMON 2 $only ./mpi_check exchange
+run needs-alone 0 'rma: ok' 1 $only ./mpi_check rma # what it spawns would have no other way
+said VFRING_ERR_NO_DAEMON
+for needs in "--mca btl_vfring_lease always" "--mca btl_vfring_exclusivity 65536" "-x SLURM_JOB_NUM_NODES=2"; do
+    run needs 0 'exchange: ok' 2 $shm $needs ./mpi_check exchange
+    said VFRING_ERR_NO_DAEMON
+done
+run needs-what not0 'btl_vfring_lease does not say when' 2 $only --mca btl_vfring_lease never ./mpi_check exchange
+unset VFRING_RUN_DIR
+devices=$dir/vf0
+run needless-spawn not0 'give that job the MCA parameter btl_vfring_lease always' 1 $shm env -u OMPI_MCA_btl_vfring_devices ./mpi_check spawn
+devices=
 mkdir "$dir/life"
 run life 0 'life: ok' 1 $only ./life_check "$dir/life" "$dir/vf0"
 # Spawned processes are another job. With vfring alone they reach each other, or the job fails.

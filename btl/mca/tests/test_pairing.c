@@ -44,7 +44,7 @@ static enum btl_vfring_pairing pair_lanes(const struct btl_vfring_modex *ours, c
     struct btl_vfring_modex theirs;
     const enum btl_vfring_pairing pairing = btl_vfring_pairing(ours, other, bytes, &theirs, lanes);
 
-    CHECK(pairing < BTL_VFRING_PAIR_OTHER_KIND || !memcmp(&theirs, other, bytes));
+    CHECK(pairing < BTL_VFRING_PAIR_NONE_NEEDED || !memcmp(&theirs, other, bytes));
     CHECK((pairing >= BTL_VFRING_PAIR_UNPROVEN) == (lanes->num > 0));
     return pairing;
 }
@@ -158,6 +158,19 @@ static void nearest_cause(void)
     check_both(a, b, BTL_VFRING_PAIR_OTHER_SEGMENT);
 }
 
+/* A process that needs no VF reaches nobody, and says so. */
+static void none_needed(void)
+{
+    const struct btl_vfring_modex none = vfs(1, ""), some = vfs(2, "ab"), other = vfs(3, "");
+    char text[64];
+
+    check_both(none, some, BTL_VFRING_PAIR_NONE_NEEDED);
+    check_both(none, other, BTL_VFRING_PAIR_NONE_NEEDED);
+    btl_vfring_pairing_describe(&none, BTL_VFRING_PAIR_NONE_NEEDED, text, sizeof(text));
+    CHECK(!strcmp(text, "no VF: its job needs none"));
+    CHECK(strstr(btl_vfring_pairing_text(BTL_VFRING_PAIR_NONE_NEEDED).remedy, "btl_vfring_lease always"));
+}
+
 static void texts(void)
 {
     const struct btl_vfring_modex m = vfs(1, "ab");
@@ -267,6 +280,7 @@ int main(void)
     rails();
     mtus_of_rails();
     nearest_cause();
+    none_needed();
     texts();
     versions();
     malformed();

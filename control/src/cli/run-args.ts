@@ -37,6 +37,7 @@ export const RUN_OPTIONS = [
 /** MCA parameters of the BTL: VFs of a process, and which they are where nobody leases them. */
 export const RAILS_PARAMETER = 'btl_vfring_rails';
 export const JOB_PARAMETER = 'btl_vfring_job';
+export const LEASE_PARAMETER = 'btl_vfring_lease';
 const DEVICES_PARAMETER = 'btl_vfring_devices';
 
 const RANKS_OPTIONS = new Set(['-n', '--n', '-np', '--np', '-c']);

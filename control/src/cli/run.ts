@@ -12,7 +12,7 @@ import { SignalRelay } from './relay.js';
 import type { NodeContext } from './node-facts.js';
 import { hostsAsMpirun } from './over-hosts.js';
 import { firstEnd } from './run-ends.js';
-import { JOB_PARAMETER, RAILS_PARAMETER, type RunArgs } from './run-args.js';
+import { JOB_PARAMETER, LEASE_PARAMETER, RAILS_PARAMETER, type RunArgs } from './run-args.js';
 import { jobHereAlone, jobOnHosts, type HostReport, type RunJob } from './run-job.js';
 
 export interface RunContext extends NodeContext {
@@ -57,6 +57,8 @@ async function relayed(args: RunArgs, context: RunContext, relay: SignalRelay): 
     ...['-n', String(args.ranks), '--mca', 'pml', 'ob1', '--mca', 'btl', btl, '-x', 'VFRING_JOB'],
     // What is spawned on other hosts inherits MCA parameters, and not the environment.
     ...(elsewhere ? ['--mca', JOB_PARAMETER, job.id] : []),
+    // A job that happens to be on one of its hosts may spawn on the others, and a VF each is what is judged at the end.
+    ...(alone || args.mpirunOptions.includes(LEASE_PARAMETER) ? [] : ['--mca', LEASE_PARAMETER, 'always']),
     ...(rails === '' ? [] : ['--mca', RAILS_PARAMETER, String(args.rails)]),
     ...(env['VFRING_RUN_DIR'] ? ['-x', 'VFRING_RUN_DIR'] : []),
     ...args.mpirunOptions,

@@ -53,7 +53,7 @@ describe('vfring run over two hosts', () => {
     expect(said.slice(1)).toEqual([[0, 'a'], [1, 'a'], [2, 'b'], [3, 'b']].map(([rank, host]) =>
       expect.stringMatching(new RegExp(`^rank ${rank} on ${host}: VF vf\\d of PF soft: out 0 frames 0 B, in 0 frames 0 B$`)) as string));
     expect(hosts.arguments()).toEqual([
-      '-n', '4', '--mca', 'pml', 'ob1', '--mca', 'btl', 'self,vfring', '-x', 'VFRING_JOB', '--mca', 'btl_vfring_job', expect.stringMatching(/^run-/), '--host', 'a:2,b:2', 'prog', 'x',
+      '-n', '4', '--mca', 'pml', 'ob1', '--mca', 'btl', 'self,vfring', '-x', 'VFRING_JOB', '--mca', 'btl_vfring_job', expect.stringMatching(/^run-/), '--mca', 'btl_vfring_lease', 'always', '--host', 'a:2,b:2', 'prog', 'x',
     ]);
     for (const host of ['a', 'b']) {
       expect(hosts.asked().filter((line) => line.includes(` -- ${host} `))).toHaveLength(2); // its begin and its end

@@ -45,7 +45,7 @@ describe('a run', () => {
     const result = await runIt((lease) => `${rank(lease, 0)} & ${rank(lease, 1)} & wait`, '--local vf -n 2 --bind-to core -- prog -x y');
     const id = result.node.daemon.ledger.jobs(1)[0]?.id ?? '';
     expect(result.arguments()).toEqual([
-      ...['-n', '2', '--mca', 'pml', 'ob1', '--mca', 'btl', 'self,vfring', '-x', 'VFRING_JOB', '-x', 'VFRING_RUN_DIR'],
+      ...['-n', '2', '--mca', 'pml', 'ob1', '--mca', 'btl', 'self,vfring', '-x', 'VFRING_JOB', '--mca', 'btl_vfring_lease', 'always', '-x', 'VFRING_RUN_DIR'],
       ...['--bind-to', 'core', 'prog', '-x', 'y'],
     ]);
     expect(result.environment()).toContain(`VFRING_JOB=${id}\n`);
@@ -68,7 +68,7 @@ describe('a run', () => {
   test('with several VFs each tells them apart, and is not carried if a rank had fewer', async () => {
     const both = await runIt((lease) => `${rank(lease, 0, 'release', 2)} & ${rank(lease, 1, 'release', 2)} & wait`, '--local vf --rails 2 -n 2 -- prog');
     expect(both.status).toBe(0);
-    expect(both.arguments().join(' ')).toContain('-x VFRING_JOB --mca btl_vfring_rails 2 -x VFRING_RUN_DIR');
+    expect(both.arguments().join(' ')).toContain('-x VFRING_JOB --mca btl_vfring_lease always --mca btl_vfring_rails 2 -x VFRING_RUN_DIR');
     expect(both.said[0]).toContain('--local vf --rails 2: every message over VFs');
     expect(both.said.slice(1).map((line) => line.split(':')[0] + (/rail \d/.exec(line)?.[0] ?? '')).sort()).toEqual(['rank 0rail 0', 'rank 0rail 1', 'rank 1rail 0', 'rank 1rail 1']);
 
