@@ -16,6 +16,7 @@ import { silentLog } from '../../src/log.js';
 import type { Provider, VfHealth, VfMemory } from '../../src/providers/provider.js';
 import { VfringError } from '../../src/errors.js';
 import { softConfig } from './config.js';
+import type { Numa } from '../../src/node/numa.js';
 import { NO_NUMA } from './fake-numa.js';
 
 export class Crash extends Error {}
@@ -77,6 +78,7 @@ export class World {
   looksWhenGranting = true;
   readonly config;
   readonly ledgerPath: string;
+  numa: Numa = NO_NUMA;
   /** How the VF with that number differs from the others. */
   shape: (index: number) => Partial<Vf> = () => ({});
   #ticks = 100;
@@ -102,7 +104,7 @@ export class World {
       fuse();
       return this.#prlimit(pid, limit);
     };
-    const manager = new LeaseManager({ settings, jobs, ledger: watched, prlimit, numa: NO_NUMA, log: silentLog, clock: this.clock });
+    const manager = new LeaseManager({ settings, jobs, ledger: watched, prlimit, numa: this.numa, log: silentLog, clock: this.clock });
     const control = new JobControl({ manager, jobs, ledger: watched, settings, log: silentLog, clock: this.clock });
     this.daemon = { manager, jobs, control, ledger };
     await manager.start(this.#processes());

@@ -6,15 +6,18 @@ import { railsAllowed } from '../../src/leases/rails.js';
 import type { Lease, LeasedVf, LeaseRequest } from '../../src/leases/lease.js';
 import { VfPool, type PoolEntry } from '../../src/leases/pool.js';
 import type { Vf } from '../../src/model/vf.js';
+import type { Numa } from '../../src/node/numa.js';
+import { fakeMachine } from '../helpers/fake-numa.js';
 import { World } from '../helpers/lease-world.js';
 import { tempDir } from '../helpers/temp-dir.js';
 
 const UID = 1000;
 
 /** VFs of PFs a, b, ..., so many each; `more` by the PF's letter. */
-async function node(pfs: Readonly<Record<string, number>>, { more = {}, config = '' }: { more?: Readonly<Record<string, Partial<Vf>>>; config?: string } = {}) {
+async function node(pfs: Readonly<Record<string, number>>, { more = {}, config = '', numa }: { more?: Readonly<Record<string, Partial<Vf>>>; config?: string; numa?: Numa } = {}) {
   const pfOf = Object.entries(pfs).flatMap(([pf, count]) => Array.from({ length: count }, () => pf));
   const world = new World(join(tempDir(), 'l.db'), pfOf.length, config);
+  world.numa = numa ?? world.numa;
   world.shape = (i) => ({ pf: pfOf[i] as string, ...more[pfOf[i] as string] });
   await world.start();
   const daemon = (): NonNullable<World['daemon']> => world.daemon as NonNullable<World['daemon']>;
@@ -120,6 +123,49 @@ describe('a process that leaves the number to the node', () => {
   test('does not crowd others off the first network, however many are free on the second', async () => {
     const { lease } = await node({ a: 1, b: 1, c: 9 }, { more: { a: { segment: 'x' }, b: { segment: 'x' }, c: { segment: 'y' } } });
     expect(pfsOf(await lease(0, 2))).not.toContain('ab');
+  });
+});
+
+describe('on a machine with two NUMA nodes', () => {
+  const near = (pfs: Readonly<Record<string, number>>, config = '') => {
+    const machine = fakeMachine(tempDir(), { 0: '0-3', 1: '4-7' }, { 0: '10 21', 1: '21 10' });
+    machine.setAffinity(1, '0-3');
+    machine.setAffinity(2, '4-7');
+    machine.setAffinity(3, '0-7');
+    const more = { a: { numa: 0 }, b: { numa: 1 }, c: { numa: 0 }, d: { numa: 1 } };
+    return node(pfs, { more, config: `rails: 4\n${config}`, numa: machine.numa });
+  };
+
+  test('a bound process gets one of each PF near it, and none of a far one', async () => {
+    const { lease } = await near({ a: 1, b: 1, c: 1, d: 1 });
+    expect([pfsOf(await lease(0, 2)), pfsOf(await lease(1, 2))]).toEqual(['ac', 'bd']);
+  });
+
+  test('of one near PF it gets one VF, though more are free far away', async () => {
+    const { lease } = await near({ a: 3, b: 3, d: 3 });
+    expect(pfsOf(await lease(0, 1))).toBe('a');
+  });
+
+  test('without any near it gets far ones, all as far', async () => {
+    const { lease } = await near({ b: 1, d: 1 });
+    expect(pfsOf(await lease(0, 1))).toBe('bd');
+  });
+
+  test('a process that may run on both, and one where NUMA does not matter, gets one of each PF', async () => {
+    const both = await near({ a: 1, b: 1 });
+    await both.lease(0, 2, { most: undefined });
+    await both.lease(1, 2, { most: undefined });
+    for (const { id, pid } of both.daemon().manager.leases()) {
+      await both.daemon().manager.release(pid, id);
+    }
+    expect(pfsOf(await both.lease(0, 1))).toBe('ab');
+    const ignored = await near({ a: 1, b: 1 }, 'numa: ignore');
+    expect(pfsOf(await ignored.lease(0, 1))).toBe('ab');
+  });
+
+  test('who asks for more than there are near gets these, and far ones', async () => {
+    const { lease } = await near({ b: 1, a: 1, d: 1, c: 1 });
+    expect(pfsOf(await lease(0, 1, { count: 3, most: undefined }))).toMatch(/^(bac|adc)$/);
   });
 });
 
