@@ -11,21 +11,12 @@
  */
 import { execFileSync } from 'node:child_process';
 import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { basename, dirname, join, relative } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { basename, join, relative } from 'node:path';
 import { Command } from 'commander';
-import { build } from 'esbuild';
-import { z } from 'zod';
+import { manifest, modules, root, runtimePackages } from './modules.js';
+import { bundlePrograms } from './programs.js';
 import { buildWeb } from './web.js';
 import { wrapper, type WrapperOptions } from './wrapper.js';
-
-const root = join(dirname(fileURLToPath(import.meta.url)), '../..');
-const modules = join(root, 'node_modules');
-
-const manifestSchema = z.object({
-  version: z.string(),
-  dependencies: z.record(z.string(), z.string()).default({}),
-});
 
 const options = new Command('install')
   .requiredOption('--prefix <dir>', 'where it will run from, an absolute path')
@@ -41,27 +32,6 @@ const prefix = join(options.destdir, options.prefix);
 /** Runs a step, quietly unless it fails. */
 function run(file: string, args: readonly string[]): void {
   execFileSync(file, [...args], { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
-}
-
-function manifest(folder: string): z.output<typeof manifestSchema> {
-  return manifestSchema.parse(JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')));
-}
-
-/** Dependencies that only fetch or compile their package when npm installs it. */
-const INSTALL_ONLY = new Set(['prebuild-install']);
-
-/** They find their compiled code themselves; all other packages are in the bundle. */
-const NATIVE = ['koffi', 'better-sqlite3'];
-
-/** Every package that is needed at run time, with what it needs itself. */
-function runtimePackages(names: readonly string[], found = new Set<string>()): Set<string> {
-  for (const name of names) {
-    if (!found.has(name) && !INSTALL_ONLY.has(name)) {
-      found.add(name);
-      runtimePackages(Object.keys(manifest(join(modules, name)).dependencies), found);
-    }
-  }
-  return found;
 }
 
 /** Left out: what only compilers, editors and other platforms read. */
@@ -107,29 +77,10 @@ function installWrapper(folder: string, name: string, script: string, options: W
   renameSync(`${path}.new`, path);
 }
 
-const source = join(root, 'control', 'src');
 const bundled = join(root, 'build', 'control-js');
 rmSync(bundled, { recursive: true, force: true });
 run(process.execPath, [join(modules, 'typescript', 'bin', 'tsc'), '-p', join(root, 'control', 'tsconfig.json'), '--noEmit']);
-/*
- * A few files instead of hundreds: node starts in a fraction of the time, and
- * what nobody calls takes no memory. Both programs share their chunks, and what
- * a command loads when it runs stays a chunk of its own.
- */
-await build({
-  entryPoints: { 'cli/main': join(source, 'cli', 'main.ts'), 'vfringd/main': join(source, 'vfringd', 'main.ts') },
-  outdir: bundled,
-  bundle: true,
-  splitting: true,
-  format: 'esm',
-  platform: 'node',
-  target: 'node18',
-  external: NATIVE,
-  // Commander is CommonJS and asks for node's own modules.
-  banner: { js: "import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(import.meta.url);" },
-  legalComments: 'inline',
-  logLevel: 'warning',
-});
+await bundlePrograms(bundled);
 const page = join(root, 'build', 'web');
 await buildWeb(page);
 run('make', ['-s', '-C', join(root, 'control', 'native')]);
@@ -143,7 +94,7 @@ cpSync(page, join(fresh, 'web'), { recursive: true });
 cpSync(join(root, 'build', 'native-addon', 'vfring_native.node'), join(fresh, 'native', 'vfring_native.node'));
 const { version } = manifest(root);
 writeFileSync(join(fresh, 'package.json'), `${JSON.stringify({ name: 'vfring', version, type: 'module' }, null, 2)}\n`);
-for (const name of runtimePackages(NATIVE)) {
+for (const name of runtimePackages()) {
   const folder = name === 'better-sqlite3' ? options.betterSqlite3 : join(modules, name);
   cpSync(folder, join(fresh, 'node_modules', name), { recursive: true, filter: (path) => wanted(path, folder) });
 }

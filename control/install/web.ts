@@ -3,14 +3,14 @@
 import { cpSync, mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
+import { build, type Metafile } from 'esbuild';
 
 const source = join(dirname(fileURLToPath(import.meta.url)), '..', 'web');
 
 /** @param target folder */
-export async function buildWeb(target: string): Promise<void> {
+export async function buildWeb(target: string): Promise<Metafile[]> {
   mkdirSync(target, { recursive: true });
-  await build({
+  const page = await build({
     entryPoints: { page: join(source, 'main.tsx') },
     outdir: target,
     bundle: true,
@@ -22,8 +22,9 @@ export async function buildWeb(target: string): Promise<void> {
     jsxImportSource: 'preact',
     legalComments: 'inline',
     logLevel: 'warning',
+    metafile: true,
   });
-  await build({
+  const worker = await build({
     entryPoints: { worker: join(source, '..', 'src', 'web', 'worker.ts') },
     outdir: target,
     bundle: true,
@@ -32,8 +33,10 @@ export async function buildWeb(target: string): Promise<void> {
     target: 'node18',
     legalComments: 'inline',
     logLevel: 'warning',
+    metafile: true,
   });
   for (const name of ['index.html', 'icon.svg']) {
     cpSync(join(source, name), join(target, name));
   }
+  return [page.metafile, worker.metafile];
 }
