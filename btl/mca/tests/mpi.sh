@@ -154,6 +154,9 @@ spawning visitors 0 'visitors, 8 said goodbye' 1 $only ./mpi_check visitors 8 1
 case " $wanted " in *" visitors-lossy "*) spawning visitors-lossy 0 'visitors, 8 said goodbye' 1 $only $faults drop=0.05,dup=0.05,reorder=0.1,seed=14 \
     ./mpi_check visitors 8 1 ;;
 esac
+# So do those that stay, and only disconnect and connect again.
+spawning reunions 0 'reunions: ok' 1 $only ./mpi_check reunions 200
+said '^200 reunions: [1-9][0-9]* bytes held for the other one each time'
 # Several VFs a process, of one folder and of two: each carries its part.
 two="$only --mca btl_vfring_rails 2"
 run rails 0 'exchange: ok' 2 $two --mca btl_vfring_stats 1 ./mpi_check exchange

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * mpi_check exchange|flood|threads|rma|pvars|counts|parts FRAME|parts-flood|alloc|faults|freeze|stopped FILE|held FILE|
- * sleepers FILE|many KIND NUMBER BYTES|short|spawn|visitors BATCHES CLIENTS|asleep HOW|computes|
+ * sleepers FILE|many KIND NUMBER BYTES|short|spawn|visitors BATCHES CLIENTS|reunions TIMES|asleep HOW|computes|
  * outside FILE NUMBER AT-ONCE: small MPI
  * programs for mpi.sh. Every byte that comes is compared; exit status 0 only if all
  * were right.
@@ -380,6 +380,8 @@ int main(int argc, char **argv)
         outside(argv[2], atoi(argv[3]), atoi(argv[4]));
     } else if (!strcmp(what, "visitors") && argc == 4) {
         visitors(argv[0], atoi(argv[2]), atoi(argv[3]));
+    } else if (!strcmp(what, "reunions") && argc >= 3) {
+        reunions(argv[0], atoi(argv[2]), argc > 3 ? argv[3] : NULL);
     } else {
         bad = 1;
     }

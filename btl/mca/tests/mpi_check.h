@@ -39,6 +39,8 @@ void rails(const char *until);
 
 /* mpi_check_depart.c */
 void visitors(char *program, int batches, int clients);
+/** @p port NULL: the one that spawns the other. */
+void reunions(char *program, int times, const char *port);
 
 /* mpi_check_wait.c */
 /** With btl_vfring_wait @p how. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Processes of other jobs that come and go, while this one stays. */
+/* Processes of other jobs: they come and go while this one stays, or leave and come again. */
 #include "mpi_check.h"
 
 #include <stdio.h>
@@ -56,4 +56,44 @@ void visitors(char *program, int batches, int clients)
     held = read_pvar("btl_vfring_peer_bytes");
     printf("%d visitors, %llu said goodbye; %llu bytes held for peers before, %llu after\n", batches * clients, left, bytes, held);
     bad |= left != (unsigned long long) (batches * clients) || held > bytes + left * ENDPOINT_BYTES;
+}
+
+/*
+ * Two jobs that live on disconnect and connect again, @p times times. Open MPI does not tell a BTL of
+ * MPI_Comm_disconnect, so what is held for the other one stays: the same as was held the first time, and no more.
+ */
+void reunions(char *program, int times, const char *port)
+{
+    char what[] = "reunions", number[16], name[MPI_MAX_PORT_NAME], *argv[] = {what, number, name, NULL};
+    unsigned long long peers = 0, bytes = 0;
+    MPI_Comm others;
+
+    (void) snprintf(number, sizeof(number), "%d", times);
+    (void) snprintf(name, sizeof(name), "%s", port ? port : "");
+    MPI_Comm_get_parent(&others);
+    if (!port) {
+        MPI_Open_port(MPI_INFO_NULL, name);
+        MPI_Comm_spawn(program, argv, 1, MPI_INFO_NULL, 0, MPI_COMM_SELF, &others, MPI_ERRCODES_IGNORE);
+    }
+    for (int i = 0; i <= times; i++) {
+        talk(others, 0);
+        if (i == 0) {
+            peers = read_pvar("btl_vfring_peers");
+            bytes = read_pvar("btl_vfring_peer_bytes");
+        }
+        bad |= read_pvar("btl_vfring_peers") != peers || read_pvar("btl_vfring_peer_bytes") != bytes || peers != 1;
+        MPI_Comm_disconnect(&others);
+        if (i == times) {
+            break;
+        }
+        if (port) {
+            MPI_Comm_connect(name, MPI_INFO_NULL, 0, MPI_COMM_SELF, &others);
+        } else {
+            MPI_Comm_accept(name, MPI_INFO_NULL, 0, MPI_COMM_SELF, &others);
+        }
+    }
+    if (!port) {
+        MPI_Close_port(name);
+        printf("%d reunions: %llu bytes held for the other one each time\n", times, bytes);
+    }
 }
