@@ -29,6 +29,19 @@ void btl_vfring_say_goodbye(mca_btl_vfring_module_t *module, mca_btl_vfring_endp
     }
 }
 
+const char *btl_vfring_unsaid_known_by(const mca_btl_vfring_endpoint_t *endpoint)
+{
+    return endpoint->replaced ? "another process has its VF" : "vfringd has its VF back";
+}
+
+void btl_vfring_unsaid_lost(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t *endpoint, const char *what)
+{
+    char cause[160];
+
+    (void) snprintf(cause, sizeof(cause), "it was killed or has crashed (%s) %s", btl_vfring_unsaid_known_by(endpoint), what);
+    btl_vfring_upcall_lost_once(module, endpoint, cause);
+}
+
 void btl_vfring_tell_ended(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t *endpoint)
 {
     struct btl_vfring_names names;
@@ -37,7 +50,7 @@ void btl_vfring_tell_ended(mca_btl_vfring_module_t *module, mca_btl_vfring_endpo
 
     endpoint->end_told = true;
     if (endpoint->unsaid) {
-        btl_vfring_help_unsaid(&here, &peer);
+        btl_vfring_help_unsaid(&here, &peer, btl_vfring_unsaid_known_by(endpoint));
     } else {
         btl_vfring_help_ended(&here, &peer);
     }
@@ -49,7 +62,7 @@ int btl_vfring_unreachable(mca_btl_vfring_module_t *module, mca_btl_vfring_endpo
         return OPAL_ERR_UNREACH;
     }
     if (endpoint->unsaid) {
-        btl_vfring_upcall_lost_once(module, endpoint, BTL_VFRING_UNSAID " and is sent to");
+        btl_vfring_unsaid_lost(module, endpoint, "and is sent to");
     } else if (!endpoint->end_told) {
         btl_vfring_tell_ended(module, endpoint);
     }

@@ -16,8 +16,10 @@
  */
 void btl_vfring_say_goodbye(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t *endpoint);
 
-/** The cause, where an endpoint is `unsaid`; what was to be done with it follows. */
-#define BTL_VFRING_UNSAID "it was killed or has crashed (vfringd has its VF back)"
+/** How it is known that a process has ended whose endpoint is `unsaid`. */
+const char *btl_vfring_unsaid_known_by(const mca_btl_vfring_endpoint_t *endpoint);
+/** What was under way to it, or is to be sent now, ends the job: that is told, with the cause and @p what was to be done. */
+void btl_vfring_unsaid_lost(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t *endpoint, const char *what);
 
 /** That the process has ended, and how; nothing can be sent to @p endpoint any more. */
 void btl_vfring_tell_ended(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t *endpoint);

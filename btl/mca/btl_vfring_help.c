@@ -109,9 +109,10 @@ void btl_vfring_help_full_frames_lost(const struct btl_vfring_help_here *here,
     say("full-frames-lost", host(), here->vf, here->link, peer->rank, peer->host, mtu_bytes);
 }
 
-void btl_vfring_help_unsaid(const struct btl_vfring_help_here *here, const struct btl_vfring_help_peer *peer)
+void btl_vfring_help_unsaid(const struct btl_vfring_help_here *here, const struct btl_vfring_help_peer *peer,
+                            const char *known_by)
 {
-    say("unsaid", host(), here->vf, peer->rank, peer->host, peer->vf);
+    say("unsaid", host(), here->vf, peer->rank, peer->host, peer->vf, known_by);
 }
 
 void btl_vfring_help_ended(const struct btl_vfring_help_here *here, const struct btl_vfring_help_peer *peer)

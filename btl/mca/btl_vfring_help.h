@@ -55,7 +55,8 @@ void btl_vfring_help_no_contact(const struct btl_vfring_help_here *here, const s
 void btl_vfring_help_full_frames_lost(const struct btl_vfring_help_here *here,
                                       const struct btl_vfring_help_peer *peer, unsigned mtu_bytes);
 /** A process of another job has ended without a goodbye. */
-void btl_vfring_help_unsaid(const struct btl_vfring_help_here *here, const struct btl_vfring_help_peer *peer);
+void btl_vfring_help_unsaid(const struct btl_vfring_help_here *here, const struct btl_vfring_help_peer *peer,
+                            const char *known_by);
 /** Somebody would send to a process that has said goodbye. */
 void btl_vfring_help_ended(const struct btl_vfring_help_here *here, const struct btl_vfring_help_peer *peer);
 /** Also if it was said before, but not less than half of the silence ago. */

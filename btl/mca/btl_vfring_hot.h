@@ -130,6 +130,7 @@ static inline void btl_vfring_hot_complete(void *ctx, struct vfring_wire_frame *
         .peer_failed = btl_vfring_peer_failed,          \
         .lane_aside = btl_vfring_lane_aside,            \
         .peer_left = btl_vfring_peer_left,              \
+        .peer_replaced = btl_vfring_peer_replaced,      \
         .window_closed = btl_vfring_window_closed,      \
         .under_way = btl_vfring_helper_wake,            \
     }

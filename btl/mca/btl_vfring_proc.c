@@ -153,16 +153,26 @@ void btl_vfring_peer_left(void *ctx, struct vfring_wire_peer *peer)
     mca_btl_vfring_endpoint_t *endpoint = vfring_wire_peer_upper(peer);
 
     /* First the cause, then what fails for it. */
-    if (is_waited_for(endpoint)) {
-        btl_vfring_upcall_lost(module, endpoint,
-                               endpoint->unsaid ? BTL_VFRING_UNSAID " while messages to it or from it were under way"
-                                                : "it has ended (MPI_Finalize) while messages to it or from it were "
-                                                  "under way");
+    if (is_waited_for(endpoint) && endpoint->unsaid) {
+        btl_vfring_unsaid_lost(module, endpoint, "while messages to it or from it were under way");
+    } else if (is_waited_for(endpoint)) {
+        btl_vfring_upcall_lost(module, endpoint, "it has ended (MPI_Finalize) while messages to it or from it were under way");
     } else if (endpoint->unsaid) {
         btl_vfring_tell_ended(module, endpoint); /* who waits for a message of it does so above us: we cannot know */
     }
     vfring_wire_peer_fail(module->wire, peer);
     forget(module, endpoint, true);
+}
+
+void btl_vfring_peer_replaced(void *ctx, struct vfring_wire_peer *peer)
+{
+    mca_btl_vfring_endpoint_t *endpoint = vfring_wire_peer_upper(peer);
+
+    /* Of our own job's processes the launcher knows better. */
+    if (endpoint->name.jobid != opal_proc_local_get()->proc_name.jobid) {
+        endpoint->unsaid = endpoint->replaced = true;
+        btl_vfring_peer_left(ctx, peer);
+    }
 }
 
 /* --- as Open MPI tells it --------------------------------------------------------- */

@@ -19,6 +19,8 @@ struct vfring_wire_peer *btl_vfring_unknown_peer(void *ctx, uint32_t id, const u
 void btl_vfring_peer_silent(void *ctx, struct vfring_wire_peer *peer, const struct vfring_wire_silence *silence);
 /** It has said goodbye. */
 void btl_vfring_peer_left(void *ctx, struct vfring_wire_peer *peer);
+/** Others have its VFs, and say so. Nothing for processes of our own job. */
+void btl_vfring_peer_replaced(void *ctx, struct vfring_wire_peer *peer);
 /** What goes to it by rail @p number of ours gets lost, or does no longer. Others carry it. */
 void btl_vfring_lane_aside(void *ctx, struct vfring_wire_peer *peer, uint32_t number, bool aside);
 void btl_vfring_peer_failed(void *ctx, struct vfring_wire_peer *peer, const struct vfring_wire_silence *silence);

@@ -84,7 +84,7 @@ struct vfring_wire_stats {
     uint64_t rx_early_dropped; /**< came before their turn and found no place */
     uint64_t rx_malformed;     /**< length, version, type, reserved bits */
     uint64_t rx_bad_crc;
-    uint64_t rx_foreign;       /**< other ethertype, wrong key, for another process at this VF */
+    uint64_t rx_foreign;       /**< other ethertype, wrong key, for another process at this VF, and answers to such ones */
     uint64_t rx_unknown_peer;  /**< our key, but no peer has that id at that MAC address */
     uint64_t rx_bad_ack;       /**< acknowledges what was never sent */
     uint64_t window_stalls;    /**< a send waited for window, congestion or credit */
@@ -148,6 +148,11 @@ struct vfring_wire_ops {
      * the time for vfring_wire_look(). Called from inside vfring_wire_send(), wherever that was called.
      */
     void (*window_closed)(void *ctx);
+    /**
+     * NULL, or: other processes have all VFs by which @p peer was reached, so it has ended, and has not said so. The callee may
+     * remove it, and any other; it may also let it be.
+     */
+    void (*peer_replaced)(void *ctx, struct vfring_wire_peer *peer);
     /** NULL, or: frames are under way to a peer, after a time without. Not for each of them. */
     void (*under_way)(void *ctx);
 };
@@ -247,6 +252,11 @@ void vfring_wire_peer_fail(struct vfring_wire *wire, struct vfring_wire_peer *pe
  * an operation.
  */
 void vfring_wire_peer_ended(struct vfring_wire *wire, struct vfring_wire_peer *peer);
+/**
+ * Asks whether it has its VFs still, by a frame by each way that is not acknowledged. Only whoever has them after it answers, and then
+ * peer_replaced() is called; no answer tells nothing. Of a peer to which frames are under way it asks by itself.
+ */
+void vfring_wire_peer_ask(struct vfring_wire *wire, struct vfring_wire_peer *peer);
 /** Has it failed? Nothing can be sent to it any more. */
 bool vfring_wire_peer_lost(const struct vfring_wire_peer *peer);
 /** Frames neither acknowledged nor failed yet. */

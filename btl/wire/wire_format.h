@@ -34,6 +34,11 @@
  */
 #define VFRING_WIRE_TYPE_ACK 2u
 #define VFRING_WIRE_TYPE_BYE 3u  /**< an ACK, and the sender's last word; its msg is the sender's own key */
+/**
+ * Whoever has the VF of `src_mac` now says that `src` has it no more: the answer to a frame that is for somebody else.
+ * Header alone; `key` is the one that the frame bore, and everything else 0.
+ */
+#define VFRING_WIRE_TYPE_GONE 4u
 #define VFRING_WIRE_ACK_MAX_WORDS (VFRING_WIRE_WINDOW / 64u)
 
 /**
@@ -62,7 +67,7 @@ struct vfring_wire_hdr {
     uint8_t tag;            /**< the upper layer's */
     uint8_t flags;          /**< VFRING_WIRE_FLAG_* */
     uint32_t src;           /**< with src_mac: who the sender is */
-    uint32_t key;           /**< the receiver's key, known to its job alone */
+    uint32_t key;           /**< the receiver's key, known to its job alone; in a GONE that of `src` */
     uint32_t dst;           /**< the receiver's id: processes may share a VF */
     uint32_t seq;           /**< DATA: number of this frame; ACK, BYE: next unsent one */
     uint32_t ack;           /**< every frame before this one has arrived */

@@ -33,6 +33,12 @@ WIRE_HOT void wire_fill_acks(const struct vfring_wire *wire, const struct vfring
 /* What never changes in the headers to a peer by one of its ways. */
 void wire_fill_head(const struct vfring_wire *wire, const struct vfring_wire_peer *peer, unsigned way,
                     struct vfring_wire_hdr *hdr);
+/* Of whole frames: is it one of the protocol, and not for us? */
+static inline bool wire_header_of_others(const struct vfring_wire *wire, const struct vfring_wire_hdr *hdr, uint32_t bytes)
+{
+    return bytes >= VFRING_WIRE_HDR_BYTES && hdr->ethertype[0] == VFRING_WIRE_ETHERTYPE >> 8
+           && hdr->ethertype[1] == (VFRING_WIRE_ETHERTYPE & 0xff) && wire_to(hdr) != wire->to_us;
+}
 /* Of a header that is no plain data frame's: is it an ACK's or a BYE's, and sound but for the checksum? Counts what it is if not. */
 bool wire_header_control(struct vfring_wire *wire, const struct vfring_wire_hdr *hdr, uint32_t bytes);
 

@@ -136,6 +136,11 @@ void wire_input_other(struct vfring_wire *wire, const struct vfring_wire_hdr *hd
 {
     struct vfring_wire_peer *peer;
 
+    if (wire_header_of_others(wire, hdr, bytes)) {
+        wire->stats.rx_foreign++;
+        wire_gone_input(wire, hdr, bytes, now_ns);
+        return;
+    }
     if (!wire_header_control(wire, hdr, bytes) || !wire_crc_right(wire, hdr)) {
         return;
     }

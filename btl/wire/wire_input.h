@@ -8,6 +8,7 @@
 
 #include "wire_ack.h"
 #include "wire_bye.h"
+#include "wire_gone.h"
 #include "wire_peers.h"
 #include "wire_reorder.h"
 

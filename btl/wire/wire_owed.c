@@ -28,8 +28,7 @@ void wire_bits_owed(struct vfring_wire *wire, struct vfring_wire_peer *peer)
     peer->bits_owed = true;
 }
 
-/* A control frame that the VF has read; NULL: none now. */
-static struct vfring_wire_frame *control_take(struct vfring_wire *wire)
+struct vfring_wire_frame *wire_control_take(struct vfring_wire *wire)
 {
     /* Of one rail they are read in their order. Of several, one may stand still. */
     const uint32_t tries = wire->num_rails > 1 ? wire->cfg.num_control_frames : 1;
@@ -44,19 +43,33 @@ static struct vfring_wire_frame *control_take(struct vfring_wire *wire)
             wire->next_control = (wire->next_control + 1) % wire->cfg.num_control_frames;
         }
     }
+    wire->stats.ring_stalls++;
     return NULL;
+}
+
+int wire_control_send(struct vfring_wire *wire, struct vfring_wire_frame *frame, uint32_t rail)
+{
+    const uint32_t bytes = VFRING_WIRE_HDR_BYTES + frame->inline_bytes;
+    const int rc = wire->ops.xmit(wire->ctx, frame,
+                                  bytes < VFRING_WIRE_FRAME_MIN_BYTES ? VFRING_WIRE_FRAME_MIN_BYTES : bytes, rail);
+
+    if (rc) {
+        wire->stats.ring_stalls++;
+        return rc;
+    }
+    wire->next_control = (wire->next_control + 1) % wire->cfg.num_control_frames;
+    wire->stats.tx_ack_frames++;
+    return 0;
 }
 
 int wire_owed_send_by(struct vfring_wire *wire, struct vfring_wire_peer *peer, unsigned way, uint8_t type,
                       uint8_t flags, uint32_t msg)
 {
-    struct vfring_wire_frame *frame = control_take(wire);
+    struct vfring_wire_frame *frame = wire_control_take(wire);
     struct vfring_wire_hdr *hdr;
-    uint32_t bytes;
     int rc;
 
     if (!frame) {
-        wire->stats.ring_stalls++;
         return -EAGAIN;
     }
     hdr = frame->hdr;
@@ -69,16 +82,10 @@ int wire_owed_send_by(struct vfring_wire *wire, struct vfring_wire_peer *peer, u
     hdr->payload_bytes = fill_bits(peer, (uint8_t *) (hdr + 1));
     hdr->crc = vfring_wire_crc_frame(hdr, hdr->payload_bytes);
     frame->inline_bytes = hdr->payload_bytes;
-    bytes = VFRING_WIRE_HDR_BYTES + hdr->payload_bytes;
-    rc = wire->ops.xmit(wire->ctx, frame,
-                        bytes < VFRING_WIRE_FRAME_MIN_BYTES ? VFRING_WIRE_FRAME_MIN_BYTES : bytes,
-                        peer->ways ? peer->ways->rail[way] : 0);
+    rc = wire_control_send(wire, frame, peer->ways ? peer->ways->rail[way] : 0);
     if (rc) {
-        wire->stats.ring_stalls++;
         return rc;
     }
-    wire->next_control = (wire->next_control + 1) % wire->cfg.num_control_frames;
-    wire->stats.tx_ack_frames++;
     wire_ack_paid(peer);
     peer->bits_owed = false;
     return 0;

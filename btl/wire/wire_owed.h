@@ -42,6 +42,11 @@ WIRE_HOT void wire_came_new(struct vfring_wire *wire, struct vfring_wire_peer *p
     wire_ack_owed(wire, peer, peer->num_early != 0 || peer->rcv_unacked >= wire->ack_every);
 }
 
+/* A frame of the wire's own that the VF has read; NULL: none now. */
+struct vfring_wire_frame *wire_control_take(struct vfring_wire *wire);
+/* Sends it, on @p rail; header, checksum and inline_bytes are filled in. 0, or -EAGAIN. */
+int wire_control_send(struct vfring_wire *wire, struct vfring_wire_frame *frame, uint32_t rail);
+
 /* Early frames wait: the next progress tells which, whatever DATA goes out before. */
 void wire_bits_owed(struct vfring_wire *wire, struct vfring_wire_peer *peer);
 /* A frame of all we owe, by that way. 0, or -EAGAIN: ring or control frames are used up, try at the next progress. */

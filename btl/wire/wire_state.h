@@ -131,6 +131,7 @@ struct wire_ways {
     uint8_t num;
     uint8_t in;     /* the way by which its last frame came */
     uint8_t echo;   /* a bit for each way by which a question came that is to be answered */
+    uint8_t gone;   /* and for each whose VF somebody else has now */
     uint8_t rail[VFRING_WIRE_RAILS]; /* ours */
     uint64_t from[VFRING_WIRE_RAILS]; /* as vfring_wire_peer.from */
     uint32_t echo_msg[VFRING_WIRE_RAILS];
@@ -200,6 +201,7 @@ struct vfring_wire {
     struct wire_early *early_free;
     void *early_memory;
     uint32_t num_early_made; /* places in it that were used */
+    uint64_t answered_ns;   /* when a frame for somebody else was last answered */
     struct vfring_wire_frame *held_list; /* done with, but the VF still reads them */
     uint8_t num_rails;
     uint8_t rails_down; /* bit i: the owner says that rail i carries nothing */

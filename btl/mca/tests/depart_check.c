@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * depart_check left|left-busy, with two processes: rank 1 says goodbye, as a process of another job does at its
- * end, and rank 0 goes on to use the endpoint that Open MPI still holds. After an "ok" it ends by MPI_Abort().
+ * depart_check left|left-busy|replaced, with two processes: rank 1 says goodbye, as a process of another job does at its
+ * end, or is killed and its VF another's; and rank 0 goes on to use the endpoint that Open MPI still holds. After an "ok" it ends by
+ * MPI_Abort().
  * Run by mpi.sh.
  */
 #include "btl_calls.h"
+
+#include "wire_state.h"
 
 #define TAG 0xf1
 #define HANDLE_BYTES 64
@@ -114,6 +117,32 @@ static void left_busy(void)
     CHECK(send_one(8, 0) == OPAL_ERR_UNREACH);
 }
 
+/*
+ * Rank 1 is from now on another process, which has the VF after the one that rank 0 knows. Of a process of its own job rank 0
+ * leaves that to the launcher; one of another job has ended.
+ */
+static void replaced(void)
+{
+    struct vfring_wire *wire = ((mca_btl_vfring_module_t *) btl)->wire;
+
+    if (rank == 1) {
+        wire->to_us = ~wire->to_us;
+        for (;;) {
+            opal_progress();
+        }
+    }
+    btl->btl_register_error(btl, lost_cb);
+    CHECK(send_one(8, 0) >= 0);
+    AWAIT(vfring_wire_stats(wire)->rx_foreign > 0);
+    CHECK(endpoint->peer != nobody());
+    opal_proc_local_get()->proc_name.jobid++;
+    AWAIT(endpoint->peer == nobody());
+    CHECK(vfring_wire_num_peers(wire) == 0);
+    CHECK(num_lost == 0);
+    CHECK(send_one(8, 0) == OPAL_ERR_UNREACH);
+    CHECK(num_lost == 1);
+}
+
 int main(int argc, char **argv)
 {
     const char *what = argc == 2 ? argv[1] : "";
@@ -128,6 +157,8 @@ int main(int argc, char **argv)
         left();
     } else if (!strcmp(what, "left-busy")) {
         left_busy();
+    } else if (!strcmp(what, "replaced")) {
+        replaced();
     } else {
         bad = 1;
     }

@@ -284,6 +284,10 @@ run left not0 'left: ok' 2 $only ./depart_check left
 said_once 'rank 1 of another job, on .*, VF vf1'
 run left-busy not0 'left-busy: ok' 2 $only ./depart_check left-busy
 said 'is lost: it has ended \(MPI_Finalize\) while messages to it or from it were under way'
+# It said none, and whoever has its VF now says so. Of two, both must be another's.
+run replaced not0 'replaced: ok' 2 $only --mca btl_vfring_silence_warn 1 ./depart_check replaced
+said 'Known by: +another process has its VF' 'is lost: it was killed or has crashed \(another process has its VF\) and is sent to'
+run replaced-rails not0 'replaced: ok' 2 $two --mca btl_vfring_silence_warn 1 ./depart_check replaced
 # Frames of somebody who is not known yet, and of somebody who never will be.
 run stranger-early 0 'early: rank 1: ok' 2 $only ./stranger_check early
 run stranger-hostile 0 'hostile: rank 0: ok' 2 $only --mca btl_vfring_helper 0 ./stranger_check hostile

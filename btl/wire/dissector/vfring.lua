@@ -5,7 +5,7 @@
 
 local vfring = Proto("vfring", "vfring")
 
-local types = { [1] = "DATA", [2] = "ACK", [3] = "BYE" }
+local types = { [1] = "DATA", [2] = "ACK", [3] = "BYE", [4] = "GONE" }
 local kinds = { [0] = "active message", [1] = "PLACE", [2] = "GET", [3] = "probe", [4] = "FIRST", [5] = "MORE", [6] = "LAST" }
 local f = {
     version = ProtoField.uint8("vfring.version", "Version"),
@@ -17,7 +17,7 @@ local f = {
     unordered = ProtoField.bool("vfring.flags.unordered", "May be handed up before its turn", 8, nil, 0x02),
     ask = ProtoField.bool("vfring.flags.ask", "Asks whether this lane works", 8, nil, 0x04),
     echo = ProtoField.bool("vfring.flags.echo", "Answers such a question", 8, nil, 0x08),
-    key = ProtoField.uint32("vfring.key", "Receiver's key", base.HEX),
+    key = ProtoField.uint32("vfring.key", "Receiver's key (GONE: the source's)", base.HEX),
     src = ProtoField.uint32("vfring.src", "Source id"),
     seq = ProtoField.uint32("vfring.seq", "Sequence number"),
     ack = ProtoField.uint32("vfring.ack", "Acknowledged before"),

@@ -18,8 +18,10 @@ cat > "$dir/want" <<'END'
 1,0,3,0,,24,4,0,,,DATA id 0 seq 3 ack 0, 24 bytes
 2,1,0,1,0x0000000000000003,8,0,,,,ACK id 1 seq 0 ack 1 sack 2 3, 8 bytes
 3,1,0,1,0x0000000000000003,8,,,0xc0ffee01,,BYE id 1 seq 0 ack 1 sack 2 3, 8 bytes
+2,1,0,1,0x0000000000000003,8,0,,,,ACK id 1 seq 0 ack 1 sack 2 3, 8 bytes
+4,0,0,0,,0,0,,,,GONE id 0 seq 0 ack 0, 0 bytes
 END
-head -n 6 "$dir/got" | diff "$dir/want" -
+head -n 8 "$dir/got" | diff "$dir/want" -
 HOME=$dir tshark -X lua_script:"$here/../dissector/vfring.lua" -r "$dir/frames.pcap" -Y vfring.short 2> "$dir/err" | grep -q . \
     || { echo "the cut frame is not named"; exit 1; }
 ! grep -i 'lua.*error' "$dir/err"

@@ -55,7 +55,8 @@ static int on_xmit(void *ctx, struct vfring_wire_frame *frame, uint32_t bytes, u
     (void) ctx;
     need(bytes >= VFRING_WIRE_FRAME_MIN_BYTES && bytes <= SLOT_BYTES);
     need(rail < s.num_rails);
-    need(!memcmp(frame->hdr->src_mac, our_mac[rail], 6) && !memcmp(frame->hdr->dst_mac, peer_mac[rail], 6));
+    need(!memcmp(frame->hdr->src_mac, our_mac[rail], 6));
+    need(frame->hdr->type == VFRING_WIRE_TYPE_GONE || !memcmp(frame->hdr->dst_mac, peer_mac[rail], 6));
     if (s.down[rail]) {
         need(frame < s.frames || frame >= s.frames + MAX_SENDS); /* an answer by the way that was asked for may be tried */
         return -EAGAIN;
@@ -141,8 +142,18 @@ static void on_left(void *ctx, struct vfring_wire_peer *peer)
     meet();
 }
 
-static const struct vfring_wire_ops ops = {on_xmit,   on_xmit_busy, on_deliver, on_complete, on_unknown,
-                                           on_silent, on_silent,    on_aside,   on_left};
+static const struct vfring_wire_ops ops = {
+    .xmit = on_xmit,
+    .xmit_busy = on_xmit_busy,
+    .deliver = on_deliver,
+    .complete = on_complete,
+    .unknown_peer = on_unknown,
+    .peer_silent = on_silent,
+    .peer_failed = on_silent,
+    .lane_aside = on_aside,
+    .peer_left = on_left,
+    .peer_replaced = on_left,
+};
 
 static void start(uint32_t num_rails)
 {
@@ -190,8 +201,9 @@ static void alter(uint8_t *data, uint32_t bytes, uint8_t what)
         hdr->ethertype[0] = VFRING_WIRE_ETHERTYPE >> 8;
         hdr->ethertype[1] = VFRING_WIRE_ETHERTYPE & 0xff;
         hdr->version = VFRING_WIRE_VERSION;
-        hdr->type = 1 + (hdr->type & 1);
-        hdr->key = 0x12345678;
+        hdr->type = hdr->type & 8 ? VFRING_WIRE_TYPE_GONE : 1 + (hdr->type & 1);
+        hdr->key = hdr->type == VFRING_WIRE_TYPE_GONE ? 0x9abcdef0 : 0x12345678;
+        memcpy(hdr->dst_mac, our_mac[s.num_rails > 1 && (what & DO_RAIL)], 6);
         hdr->src = 2;
         hdr->dst = 1;
         hdr->reserved = 0;

@@ -62,6 +62,10 @@ int main(int argc, char **argv)
         return 1;
     }
     pass(rig, 1, 0, 1);
+    rig_replace(rig, 0, &config);
+    vfring_wire_peer_ask(rig->nodes[1].wire, rig->nodes[1].peers[0]);
+    pass(rig, 1, 0, 0);
+    pass(rig, 0, 1, 0);
     memcpy(cut.data + 12, "\x88\xb5\x02\x01", 4);
     capture(&cut);
     rig_free(rig);

@@ -166,6 +166,15 @@ static void op_peer_left(void *ctx, struct vfring_wire_peer *peer)
     vfring_wire_peer_remove(node->wire, peer);
 }
 
+static void op_peer_replaced(void *ctx, struct vfring_wire_peer *peer)
+{
+    struct rig_node *node = ctx;
+
+    node->num_replaced++;
+    op_peer_left(ctx, peer);
+    node->num_left--;
+}
+
 static const struct vfring_wire_ops rig_ops = {
     .xmit = op_xmit,
     .xmit_busy = op_xmit_busy,
@@ -176,6 +185,7 @@ static const struct vfring_wire_ops rig_ops = {
     .peer_failed = op_peer_failed,
     .lane_aside = op_lane_aside,
     .peer_left = op_peer_left,
+    .peer_replaced = op_peer_replaced,
 };
 
 /* --- life --------------------------------------------------------------------- */
@@ -189,6 +199,32 @@ struct vfring_wire_config rig_config(void)
     };
 }
 
+/* A process with the VF of @p node. */
+static void begin(struct rig_node *node, const struct vfring_wire_config *config, uint32_t id, uint32_t key)
+{
+    struct vfring_wire_config c = *config;
+
+    rig_mac(node->index, c.mac);
+    c.id = id;
+    c.key = key;
+    c.control_frames = node->control;
+    c.num_control_frames = RIG_CONTROL_FRAMES;
+    if (vfring_wire_create(&c, &rig_ops, node, &node->wire)) {
+        (void) fprintf(stderr, "the rig's configuration is wrong\n");
+        exit(1);
+    }
+}
+
+void rig_replace(struct rig *rig, int node, const struct vfring_wire_config *config)
+{
+    struct rig_node *n = &rig->nodes[node];
+
+    vfring_wire_destroy(n->wire);
+    (void) rig_drop(rig, node);
+    memset(n->peers, 0, sizeof(n->peers));
+    begin(n, config, 0x1000u + (uint32_t) node, ~rig_key(node));
+}
+
 struct rig *rig_make_strangers(int num_nodes, const struct vfring_wire_config *config)
 {
     struct rig *rig = rig_alloc(sizeof(*rig));
@@ -197,7 +233,6 @@ struct rig *rig_make_strangers(int num_nodes, const struct vfring_wire_config *c
     rig->num_nodes = num_nodes;
     for (int i = 0; i < num_nodes; i++) {
         struct rig_node *node = &rig->nodes[i];
-        struct vfring_wire_config c = *config;
 
         node->rig = rig;
         node->index = i;
@@ -205,15 +240,7 @@ struct rig *rig_make_strangers(int num_nodes, const struct vfring_wire_config *c
         for (int f = 0; f < RIG_CONTROL_FRAMES; f++) {
             node->control[f].hdr = (void *) node->control_memory[f];
         }
-        rig_mac(i, c.mac);
-        c.id = (uint32_t) i;
-        c.key = rig_key(i);
-        c.control_frames = node->control;
-        c.num_control_frames = RIG_CONTROL_FRAMES;
-        if (vfring_wire_create(&c, &rig_ops, node, &node->wire)) {
-            (void) fprintf(stderr, "the rig's configuration is wrong\n");
-            exit(1);
-        }
+        begin(node, config, (uint32_t) i, rig_key(i));
     }
     return rig;
 }

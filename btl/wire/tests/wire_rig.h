@@ -61,7 +61,7 @@ struct rig_node {
     uint32_t num_delivered;
     uint32_t delivered_msg[RIG_LOG];
     uint32_t num_completed;
-    int num_silent, num_failed, num_unknown, num_left;
+    int num_silent, num_failed, num_unknown, num_left, num_replaced;
     int num_asides;    /**< ways that are set aside now */
     struct vfring_wire_silence silence, failure; /**< the last */
     bool unordered;    /**< rig_send() sends frames that need no order */
@@ -85,6 +85,8 @@ struct rig *rig_make(int num_nodes, const struct vfring_wire_config *config);
 /** The same, but nobody knows anybody. */
 struct rig *rig_make_strangers(int num_nodes, const struct vfring_wire_config *config);
 void rig_introduce(struct rig *rig, int node, int peer);
+/** The process at @p node is killed, and another has its VF from now on. What it has sent is lost. */
+void rig_replace(struct rig *rig, int node, const struct vfring_wire_config *config);
 /** Destroys wires that are left, frees everything. */
 void rig_free(struct rig *rig);
 void rig_mac(int node, uint8_t mac[6]);
