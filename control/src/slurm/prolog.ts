@@ -73,7 +73,7 @@ export async function prolog(env: JobEnv, scene: Scene): Promise<number> {
     return EXIT.OK;
   }
   try {
-    const known = await slurm.devices(node);
+    const known = await attempt(() => slurm.devices(node), waiting, say);
     const devices = share.vfs.map((place) => {
       const device = known[place];
       if (device === undefined) {

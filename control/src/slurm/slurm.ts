@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** What Slurm says of a node and of a job, and what it is told: by its own commands, without a shell. */
 import { VfringError, causeText } from '../errors.js';
-import { failureText, type Exec } from '../exec.js';
+import { failureText, type Exec, type ExecResult } from '../exec.js';
 
 /** Name of the GRES whose items are VFs. */
 export const GRES = 'vf';
@@ -23,7 +23,7 @@ export interface Slurm {
   share(jobId: string, node: string): Promise<NodeShare>;
   /** True when the job was given VFs on any of its nodes. It holds after its end, too. */
   hasVfs(jobId: string): Promise<boolean>;
-  /** Device nodes of the VFs of this node in the order of gres.conf, as slurmd reads it. Throws VFRING_ERR_GRES. */
+  /** Device nodes of the VFs of this node in the order of gres.conf, as slurmd reads it. Throws VFRING_ERR_SLURM, VFRING_ERR_GRES. */
   devices(node?: string): Promise<readonly string[]>;
   /** Notes something for the user of a job that has not ended. */
   comment(jobId: string, text: string): Promise<void>;
@@ -44,7 +44,7 @@ export interface Accounted {
 const MIB = 2 ** 20;
 
 export function slurm(exec: Exec): Slurm {
-  const command = async (program: string, ...args: string[]): Promise<string> => {
+  const run = async (program: string, ...args: string[]): Promise<ExecResult> => {
     const what = [program, ...args].join(' ');
     const result = await exec(program, args).catch((error: unknown) => {
       throw new VfringError('VFRING_ERR_SLURM', { command: what, cause: error instanceof Error ? error.message : String(error) }, { cause: error });
@@ -52,8 +52,9 @@ export function slurm(exec: Exec): Slurm {
     if (result.status !== 0) {
       throw new VfringError('VFRING_ERR_SLURM', { command: what, cause: failureText(result) });
     }
-    return result.stdout;
+    return result;
   };
+  const command = async (program: string, ...args: string[]): Promise<string> => (await run(program, ...args)).stdout;
   const hosts = async (list: string): Promise<string[]> => (/[[,]/.test(list) ? (await command('scontrol', 'show', 'hostnames', list)).trim().split('\n') : [list]);
   const showJob = async (jobId: string): Promise<string> => recordOf(jobId, await command('scontrol', 'show', 'job', '--details', jobId));
 
@@ -73,9 +74,7 @@ export function slurm(exec: Exec): Slurm {
     },
     async devices(node) {
       // It says what it reads on standard error.
-      const result = await exec('slurmd', node === undefined ? ['-G'] : ['-G', '-N', node]).catch((error: unknown) => {
-        throw new VfringError('VFRING_ERR_SLURM', { command: 'slurmd -G', cause: error instanceof Error ? error.message : String(error) }, { cause: error });
-      });
+      const result = await run('slurmd', ...(node === undefined ? ['-G'] : ['-G', '-N', node]));
       const records = [...`${result.stdout}\n${result.stderr}`.matchAll(new RegExp(`Gres Name=${GRES} .*?\\bFile=(\\S+)`, 'g'))].map(([, file]) => file as string);
       if (records.length !== 1 || records[0] === '(null)') {
         const what = records.length > 1 ? `${records.length} lines for ${GRES}, and which VF is which cannot be told` : `no line with File= for ${GRES}`;

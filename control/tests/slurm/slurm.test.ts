@@ -218,6 +218,12 @@ describe('the prolog', () => {
     expect(told.at(-1)).toContain(what);
   });
 
+  test('a slurmd that does not say what is in gres.conf is named as that', async () => {
+    const { exec, told } = fakeSlurm({ fail: /^slurmd -G/, failure: 'ended by SIGKILL' });
+    expect(await prolog(env(), scene(exec, {}).value)).toBe(69);
+    expect(told.at(-1)).toContain('slurmd -G -N host1 failed: ended by SIGKILL');
+  });
+
   test('VFs that gres.conf names no files for drain the node: which they are nobody can tell', async () => {
     const { exec, told } = fakeSlurm({ job: JOB.replace('vf:2(IDX:1-2)', 'vf:2(CNT:2)') });
     expect(await prolog(env(), scene(exec, {}).value)).toBe(69);
