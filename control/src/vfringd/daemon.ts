@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** vfringd put together: provider, leases, sockets, and the rounds that keep them right. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { apiServer, type ApiServer } from '../api/server.js';
 import type { Clock } from '../clock.js';
 import type { Config } from '../config/schema.js';
@@ -53,6 +54,8 @@ const JOBS_EVERY_MS = 1000;
 const TIDY_EVERY_MS = 250;
 /** Every so many rounds the settings of PFs and VFs are read back, too: that runs programs. */
 const CLOSE_LOOK_EVERY = 20;
+/** The page's thread has started in a fraction of this. */
+const PAGE_FIRST_MS = 500;
 /** Ranks that start have their leases in less; who reads the page can wait for that. */
 const LEASES_FIRST_MS = 100;
 
@@ -106,7 +109,11 @@ export class Daemon {
     this.#runDir = claimRunDir(runDir);
     try {
       const parts = (this.#parts = assemble(this.#options));
+      const page = parts.page.apply(this.#options.config.http);
       await parts.manager.start(processes);
+      // Its thread would share the processors with the first leases while it starts. It has no say in whether there are any.
+      await Promise.race([page, sleep(PAGE_FIRST_MS, undefined, { ref: false })]);
+      parts.page.sample();
       await parts.leaseServer.listen(leaseSocket(runDir));
       await parts.apiServer.listen(apiSocket(runDir));
     } catch (error) {
@@ -114,8 +121,6 @@ export class Daemon {
       throw error;
     }
     const { manager, control, ledger } = this;
-    // Nobody waits for it: it has no say in whether VFs are given out.
-    void this.page.apply(this.#options.config.http);
     this.#every(this.#options.drainEveryMs ?? DRAIN_EVERY_MS, () => manager.drain(), () => manager.pool.count('draining') > 0);
     this.#every(provider.sampleEveryMs, () => manager.sample(), () => manager.pool.count('leased') > 0);
     this.#every(this.#options.jobsEveryMs ?? JOBS_EVERY_MS, () => control.tick(), () => control.timed);
@@ -226,6 +231,7 @@ function assemble(options: DaemonOptions): Parts {
   const reload = async (force: boolean): Promise<readonly PlannedStep[]> => {
     const steps = await manager.reprovision(await options.reload(), force);
     await page.apply(settings.config.http);
+    page.sample();
     return steps;
   };
   return {

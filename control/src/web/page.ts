@@ -45,8 +45,7 @@ export class Page {
   async apply(config: HttpConfig | undefined): Promise<void> {
     clearInterval(this.#sampling);
     if (config !== undefined) {
-      this.#sample();
-      this.#sampling = setInterval(() => void this.#options.whenQuiet().then(() => this.#sample()), this.#options.sampleEveryMs ?? SAMPLE_EVERY_MS);
+      this.#sampling = setInterval(() => void this.#options.whenQuiet().then(() => this.sample()), this.#options.sampleEveryMs ?? SAMPLE_EVERY_MS);
       this.#sampling.unref();
     }
     await this.listener.apply(config);
@@ -58,11 +57,12 @@ export class Page {
     await this.listener.close();
   }
 
-  #sample(): void {
-    if (this.#closed) {
-      return; // And the ledger with it.
-    }
+  /** Notes how the node is now, as is done by itself every some seconds; not where nobody could see it, or while the daemon starts. */
+  sample(): void {
     const { manager, jobs, ledger, log } = this.#options;
+    if (this.#closed || this.status === undefined || manager.pool.entries.length === 0) {
+      return; // Closed, and the ledger with it.
+    }
     try {
       this.#history.add({ wallMs: Date.now(), steadyMs: performance.now(), entries: manager.pool.entries, jobs: jobs.active(), totals: ledger.vfTotals() });
     } catch (error) {
