@@ -9,12 +9,12 @@ import type { JobRegistry } from '../jobs/registry.js';
 import type { LeaseManager, Settings } from '../leases/manager.js';
 import { VfringError, badRequest } from '../errors.js';
 import type { Ledger } from '../ledger/ledger.js';
-import type { JobRecord } from '../ledger/records.js';
+import type { JobRecord, LeaseRecord } from '../ledger/records.js';
 import type { PeerCred } from '../native.js';
 import type { PlannedStep } from '../providers/provider.js';
 import { metricsText } from './metrics.js';
 import * as schemas from './schemas.js';
-import { jobView, leaseView, statusView, usageView, type NodesOf, type PageStatus } from './views.js';
+import { jobView, leaseView, statusView, usageView, type JobView, type LeaseView, type PageStatus, type UsageView } from './views.js';
 
 export interface ApiContext {
   readonly manager: LeaseManager;
@@ -27,6 +27,8 @@ export interface ApiContext {
   readonly startedAt: number;
   /** Undefined: it is not configured. */
   readonly page: () => PageStatus | undefined;
+  /** Does a part of what is long, some milliseconds of it, when no lease waits for that. */
+  readonly inTurn: <T>(work: () => T) => Promise<T>;
 }
 
 /** Who calls, by the kernel's word. */
@@ -64,6 +66,9 @@ const MAX_LISTED_LEASES = 64;
 const MAX_HISTORY = 1000;
 /** Of users and days. */
 const MAX_USAGE = 10_000;
+/** What takes some milliseconds: nobody who asks for VFs waits for more of it at a time. */
+const LEASES_A_TURN = 100;
+const DAYS_A_TURN = 500;
 /** Of the ledger's keys: they are counted up from 1. */
 const MAX_KEY = 9_999_999_999;
 
@@ -94,10 +99,10 @@ export const ROUTES: readonly Route[] = [
     query: z.strictObject({ ...whose, since: moment.describe('jobs that were under way then or after').optional(), before: wholeNumber(MAX_KEY).describe('next of the answer before').optional(), leases: flag }),
     status: 200,
     answer: schemas.jobsSchema,
-    handle: ({ caller, query }, { ledger, manager }) => {
-      const found = ledger.jobs(MAX_LISTED, { uid: whoseJobs(caller, query), sinceMs: momentOf(query), before: query['before'] as number | undefined });
-      const jobs = query['leases'] === 'false' ? found.map((job) => jobView(job, [], nodesOf(manager))) : jobViews(found, ledger, manager);
-      return { jobs, next: found.length < MAX_LISTED ? null : (found.at(-1)?.key ?? null) };
+    handle: async ({ caller, query }, context) => {
+      const found = context.ledger.jobs(MAX_LISTED, { uid: whoseJobs(caller, query), sinceMs: momentOf(query), before: query['before'] as number | undefined });
+      const next = found.length < MAX_LISTED ? null : (found.at(-1)?.key ?? null);
+      return { jobs: query['leases'] === 'false' ? found.map((job) => jobView(job, [])) : await jobViews(found, MAX_LISTED_LEASES, context), next };
     },
   },
   {
@@ -109,7 +114,16 @@ export const ROUTES: readonly Route[] = [
     query: z.strictObject({ ...whose, since: moment.optional() }),
     status: 200,
     answer: schemas.usageSchema,
-    handle: ({ caller, query }, { ledger }) => ({ days: ledger.usage(momentOf(query) ?? 0, MAX_USAGE, whoseJobs(caller, query)).map(usageView) }),
+    handle: async ({ caller, query }, { ledger, inTurn }) => {
+      const days: UsageView[] = [];
+      const uid = whoseJobs(caller, query);
+      for (let more = true; more && days.length < MAX_USAGE;) {
+        const part = await inTurn(() => ledger.usage(momentOf(query) ?? 0, DAYS_A_TURN, uid, days.length).map(usageView));
+        days.unshift(...part);
+        more = part.length === DAYS_A_TURN;
+      }
+      return { days };
+    },
   },
   {
     id: 'createJob',
@@ -120,7 +134,7 @@ export const ROUTES: readonly Route[] = [
     body: schemas.newJobSchema,
     status: 201,
     answer: schemas.jobSchema,
-    handle: async ({ caller, body }, { control, ledger, manager }) => {
+    handle: async ({ caller, body }, { control, ledger }) => {
       const { memory_bytes: memoryBytes, time_limit_s: timeLimitS, wait_s: waitS, one_run: oneRun, shares_memory: sharesMemory, uid, id: name, devices, ...rest } = body as z.output<typeof schemas.newJobSchema>;
       if (uid !== undefined && uid !== caller.uid && !caller.admin) {
         throw forbidden('a job for another user');
@@ -130,7 +144,7 @@ export const ROUTES: readonly Route[] = [
         throw forbidden('a job with VFs that a resource manager has assigned');
       }
       const job = devices === undefined ? await control.create(uid ?? caller.uid, wish, waitS, name) : await control.assign(uid ?? caller.uid, wish, devices, name);
-      return jobView(ledger.job(job.key) as JobRecord, [], nodesOf(manager));
+      return jobView(ledger.job(job.key) as JobRecord, []);
     },
   },
   {
@@ -142,10 +156,7 @@ export const ROUTES: readonly Route[] = [
     query: z.strictObject(whose),
     status: 200,
     answer: schemas.jobSchema,
-    handle: (call, { ledger, manager }) => {
-      const job = findJob(call, ledger);
-      return jobView(job, ledger.leasesOf(job.key), nodesOf(manager));
-    },
+    handle: async (call, context) => (await jobViews([findJob(call, context.ledger)], undefined, context))[0],
   },
   {
     id: 'endJob',
@@ -156,13 +167,14 @@ export const ROUTES: readonly Route[] = [
     query: z.strictObject({ ...whose, kill: flag }),
     status: 200,
     answer: schemas.jobSchema,
-    handle: async (call, { control, jobs, ledger, manager }) => {
+    handle: async (call, context) => {
+      const { control, jobs, ledger } = context;
       const record = findJob(call, ledger);
       const job = jobs.byKey(record.key);
       if (job !== undefined) {
         await control.end(job, 'on request', call.query['kill'] === 'true');
       }
-      return jobView(ledger.job(record.key) ?? record, ledger.leasesOf(record.key), nodesOf(manager));
+      return (await jobViews([ledger.job(record.key) ?? record], undefined, context))[0];
     },
   },
   {
@@ -173,9 +185,7 @@ export const ROUTES: readonly Route[] = [
     who: 'everybody',
     status: 200,
     answer: schemas.leasesSchema,
-    handle: ({ caller }, { ledger, manager }) => ({
-      leases: ledger.openLeases().filter(({ uid }) => caller.admin || uid === caller.uid).map((lease) => leaseView(lease, ledger.job(lease.jobKey)?.id ?? '', nodesOf(manager))),
-    }),
+    handle: ({ caller }, context) => ({ leases: leaseViews(context.ledger.openLeases().filter((lease) => maySee(caller, lease)), context) }),
   },
   {
     id: 'endLease',
@@ -201,12 +211,12 @@ export const ROUTES: readonly Route[] = [
     query: z.strictObject({ limit: wholeNumber(MAX_HISTORY).optional() }),
     status: 200,
     answer: schemas.leasesSchema,
-    handle: ({ caller, params, query }, { ledger, manager }) => ({
-      leases: ledger
-        .leasesOfVf(params['name'] ?? '', Number(query['limit'] ?? 20))
-        .filter(({ uid }) => caller.admin || uid === caller.uid)
-        .map((lease) => leaseView(lease, ledger.job(lease.jobKey)?.id ?? '', nodesOf(manager))),
-    }),
+    handle: async ({ caller, params, query }, context) => {
+      const { ledger } = context;
+      const parts = await inTurns(ledger.leaseIdsOfVf(params['name'] ?? '', Number(query['limit'] ?? 20)), context, (ids) =>
+        leaseViews(ledger.leases(ids).reverse().filter((lease) => maySee(caller, lease)), context));
+      return { leases: parts.flat() };
+    },
   },
   {
     id: 'getPlan',
@@ -257,12 +267,33 @@ export const ROUTES: readonly Route[] = [
 
 const stepView = ({ what, why, disturbs }: PlannedStep): z.output<typeof schemas.planSchema>['steps'][number] => ({ what, why, ...(disturbs && { disturbs: [...disturbs] }) });
 
-function jobViews(jobs: readonly JobRecord[], ledger: Ledger, manager: LeaseManager): z.output<typeof schemas.jobSchema>[] {
-  const leases = ledger.leasesOfJobs(jobs.map(({ key }) => key), MAX_LISTED_LEASES);
-  return jobs.map((job) => jobView(job, leases.get(job.key) ?? [], nodesOf(manager)));
+/** Jobs, each with its newest `limit` leases. */
+async function jobViews(jobs: readonly JobRecord[], limit: number | undefined, context: ApiContext): Promise<JobView[]> {
+  const { ledger, manager } = context;
+  const labels = new Map(jobs.map(({ key, id }) => [key, id]));
+  const views = new Map(jobs.map(({ key }) => [key, [] as LeaseView[]]));
+  // Oldest first, each job's too.
+  const ids = ledger.leaseIdsOf(jobs.map(({ key }) => key), limit).sort((a, b) => a - b);
+  await inTurns(ids, context, (part) =>
+    ledger.leases(part).forEach((lease) => views.get(lease.jobKey)?.push(leaseView(lease, labels.get(lease.jobKey) ?? '', (key) => manager.nodesOf(key)))));
+  return jobs.map((job) => jobView(job, views.get(job.key) ?? []));
 }
 
-const nodesOf = (manager: LeaseManager): NodesOf => (key) => manager.nodesOf(key);
+function leaseViews(leases: readonly LeaseRecord[], { ledger, manager }: ApiContext): LeaseView[] {
+  const jobs = ledger.jobsByKey(new Set(leases.map(({ jobKey }) => jobKey)));
+  return leases.map((lease) => leaseView(lease, jobs.get(lease.jobKey)?.id ?? '', (key) => manager.nodesOf(key)));
+}
+
+const maySee = ({ admin, uid }: Caller, lease: LeaseRecord): boolean => admin || uid === lease.uid;
+
+/** What is done to leases by their ids, so many at a time. */
+async function inTurns<T>(ids: readonly number[], { inTurn }: ApiContext, work: (ids: readonly number[]) => T): Promise<T[]> {
+  const done: T[] = [];
+  for (let from = 0; from < ids.length; from += LEASES_A_TURN) {
+    done.push(await inTurn(() => work(ids.slice(from, from + LEASES_A_TURN))));
+  }
+  return done;
+}
 
 /** Undefined: those of all users. */
 function whoseJobs(caller: Caller, query: Call['query']): number | undefined {

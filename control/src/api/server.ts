@@ -10,7 +10,7 @@ import type { PeerCred } from '../native.js';
 import { openApi } from './openapi.js';
 import { ROUTES, forbidden, type ApiContext, type Caller, type Route } from './routes.js';
 
-export interface ApiOptions extends Omit<ApiContext, 'startedAt'> {
+export interface ApiOptions extends Omit<ApiContext, 'startedAt' | 'inTurn'> {
   readonly processes: Processes;
   readonly log: Log;
   /** How long a client may take to send its request, and may leave its answer unread. */
@@ -57,11 +57,19 @@ interface Answer {
 }
 
 export function apiServer(options: ApiOptions): ApiServer {
-  const context: ApiContext = { ...options, startedAt: Date.now() };
   const { requestMs = REQUEST_MS } = options;
   const own = process.getuid?.() ?? ROOT;
   /** One after the other: between two there is a turn for leases. */
   const gate = new SerialQueue();
+  const context: ApiContext = {
+    ...options,
+    startedAt: Date.now(),
+    inTurn: (work) => gate.run(async () => {
+      // Ranks that start wait for their leases; who looks at them can wait for that.
+      await options.manager.whenQuiet(LEASES_FIRST_MS);
+      return work();
+    }),
+  };
   /** Of answers that are on their way, by uid. */
   const unread = new Map<number, number>();
 
@@ -96,10 +104,10 @@ export function apiServer(options: ApiOptions): ApiServer {
       throw forbidden(route.summary);
     }
     const query = checked(route.query, Object.fromEntries(url.searchParams), 'query');
-    // Ranks that start wait for their leases; who looks at them can wait for that.
-    await gate.run(() => options.manager.whenQuiet(LEASES_FIRST_MS));
     const call = { caller, params, query: query as Record<string, unknown>, body: route.body && checked(route.body, parse(body), 'body') };
-    return { status: route.status, body: await route.handle(call, context) };
+    // What it returns may still be to be waited for: that is no part of its turn.
+    const { answer } = await context.inTurn(() => ({ answer: route.handle(call, context) }));
+    return { status: route.status, body: await answer };
   }
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {

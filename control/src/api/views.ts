@@ -116,26 +116,25 @@ export function statusView(source: StatusSource, seesAll: boolean, viewer: numbe
 /** Of a lease by its key: where its process may run now. */
 export type NodesOf = (key: number) => readonly number[] | undefined;
 
-export function jobView(job: JobRecord, leases: readonly LeaseRecord[], nodesOf: NodesOf): JobView {
+/** What the page says of a job, too. */
+export function jobHead({ id, uid, state, how, ranks, vfs, hosts }: JobRecord): Pick<JobView, 'id' | 'uid' | 'state' | 'how' | 'ranks' | 'vfs' | 'hosts'> {
+  return { id, uid, state, how: how ?? null, ranks: ranks ?? null, vfs: vfs ?? null, hosts: hosts === undefined ? null : [...hosts] };
+}
+
+export function jobView(job: JobRecord, leases: readonly LeaseView[]): JobView {
   return {
-    id: job.id,
-    uid: job.uid,
-    state: job.state,
-    how: job.how ?? null,
-    ranks: job.ranks ?? null,
+    ...jobHead(job),
     spread: job.spread ?? null,
-    vfs: job.vfs ?? null,
     assigned_vfs: job.vfNames === undefined ? null : [...job.vfNames],
     memory_bytes: job.memoryBytes ?? null,
     time_limit_s: job.timeLimitS ?? null,
     shares_memory: job.sharesMemory === true,
-    hosts: job.hosts === undefined ? null : [...job.hosts],
     created_at: iso(job.createdAt),
     opened_at: isoOr(job.openedAt?.wall),
     wait_until: isoOr(job.waitUntil?.wall),
     ended_at: isoOr(job.endedAt),
     totals: totalsView(job.totals),
-    leases: leases.map((lease) => leaseView(lease, job.id, nodesOf)),
+    leases: [...leases],
   };
 }
 
@@ -192,7 +191,7 @@ export function leaseView(lease: LeaseRecord, job: string, nodesOf: NodesOf): Le
   };
 }
 
-function trafficView(traffic: VfCounters): TrafficView {
+export function trafficView(traffic: VfCounters): TrafficView {
   return {
     tx_frames: traffic.txFrames,
     tx_bytes: traffic.txBytes,

@@ -201,12 +201,7 @@ export class JobControl {
     if (job.oneRun !== true) {
       return undefined;
     }
-    return idleMs >= IDLE_MS && (idleMs >= UNUSED_MS || this.#wasUsed(job)) ? ENDED_BY_ITSELF : undefined;
-  }
-
-  /** Asked for where nothing but a refusal of its leases can have kept it idle, too. */
-  #wasUsed(job: Job): boolean {
-    return !job.made || (this.#options.ledger.job(job.key)?.totals.leases ?? 0) > 0;
+    return idleMs >= IDLE_MS && (idleMs >= UNUSED_MS || !job.made || job.used) ? ENDED_BY_ITSELF : undefined;
   }
 
   #expire(): void {

@@ -180,7 +180,7 @@ export class JobRegistry implements Jobs {
     const record = {
       ...wish, uid, id, state, createdAt: now.wall, openedAt: state === 'open' ? now : undefined, waitUntil: waitMs === undefined ? undefined : later(now, waitMs),
     };
-    const job: Job = { ...record, spread: wish.spread, made: wish.made === true, key: this.#ledger.addJob(record), held: 0, idleSince: undefined };
+    const job: Job = { ...record, spread: wish.spread, made: wish.made === true, key: this.#ledger.addJob(record), held: 0, used: false, idleSince: undefined };
     this.#keep(job);
     return job;
   }
@@ -212,6 +212,6 @@ function isBusy(job: Job): boolean {
 }
 
 function toJob(record: JobRecord): Job {
-  const { key, id, uid, ranks, spread, vfs, memoryBytes, timeLimitS, oneRun, sharesMemory, hosts, vfNames, made = false, createdAt, state, openedAt, waitUntil } = record;
-  return { key, id, uid, ranks, spread, vfs, memoryBytes, timeLimitS, oneRun, sharesMemory, hosts, vfNames, made, createdAt, state, openedAt, waitUntil, held: 0, idleSince: undefined };
+  const { key, id, uid, ranks, spread, vfs, memoryBytes, timeLimitS, oneRun, sharesMemory, hosts, vfNames, made = false, createdAt, state, openedAt, waitUntil, totals } = record;
+  return { key, id, uid, ranks, spread, vfs, memoryBytes, timeLimitS, oneRun, sharesMemory, hosts, vfNames, made, createdAt, state, openedAt, waitUntil, held: 0, used: totals.leases > 0, idleSince: undefined };
 }

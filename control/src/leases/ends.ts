@@ -7,6 +7,7 @@
 import type { Clock } from '../clock.js';
 import { causeText } from '../errors.js';
 import type { Ledger } from '../ledger/ledger.js';
+import { NEVER_USED } from '../ledger/records.js';
 import type { Log } from '../log.js';
 import { heldVfs, type Lease, type LeaseEnd, type LeasedVf } from './lease.js';
 import { restoreMemlock, type Prlimit } from '../node/memlock.js';
@@ -69,6 +70,7 @@ export async function endTogether(endings: readonly Ending[], held: ReadonlyMap<
   const now = clock();
   write(({ lease, how }) => ledger.endLease(lease.key, how, now, lease.vfs, lease.report));
   for (const { lease, how } of endings) {
+    lease.job.used ||= !NEVER_USED.has(how);
     log.info('lease ended', {
       lease: lease.id, how, uid: lease.uid, pid: lease.pid, job: lease.job.id, rank: lease.rank,
       vfs: lease.vfs.map(({ vf }) => vf.name).join(','),

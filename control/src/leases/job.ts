@@ -20,6 +20,8 @@ export interface Job extends JobWish {
   waitUntil: Instant | undefined;
   /** VFs that its leases hold now. */
   held: number;
+  /** A process has had a lease of it to the end, and could use it. */
+  used: boolean;
   /** Since when it was seen without a process, in ms since boot; undefined while it has one. */
   idleSince: number | undefined;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Runs tasks one after the other, in the order in which they were given. */
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as aTurn, setTimeout as sleep } from 'node:timers/promises';
 
 export class SerialQueue {
   #tail: Promise<unknown> = Promise.resolve();
@@ -25,9 +25,10 @@ export class SerialQueue {
     return result;
   }
 
-  /** Resolves when there was nothing to do for a moment, or after so long. */
+  /** Resolves when there was nothing to do for a moment, or after so long; not before what has come is seen. */
   async whenQuiet(quietMs: number, mostMs: number): Promise<void> {
     const until = performance.now() + mostMs;
+    await aTurn();
     for (let now = performance.now(); now < until && (this.#waiting > 0 || now < this.#lastEnd + quietMs); now = performance.now()) {
       await sleep(quietMs);
     }

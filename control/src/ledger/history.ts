@@ -5,8 +5,8 @@
  * whatever anybody does: no user can make the ledger forget another's.
  */
 import type { UsageRecord } from './records.js';
-import { NO_TRAFFIC, type VfCounters } from '../model/vf.js';
-import { toCounters } from './rows.js';
+import type { VfCounters } from '../model/vf.js';
+import { toTotals } from './rows.js';
 import type { Statements } from './statements.js';
 
 /** Most rows of what has ended. Beyond, the oldest are forgotten one by one; the totals that they are in stay. */
@@ -47,26 +47,22 @@ export function addUsage(sql: Statements, atMs: number, uid: number, part: Usage
 export const countersPart = ({ txFrames, txBytes, rxFrames, rxBytes }: VfCounters): UsagePart =>
   ({ tx_frames: txFrames, tx_bytes: txBytes, rx_frames: rxFrames, rx_bytes: rxBytes });
 
-/** From a day on, oldest first, each day by uid; the newest `most` rows. */
-export function usageSince(sql: Statements, day: number, most: number, uid?: number): UsageRecord[] {
+export interface UsageQuery {
+  /** The first one. */
+  readonly day: number;
+  /** Undefined: of all users. */
+  readonly uid: number | undefined;
+  /** Rows at most, after the newest `skip`. */
+  readonly most: number;
+  readonly skip: number;
+}
+
+/** Oldest first, each day by uid; the newest rows. */
+export function usageSince(sql: Statements, { day, uid, most, skip }: UsageQuery): UsageRecord[] {
   const whose = uid === undefined ? '' : 'AND uid = ?';
-  return sql.all(`SELECT * FROM usage WHERE day >= ? ${whose} ORDER BY day DESC, uid DESC LIMIT ?`, [day, ...(uid === undefined ? [] : [uid]), most])
+  return sql.all(`SELECT * FROM usage WHERE day >= ? ${whose} ORDER BY day DESC, uid DESC LIMIT ? OFFSET ?`, [day, ...(uid === undefined ? [] : [uid]), most, skip])
     .reverse()
-    .map((row) => ({
-      dayMs: Number(row['day']) * DAY_MS,
-      uid: Number(row['uid']),
-      jobs: Number(row['jobs']),
-      totals: {
-        leases: Number(row['leases']),
-        vfMs: Number(row['vf_ms']),
-        traffic: toCounters(row) ?? NO_TRAFFIC,
-        uncounted: Number(row['uncounted']),
-        peakBytes: Number(row['peak_bytes']),
-        reports: Number(row['reports']),
-        retransmitted: Number(row['retransmitted']),
-        fallbacks: Number(row['fallbacks']),
-      },
-    }));
+    .map((row) => ({ dayMs: Number(row['day']) * DAY_MS, uid: Number(row['uid']), jobs: Number(row['jobs']), totals: toTotals(row) }));
 }
 
 const NOT_UNDER_WAY = `(state = 'ended' OR (state = 'open' AND vfs IS NULL AND time_limit_s IS NULL))

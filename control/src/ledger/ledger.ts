@@ -14,7 +14,8 @@ import { isVfringError } from '../errors.js';
 import { LEDGER_LIMITS, addUsage, countersPart, dayOf, forgetOld, usageSince, type LedgerLimits } from './history.js';
 import { NEVER_USED, type BegunLease, type HeldLease, type JobFilter, type JobRecord, type LeaseRecord, type LeaseReport, type NewJob, type NewLease, type UsageRecord, type VfReading } from './records.js';
 import { rebase } from './rebase.js';
-import { limitText, pushCounters, toCounters, toJob, toLease, type Row, type Value } from './rows.js';
+import { readLeases, readVfTotals } from './reads.js';
+import { limitText, pushCounters, toCounters, toJob, type Row, type Value } from './rows.js';
 import { Statements, insertInto } from './statements.js';
 import { NO_TRAFFIC, type Vf, type VfCounters } from '../model/vf.js';
 
@@ -43,6 +44,9 @@ const ADD_JOB = `INSERT INTO jobs (uid, id, ranks, spread, vfs, memory_bytes, ti
   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
 /** A label's runs are called LABEL, LABEL#2 and so on; "$" comes after "#". */
 const FIND_JOB = `SELECT * FROM jobs WHERE uid = ? AND (id = ? OR (id > ? || '#' AND id < ? || '$')) ORDER BY key DESC LIMIT 1`;
+/** The same of each user. */
+const FIND_JOBS = `SELECT * FROM jobs WHERE key IN (SELECT max(key) FROM jobs WHERE id = ? OR (id > ? || '#' AND id < ? || '$') GROUP BY uid) ORDER BY uid`;
+const FIRST_RUN = /^(.+)#1$/;
 /** What the first lease needs is prepared before somebody waits for it. */
 const PREPARED = [FIND_JOB, ADD_JOB, NEW_LEASE, NEW_LEASE_VF, HOLD_LEASE];
 
@@ -173,9 +177,9 @@ export class Ledger {
     return this.#look(() => this.#all(`SELECT * FROM jobs ${where} ORDER BY key DESC LIMIT ?`, [...terms.flatMap(([, values]) => values), limit]).map(toJob));
   }
 
-  /** What users had, by day, from the day of a moment on, oldest first: the newest `most` of these. */
-  usage(sinceMs: number, most: number, uid?: number): UsageRecord[] {
-    return this.#look(() => usageSince(this.#sql, dayOf(sinceMs), most, uid));
+  /** What users had, by day, from the day of a moment on, oldest first: of these the newest `most` but for the newest `skip`. */
+  usage(sinceMs: number, most: number, uid?: number, skip = 0): UsageRecord[] {
+    return this.#look(() => usageSince(this.#sql, { day: dayOf(sinceMs), uid, most, skip }));
   }
 
   /** Jobs that count when VFs are given out, or that end by themselves: queued ones, and open ones with a reservation, a time limit or of one run. */
@@ -187,14 +191,14 @@ export class Ledger {
 
   /** By its id, or the newest run of a label. LABEL#1 is the first. */
   findJob(uid: number, id: string): JobRecord | undefined {
-    const first = /^(.+)#1$/.exec(id)?.[1];
+    const first = FIRST_RUN.exec(id)?.[1];
     return this.#look(() => (first === undefined ? this.#all(FIND_JOB, [uid, id, id, id]) : this.#all('SELECT * FROM jobs WHERE uid = ? AND id = ?', [uid, first])).map(toJob)[0]);
   }
 
   /** Jobs of that id or label, one of each user's. */
   findJobs(id: string): JobRecord[] {
-    const uids = this.#look(() => this.#all('SELECT DISTINCT uid FROM jobs ORDER BY uid').map((row) => Number(row['uid'])));
-    return uids.flatMap((uid) => this.findJob(uid, id) ?? []);
+    const first = FIRST_RUN.exec(id)?.[1];
+    return this.#look(() => (first === undefined ? this.#all(FIND_JOBS, [id, id, id]) : this.#all('SELECT * FROM jobs WHERE id = ? ORDER BY uid', [first])).map(toJob));
   }
 
   /** Whether the process is one of those that had a lease in the job; undefined: none had, as far as is remembered. */
@@ -205,6 +209,11 @@ export class Ledger {
 
   job(key: number): JobRecord | undefined {
     return this.#look(() => this.#all('SELECT * FROM jobs WHERE key = ?', [key]).map(toJob)[0]);
+  }
+
+  /** Several at once, by their keys. */
+  jobsByKey(keys: Iterable<number>): Map<number, JobRecord> {
+    return this.#look(() => new Map(this.#all('SELECT * FROM jobs WHERE key IN (SELECT value FROM json_each(?))', [JSON.stringify([...keys])]).map((row) => [Number(row['key']), toJob(row)])));
   }
 
   /** Everything that `task` writes is one commit: all of it or nothing. */
@@ -328,16 +337,16 @@ export class Ledger {
 
   /** Leases that had not ended when the ledger was last written, oldest first. */
   openLeases(): LeaseRecord[] {
-    return this.#look(() => this.#leases('ended_at IS NULL', []));
+    return this.#look(() => readLeases(this.#sql, 'ended_at IS NULL', []));
   }
 
   /** The newest of a job's leases, oldest first. */
-  leasesOf(jobKey: number, limit = MOST_LEASES): LeaseRecord[] {
-    return this.leasesOfJobs([jobKey], limit).get(jobKey) ?? [];
+  leasesOf(jobKey: number): LeaseRecord[] {
+    return this.leases(this.leaseIdsOf([jobKey]));
   }
 
-  /** The same of several jobs, by their keys: of the first ones, as far as there are MOST_LEASES in all. */
-  leasesOfJobs(jobKeys: readonly number[], limit = MOST_LEASES): Map<number, LeaseRecord[]> {
+  /** Ids of the newest leases of jobs, by their keys: so many of each, and of the first jobs only, as far as there are MOST_LEASES in all. */
+  leaseIdsOf(jobKeys: readonly number[], limit = MOST_LEASES): number[] {
     return this.#look(() => {
       // Each by its index, which has the newest at its end: a job may have thousands.
       const ids: number[] = [];
@@ -345,20 +354,18 @@ export class Ledger {
         const most = Math.min(limit, MOST_LEASES - ids.length);
         ids.push(...this.#all('SELECT id FROM leases WHERE job = ? ORDER BY id DESC LIMIT ?', [key, most]).map((row) => Number(row['id'])));
       }
-      const found = new Map<number, LeaseRecord[]>();
-      for (const lease of this.#leases('id IN (SELECT value FROM json_each(?))', [JSON.stringify(ids)])) {
-        const others = found.get(lease.jobKey);
-        others === undefined ? found.set(lease.jobKey, [lease]) : others.push(lease);
-      }
-      return found;
+      return ids;
     });
   }
 
-  /** Leases of one VF, newest first: who had it when. */
-  leasesOfVf(name: string, limit: number): LeaseRecord[] {
-    return this.#look(() =>
-      this.#leases('id IN (SELECT lease FROM lease_vfs WHERE name = ? ORDER BY lease DESC LIMIT ?)', [name, limit]).reverse(),
-    );
+  /** Leases that one VF was in, newest first: who had it when. */
+  leaseIdsOfVf(name: string, limit: number): number[] {
+    return this.#look(() => this.#all('SELECT lease FROM lease_vfs WHERE name = ? ORDER BY lease DESC LIMIT ?', [name, limit]).map((row) => Number(row['lease'])));
+  }
+
+  /** Leases by their ids, oldest first. */
+  leases(ids: readonly number[]): LeaseRecord[] {
+    return this.#look(() => readLeases(this.#sql, 'id IN (SELECT value FROM json_each(?))', [JSON.stringify(ids)]));
   }
 
   /** How often the VF has been given out, 0 for one that never was. */
@@ -368,20 +375,7 @@ export class Ledger {
 
   /** What each VF has carried under all its leases so far, by name. It never goes down. */
   vfTotals(): Map<string, VfCounters> {
-    return this.#look(() => {
-      const totals = new Map<string, VfCounters>();
-      const sums = ['tx_frames', 'tx_bytes', 'rx_frames', 'rx_bytes'].map((column) => `coalesce(sum(${column}), 0) AS ${column}`).join(', ');
-      const rows = this.#all(
-        `SELECT name, ${sums} FROM (
-           SELECT name, tx_frames, tx_bytes, rx_frames, rx_bytes FROM vfs UNION ALL
-           SELECT name, tx_frames, tx_bytes, rx_frames, rx_bytes FROM leases JOIN lease_vfs ON lease_vfs.lease = leases.id WHERE leases.ended_at IS NULL)
-         GROUP BY name`,
-      );
-      for (const row of rows) {
-        totals.set(String(row['name']), toCounters(row) ?? NO_TRAFFIC);
-      }
-      return totals;
-    });
+    return this.#look(() => readVfTotals(this.#sql));
   }
 
   /** Rows of each kind, for the proof that the ledger does not grow for ever. */
@@ -429,15 +423,6 @@ export class Ledger {
          tx_frames = ?, tx_bytes = ?, rx_frames = ?, rx_bytes = ?, peak_bytes = ? WHERE lease = ? AND place = ?`,
       pushCounters(pushCounters([], last), traffic).concat(peakBytes, id, place),
     );
-  }
-
-  #leases(where: string, params: readonly Value[]): LeaseRecord[] {
-    const vfs = new Map<number, Row[]>();
-    for (const row of this.#all(`SELECT * FROM lease_vfs JOIN vf_descriptions ON key = description WHERE lease IN (SELECT id FROM leases WHERE ${where}) ORDER BY lease, place`, params)) {
-      const lease = Number(row['lease']);
-      vfs.set(lease, [...(vfs.get(lease) ?? []), row]);
-    }
-    return this.#all(`SELECT * FROM leases WHERE ${where} ORDER BY id`, params).map((row) => toLease(row, vfs.get(Number(row['id'])) ?? []));
   }
 
   #pruneInTurn(): void {

@@ -2,7 +2,7 @@
 /** Rows of the ledger's tables as records, and back. */
 import type { Instant } from '../clock.js';
 import type { LimitBytes } from '../libc.js';
-import type { JobRecord, JobState, LeaseRecord, LeaseState } from './records.js';
+import type { JobRecord, JobState, JobTotals, LeaseRecord, LeaseState } from './records.js';
 import { NO_TRAFFIC, type Vf, type VfCounters } from '../model/vf.js';
 
 /** What a column holds, as SQLite gives it. */
@@ -40,16 +40,21 @@ export function toJob(row: Row): JobRecord {
     openedAt: instant(row, 'opened_at', 'opened_boot'),
     endedAt: maybe(row['ended_at']),
     how: text(row['how']),
-    totals: {
-      leases: number(row['leases']),
-      vfMs: number(row['vf_ms']),
-      traffic: toCounters(row) ?? NO_TRAFFIC,
-      uncounted: number(row['uncounted']),
-      peakBytes: number(row['peak_bytes']),
-      reports: number(row['reports']),
-      retransmitted: number(row['retransmitted']),
-      fallbacks: number(row['fallbacks']),
-    },
+    totals: toTotals(row),
+  };
+}
+
+/** Of a job, or of a user's day. */
+export function toTotals(row: Row): JobTotals {
+  return {
+    leases: number(row['leases']),
+    vfMs: number(row['vf_ms']),
+    traffic: toCounters(row) ?? NO_TRAFFIC,
+    uncounted: number(row['uncounted']),
+    peakBytes: number(row['peak_bytes']),
+    reports: number(row['reports']),
+    retransmitted: number(row['retransmitted']),
+    fallbacks: number(row['fallbacks']),
   };
 }
 

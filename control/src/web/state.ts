@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** The state of the node, as the page is told it. */
 import { hostname } from 'node:os';
+import { jobHead, trafficView } from '../api/views.js';
 import { queued, reserved } from '../leases/claims.js';
 import type { PoolEntry } from '../leases/pool.js';
 import type { LeaseManager, Settings } from '../leases/manager.js';
 import type { JobRegistry } from '../jobs/registry.js';
 import type { Ledger } from '../ledger/ledger.js';
 import type { JobRecord } from '../ledger/records.js';
-import type { VfCounters } from '../model/vf.js';
 import type { History } from './history.js';
 import type { RecentEvents } from './recent.js';
-import type { PageJob, PageState, PageTraffic, PageVf } from './view.js';
+import type { PageJob, PageState, PageVf } from './view.js';
 
 export interface PageSource {
   readonly release: string;
@@ -35,8 +35,8 @@ export function pageState({ release, startedAt, manager, jobs, ledger, settings,
   const newest = ledger.jobs(MOST_ENDED + MOST_UNDER_WAY);
   const known = new Set(newest.map(({ key }) => key));
   // What began long ago and holds VFs still.
-  const older = [...new Set(entries.flatMap(({ lease }) => lease?.job.key ?? []))].filter((key) => !known.has(key)).flatMap((key) => ledger.job(key) ?? []);
-  const underWay = [...newest, ...older].filter(({ state }) => state !== 'ended').slice(0, MOST_UNDER_WAY);
+  const older = ledger.jobsByKey(new Set(entries.flatMap(({ lease }) => (lease === undefined || known.has(lease.job.key) ? [] : [lease.job.key]))));
+  const underWay = [...newest, ...older.values()].filter(({ state }) => state !== 'ended').slice(0, MOST_UNDER_WAY);
   const ended = newest.filter(({ state }) => state === 'ended').slice(0, MOST_ENDED);
   return {
     release,
@@ -76,7 +76,7 @@ function pageVf({ vf, state, reason, linkDown, lease, leased }: PoolEntry): Page
       live_bytes: leased?.liveBytes ?? null,
       peak_bytes: leased?.peakBytes ?? null,
       limit_bytes: lease.dmaLimitBytes,
-      traffic: leased?.traffic ? pageTraffic(leased.traffic) : null,
+      traffic: leased?.traffic ? trafficView(leased.traffic) : null,
     },
   };
 }
@@ -84,21 +84,12 @@ function pageVf({ vf, state, reason, linkDown, lease, leased }: PoolEntry): Page
 function pageJob(job: JobRecord): PageJob {
   const { totals } = job;
   return {
-    id: job.id,
-    uid: job.uid,
-    state: job.state,
-    how: job.how ?? null,
-    ranks: job.ranks ?? null,
-    vfs: job.vfs ?? null,
-    hosts: job.hosts ?? null,
+    ...jobHead(job),
     created_at: job.createdAt,
     ended_at: job.endedAt ?? null,
     wait_until: job.waitUntil?.wall ?? null,
     totals: {
-      ...pageTraffic(totals.traffic), leases: totals.leases, peak_bytes: totals.peakBytes, retransmitted: totals.retransmitted, fallbacks: totals.fallbacks, reports: totals.reports,
+      ...trafficView(totals.traffic), leases: totals.leases, peak_bytes: totals.peakBytes, retransmitted: totals.retransmitted, fallbacks: totals.fallbacks, reports: totals.reports,
     },
   };
 }
-
-const pageTraffic = ({ txFrames, txBytes, rxFrames, rxBytes }: VfCounters): PageTraffic =>
-  ({ tx_bytes: txBytes, rx_bytes: rxBytes, tx_frames: txFrames, rx_frames: rxFrames });

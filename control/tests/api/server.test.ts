@@ -6,11 +6,12 @@ import { chmodSync, readFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { z } from 'zod';
 import { openApi } from '../../src/api/openapi.js';
 import { ROUTES } from '../../src/api/routes.js';
 import type { JobView, StatusView } from '../../src/api/views.js';
+import type { LeaseRecord, LeaseVfRecord } from '../../src/ledger/records.js';
 import { apiClient } from '../../src/api/client.js';
 import { leasesOf, startNode } from '../helpers/fake-node.js';
 import { answerOf, ask, leaseHolder, leaseRequest } from '../helpers/lease-client.js';
@@ -279,6 +280,49 @@ describe('administration', () => {
     const status = await api.status();
     expect(status.vfs.map((vf) => [vf.name, vf.lease?.pid])).toEqual([['vf0', first.child.pid]]);
     expect(status.policy.dma_per_vf_bytes).toBe(1 << 20);
+  });
+});
+
+describe('what takes long', () => {
+  test('asks the ledger for the jobs of all leases at once, however many there are', async () => {
+    const node = await startNode({ vfs: 4 });
+    for (const job of ['a', 'b', 'c', 'd']) {
+      await ask(node.lease, leaseRequest({ job }));
+    }
+    const one = vi.spyOn(node.daemon.ledger, 'job');
+    const several = vi.spyOn(node.daemon.ledger, 'jobsByKey');
+    const api = apiClient(node.runDir);
+    expect((await api.leases()).map(({ job }) => job)).toEqual(['a', 'b', 'c', 'd']);
+    expect((await api.vfHistory('vf0')).map(({ job }) => job)).toEqual(['a']);
+    expect([one.mock.calls.length, several.mock.calls.length]).toEqual([0, 2]);
+  });
+
+  test('is done a part at a time, and who asks for a VF meanwhile is served between two', async () => {
+    const node = await startNode({ vfs: 1 });
+    const { ledger, manager } = node.daemon;
+    await ask(node.lease, leaseRequest());
+    const [first] = ledger.openLeases();
+    const { jobKey, pid, startTicks, grantedAt, dmaLimitBytes, vfs: [vf] } = first as LeaseRecord;
+    for (let i = 0; i < 500; i++) {
+      const { id } = ledger.beginLease({ jobKey, uid, pid, startTicks, rank: i, ranks: 500, grantedAt, dmaLimitBytes, vfs: [{ vf: (vf as LeaseVfRecord).vf, last: null }] });
+      ledger.endLease(id, 'released', grantedAt, []);
+    }
+    const parts: number[] = [];
+    const read = ledger.leases.bind(ledger);
+    let leased = -1;
+    vi.spyOn(ledger, 'leases').mockImplementation((ids) => {
+      parts.push(ids.length);
+      if (parts.length === 2) {
+        // The connection of who asks is there; the event loop has not seen it yet.
+        setImmediate(() => void manager.exclusively(() => (leased = parts.length)));
+      }
+      return read(ids);
+    });
+    const job = await apiClient(node.runDir).job('job');
+    expect(job.leases.map(({ rank }) => rank)).toEqual([0, ...Array.from({ length: 500 }, (_, i) => i)]);
+    expect(parts).toEqual([100, 100, 100, 100, 100, 1]);
+    expect(leased).toBe(2);
+    expect(await apiClient(node.runDir).vfHistory('vf0', 250)).toMatchObject(Array.from({ length: 250 }, (_, i) => ({ rank: 499 - i })));
   });
 });
 

@@ -5,7 +5,7 @@ import type { Job } from '../../src/leases/job.js';
 
 let key = 0;
 const job = (more: Partial<Job>): Job => ({
-  key: ++key, id: `j${key}`, uid: 1, spread: undefined, made: true, createdAt: 0, state: 'open', openedAt: { wall: 0, boot: 0 }, waitUntil: undefined, held: 0, idleSince: undefined, ...more,
+  key: ++key, id: `j${key}`, uid: 1, spread: undefined, made: true, createdAt: 0, state: 'open', openedAt: { wall: 0, boot: 0 }, waitUntil: undefined, held: 0, used: false, idleSince: undefined, ...more,
 });
 const waits = (vfs: number): Job => job({ state: 'queued', vfs });
 const quotas = { jobs_per_user: 2, vfs_per_user: 4 };

@@ -365,7 +365,7 @@ describe('counters', () => {
       await carry(91_701, ...(within ? [50] : []));
       world.vf('vf0').counters = within ? frames(50) : frames(0);
       await carry(within ? 350 : 300);
-      const total = ledger.leasesOfVf('vf0', 9).reduce((sum, { vfs }) => sum + (vfs[0]?.traffic?.txFrames ?? 0), 0);
+      const total = ledger.leases(ledger.leaseIdsOfVf('vf0', 9)).reduce((sum, { vfs }) => sum + (vfs[0]?.traffic?.txFrames ?? 0), 0);
       expect(total).toBe(91_701 + (within ? 50 : 0) + 300);
       expect(ledger.vfTotals().get('vf0')).toEqual(frames(total));
     });

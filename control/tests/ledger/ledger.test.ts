@@ -24,8 +24,8 @@ const reading = (txBytes: number | null): VfReading => ({
   peakBytes: 512,
 });
 const begin = (ledger: Ledger, what: NewLease): BegunLease => ledger.beginLease(what);
-const job = (ledger: Ledger, id = 'a'): number =>
-  ledger.addJob({ uid: 7, id, state: 'open', createdAt: 1, openedAt: at(1), waitUntil: undefined, ranks: 2 });
+const job = (ledger: Ledger, id = 'a', uid = 7): number =>
+  ledger.addJob({ uid, id, state: 'open', createdAt: 1, openedAt: at(1), waitUntil: undefined, ranks: 2 });
 
 function refused(file: string): string {
   try {
@@ -153,7 +153,7 @@ describe('a ledger', () => {
     const key = job(ledger);
     const ids = [1, 2, 3].map(() => begin(ledger, lease(key, 'vf0')).id);
     begin(ledger, lease(key, 'vf1'));
-    expect(ledger.leasesOfVf('vf0', 2).map(({ id }) => id)).toEqual([ids[2], ids[1]]);
+    expect(ledger.leaseIdsOfVf('vf0', 2)).toEqual([ids[2], ids[1]]);
   });
 
   test('forgets the oldest of what has ended, and no total with it', () => {
@@ -212,9 +212,8 @@ describe('a ledger', () => {
       begin(ledger, lease(keys[0] as number, `a${i}`, `x${i}`));
       begin(ledger, lease(keys[1] as number, `b${i}`));
     }
-    const found = ledger.leasesOfJobs(keys, 2);
-    expect([...found].map(([key, leases]) => [key, leases.map(({ vfs }) => vfs.map((one) => one.vf.name))])).toEqual([
-      [keys[0], [['a2', 'x2'], ['a3', 'x3']]], [keys[1], [['b2'], ['b3']]],
+    expect(ledger.leases(ledger.leaseIdsOf(keys, 2)).map(({ jobKey, vfs }) => [jobKey, vfs.map((one) => one.vf.name)])).toEqual([
+      [keys[0], ['a2', 'x2']], [keys[1], ['b2']], [keys[0], ['a3', 'x3']], [keys[1], ['b3']],
     ]);
     expect(ledger.leasesOf(keys[0] as number)).toHaveLength(4);
   });
@@ -367,7 +366,8 @@ describe('the file', () => {
     const keys = ['a', 'b', 'a#2', 'a#10', 'a$', 'aa'].map((id) => job(ledger, id));
     expect(['a', 'a#1', 'a#2', 'a#10', 'b', 'aa', 'a$', 'c'].map((id) => ledger.findJob(7, id)?.key)).toEqual(
       [keys[3], keys[0], keys[2], keys[3], keys[1], keys[5], keys[4], undefined]);
-    expect(ledger.findJobs('a').map(({ key }) => key)).toEqual([keys[3]]);
+    const other = job(ledger, 'a', 8);
+    expect(['a', 'a#1', 'a#2', 'c'].map((id) => ledger.findJobs(id).map(({ key }) => key))).toEqual([[keys[3], other], [keys[0], other], [keys[2]], []]);
   });
 
   test('is brought to the version of this release, or left as it was when that fails', () => {

@@ -42,3 +42,13 @@ test('what can wait waits for those who are in the queue, but not for ever', asy
   go();
   await waited;
 });
+
+test('what can wait sees those first who have come already', async () => {
+  const queue = new SerialQueue();
+  const done: string[] = [];
+  // As the event loop tells of a request that has come: not before its next turn.
+  setImmediate(() => void queue.run(async () => void done.push('lease')));
+  await queue.whenQuiet(1, 1000);
+  done.push('answer');
+  expect(done).toEqual(['lease', 'answer']);
+});
