@@ -26,7 +26,6 @@
 
 /* Device control and status. */
 #define VFRING_82576_CTRL 0x0000u
-#define VFRING_82576_CTRL_RST (1u << 26) /* self clearing */
 #define VFRING_82576_STATUS 0x0008u
 #define VFRING_82576_STATUS_FD (1u << 0)
 #define VFRING_82576_STATUS_LU (1u << 1) /* link up, mirrors the PF's port */
@@ -35,7 +34,6 @@
 
 /* Mailbox to the PF: its register's bits are VFRING_MBX_*. */
 #define VFRING_82576_VMBMEM(i) (0x0800u + 4u * (i)) /* i = 0..15 */
-#define VFRING_82576_VMBMEM_WORDS 16u
 #define VFRING_82576_V2PMAILBOX 0x0C40u
 #define VFRING_82576_MSG_SET_PROMISC 0x06u
 
@@ -63,11 +61,9 @@
 #define VFRING_82576_EIAC 0x152Cu
 #define VFRING_82576_EIAM 0x1530u
 #define VFRING_82576_EICR 0x1580u
-#define VFRING_82576_EI_MASK 0x7u
 #define VFRING_82576_EITR(v) (0x1680u + 4u * (v))
 #define VFRING_82576_IVAR0 0x1700u /* bytes: RX q0, TX q0, RX q1, TX q1 */
 #define VFRING_82576_IVAR_MISC 0x1740u
-#define VFRING_82576_IVAR_VALID 0x80u
 
 /* Receive queue. */
 #define VFRING_82576_PSRTYPE 0x0F0Cu
@@ -75,9 +71,6 @@
 #define VFRING_82576_RDBAH(q) (0x2804u + 0x100u * (q))
 #define VFRING_82576_RDLEN(q) (0x2808u + 0x100u * (q))
 #define VFRING_82576_SRRCTL(q) (0x280Cu + 0x100u * (q))
-#define VFRING_82576_SRRCTL_BSIZEPACKET_MASK 0x7fu /* times VFRING_RX_BUFFER_UNIT_BYTES */
-#define VFRING_82576_SRRCTL_DESCTYPE_ADV_ONEBUF (1u << 25)
-#define VFRING_82576_SRRCTL_DESCTYPE_MASK (7u << 25)
 #define VFRING_82576_SRRCTL_TIMESTAMP (1u << 30)
 #define VFRING_82576_SRRCTL_DROP_EN (1u << 31)
 #define VFRING_82576_RDH(q) (0x2810u + 0x100u * (q))
@@ -92,11 +85,9 @@
 #define VFRING_82576_TDLEN(q) (0x3808u + 0x100u * (q))
 #define VFRING_82576_TDH(q) (0x3810u + 0x100u * (q))
 #define VFRING_82576_DCA_TXCTRL(q) (0x3814u + 0x100u * (q))
-#define VFRING_82576_DCA_TXCTRL_WB_RO (1u << 11) /* must be 0 */
 #define VFRING_82576_TDT(q) (0x3818u + 0x100u * (q))
 #define VFRING_82576_TXDCTL(q) (0x3828u + 0x100u * (q))
 #define VFRING_82576_TDWBAL(q) (0x3838u + 0x100u * (q))
-#define VFRING_82576_TDWBAL_ENABLE (1u << 0)
 #define VFRING_82576_TDWBAL_ON_EITR (1u << 1)
 #define VFRING_82576_TDWBAH(q) (0x383Cu + 0x100u * (q))
 
@@ -105,8 +96,6 @@
 #define VFRING_82576_XDCTL_HTHRESH(n) (((uint32_t)(n) & 0x1fu) << 8)
 #define VFRING_82576_XDCTL_WTHRESH(n) (((uint32_t)(n) & 0x1fu) << 16)
 #define VFRING_82576_XDCTL_WTHRESH_GET(x) (((x) >> 16) & 0x1fu)
-#define VFRING_82576_XDCTL_ENABLE (1u << 25)
-#define VFRING_82576_XDCTL_SWFLSH (1u << 26)
 
 /* Ring rules, beside those of vfring_regs_shared.h. */
 #define VFRING_82576_RING_MIN_ENTRIES 32u

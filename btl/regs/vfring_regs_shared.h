@@ -2,7 +2,7 @@
 /**
  * @file
  * What the Virtual Functions of the Intel 82576 and of its successors to the
- * 82599 have alike: advanced descriptors, and the mailbox's bits and messages.
+ * 82599 have alike: advanced descriptors, fields of registers, and the mailbox's bits and messages.
  * No functions. [a:b] is a bit field.
  *
  * Sources: Intel 82576EB Gigabit Ethernet Controller Datasheet, 7.1.5 (receive
@@ -39,6 +39,19 @@
 #define VFRING_MSG_SET_VLAN 0x04u
 #define VFRING_MSG_SET_LPE 0x05u
 #define VFRING_MSG_PF_CONTROL 0x0100u /* PF to VF: ping */
+
+/* Fields that lie alike in registers that do not. */
+#define VFRING_CTRL_RST (1u << 26) /* self clearing; a VF sets no other bit */
+#define VFRING_MAILBOX_MEMORY_WORDS 16u
+#define VFRING_EI_MASK 0x7u /* of EICR and its like: three vectors */
+#define VFRING_IVAR_VALID 0x80u
+#define VFRING_SRRCTL_BSIZEPACKET_MASK 0x7fu /* times VFRING_RX_BUFFER_UNIT_BYTES */
+#define VFRING_SRRCTL_DESCTYPE_ADV_ONEBUF (1u << 25)
+#define VFRING_SRRCTL_DESCTYPE_MASK (7u << 25)
+#define VFRING_XDCTL_ENABLE (1u << 25) /* RXDCTL and TXDCTL */
+#define VFRING_XDCTL_SWFLSH (1u << 26)
+#define VFRING_DCA_TXCTRL_WB_RO (1u << 11) /* must be 0: write-backs stay in order */
+#define VFRING_TDWBAL_ENABLE (1u << 0)
 
 /* Rings and frames. */
 #define VFRING_RING_ALIGN_BYTES 128u
@@ -92,9 +105,27 @@ struct vfring_tx_desc {
 #define VFRING_TXD_VLE (1u << 30)
 #define VFRING_TXD_TSE (1u << 31)
 #define VFRING_TXD_STATUS_DD (1u << 0)
+#define VFRING_TXD_IDX_SHIFT 4
+#define VFRING_TXD_IDX_MASK (7u << VFRING_TXD_IDX_SHIFT) /* which context */
+#define VFRING_TXD_CC (1u << 7) /* check the context: a VF of the 82599 must, in a frame's first descriptor */
 #define VFRING_TXD_PAYLEN_SHIFT 14
 
+/**
+ * Transmit context descriptor, advanced, 16 bytes. It is kept for the data descriptors that
+ * name its IDX, until another takes its place or the queue stops; it is not written back.
+ */
+struct vfring_tx_context {
+    uint32_t lengths; /* [8:0] IPLEN, [15:9] MACLEN, [31:16] VLAN tag */
+    uint32_t seed;
+    uint32_t type;    /* VFRING_TXD_DTYP_CONTEXT | VFRING_TXD_DEXT */
+    uint32_t mss_idx; /* [6:4] IDX */
+};
+
+#define VFRING_TXC_MACLEN_SHIFT 9
+#define VFRING_TXC_MACLEN_MASK (0x7fu << VFRING_TXC_MACLEN_SHIFT)
+
 _Static_assert(sizeof(union vfring_rx_desc) == 16, "rx descriptor");
+_Static_assert(sizeof(struct vfring_tx_context) == 16, "tx context descriptor");
 _Static_assert(sizeof(struct vfring_tx_desc) == 16, "tx descriptor");
 
 #endif /* VFRING_REGS_SHARED_H */

@@ -15,6 +15,8 @@
 extern "C" {
 #endif
 
+#define SOFTVF_DEFAULT_MODEL "82576"
+
 struct softvf_admin_spec {
     uint32_t index;
     uint32_t mtu_bytes;
@@ -26,12 +28,13 @@ struct softvf_admin_spec {
      */
     bool mac_is_unique;
     uint32_t rate_mbits; /**< of what the VF sends; 0: as fast as it is copied */
+    const char *model;   /**< "82576", "82599" or "x540"; NULL: SOFTVF_DEFAULT_MODEL */
 };
 
 /**
  * Makes DIR/vf<index> anew, mode 0600. An old one of that name is retired: its
  * owner sees the link go down for ever, senders look the new one up.
- * -EADDRINUSE: another VF of the folder has the MAC address. -EILSEQ: the folder's
+ * -EINVAL: no such model, or rate. -EADDRINUSE: another VF of the folder has the MAC address. -EILSEQ: the folder's
  * file `segment`, which its first VF makes, holds something else.
  * 0 or -errno of what failed; then the folder is as it was, except that a
  * failed rename leaves the old one retired.
@@ -46,7 +49,8 @@ struct softvf_admin_state {
     uint8_t mac[6];
     char segment[24]; /* name of its switch */
     bool open;        /* somebody drives it */
-    /* Totals as the VF's registers show them: they wrap at 2^32. */
+    const char *model;
+    /* Totals modulo 2^32, whatever the registers of the model hold. */
     uint32_t rx_frames, rx_bytes, tx_frames, tx_bytes;
 };
 

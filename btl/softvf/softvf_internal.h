@@ -11,10 +11,12 @@
 
 #include "softvf.h"
 #include "softvf_layout.h"
+#include "softvf_model.h"
 #include "softvf_rules.h"
 
 #define SOFTVF_LIKELY(x) __builtin_expect(!!(x), 1)
 #define SOFTVF_UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define SOFTVF_ALWAYS_INLINE static inline __attribute__((always_inline))
 
 /* Relaxed access is enough wherever the lock, or being the only writer, orders. */
 #define SOFTVF_GET(p) atomic_load_explicit((p), memory_order_relaxed)
@@ -59,6 +61,7 @@ struct softvf_iommu {
 struct softvf_port {
     uint64_t mac; /* first byte lowest */
     struct softvf_file *file;
+    const struct softvf_model *model; /* as its file said when it was mapped */
     dev_t device;
     ino_t inode;
     bool seen;
@@ -119,6 +122,8 @@ struct softvf_txq {
     uint64_t head_writeback_iova; /* 0: off */
     uint32_t ring_hint;
     uint32_t seg_hint[2]; /* first piece (slot), further pieces (user memory) */
+    uint32_t status_bits; /* of a frame's first descriptor, beside PAYLEN; the usual ones */
+    uint32_t contexts;    /* bit i: context i is there, and good */
     bool irq_due;         /* a write-back would set a cause that is not set yet */
 };
 
@@ -159,6 +164,9 @@ enum softvf_pf_step {
 
 struct softvf_pf {
     enum softvf_pf_step step;
+    bool held;         /* the VF keeps the buffer while the PF reads */
+    uint32_t api;      /* of the mailbox, as agreed; the model's numbers */
+    uint32_t api_max;  /* that this PF knows */
     bool answer_waits; /* an answer is in the memory that the VF has not ACKed */
     bool link_down;    /* as the VF was last told */
     uint64_t reset_until_ns; /* it is in reset until then, at least until the VF has looked */
@@ -183,10 +191,15 @@ struct softvf_fault_state {
 
 struct softvf {
     struct softvf_file *file;
+    const struct softvf_model *model;
+    uint8_t reg_at[SOFTVF_BAR0_BYTES / 4]; /* enum softvf_reg */
+    uint32_t tx_tail_offset, rx_tail_offset; /* of queue 0 */
+    bool psrtype_written;            /* since the reset */
+    bool link_seen_up, link_wavers;  /* softvf_82599.c */
     uint64_t mac;
     uint32_t max_frame_bytes;
     uint32_t rate_mbits; /* as the file said when it was opened */
-    struct softvf_txq txq[VFRING_82576_NUM_QUEUES];
+    struct softvf_txq txq[SOFTVF_MAX_QUEUES];
     struct softvf_rxq rxq;
     struct softvf_pf pf;
     struct softvf_switch sw;
@@ -196,6 +209,14 @@ struct softvf {
     int fd;
     uint64_t arena_used[SOFTVF_ARENA_BYTES / SOFTVF_PAGE_BYTES / 64]; /* bitmap of pages */
 };
+
+/** Where register @p i of the row @p reg is kept. */
+static inline _Atomic uint32_t *softvf_at(struct softvf *dev, enum softvf_reg reg, uint32_t i)
+{
+    const struct softvf_place *place = &dev->model->regs[reg];
+
+    return &dev->file->bar[(place->offset + place->step * i) / 4];
+}
 
 /* --- softvf_file.c --- */
 
@@ -254,20 +275,21 @@ static inline void softvf_rx_unlock(struct softvf_file *file)
 
 /** Delivers @p frame into the port's RX ring, or drops and counts it. */
 void softvf_rx_deliver(struct softvf_port *port, const struct softvf_frame *frame);
-/* Registers of a queue go by the offset that they have for queue 0. False: there is none. */
-bool softvf_rx_queue_write(struct softvf *dev, uint32_t q, uint32_t reg, uint32_t value);
-bool softvf_rx_queue_read(struct softvf *dev, uint32_t q, uint32_t reg, uint32_t *value);
+void softvf_rx_queue_write(struct softvf *dev, uint32_t q, enum softvf_reg reg, uint32_t value);
+uint32_t softvf_rx_queue_read(struct softvf *dev, uint32_t q, enum softvf_reg reg);
 void softvf_rx_tail_write(struct softvf *dev, uint32_t q, uint32_t tail);
-/** Works `ready` out again; locked. */
+void softvf_rx_disable(struct softvf *dev, uint32_t q);
+/** Works `ready` and the frame limit out again; locked. */
 void softvf_rx_refresh(struct softvf *dev);
+/** The PF lets frames of @p bytes through, with FCS. */
+void softvf_rx_set_limit(struct softvf *dev, uint32_t bytes);
 
 /* --- softvf_tx.c, softvf_tx_setup.c --- */
 
 void softvf_tx_doorbell(struct softvf *dev, uint32_t q, uint32_t tail);
 /** Sends what is in the queue, as far as the wire has the time. */
 void softvf_tx_run(struct softvf *dev, uint32_t q);
-bool softvf_tx_queue_write(struct softvf *dev, uint32_t q, uint32_t reg, uint32_t value);
-bool softvf_tx_queue_has(uint32_t reg);
+void softvf_tx_queue_write(struct softvf *dev, uint32_t q, enum softvf_reg reg, uint32_t value);
 void softvf_tx_disable(struct softvf *dev, uint32_t q);
 
 /* --- softvf_switch.c --- */
@@ -321,9 +343,21 @@ uint32_t softvf_mailbox_memory_read(struct softvf *dev, uint32_t offset);
 void softvf_mailbox_reset(struct softvf *dev);
 /** The PF tells the VF of a change of the link, or of its own reset. */
 void softvf_mailbox_ping(struct softvf *dev);
+/* What a model's PF does. */
+uint32_t softvf_pf_word(struct softvf *dev, uint32_t i);
+void softvf_pf_set_word(struct softvf *dev, uint32_t i, uint32_t value);
+/** Words 1 and 2 are the VF's MAC address. */
+void softvf_pf_give_mac(struct softvf *dev);
+/** The VF is clear to send, and receives if @p rx. */
+void softvf_pf_enable(struct softvf *dev, bool rx);
+/** @p count hashes of 16 bits, packed from word 1, take the place of the VF's list. */
+void softvf_pf_set_multicast(struct softvf *dev, uint32_t count);
+void softvf_pf_all_multicast(struct softvf *dev, bool all);
 
 /* --- softvf_mmio.c --- */
 
+/** Which register is at each offset. */
+void softvf_mmio_init(struct softvf *dev);
 /** A function reset: what CTRL.RST and a function-level reset clear, and no more. */
 void softvf_reset(struct softvf *dev);
 /** A reset of the PF under the VF, which clears the VF's registers too. */
@@ -337,11 +371,11 @@ uint32_t softvf_cause_of(uint32_t ivar_byte);
 void softvf_set_causes(struct softvf_file *file, uint32_t causes);
 /** A descriptor of TX queue @p q was written back. */
 void softvf_tx_raise(struct softvf *dev, uint32_t q);
-uint32_t softvf_interrupt_read_causes(struct softvf *dev);
-/** Whether @p offset was an interrupt register. */
-bool softvf_interrupt_write(struct softvf *dev, uint32_t offset, uint32_t value);
+/** Register @p i of the row @p reg, an interrupt register. */
+void softvf_interrupt_write(struct softvf *dev, enum softvf_reg reg, uint32_t i, uint32_t value);
+uint32_t softvf_interrupt_read(struct softvf *dev, enum softvf_reg reg, uint32_t i);
 void softvf_interrupt_reset(struct softvf *dev);
-/** Works out anew what IVAR0 says, for senders and the transmit queues. */
+/** Works out anew what the IVARs say, for senders and the transmit queues. */
 void softvf_interrupt_refresh(struct softvf *dev);
 
 /* --- softvf_populate.c --- */

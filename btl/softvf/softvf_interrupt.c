@@ -21,30 +21,29 @@
 
 #include "softvf_internal.h"
 
-#define BAR(file, offset) (&(file)->bar[(offset) / 4])
 /** So long for one that no other process can wake. */
 #define BLIND_NS 100000u
-#define EITR_MASK 0x80007ffcu
-#define IVAR_MASK (VFRING_82576_IVAR_VALID | 3u)
+/** A byte: the valid bit, and two bits for a vector. */
+#define IVAR_MASK (VFRING_IVAR_VALID | 3u)
 
 uint32_t softvf_cause_of(uint32_t ivar_byte)
 {
-    return (ivar_byte & VFRING_82576_IVAR_VALID) != 0
-               ? 1u << (ivar_byte & 3u) & VFRING_82576_EI_MASK : 0;
+    return (ivar_byte & VFRING_IVAR_VALID) != 0
+               ? 1u << (ivar_byte & 3u) & VFRING_EI_MASK : 0;
 }
 
 /** Messages go out for those of @p causes that are not masked. */
 static void send_messages(struct softvf_file *file, uint32_t causes)
 {
-    uint32_t fired = causes & atomic_load(BAR(file, VFRING_82576_EIMS));
-    uint32_t clear = fired & SOFTVF_GET(BAR(file, VFRING_82576_EIAC));
-    uint32_t mask = fired & SOFTVF_GET(BAR(file, VFRING_82576_EIAM));
+    uint32_t fired = causes & atomic_load(&file->rx.eims);
+    uint32_t clear = fired & SOFTVF_GET(&file->rx.eiac);
+    uint32_t mask = fired & SOFTVF_GET(&file->rx.eiam);
 
     if (clear != 0) {
         atomic_fetch_and(&file->rx.eicr, ~clear);
     }
     if (mask != 0) {
-        atomic_fetch_and(BAR(file, VFRING_82576_EIMS), ~mask);
+        atomic_fetch_and(&file->rx.eims, ~mask);
     }
     if (fired != 0) {
         atomic_fetch_add(&file->rx.events, 1);
@@ -70,9 +69,15 @@ void softvf_set_causes(struct softvf_file *file, uint32_t causes)
     send_messages(file, causes & ~old);
 }
 
+/** A queue's byte of its IVAR: that of reception, or of transmission. */
+static uint32_t ivar_byte(struct softvf *dev, uint32_t q, bool tx)
+{
+    return SOFTVF_GET(softvf_at(dev, SOFTVF_REG_IVAR, q / 2)) >> (16 * (q % 2) + (tx ? 8 : 0)) & 0xffu;
+}
+
 static uint32_t tx_cause(struct softvf *dev, uint32_t q)
 {
-    return softvf_cause_of(SOFTVF_GET(BAR(dev->file, VFRING_82576_IVAR0)) >> (8 + 16 * q) & 0xffu);
+    return softvf_cause_of(ivar_byte(dev, q, true));
 }
 
 void softvf_tx_raise(struct softvf *dev, uint32_t q)
@@ -80,24 +85,24 @@ void softvf_tx_raise(struct softvf *dev, uint32_t q)
     uint32_t cause = tx_cause(dev, q);
 
     softvf_set_causes(dev->file, cause);
-    dev->txq[q].irq_due = (cause & SOFTVF_GET(BAR(dev->file, VFRING_82576_EIAC))) != 0;
+    dev->txq[q].irq_due = (cause & SOFTVF_GET(&dev->file->rx.eiac)) != 0;
 }
 
 static void expect_tx_causes(struct softvf *dev)
 {
-    for (uint32_t q = 0; q < VFRING_82576_NUM_QUEUES; q++) {
+    for (uint32_t q = 0; q < dev->model->num_queues; q++) {
         dev->txq[q].irq_due = tx_cause(dev, q) != 0;
     }
 }
 
 void softvf_interrupt_refresh(struct softvf *dev)
 {
-    SOFTVF_SET(&dev->file->rx.irq_cause,
-               softvf_cause_of(SOFTVF_GET(BAR(dev->file, VFRING_82576_IVAR0)) & 0xffu));
+    SOFTVF_SET(&dev->file->rx.irq_cause, softvf_cause_of(ivar_byte(dev, 0, false)));
     expect_tx_causes(dev);
 }
 
-uint32_t softvf_interrupt_read_causes(struct softvf *dev)
+/** EICR: read to clear. */
+static uint32_t read_causes(struct softvf *dev)
 {
     uint32_t causes = atomic_exchange_explicit(&dev->file->rx.eicr, 0, memory_order_relaxed);
 
@@ -105,75 +110,102 @@ uint32_t softvf_interrupt_read_causes(struct softvf *dev)
     return causes;
 }
 
-/** An entry that names no vector of a VF is not taken over. */
-static uint32_t check_vectors(struct softvf *dev, uint32_t offset, uint32_t value)
+uint32_t softvf_interrupt_read(struct softvf *dev, enum softvf_reg reg, uint32_t i)
 {
+    switch (reg) {
+    case SOFTVF_REG_EICR:
+        return read_causes(dev);
+    case SOFTVF_REG_EIMS:
+        return atomic_load(&dev->file->rx.eims);
+    case SOFTVF_REG_EIAC:
+        return SOFTVF_GET(&dev->file->rx.eiac);
+    case SOFTVF_REG_EIAM:
+        return SOFTVF_GET(&dev->file->rx.eiam);
+    default:
+        return SOFTVF_GET(softvf_at(dev, reg, i)); /* 0 of those that are only written */
+    }
+}
+
+/** An entry that names no vector of a VF is not taken over. */
+static uint32_t check_vectors(struct softvf *dev, enum softvf_reg reg, uint32_t i, uint32_t value)
+{
+    const struct softvf_place *place = &dev->model->regs[reg];
+
     for (uint32_t shift = 0; shift < 32; shift += 8) {
         uint32_t entry = value >> shift & IVAR_MASK;
 
         if (entry == IVAR_MASK) {
             softvf_violation(dev->file, SOFTVF_RULE_IVAR_VECTOR,
                              "byte %u of register 0x%04x names vector 3: a VF has vectors 0 to 2. "
-                             "The entry is not valid", shift / 8, offset);
+                             "The entry is not valid", shift / 8, place->offset + i * place->step);
             value &= ~(0xffu << shift);
         }
     }
     return value;
 }
 
-bool softvf_interrupt_write(struct softvf *dev, uint32_t offset, uint32_t value)
+/** EIMS: a cause that waits fires at once. */
+static void unmask(struct softvf_file *file, uint32_t vectors)
+{
+    if (vectors != 0) {
+        begin_to_listen(file);
+    }
+    vectors &= ~atomic_fetch_or(&file->rx.eims, vectors);
+    send_messages(file, vectors & atomic_load(&file->rx.eicr));
+}
+
+void softvf_interrupt_write(struct softvf *dev, enum softvf_reg reg, uint32_t i, uint32_t value)
 {
     struct softvf_file *file = dev->file;
-    _Atomic uint32_t *at = BAR(file, offset);
-    uint32_t vectors = value & VFRING_82576_EI_MASK;
+    _Atomic uint32_t *at = softvf_at(dev, reg, i);
+    uint32_t vectors = value & VFRING_EI_MASK;
 
-    switch (offset) {
-    case VFRING_82576_EICS:
+    switch (reg) {
+    case SOFTVF_REG_EICS:
         softvf_set_causes(file, vectors);
-        return true;
-    case VFRING_82576_EICR: /* write 1 to clear */
+        return;
+    case SOFTVF_REG_EICR: /* write 1 to clear */
         atomic_fetch_and(&file->rx.eicr, ~vectors);
         expect_tx_causes(dev);
-        return true;
-    case VFRING_82576_EIMS: /* a cause that waits fires at once */
-        if (vectors != 0) {
-            begin_to_listen(file);
-        }
-        vectors &= ~atomic_fetch_or(at, vectors);
-        send_messages(file, vectors & atomic_load(&file->rx.eicr));
-        return true;
-    case VFRING_82576_EIMC:
-        atomic_fetch_and(BAR(file, VFRING_82576_EIMS), ~vectors);
-        return true;
-    case VFRING_82576_EIAC:
-    case VFRING_82576_EIAM:
-        SOFTVF_SET(at, vectors);
+        return;
+    case SOFTVF_REG_EIMS:
+        unmask(file, vectors);
+        return;
+    case SOFTVF_REG_EIMC:
+        atomic_fetch_and(&file->rx.eims, ~vectors);
+        return;
+    case SOFTVF_REG_EIAC:
+    case SOFTVF_REG_EIAM:
+        SOFTVF_SET(reg == SOFTVF_REG_EIAC ? &file->rx.eiac : &file->rx.eiam, vectors);
         expect_tx_causes(dev);
-        return true;
-    case VFRING_82576_EITR(0):
-    case VFRING_82576_EITR(1):
-    case VFRING_82576_EITR(2):
-        SOFTVF_SET(at, value & EITR_MASK);
-        return true;
-    case VFRING_82576_IVAR0:
-        SOFTVF_SET(at, check_vectors(dev, offset, value & 0x01010101u * IVAR_MASK));
+        return;
+    case SOFTVF_REG_EITR:
+        SOFTVF_SET(at, value & dev->model->eitr_mask);
+        return;
+    case SOFTVF_REG_IVAR:
+        SOFTVF_SET(at, check_vectors(dev, reg, i, value & 0x01010101u * IVAR_MASK));
         softvf_interrupt_refresh(dev);
-        return true;
-    case VFRING_82576_IVAR_MISC:
-        SOFTVF_SET(at, check_vectors(dev, offset, value & IVAR_MASK));
-        return true;
-    default:
-        return false;
+        return;
+    case SOFTVF_REG_IVAR_MISC:
+        SOFTVF_SET(at, check_vectors(dev, reg, i, value & IVAR_MASK));
+        return;
+    case SOFTVF_REG_RSCINT:
+        SOFTVF_SET(at, value);
+        return;
+    default: /* PBACL: no message is ever pending */
+        return;
     }
 }
 
 void softvf_interrupt_reset(struct softvf *dev)
 {
-    SOFTVF_SET(BAR(dev->file, VFRING_82576_EIMS), 0);
-    SOFTVF_SET(BAR(dev->file, VFRING_82576_EIAC), 0);
-    SOFTVF_SET(BAR(dev->file, VFRING_82576_EIAM), 0);
-    SOFTVF_SET(&dev->file->rx.eicr, 0);
-    SOFTVF_SET(&dev->file->rx.listens, 0);
+    struct softvf_rx *rx = &dev->file->rx;
+
+    SOFTVF_SET(&rx->eims, 0);
+    SOFTVF_SET(&rx->eiac, 0);
+    SOFTVF_SET(&rx->eiam, 0);
+    SOFTVF_SET(&rx->eicr, 0);
+    SOFTVF_SET(&rx->listens, 0);
     softvf_interrupt_refresh(dev);
 }
 

@@ -88,7 +88,7 @@ static void repair(struct softvf_file *file)
     if (phase == SOFTVF_PHASE_IDLE) {
         return;
     }
-    if (entries >= 1 && entries <= VFRING_82576_RING_MAX_ENTRIES && journal->first < entries &&
+    if (entries >= 1 && entries <= SOFTVF_RING_MAX_ENTRIES && journal->first < entries &&
         journal->count <= SOFTVF_RX_MAX_DESCS && journal->ring_offset % 16 == 0 &&
         journal->ring_offset + entries * 16 <= SOFTVF_ARENA_BYTES) {
         union vfring_rx_desc *ring =

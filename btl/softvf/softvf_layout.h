@@ -21,14 +21,18 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-#include "vfring_regs_82576.h"
+#include "vfring_regs_shared.h"
 
 #define SOFTVF_MAGIC "VFRSOFT"
-#define SOFTVF_VERSION 4u
+#define SOFTVF_VERSION 5u
 /** Another libc or word size lays the mutex out differently. */
 #define SOFTVF_ABI ((uint32_t)(sizeof(pthread_mutex_t) << 8 | sizeof(void *)))
 
 #define SOFTVF_PAGE_BYTES 4096u
+/** Of every model; BAR 0. */
+#define SOFTVF_BAR0_BYTES 0x4000u
+/** Of every model, at most. */
+#define SOFTVF_RING_MAX_ENTRIES 4096u
 #define SOFTVF_LINE_BYTES 64
 /** 1024 RX buffers and 512 TX slots of 10 KiB are 15 MiB; rings and user memory on top. */
 #define SOFTVF_ARENA_BYTES (32u << 20)
@@ -56,7 +60,7 @@ _Static_assert((SOFTVF_MAX_MTU_BYTES + SOFTVF_ETH_EXTRA_BYTES + 1023) / 1024 <= 
 /** Silicon's multicast table: 4096 one-bit hashes. */
 #define SOFTVF_MTA_WORDS 128u
 
-/** Drops and errors that the 82576 has no VF register for. Text: softvf_file.c. */
+/** Drops and errors that a VF has no register for. Text: softvf_file.c. */
 enum softvf_counter {
     SOFTVF_RX_NO_DESCRIPTOR, /* locked */
     SOFTVF_RX_DISABLED,      /* locked */
@@ -82,8 +86,9 @@ struct softvf_header {
     uint32_t file_bytes;
     uint32_t index;
     uint32_t mtu_bytes;
+    uint32_t model; /* softvf_models.c */
     uint8_t mac[6];
-    uint8_t pad[2];
+    uint8_t pad[6];
     char segment[SOFTVF_SEGMENT_BYTES]; /* of the folder it was made in */
     _Atomic uint32_t dead;       /* replaced or destroyed: only ever goes 0 -> 1 */
     _Atomic uint32_t owner_pid;  /* 0 after an orderly close */
@@ -96,7 +101,7 @@ struct softvf_header {
     _Atomic uint64_t pf_last_nack_ns;
 
     _Atomic uint32_t tx_frames; /* VFGPTC */
-    _Atomic uint32_t tx_octets; /* VFGOTC */
+    _Atomic uint64_t tx_octets; /* VFGOTC: its lower bits */
     _Atomic uint64_t counters[SOFTVF_NUM_COUNTERS];
     _Atomic uint64_t link_down_until_ns; /* owner; CLOCK_MONOTONIC; 0: never was down */
     uint32_t rate_mbits; /* of what it sends; 0: as fast as it is copied */
@@ -114,8 +119,8 @@ struct softvf_journal {
     uint32_t entries;      /* of the ring */
     uint32_t ring_offset;  /* of the ring in the arena */
     uint32_t frames_after; /* statistics once the frame counts as delivered */
-    uint32_t octets_after;
     uint32_t multicast_after;
+    uint64_t octets_after;
     uint32_t consumed_after;
     struct { uint64_t q0, q1; } saved[SOFTVF_RX_MAX_DESCS]; /* read format */
 };
@@ -135,12 +140,16 @@ struct softvf_rx {
     _Atomic uint32_t tail_seen; /* locked: RDT when a sender last looked, so that few have to */
     _Atomic uint32_t consumed;  /* locked: descriptors used up since ENABLE, modulo 2^32 */
     alignas(SOFTVF_LINE_BYTES) struct softvf_journal journal;
-    /* Statistics, locked; registers VFGPRC, VFGORC, VFMPRC. */
+    /* Statistics, locked; registers VFGPRC, VFGORC (its lower bits), VFMPRC. */
     alignas(SOFTVF_LINE_BYTES) _Atomic uint32_t frames;
-    _Atomic uint32_t octets;
     _Atomic uint32_t multicast;
+    _Atomic uint64_t octets;
     _Atomic uint32_t no_descriptor; /* RQDPC, read to clear: atomically */
-    _Atomic uint32_t eicr;          /* anybody, atomically */
+    /* Interrupts; anybody, atomically, but for EIAC and EIAM, which are the owner's. */
+    _Atomic uint32_t eicr;
+    _Atomic uint32_t eims;
+    _Atomic uint32_t eiac;
+    _Atomic uint32_t eiam;
     /* Set-up of queue 0. Written by the owner, locked; a sender that finds a
      * bad descriptor clears `ready` and RXDCTL.ENABLE, locked. */
     alignas(SOFTVF_LINE_BYTES) _Atomic uint32_t ready; /* RXDCTL.ENABLE and VFRE */
@@ -149,7 +158,8 @@ struct softvf_rx {
     _Atomic uint32_t buffer_bytes;
     _Atomic uint64_t ring_iova;
     _Atomic uint32_t irq_cause; /* EICR bit of the RX vector, 0: none */
-    _Atomic uint32_t frame_limit_bytes; /* RLPML or the default; survives all */
+    _Atomic uint32_t frame_limit_bytes; /* of a frame with FCS, as the model works it out */
+    _Atomic uint32_t port_limit_bytes;  /* what the PF lets through; survives all but its own reset */
     _Atomic uint32_t all_multicast;
     _Atomic uint32_t num_regions;
     /* RDT of queue 0: owner, without the lock. Release here pairs with the
@@ -166,9 +176,8 @@ _Static_assert(sizeof(struct softvf_rx) <= SOFTVF_PAGE_BYTES, "receive page");
 struct softvf_file {
     struct softvf_header hdr;
     alignas(SOFTVF_PAGE_BYTES) struct softvf_rx rx;
-    /** Registers without a better place above; owner, except RXDCTL (locked) and
-     * EIMS (anybody, atomically). */
-    alignas(SOFTVF_PAGE_BYTES) _Atomic uint32_t bar[VFRING_82576_BAR0_BYTES / 4];
+    /** Registers without a better place above, where the model has them; owner, except RXDCTL (locked). */
+    alignas(SOFTVF_PAGE_BYTES) _Atomic uint32_t bar[SOFTVF_BAR0_BYTES / 4];
     /** Sorted by iova; locked. */
     alignas(SOFTVF_PAGE_BYTES) struct softvf_shared_region regions[SOFTVF_MAX_REGIONS];
 };

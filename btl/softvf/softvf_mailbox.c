@@ -1,26 +1,22 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /**
  * @file
- * The mailbox, and the PF at its other end: what igb answers.
+ * The mailbox, and a PF at its other end that takes its time: after REQ it holds the
+ * buffer (PFU) when the VF looks first, has taken the message (PFACK) when it looks
+ * again, and has answered (PFSTS) at the third look. What it answers is the model's.
  *
- * The administrator has fixed the MAC address and gave no VLAN, no trust.
- * The PF takes its time: after REQ it holds the buffer (PFU) when the VF looks
- * first, has taken the message (PFACK) when it looks again, and has answered
- * (PFSTS) at the third look.
+ * A VF may keep the buffer (VFU) until PFACK where the model says so; then the PF
+ * reads without it, and answers once the VF has let go.
  */
 #include <string.h>
 
 #include "softvf_internal.h"
 
-#define MBX(dev) (&(dev)->file->bar[VFRING_82576_V2PMAILBOX / 4])
-#define WORD(dev, i) (&(dev)->file->bar[VFRING_82576_VMBMEM(i) / 4])
-#define PROMISC_ALL_MULTICAST 2u
+#define MBX(dev) softvf_at((dev), SOFTVF_REG_MAILBOX, 0)
+#define WORD(dev, i) softvf_at((dev), SOFTVF_REG_MBMEM, (i))
 #define MAX_MULTICAST_HASHES 30u
-#define NACK_PAUSE_NS 2000000000u
 /** Bits that a VF writes: the others are the PF's. */
 #define VF_BITS (VFRING_MBX_REQ | VFRING_MBX_ACK | VFRING_MBX_VFU)
-/** igb takes the frame limit as a signed number. */
-#define LPE_LARGEST 0x7fffffffu
 
 /** A message of the PF is in the buffer. */
 static void notify(struct softvf *dev, uint32_t word0)
@@ -28,7 +24,7 @@ static void notify(struct softvf *dev, uint32_t word0)
     SOFTVF_SET(WORD(dev, 0), word0);
     SOFTVF_SET(MBX(dev), SOFTVF_GET(MBX(dev)) | VFRING_MBX_PFSTS);
     softvf_set_causes(dev->file,
-                      softvf_cause_of(SOFTVF_GET(&dev->file->bar[VFRING_82576_IVAR_MISC / 4])));
+                      softvf_cause_of(SOFTVF_GET(softvf_at(dev, SOFTVF_REG_IVAR_MISC, 0))));
 }
 
 static void answer(struct softvf *dev, uint32_t word0)
@@ -37,8 +33,27 @@ static void answer(struct softvf *dev, uint32_t word0)
     notify(dev, word0);
 }
 
-/** Hashes are 16 bits each, packed from word 1; they replace the VF's list. */
-static void set_multicast(struct softvf *dev, uint32_t count)
+uint32_t softvf_pf_word(struct softvf *dev, uint32_t i)
+{
+    return SOFTVF_GET(WORD(dev, i));
+}
+
+void softvf_pf_set_word(struct softvf *dev, uint32_t i, uint32_t value)
+{
+    SOFTVF_SET(WORD(dev, i), value);
+}
+
+void softvf_pf_give_mac(struct softvf *dev)
+{
+    uint32_t low, high = 0;
+
+    memcpy(&low, dev->file->hdr.mac, 4);
+    memcpy(&high, dev->file->hdr.mac + 4, 2);
+    SOFTVF_SET(WORD(dev, 1), low);
+    SOFTVF_SET(WORD(dev, 2), high);
+}
+
+void softvf_pf_set_multicast(struct softvf *dev, uint32_t count)
 {
     struct softvf_rx *rx = &dev->file->rx;
 
@@ -54,69 +69,30 @@ static void set_multicast(struct softvf *dev, uint32_t count)
     softvf_rx_unlock(dev->file);
 }
 
-static void reset_message(struct softvf *dev)
+void softvf_pf_all_multicast(struct softvf *dev, bool all)
+{
+    softvf_rx_lock(dev->file, 0);
+    SOFTVF_SET(&dev->file->rx.all_multicast, all);
+    softvf_rx_unlock(dev->file);
+}
+
+void softvf_pf_enable(struct softvf *dev, bool rx)
 {
     struct softvf_header *hdr = &dev->file->hdr;
-    struct softvf_rx *rx = &dev->file->rx;
-    uint32_t low, high = 0;
 
-    set_multicast(dev, 0);
     softvf_rx_lock(dev->file, 0);
-    SOFTVF_SET(&rx->pf_vfre, 1);
+    SOFTVF_SET(&dev->file->rx.pf_vfre, rx);
     softvf_rx_refresh(dev);
     softvf_rx_unlock(dev->file);
     SOFTVF_SET(&hdr->pf_vfte, 1);
     SOFTVF_SET(&hdr->pf_cts, 1);
-    memcpy(&low, hdr->mac, 4);
-    memcpy(&high, hdr->mac + 4, 2);
-    SOFTVF_SET(WORD(dev, 1), low);
-    SOFTVF_SET(WORD(dev, 2), high);
-    answer(dev, VFRING_MSG_RESET | VFRING_MSG_ACK);
 }
 
-static void set_frame_limit(struct softvf *dev, uint32_t bytes)
+/** RESET is answered whatever was before. */
+static void reset_message(struct softvf *dev)
 {
-    struct softvf_rx *rx = &dev->file->rx;
-
-    if (bytes > LPE_LARGEST) {
-        softvf_violation(dev->file, SOFTVF_RULE_FRAME_LIMIT,
-                         "SET_LPE with 0x%08x: the PF takes it as a signed number, and corrupts "
-                         "its register. Ask for 9728 at most", bytes);
-    }
-    if (bytes > VFRING_82576_LPE_MAX_BYTES) {
-        bytes = VFRING_82576_LPE_MAX_BYTES;
-    }
-    softvf_rx_lock(dev->file, 0);
-    SOFTVF_SET(&rx->frame_limit_bytes, bytes);
-    softvf_rx_unlock(dev->file);
-}
-
-/** Whether the PF does what the message asks for. */
-static bool obey(struct softvf *dev, uint32_t word0)
-{
-    uint32_t info = word0 >> VFRING_MSG_INFO_SHIFT & 0xffu;
-
-    switch (word0 & VFRING_MSG_ID_MASK) {
-    case VFRING_MSG_SET_MULTICAST:
-        set_multicast(dev, info);
-        return true;
-    case VFRING_MSG_SET_LPE:
-        set_frame_limit(dev, SOFTVF_GET(WORD(dev, 1)));
-        return true;
-    case VFRING_MSG_SET_VLAN:
-        return (SOFTVF_GET(WORD(dev, 1)) & 0xfffu) == 0; /* the soft wire has no VLANs */
-    case VFRING_82576_MSG_SET_PROMISC:
-        if (info == 0 || info == PROMISC_ALL_MULTICAST) {
-            softvf_rx_lock(dev->file, 0);
-            SOFTVF_SET(&dev->file->rx.all_multicast, info == PROMISC_ALL_MULTICAST);
-            softvf_rx_unlock(dev->file);
-            return true;
-        }
-        return false;
-    default:
-        /* SET_MAC_ADDR too, and even for the same address: it is the administrator's. */
-        return false;
-    }
+    softvf_pf_set_multicast(dev, 0);
+    answer(dev, dev->model->on_reset(dev));
 }
 
 /** The PF's interrupt handler, run for a REQ. */
@@ -135,25 +111,25 @@ static void handle_request(struct softvf *dev)
     if (SOFTVF_GET(&hdr->pf_cts) == 0) {
         uint64_t now = softvf_now_ns();
         uint64_t last = SOFTVF_GET(&hdr->pf_last_nack_ns);
-        if (last == 0 || now - last > NACK_PAUSE_NS) {
+        if (last == 0 || now - last > dev->model->nack_pause_ns || dev->model->nack_pause_ns == 0) {
             SOFTVF_SET(&hdr->pf_last_nack_ns, now);
             answer(dev, word0 | VFRING_MSG_NACK);
         }
         return;
     }
     answer(dev, word0 | VFRING_MSG_CTS |
-                    (obey(dev, word0) ? VFRING_MSG_ACK : VFRING_MSG_NACK));
+                    (dev->model->on_request(dev, word0) ? VFRING_MSG_ACK : VFRING_MSG_NACK));
 }
 
 static bool pf_has_buffer(const struct softvf *dev)
 {
-    return dev->pf.step != SOFTVF_PF_IDLE;
+    return dev->pf.step != SOFTVF_PF_IDLE && !dev->pf.held;
 }
 
 /** Whether a REQ is not delivered; then says why. */
 static bool is_refused(struct softvf *dev, uint32_t old, uint32_t value)
 {
-    if (pf_has_buffer(dev)) {
+    if (dev->pf.step != SOFTVF_PF_IDLE) {
         softvf_violation(dev->file, SOFTVF_RULE_MBX_BUSY,
                          "mailbox REQ while the PF has the buffer (PFU) for the last one: wait "
                          "for PFACK and PFSTS. Not delivered");
@@ -165,7 +141,8 @@ static bool is_refused(struct softvf *dev, uint32_t old, uint32_t value)
                          "before writing a message, or the PF may overwrite it. Not delivered");
         return true;
     }
-    if ((value & VFRING_MBX_VFU) != 0) {
+    if ((value & VFRING_MBX_VFU) != 0 &&
+        (dev->model->hears_held == NULL || !dev->model->hears_held(dev))) {
         softvf_violation(dev->file, SOFTVF_RULE_MBX_HELD,
                          "mailbox REQ and VFU written together: the PF cannot take the buffer, "
                          "and gives up on the VF after 11 tries. Not delivered; RESET is needed");
@@ -186,10 +163,10 @@ void softvf_mailbox_write(struct softvf *dev, uint32_t value)
     uint32_t old = SOFTVF_GET(MBX(dev));
     uint32_t vfu = pf_has_buffer(dev) ? 0 : value & VFRING_MBX_VFU;
 
-    if ((value & ~VF_BITS) != 0) {
+    if ((value & ~VF_BITS) != 0 && !dev->model->writes_back) {
         softvf_violation(dev->file, SOFTVF_RULE_READ_ONLY,
-                         "V2PMAILBOX written with 0x%08x: REQ, ACK and VFU (bits 0 to 2) are the "
-                         "VF's, all others the PF's. They are ignored", value);
+                         "%s written with 0x%08x: REQ, ACK and VFU (bits 0 to 2) are the VF's, all "
+                         "others the PF's. They are ignored", dev->model->mailbox_name, value);
     }
     SOFTVF_SET(MBX(dev), (old & ~VFRING_MBX_VFU) | vfu);
     if ((value & VFRING_MBX_ACK) != 0) {
@@ -198,6 +175,7 @@ void softvf_mailbox_write(struct softvf *dev, uint32_t value)
     if ((value & VFRING_MBX_REQ) != 0 && !softvf_is_dead(dev->file) &&
         !is_refused(dev, old, value)) {
         dev->pf.step = SOFTVF_PF_ASKED;
+        dev->pf.held = (value & VFRING_MBX_VFU) != 0;
     }
 }
 
@@ -213,16 +191,23 @@ static uint32_t pf_goes_on(struct softvf *dev)
         dev->pf.link_down = down;
         softvf_mailbox_ping(dev);
     }
+
+    uint32_t pfu = dev->pf.held ? 0 : VFRING_MBX_PFU;
+
     switch (dev->pf.step) {
     case SOFTVF_PF_ASKED:
         dev->pf.step = SOFTVF_PF_READING;
-        return VFRING_MBX_PFU;
+        return pfu;
     case SOFTVF_PF_READING:
         dev->pf.step = SOFTVF_PF_ANSWERING;
         SOFTVF_SET(MBX(dev), SOFTVF_GET(MBX(dev)) | VFRING_MBX_PFACK);
-        return VFRING_MBX_PFU;
+        return pfu;
     case SOFTVF_PF_ANSWERING:
+        if (dev->pf.held && (SOFTVF_GET(MBX(dev)) & VFRING_MBX_VFU) != 0) {
+            return 0;
+        }
         dev->pf.step = SOFTVF_PF_IDLE;
+        dev->pf.held = false;
         handle_request(dev);
         return 0;
     default:
@@ -267,6 +252,7 @@ uint32_t softvf_mailbox_memory_read(struct softvf *dev, uint32_t offset)
 void softvf_mailbox_reset(struct softvf *dev)
 {
     dev->pf.step = SOFTVF_PF_IDLE;
+    dev->pf.held = false;
     dev->pf.answer_waits = false;
 }
 
@@ -274,7 +260,7 @@ void softvf_mailbox_ping(struct softvf *dev)
 {
     bool cts = SOFTVF_GET(&dev->file->hdr.pf_cts) != 0;
 
-    if (pf_has_buffer(dev) || (SOFTVF_GET(MBX(dev)) & VFRING_MBX_VFU) != 0) {
+    if (dev->pf.step != SOFTVF_PF_IDLE || (SOFTVF_GET(MBX(dev)) & VFRING_MBX_VFU) != 0) {
         return; /* igb does not wait long for the buffer, and does not try again */
     }
     notify(dev, VFRING_MSG_PF_CONTROL | (cts ? VFRING_MSG_CTS : 0));

@@ -91,6 +91,9 @@ static int set_up(struct softvf *dev, const char *path)
         return rc;
     }
     dev->mac = softvf_mac_key(copy.mac);
+    dev->model = softvf_model_at(copy.model);
+    dev->pf.api_max = dev->model->pf_api;
+    softvf_mmio_init(dev);
     dev->max_frame_bytes = copy.mtu_bytes + SOFTVF_ETH_EXTRA_BYTES;
     dev->pf.link_down = softvf_link_is_down(dev->file);
     softvf_reset(dev);
@@ -166,9 +169,9 @@ void softvf_identity(const struct softvf *dev, struct softvf_identity *out)
     out->mtu_bytes = hdr->mtu_bytes;
     out->index = hdr->index;
     out->generation = SOFTVF_GET(&hdr->generation);
-    out->vendor_id = VFRING_82576_VENDOR_ID;
-    out->device_id = VFRING_82576_VF_DEVICE_ID;
-    out->bar0_bytes = VFRING_82576_BAR0_BYTES;
+    out->vendor_id = dev->model->vendor_id;
+    out->device_id = dev->model->device_id;
+    out->bar0_bytes = dev->model->bar0_bytes;
     out->rate_mbits = dev->rate_mbits;
     memcpy(out->segment, hdr->segment, sizeof(out->segment));
     out->segment[sizeof(out->segment) - 1] = '\0'; /* others may write to the file */

@@ -25,7 +25,7 @@ static uint64_t now_ns(const struct softvf_pace *pace)
 
 static void run_queues(struct softvf *dev)
 {
-    for (uint32_t q = 0; q < VFRING_82576_NUM_QUEUES; q++) {
+    for (uint32_t q = 0; q < dev->model->num_queues; q++) {
         if (dev->txq[q].enabled && dev->txq[q].head != dev->txq[q].tail) {
             softvf_tx_run(dev, q);
         }

@@ -5,16 +5,26 @@
  */
 #include "softvf_ring.h"
 
-bool softvf_ring_check(struct softvf_file *file, const struct softvf_ring_setup *ring)
+bool softvf_ring_check(struct softvf *dev, const struct softvf_ring_setup *ring)
 {
+    const struct softvf_model *model = dev->model;
+    struct softvf_file *file = dev->file;
     uint32_t entries = ring->bytes / SOFTVF_DESC_BYTES;
 
+    if (ring->queue >= model->num_queues) {
+        softvf_violation(file, SOFTVF_RULE_QUEUE_NUMBER,
+                         "%s queue %u is switched on: the PF gave the VF %u, as GET_QUEUE says. The queue "
+                         "stays off", ring->kind, ring->queue, model->num_queues);
+        return false;
+    }
     if (ring->bytes % VFRING_RING_ALIGN_BYTES != 0 ||
-        entries < VFRING_82576_RING_MIN_ENTRIES || entries > VFRING_82576_RING_MAX_ENTRIES) {
+        entries < model->ring_min_entries || entries > model->ring_max_entries) {
         softvf_violation(file, SOFTVF_RULE_RING_LENGTH,
-                         "%s ring %u is %u bytes long: must be 512 to 65536 and a multiple of 128 "
-                         "(32 to 4096 descriptors). The queue stays off",
-                         ring->kind, ring->queue, ring->bytes);
+                         "%s ring %u is %u bytes long: must be %u to %u and a multiple of 128 "
+                         "(%u to %u descriptors). The queue stays off",
+                         ring->kind, ring->queue, ring->bytes, model->ring_min_entries * SOFTVF_DESC_BYTES,
+                         model->ring_max_entries * SOFTVF_DESC_BYTES, model->ring_min_entries,
+                         model->ring_max_entries);
         return false;
     }
     if (ring->base_low % VFRING_RING_ALIGN_BYTES != 0) {
@@ -31,23 +41,16 @@ bool softvf_ring_check(struct softvf_file *file, const struct softvf_ring_setup 
                          ring->kind, ring->queue, ring->head, ring->tail);
         return false;
     }
-    if (VFRING_82576_XDCTL_WTHRESH_GET(ring->control) != 1) {
-        softvf_violation(file, SOFTVF_RULE_WTHRESH,
-                         "WTHRESH of %s queue %u is %u: with anything but 1 an 82576 VF may leave "
-                         "write-backs pending for ever. The queue stays off",
-                         ring->kind, ring->queue, VFRING_82576_XDCTL_WTHRESH_GET(ring->control));
-        return false;
-    }
-    return true;
+    return model->thresholds_fit(dev, ring->kind, ring->queue, ring->control);
 }
 
-uint32_t softvf_xdctl_check(struct softvf_file *file, const char *kind, uint32_t q, uint32_t value)
+uint32_t softvf_xdctl_check(struct softvf_file *file, const char *kind, uint32_t q, uint32_t mask, uint32_t value)
 {
-    if ((value & ~(SOFTVF_XDCTL_MASK | VFRING_82576_XDCTL_SWFLSH)) != 0) {
+    if ((value & ~(mask | VFRING_XDCTL_SWFLSH)) != 0) { /* SWFLSH clears itself */
         softvf_violation(file, SOFTVF_RULE_XDCTL_BITS,
-                         "%sDCTL(%u) written with 0x%08x, which has reserved bits: only PTHRESH, "
-                         "HTHRESH, WTHRESH, ENABLE and SWFLSH are defined. The others are ignored",
-                         kind, q, value);
+                         "%sDCTL(%u) written with 0x%08x, which has reserved bits: only those of 0x%08x "
+                         "are defined. The others are ignored",
+                         kind, q, value, mask | VFRING_XDCTL_SWFLSH);
     }
-    return value & SOFTVF_XDCTL_MASK;
+    return value & mask;
 }

@@ -11,10 +11,6 @@
 #define SOFTVF_DESC_BYTES 16u
 #define SOFTVF_INDEX_MASK 0xffffu
 #define SOFTVF_RING_LEN_MASK 0xfffffu
-/** Thresholds and ENABLE; SWFLSH clears itself. */
-#define SOFTVF_XDCTL_MASK                                                     \
-    (VFRING_82576_XDCTL_PTHRESH(0x1f) | VFRING_82576_XDCTL_HTHRESH(0x1f) |    \
-     VFRING_82576_XDCTL_WTHRESH(0x1f) | VFRING_82576_XDCTL_ENABLE)
 
 /** The registers as they stand when ENABLE is written. */
 struct softvf_ring_setup {
@@ -27,9 +23,9 @@ struct softvf_ring_setup {
 };
 
 /** Whether silicon would run with this; if not, says why. */
-bool softvf_ring_check(struct softvf_file *file, const struct softvf_ring_setup *ring);
+bool softvf_ring_check(struct softvf *dev, const struct softvf_ring_setup *ring);
 
-/** What of a write to TXDCTL or RXDCTL is kept; complains of reserved bits. */
-uint32_t softvf_xdctl_check(struct softvf_file *file, const char *kind, uint32_t q, uint32_t value);
+/** What of a write to TXDCTL or RXDCTL is kept, of the bits of @p mask; complains of others. */
+uint32_t softvf_xdctl_check(struct softvf_file *file, const char *kind, uint32_t q, uint32_t mask, uint32_t value);
 
 #endif /* SOFTVF_RING_H */

@@ -17,6 +17,7 @@
     X(READ_ONLY, "read-only")                         \
     X(CTRL_BITS, "ctrl-bits")                         \
     X(IVAR_VECTOR, "ivar-vector")                     \
+    X(QUEUE_NUMBER, "queue-number")                   \
     /* mailbox */                                     \
     X(MBX_MEMORY, "mailbox-memory")                   \
     X(MBX_BUSY, "mailbox-busy")                       \
@@ -30,12 +31,14 @@
     X(RING_BASE, "ring-base")                         \
     X(RING_START, "ring-start")                       \
     X(WTHRESH, "wthresh")                             \
+    X(THRESHOLDS, "thresholds")                       \
     X(XDCTL_BITS, "xdctl-bits")                       \
     X(HEADER_TYPES, "header-types")                   \
     X(DESC_TYPE, "desc-type")                         \
     X(BUFFER_SIZE, "buffer-size")                     \
     X(DROP_EN, "drop-en")                             \
     X(SRRCTL_BITS, "srrctl-bits")                     \
+    X(RSC, "rsc")                                     \
     X(WB_ORDER, "wb-order")                           \
     X(WB_ON_EITR, "wb-on-eitr")                       \
     /* rings that run */                              \
@@ -46,11 +49,13 @@
     /* transmission */                                \
     X(TX_DEXT, "tx-dext")                             \
     X(TX_CONTEXT, "tx-context")                       \
+    X(TX_CHECK, "tx-check")                           \
     X(TX_DTYP, "tx-dtyp")                             \
     X(TX_IFCS, "tx-ifcs")                             \
     X(TX_OFFLOAD, "tx-offload")                       \
     X(TX_RESERVED, "tx-reserved")                     \
     X(TX_EMPTY, "tx-empty")                           \
+    X(TX_PIECE, "tx-piece")                           \
     X(TX_RS, "tx-rs")                                 \
     X(TX_STALE, "tx-stale")                           \
     X(TX_PIECES, "tx-pieces")                         \

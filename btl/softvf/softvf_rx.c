@@ -10,8 +10,6 @@
 
 /** Longer, and the holder of the lock is stopped; the frame is dropped. */
 #define LOCK_LIMIT_MS 1000
-/** So that the usual case, one descriptor, is compiled without loops. */
-#define ALWAYS_INLINE static inline __attribute__((always_inline))
 
 /** Reads on through the pieces of a frame. */
 struct cursor {
@@ -47,11 +45,13 @@ static bool multicast_wanted(struct softvf_rx *rx, uint64_t mac)
 }
 
 /** The receiver gave silicon something to choke on: its queue stops. */
-static void choke(struct softvf_file *file)
+static void choke(struct softvf_port *port)
 {
+    struct softvf_file *file = port->file;
+    _Atomic uint32_t *ctl = &file->bar[port->model->regs[SOFTVF_REG_RXDCTL].offset / 4];
+
     SOFTVF_SET(&file->rx.ready, 0);
-    _Atomic uint32_t *ctl = &file->bar[VFRING_82576_RXDCTL(0) / 4];
-    SOFTVF_SET(ctl, SOFTVF_GET(ctl) & ~VFRING_82576_XDCTL_ENABLE);
+    SOFTVF_SET(ctl, SOFTVF_GET(ctl) & ~VFRING_XDCTL_ENABLE);
 }
 
 /** Why a frame is not for this receiver, or SOFTVF_NUM_COUNTERS if it is. */
@@ -91,7 +91,7 @@ static inline union vfring_rx_desc *desc_at(const struct target *to, uint32_t i)
  * Saves @p count descriptors in the journal and finds their buffers.
  * SOFTVF_RX_DMA_FAULT: the first descriptor is to be used up for an error frame.
  */
-ALWAYS_INLINE enum softvf_counter take_descriptors(struct softvf_port *port, struct target *to,
+SOFTVF_ALWAYS_INLINE enum softvf_counter take_descriptors(struct softvf_port *port, struct target *to,
                                                    uint32_t count)
 {
     struct softvf_file *file = port->file;
@@ -109,7 +109,7 @@ ALWAYS_INLINE enum softvf_counter take_descriptors(struct softvf_port *port, str
                              "and must be 0. Write both quadwords of a descriptor anew before "
                              "RDT passes it. The RX queue hangs",
                              (unsigned)(desc - to->ring), (unsigned long long)q1);
-            choke(file);
+            choke(port);
             return SOFTVF_RX_DISABLED;
         }
         /* All of BSIZEPACKET must be there, whatever this frame needs: silicon
@@ -129,7 +129,7 @@ ALWAYS_INLINE enum softvf_counter take_descriptors(struct softvf_port *port, str
 }
 
 /** Payload and padding into the buffers. */
-ALWAYS_INLINE void write_payload(const struct target *to, uint32_t count,
+SOFTVF_ALWAYS_INLINE void write_payload(const struct target *to, uint32_t count,
                                  const struct softvf_frame *frame)
 {
     struct cursor from = {.seg = frame->segs, .offset = 0};
@@ -149,17 +149,19 @@ ALWAYS_INLINE void write_payload(const struct target *to, uint32_t count,
 
 /**
  * Steps 1 to 4 of softvf_journal.c. @p bytes: frame and padding; 0: an error
- * frame without contents. Called with constants where they are known.
+ * frame without contents. Called with constants where they are known, so that the usual
+ * case, one descriptor, is compiled without loops.
  */
-ALWAYS_INLINE void write_frame(struct softvf_file *file, const struct target *to, uint32_t count,
+SOFTVF_ALWAYS_INLINE void write_frame(struct softvf_port *port, const struct target *to, uint32_t count,
                                const struct softvf_frame *frame, uint32_t bytes)
 {
+    struct softvf_file *file = port->file;
     struct softvf_rx *rx = &file->rx;
     struct softvf_journal *journal = &rx->journal;
     bool multicast = (frame->dst_mac & SOFTVF_MAC_GROUP_BIT) != 0 &&
                      frame->dst_mac != SOFTVF_MAC_MASK;
     uint64_t flags =
-        VFRING_RXD_DD | (bytes == 0 ? VFRING_82576_RXD_RXE : VFRING_RXD_LB);
+        VFRING_RXD_DD | (bytes == 0 ? port->model->rx_error : VFRING_RXD_LB);
     uint32_t last_bytes = bytes - (count - 1) * to->buffer_bytes;
 
     journal->first = to->first;
@@ -247,7 +249,7 @@ static enum softvf_counter deliver_locked(struct softvf_port *port,
     to.entries = SOFTVF_GET(&rx->entries);
     to.buffer_bytes = SOFTVF_GET(&rx->buffer_bytes);
     to.first = SOFTVF_GET(&rx->head);
-    if (SOFTVF_UNLIKELY(to.entries == 0 || to.entries > VFRING_82576_RING_MAX_ENTRIES ||
+    if (SOFTVF_UNLIKELY(to.entries == 0 || to.entries > SOFTVF_RING_MAX_ENTRIES ||
                         to.first >= to.entries ||
                         to.buffer_bytes < VFRING_RX_BUFFER_UNIT_BYTES)) {
         return SOFTVF_RX_DISABLED; /* an owner that died while it wrote this */
@@ -273,11 +275,11 @@ static enum softvf_counter deliver_locked(struct softvf_port *port,
         return why;
     }
     if (SOFTVF_UNLIKELY(why == SOFTVF_RX_DMA_FAULT)) {
-        write_frame(file, &to, 1, frame, 0);
+        write_frame(port, &to, 1, frame, 0);
     } else if (SOFTVF_LIKELY(count == 1)) {
-        write_frame(file, &to, 1, frame, bytes);
+        write_frame(port, &to, 1, frame, bytes);
     } else {
-        write_frame(file, &to, count, frame, bytes);
+        write_frame(port, &to, count, frame, bytes);
     }
     port->next_desc = desc_at(&to, count);
     port->next_buffer = to.buffers[count - 1] + to.buffer_bytes;

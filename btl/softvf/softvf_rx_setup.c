@@ -7,16 +7,13 @@
 #include "softvf_internal.h"
 #include "softvf_ring.h"
 
-#define REG(dev, q, name) (&(dev)->file->bar[VFRING_82576_##name(q) / 4])
-#define IS(reg, name) ((reg) == VFRING_82576_##name(0))
-/** BSIZEPACKET, BSIZEHEADER, RDMTS, DESCTYPE, DROP_EN. */
-#define SRRCTL_MASK                                                         \
-    (VFRING_82576_SRRCTL_BSIZEPACKET_MASK | 0xfu << 8 | 0x1fu << 20 |       \
-     VFRING_82576_SRRCTL_DESCTYPE_MASK | VFRING_82576_SRRCTL_DROP_EN)
+#define REG(dev, q, name) softvf_at((dev), SOFTVF_REG_##name, (q))
+#define SRRCTL_TIMESTAMP (1u << 30)
+#define RSCCTL_RSCEN (1u << 0)
 
 static bool is_enabled(struct softvf *dev, uint32_t q)
 {
-    return (SOFTVF_GET(REG(dev, q, RXDCTL)) & VFRING_82576_XDCTL_ENABLE) != 0;
+    return (SOFTVF_GET(REG(dev, q, RXDCTL)) & VFRING_XDCTL_ENABLE) != 0;
 }
 
 void softvf_rx_refresh(struct softvf *dev)
@@ -24,46 +21,55 @@ void softvf_rx_refresh(struct softvf *dev)
     struct softvf_rx *rx = &dev->file->rx;
 
     SOFTVF_SET(&rx->ready, is_enabled(dev, 0) && SOFTVF_GET(&rx->pf_vfre) != 0);
+    SOFTVF_SET(&rx->frame_limit_bytes, dev->model->frame_limit(dev));
+}
+
+void softvf_rx_set_limit(struct softvf *dev, uint32_t bytes)
+{
+    softvf_rx_lock(dev->file, 0);
+    SOFTVF_SET(&dev->file->rx.port_limit_bytes, bytes);
+    softvf_rx_refresh(dev);
+    softvf_rx_unlock(dev->file);
 }
 
 static bool check_buffers(struct softvf *dev, uint32_t q)
 {
     uint32_t srrctl = SOFTVF_GET(REG(dev, q, SRRCTL));
-    uint32_t psrtype = SOFTVF_GET(&dev->file->bar[VFRING_82576_PSRTYPE / 4]);
+    uint32_t mask = dev->model->srrctl_mask;
 
-    if ((srrctl & VFRING_82576_SRRCTL_DESCTYPE_MASK) != VFRING_82576_SRRCTL_DESCTYPE_ADV_ONEBUF) {
+    if ((srrctl & VFRING_SRRCTL_DESCTYPE_MASK) != VFRING_SRRCTL_DESCTYPE_ADV_ONEBUF) {
         softvf_violation(dev->file, SOFTVF_RULE_DESC_TYPE,
                          "SRRCTL(%u).DESCTYPE is %u: only 1, advanced with one buffer, is part of "
                          "the soft VF. The queue stays off", q, srrctl >> 25 & 7u);
         return false;
     }
-    if ((srrctl & VFRING_82576_SRRCTL_BSIZEPACKET_MASK) == 0) {
+    if ((srrctl & VFRING_SRRCTL_BSIZEPACKET_MASK) == 0) {
         softvf_violation(dev->file, SOFTVF_RULE_BUFFER_SIZE,
                          "SRRCTL(%u).BSIZEPACKET is 0: the PF's buffer size would be used, "
                          "whatever it is. The queue stays off", q);
         return false;
     }
-    if ((srrctl & ~SRRCTL_MASK) != 0) {
+    if ((srrctl & ~mask) != 0) {
         softvf_violation(dev->file, SOFTVF_RULE_SRRCTL_BITS,
                          "SRRCTL(%u) is 0x%08x: %s. The queue stays off", q, srrctl,
-                         (srrctl & ~SRRCTL_MASK) == VFRING_82576_SRRCTL_TIMESTAMP
+                         (srrctl & ~mask) == SRRCTL_TIMESTAMP
                              ? "time stamps (bit 30) are the PF's"
                              : "it has reserved bits");
         return false;
     }
-    if ((srrctl & VFRING_82576_SRRCTL_DROP_EN) == 0) {
+    if ((srrctl & dev->model->srrctl_drop_en) == 0) {
         softvf_violation(dev->file, SOFTVF_RULE_DROP_EN,
                          "SRRCTL(%u).DROP_EN is 0: a frame that finds no descriptor would hold up "
                          "the port of all VFs, unless the PF forbids it. The queue stays off", q);
         return false;
     }
-    if (psrtype != 0) {
-        softvf_violation(dev->file, SOFTVF_RULE_HEADER_TYPES,
-                         "PSRTYPE is 0x%08x with one-buffer descriptors in RX queue %u: it outlives "
-                         "a reset, write 0. The queue stays off", psrtype, q);
+    if (dev->model->regs[SOFTVF_REG_RSCCTL].count != 0 && (SOFTVF_GET(REG(dev, q, RSCCTL)) & RSCCTL_RSCEN) != 0) {
+        softvf_violation(dev->file, SOFTVF_RULE_RSC,
+                         "RSCCTL(%u).RSCEN is 1: frames put together by the device (RSC) are not part of "
+                         "the soft VF. The queue stays off", q);
         return false;
     }
-    return true;
+    return dev->model->header_types_fit(dev, q);
 }
 
 /** ENABLE 0 -> 1; locked. */
@@ -81,7 +87,7 @@ static void enable(struct softvf *dev, uint32_t q, uint32_t value)
         .control = value,
     };
 
-    if (!softvf_ring_check(dev->file, &ring) || !check_buffers(dev, q)) {
+    if (!softvf_ring_check(dev, &ring) || !check_buffers(dev, q)) {
         return;
     }
     SOFTVF_SET(REG(dev, q, RXDCTL), value);
@@ -92,7 +98,7 @@ static void enable(struct softvf *dev, uint32_t q, uint32_t value)
         SOFTVF_SET(&rx->entries, ring.bytes / SOFTVF_DESC_BYTES);
         SOFTVF_SET(&rx->ring_iova, (uint64_t)ring.base_high << 32 | ring.base_low);
         SOFTVF_SET(&rx->buffer_bytes,
-                   (SOFTVF_GET(REG(dev, q, SRRCTL)) & VFRING_82576_SRRCTL_BSIZEPACKET_MASK) *
+                   (SOFTVF_GET(REG(dev, q, SRRCTL)) & VFRING_SRRCTL_BSIZEPACKET_MASK) *
                        VFRING_RX_BUFFER_UNIT_BYTES);
         softvf_rx_refresh(dev);
     }
@@ -101,34 +107,36 @@ static void enable(struct softvf *dev, uint32_t q, uint32_t value)
 /** Under the lock: when ENABLE has gone off, no sender is in the ring any more. */
 static void write_control(struct softvf *dev, uint32_t q, uint32_t value)
 {
-    value = softvf_xdctl_check(dev->file, "RX", q, value);
+    value = softvf_xdctl_check(dev->file, "RX", q, dev->model->rxdctl_mask, value);
     softvf_rx_lock(dev->file, 0);
-    if ((value & VFRING_82576_XDCTL_ENABLE) == 0) {
+    if ((value & VFRING_XDCTL_ENABLE) == 0) {
         SOFTVF_SET(REG(dev, q, RXDCTL), value);
         softvf_rx_refresh(dev);
     } else if (is_enabled(dev, q)) {
         if (SOFTVF_GET(REG(dev, q, RXDCTL)) != value) {
             softvf_violation(dev->file, SOFTVF_RULE_XDCTL_LIVE,
-                             "thresholds of RX queue %u changed while it is enabled: ignored", q);
+                             "RXDCTL(%u) changed while the RX queue is enabled: ignored", q);
         }
     } else {
-        SOFTVF_SET(REG(dev, q, RXDCTL), value & ~VFRING_82576_XDCTL_ENABLE);
+        SOFTVF_SET(REG(dev, q, RXDCTL), value & ~VFRING_XDCTL_ENABLE);
         enable(dev, q, value);
     }
     softvf_rx_unlock(dev->file);
 }
 
-static void disable(struct softvf *dev, uint32_t q)
+void softvf_rx_disable(struct softvf *dev, uint32_t q)
 {
-    write_control(dev, q, SOFTVF_GET(REG(dev, q, RXDCTL)) & ~VFRING_82576_XDCTL_ENABLE);
+    write_control(dev, q, SOFTVF_GET(REG(dev, q, RXDCTL)) & ~VFRING_XDCTL_ENABLE);
 }
 
-static void write_live(struct softvf *dev, uint32_t q, uint32_t reg)
+static void write_live(struct softvf *dev, uint32_t q, enum softvf_reg reg)
 {
+    const struct softvf_place *place = &dev->model->regs[reg];
+
     softvf_violation(dev->file, SOFTVF_RULE_RING_LIVE,
                      "register 0x%04x of RX queue %u written while RXDCTL.ENABLE is 1: switch the "
-                     "queue off first. The RX queue hangs", reg + 0x100u * q, q);
-    disable(dev, q);
+                     "queue off first. The RX queue hangs", place->offset + place->step * q, q);
+    softvf_rx_disable(dev, q);
 }
 
 /** What the device has in hand, as far as anybody knows: locked, or a little out of date. */
@@ -202,10 +210,10 @@ void softvf_rx_tail_write(struct softvf *dev, uint32_t q, uint32_t tail)
         softvf_violation(dev->file, SOFTVF_RULE_TAIL_RANGE,
                          "RDT(%u) = %u is beyond the ring of %u descriptors. The RX queue hangs",
                          q, tail, entries);
-        disable(dev, q);
+        softvf_rx_disable(dev, q);
         return;
     } else if (q == 0 && !count_posted(dev, tail)) {
-        disable(dev, q);
+        softvf_rx_disable(dev, q);
         return;
     }
     if (q == 0) {
@@ -227,55 +235,47 @@ static void write_head(struct softvf *dev, uint32_t q, uint32_t head)
         SOFTVF_SET(at, head);
         softvf_rx_unlock(dev->file);
     } else if (head != SOFTVF_GET(at)) {
-        write_live(dev, q, VFRING_82576_RDH(0));
+        write_live(dev, q, SOFTVF_REG_RDH);
     }
 }
 
-bool softvf_rx_queue_write(struct softvf *dev, uint32_t q, uint32_t reg, uint32_t value)
+void softvf_rx_queue_write(struct softvf *dev, uint32_t q, enum softvf_reg reg, uint32_t value)
 {
-    uint32_t mask = 0xffffffffu;
+    uint32_t mask = reg == SOFTVF_REG_RDLEN ? SOFTVF_RING_LEN_MASK : 0xffffffffu;
+    _Atomic uint32_t *at = softvf_at(dev, reg, q);
 
-    if (IS(reg, RDT)) {
+    switch (reg) {
+    case SOFTVF_REG_RDT:
         softvf_rx_tail_write(dev, q, value);
-        return true;
-    }
-    if (IS(reg, RDH)) {
+        return;
+    case SOFTVF_REG_RDH:
         write_head(dev, q, value);
-        return true;
-    }
-    if (IS(reg, RXDCTL)) {
+        return;
+    case SOFTVF_REG_RXDCTL:
         write_control(dev, q, value);
-        return true;
+        return;
+    default:
+        break;
     }
-    if (IS(reg, RDLEN)) {
-        mask = SOFTVF_RING_LEN_MASK;
-    } else if (!IS(reg, RDBAL) && !IS(reg, RDBAH) && !IS(reg, SRRCTL) && !IS(reg, DCA_RXCTRL)) {
-        return false;
-    }
-    _Atomic uint32_t *at = &dev->file->bar[(reg + 0x100u * q) / 4];
     /* DCA may change under a running queue: a driver follows its CPU with it. */
-    if (is_enabled(dev, q) && (value & mask) != SOFTVF_GET(at) && !IS(reg, DCA_RXCTRL)) {
+    if (is_enabled(dev, q) && (value & mask) != SOFTVF_GET(at) && reg != SOFTVF_REG_DCA_RXCTRL) {
         write_live(dev, q, reg);
     }
     SOFTVF_SET(at, value & mask);
-    return true;
 }
 
-bool softvf_rx_queue_read(struct softvf *dev, uint32_t q, uint32_t reg, uint32_t *value)
+uint32_t softvf_rx_queue_read(struct softvf *dev, uint32_t q, enum softvf_reg reg)
 {
     struct softvf_rx *rx = &dev->file->rx;
 
-    if (q == 0 && IS(reg, RDH)) {
-        *value = SOFTVF_GET(&rx->head);
-    } else if (q == 0 && IS(reg, RDT)) {
-        *value = SOFTVF_GET(&rx->tail);
-    } else if (IS(reg, RQDPC)) { /* read to clear */
-        *value = q == 0 ? atomic_exchange_explicit(&rx->no_descriptor, 0, memory_order_relaxed) : 0;
-    } else if (IS(reg, RDBAL) || IS(reg, RDBAH) || IS(reg, RDLEN) || IS(reg, SRRCTL) ||
-               IS(reg, DCA_RXCTRL) || IS(reg, RXDCTL) || IS(reg, RDH) || IS(reg, RDT)) {
-        *value = SOFTVF_GET(&dev->file->bar[(reg + 0x100u * q) / 4]);
-    } else {
-        return false;
+    if (q == 0 && reg == SOFTVF_REG_RDH) {
+        return SOFTVF_GET(&rx->head);
     }
-    return true;
+    if (q == 0 && reg == SOFTVF_REG_RDT) {
+        return SOFTVF_GET(&rx->tail);
+    }
+    if (reg == SOFTVF_REG_RQDPC) { /* read to clear */
+        return q == 0 ? atomic_exchange_explicit(&rx->no_descriptor, 0, memory_order_relaxed) : 0;
+    }
+    return SOFTVF_GET(softvf_at(dev, reg, q));
 }

@@ -83,6 +83,7 @@ static void add_port(struct softvf_switch *sw, const char *name)
     if (port != NULL && softvf_file_check(fd, &hdr) == 0 && SOFTVF_GET(&hdr.dead) == 0 &&
         fstat(fd, &st) == 0 && softvf_file_map(fd, &port->file) == 0) {
         port->mac = softvf_mac_key(hdr.mac);
+        port->model = softvf_model_at(hdr.model);
         port->device = st.st_dev;
         port->inode = st.st_ino;
         port->seen = true;

@@ -7,6 +7,7 @@
  * A descriptor that silicon would choke on hangs the queue: TXDCTL.ENABLE
  * goes off, head stays at the frame, no DD appears.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "softvf_internal.h"
@@ -20,6 +21,8 @@
 /** Less, and the MAC hangs even when it pads short frames. */
 #define MAC_MIN_BYTES 17u
 #define ETH_HEADER_BYTES 14u
+#define NUM_CONTEXTS 2u /* of a queue: IDX 0 and 1 */
+#define CHECK_BITS (VFRING_TXD_CC | VFRING_TXD_IDX_MASK)
 #define ETHERTYPE_VLAN 0x0081u /* 0x8100 as it lies in memory */
 
 static void hang(struct softvf *dev, uint32_t q)
@@ -28,8 +31,10 @@ static void hang(struct softvf *dev, uint32_t q)
 }
 
 static void explain_descriptor(struct softvf *dev, uint32_t index,
-                               const struct vfring_tx_desc *desc)
+                               const struct vfring_tx_desc *desc, uint32_t num_before)
 {
+    const struct softvf_model *model = dev->model;
+    char limit[80];
     uint32_t cmd = desc->cmd_type_len;
     uint32_t type = cmd & VFRING_TXD_DTYP_MASK;
     enum softvf_rule rule;
@@ -43,7 +48,9 @@ static void explain_descriptor(struct softvf *dev, uint32_t index,
         what = "DEXT is 0: legacy descriptors are not for a VF";
     } else if (type == VFRING_TXD_DTYP_CONTEXT) {
         rule = SOFTVF_RULE_TX_CONTEXT;
-        what = "context descriptors (VLAN, checksum, TSO) are not part of the soft VF";
+        what = model->has_contexts
+                   ? "a context stands before a frame, has IDX 0 or 1 and a MACLEN of 14 at least, and no EOP or RS"
+                   : "context descriptors (VLAN, checksum, TSO) are not part of the soft VF";
     } else if (type != VFRING_TXD_DTYP_DATA) {
         rule = SOFTVF_RULE_TX_DTYP;
         what = "DTYP is neither 3 (data) nor 2 (context)";
@@ -59,36 +66,87 @@ static void explain_descriptor(struct softvf *dev, uint32_t index,
     } else if ((cmd & VFRING_TXD_LEN_MASK) == 0) {
         rule = SOFTVF_RULE_TX_EMPTY;
         what = "its length is 0";
+    } else if ((cmd & VFRING_TXD_LEN_MASK) > model->tx_piece_max_bytes) {
+        rule = SOFTVF_RULE_TX_PIECE;
+        snprintf(limit, sizeof(limit), "it is longer than %u bytes", model->tx_piece_max_bytes);
+        what = limit;
     } else if ((cmd & VFRING_TXD_RS) != 0 && (cmd & VFRING_TXD_EOP) == 0) {
         rule = SOFTVF_RULE_TX_RS;
         what = "RS belongs on the descriptor with EOP";
-    } else if ((desc->status & STATUS_LOW_MASK) != 0) {
+    } else if (model->has_contexts ? (desc->status & STATUS_LOW_MASK & ~CHECK_BITS) != 0
+                                   : (desc->status & STATUS_LOW_MASK) != 0) {
         rule = SOFTVF_RULE_TX_OFFLOAD;
-        what = "STA, IDX, CC or offload bits are set without a context";
+        what = model->has_contexts ? "STA or offload bits are set: offloads are not part of the soft VF"
+                                   : "STA, IDX, CC or offload bits are set without a context";
+    } else if (num_before < model->tx_max_segs) {
+        rule = SOFTVF_RULE_TX_CHECK;
+        what = "a frame's first descriptor has CC, and in IDX a context that was given since ENABLE: the device "
+               "switches between VFs by it";
     } else {
         rule = SOFTVF_RULE_TX_PIECES;
-        what = "the frame has more than 64 descriptors";
+        snprintf(limit, sizeof(limit), "the frame has more than %u descriptors", model->tx_max_segs);
+        what = limit;
     }
     softvf_violation(dev->file, rule,
                      "TX descriptor %u (command 0x%08x, status 0x%08x): %s. The TX queue hangs",
                      index, cmd, desc->status, what);
 }
 
-static inline bool is_malformed(const struct vfring_tx_desc *desc)
+/** Of a context descriptor: that a VF may give it. */
+static bool is_good_context(const struct vfring_tx_context *context)
 {
-    uint32_t cmd = desc->cmd_type_len;
+    uint32_t index = (context->mss_idx & VFRING_TXD_IDX_MASK) >> VFRING_TXD_IDX_SHIFT;
+    uint32_t maclen = (context->lengths & VFRING_TXC_MACLEN_MASK) >> VFRING_TXC_MACLEN_SHIFT;
 
-    return (((cmd & ~CMD_FREE) ^ CMD_FIXED) | (desc->status & STATUS_LOW_MASK)) != 0 ||
-           (cmd & VFRING_TXD_LEN_MASK) == 0 ||
-           (cmd & (VFRING_TXD_RS | VFRING_TXD_EOP)) == VFRING_TXD_RS;
+    return (context->type & (VFRING_TXD_DTYP_MASK | VFRING_TXD_DEXT | VFRING_TXD_EOP | VFRING_TXD_RS)) ==
+               (VFRING_TXD_DTYP_CONTEXT | VFRING_TXD_DEXT) &&
+           index < NUM_CONTEXTS && maclen >= ETH_HEADER_BYTES;
 }
 
-enum gathered { GATHERED, GATHERED_FAULT, GATHERED_PART, GATHERED_HANG };
+/** Takes a context where a frame could begin. False: it is none, or no good one. */
+static bool take_context(struct softvf *dev, struct softvf_txq *txq, const struct vfring_tx_desc *desc)
+{
+    struct vfring_tx_context context;
+
+    memcpy(&context, desc, sizeof(context));
+    if (!dev->model->has_contexts || !is_good_context(&context)) {
+        return false;
+    }
+    txq->contexts |= 1u << ((context.mss_idx & VFRING_TXD_IDX_MASK) >> VFRING_TXD_IDX_SHIFT);
+    txq->status_bits = VFRING_TXD_CC | (context.mss_idx & VFRING_TXD_IDX_MASK); /* what frames will say, probably */
+    return true;
+}
+
+/** @p bits beside PAYLEN in a frame's first descriptor that are not those of the last context. */
+static bool may_say(const struct softvf *dev, const struct softvf_txq *txq, uint32_t bits)
+{
+    uint32_t index = (bits & VFRING_TXD_IDX_MASK) >> VFRING_TXD_IDX_SHIFT;
+
+    return dev->model->has_contexts && (bits & ~VFRING_TXD_IDX_MASK) == VFRING_TXD_CC && index < NUM_CONTEXTS &&
+           (txq->contexts >> index & 1u) != 0;
+}
+
+/** Of a data descriptor. Beside PAYLEN the first of a frame names a context, where there are any; the others may. */
+SOFTVF_ALWAYS_INLINE bool is_malformed(const struct softvf *dev, const struct softvf_txq *txq,
+                                const struct vfring_tx_desc *desc, bool first)
+{
+    uint32_t cmd = desc->cmd_type_len;
+    uint32_t bits = desc->status & STATUS_LOW_MASK;
+
+    return ((cmd & ~CMD_FREE) ^ CMD_FIXED) != 0 || (cmd & VFRING_TXD_LEN_MASK) == 0 ||
+           (cmd & VFRING_TXD_LEN_MASK) > dev->model->tx_piece_max_bytes ||
+           (cmd & (VFRING_TXD_RS | VFRING_TXD_EOP)) == VFRING_TXD_RS ||
+           (first ? (bits != txq->status_bits || dev->model->has_contexts != (txq->contexts != 0)) && !may_say(dev, txq, bits)
+                  : bits != 0 && !may_say(dev, txq, bits));
+}
+
+enum gathered { GATHERED, GATHERED_FAULT, GATHERED_PART, GATHERED_HANG, GATHERED_CONTEXT };
 
 /**
  * Collects the frame that begins at the queue's head; *@p end becomes the
  * index of its last descriptor. GATHERED_PART: the tail stands inside it, the
- * device waits for the rest. GATHERED_FAULT: some piece is not mapped.
+ * device waits for the rest. GATHERED_FAULT: some piece is not mapped. GATHERED_CONTEXT: it is
+ * a context, at *@p end.
  */
 static enum gathered gather(struct softvf *dev, struct softvf_txq *txq,
                             const struct vfring_tx_desc *ring, uint32_t tail,
@@ -107,8 +165,12 @@ static enum gathered gather(struct softvf *dev, struct softvf_txq *txq,
         }
         struct vfring_tx_desc desc = ring[at];
         cmd = desc.cmd_type_len;
-        if (SOFTVF_UNLIKELY(is_malformed(&desc) || n == SOFTVF_MAX_SEGS)) {
-            explain_descriptor(dev, at, &desc);
+        if (SOFTVF_UNLIKELY(is_malformed(dev, txq, &desc, n == 0) || n == dev->model->tx_max_segs)) {
+            *end = at;
+            if (n == 0 && take_context(dev, txq, &desc)) {
+                return GATHERED_CONTEXT;
+            }
+            explain_descriptor(dev, at, &desc, n);
             return GATHERED_HANG;
         }
         uint32_t seg_bytes = cmd & VFRING_TXD_LEN_MASK;
@@ -240,7 +302,7 @@ static void write_back(struct softvf *dev, struct softvf_txq *txq,
 static bool is_ready(struct softvf *dev, struct softvf_txq *txq, uint32_t q, uint32_t tail)
 {
     if (!txq->enabled) {
-        SOFTVF_SET(&dev->file->bar[VFRING_82576_TDT(q) / 4], tail & SOFTVF_INDEX_MASK);
+        SOFTVF_SET(softvf_at(dev, SOFTVF_REG_TDT, q), tail & SOFTVF_INDEX_MASK);
         /* Start-up writes 0 before ENABLE; anything else is lost on silicon. */
         if (tail != 0) {
             softvf_violation(dev->file, SOFTVF_RULE_TAIL_EARLY,
@@ -274,7 +336,7 @@ void softvf_tx_doorbell(struct softvf *dev, uint32_t q, uint32_t tail)
         !is_ready(dev, txq, q, tail)) {
         return;
     }
-    SOFTVF_SET(&dev->file->bar[VFRING_82576_TDT(q) / 4], tail);
+    SOFTVF_SET(softvf_at(dev, SOFTVF_REG_TDT, q), tail);
     txq->tail = tail;
     softvf_tx_run(dev, q);
 }
@@ -307,6 +369,10 @@ void softvf_tx_run(struct softvf *dev, uint32_t q)
             hang(dev, q);
             break;
         }
+        if (SOFTVF_UNLIKELY(got == GATHERED_CONTEXT)) {
+            txq->head = end + 1 == txq->entries ? 0 : end + 1;
+            continue;
+        }
         if (SOFTVF_UNLIKELY(dev->pace.on)) {
             if (!softvf_pace_may_send(&dev->pace)) {
                 break;
@@ -330,5 +396,5 @@ void softvf_tx_run(struct softvf *dev, uint32_t q)
             }
         }
     }
-    SOFTVF_SET(&dev->file->bar[VFRING_82576_TDH(q) / 4], txq->head);
+    SOFTVF_SET(softvf_at(dev, SOFTVF_REG_TDH, q), txq->head);
 }

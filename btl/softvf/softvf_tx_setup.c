@@ -6,16 +6,15 @@
 #include "softvf_internal.h"
 #include "softvf_ring.h"
 
-#define REG(dev, q, name) (&(dev)->file->bar[VFRING_82576_##name(q) / 4])
-/** Offsets of queue 0 stand for the register of any queue. */
-#define IS(reg, name) ((reg) == VFRING_82576_##name(0))
+#define REG(dev, q, name) softvf_at((dev), SOFTVF_REG_##name, (q))
+#define WB_ON_EITR 2u /* of TDWBAL */
 
 void softvf_tx_disable(struct softvf *dev, uint32_t q)
 {
     _Atomic uint32_t *ctl = REG(dev, q, TXDCTL);
 
     dev->txq[q].enabled = false;
-    SOFTVF_SET(ctl, SOFTVF_GET(ctl) & ~VFRING_82576_XDCTL_ENABLE);
+    SOFTVF_SET(ctl, SOFTVF_GET(ctl) & ~VFRING_XDCTL_ENABLE);
 }
 
 static void complain_of_order(struct softvf *dev, uint32_t q, const char *fate)
@@ -40,16 +39,16 @@ static void enable(struct softvf *dev, uint32_t q, uint32_t value)
         .control = value,
     };
     uint32_t wb_low = SOFTVF_GET(REG(dev, q, TDWBAL));
-    bool wb = (wb_low & VFRING_82576_TDWBAL_ENABLE) != 0;
+    bool wb = (wb_low & VFRING_TDWBAL_ENABLE) != 0;
 
-    if (!softvf_ring_check(dev->file, &ring)) {
+    if (!softvf_ring_check(dev, &ring)) {
         return;
     }
-    if ((SOFTVF_GET(REG(dev, q, DCA_TXCTRL)) & VFRING_82576_DCA_TXCTRL_WB_RO) != 0) {
+    if ((SOFTVF_GET(REG(dev, q, DCA_TXCTRL)) & VFRING_DCA_TXCTRL_WB_RO) != 0) {
         complain_of_order(dev, q, "stays off");
         return;
     }
-    if ((wb_low & VFRING_82576_TDWBAL_ON_EITR) != 0) {
+    if ((wb_low & WB_ON_EITR) != 0) {
         softvf_violation(dev->file, SOFTVF_RULE_WB_ON_EITR,
                          "TDWBAL(%u) asks for head write-back as EITR expires (bit 1), which is "
                          "not part of the soft VF. The queue stays off", q);
@@ -61,6 +60,8 @@ static void enable(struct softvf *dev, uint32_t q, uint32_t value)
     txq->ring_iova = (uint64_t)ring.base_high << 32 | ring.base_low;
     txq->head_writeback_iova =
         wb ? (uint64_t)SOFTVF_GET(REG(dev, q, TDWBAH)) << 32 | (wb_low & ~3u) : 0;
+    txq->status_bits = 0; /* where there are contexts, the first one to come changes it */
+    txq->contexts = 0;
     txq->enabled = true;
     softvf_interrupt_refresh(dev);
     SOFTVF_SET(REG(dev, q, TXDCTL), value);
@@ -68,8 +69,8 @@ static void enable(struct softvf *dev, uint32_t q, uint32_t value)
 
 static void write_control(struct softvf *dev, uint32_t q, uint32_t value)
 {
-    value = softvf_xdctl_check(dev->file, "TX", q, value);
-    if ((value & VFRING_82576_XDCTL_ENABLE) == 0) {
+    value = softvf_xdctl_check(dev->file, "TX", q, dev->model->txdctl_mask, value);
+    if ((value & VFRING_XDCTL_ENABLE) == 0) {
         SOFTVF_SET(REG(dev, q, TXDCTL), value);
         dev->txq[q].enabled = false;
     } else if (dev->txq[q].enabled) {
@@ -78,57 +79,48 @@ static void write_control(struct softvf *dev, uint32_t q, uint32_t value)
                              "thresholds of TX queue %u changed while it is enabled: ignored", q);
         }
     } else {
-        SOFTVF_SET(REG(dev, q, TXDCTL), value & ~VFRING_82576_XDCTL_ENABLE);
+        SOFTVF_SET(REG(dev, q, TXDCTL), value & ~VFRING_XDCTL_ENABLE);
         enable(dev, q, value);
     }
 }
 
-bool softvf_tx_queue_has(uint32_t reg)
-{
-    return IS(reg, TDBAL) || IS(reg, TDBAH) || IS(reg, TDLEN) || IS(reg, TDH) ||
-           IS(reg, DCA_TXCTRL) || IS(reg, TDT) || IS(reg, TXDCTL) || IS(reg, TDWBAL) ||
-           IS(reg, TDWBAH);
-}
-
 /** Whether a running queue stands the change; if not, says so. */
-static bool may_change(struct softvf *dev, uint32_t q, uint32_t reg, uint32_t value)
+static bool may_change(struct softvf *dev, uint32_t q, enum softvf_reg reg, uint32_t value)
 {
-    if (!IS(reg, DCA_TXCTRL)) {
+    const struct softvf_place *place = &dev->model->regs[reg];
+
+    if (reg != SOFTVF_REG_DCA_TXCTRL) {
         softvf_violation(dev->file, SOFTVF_RULE_RING_LIVE,
                          "register 0x%04x of TX queue %u written while TXDCTL.ENABLE is 1: switch "
-                         "the queue off first. The TX queue hangs", reg + 0x100u * q, q);
+                         "the queue off first. The TX queue hangs", place->offset + place->step * q, q);
         return false;
     }
     /* DCA may change: a driver follows its CPU with it. */
-    if ((value & VFRING_82576_DCA_TXCTRL_WB_RO) != 0) {
+    if ((value & VFRING_DCA_TXCTRL_WB_RO) != 0) {
         complain_of_order(dev, q, "hangs");
         return false;
     }
     return true;
 }
 
-bool softvf_tx_queue_write(struct softvf *dev, uint32_t q, uint32_t reg, uint32_t value)
+void softvf_tx_queue_write(struct softvf *dev, uint32_t q, enum softvf_reg reg, uint32_t value)
 {
-    if (!softvf_tx_queue_has(reg)) {
-        return false;
-    }
-    if (IS(reg, TDT)) {
+    if (reg == SOFTVF_REG_TDT) {
         softvf_tx_doorbell(dev, q, value);
-        return true;
+        return;
     }
-    if (IS(reg, TXDCTL)) {
+    if (reg == SOFTVF_REG_TXDCTL) {
         write_control(dev, q, value);
-        return true;
+        return;
     }
-    if (IS(reg, TDLEN)) {
+    if (reg == SOFTVF_REG_TDLEN) {
         value &= SOFTVF_RING_LEN_MASK;
-    } else if (IS(reg, TDH)) {
+    } else if (reg == SOFTVF_REG_TDH) {
         value &= SOFTVF_INDEX_MASK;
     }
-    _Atomic uint32_t *at = &dev->file->bar[(reg + 0x100u * q) / 4];
+    _Atomic uint32_t *at = softvf_at(dev, reg, q);
     if (dev->txq[q].enabled && value != SOFTVF_GET(at) && !may_change(dev, q, reg, value)) {
         softvf_tx_disable(dev, q);
     }
     SOFTVF_SET(at, value);
-    return true;
 }

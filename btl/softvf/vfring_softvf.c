@@ -14,7 +14,7 @@
 #include "softvf_internal.h"
 
 static const char usage[] =
-    "usage: vfring-softvf create DIR --index N --mac MAC [--mtu N] [--rate MBITS]\n"
+    "usage: vfring-softvf create DIR --index N --mac MAC [--mtu N] [--rate MBITS] [--model MODEL]\n"
     "       vfring-softvf show FILE\n"
     "       vfring-softvf destroy FILE\n";
 
@@ -76,6 +76,7 @@ static int create(int argc, char **argv)
         {"mac", required_argument, NULL, 'a'},
         {"mtu", required_argument, NULL, 'u'},
         {"rate", required_argument, NULL, 'r'},
+        {"model", required_argument, NULL, 'm'},
         {NULL, 0, NULL, 0},
     };
     struct softvf_admin_spec spec = {.mtu_bytes = SOFTVF_DEFAULT_MTU_BYTES};
@@ -103,6 +104,12 @@ static int create(int argc, char **argv)
         } else if (option == 'r') {
             if (!parse_number(optarg, 0, SOFTVF_MAX_RATE_MBITS, &spec.rate_mbits)) {
                 return bad("--rate", optarg, "Mbit/s from 1 to 1000000, or 0 for no limit");
+            }
+        } else if (option == 'm') {
+            uint32_t number;
+            spec.model = optarg;
+            if (softvf_model_named(optarg, &number) == NULL) {
+                return bad("--model", optarg, softvf_model_names());
             }
         } else {
             fprintf(stderr, "vfring-softvf: %s: no such option, or its value is missing\n",
@@ -135,16 +142,19 @@ static uint64_t rx_dropped(const struct softvf_header *hdr)
 
 static void print(const struct softvf_header *hdr, const struct softvf_rx *rx, bool open)
 {
+    const struct softvf_model *model = softvf_model_at(hdr->model);
+    const uint64_t octets = (UINT64_C(1) << model->octet_bits) - 1; /* as its registers show them */
     const uint8_t *mac = hdr->mac;
 
-    printf("{\"index\":%u,\"mac\":\"%02x:%02x:%02x:%02x:%02x:%02x\",\"mtu\":%u,\"segment\":\"%s\",",
-           hdr->index, mac[0], mac[1], mac[2], mac[3], mac[4], mac[5], hdr->mtu_bytes, hdr->segment);
+    printf("{\"index\":%u,\"mac\":\"%02x:%02x:%02x:%02x:%02x:%02x\",\"mtu\":%u,\"segment\":\"%s\",\"model\":\"%s\",",
+           hdr->index, mac[0], mac[1], mac[2], mac[3], mac[4], mac[5], hdr->mtu_bytes, hdr->segment,
+           model->name);
     printf("\"state\":\"%s\",\"owner_pid\":%u,\"generation\":%" PRIu64 ",", open ? "open" : "free",
            open ? SOFTVF_GET(&hdr->owner_pid) : 0, SOFTVF_GET(&hdr->generation));
-    printf("\"counters\":{\"rx_frames\":%u,\"tx_frames\":%u,\"rx_bytes\":%u,\"tx_bytes\":%u,"
+    printf("\"counters\":{\"rx_frames\":%u,\"tx_frames\":%u,\"rx_bytes\":%" PRIu64 ",\"tx_bytes\":%" PRIu64 ","
            "\"rx_dropped\":%" PRIu64 "},",
-           SOFTVF_GET(&rx->frames), SOFTVF_GET(&hdr->tx_frames), SOFTVF_GET(&rx->octets),
-           SOFTVF_GET(&hdr->tx_octets), rx_dropped(hdr));
+           SOFTVF_GET(&rx->frames), SOFTVF_GET(&hdr->tx_frames), SOFTVF_GET(&rx->octets) & octets,
+           SOFTVF_GET(&hdr->tx_octets) & octets, rx_dropped(hdr));
     printf("\"rate_mbits\":%u,", hdr->rate_mbits);
     printf("\"details\":{\"violations\":%" PRIu64, SOFTVF_GET(&hdr->violations));
     for (int i = 0; i < SOFTVF_NUM_COUNTERS; i++) {

@@ -33,7 +33,7 @@
  */
 #define QUEUE_ENABLE                                                                         \
     (VFRING_82576_XDCTL_PTHRESH(16) | VFRING_82576_XDCTL_HTHRESH(8) |                         \
-     VFRING_82576_XDCTL_WTHRESH(1) | VFRING_82576_XDCTL_ENABLE)
+     VFRING_82576_XDCTL_WTHRESH(1) | VFRING_XDCTL_ENABLE)
 
 /* For ever the same map: some devices or-in new vectors instead of replacing. */
 #define VECTOR_TX 0u
@@ -49,7 +49,7 @@ static int mask_interrupts(struct vfring_vf *vf, struct vfring_vf_error *error)
     if (rd(vf, VFRING_82576_STATUS) == VFRING_MMIO_GONE) {
         return vfring_family_fail_gone(vf, error);
     }
-    wr(vf, VFRING_82576_EIMC, VFRING_82576_EI_MASK);
+    wr(vf, VFRING_82576_EIMC, VFRING_EI_MASK);
     wr(vf, VFRING_82576_EIAC, 0);
     return 0;
 }
@@ -57,7 +57,7 @@ static int mask_interrupts(struct vfring_vf *vf, struct vfring_vf_error *error)
 /* Step: reset. 7.10. */
 static int reset_function(struct vfring_vf *vf, struct vfring_vf_error *error)
 {
-    wr(vf, VFRING_82576_CTRL, rd(vf, VFRING_82576_CTRL) | VFRING_82576_CTRL_RST);
+    wr(vf, VFRING_82576_CTRL, rd(vf, VFRING_82576_CTRL) | VFRING_CTRL_RST);
     vfring_family_flush(vf);
     return vfring_family_wait_reset(vf, error);
 }
@@ -101,7 +101,7 @@ static int disable_queues(struct vfring_vf *vf, struct vfring_vf_error *error)
         wr(vf, VFRING_82576_TXDCTL(q), 0);
     }
     vfring_family_flush(vf);
-    if (before & VFRING_82576_XDCTL_ENABLE) {
+    if (before & VFRING_XDCTL_ENABLE) {
         vfring_family_settle(vf);
     }
     return 0;
@@ -120,7 +120,7 @@ static int start_tx(struct vfring_vf *vf, struct vfring_vf_error *error)
     wr(vf, VFRING_82576_TDWBAH(0), 0);
     wr(vf, VFRING_82576_DCA_TXCTRL(0), 0); /* WB_RO too: write-backs stay in order */
     wr(vf, VFRING_82576_TXDCTL(0), QUEUE_ENABLE);
-    return vfring_family_wait_queue(vf, VFRING_82576_TXDCTL(0), VFRING_82576_XDCTL_ENABLE, "transmit", error);
+    return vfring_family_wait_queue(vf, VFRING_82576_TXDCTL(0), VFRING_XDCTL_ENABLE, "transmit", error);
 }
 
 /* Step: receive queue. 7.1, 8.26: tail last, after the queue reads enabled. */
@@ -137,9 +137,9 @@ static int start_rx(struct vfring_vf *vf, struct vfring_vf_error *error)
     wr(vf, VFRING_82576_DCA_RXCTRL(0), 0);
     wr(vf, VFRING_82576_SRRCTL(0),
        vf->rx.buffer_bytes / VFRING_RX_BUFFER_UNIT_BYTES |
-           VFRING_82576_SRRCTL_DESCTYPE_ADV_ONEBUF | VFRING_82576_SRRCTL_DROP_EN);
+           VFRING_SRRCTL_DESCTYPE_ADV_ONEBUF | VFRING_82576_SRRCTL_DROP_EN);
     wr(vf, VFRING_82576_RXDCTL(0), QUEUE_ENABLE);
-    ret = vfring_family_wait_queue(vf, VFRING_82576_RXDCTL(0), VFRING_82576_XDCTL_ENABLE, "receive", error);
+    ret = vfring_family_wait_queue(vf, VFRING_82576_RXDCTL(0), VFRING_XDCTL_ENABLE, "receive", error);
     if (ret != 0) {
         return ret;
     }
@@ -153,8 +153,8 @@ static int set_interrupts(struct vfring_vf *vf, struct vfring_vf_error *error)
 {
     (void) error;
     wr(vf, VFRING_82576_IVAR0,
-       (VECTOR_RX | VFRING_82576_IVAR_VALID) | (VECTOR_TX | VFRING_82576_IVAR_VALID) << 8);
-    wr(vf, VFRING_82576_IVAR_MISC, VECTOR_OTHER | VFRING_82576_IVAR_VALID);
+       (VECTOR_RX | VFRING_IVAR_VALID) | (VECTOR_TX | VFRING_IVAR_VALID) << 8);
+    wr(vf, VFRING_82576_IVAR_MISC, VECTOR_OTHER | VFRING_IVAR_VALID);
     for (uint32_t v = 0; v < VFRING_82576_NUM_VECTORS; v++) {
         wr(vf, VFRING_82576_EITR(v), 0);
     }
@@ -208,20 +208,20 @@ static void stop(struct vfring_vf *vf)
     vfring_family_flush(vf);
     wait = vfring_wait_start(QUEUE_LIMIT_US);
     while (((rd(vf, VFRING_82576_RXDCTL(0)) | rd(vf, VFRING_82576_TXDCTL(0))) &
-            VFRING_82576_XDCTL_ENABLE) && vfring_wait_more(&wait)) {
+            VFRING_XDCTL_ENABLE) && vfring_wait_more(&wait)) {
         /* ENABLE reads 0 once the queue has stopped */
     }
     /* Writes of a frame that was arriving may still be on their way. */
     vfring_family_settle(vf);
 
-    wr(vf, VFRING_82576_EIMC, VFRING_82576_EI_MASK);
+    wr(vf, VFRING_82576_EIMC, VFRING_EI_MASK);
     wr(vf, VFRING_82576_EIAC, 0);
     (void) rd(vf, VFRING_82576_EICR);
     wr(vf, VFRING_82576_TDWBAL(0), 0);
 
     /* The PF hears of the reset by itself and forgets what the VF asked for; a
      * RESET message on top would turn the VF's queues on again. */
-    wr(vf, VFRING_82576_CTRL, rd(vf, VFRING_82576_CTRL) | VFRING_82576_CTRL_RST);
+    wr(vf, VFRING_82576_CTRL, rd(vf, VFRING_82576_CTRL) | VFRING_CTRL_RST);
     vfring_family_flush(vf);
 }
 

@@ -298,7 +298,7 @@ static void link_flaps(void)
     testdrv_open(&b, testdir_vf(1, 1500), NULL);
     CHECK(softvf_read32(a.dev, VFRING_82576_STATUS) & VFRING_82576_STATUS_LU);
     CHECK_EQ(softvf_read32(a.dev, VFRING_82576_V2PMAILBOX), 0);
-    softvf_write32(a.dev, VFRING_82576_IVAR_MISC, VFRING_82576_IVAR_VALID | 2);
+    softvf_write32(a.dev, VFRING_82576_IVAR_MISC, VFRING_IVAR_VALID | 2);
     softvf_set_faults(a.dev, &(struct softvf_faults){.seed = 1, .flap_ppm = 1000000, .flap_ms = 3600000});
     send_frame(&a, b.mac, 100, 1);
     softvf_set_faults(a.dev, &(struct softvf_faults){0});

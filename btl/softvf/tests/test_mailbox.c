@@ -71,7 +71,7 @@ static void nothing_before_reset(void)
     handshake();
     CHECK_EQ(ask(VFRING_MSG_SET_LPE, 9000),
              VFRING_MSG_SET_LPE | VFRING_MSG_CTS | VFRING_MSG_ACK);
-    softvf_write32(dev, VFRING_82576_CTRL, VFRING_82576_CTRL_RST); /* CTS goes with a reset */
+    softvf_write32(dev, VFRING_82576_CTRL, VFRING_CTRL_RST); /* CTS goes with a reset */
     words[0] = VFRING_MSG_SET_LPE;
     CHECK(!mailbox(dev, words, 2));
     end(0);
@@ -185,7 +185,7 @@ static void reset_ends_a_request(void)
     softvf_write32(dev, VFRING_82576_VMBMEM(0), VFRING_MSG_RESET);
     softvf_write32(dev, VFRING_82576_V2PMAILBOX, VFRING_MBX_REQ);
     CHECK_EQ(look(), VFRING_MBX_PFU);
-    softvf_write32(dev, VFRING_82576_CTRL, VFRING_82576_CTRL_RST);
+    softvf_write32(dev, VFRING_82576_CTRL, VFRING_CTRL_RST);
     CHECK_EQ(look(), 0);
     CHECK_EQ(look(), 0);
     handshake();
@@ -207,7 +207,7 @@ static void reply_raises_the_mailbox_vector(void)
     begin();
     handshake();
     CHECK_EQ(softvf_read32(dev, VFRING_82576_EICR), 0); /* IVAR_MISC not valid yet */
-    softvf_write32(dev, VFRING_82576_IVAR_MISC, VFRING_82576_IVAR_VALID | 2);
+    softvf_write32(dev, VFRING_82576_IVAR_MISC, VFRING_IVAR_VALID | 2);
     handshake();
     CHECK_EQ(softvf_read32(dev, VFRING_82576_EICR), 1u << 2);
     end(0);

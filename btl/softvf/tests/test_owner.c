@@ -119,8 +119,8 @@ static void killed_owner(void)
     CHECK_EQ(waitpid(pid, &status, 0), pid);
     send_frame(&a, b.mac, 64, 0); /* into a dead owner's ring: no harm */
     CHECK_EQ(softvf_open(path, &dev), 0);
-    CHECK_EQ(softvf_read32(dev, VFRING_82576_RXDCTL(0)) & VFRING_82576_XDCTL_ENABLE, 0);
-    CHECK_EQ(softvf_read32(dev, VFRING_82576_TXDCTL(0)) & VFRING_82576_XDCTL_ENABLE, 0);
+    CHECK_EQ(softvf_read32(dev, VFRING_82576_RXDCTL(0)) & VFRING_XDCTL_ENABLE, 0);
+    CHECK_EQ(softvf_read32(dev, VFRING_82576_TXDCTL(0)) & VFRING_XDCTL_ENABLE, 0);
     CHECK_EQ(softvf_read32(dev, VFRING_82576_VFGPRC), 2);
     uint8_t *arena = softvf_arena_alloc(dev, 32u << 20);
     CHECK(arena != NULL);

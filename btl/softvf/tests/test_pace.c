@@ -172,7 +172,7 @@ static void reset_drops(void)
     begin(&played, RATE_MBITS);
     post_frames(POSTED, BYTES);
     CHECK_EQ(arrived(), 1);
-    softvf_write32(a.dev, VFRING_82576_CTRL, VFRING_82576_CTRL_RST);
+    softvf_write32(a.dev, VFRING_82576_CTRL, VFRING_CTRL_RST);
     CHECK_EQ(run_until(now + 3600000000000u), 0);
     end();
 

@@ -89,7 +89,7 @@ static void rx_raises_its_vector(void)
 
     testdrv_open(&a, testdir_vf(0, 1500), NULL);
     testdrv_open(&b, testdir_vf(1, 1500), NULL);
-    softvf_write32(b.dev, VFRING_82576_IVAR0, VFRING_82576_IVAR_VALID | 1);
+    softvf_write32(b.dev, VFRING_82576_IVAR0, VFRING_IVAR_VALID | 1);
     send_frame(&a, b.mac, 60, 0);
     CHECK_EQ(softvf_read32(b.dev, VFRING_82576_EICR), 2);
     testdrv_close(&a);
@@ -107,7 +107,7 @@ static void tx_raises_its_vector(void)
     dev = a.dev;
     send_frame(&a, nobody, 60, 0);
     CHECK_EQ(rd(VFRING_82576_EICR), 0); /* no entry is valid yet */
-    wr(VFRING_82576_IVAR0, (VFRING_82576_IVAR_VALID | 2) << 8);
+    wr(VFRING_82576_IVAR0, (VFRING_IVAR_VALID | 2) << 8);
     for (int i = 0; i < 3; i++) {
         post(&a, a.tx_slot.iova, 60, 60, VFRING_TXD_EOP);
         ring_doorbell(&a);
@@ -167,8 +167,8 @@ static void a_reset_clears_little(void)
             CHECK_EQ(rd(kept[i].reg), kept[i].value);
         }
         CHECK_EQ(rd(VFRING_82576_RDT(0)), tail);
-        CHECK_EQ(rd(VFRING_82576_TXDCTL(0)) & VFRING_82576_XDCTL_ENABLE, 0);
-        CHECK_EQ(rd(VFRING_82576_RXDCTL(0)) & VFRING_82576_XDCTL_ENABLE, 0);
+        CHECK_EQ(rd(VFRING_82576_TXDCTL(0)) & VFRING_XDCTL_ENABLE, 0);
+        CHECK_EQ(rd(VFRING_82576_RXDCTL(0)) & VFRING_XDCTL_ENABLE, 0);
         CHECK_EQ(rd(VFRING_82576_EIMS), 0);
         CHECK_EQ(rd(VFRING_82576_EIAC), 0);
         CHECK_EQ(rd(VFRING_82576_EIAM), 0);
@@ -177,7 +177,7 @@ static void a_reset_clears_little(void)
         wr(VFRING_82576_EIAC, 6);
         wr(VFRING_82576_EIAM, 6);
         wr(VFRING_82576_EICS, 7);
-        wr(VFRING_82576_CTRL, VFRING_82576_CTRL_RST);
+        wr(VFRING_82576_CTRL, VFRING_CTRL_RST);
         CHECK_EQ(rd(VFRING_82576_CTRL), 0); /* self clearing */
     }
     expect_nothing_said();
@@ -190,10 +190,10 @@ static void a_reset_stops_queues(void)
     struct testdrv drv;
 
     testdrv_open(&drv, testdir_vf(0, 1500), NULL);
-    CHECK(softvf_read32(drv.dev, VFRING_82576_TXDCTL(0)) & VFRING_82576_XDCTL_ENABLE);
-    softvf_write32(drv.dev, VFRING_82576_CTRL, VFRING_82576_CTRL_RST);
-    CHECK_EQ(softvf_read32(drv.dev, VFRING_82576_TXDCTL(0)) & VFRING_82576_XDCTL_ENABLE, 0);
-    CHECK_EQ(softvf_read32(drv.dev, VFRING_82576_RXDCTL(0)) & VFRING_82576_XDCTL_ENABLE, 0);
+    CHECK(softvf_read32(drv.dev, VFRING_82576_TXDCTL(0)) & VFRING_XDCTL_ENABLE);
+    softvf_write32(drv.dev, VFRING_82576_CTRL, VFRING_CTRL_RST);
+    CHECK_EQ(softvf_read32(drv.dev, VFRING_82576_TXDCTL(0)) & VFRING_XDCTL_ENABLE, 0);
+    CHECK_EQ(softvf_read32(drv.dev, VFRING_82576_RXDCTL(0)) & VFRING_XDCTL_ENABLE, 0);
     testdrv_close(&drv);
 }
 
@@ -293,7 +293,7 @@ static void registers_that_are_only_read(void)
     }
     CHECK_EQ(rd(VFRING_82576_STATUS), VFRING_82576_STATUS_FD | VFRING_82576_STATUS_LU |
                                           VFRING_82576_STATUS_SPEED_1000);
-    wr(VFRING_82576_CTRL, VFRING_82576_CTRL_RST | 1);
+    wr(VFRING_82576_CTRL, VFRING_CTRL_RST | 1);
     expect_said("ctrl-bits", "RST (bit 26) is all that a VF may set");
     CHECK_EQ(rd(VFRING_82576_CTRL), 0);
     softvf_close(dev);

@@ -10,7 +10,7 @@
 
 #define ENABLE                                                             \
     (VFRING_82576_XDCTL_PTHRESH(16) | VFRING_82576_XDCTL_HTHRESH(8) |      \
-     VFRING_82576_XDCTL_WTHRESH(1) | VFRING_82576_XDCTL_ENABLE)
+     VFRING_82576_XDCTL_WTHRESH(1) | VFRING_XDCTL_ENABLE)
 
 static struct testdrv a, b;
 static const char *path;
@@ -31,7 +31,7 @@ static void close_both(void)
 
 static bool rx_enabled(void)
 {
-    return (softvf_read32(b.dev, VFRING_82576_RXDCTL(0)) & VFRING_82576_XDCTL_ENABLE) != 0;
+    return (softvf_read32(b.dev, VFRING_82576_RXDCTL(0)) & VFRING_XDCTL_ENABLE) != 0;
 }
 
 static void works(void)
@@ -41,7 +41,7 @@ static void works(void)
 }
 
 #define SRRCTL_GOOD \
-    (2u | VFRING_82576_SRRCTL_DESCTYPE_ADV_ONEBUF | VFRING_82576_SRRCTL_DROP_EN)
+    (2u | VFRING_SRRCTL_DESCTYPE_ADV_ONEBUF | VFRING_82576_SRRCTL_DROP_EN)
 
 static void set_up_is_checked_at_enable(void)
 {
@@ -65,8 +65,8 @@ static void set_up_is_checked_at_enable(void)
         {VFRING_82576_SRRCTL(0), SRRCTL_GOOD | VFRING_82576_SRRCTL_TIMESTAMP, "srrctl-bits",
          "time stamps (bit 30) are the PF's"},
         {VFRING_82576_PSRTYPE, 0x10, "header-types", "PSRTYPE is 0x00000010"},
-        {VFRING_82576_RXDCTL(0), VFRING_82576_XDCTL_ENABLE, "wthresh", "RX queue 0 is 0"},
-        {VFRING_82576_RXDCTL(0), VFRING_82576_XDCTL_ENABLE | VFRING_82576_XDCTL_WTHRESH(16),
+        {VFRING_82576_RXDCTL(0), VFRING_XDCTL_ENABLE, "wthresh", "RX queue 0 is 0"},
+        {VFRING_82576_RXDCTL(0), VFRING_XDCTL_ENABLE | VFRING_82576_XDCTL_WTHRESH(16),
          "wthresh", "RX queue 0 is 16"},
     };
 
@@ -102,14 +102,14 @@ static void fields_that_may_be_set(void)
     softvf_write32(b.dev, VFRING_82576_SRRCTL(0), SRRCTL_GOOD | 4u << 8 | 3u << 20); /* BSIZEHEADER, RDMTS */
     softvf_write32(b.dev, VFRING_82576_RDT(0), 0);
     softvf_write32(b.dev, VFRING_82576_RDH(0), 0);
-    softvf_write32(b.dev, VFRING_82576_RXDCTL(0), ENABLE | VFRING_82576_XDCTL_SWFLSH);
+    softvf_write32(b.dev, VFRING_82576_RXDCTL(0), ENABLE | VFRING_XDCTL_SWFLSH);
     CHECK(rx_enabled());
     CHECK_EQ(softvf_read32(b.dev, VFRING_82576_RXDCTL(0)), ENABLE); /* SWFLSH clears itself */
     softvf_write32(b.dev, VFRING_82576_DCA_RXCTRL(0), 0x01000020); /* DCA follows the CPU */
     CHECK(rx_enabled());
     expect_nothing_said();
     softvf_write32(b.dev, VFRING_82576_RXDCTL(0), ENABLE | VFRING_82576_XDCTL_PTHRESH(1));
-    expect_said("xdctl-live", "thresholds of RX queue 0 changed");
+    expect_said("xdctl-live", "RXDCTL(0) changed");
     CHECK_EQ(softvf_read32(b.dev, VFRING_82576_RXDCTL(0)), ENABLE);
     softvf_write32(b.dev, VFRING_82576_RXDCTL(0), 1u << 5);
     expect_said("xdctl-bits", "RXDCTL(0) written with 0x00000020");
@@ -234,7 +234,7 @@ static void queue_1_has_the_same_rules(void)
     softvf_write32(b.dev, VFRING_82576_RDT(1), 1);
     expect_said("tail-early", "RDT(1)");
     softvf_write32(b.dev, VFRING_82576_RXDCTL(1), ENABLE);
-    CHECK(softvf_read32(b.dev, VFRING_82576_RXDCTL(1)) & VFRING_82576_XDCTL_ENABLE);
+    CHECK(softvf_read32(b.dev, VFRING_82576_RXDCTL(1)) & VFRING_XDCTL_ENABLE);
     softvf_write32(b.dev, VFRING_82576_RDT(1), 63);
     CHECK_EQ(softvf_read32(b.dev, VFRING_82576_RDT(1)), 63);
     CHECK_EQ(softvf_read32(b.dev, VFRING_82576_RQDPC(1)), 0);
@@ -345,7 +345,7 @@ static void unmapped_buffers_stay_untouched(void)
 static void no_frames_before_the_handshake(void)
 {
     open_both();
-    softvf_write32(b.dev, VFRING_82576_CTRL, VFRING_82576_CTRL_RST);
+    softvf_write32(b.dev, VFRING_82576_CTRL, VFRING_CTRL_RST);
     testdrv_start_rx(&b);
     CHECK(rx_enabled());
     send_frame(&a, b.mac, 100, 1);

@@ -36,7 +36,7 @@ static void close_both(void)
 
 static bool tx_enabled(void)
 {
-    return (softvf_read32(a.dev, VFRING_82576_TXDCTL(0)) & VFRING_82576_XDCTL_ENABLE) != 0;
+    return (softvf_read32(a.dev, VFRING_82576_TXDCTL(0)) & VFRING_XDCTL_ENABLE) != 0;
 }
 
 static void works(void)
@@ -181,10 +181,10 @@ static void rings_are_checked_at_enable(void)
         {VFRING_82576_TDH(0), 1, "ring-start", "with head 1 and tail 0"},
         {VFRING_82576_TDT(0), 1, "ring-start", "with head 0 and tail 1"},
         {VFRING_82576_TDWBAL(0), 0x1003, "wb-on-eitr", "as EITR expires"},
-        {VFRING_82576_DCA_TXCTRL(0), VFRING_82576_DCA_TXCTRL_WB_RO, "wb-order",
+        {VFRING_82576_DCA_TXCTRL(0), VFRING_DCA_TXCTRL_WB_RO, "wb-order",
          "DCA_TXCTRL(0) has bit 11 set"},
-        {VFRING_82576_TXDCTL(0), VFRING_82576_XDCTL_ENABLE, "wthresh", "TX queue 0 is 0"},
-        {VFRING_82576_TXDCTL(0), VFRING_82576_XDCTL_ENABLE | VFRING_82576_XDCTL_WTHRESH(4),
+        {VFRING_82576_TXDCTL(0), VFRING_XDCTL_ENABLE, "wthresh", "TX queue 0 is 0"},
+        {VFRING_82576_TXDCTL(0), VFRING_XDCTL_ENABLE | VFRING_82576_XDCTL_WTHRESH(4),
          "wthresh", "TX queue 0 is 4"},
     };
     for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -192,7 +192,7 @@ static void rings_are_checked_at_enable(void)
         softvf_write32(a.dev, VFRING_82576_TXDCTL(0), 0);
         softvf_write32(a.dev, cases[i].reg, cases[i].value);
         if (cases[i].reg != VFRING_82576_TXDCTL(0)) {
-            softvf_write32(a.dev, VFRING_82576_TXDCTL(0), WTHRESH_ONE | VFRING_82576_XDCTL_ENABLE);
+            softvf_write32(a.dev, VFRING_82576_TXDCTL(0), WTHRESH_ONE | VFRING_XDCTL_ENABLE);
         }
         expect_said(cases[i].rule, cases[i].words);
         CHECK(!tx_enabled());
@@ -221,17 +221,17 @@ static void live_registers_are_not_touched(void)
     }
     softvf_write32(a.dev, VFRING_82576_DCA_TXCTRL(0), 0x01000020); /* DCA follows the CPU */
     CHECK(tx_enabled());
-    softvf_write32(a.dev, VFRING_82576_TXDCTL(0), WTHRESH_ONE | VFRING_82576_XDCTL_ENABLE);
+    softvf_write32(a.dev, VFRING_82576_TXDCTL(0), WTHRESH_ONE | VFRING_XDCTL_ENABLE);
     CHECK(tx_enabled());
     expect_nothing_said();
-    softvf_write32(a.dev, VFRING_82576_TXDCTL(0), VFRING_82576_XDCTL_ENABLE);
+    softvf_write32(a.dev, VFRING_82576_TXDCTL(0), VFRING_XDCTL_ENABLE);
     expect_said("xdctl-live", "thresholds of TX queue 0");
-    softvf_write32(a.dev, VFRING_82576_DCA_TXCTRL(0), VFRING_82576_DCA_TXCTRL_WB_RO);
+    softvf_write32(a.dev, VFRING_82576_DCA_TXCTRL(0), VFRING_DCA_TXCTRL_WB_RO);
     expect_said("wb-order", "The queue hangs");
     CHECK(!tx_enabled());
     softvf_write32(a.dev, VFRING_82576_TXDCTL(0), 1u << 31);
     expect_said("xdctl-bits", "TXDCTL(0) written with 0x80000000");
-    softvf_write32(a.dev, VFRING_82576_TXDCTL(0), VFRING_82576_XDCTL_SWFLSH);
+    softvf_write32(a.dev, VFRING_82576_TXDCTL(0), VFRING_XDCTL_SWFLSH);
     CHECK_EQ(softvf_read32(a.dev, VFRING_82576_TXDCTL(0)), 0);
     expect_nothing_said();
     testdrv_start_tx(&a);
@@ -249,7 +249,7 @@ static void queue_1_sends(void)
     softvf_write32(a.dev, VFRING_82576_TDLEN(1), 64 * 16);
     softvf_write32(a.dev, VFRING_82576_TDBAL(1), (uint32_t)ring.iova);
     softvf_write32(a.dev, VFRING_82576_TDBAH(1), (uint32_t)(ring.iova >> 32));
-    softvf_write32(a.dev, VFRING_82576_TXDCTL(1), WTHRESH_ONE | VFRING_82576_XDCTL_ENABLE);
+    softvf_write32(a.dev, VFRING_82576_TXDCTL(1), WTHRESH_ONE | VFRING_XDCTL_ENABLE);
     make_frame(&a, b.mac, 100, 5);
     tx[0].buffer_iova = a.tx_slot.iova;
     tx[0].cmd_type_len = 100 | VFRING_TXD_DTYP_DATA | VFRING_TXD_DEXT |
@@ -261,7 +261,7 @@ static void queue_1_sends(void)
     CHECK_EQ(softvf_read32(a.dev, VFRING_82576_TDH(1)), 1);
     softvf_write32(a.dev, VFRING_82576_TDT(1), 64);
     expect_said("tail-range", "TDT(1) = 64");
-    CHECK_EQ(softvf_read32(a.dev, VFRING_82576_TXDCTL(1)) & VFRING_82576_XDCTL_ENABLE, 0);
+    CHECK_EQ(softvf_read32(a.dev, VFRING_82576_TXDCTL(1)) & VFRING_XDCTL_ENABLE, 0);
     works();
     dma_free(a.dev, &ring);
     close_both();
@@ -338,7 +338,7 @@ static void oversize_frames_are_dropped(void)
 static void nothing_moves_before_the_handshake(void)
 {
     open_both();
-    softvf_write32(a.dev, VFRING_82576_CTRL, VFRING_82576_CTRL_RST);
+    softvf_write32(a.dev, VFRING_82576_CTRL, VFRING_CTRL_RST);
     testdrv_start_tx(&a);
     CHECK(tx_enabled());
     uint32_t index = post(&a, a.tx_slot.iova, 100, 100, EOP | RS);
@@ -363,12 +363,12 @@ static void head_write_back(void)
     softvf_write32(a.dev, VFRING_82576_TXDCTL(0), 0);
     softvf_write32(a.dev, VFRING_82576_TDWBAL(0), (uint32_t)(word.iova + 8) | 1);
     softvf_write32(a.dev, VFRING_82576_TDWBAH(0), (uint32_t)(word.iova >> 32));
-    softvf_write32(a.dev, VFRING_82576_DCA_TXCTRL(0), VFRING_82576_DCA_TXCTRL_WB_RO);
-    softvf_write32(a.dev, VFRING_82576_TXDCTL(0), WTHRESH_ONE | VFRING_82576_XDCTL_ENABLE);
+    softvf_write32(a.dev, VFRING_82576_DCA_TXCTRL(0), VFRING_DCA_TXCTRL_WB_RO);
+    softvf_write32(a.dev, VFRING_82576_TXDCTL(0), WTHRESH_ONE | VFRING_XDCTL_ENABLE);
     CHECK(!tx_enabled()); /* relaxed ordering would let the head overtake */
     expect_said("wb-order", "The queue stays off");
     softvf_write32(a.dev, VFRING_82576_DCA_TXCTRL(0), 0);
-    softvf_write32(a.dev, VFRING_82576_TXDCTL(0), WTHRESH_ONE | VFRING_82576_XDCTL_ENABLE);
+    softvf_write32(a.dev, VFRING_82576_TXDCTL(0), WTHRESH_ONE | VFRING_XDCTL_ENABLE);
     CHECK(tx_enabled());
     post(&a, a.tx_slot.iova, 100, 100, EOP);
     ring_doorbell(&a);

@@ -125,9 +125,9 @@ void testdrv_handshake(struct testdrv *drv, uint32_t frame_limit)
 {
     uint32_t words[3] = {VFRING_MSG_RESET};
 
-    softvf_write32(drv->dev, VFRING_82576_EIMC, VFRING_82576_EI_MASK);
+    softvf_write32(drv->dev, VFRING_82576_EIMC, VFRING_EI_MASK);
     softvf_write32(drv->dev, VFRING_82576_EIAC, 0);
-    softvf_write32(drv->dev, VFRING_82576_CTRL, VFRING_82576_CTRL_RST);
+    softvf_write32(drv->dev, VFRING_82576_CTRL, VFRING_CTRL_RST);
     CHECK(mailbox(drv->dev, words, 1));
     CHECK_EQ(words[0], VFRING_MSG_RESET | VFRING_MSG_ACK);
     memcpy(drv->mac, &words[1], 4);
@@ -169,7 +169,7 @@ void testdrv_start_tx(struct testdrv *drv)
     softvf_write32(dev, VFRING_82576_TDWBAL(0), 0);
     softvf_write32(dev, VFRING_82576_TDWBAH(0), 0);
     softvf_write32(dev, VFRING_82576_DCA_TXCTRL(0), 0);
-    softvf_write32(dev, VFRING_82576_TXDCTL(0), WTHRESH_ONE | VFRING_82576_XDCTL_ENABLE);
+    softvf_write32(dev, VFRING_82576_TXDCTL(0), WTHRESH_ONE | VFRING_XDCTL_ENABLE);
     drv->tx_next = 0;
 }
 
@@ -192,9 +192,9 @@ void testdrv_start_rx(struct testdrv *drv)
     softvf_write32(dev, VFRING_82576_RDT(0), 0);
     softvf_write32(dev, VFRING_82576_SRRCTL(0),
                    drv->rx_buffer_bytes / VFRING_RX_BUFFER_UNIT_BYTES |
-                       VFRING_82576_SRRCTL_DESCTYPE_ADV_ONEBUF | VFRING_82576_SRRCTL_DROP_EN);
-    softvf_write32(dev, VFRING_82576_RXDCTL(0), WTHRESH_ONE | VFRING_82576_XDCTL_ENABLE);
-    CHECK((softvf_read32(dev, VFRING_82576_RXDCTL(0)) & VFRING_82576_XDCTL_ENABLE) != 0);
+                       VFRING_SRRCTL_DESCTYPE_ADV_ONEBUF | VFRING_82576_SRRCTL_DROP_EN);
+    softvf_write32(dev, VFRING_82576_RXDCTL(0), WTHRESH_ONE | VFRING_XDCTL_ENABLE);
+    CHECK((softvf_read32(dev, VFRING_82576_RXDCTL(0)) & VFRING_XDCTL_ENABLE) != 0);
     for (uint32_t i = 0; i < drv->rx_entries; i++) {
         refill(drv, i);
     }
@@ -219,7 +219,7 @@ void testdrv_close(struct testdrv *drv)
 {
     softvf_write32(drv->dev, VFRING_82576_RXDCTL(0), 0);
     softvf_write32(drv->dev, VFRING_82576_TXDCTL(0), 0);
-    softvf_write32(drv->dev, VFRING_82576_CTRL, VFRING_82576_CTRL_RST);
+    softvf_write32(drv->dev, VFRING_82576_CTRL, VFRING_CTRL_RST);
     dma_free(drv->dev, &drv->tx_ring);
     dma_free(drv->dev, &drv->rx_ring);
     dma_free(drv->dev, &drv->rx_buffers);

@@ -15,8 +15,8 @@ static const struct vfring_mailbox_dialect dialect = { VFRING_82576_V2PMAILBOX, 
 /** A PF as the device shows it to the VF. */
 struct pf {
     uint32_t mbx;
-    uint32_t mem[VFRING_82576_VMBMEM_WORDS];
-    uint32_t request[VFRING_82576_VMBMEM_WORDS];
+    uint32_t mem[VFRING_MAILBOX_MEMORY_WORDS];
+    uint32_t request[VFRING_MAILBOX_MEMORY_WORDS];
     unsigned requests;
     unsigned acks;
     unsigned reads_until_ack;    /* reads of V2PMAILBOX before PFACK shows */
@@ -40,7 +40,7 @@ static uint32_t pf_read(void *model, uint32_t offset)
         return VFRING_MMIO_GONE;
     }
     if (offset >= VFRING_82576_VMBMEM(0) &&
-        offset < VFRING_82576_VMBMEM(VFRING_82576_VMBMEM_WORDS)) {
+        offset < VFRING_82576_VMBMEM(VFRING_MAILBOX_MEMORY_WORDS)) {
         return pf->mem[(offset - VFRING_82576_VMBMEM(0)) / 4];
     }
     if (offset != VFRING_82576_V2PMAILBOX) {
@@ -77,7 +77,7 @@ static void pf_write(void *model, uint32_t offset, uint32_t value)
     struct pf *pf = model;
 
     if (offset >= VFRING_82576_VMBMEM(0) &&
-        offset < VFRING_82576_VMBMEM(VFRING_82576_VMBMEM_WORDS)) {
+        offset < VFRING_82576_VMBMEM(VFRING_MAILBOX_MEMORY_WORDS)) {
         CHECK(pf->mbx & VFRING_MBX_VFU);
         pf->mem[(offset - VFRING_82576_VMBMEM(0)) / 4] = value;
         return;

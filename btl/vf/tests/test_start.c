@@ -97,12 +97,12 @@ static void dev_write(void *model, uint32_t offset, uint32_t value)
     struct device *dev = model;
     uint32_t vfu = REG(dev, VFRING_82576_V2PMAILBOX) & VFRING_MBX_VFU;
 
-    if (offset == VFRING_82576_CTRL && (value & VFRING_82576_CTRL_RST)) {
+    if (offset == VFRING_82576_CTRL && (value & VFRING_CTRL_RST)) {
         dev->resets++;
         dev->cts = false;
         for (uint32_t q = 0; q < 2; q++) {
-            REG(dev, VFRING_82576_RXDCTL(q)) &= ~VFRING_82576_XDCTL_ENABLE;
-            REG(dev, VFRING_82576_TXDCTL(q)) &= ~VFRING_82576_XDCTL_ENABLE;
+            REG(dev, VFRING_82576_RXDCTL(q)) &= ~VFRING_XDCTL_ENABLE;
+            REG(dev, VFRING_82576_TXDCTL(q)) &= ~VFRING_XDCTL_ENABLE;
         }
         return;
     }
@@ -115,12 +115,12 @@ static void dev_write(void *model, uint32_t offset, uint32_t value)
         return;
     }
     if (offset == VFRING_82576_RXDCTL(0) && dev->rx_stuck) {
-        value &= ~VFRING_82576_XDCTL_ENABLE;
+        value &= ~VFRING_XDCTL_ENABLE;
     }
     if ((offset == VFRING_82576_RDT(0) && value != 0 &&
-         !(REG(dev, VFRING_82576_RXDCTL(0)) & VFRING_82576_XDCTL_ENABLE)) ||
+         !(REG(dev, VFRING_82576_RXDCTL(0)) & VFRING_XDCTL_ENABLE)) ||
         (offset == VFRING_82576_TDT(0) && value != 0 &&
-         !(REG(dev, VFRING_82576_TXDCTL(0)) & VFRING_82576_XDCTL_ENABLE))) {
+         !(REG(dev, VFRING_82576_TXDCTL(0)) & VFRING_XDCTL_ENABLE))) {
         dev->tail_while_off++;
     }
     REG(dev, offset) = value;
@@ -156,7 +156,7 @@ static struct vfring_vf vf;
 
 static void test_registers(void)
 {
-    const uint32_t on = VFRING_82576_XDCTL_ENABLE;
+    const uint32_t on = VFRING_XDCTL_ENABLE;
     static const uint8_t mac[6] = { 0x02, 0x76, 0x66, 0, 0, 1 };
 
     make(&dev, &vf);
@@ -172,7 +172,7 @@ static void test_registers(void)
     CHECK_EQ(REG(&dev, VFRING_82576_TDT(0)), 0);
     CHECK_EQ(REG(&dev, VFRING_82576_TDWBAL(0)), 0);
     CHECK_EQ(REG(&dev, VFRING_82576_TDWBAH(0)), 0);
-    CHECK_EQ(REG(&dev, VFRING_82576_DCA_TXCTRL(0)) & VFRING_82576_DCA_TXCTRL_WB_RO, 0);
+    CHECK_EQ(REG(&dev, VFRING_82576_DCA_TXCTRL(0)) & VFRING_DCA_TXCTRL_WB_RO, 0);
     CHECK_EQ(VFRING_82576_XDCTL_WTHRESH_GET(REG(&dev, VFRING_82576_TXDCTL(0))), 1);
     CHECK(REG(&dev, VFRING_82576_TXDCTL(0)) & on);
     CHECK(!(REG(&dev, VFRING_82576_TXDCTL(1)) & on));
@@ -183,7 +183,7 @@ static void test_registers(void)
     CHECK_EQ(REG(&dev, VFRING_82576_RDH(0)), 0);
     CHECK_EQ(REG(&dev, VFRING_82576_RDT(0)), RX_ENTRIES - 1);
     CHECK_EQ(REG(&dev, VFRING_82576_SRRCTL(0)),
-             2 | VFRING_82576_SRRCTL_DESCTYPE_ADV_ONEBUF | VFRING_82576_SRRCTL_DROP_EN);
+             2 | VFRING_SRRCTL_DESCTYPE_ADV_ONEBUF | VFRING_82576_SRRCTL_DROP_EN);
     CHECK_EQ(REG(&dev, VFRING_82576_PSRTYPE), 0);
     CHECK_EQ(VFRING_82576_XDCTL_WTHRESH_GET(REG(&dev, VFRING_82576_RXDCTL(0))), 1);
     CHECK(REG(&dev, VFRING_82576_RXDCTL(0)) & on);
