@@ -128,7 +128,7 @@
 #define VFRING_X550_RETA(n) (0x3200u + 4u * (n))  /* n = 0..15 */
 
 /* Ring rules, beside those of vfring_regs_shared.h. */
-#define VFRING_82599_RING_MIN_ENTRIES 64u
+#define VFRING_82599_RING_MIN_ENTRIES 32u /* as DPDK has it */
 #define VFRING_82599_RING_MAX_ENTRIES 4096u
 #define VFRING_82599_TX_MAX_SEGS 40u /* descriptors of a frame */
 

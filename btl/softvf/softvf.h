@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /**
  * @file
- * A software 82576 Virtual Function over a shared file.
+ * A software Virtual Function, of an 82576, 82599 or X540, over a shared file.
  *
  * The device model runs inline in the process that rings a doorbell: a write
  * of TDT reads the caller's TX descriptors, looks the destination MAC up among
@@ -122,6 +122,12 @@ struct softvf_faults {
     uint32_t reset_ms;     /**< how long it is in reset then */
 };
 void softvf_set_faults(struct softvf *dev, const struct softvf_faults *faults);
+
+/**
+ * The PF at the mailbox's other end knows API 1.0 to 1.@p minor from the next RESET on; by default up to 1.4, as
+ * Linux's ixgbe. 0; -EINVAL above 1.5; -EOPNOTSUPP the model's mailbox has no versions (82576).
+ */
+int softvf_set_pf_api(struct softvf *dev, uint32_t minor);
 
 /** Whose time the wire's is, in ns that only go forward. */
 struct softvf_clock {

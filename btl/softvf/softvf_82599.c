@@ -108,6 +108,13 @@ static void reset(struct softvf *dev)
     dev->link_wavers = false;
 }
 
+/** Version 2.0 has a number in between. */
+static uint32_t api_number(uint32_t minor)
+{
+    return minor == 0 ? VFRING_82599_API_1_0 : VFRING_82599_API_1_1 + (minor - 1);
+}
+_Static_assert(VFRING_82599_API_1_5 - VFRING_82599_API_1_1 == 4, "versions are in a row");
+
 static bool hears_held(const struct softvf *dev)
 {
     return dev->pf.api >= VFRING_82599_API_1_5;
@@ -301,6 +308,8 @@ static bool on_request(struct softvf *dev, uint32_t word0)
     .eitr_mask = 0x80000ff8u,                                                           \
     .octet_bits = 36,                                                                   \
     .pf_api = VFRING_82599_API_1_4,                                                     \
+    .api_number = api_number,                                                           \
+    .api_minor_max = 5,                                                                 \
     .thresholds_fit = thresholds_fit,                                                   \
     .header_types_fit = header_types_fit,                                               \
     .port_limit = port_limit,                                                           \

@@ -165,6 +165,7 @@ enum softvf_pf_step {
 struct softvf_pf {
     enum softvf_pf_step step;
     bool held;         /* the VF keeps the buffer while the PF reads */
+    bool holds;        /* the PF keeps it until the VF has read */
     uint32_t api;      /* of the mailbox, as agreed; the model's numbers */
     uint32_t api_max;  /* that this PF knows */
     bool answer_waits; /* an answer is in the memory that the VF has not ACKed */

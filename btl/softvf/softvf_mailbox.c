@@ -8,6 +8,7 @@
  * A VF may keep the buffer (VFU) until PFACK where the model says so; then the PF
  * reads without it, and answers once the VF has let go.
  */
+#include <errno.h>
 #include <string.h>
 
 #include "softvf_internal.h"
@@ -27,9 +28,11 @@ static void notify(struct softvf *dev, uint32_t word0)
                       softvf_cause_of(SOFTVF_GET(softvf_at(dev, SOFTVF_REG_IVAR_MISC, 0))));
 }
 
+/* In the way that it was asked: of what was agreed in it, the next request makes use. */
 static void answer(struct softvf *dev, uint32_t word0)
 {
     dev->pf.answer_waits = true;
+    dev->pf.holds = dev->pf.held;
     notify(dev, word0);
 }
 
@@ -86,6 +89,18 @@ void softvf_pf_enable(struct softvf *dev, bool rx)
     softvf_rx_unlock(dev->file);
     SOFTVF_SET(&hdr->pf_vfte, 1);
     SOFTVF_SET(&hdr->pf_cts, 1);
+}
+
+int softvf_set_pf_api(struct softvf *dev, uint32_t minor)
+{
+    if (dev->model->api_number == NULL) {
+        return -EOPNOTSUPP;
+    }
+    if (minor > dev->model->api_minor_max) {
+        return -EINVAL;
+    }
+    dev->pf.api_max = dev->model->api_number(minor);
+    return 0;
 }
 
 /** RESET is answered whatever was before. */
@@ -161,7 +176,7 @@ static bool is_refused(struct softvf *dev, uint32_t old, uint32_t value)
 void softvf_mailbox_write(struct softvf *dev, uint32_t value)
 {
     uint32_t old = SOFTVF_GET(MBX(dev));
-    uint32_t vfu = pf_has_buffer(dev) ? 0 : value & VFRING_MBX_VFU;
+    uint32_t vfu = pf_has_buffer(dev) || dev->pf.holds ? 0 : value & VFRING_MBX_VFU;
 
     if ((value & ~VF_BITS) != 0 && !dev->model->writes_back) {
         softvf_violation(dev->file, SOFTVF_RULE_READ_ONLY,
@@ -171,6 +186,7 @@ void softvf_mailbox_write(struct softvf *dev, uint32_t value)
     SOFTVF_SET(MBX(dev), (old & ~VFRING_MBX_VFU) | vfu);
     if ((value & VFRING_MBX_ACK) != 0) {
         dev->pf.answer_waits = false;
+        dev->pf.holds = false;
     }
     if ((value & VFRING_MBX_REQ) != 0 && !softvf_is_dead(dev->file) &&
         !is_refused(dev, old, value)) {
@@ -207,11 +223,11 @@ static uint32_t pf_goes_on(struct softvf *dev)
             return 0;
         }
         dev->pf.step = SOFTVF_PF_IDLE;
-        dev->pf.held = false;
         handle_request(dev);
+        dev->pf.held = false;
         return 0;
     default:
-        return 0;
+        return dev->pf.holds ? VFRING_MBX_PFU : 0;
     }
 }
 
@@ -253,6 +269,7 @@ void softvf_mailbox_reset(struct softvf *dev)
 {
     dev->pf.step = SOFTVF_PF_IDLE;
     dev->pf.held = false;
+    dev->pf.holds = false;
     dev->pf.answer_waits = false;
 }
 
@@ -263,5 +280,6 @@ void softvf_mailbox_ping(struct softvf *dev)
     if (dev->pf.step != SOFTVF_PF_IDLE || (SOFTVF_GET(MBX(dev)) & VFRING_MBX_VFU) != 0) {
         return; /* igb does not wait long for the buffer, and does not try again */
     }
+    dev->pf.holds = dev->model->hears_held != NULL && dev->model->hears_held(dev);
     notify(dev, VFRING_MSG_PF_CONTROL | (cts ? VFRING_MSG_CTS : 0));
 }

@@ -123,7 +123,10 @@ struct softvf_model {
     void (*reset)(struct softvf *dev);
 
     /* The PF. */
-    uint32_t pf_api;        /**< highest version of the mailbox's API that it knows; 0 where there are none */
+    uint32_t pf_api;        /**< highest version of the mailbox's API that it knows, if it is not told otherwise; 0: there are none */
+    /** The number that API 1.@p minor has in the mailbox. */
+    uint32_t (*api_number)(uint32_t minor);
+    uint32_t api_minor_max;
     bool writes_back;       /**< a VF may write the mailbox register's other bits back as it has read them */
     /** May a VF ask and keep the buffer (VFU) until PFACK? NULL: no. */
     bool (*hears_held)(const struct softvf *dev);

@@ -12,9 +12,11 @@
 #include "error.h"
 
 extern const struct vfring_family vfring_family_82576;
+extern const struct vfring_family vfring_family_82599;
 
 static const struct vfring_family *const families[] = {
     &vfring_family_82576,
+    &vfring_family_82599,
 };
 
 #define NUM_FAMILIES (sizeof(families) / sizeof(families[0]))
@@ -22,7 +24,7 @@ static const struct vfring_family *const families[] = {
 /* "take a VF of an Intel 82576 (8086:10ca) or ...", of all families. */
 static void offer(struct vfring_vf_error *error)
 {
-    char list[sizeof(error->remedy)] = "take a VF of an ";
+    char list[sizeof(error->remedy)] = "take a VF of an Intel ";
     bool first = true;
 
     for (size_t i = 0; i < NUM_FAMILIES; i++) {

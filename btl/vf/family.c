@@ -20,7 +20,6 @@
 /* After a queue was disabled, and for the PF to answer RESET: as Linux's drivers. */
 #define SETTLE_US (10u * 1000u)
 #define QUEUE_LIMIT_US (10u * 1000u)
-#define DRAIN_LIMIT_US (10u * 1000u)
 #define LINK_LIMIT_US (3000u * 1000u)
 
 /* The first answer may have been overwritten by a ping of the PF. */
@@ -66,7 +65,7 @@ int vfring_family_fail_pf(const struct vfring_vf *vf, int err, const char *what,
 }
 
 /* RSTI while the PF resets, RSTD once it is done. */
-int vfring_family_wait_reset(struct vfring_vf *vf, struct vfring_vf_error *error)
+static int wait_reset(struct vfring_vf *vf, struct vfring_vf_error *error)
 {
     const uint32_t resetting = VFRING_MBX_RSTI | VFRING_MBX_RSTD;
     const uint32_t limit_us = vf->at_once ? VFRING_AT_ONCE_US : RESET_LIMIT_US;
@@ -85,6 +84,15 @@ int vfring_family_wait_reset(struct vfring_vf *vf, struct vfring_vf_error *error
         vf->mailbox.shadow &= ~VFRING_MBX_RSTD;
     } while (vfring_wait_more(&wait));
     return vfring_family_fail_pf(vf, -ENETDOWN, vf->at_once ? "the PF is in reset" : "the PF has been in reset for 1 s", error);
+}
+
+/* RST alone: the function's other bits are the PF's. */
+int vfring_family_reset(struct vfring_vf *vf, struct vfring_vf_error *error)
+{
+    vfring_family_write(vf, vf->family->regs.ctrl, VFRING_CTRL_RST);
+    vfring_family_flush(vf);
+    vf->mailbox.holds = false; /* what was agreed is forgotten */
+    return wait_reset(vf, error);
 }
 
 int vfring_family_ask_pf(struct vfring_vf *vf, uint32_t *words, unsigned num_words, unsigned num_reply)
@@ -159,51 +167,53 @@ int vfring_family_hello(struct vfring_vf *vf, unsigned num_reply, struct vfring_
     return 0;
 }
 
-/* 0, or -ENODEV: the device is gone; -ETIMEDOUT: no bit of @p mask came up in @p limit_us. */
-static int wait_bit(struct vfring_vf *vf, uint32_t reg, uint32_t mask, uint32_t limit_us)
+int vfring_family_demand(struct vfring_vf *vf, uint32_t *words, unsigned num_words, unsigned num_reply, const char *what,
+                         struct vfring_vf_error *error)
 {
-    struct vfring_wait wait = vfring_wait_start(limit_us);
+    int ret = vfring_family_ask_pf(vf, words, num_words, num_reply);
+
+    if (ret == 0 && !(words[0] & VFRING_MSG_ACK)) {
+        if (words[0] & VFRING_MSG_CTS) {
+            return -EACCES;
+        }
+        ret = -ENETRESET;
+    }
+    return ret == 0 ? 0 : vfring_family_fail_pf(vf, ret, what, error);
+}
+
+int vfring_family_wait_queue(struct vfring_vf *vf, uint32_t reg, const char *what, struct vfring_vf_error *error)
+{
+    struct vfring_wait wait = vfring_wait_start(QUEUE_LIMIT_US);
 
     do {
         uint32_t value = vfring_family_read(vf, reg);
 
         if (value == VFRING_MMIO_GONE) {
-            return -ENODEV;
+            return vfring_family_fail_gone(vf, error);
         }
-        if (value & mask) {
+        if (value & VFRING_XDCTL_ENABLE) {
             return 0;
         }
     } while (vfring_wait_more(&wait));
-    return -ETIMEDOUT;
-}
-
-int vfring_family_wait_queue(struct vfring_vf *vf, uint32_t reg, uint32_t mask, const char *what,
-                             struct vfring_vf_error *error)
-{
-    int ret = wait_bit(vf, reg, mask, QUEUE_LIMIT_US);
-
-    if (ret == 0) {
-        return 0;
-    }
-    if (ret == -ENODEV) {
-        return vfring_family_fail_gone(vf, error);
-    }
     vfring_vf_error_set(error, -EIO, "VF %s: its %s queue does not start", vf->device.name, what);
     return vfring_vf_error_remedy(error, "start again; if it stays so, the administrator resets the "
                                          "VF by binding it anew");
 }
 
-int vfring_family_wait_link(struct vfring_vf *vf, uint32_t reg, uint32_t mask,
-                            struct vfring_vf_error *error)
+int vfring_family_wait_link(struct vfring_vf *vf, struct vfring_vf_error *error)
 {
-    int ret = wait_bit(vf, reg, mask, vf->at_once ? 0 : LINK_LIMIT_US);
+    struct vfring_wait wait = vfring_wait_start(vf->at_once ? 0 : LINK_LIMIT_US);
 
-    if (ret == 0) {
-        return 0;
-    }
-    if (ret == -ENODEV) {
-        return vfring_family_fail_gone(vf, error);
-    }
+    do {
+        int ret = vf->family->link(vf);
+
+        if (ret == 0) {
+            return 0;
+        }
+        if (ret == -ENODEV) {
+            return vfring_family_fail_gone(vf, error);
+        }
+    } while (vfring_wait_more(&wait));
     vfring_vf_error_set(error, -ENETDOWN, "VF %s has no link after %u s", vf->device.name,
                         vf->at_once ? 0 : LINK_LIMIT_US / 1000000u);
     return vfring_vf_error_remedy(error, "%s", vf->device.no_link_remedy != NULL ?
@@ -226,14 +236,12 @@ bool vfring_family_was_reset(struct vfring_vf *vf)
     return vf->reset_seen;
 }
 
-void vfring_family_drain_tx(struct vfring_vf *vf)
+int vfring_family_check(struct vfring_vf *vf)
 {
-    struct vfring_wait wait = vfring_wait_start(DRAIN_LIMIT_US);
+    int link = vf->family->link(vf);
 
-    do {
-        (void) vfring_vf_tx_done(vf);
-        if (vf->tx.head == vf->tx.rung) {
-            return;
-        }
-    } while (vfring_wait_more(&wait));
+    if (link == -ENODEV) {
+        return link;
+    }
+    return vfring_family_was_reset(vf) ? -ENETRESET : link;
 }

@@ -22,7 +22,20 @@
 struct vfring_family_id {
     uint16_t vendor;
     uint16_t device;
-    const char *card; /**< for messages: "Intel 82576" */
+    const char *card; /**< for messages, after "Intel": "82576" */
+};
+
+/** Where the registers of queue 0 and of interrupts are, and what the queues are started with. */
+struct vfring_family_regs {
+    uint32_t ctrl;
+    uint32_t psrtype;
+    uint32_t rdbal, rdbah, rdlen, rdh, rdt, srrctl, dca_rxctrl, rxdctl;
+    uint32_t tdbal, tdbah, tdlen, tdh, tdt, dca_txctrl, txdctl, tdwbal, tdwbah;
+    uint32_t queue_step;  /**< bytes to the next queue's */
+    uint32_t num_queues;  /**< that a predecessor may have had */
+    uint32_t srrctl_drop_en;
+    uint32_t txdctl_on;   /**< thresholds and ENABLE */
+    uint32_t eicr, eims, eimc, eiac, eiam, eitr, ivar, ivar_misc;
 };
 
 struct vfring_family {
@@ -35,6 +48,7 @@ struct vfring_family {
     struct vfring_ring_format rings;
     struct vfring_mailbox_dialect mailbox;
     struct vfring_counter_format counter_format;
+    struct vfring_family_regs regs;
 
     /**
      * From an unknown state (a predecessor may have been killed) to running
@@ -43,14 +57,8 @@ struct vfring_family {
      */
     int (*start)(struct vfring_vf *vf, struct vfring_vf_error *error);
 
-    /** Guarantees: afterwards the device touches neither rings nor buffers. */
-    void (*stop)(struct vfring_vf *vf);
-
-    /** Unmasks the interrupt of arriving frames, once: it is masked again by the one that it leads to. */
-    void (*listen)(struct vfring_vf *vf);
-
-    /** As vfring_vf_check(). */
-    int (*check)(struct vfring_vf *vf);
+    /** 0: up; -ENETDOWN; -ENODEV: the function is gone. */
+    int (*link)(struct vfring_vf *vf);
     /** As the registers say, which counter_format describes. */
     void (*counters)(const struct vfring_vf *vf, struct vfring_counter_values *values);
 };
@@ -91,16 +99,14 @@ int vfring_family_fail_gone(const struct vfring_vf *vf, struct vfring_vf_error *
 int vfring_family_fail_pf(const struct vfring_vf *vf, int err, const char *what,
                           struct vfring_vf_error *error);
 
-/** Waits until a bit of @p mask is set in register @p reg of the @p what ("transmit", "receive") queue. */
-int vfring_family_wait_queue(struct vfring_vf *vf, uint32_t reg, uint32_t mask, const char *what,
-                             struct vfring_vf_error *error);
+/** Waits until ENABLE reads 1 in register @p reg of the @p what ("transmit", "receive") queue. */
+int vfring_family_wait_queue(struct vfring_vf *vf, uint32_t reg, const char *what, struct vfring_vf_error *error);
 
-/** Waits until a bit of @p mask is set in register @p reg: the link. */
-int vfring_family_wait_link(struct vfring_vf *vf, uint32_t reg, uint32_t mask,
-                            struct vfring_vf_error *error);
+/** Step: waits for the link. */
+int vfring_family_wait_link(struct vfring_vf *vf, struct vfring_vf_error *error);
 
-/** After a reset of the function was told: waits until the PF is out of its own. */
-int vfring_family_wait_reset(struct vfring_vf *vf, struct vfring_vf_error *error);
+/** Step: resets the function, and waits until the PF is out of its own reset. */
+int vfring_family_reset(struct vfring_vf *vf, struct vfring_vf_error *error);
 
 /** A request, again if the PF does not answer. @p words is the answer afterwards. As vfring_mailbox_request(). */
 int vfring_family_ask_pf(struct vfring_vf *vf, uint32_t *words, unsigned num_words, unsigned num_reply);
@@ -112,10 +118,40 @@ int vfring_family_ask_pf(struct vfring_vf *vf, uint32_t *words, unsigned num_wor
  */
 int vfring_family_hello(struct vfring_vf *vf, unsigned num_reply, struct vfring_vf_error *error);
 
+/**
+ * Asks, as vfring_family_ask_pf(), what a PF refuses to a VF that it does not know (any more) only: then it is
+ * -ENETRESET, and start() begins anew. -EACCES: refused to a VF that it knows; no error is filled. @p what: for messages.
+ */
+int vfring_family_demand(struct vfring_vf *vf, uint32_t *words, unsigned num_words, unsigned num_reply, const char *what,
+                         struct vfring_vf_error *error);
+
 /** Whether the PF has reset the VF, or taken its configuration away, since hello: vf->reset_seen. */
 bool vfring_family_was_reset(struct vfring_vf *vf);
 
-/** Lets frames that were handed over leave, 10 ms at most; a last acknowledgement may be among them. */
-void vfring_family_drain_tx(struct vfring_vf *vf);
+/** As vfring_vf_check(). */
+int vfring_family_check(struct vfring_vf *vf);
+
+/* --- family_queues.c --- */
+
+/** Step: looks whether the function is there, and masks its interrupts. */
+int vfring_family_mask_interrupts(struct vfring_vf *vf, struct vfring_vf_error *error);
+
+/** Step: all queues off. A queue is configured while it is off. */
+int vfring_family_disable_queues(struct vfring_vf *vf, struct vfring_vf_error *error);
+
+/** Step: transmit queue 0. Whatever outlives a reset is set. */
+int vfring_family_start_tx(struct vfring_vf *vf, struct vfring_vf_error *error);
+
+/** Receive queue 0, with @p control in RXDCTL, ENABLE included. The tail comes last, once the queue reads enabled. */
+int vfring_family_start_rx(struct vfring_vf *vf, uint32_t control, struct vfring_vf_error *error);
+
+/** Step: vectors and throttling, which outlive a reset. All stay masked. */
+int vfring_family_set_interrupts(struct vfring_vf *vf, struct vfring_vf_error *error);
+
+/** Unmasks the interrupt of arriving frames, once: it is masked again by the one that it leads to. */
+void vfring_family_listen(struct vfring_vf *vf);
+
+/** Guarantees: afterwards the device touches neither rings nor buffers. Frames that were handed over leave first, in 10 ms at most. */
+void vfring_family_stop(struct vfring_vf *vf);
 
 #endif /* VFRING_FAMILY_H */

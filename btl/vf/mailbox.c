@@ -3,6 +3,9 @@
  * @file
  * A request is: take the buffer (VFU), write words, REQ (which drops VFU), wait
  * for PFACK, wait for PFSTS, take the buffer, read, ACK (which drops VFU).
+ *
+ * Where the one that has written holds the buffer: take it, write words, REQ and keep it, wait for
+ * PFACK, let go, wait for PFSTS, read (the PF has the buffer until then), ACK.
  */
 #include "mailbox.h"
 
@@ -74,12 +77,28 @@ static int wait_for(struct vfring_mailbox *mailbox, uint32_t bit)
     return -ETIMEDOUT;
 }
 
+/* To read: nobody else writes while the PF holds it. */
+static int lock_to_read(struct vfring_mailbox *mailbox)
+{
+    return mailbox->holds ? 0 : lock(mailbox);
+}
+
+/* A PF that waits for what it has said to be read keeps the buffer: nothing could be asked. */
+static void let_pf_go(struct vfring_mailbox *mailbox)
+{
+    if (mailbox->holds && (vfring_mailbox_poll(mailbox) & VFRING_MBX_PFSTS)) {
+        wr(mailbox, mailbox->dialect->control_reg, VFRING_MBX_ACK);
+    }
+}
+
 int vfring_mailbox_request(struct vfring_mailbox *mailbox, uint32_t *words, unsigned num_words,
                            unsigned num_reply)
 {
     uint32_t id = words[0] & VFRING_MSG_ID_MASK;
-    int ret = lock(mailbox);
+    int ret;
 
+    let_pf_go(mailbox);
+    ret = lock(mailbox);
     if (ret != 0) {
         return ret;
     }
@@ -87,9 +106,12 @@ int vfring_mailbox_request(struct vfring_mailbox *mailbox, uint32_t *words, unsi
     for (unsigned i = 0; i < num_words; i++) {
         wr(mailbox, mailbox->dialect->memory_reg + 4 * i, words[i]);
     }
-    wr(mailbox, mailbox->dialect->control_reg, VFRING_MBX_REQ);
+    wr(mailbox, mailbox->dialect->control_reg, VFRING_MBX_REQ | (mailbox->holds ? VFRING_MBX_VFU : 0));
 
     ret = wait_for(mailbox, VFRING_MBX_PFACK);
+    if (mailbox->holds && ret != -ENODEV) {
+        wr(mailbox, mailbox->dialect->control_reg, 0);
+    }
     if (ret != 0) {
         return ret;
     }
@@ -99,7 +121,7 @@ int vfring_mailbox_request(struct vfring_mailbox *mailbox, uint32_t *words, unsi
     for (unsigned pings = 0; pings < 4; pings++) {
         ret = wait_for(mailbox, VFRING_MBX_PFSTS);
         if (ret == 0) {
-            ret = lock(mailbox);
+            ret = lock_to_read(mailbox);
         }
         if (ret != 0) {
             return ret;
@@ -118,7 +140,7 @@ int vfring_mailbox_request(struct vfring_mailbox *mailbox, uint32_t *words, unsi
 
 bool vfring_mailbox_take(struct vfring_mailbox *mailbox, uint32_t *word)
 {
-    if (!(mailbox->shadow & VFRING_MBX_PFSTS) || !try_lock(mailbox)) {
+    if (!(mailbox->shadow & VFRING_MBX_PFSTS) || (!mailbox->holds && !try_lock(mailbox))) {
         return false;
     }
     mailbox->shadow &= ~VFRING_MBX_PFSTS;

@@ -32,6 +32,7 @@ struct vfring_mailbox {
     const struct vfring_mailbox_dialect *dialect;
     uint32_t shadow;
     uint32_t answer_limit_us; /**< for each word of the PF; 0: as Linux's VF driver waits */
+    bool holds; /**< agreed with the PF: who has written keeps the buffer until the other has read */
 };
 
 /** Reads the control register: the live bits, and the cleared-on-read ones not consumed yet. */

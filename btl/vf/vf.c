@@ -58,7 +58,7 @@ static int bring_up(struct vfring_vf *vf, struct vfring_vf_error *error)
     if (ret == 0) {
         ret = vf->family->start(vf, error);
         if (ret != 0) {
-            vf->family->stop(vf);
+            vfring_family_stop(vf);
         }
     }
     if (ret == 0) {
@@ -125,7 +125,7 @@ void vfring_vf_stop(struct vfring_vf *vf)
     if (vf->stopped) {
         return;
     }
-    vf->family->stop(vf); /* one that is gone reads as ones; a soft VF that was destroyed goes on */
+    vfring_family_stop(vf); /* one that is gone reads as ones; a soft VF that was destroyed goes on */
     vfring_rings_end(vf);
     vf->stopped = true;
 }
@@ -173,7 +173,7 @@ int vfring_vf_restart(struct vfring_vf *vf, struct vfring_vf_error *error)
     vfring_rings_begin(vf);
     ret = start_again(vf, error);
     if (ret != 0) {
-        vf->family->stop(vf);
+        vfring_family_stop(vf);
         vfring_rings_end(vf);
         return ret;
     }
@@ -241,7 +241,7 @@ static int check(struct vfring_vf *vf, bool now)
         vf->family->counters(vf, &values);
     }
     /* Asked after: what the counters show was not cleared by a reset, then. */
-    status = vf->family->check(vf);
+    status = vfring_family_check(vf);
     if (count && (status == 0 || status == -ENETDOWN)) {
         vfring_counters_add(&vf->counters, &values, now_ns);
     }
@@ -263,7 +263,7 @@ uint64_t vfring_vf_listen(struct vfring_vf *vf)
 {
     const uint64_t events = vf->device.backend->events(&vf->device);
 
-    vf->family->listen(vf);
+    vfring_family_listen(vf);
     vfring_after_listen();
     return events;
 }

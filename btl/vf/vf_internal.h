@@ -33,6 +33,9 @@ struct vfring_vf {
     bool at_once;    /**< neither a link nor a PF that is busy is waited for */
     bool reset_seen; /**< the PF took the configuration away; vfring_vf_restart() helps, or a new open */
     bool stopped;    /**< by vfring_vf_stop(): no DMA any more */
+    bool link_up;    /**< as it was found last; of a family whose link is not steady as it comes */
+    uint32_t api;    /**< version of the mailbox, where a family has several; its numbers */
+    bool strips_tags; /**< the PF gives the VF a VLAN, and leaves it to the VF to take the tags off */
 
     struct vfring_counters counters;
 

@@ -46,6 +46,8 @@
 
 /** A folder of its own with @p count soft VFs; gone when the process ends. Skips the test (77) if there is no tool. */
 void soft_folder(unsigned count, uint32_t mtu_bytes);
+/** What soft VFs are made as: VFRING_SOFT_MODEL, or "82576". */
+const char *soft_model(void);
 /** Path of soft VF @p index; valid until the process ends. */
 const char *soft_path(unsigned index);
 /** Makes @p index anew: who has it open sees its link go down. */

@@ -42,6 +42,13 @@ static void run_tool(const char *const argv[])
     CHECK_EQ(status, 0);
 }
 
+const char *soft_model(void)
+{
+    const char *model = getenv("VFRING_SOFT_MODEL");
+
+    return model != NULL ? model : "82576";
+}
+
 void soft_replace(unsigned index, uint32_t mtu_bytes)
 {
     char number[16];
@@ -52,7 +59,7 @@ void soft_replace(unsigned index, uint32_t mtu_bytes)
     snprintf(mac, sizeof(mac), "02:76:66:00:00:%02x", index + 1);
     snprintf(mtu, sizeof(mtu), "%u", mtu_bytes);
     run_tool((const char *[]){ getenv("VFRING_SOFTVF"), "create", folder, "--index", number, "--mac", mac,
-                         "--mtu", mtu, NULL });
+                         "--mtu", mtu, "--model", soft_model(), NULL });
     snprintf(paths[index], sizeof(paths[index]), "%s/vf%u", folder, index);
 }
 

@@ -109,7 +109,7 @@ static void test_request(void)
     struct pf pf = { .reads_until_ack = 5, .reads_until_answer = 7, .pfu_for_reads = 3,
                      .answer = { VFRING_MSG_RESET | VFRING_MSG_ACK, 0x03020100, 0x0504 } };
     struct vfring_mmio mmio = mmio_of(&pf);
-    struct vfring_mailbox mailbox = { &mmio, &dialect, 0, 0 };
+    struct vfring_mailbox mailbox = { &mmio, &dialect, 0, 0, false };
     uint32_t words[3] = { VFRING_MSG_RESET };
 
     CHECK_EQ(vfring_mailbox_request(&mailbox, words, 1, 3), 0);
@@ -129,7 +129,7 @@ static void test_stale_bits(void)
                      .reads_until_answer = 4,
                      .answer = { VFRING_MSG_SET_LPE | VFRING_MSG_ACK } };
     struct vfring_mmio mmio = mmio_of(&pf);
-    struct vfring_mailbox mailbox = { &mmio, &dialect, VFRING_MBX_PFSTS, 0 };
+    struct vfring_mailbox mailbox = { &mmio, &dialect, VFRING_MBX_PFSTS, 0, false };
     uint32_t words[2] = { VFRING_MSG_SET_LPE, 1522 };
 
     CHECK_EQ(vfring_mailbox_request(&mailbox, words, 2, 1), 0);
@@ -150,7 +150,7 @@ static void test_others_between(void)
         struct pf pf = { .pings_first = 2, .ping_word = others[i],
                          .answer = { VFRING_MSG_SET_LPE | VFRING_MSG_NACK } };
         struct vfring_mmio mmio = mmio_of(&pf);
-        struct vfring_mailbox mailbox = { &mmio, &dialect, 0, 0 };
+        struct vfring_mailbox mailbox = { &mmio, &dialect, 0, 0, false };
         uint32_t words[2] = { VFRING_MSG_SET_LPE, 9000 };
 
         CHECK_EQ(vfring_mailbox_request(&mailbox, words, 2, 1), 0);
@@ -172,7 +172,7 @@ static void test_failures(void)
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct vfring_mmio mmio = mmio_of(cases[i].pf);
-        struct vfring_mailbox mailbox = { &mmio, &dialect, 0, 0 };
+        struct vfring_mailbox mailbox = { &mmio, &dialect, 0, 0, false };
         uint32_t words[1] = { VFRING_MSG_RESET };
 
         CHECK_EQ(vfring_mailbox_request(&mailbox, words, 1, 1), cases[i].err);
@@ -185,7 +185,7 @@ static void test_shadow_and_take(void)
 {
     struct pf pf = { .mbx = VFRING_MBX_RSTD };
     struct vfring_mmio mmio = mmio_of(&pf);
-    struct vfring_mailbox mailbox = { &mmio, &dialect, 0, 0 };
+    struct vfring_mailbox mailbox = { &mmio, &dialect, 0, 0, false };
     uint32_t word = 0;
 
     CHECK(vfring_mailbox_poll(&mailbox) & VFRING_MBX_RSTD);

@@ -198,7 +198,7 @@ static void test_registers(void)
     }
 
     dev.resets = 0;
-    vf.family->stop(&vf);
+    vfring_family_stop(&vf);
     CHECK_EQ(dev.resets, 1);
     CHECK(!(REG(&dev, VFRING_82576_RXDCTL(0)) & on));
     CHECK(!(REG(&dev, VFRING_82576_TXDCTL(0)) & on));
@@ -211,7 +211,7 @@ static void start_fails(int err, const char *text, const char *remedy)
     CHECK_HAS(error.text, "0000:01:10.0");
     CHECK_HAS(error.text, text);
     CHECK_HAS(error.remedy, remedy);
-    vf.family->stop(&vf);
+    vfring_family_stop(&vf);
 }
 
 static void test_failures(void)
@@ -298,33 +298,33 @@ static void test_check(void)
 {
     make(&dev, &vf);
     CHECK_EQ(vf.family->start(&vf, &error), 0);
-    CHECK_EQ(vf.family->check(&vf), 0);
+    CHECK_EQ(vfring_family_check(&vf), 0);
 
     dev.no_link = true;
-    CHECK_EQ(vf.family->check(&vf), -ENETDOWN);
+    CHECK_EQ(vfring_family_check(&vf), -ENETDOWN);
     dev.no_link = false;
-    CHECK_EQ(vf.family->check(&vf), 0);
+    CHECK_EQ(vfring_family_check(&vf), 0);
 
     ping(VFRING_MSG_PF_CONTROL | VFRING_MSG_CTS); /* a link change */
-    CHECK_EQ(vf.family->check(&vf), 0);
+    CHECK_EQ(vfring_family_check(&vf), 0);
     ping(VFRING_MSG_PF_CONTROL); /* without CTS: configuration lost, and it stays so */
-    CHECK_EQ(vf.family->check(&vf), -ENETRESET);
-    CHECK_EQ(vf.family->check(&vf), -ENETRESET);
+    CHECK_EQ(vfring_family_check(&vf), -ENETRESET);
+    CHECK_EQ(vfring_family_check(&vf), -ENETRESET);
 
     make(&dev, &vf);
     CHECK_EQ(vf.family->start(&vf, &error), 0);
     dev.rsti_reads = 1;
-    CHECK_EQ(vf.family->check(&vf), -ENETRESET);
+    CHECK_EQ(vfring_family_check(&vf), -ENETRESET);
     dev.rsti_reads = 0;
-    CHECK_EQ(vf.family->check(&vf), -ENETRESET);
+    CHECK_EQ(vfring_family_check(&vf), -ENETRESET);
 
     make(&dev, &vf);
     CHECK_EQ(vf.family->start(&vf, &error), 0);
     REG(&dev, VFRING_82576_V2PMAILBOX) |= VFRING_MBX_RSTD;
-    CHECK_EQ(vf.family->check(&vf), -ENETRESET);
+    CHECK_EQ(vfring_family_check(&vf), -ENETRESET);
     dev.gone = true;
-    CHECK_EQ(vf.family->check(&vf), -ENODEV);
-    vf.family->stop(&vf); /* must not wait for what is not there */
+    CHECK_EQ(vfring_family_check(&vf), -ENODEV);
+    vfring_family_stop(&vf); /* must not wait for what is not there */
 }
 
 int main(void)
