@@ -131,6 +131,11 @@ static int soft_open(struct vfring_device *device, const struct vfring_device_pa
                                .reset_after = faults.reset_after,
                                .reset_ms = (uint32_t) faults.reset_ms,
                            });
+    if (faults.api_minor != VFRING_SOFT_API_OF_MODEL && softvf_set_pf_api(dev, (uint32_t) faults.api_minor) != 0) {
+        vfring_vf_error_set(error, -EOPNOTSUPP, "soft VF %s: the mailbox of its model has no versions", device->path);
+        softvf_close(dev);
+        return vfring_vf_error_remedy(error, "leave api= out, or make the soft VF anew with --model 82599");
+    }
     if (faults.rate_mbits != VFRING_SOFT_RATE_OF_FILE) {
         ret = softvf_set_rate(dev, (uint32_t) faults.rate_mbits, NULL);
     }

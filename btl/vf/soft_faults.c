@@ -94,6 +94,7 @@ static const char *parse_item(const char *item, size_t length, struct vfring_sof
         { "reset_after", NULL, &faults->reset_after, UINT64_MAX },
         { "reset_ms", NULL, &faults->reset_ms, 600000 },
         { "rate", NULL, &faults->rate_mbits, 1000000 },
+        { "api", NULL, &faults->api_minor, 5 },
     };
     const char *equals = memchr(item, '=', length);
 
@@ -121,7 +122,7 @@ static const char *parse_item(const char *item, size_t length, struct vfring_sof
         return parse_rate(value, value_length, rates[i].ppm);
     }
     return "the names are drop, dup, reorder, corrupt, delay, flap, seed, burst, delay_frames, "
-           "flap_ms, maxlen, reset_after, reset_ms and rate";
+           "flap_ms, maxlen, reset_after, reset_ms, rate and api";
 }
 
 int vfring_soft_faults_parse(const char *text, struct vfring_soft_faults *faults,
@@ -129,7 +130,8 @@ int vfring_soft_faults_parse(const char *text, struct vfring_soft_faults *faults
 {
     unsigned seen = 0;
 
-    *faults = (struct vfring_soft_faults){ .seed = 1, .rate_mbits = VFRING_SOFT_RATE_OF_FILE };
+    *faults = (struct vfring_soft_faults){ .seed = 1, .rate_mbits = VFRING_SOFT_RATE_OF_FILE,
+                                           .api_minor = VFRING_SOFT_API_OF_MODEL };
     if (text == NULL || text[0] == '\0') {
         return 0;
     }

@@ -26,17 +26,20 @@ struct vfring_soft_faults {
     uint64_t reset_after;
     uint64_t reset_ms;
     uint64_t rate_mbits; /**< of what is sent; 0: no limit */
+    uint64_t api_minor;  /**< the PF's mailbox knows API 1.0 to 1.this */
 };
 
 /** No rate is given: it is what the soft VF was made with. */
 #define VFRING_SOFT_RATE_OF_FILE UINT64_MAX
+/** No version is given: it is the one of the model's usual PF. */
+#define VFRING_SOFT_API_OF_MODEL UINT64_MAX
 
 /**
  * Parses items `name=value`, separated by commas, in any order, each at most
  * once: the rates drop, dup, reorder, corrupt, delay and flap, the whole numbers
- * seed, burst, delay_frames, flap_ms, maxlen, reset_after, reset_ms and rate (what they do:
+ * seed, burst, delay_frames, flap_ms, maxlen, reset_after, reset_ms, rate and api (what they do:
  * docs/soft-vf.md). Rates are decimal fractions from 0 to 1 with at most six decimals;
- * what is not named is 0, the seed 1, and the rate the file's. NULL and "" mean no faults.
+ * what is not named is 0, the seed 1, the rate the file's and api the model's. NULL and "" mean no faults.
  * -EINVAL: @p error names the bad item.
  */
 int vfring_soft_faults_parse(const char *text, struct vfring_soft_faults *faults,
