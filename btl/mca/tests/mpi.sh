@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # The component in Open MPI, over soft VFs, on good and bad wires. Run by make
 # check in the build folder; mpi.sh NAME... runs only those. COMPONENT: the folder of another one.
+# MODEL: what the soft VFs are made as, 82576 if it is not said.
 set -u
 component=${COMPONENT:-$(cd .. && pwd)/.libs}
 dir=$(mktemp -d /dev/shm/vfring-mpi-XXXXXX)
@@ -12,12 +13,17 @@ export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 export OMPI_MCA_opal_mca_base_component_path="$component:$(ompi_info --parsable --path pkglibdir | cut -d: -f3)"
 export OMPI_MCA_pml=ob1 OMPI_MCA_rmaps_base_oversubscribe=1 PRTE_MCA_rmaps_default_mapping_policy=:oversubscribe
 
+model=${MODEL:-82576}
+create() { # FOLDER ARG...
+    "$VFRING_SOFTVF" create "$@" --model "$model"
+}
+
 # vfs N MTU: N new soft VFs
 vfs() {
     devices=
     i=0
     while [ "$i" -lt "$1" ]; do
-        "$VFRING_SOFTVF" create "$dir" --index "$i" --mac "02:76:66:02:00:0$i" --mtu "$2" > "$dir/made" || exit 1
+        create "$dir" --index "$i" --mac "02:76:66:02:00:0$i" --mtu "$2" > "$dir/made" || exit 1
         devices=$devices${devices:+,}$dir/vf$i
         i=$((i + 1))
     done
@@ -175,8 +181,8 @@ run rails-short-list not0 'name btl_vfring_rails devices for each process' 4 $tw
 run rails-too-many not0 'give 1 to 8' 2 $only --mca btl_vfring_rails 9 ./mpi_check exchange
 mkdir "$dir/left" "$dir/right"
 for i in 0 1; do
-    "$VFRING_SOFTVF" create "$dir/left" --index "$i" --mac "02:76:66:02:01:0$i" > "$dir/made" || exit 1
-    "$VFRING_SOFTVF" create "$dir/right" --index "$i" --mac "02:76:66:02:02:0$i" > "$dir/made" || exit 1
+    create "$dir/left" --index "$i" --mac "02:76:66:02:01:0$i" > "$dir/made" || exit 1
+    create "$dir/right" --index "$i" --mac "02:76:66:02:02:0$i" > "$dir/made" || exit 1
 done
 devices=$dir/left/vf0,$dir/right/vf0,$dir/right/vf1,$dir/left/vf1
 run rails-folders 0 'exchange: ok' 2 $two ./mpi_check exchange
@@ -210,7 +216,7 @@ kill_and_make_one() {
     until_there sent "$dir/left/vf0" 500
     "$VFRING_SOFTVF" destroy "$dir/left/vf0"
     until_there says 'does not work and is set aside'
-    "$VFRING_SOFTVF" create "$dir/left" --index 0 --mac 02:76:66:02:01:00 > "$dir/made"
+    create "$dir/left" --index 0 --mac 02:76:66:02:01:00 > "$dir/made"
     until_there says 'works again'
     until_there sent "$dir/left/vf0" 2000
     over
@@ -224,8 +230,8 @@ kill_all() {
 make_them() { # RATE-LEFT RATE-RIGHT, in Mbit/s
     rm -f "$dir/over" "$dir"/left/vf* "$dir"/right/vf* # so that their counters begin at 0
     for i in 0 1; do
-        "$VFRING_SOFTVF" create "$dir/left" --index "$i" --mac "02:76:66:02:01:0$i" --rate "$1" > "$dir/made" || exit 1
-        "$VFRING_SOFTVF" create "$dir/right" --index "$i" --mac "02:76:66:02:02:0$i" --rate "$2" > "$dir/made" || exit 1
+        create "$dir/left" --index "$i" --mac "02:76:66:02:01:0$i" --rate "$1" > "$dir/made" || exit 1
+        create "$dir/right" --index "$i" --mac "02:76:66:02:02:0$i" --rate "$2" > "$dir/made" || exit 1
     done
 }
 devices=$dir/left/vf0,$dir/right/vf0,$dir/right/vf1,$dir/left/vf1
@@ -477,7 +483,7 @@ apart() { # NAME CAUSE MPIRUN-ARG...
     said 'go over: +nothing'
 }
 mkdir "$dir/other"
-"$VFRING_SOFTVF" create "$dir/other" --index 1 --mac 02:76:66:02:00:01 > "$dir/made" || exit 1
+create "$dir/other" --index 1 --mac 02:76:66:02:00:01 > "$dir/made" || exit 1
 named=$devices devices=$dir/vf0,$dir/other/vf1
 apart folders 'the VFs are on different segments'
 said 'VF vf0 \(soft\), segment soft-[0-9a-f]+, VLAN none, MTU 1500'
@@ -506,6 +512,44 @@ if ${CC:-cc} -shared -fPIC $(pkg-config --cflags pmix 2> /dev/null) -o "$dir/shi
 else
     echo "left out: PMIx headers are not installed"
 fi
+# VFs of the other family: polled, asleep, reset, lossy, with each version of the mailbox that differs; and a job with a rail of each.
+own_model=$model
+for model in 82599 x540; do
+    vfs 2 1500
+    run exchange-$model 0 'exchange: ok' 2 $only ./mpi_check exchange
+    run rma-$model 0 'rma: ok' 2 $only $faults drop=0.02,reorder=0.02,seed=4 ./mpi_check rma
+    run reset-$model 0 'exchange: ok' 2 $only $faults reset_after=300 ./mpi_check exchange
+    run asleep-$model 0 'asleep: ok' 2 $only --mca btl_vfring_wait event ./mpi_check asleep event
+    run flap-$model 0 'exchange: ok' 2 $only $faults flap=0.0003,flap_ms=20,seed=6 ./mpi_check exchange
+    for api in 0 1 5; do
+        run api-$api-$model 0 'exchange: ok' 2 $only $faults api=$api,reset_after=300 ./mpi_check exchange
+    done
+    vfs 2 9000
+    run jumbo-$model 0 'exchange: ok' 2 $only --mca btl_vfring_mtu 9000 ./mpi_check exchange
+done
+model=82599
+vfs 2 9000
+run jumbo-old-pf not0 'refuses frames of 9018 bytes \(MTU 9000\), and its driver is an old one' 2 $only --mca btl_vfring_mtu 9000 $faults api=0 ./mpi_check exchange
+model=82576
+vfs 2 1500
+run api-none not0 'the mailbox of its model has no versions' 2 $only $faults api=1 ./mpi_check exchange
+for model in 82576 82599; do # each rail in a folder of its own
+    rm -rf "$dir/$model"
+    mkdir "$dir/$model"
+    for i in 0 1; do
+        create "$dir/$model" --index "$i" --mac "02:76:66:02:${model#825}:0$i" > "$dir/made" || exit 1
+    done
+done
+devices=$dir/82576/vf0,$dir/82599/vf0,$dir/82599/vf1,$dir/82576/vf1
+run rails-families 0 'exchange: ok' 2 $two --mca btl_vfring_stats 1 ./mpi_check exchange
+run rails-families-reset 0 'exchange: ok' 2 $two $faults reset_after=200 ./mpi_check exchange
+said 'works again, and is used again'
+model=82599 # one folder, one switch: a process of either family
+vfs 2 1500
+model=82576
+create "$dir" --index 0 --mac 02:76:66:02:00:00 > "$dir/made" || exit 1
+run families-meet 0 'exchange: ok' 2 $only ./mpi_check exchange
+model=$own_model
 vfs 2 9000
 run parts-jumbo 0 'parts: ok' 2 $only --mca btl_vfring_mtu 9000 ./mpi_check parts 8958
 run parts-jumbo-lossy 0 'parts: ok' 2 $only --mca btl_vfring_mtu 9000 $faults drop=0.05,reorder=0.02,seed=9 ./mpi_check parts 8958
