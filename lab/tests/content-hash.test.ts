@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { hashFiles, hashParts } from '../src/content-hash.js';
 import { cacheBase } from '../src/paths.js';
+import { PARTS } from '../src/project.js';
 import { rootfsKey } from '../src/rootfs.js';
 
 describe('hashParts', () => {
@@ -26,6 +27,15 @@ describe('hashFiles', () => {
   });
   afterEach(() => rmSync(dir, { recursive: true }));
   const key = () => hashFiles(dir, ['src', 'configure.ac']);
+
+  it('is of all that the stage of control is built from', () => {
+    const projectDir = path.join(import.meta.dirname, '../..');
+    const makefile = readFileSync(path.join(projectDir, 'control/native/Makefile'), 'utf8');
+    const used = [...new Set([...makefile.matchAll(/\$\(TOP\)\/([a-z-]+\/[a-z-]+)/g)].map(([, file]) => file as string))].filter((file) => !file.startsWith('build/'));
+    expect(used).toEqual(expect.arrayContaining(['control/native', 'btl/regs', 'btl/softvf']));
+    // The wrapper scripts are control/install/wrapper.ts.
+    expect([...used, 'control/install', 'control/system', 'control/web'].filter((file) => !PARTS.control.inputs.some((input) => file.startsWith(input)))).toEqual([]);
+  });
 
   it('changes with content, names, the executable bit and paths that appear', () => {
     const seen = [key()];

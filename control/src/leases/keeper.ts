@@ -115,8 +115,8 @@ export class VfKeeper {
   async look(entry: PoolEntry): Promise<boolean> {
     const health = await this.#provider.health(entry.vf);
     entry.linkDown = health.linkDown;
-    if (health.device === 'gone') {
-      this.#sick(entry, health.detail ?? 'the device is gone');
+    if (entry.unset !== undefined || health.device === 'gone') {
+      this.#sick(entry, entry.unset ?? health.detail ?? 'the device is gone');
       return false;
     }
     try {

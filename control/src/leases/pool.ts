@@ -26,6 +26,8 @@ export interface PoolEntry {
   force: boolean;
   /** Undefined: it had its link when it was last looked at. */
   linkDown: LinkDown | undefined;
+  /** Why provisioning could not set it up; undefined: it could. */
+  unset: string | undefined;
   /** When it last fell free of a process, by the boot clock. Undefined: not since this daemon began. */
   back: number | undefined;
   /** The registers of a free VF, read when it fell free, where they stand still until somebody drives it. */
@@ -89,13 +91,15 @@ export class VfPool {
   /**
    * Takes over what provisioning returned; VFs in use stay as they are, even if they are no more in the list.
    *
+   * @param sick why it could not set VFs up, by their names
    * @param keepMissing others that are no more in the list stay, too: their PF may come back
    */
-  update(vfs: readonly Vf[], keepMissing = false): void {
+  update(vfs: readonly Vf[], { sick, keepMissing = false }: { readonly sick?: ReadonlyMap<string, string>; readonly keepMissing?: boolean } = {}): void {
     const old = new Map(this.#entries.map((entry) => [entry.vf.name, entry]));
     const next = vfs.map((vf) => {
       const entry = old.get(vf.name) ?? newEntry(vf);
       old.delete(vf.name);
+      entry.unset = sick?.get(vf.name);
       if (entry.state === 'free' || entry.state === 'unhealthy') {
         entry.vf = vf;
       } else {
@@ -211,6 +215,7 @@ function newEntry(vf: Vf): PoolEntry {
     leased: undefined,
     force: false,
     linkDown: { cause: 'it has not been looked at yet', remedy: 'wait a moment' },
+    unset: undefined,
     back: undefined,
     idle: undefined,
   };

@@ -7,6 +7,7 @@
  */
 import { VfringError, causeText, isVfringError, type ErrorReport } from '../errors.js';
 import type { Log } from '../log.js';
+import type { Vf } from '../model/vf.js';
 import type { Around, PlannedStep, Provider } from '../providers/provider.js';
 import type { VfKeeper } from './keeper.js';
 import { heldVfs, type Lease } from './lease.js';
@@ -32,6 +33,12 @@ export interface PfTrouble extends ErrorReport {
   readonly pf: string;
 }
 
+interface Provisioned {
+  readonly vfs: readonly Vf[];
+  /** Why VFs could not be set up, by their names. */
+  readonly sick: ReadonlyMap<string, string>;
+}
+
 export class Upkeep {
   readonly #options: UpkeepOptions;
   /** Looks and repairs are one after the other, too. */
@@ -50,7 +57,8 @@ export class Upkeep {
   /** At the start: nobody can ask for a VF yet. */
   async begin(leased: ReadonlySet<string>): Promise<void> {
     const { pool, settings } = this.#options;
-    pool.update(await this.#provision(settings.provider, { leased }));
+    const { vfs, sick } = await this.#provision(settings.provider, { leased });
+    pool.update(vfs, { sick });
   }
 
   /** Looks at every VF; provisions anew what is gone or, asked to look `closely`, what is set otherwise. */
@@ -98,9 +106,9 @@ export class Upkeep {
         this.#takeOut(() => true);
       });
       try {
-        const vfs = await this.#provision(next.provider, { leased: pool.busyNames(), force: disturbed.size > 0 });
+        const { vfs, sick } = await this.#provision(next.provider, { leased: pool.busyNames(), force: disturbed.size > 0 });
         Object.assign(settings, next);
-        await queue.run(async () => pool.update(vfs));
+        await queue.run(async () => pool.update(vfs, { sick }));
       } finally {
         await this.#look();
       }
@@ -111,15 +119,15 @@ export class Upkeep {
 
   async #mend(provider: Provider): Promise<void> {
     const { pool, queue } = this.#options;
-    const steps = await provider.plan({ leased: pool.busyNames(), trouble: () => {} });
+    const steps = await provider.plan({ leased: pool.busyNames(), trouble: () => {}, sick: () => {} });
     if (steps.length === 0 && pool.count('unhealthy') === 0 && this.#troubles.length === 0) {
       return;
     }
     const touched = new Set(steps.flatMap((step) => step.touches ?? []));
     await queue.run(async () => this.#takeOut(({ vf }) => touched.has(vf.name)));
     try {
-      const vfs = await this.#provision(provider, { leased: pool.namesBut('unhealthy') });
-      await queue.run(async () => pool.update(vfs, this.#troubles.length > 0));
+      const { vfs, sick } = await this.#provision(provider, { leased: pool.namesBut('unhealthy') });
+      await queue.run(async () => pool.update(vfs, { sick, keepMissing: this.#troubles.length > 0 }));
     } finally {
       await this.#look();
     }
@@ -131,10 +139,12 @@ export class Upkeep {
     pool.in('free').filter(which).forEach((entry) => pool.setUnhealthy(entry, 'it is being set up'));
   }
 
-  async #provision(provider: Provider, around: Around): Promise<ReturnType<Provider['provision']>> {
+  async #provision(provider: Provider, around: Around): Promise<Provisioned> {
     const troubles: PfTrouble[] = [];
+    const sick = new Map<string, string>();
     const vfs = await provider.provision({
       ...around,
+      sick: (vf, error) => sick.set(vf, causeText(error)),
       trouble: (pf, error) => troubles.push({ pf, ...(isVfringError(error) ? error.report() : { code: 'VFRING_ERR_INTERNAL', message: causeText(error), remedy: 'report it, with the log' }) }),
     });
     for (const { pf, code, message, remedy } of troubles) {
@@ -143,7 +153,7 @@ export class Upkeep {
       }
     }
     this.#troubles = troubles;
-    return vfs;
+    return { vfs, sick };
   }
 
   /** Where a look shows nothing amiss, no lease waits for it. */

@@ -50,6 +50,12 @@ export interface Around {
    * that is an error of the whole.
    */
   readonly trouble?: (pf: string, error: unknown) => void;
+  /**
+   * Told of each VF that cannot be set up, which nobody must be given then: the
+   * others of its PF are served. Without, or where none of them can be set up,
+   * that is an error of the PF.
+   */
+  readonly sick?: (vf: string, error: unknown) => void;
 }
 
 export interface Provider {
@@ -67,7 +73,7 @@ export interface Provider {
   plan(around?: Around): Promise<readonly PlannedStep[]>;
 
   /**
-   * Makes the VFs as configured and returns them; may take long. On a provisioned node it
+   * Makes the VFs as configured and returns them, sick ones too; may take long. On a provisioned node it
    * changes nothing. When it fails half-way, what it did is undone.
    */
   provision(around: Around): Promise<readonly Vf[]>;

@@ -25,9 +25,9 @@ function command(program: keyof typeof main, ...args: string[]) {
 }
 
 describe('exit statuses and messages', () => {
-  test('help is no error', () => {
+  test('help is no error, and names the manual page', () => {
     for (const program of ['vfring', 'vfringd'] as const) {
-      expect(command(program, '--help')).toMatchObject({ status: 0, err: '' });
+      expect(command(program, '--help')).toMatchObject({ status: 0, err: '', out: expect.stringMatching(new RegExp(`^Manual page: man (8 )?${program}\\.$`, 'm')) as string });
     }
   });
 

@@ -58,6 +58,8 @@ export class FakeKernel {
   hasIp = true;
   /** Other names of interfaces. */
   readonly altnames = new Map<string, string>();
+  /** VFs whose driver does not bind them, by bdf: the write succeeds, and no node comes. */
+  readonly unbindable = new Set<string>();
   /** Settings of `ip link set … vf` that the driver takes and forgets. */
   forgets = new Set<string>();
   readonly #root: string;
@@ -296,6 +298,9 @@ export class FakeKernel {
   }
 
   #bind(bdf: string, driver: string): void {
+    if (this.unbindable.has(bdf)) {
+      return;
+    }
     const dir = `bus/pci/devices/${bdf}`;
     if (!existsSync(join(this.#root, 'bus/pci/drivers', driver))) {
       mkdirSync(join(this.#root, 'bus/pci/drivers', driver));

@@ -6,10 +6,10 @@ import { statusText } from '../../src/cli/status.js';
 import type { Provider } from '../../src/providers/provider.js';
 import { sriovConfig } from '../helpers/config.js';
 import { eventually } from '../helpers/eventually.js';
-import { startNode } from '../helpers/fake-node.js';
+import { startNode, type FakeNode } from '../helpers/fake-node.js';
 import { ask, leaseHolder, leaseRequest } from '../helpers/lease-client.js';
 import { tempDir } from '../helpers/temp-dir.js';
-import { sriovHarness } from '../providers/harness.js';
+import { PF_A, sriovHarness } from '../providers/harness.js';
 
 const CONFIG = sriovConfig({ ens1: 2, ens2: 2 });
 
@@ -84,6 +84,66 @@ describe('a VF that takes long to mend', () => {
     expect((await ask(node.lease, leaseRequest({ job: 'other' }))).ok).toBe(true);
     go();
     await eventually(() => node.daemon.manager.pool.entries.find(({ vf }) => vf.name === reply.vfs[0]?.name)?.state === 'free');
+  });
+});
+
+describe('a VF that cannot be set up', () => {
+  const states = (node: FakeNode): string[] => node.daemon.manager.pool.entries.map(({ vf, state }) => `${vf.pf} ${state}`);
+
+  test('keeps none of the others of its PF from being served: it is told, and served when it can be', async () => {
+    const dir = tempDir();
+    const harness = sriovHarness(dir);
+    const sick = harness.vfBdf(PF_A, 0);
+    harness.kernel.unbindable.add(sick);
+    const node = await startNode({ dir, provider: harness.provider(), config: CONFIG });
+    expect(states(node)).toEqual(['ens1 unhealthy', 'ens1 free', 'ens2 free', 'ens2 free']);
+    const status = await apiClient(node.runDir).status();
+    expect(status.vfs[0]).toMatchObject({ name: sick, state: 'unhealthy', reason: expect.stringContaining('did not appear') as string, lease: null });
+    expect(status.troubles).toEqual([]);
+    expect((await ask(node.lease, leaseRequest({ count: 3 }))).ok).toBe(true);
+    expect((await ask(node.lease, leaseRequest({ job: 'more' }))).message).toContain('1 unhealthy');
+
+    await node.daemon.manager.reconcile();
+    expect(node.log.filter((line) => line.includes('VF is unhealthy'))).toHaveLength(1);
+    harness.kernel.unbindable.clear();
+    await node.daemon.manager.reconcile();
+    expect(states(node)[0]).toBe('ens1 free');
+    expect(node.daemon.manager.pool.entries[0]?.vf.device).toMatch(/uiovf/);
+  });
+
+  test('whose MAC cannot be fixed is nobody\'s, though it has its node; nothing of what was done to it stays', async () => {
+    const dir = tempDir();
+    const harness = sriovHarness(dir);
+    const node = await startNode({ dir, provider: harness.provider(), config: CONFIG });
+    Object.assign(harness.kernel.pf('ens1').vfs[1] ?? {}, { mac: '02:00:00:00:00:01', trust: true });
+    harness.kernel.forgets.add('mac');
+    await node.daemon.manager.reconcile(true);
+    expect(states(node)).toEqual(['ens1 free', 'ens1 unhealthy', 'ens2 free', 'ens2 free']);
+    expect(node.daemon.manager.pool.entries[1]?.reason).toContain('mac');
+    expect(harness.kernel.pf('ens1').vfs[1]?.trust).toBe(true);
+    harness.kernel.forgets.clear();
+    await node.daemon.manager.reconcile();
+    expect(states(node)[1]).toBe('ens1 free');
+    expect(harness.kernel.pf('ens1').vfs[1]?.trust).toBe(false);
+  });
+
+  test('as one that a virtual machine holds: it is left to that, and the others are mended', async () => {
+    const dir = tempDir();
+    const harness = sriovHarness(dir);
+    const node = await startNode({ dir, provider: harness.provider(), config: CONFIG });
+    harness.kernel.bindTo(harness.vfBdf(PF_A, 0), 'vfio-pci');
+    harness.kernel.bindTo(harness.vfBdf(PF_A, 1), 'igbvf');
+    await node.daemon.manager.reconcile();
+    expect(states(node)).toEqual(['ens1 unhealthy', 'ens1 free', 'ens2 free', 'ens2 free']);
+    expect(node.daemon.manager.pool.entries[0]?.reason).toContain('vfio-pci');
+    expect(harness.kernel.drivers()[harness.vfBdf(PF_A, 0)]).toBe('vfio-pci');
+  });
+
+  test('and is the only one: that is why the daemon does not start', async () => {
+    const dir = tempDir();
+    const harness = sriovHarness(dir, { ens1: 1 });
+    harness.kernel.unbindable.add(harness.vfBdf(PF_A, 0));
+    await expect(startNode({ dir, provider: harness.provider(), config: sriovConfig({ ens1: 1 }) })).rejects.toMatchObject({ code: 'VFRING_ERR_VF_NO_NODE' });
   });
 });
 

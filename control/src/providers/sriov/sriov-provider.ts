@@ -11,7 +11,7 @@ import { isOwn, keepOwner, type NodeOps, type NodeStat } from '../node-ops.js';
 import type { Around, PlannedStep, Provider, VfHealth, VfMemory } from '../provider.js';
 import { apply, type ApplyContext } from './apply.js';
 import { vfMac } from './mac.js';
-import { DRIVER, deviceDir, observePf, pfLinkDown, predictVfBdfs, uioNode, type PfState, type UioNode } from './observe.js';
+import { DRIVER, deviceDir, observePf, pfLinkDown, predictVfBdfs, uioNode, type PfState, type UioNode, type VfState } from './observe.js';
 import { selectPfs } from './select.js';
 import { checkIsolation, describe, futureVf, isInUse, planPf, planVf, takesAll, withUdev, type Action, type InUse } from './plan.js';
 
@@ -48,7 +48,7 @@ export class SriovProvider implements Provider {
     this.#context = context;
   }
 
-  async plan({ leased, force = false, trouble }: Around = NOBODY): Promise<readonly PlannedStep[]> {
+  async plan({ leased, force = false, trouble, sick }: Around = NOBODY): Promise<readonly PlannedStep[]> {
     const inUse: InUse = { leased, force };
     await this.#checkModule();
     const steps: PlannedStep[] = [];
@@ -56,13 +56,13 @@ export class SriovProvider implements Provider {
     const left = new Set(leased);
     await this.#each(trouble, async (config) => {
       const pf = await observePf(config, this.#context.sysfs, this.#context.ip);
-      steps.push(...(await this.#planFor(pf, config, inUse, macs)));
+      steps.push(...(await this.#planFor(pf, config, inUse, macs, sick)));
       pf.vfs.forEach(({ bdf }) => left.delete(bdf));
     });
     return left.size === 0 || !force ? steps : [...steps, forgetting([...left])];
   }
 
-  async #planFor(pf: PfState, config: PfConfig, inUse: InUse, macs: Map<string, string>): Promise<PlannedStep[]> {
+  async #planFor(pf: PfState, config: PfConfig, inUse: InUse, macs: Map<string, string>, sick: Around['sick']): Promise<PlannedStep[]> {
     const all = pf.vfs.map(({ bdf }) => bdf);
     // Another MTU, or another number, takes all of them away for a moment.
     const steps = planPf(pf, config, inUse).map((action) => toStep(action, takesAll(action) ? all : []));
@@ -74,7 +74,7 @@ export class SriovProvider implements Provider {
     const planned = vfs.flatMap((vf) => {
       refuseSameMac(macs, vfMac(config.mac_prefix, pf.permanentMac, vf.index), vf.bdf);
       const busy = isInUse(vf, inUse);
-      const actions = busy && !inUse.force ? [] : planVf(pf, vf, config);
+      const actions = busy && !inUse.force ? [] : unlessSick(vf, sick, () => planVf(pf, vf, config)) ?? [];
       return actions.map((action) => ({ action: busy ? { ...action, disturbs: [vf.bdf] } : action, touches: [vf.bdf] }));
     });
     const wait = withUdev(planned.map(({ action }) => action)).slice(planned.length);
@@ -105,7 +105,7 @@ export class SriovProvider implements Provider {
     return done;
   }
 
-  async provision({ leased, force = false, trouble }: Around): Promise<readonly Vf[]> {
+  async provision({ leased, force = false, trouble, sick }: Around): Promise<readonly Vf[]> {
     const inUse = { leased, force };
     const { sysfs, ip } = this.#context;
     // Everything that can be refused is refused before anything is changed.
@@ -117,7 +117,7 @@ export class SriovProvider implements Provider {
       return (await this.#each(trouble, async (config) => {
         const done: Action[] = [];
         try {
-          const vfs = await this.#vfsOf(config, inUse, done, macs);
+          const vfs = await this.#vfsOf(await this.#provisionPf(config, inUse, done, sick), config, macs);
           all.push(...done);
           return vfs;
         } catch (error) {
@@ -131,15 +131,15 @@ export class SriovProvider implements Provider {
     }
   }
 
-  async #vfsOf(config: PfConfig, inUse: InUse, done: Action[], macs: Map<string, string>): Promise<Vf[]> {
-    const pf = await this.#provisionPf(config, inUse, done);
+  #vfsOf(pf: PfState, config: PfConfig, macs: Map<string, string>): Vf[] {
     return pf.vfs.map((vf) => {
       const mac = vfMac(config.mac_prefix, pf.permanentMac, vf.index);
       refuseSameMac(macs, mac, vf.bdf);
       return {
         kind: 'sriov',
         name: vf.bdf,
-        device: join(this.#context.devDir, vf.node?.name ?? ''),
+        // A sick one may have none.
+        device: vf.node === undefined ? '' : join(this.#context.devDir, vf.node.name),
         mac,
         mtu: config.mtu,
         pf: pf.name,
@@ -150,24 +150,48 @@ export class SriovProvider implements Provider {
     });
   }
 
-  async #provisionPf(config: PfConfig, inUse: InUse, done: Action[]): Promise<PfState> {
+  /** @param done grows by each step that stays */
+  async #provisionPf(config: PfConfig, inUse: InUse, done: Action[], sick: Around['sick']): Promise<PfState> {
     const { sysfs, ip } = this.#context;
     const observe = (): Promise<PfState> => observePf(config, sysfs, ip);
-    const plan = (pf: PfState): readonly Action[] => {
-      const own = pf.vfs.filter((vf) => inUse.force || !isInUse(vf, inUse));
-      own.forEach(checkIsolation);
-      return withUdev(own.flatMap((vf) => planVf(pf, vf, config)));
-    };
+    const own = ({ vfs }: PfState): readonly VfState[] => vfs.filter((vf) => inUse.force || !isInUse(vf, inUse));
     await this.#applyAll(planPf(await observe(), config, inUse), done);
-    await this.#applyAll(plan(await observe()), done);
+    const made = await observe();
+    own(made).forEach(checkIsolation);
+    const failed = new Map<string, unknown>();
+    const steps = new Map<string, Action[]>();
+    for (const vf of own(made)) {
+      const taken: Action[] = [];
+      try {
+        await this.#applyAll(planVf(made, vf, config), taken);
+        steps.set(vf.bdf, taken);
+        done.push(...taken);
+      } catch (error) {
+        await this.#undo(taken);
+        if (sick === undefined || !isOfOneVf(error)) {
+          throw error;
+        }
+        failed.set(vf.bdf, error);
+      }
+    }
+    await this.#applyAll(withUdev([...steps.values()].flat()).filter((action) => action.do === 'wait-udev'), []);
     // What was set is read back: a driver may take a setting and not keep it.
     const pf = await observe();
     pf.vfs.forEach(checkIsolation);
-    const left = [...planPf(pf, config, inUse), ...plan(pf)];
+    const left = planPf(pf, config, inUse).map(describe);
     if (left.length > 0 || pf.vfs.length !== config.vfs) {
-      const what = left.map(describe).join('; ') || `${config.vfs - pf.vfs.length} VFs are missing`;
-      throw new VfringError('VFRING_ERR_NOT_SETTLED', { pf: pf.name, left: what });
+      throw new VfringError('VFRING_ERR_NOT_SETTLED', { pf: pf.name, left: left.join('; ') || `${config.vfs - pf.vfs.length} VFs are missing` });
     }
+    for (const vf of own(pf)) {
+      const unset = failed.has(vf.bdf) ? [] : planVf(pf, vf, config).map(describe);
+      if (unset.length > 0) {
+        const taken = steps.get(vf.bdf) ?? [];
+        failed.set(vf.bdf, new VfringError('VFRING_ERR_NOT_SETTLED', { pf: pf.name, left: unset.join('; ') }));
+        await this.#undo(taken);
+        taken.forEach((step) => done.splice(done.indexOf(step), 1));
+      }
+    }
+    tellSick(failed, pf, sick);
     return pf;
   }
 
@@ -349,6 +373,34 @@ export class SriovProvider implements Provider {
 function isOfOnePf(error: unknown): boolean {
   const codes = ['VFRING_ERR_PF_UNKNOWN', 'VFRING_ERR_PF_ELSEWHERE', 'VFRING_ERR_NO_SRIOV', 'VFRING_ERR_IP_FAILED', 'VFRING_ERR_SYSFS', 'VFRING_ERR_VF_NO_NODE', 'VFRING_ERR_NOT_SETTLED'] as const;
   return codes.some((code) => isVfringError(error, code));
+}
+
+/** Errors of one VF: it, or its driver, does not do as it is told, or somebody else has it. */
+function isOfOneVf(error: unknown): boolean {
+  const codes = ['VFRING_ERR_IP_FAILED', 'VFRING_ERR_SYSFS', 'VFRING_ERR_VF_NO_NODE', 'VFRING_ERR_NOT_SETTLED', 'VFRING_ERR_VF_FOREIGN_DRIVER'] as const;
+  return codes.some((code) => isVfringError(error, code));
+}
+
+/** Throws the first error where nobody is to be told, or where no VF of the PF is well. */
+function tellSick(failed: ReadonlyMap<string, unknown>, pf: PfState, sick: Around['sick']): void {
+  const [first] = failed.values();
+  if (first !== undefined && (sick === undefined || failed.size === pf.vfs.length)) {
+    throw first;
+  }
+  failed.forEach((error, bdf) => sick?.(bdf, error));
+}
+
+/** Undefined: the VF is sick, which was told. */
+function unlessSick<T>({ bdf }: VfState, sick: Around['sick'], work: () => T): T | undefined {
+  try {
+    return work();
+  } catch (error) {
+    if (sick === undefined || !isOfOneVf(error)) {
+      throw error;
+    }
+    sick(bdf, error);
+    return undefined;
+  }
 }
 
 const toStep = (action: Action, touches: readonly string[]): PlannedStep => ({
