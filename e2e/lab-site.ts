@@ -5,7 +5,7 @@ import { createRequire } from 'node:module';
 import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, realpathSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Running, run, type RunOptions, type RunResult } from './run.js';
-import { startVfringd, type Daemon, type DaemonOptions, type Site, type VfCounters, type VfNode } from './site.js';
+import { ConfiguredSite, type DaemonOptions, type Site, type VfCounters, type VfNode } from './site.js';
 
 const USER = 'mpi';
 const ADDON = '/usr/lib/vfring/native/vfring_native.node';
@@ -29,7 +29,7 @@ export function pfNames(): string[] {
     .sort((a, b) => realpathSync(join(net, a, 'device')).localeCompare(realpathSync(join(net, b, 'device'))));
 }
 
-export class LabSite implements Site {
+export class LabSite extends ConfiguredSite implements Site {
   readonly kind = 'sriov';
   readonly daemonUid = 0;
   readonly userUid: number;
@@ -39,6 +39,7 @@ export class LabSite implements Site {
   readonly #addon = createRequire(import.meta.url)(ADDON) as Addon;
 
   constructor() {
+    super();
     loadDrivers();
     this.pfs = pfNames();
     const entry = readFileSync('/etc/passwd', 'utf8').split('\n').find((line) => line.startsWith(`${USER}:`));
@@ -47,13 +48,11 @@ export class LabSite implements Site {
     chmodSync(this.scratch, 0o1777);
   }
 
-  config(options: DaemonOptions): string {
+  protected provider(options: DaemonOptions): readonly string[] {
     const vfs = options.vfs ?? 4;
     // Half on each PF, so that jobs can be placed on one or across both.
     const perPf = options.spread === 'pack' ? vfs : Math.ceil(vfs / this.pfs.length);
     return [
-      'version: 1',
-      'provider:',
       '  sriov:',
       '    pf:',
       ...(options.spread === 'pack' ? this.pfs.slice(0, 1) : this.pfs).flatMap((name) => [
@@ -61,36 +60,18 @@ export class LabSite implements Site {
         `        vfs: ${perPf}`,
         `        mtu: ${options.mtu ?? 9000}`,
       ]),
-      `spread: ${options.spread ?? 'pf'}`,
-      `rails: ${options.rails ?? 1}`,
-      'limits:',
-      `  dma_per_vf: ${options.dmaPerVf ?? '64MiB'}`,
-      `  memlock: ${options.memlock ?? '128MiB'}`,
-      '',
-    ].join('\n');
+    ];
   }
 
-  #write(config: string): string {
+  protected write(config: string): string {
     mkdirSync('/etc/vfring', { recursive: true });
     writeFileSync('/etc/vfring/vfringd.yaml', config);
     return '/etc/vfring/vfringd.yaml';
   }
 
-  #daemonArgv(config: string): string[] {
-    this.#write(config);
-    return ['vfringd'];
-  }
-
-  configure(options: DaemonOptions): string {
-    return this.#write(this.config(options));
-  }
-
-  async startDaemon(options: DaemonOptions = {}): Promise<Daemon> {
-    return await startVfringd(this.#daemonArgv(this.config(options)));
-  }
-
-  async tryDaemon(config: string, timeoutS = 120): Promise<RunResult> {
-    return await run(this.#daemonArgv(config), { timeoutS });
+  /** It looks there by itself. */
+  protected daemon(): { readonly argv: readonly string[] } {
+    return { argv: ['vfringd'] };
   }
 
   async admin(argv: readonly string[], options: RunOptions = {}): Promise<RunResult> {

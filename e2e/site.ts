@@ -72,6 +72,45 @@ export interface Site {
 
 /** A limit against hanging only: machines that run this may be slow and busy. */
 const READY_S = 180;
+const TRY_S = 120;
+
+/** How a site configures its vfringd and starts it. */
+export abstract class ConfiguredSite {
+  /** Lines below `provider:`. */
+  protected abstract provider(options: DaemonOptions): readonly string[];
+  /** Puts a configuration where this vfringd finds it. Returns the file. */
+  protected abstract write(config: string): string;
+  /** @param file that write() returned */
+  protected abstract daemon(file: string): { readonly argv: readonly string[]; readonly env?: NodeJS.ProcessEnv };
+
+  config(options: DaemonOptions): string {
+    return [
+      'version: 1',
+      'provider:',
+      ...this.provider(options),
+      `spread: ${options.spread ?? 'pf'}`,
+      `rails: ${options.rails ?? 1}`,
+      'limits:',
+      `  dma_per_vf: ${options.dmaPerVf ?? '64MiB'}`,
+      `  memlock: ${options.memlock ?? '128MiB'}`,
+      '',
+    ].join('\n');
+  }
+
+  configure(options: DaemonOptions): string {
+    return this.write(this.config(options));
+  }
+
+  async startDaemon(options: DaemonOptions = {}): Promise<Daemon> {
+    const { argv, env } = this.daemon(this.configure(options));
+    return await startVfringd(argv, env);
+  }
+
+  async tryDaemon(config: string, timeoutS = TRY_S): Promise<RunResult> {
+    const { argv, env } = this.daemon(this.write(config));
+    return await run(argv, { ...(env && { env }), timeoutS });
+  }
+}
 
 /** Starts a vfringd and waits until it is ready. */
 export async function startVfringd(argv: readonly string[], env?: NodeJS.ProcessEnv): Promise<Daemon> {

@@ -4,7 +4,7 @@ import { accessSync, constants, existsSync, mkdirSync, mkdtempSync, readdirSync,
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Running, run, type RunOptions, type RunResult } from './run.js';
-import { startVfringd, type Daemon, type DaemonOptions, type Site, type VfCounters, type VfNode } from './site.js';
+import { ConfiguredSite, type DaemonOptions, type Site, type VfCounters, type VfNode } from './site.js';
 import { nativeEnv, prefix, programs } from '../tools/native.js';
 
 /** What six VFs take at most, their arenas full. */
@@ -30,7 +30,7 @@ interface SoftVfShow {
   readonly details: { readonly violations: number };
 }
 
-export class SoftSite implements Site {
+export class SoftSite extends ConfiguredSite implements Site {
   readonly kind = 'soft';
   readonly daemonUid = process.getuid?.() ?? 0;
   readonly userUid = this.daemonUid;
@@ -40,6 +40,7 @@ export class SoftSite implements Site {
   readonly #runDir: string;
 
   private constructor(readonly dir: string, softDir: string, readonly env: NodeJS.ProcessEnv) {
+    super();
     this.scratch = join(dir, 'scratch');
     this.#softDir = softDir;
     this.#runDir = join(dir, 'run');
@@ -57,44 +58,18 @@ export class SoftSite implements Site {
     rmSync(this.dir, { recursive: true, force: true });
   }
 
-  config(options: DaemonOptions): string {
-    return [
-      'version: 1',
-      'provider:',
-      '  soft:',
-      `    dir: ${this.#softDir}`,
-      `    vfs: ${options.vfs ?? 4}`,
-      `    mtu: ${options.mtu ?? 9000}`,
-      ...(options.spread ? [`spread: ${options.spread}`] : []),
-      `rails: ${options.rails ?? 1}`,
-      'limits:',
-      `  dma_per_vf: ${options.dmaPerVf ?? '64MiB'}`,
-      `  memlock: ${options.memlock ?? '128MiB'}`,
-      '',
-    ].join('\n');
+  protected provider(options: DaemonOptions): readonly string[] {
+    return ['  soft:', `    dir: ${this.#softDir}`, `    vfs: ${options.vfs ?? 4}`, `    mtu: ${options.mtu ?? 9000}`];
   }
 
-  #write(config: string): string {
+  protected write(config: string): string {
     const file = join(this.dir, 'vfringd.yaml');
     writeFileSync(file, config);
     return file;
   }
 
-  configure(options: DaemonOptions): string {
-    return this.#write(this.config(options));
-  }
-
-  #daemonArgv(config: string): string[] {
-    const file = this.#write(config);
-    return [join(prefix, 'sbin', 'vfringd'), '--config', file, '--run-dir', this.#runDir];
-  }
-
-  async startDaemon(options: DaemonOptions = {}): Promise<Daemon> {
-    return await startVfringd(this.#daemonArgv(this.config(options)), this.env);
-  }
-
-  async tryDaemon(config: string, timeoutS = 60): Promise<RunResult> {
-    return await run(this.#daemonArgv(config), { env: this.env, timeoutS });
+  protected daemon(file: string): { readonly argv: readonly string[]; readonly env: NodeJS.ProcessEnv } {
+    return { argv: [join(prefix, 'sbin', 'vfringd'), '--config', file, '--run-dir', this.#runDir], env: this.env };
   }
 
   async admin(argv: readonly string[], options: RunOptions = {}): Promise<RunResult> {
