@@ -121,7 +121,8 @@ export class Cluster {
     }
   }
 
-  async until(what: string, condition: () => Promise<boolean>, seconds = 300): Promise<void> {
+  /** @param seconds against hanging only */
+  async until(what: string, condition: () => Promise<boolean>, seconds = 900): Promise<void> {
     const start = performance.now();
     while (!(await condition())) {
       if (performance.now() - start > seconds * 1000) {

@@ -17,7 +17,7 @@ LogFile=/var/log/slurm/slurmdbd.log
 const DATABASE = '[mariadbd]\nskip_ssl\nskip_networking\n[client]\nskip-ssl\n';
 const DATABASE_USER = 'create user if not exists slurm@localhost identified via unix_socket; grant all on slurm_acct_db.* to slurm@localhost';
 
-/** A Slurm that runs, and knows nothing of vfring. */
+/** A Slurm that runs, and knows nothing of vfring. On a busy computer an emulated node takes a minute to begin a job: Slurm waits for it. */
 const slurmConf = ({ real, cpus }: ClusterKind): string => `ClusterName=lab
 SlurmctldHost=host1
 SlurmUser=slurm
@@ -33,7 +33,9 @@ AccountingStorageHost=host1
 JobAcctGatherType=jobacct_gather/${real ? 'cgroup' : 'linux'}
 ${real ? '' : 'ProctrackType=proctrack/linuxproc\nTaskPlugin=task/none\n'}DefMemPerCPU=100
 KillWait=5
-SlurmdTimeout=30
+BatchStartTimeout=600
+MessageTimeout=60
+SlurmdTimeout=120
 SlurmdParameters=config_overrides
 ReturnToService=2
 NodeName=host[1-2] CPUs=${cpus} RealMemory=1000
