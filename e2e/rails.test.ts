@@ -103,6 +103,8 @@ export function railsTests(site: Site): void {
       // Its process lets it go, and it is whoever's next.
       await job.until('the VF that was taken is free', async () =>
         (await json<{ vfs: { name: string; state: string }[] }>('vfring', 'status')).vfs.find(({ name }) => name === taken.name)?.state === 'free');
+      await job.until('its process has said that it set it aside', async () =>
+        (await json<{ leases: Lease[] }[]>('vfring', 'job'))[0]?.leases.some(({ vfs }) => vfs.some(({ name, asides }) => name === taken.name && (asides ?? 0) > 0)) === true);
       const before = await site.counters();
       await job.until('messages go on over the other', async () => {
         const now = await site.counters();
@@ -151,6 +153,9 @@ export function railsTests(site: Site): void {
             return now > before + 5;
           });
         }
+        // vfringd knows before the job is over.
+        const told = async (): Promise<number[]> => [...(await site.admin(['vfring', 'metrics'])).stdout.matchAll(/^vfring_vf_asides_total\{.*\} (\d+)$/gm)].map(([, times]) => Number(times));
+        await job.until('vfringd has heard of each VF that it was set aside', async () => (await told()).filter((times) => times > 0).length === 4);
         const result = await end();
         assert.equal(result.status, 0, result.stdout + result.stderr);
         const { leases, totals } = await json<Job>('vfring', 'job', jobOf(result));

@@ -27,6 +27,8 @@
 #define RETRY_NS 250000000u
 #define RETRY_SHIFT_MAX 6u
 #define RETRY_SHIFT_MAX_ONLY 2u
+/** A link that comes and goes is told to vfringd so often at most. */
+#define TELL_NS 1000000000u
 
 static void set_aside(mca_btl_vfring_module_t *module, struct btl_vfring_rail *rail, bool stop, const char *cause,
                       uint64_t now_ns)
@@ -45,6 +47,7 @@ static void set_aside(mca_btl_vfring_module_t *module, struct btl_vfring_rail *r
     }
     rail->down = true;
     rail->downs++;
+    module->rails_untold = true;
     (void) snprintf(rail->why, sizeof(rail->why), "%.*s", (int) sizeof(rail->why) - 1, cause);
     rail->down_since_ns = now_ns;
     rail->retry_shift = 0;
@@ -62,6 +65,7 @@ static void set_aside(mca_btl_vfring_module_t *module, struct btl_vfring_rail *r
 static void take_back(mca_btl_vfring_module_t *module, struct btl_vfring_rail *rail, uint64_t now_ns)
 {
     rail->down = rail->dead = false;
+    module->rails_untold = true;
     if (module->rails.others) {
         vfring_wire_rail_set(module->wire, (uint32_t) (rail - module->rails.rail), true, now_ns);
     }
@@ -220,5 +224,10 @@ void btl_vfring_aside_look(mca_btl_vfring_module_t *module, uint64_t now_ns)
         } else {
             look_for_the_end(module, now_ns);
         }
+    }
+    if (module->rails_untold && now_ns >= module->rails_tell_ns) {
+        module->rails_untold = false;
+        module->rails_tell_ns = now_ns + TELL_NS;
+        btl_vfring_module_tell(module);
     }
 }

@@ -163,6 +163,15 @@ bool btl_vfring_device_taken(const struct vfring_lease *lease)
     return lease->id[0] && vfring_lease_has(lease, ASK_MS, &error) == 0;
 }
 
+void btl_vfring_device_tell(const struct vfring_lease *lease, const struct vfring_lease_report *report)
+{
+    struct vfring_lease_error error;
+
+    if (lease->id[0] && vfring_lease_tell(lease, report, ASK_MS, &error)) {
+        btl_vfring_verbose("vfringd was not told of the VFs of lease %s: %s", lease->id, error.text);
+    }
+}
+
 void btl_vfring_device_give_back(struct vfring_lease *lease, const struct vfring_lease_report *report)
 {
     struct vfring_lease_error error;

@@ -30,6 +30,8 @@ bool btl_vfring_device_spare(unsigned number, struct vfring_lease *lease);
  * which vfringd does not say so.
  */
 bool btl_vfring_device_taken(const struct vfring_lease *lease);
+/** For whoever asks vfringd meanwhile; takes 0.1 s at most. Harmless without a lease. */
+void btl_vfring_device_tell(const struct vfring_lease *lease, const struct vfring_lease_report *report);
 /** The end of btl_vfring_devices_get(), after the VFs were closed; harmless without a lease. */
 void btl_vfring_device_give_back(struct vfring_lease *lease, const struct vfring_lease_report *report);
 

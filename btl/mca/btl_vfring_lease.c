@@ -176,6 +176,16 @@ int vfring_lease_release(const struct vfring_lease *lease, const struct vfring_l
     return bytes < 0 ? bytes : vfring_lease_parse_reply(reply, (size_t) bytes, NULL, 0, error);
 }
 
+int vfring_lease_tell(const struct vfring_lease *lease, const struct vfring_lease_report *report, int timeout_ms,
+                      struct vfring_lease_error *error)
+{
+    char line[VFRING_LEASE_MAX_REQUEST_BYTES], reply[VFRING_LEASE_MAX_REPLY_BYTES];
+    int bytes = vfring_lease_write_report(lease->id, report, line, error);
+
+    bytes = exchange(lease->run_dir, line, bytes, timeout_ms, reply, error);
+    return bytes < 0 ? bytes : vfring_lease_parse_reply(reply, (size_t) bytes, NULL, 0, error);
+}
+
 int vfring_lease_vf_back(const char *run_dir, const uint8_t mac[6], int timeout_ms, int64_t *back_ms,
                          struct vfring_lease_error *error)
 {

@@ -39,6 +39,13 @@ int vfring_lease_release(const struct vfring_lease *lease, const struct vfring_l
                          int timeout_ms, struct vfring_lease_error *error);
 
 /**
+ * Tells the daemon how the VFs of the lease of which @p lease is one have done so far. 0, or a negative errno with @p error filled
+ * (an earlier daemon does not want to know).
+ */
+int vfring_lease_tell(const struct vfring_lease *lease, const struct vfring_lease_report *report, int timeout_ms,
+                      struct vfring_lease_error *error);
+
+/**
  * Has the VF with that MAC address come back from the process that had it? *@p back_ms: so many ms ago, the last
  * time, as far as the daemon at @p run_dir knows; -1: it knows of none, or the VF is of another host. 0, or a negative errno with
  * @p error filled (an earlier daemon does not know the question).

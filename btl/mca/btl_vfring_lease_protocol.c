@@ -90,7 +90,8 @@ int vfring_lease_write_show(const char *id, char line[VFRING_LEASE_MAX_REQUEST_B
     return write_line(json_pack("{s:i, s:s, s:s}", "v", 1, "op", "show", "lease", id), line, error);
 }
 
-static json_t *vf_report(const struct vfring_lease_vf_report *vf)
+/* @p now: the VF is at work still, or set aside. */
+static json_t *vf_report(const struct vfring_lease_vf_report *vf, bool now)
 {
     json_t *report = json_pack("{s:s, s:I, s:I}", "name", vf->name, "retransmitted", (json_int_t) vf->retransmitted_frames,
                                "asides", (json_int_t) vf->asides);
@@ -103,7 +104,26 @@ static json_t *vf_report(const struct vfring_lease_vf_report *vf)
     if (report && *why) {
         (void) json_object_set_new(report, "why", json_string(why));
     }
+    if (report && now) {
+        (void) json_object_set_new(report, "aside", json_boolean(vf->aside));
+    }
     return report;
+}
+
+/* NULL: it cannot be made. */
+static json_t *report_of(const struct vfring_lease_report *report, bool now)
+{
+    json_t *told = json_pack("{s:I, s:I}", "retransmitted", (json_int_t) report->retransmitted_frames,
+                             "fallbacks", (json_int_t) report->fallbacks);
+    json_t *vfs = told && report->num_vfs ? json_array() : NULL;
+
+    for (uint32_t i = 0; vfs && i < report->num_vfs; i++) {
+        (void) json_array_append_new(vfs, vf_report(&report->vf[i], now));
+    }
+    if (vfs) {
+        (void) json_object_set_new(told, "vfs", vfs);
+    }
+    return told;
 }
 
 int vfring_lease_write_release(const char *id, const struct vfring_lease_report *report,
@@ -113,19 +133,16 @@ int vfring_lease_write_release(const char *id, const struct vfring_lease_report 
 
     if (message && report) {
         /* If it cannot be made, the lease is given back without. */
-        json_t *told = json_pack("{s:I, s:I}", "retransmitted", (json_int_t) report->retransmitted_frames,
-                                 "fallbacks", (json_int_t) report->fallbacks);
-        json_t *vfs = told && report->num_vfs ? json_array() : NULL;
-
-        for (uint32_t i = 0; vfs && i < report->num_vfs; i++) {
-            (void) json_array_append_new(vfs, vf_report(&report->vf[i]));
-        }
-        if (vfs) {
-            (void) json_object_set_new(told, "vfs", vfs);
-        }
-        (void) json_object_set_new(message, "report", told);
+        (void) json_object_set_new(message, "report", report_of(report, false));
     }
     return write_line(message, line, error);
+}
+
+int vfring_lease_write_report(const char *id, const struct vfring_lease_report *report,
+                              char line[VFRING_LEASE_MAX_REQUEST_BYTES], struct vfring_lease_error *error)
+{
+    return write_line(json_pack("{s:i, s:s, s:s, s:o*}", "v", 1, "op", "report", "lease", id, "report",
+                                report_of(report, true)), line, error);
 }
 
 int vfring_lease_write_vf(const uint8_t mac[6], char line[VFRING_LEASE_MAX_REQUEST_BYTES],

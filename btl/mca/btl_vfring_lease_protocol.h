@@ -61,6 +61,7 @@ struct vfring_lease_report {
     struct vfring_lease_vf_report {
         char name[64];
         uint64_t retransmitted_frames; /**< because they went by it */
+        bool aside;                    /**< now; only told of while it is leased */
         uint64_t asides;               /**< times that it was set aside, or a way by it was, for it carried nothing */
         char why[201];                 /**< the last time; characters that cannot be printed become '?'; "": not known */
     } vf[VFRING_LEASE_MAX_VFS];
@@ -94,6 +95,9 @@ int vfring_lease_write_show(const char *id, char line[VFRING_LEASE_MAX_REQUEST_B
 /** To give it back. @p report may be NULL. */
 int vfring_lease_write_release(const char *id, const struct vfring_lease_report *report,
                                char line[VFRING_LEASE_MAX_REQUEST_BYTES], struct vfring_lease_error *error);
+/** To tell of it so far. */
+int vfring_lease_write_report(const char *id, const struct vfring_lease_report *report,
+                              char line[VFRING_LEASE_MAX_REQUEST_BYTES], struct vfring_lease_error *error);
 /** For what became of the VF with that MAC address. */
 int vfring_lease_write_vf(const uint8_t mac[6], char line[VFRING_LEASE_MAX_REQUEST_BYTES],
                           struct vfring_lease_error *error);

@@ -198,7 +198,8 @@ mca_btl_vfring_module_t *btl_vfring_module_create(const mca_btl_base_module_t *d
     return module;
 }
 
-void btl_vfring_module_stop(mca_btl_vfring_module_t *module)
+/* What the wire and the endpoints know. */
+static void gather_report(mca_btl_vfring_module_t *module)
 {
     module->report.fallbacks = module->endpoints.fallbacks;
     if (module->wire) {
@@ -209,6 +210,18 @@ void btl_vfring_module_stop(mca_btl_vfring_module_t *module)
             module->report.vf[i].retransmitted_frames = stats->tx_retransmits_of[i];
         }
     }
+}
+
+void btl_vfring_module_tell(mca_btl_vfring_module_t *module)
+{
+    gather_report(module);
+    btl_vfring_rails_report(&module->rails, &module->report);
+    btl_vfring_device_tell(&module->rails.lease, &module->report);
+}
+
+void btl_vfring_module_stop(mca_btl_vfring_module_t *module)
+{
+    gather_report(module);
     module->closing = true;
     btl_vfring_rails_stop(&module->rails);
     vfring_wire_destroy(module->wire);

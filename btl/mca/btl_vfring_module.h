@@ -80,8 +80,10 @@ typedef struct mca_btl_vfring_module_t {
     uint64_t timeouts_seen;
     uint32_t unsaid_ms; /* when it was last asked whether peers have ended; wraps */
     uint64_t rails_looked_ns; /* where there are several */
+    uint64_t rails_tell_ns;   /* vfringd is not told of them again before */
+    bool rails_untold;        /* one was set aside or is used again, which vfringd has not heard */
     struct btl_vfring_wait wait;
-    struct vfring_lease_report report; /* at the end */
+    struct vfring_lease_report report; /* what vfringd is told */
     struct btl_vfring_helper *helper; /* NULL: there is none */
 
     struct btl_vfring_rails rails;
@@ -138,6 +140,8 @@ static inline bool btl_vfring_rings_later(const mca_btl_vfring_module_t *module)
 mca_btl_vfring_module_t *btl_vfring_module_create(const mca_btl_base_module_t *defaults,
                                                   const struct vfring_wire_ops *ops,
                                                   const struct vfring_wire_ops *rails_ops);
+/** Tells vfringd how the VFs have done so far. */
+void btl_vfring_module_tell(mca_btl_vfring_module_t *module);
 /** The VFs stop, the wire ends; nobody above is called any more. */
 void btl_vfring_module_stop(mca_btl_vfring_module_t *module);
 /** The rest, after it was stopped and nothing waits in queues. */

@@ -102,6 +102,7 @@ void btl_vfring_lane_aside(void *ctx, struct vfring_wire_peer *peer, uint32_t nu
                                                                          vfring_wire_peer_upper(peer), &names);
 
         rail->asides++;
+        module->rails_untold = true;
         (void) snprintf(rail->why, sizeof(rail->why), "what was sent to a peer got lost");
         btl_vfring_help_lane_aside(&here, &who);
     }

@@ -137,8 +137,7 @@ void btl_vfring_rails_stop(struct btl_vfring_rails *rails)
     }
 }
 
-/* What is to be said of each VF. */
-static void report_vfs(const struct btl_vfring_rails *rails, struct vfring_lease_report *report)
+void btl_vfring_rails_report(const struct btl_vfring_rails *rails, struct vfring_lease_report *report)
 {
     for (uint32_t i = 0; i < rails->num && rails->lease.id[0]; i++) {
         const struct btl_vfring_rail *rail = &rails->rail[i];
@@ -147,13 +146,14 @@ static void report_vfs(const struct btl_vfring_rails *rails, struct vfring_lease
         (void) snprintf(of->name, sizeof(of->name), "%s", rail->lease.name);
         (void) snprintf(of->why, sizeof(of->why), "%s", rail->why);
         of->asides = rail->downs + rail->asides;
+        of->aside = rail->down;
         report->num_vfs = i + 1;
     }
 }
 
 void btl_vfring_rails_close(struct btl_vfring_rails *rails, struct vfring_lease_report *report)
 {
-    report_vfs(rails, report);
+    btl_vfring_rails_report(rails, report);
     vfring_reg_cache_destroy(rails->reg_cache);
     rails->reg_cache = NULL;
     for (uint32_t i = 0; i < rails->num; i++) {

@@ -53,6 +53,8 @@ int btl_vfring_rails_revive(struct btl_vfring_rails *rails, struct btl_vfring_ra
 void btl_vfring_rails_doorbells(const struct btl_vfring_rails *rails);
 /** From here on no VF reads anything: slots and registered memory may go. Harmless for what is not open. */
 void btl_vfring_rails_stop(struct btl_vfring_rails *rails);
+/** What they themselves know of each leased VF, into @p report. */
+void btl_vfring_rails_report(const struct btl_vfring_rails *rails, struct vfring_lease_report *report);
 /** Closes the VFs, and gives them back with @p report. */
 void btl_vfring_rails_close(struct btl_vfring_rails *rails, struct vfring_lease_report *report);
 

@@ -56,7 +56,7 @@ static void watch_rail(mca_btl_vfring_module_t *module, struct btl_vfring_rail *
 void btl_vfring_watch(mca_btl_vfring_module_t *module)
 {
     btl_vfring_clock_check(); /* frames that stay unanswered may be a clock that is fast */
-    if (module->rails.others || module->rails.rail[0].down) {
+    if (module->rails.others || module->rails.rail[0].down || module->rails_untold) {
         btl_vfring_aside_look(module, btl_vfring_now_ns());
     }
     /* What is the only one, or the last. */

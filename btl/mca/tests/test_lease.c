@@ -128,6 +128,18 @@ static void several_vfs(void)
     (void) close(part.listener);
     (void) unlink(socket_path);
 
+    /* And while they are at work. */
+    report.vf[1].aside = true;
+    part = answers(done);
+    part.listener = listen_here();
+    CHECK(!pthread_create(&thread, NULL, play, &part));
+    CHECK(vfring_lease_tell(&vfs[1], &report, 5000, &error) == 0);
+    CHECK(!pthread_join(thread, NULL));
+    CHECK_HAS(part.request, "\"op\":\"report\",\"lease\":\"l-9\",\"report\":{\"retransmitted\":7,\"fallbacks\":0,\"vfs\":[{\"name\":\"vf0\"");
+    CHECK_HAS(part.request, "\"why\":\"no?link\",\"aside\":false},{\"name\":\"vf7\",\"retransmitted\":1,\"asides\":0,\"aside\":true}]}}");
+    (void) close(part.listener);
+    (void) unlink(socket_path);
+
     part = answers(TWO_VFS); /* more than were asked for */
     CHECK(acquire_several(1, 0, &part, 1, vfs, &error) == -EPROTO);
     CHECK(!vfs[0].id[0]);

@@ -20,6 +20,7 @@ export function metricsText(context: Pick<ApiContext, 'manager' | 'jobs' | 'ledg
   const sizes = ledger.sizes();
   const carried = (key: keyof VfCounters): Sample[] =>
     entries.map((entry) => [vfLabels(entry), (totals.get(entry.vf.name)?.[key] ?? 0)]);
+  const said = entries.map((entry) => [vfLabels(entry), manager.tally.ofVf(entry.vf.name, entry.lease)] as const);
   return [
     metric('vfring_up_seconds', 'gauge', 'Time since vfringd started', [[{}, process.uptime()]]),
     metric('vfring_vfs', 'gauge', 'VFs by state', STATES.map((state) => [{ state }, manager.pool.count(state)])),
@@ -30,6 +31,9 @@ export function metricsText(context: Pick<ApiContext, 'manager' | 'jobs' | 'ledg
     metric('vfring_vf_transmit_bytes_total', 'counter', 'Bytes sent under leases', carried('txBytes')),
     metric('vfring_vf_receive_frames_total', 'counter', 'Frames received under leases', carried('rxFrames')),
     metric('vfring_vf_receive_bytes_total', 'counter', 'Bytes received under leases', carried('rxBytes')),
+    metric('vfring_vf_retransmitted_frames_total', 'counter', 'Frames sent again because they went by this VF, as processes said when one of theirs was set aside and at the end',
+      said.map(([labels, { retransmitted }]) => [labels, retransmitted])),
+    metric('vfring_vf_asides_total', 'counter', 'Times that a process set the VF aside because it carried nothing', said.map(([labels, { asides }]) => [labels, asides])),
     metric('vfring_lease_info', 'gauge', '1 for every VF under lease', leased.map((entry) => [leaseLabels(entry), 1])),
     metric('vfring_lease_registered_bytes', 'gauge', 'Memory registered now', known(leased, (entry) => entry.leased?.liveBytes)),
     metric('vfring_lease_registered_peak_bytes', 'gauge', 'Memory registered at most', known(leased, (entry) => entry.leased?.peakBytes)),

@@ -185,6 +185,7 @@ export function leaseView(lease: LeaseRecord, job: string, nodesOf: NodesOf): Le
       taken_at: isoOr(takenAt?.wall),
       taken_how: takenHow ?? null,
       retransmitted_frames: report?.retransmitted ?? null,
+      aside: report?.aside === true,
       asides: report?.asides ?? null,
       aside_why: report?.why ?? null,
     })),

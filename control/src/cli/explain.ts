@@ -92,6 +92,9 @@ function asideOf(vf: LeasedVf, lease: LeaseView, status: StatusView): string | u
   if (node?.link_up === false) {
     return `NO LINK: ${vf.name}`;
   }
+  if (vf.aside && lease.state === 'held') {
+    return `rank ${lease.rank} has set ${vf.name} aside (${vf.aside_why ?? 'unknown why'})`;
+  }
   return lease.state === 'held' && node !== undefined && (node.state !== 'leased' || node.reason !== null) ? `${vf.name} is ${node.state}: ${node.reason ?? 'unknown why'}` : undefined;
 }
 

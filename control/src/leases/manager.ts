@@ -155,6 +155,15 @@ export class LeaseManager {
     });
   }
 
+  /** What the process that took the lease says of its VFs so far. */
+  report(pid: number, id: string, report: LeaseReport): Promise<void> {
+    return this.#queue.run(async () => {
+      const lease = this.show(pid, id);
+      lease.told = report;
+      this.#options.ledger.reportVfs(lease.key, report);
+    });
+  }
+
   /** The lease, as it is now. Only the process that took it may ask. */
   show(pid: number, id: string): Lease {
     const lease = this.#held(id);

@@ -302,12 +302,24 @@ export class Ledger {
       ]);
       // A job counts on the day that its first lease ended.
       addUsage(this.#sql, at.wall, Number(lease?.['uid']), { ...part, jobs: part.leases > 0 && lease?.['leases'] === 0 ? 1 : 0 });
-      for (const { name, retransmitted, asides, why } of report?.vfs ?? []) {
-        this.#run('UPDATE lease_vfs SET retransmitted = ?, asides = ?, aside_why = ? WHERE lease = ? AND name = ?', [retransmitted, asides, why ?? null, id, name]);
-      }
+      this.#run('UPDATE lease_vfs SET aside = 0 WHERE lease = ?', [id]);
+      this.#writeReports(id, report);
       this.#settleVfs(id);
       this.#pruneInTurn();
     });
+  }
+
+  /** What a process says of the VFs that it has. */
+  reportVfs(id: number, report: LeaseReport): void {
+    this.#work(() => this.#writeReports(id, report));
+  }
+
+  #writeReports(id: number, report: LeaseReport | undefined): void {
+    for (const { name, retransmitted, asides, why, aside } of report?.vfs ?? []) {
+      this.#run('UPDATE lease_vfs SET retransmitted = ?, asides = ?, aside_why = ?, aside = ? WHERE lease = ? AND name = ?', [
+        retransmitted, asides, why ?? null, aside === true ? 1 : 0, id, name,
+      ]);
+    }
   }
 
   /** A VF that was still driven when its lease ended, or lost it, has carried more since. */

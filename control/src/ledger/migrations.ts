@@ -208,4 +208,8 @@ export const MIGRATIONS: readonly string[] = [
       sum(uncounted), max(peak_bytes), sum(reports), sum(retransmitted), sum(fallbacks)
     FROM jobs WHERE leases > 0 GROUP BY 1, 2;
   `,
+  // 9: a process says of its VFs while it has them, too.
+  `
+  ALTER TABLE lease_vfs ADD COLUMN aside INTEGER NOT NULL DEFAULT 0; -- 1: set aside now
+  `,
 ];

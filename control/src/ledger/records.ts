@@ -131,7 +131,7 @@ export interface LeaseVfRecord {
   /** When it was taken from the lease, which goes on with its others; undefined: it was not. */
   readonly takenAt: Instant | undefined;
   readonly takenHow: string | undefined;
-  /** What its process said of it at the end. */
+  /** What its process said of it last. */
   readonly report: Omit<VfReport, 'name'> | undefined;
 }
 
@@ -173,4 +173,6 @@ export interface VfReport {
   /** How often the VF was set aside because it carried nothing, and why the last time. */
   readonly asides: number;
   readonly why?: string | undefined;
+  /** It is now, of a lease that goes on. */
+  readonly aside?: boolean | undefined;
 }

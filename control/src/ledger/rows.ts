@@ -85,7 +85,7 @@ export function toLease(row: Row, vfs: readonly Row[]): LeaseRecord {
       peakBytes: maybe(vf['peak_bytes']) ?? null,
       takenAt: instant(vf, 'taken_at', 'taken_boot'),
       takenHow: text(vf['taken_how']),
-      report: vf['asides'] === null ? undefined : { retransmitted: number(vf['retransmitted']), asides: number(vf['asides']), why: text(vf['aside_why']) },
+      report: vf['asides'] === null ? undefined : { retransmitted: number(vf['retransmitted']), asides: number(vf['asides']), why: text(vf['aside_why']), ...(vf['aside'] === 1 && { aside: true }) },
     })),
   };
 }

@@ -41,13 +41,20 @@ const releaseRequest = z.strictObject({
   report: z.strictObject({ retransmitted: count, fallbacks: count, vfs: z.array(vfReport).max(MOST_VFS).optional() }).optional(),
 });
 
+const reportRequest = z.strictObject({
+  v: z.literal(1),
+  op: z.literal('report'),
+  lease: name,
+  report: z.strictObject({ retransmitted: count, fallbacks: count, vfs: z.array(vfReport.extend({ aside: z.boolean() })).max(MOST_VFS).optional() }),
+});
+
 const vfRequest = z.strictObject({
   v: z.literal(1),
   op: z.literal('vf'),
   mac: z.string().regex(/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/, 'must be a MAC address, in lower case'),
 });
 
-const request = z.discriminatedUnion('op', [leaseRequest, showRequest, releaseRequest, vfRequest]);
+const request = z.discriminatedUnion('op', [leaseRequest, showRequest, reportRequest, releaseRequest, vfRequest]);
 
 export type LeaseMessage = z.output<typeof request>;
 
@@ -94,7 +101,8 @@ export function leaseReply(lease: Pick<Lease, 'id' | 'memlockBytes' | 'dmaLimitB
   });
 }
 
-export const releaseReply = (): string => JSON.stringify({ v: 1, ok: true });
+/** To what is only told. */
+export const doneReply = (): string => JSON.stringify({ v: 1, ok: true });
 
 /** @param since the VF is back, in ms; undefined: nothing is known of that */
 export const vfReply = (since: number | undefined): string => JSON.stringify({ v: 1, ok: true, back_ms: since });

@@ -3,7 +3,7 @@
 import { asVfringError, badRequest, causeText } from '../errors.js';
 import type { Log } from '../log.js';
 import type { LeaseManager } from '../leases/manager.js';
-import { REMEDY, errorReply, leaseReply, parseRequest, releaseReply, vfReply } from './lease-messages.js';
+import { REMEDY, doneReply, errorReply, leaseReply, parseRequest, vfReply } from './lease-messages.js';
 import { LINE_LIMITS, LineServer, type LineAnswer, type LineFault, type LineLimits } from './line-server.js';
 import type { Peer, Processes } from '../node/processes.js';
 import { RefusalLog } from './refusal-log.js';
@@ -40,7 +40,11 @@ async function answer(line: string, peer: Peer, { manager, processes, log }: Lea
   const message = parseRequest(line);
   if (message.op === 'release') {
     await manager.release(peer.pid, message.lease, 'released', message.report);
-    return { line: releaseReply() };
+    return { line: doneReply() };
+  }
+  if (message.op === 'report') {
+    await manager.report(peer.pid, message.lease, message.report);
+    return { line: doneReply() };
   }
   if (message.op === 'vf') {
     return { line: vfReply(manager.pool.backSince(message.mac)) };

@@ -63,6 +63,8 @@ describe('of processes with several VFs', () => {
     expect(second?.rails.map(({ aside }) => aside)).toEqual([null, 'NO LINK: b1']);
     const lost = vfs.map((each) => (each.name === 'a1' ? { ...each, state: 'unhealthy' as const, reason: 'the device is gone' } : each));
     expect(explain(twoRanks([two(0), two(1)]), status(lost)).pairs[0]?.rails[0]?.aside).toBe('a1 is unhealthy: the device is gone');
+    const said = explain(twoRanks([two(0), two(1, [{}, { aside: true, asides: 1, aside_why: 'its PF was reset' }])]), status(vfs)).pairs[0];
+    expect(said?.rails.map(({ aside }) => aside)).toEqual([null, 'rank 1 has set b1 aside (its PF was reset)']);
   });
 
   test('explain pairs VFs of one segment, whatever their places, and not those that do not meet', () => {

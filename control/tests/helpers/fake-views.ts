@@ -14,7 +14,7 @@ export const fakeLease = (rank: number, name: string, pf: string, more: Partial<
   id: `l-${rank}`, job: 'j', uid: 1, pid: 100 + rank, rank, ranks: 4, state: 'held', how: null, granted_at: '2026', ended_at: null,
   memlock_bytes: null, numa_nodes: [0], dma_limit_bytes: 64 * MIB,
   vfs: [{ name, pf, device: '', mac: '', numa: 0, segment: '', vlan: 0, generation: 1, traffic: { tx_frames: 1, tx_bytes: 2, rx_frames: 3, rx_bytes: 4 }, peak_bytes: 10 * MIB,
-    taken_at: null, taken_how: null, retransmitted_frames: null, asides: null, aside_why: null, ...more }],
+    taken_at: null, taken_how: null, retransmitted_frames: null, aside: false, asides: null, aside_why: null, ...more }],
 });
 export const noTraffic = { tx_frames: 0, tx_bytes: 0, rx_frames: 0, rx_bytes: 0 };
 export const fakeJob = (leases: LeaseView[], more: Partial<JobView> = {}): JobView => ({

@@ -42,6 +42,29 @@ test('a report of each VF is kept with its lease', async () => {
   expect(ledger.leasesOf(1)[0]?.vfs.map(({ report }) => report)).toEqual([undefined, { retransmitted: 5, asides: 2, why: 'no link' }]);
 });
 
+test('what a process says while it has its VFs is shown, and is over with the lease', async () => {
+  const world = new World(join(tempDir(), 'l.db'), 2);
+  await world.start();
+  const { manager, ledger } = world.daemon as NonNullable<World['daemon']>;
+  const lease = await manager.lease(1000, world.spawn(1, 1000), { count: 2, job: 'j', rank: 0, ranks: 1 });
+  const said = (aside: boolean, asides: number) => ({ retransmitted: 5, fallbacks: 0, vfs: [{ name: 'vf0', retransmitted: 5, asides, why: 'no link', aside }, { name: 'vf1', retransmitted: 0, asides: 0, aside: false }] });
+  await manager.report(1, lease.id, said(true, 1));
+  expect(ledger.leasesOf(1)[0]?.vfs.map(({ report }) => report?.aside)).toEqual([true, undefined]);
+  expect(manager.tally.ofVf('vf0', lease)).toEqual({ retransmitted: 5, asides: 1 });
+  await manager.report(1, lease.id, said(false, 2));
+  expect(ledger.leasesOf(1)[0]?.vfs[0]?.report).toEqual({ retransmitted: 5, asides: 2, why: 'no link' });
+  await expect(manager.report(2, lease.id, said(false, 3))).rejects.toMatchObject({ code: 'VFRING_ERR_NOT_OWNER' });
+  await expect(manager.report(1, 'l-9', said(false, 3))).rejects.toMatchObject({ code: 'VFRING_ERR_NO_SUCH_LEASE' });
+  await manager.report(1, lease.id, said(true, 3));
+  // Killed: what it said last counts, and no VF is aside that nobody has.
+  world.exit(1);
+  await manager.exclusively(() => {});
+  await manager.exclusively(() => {});
+  expect(ledger.leasesOf(1)[0]?.vfs[0]?.report).toEqual({ retransmitted: 5, asides: 3, why: 'no link' });
+  expect(manager.tally.ofVf('vf0', undefined)).toEqual({ retransmitted: 5, asides: 3 });
+  expect(ledger.job(1)?.totals).toMatchObject({ reports: 0 });
+});
+
 test('a report is two counts, and what there is to say of each VF', () => {
   const release = (report: unknown) => parseRequest(JSON.stringify({ v: 1, op: 'release', lease: 'l-1', report }));
   expect(release({ retransmitted: 0, fallbacks: 2 })).toMatchObject({ report: { fallbacks: 2 } });
