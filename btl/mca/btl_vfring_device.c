@@ -9,8 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* How long MPI_Finalize waits for vfringd to take the VF back. */
-#define GIVE_BACK_MS 2000
+/*
+ * How long MPI_Finalize waits for vfringd to take the VF back. One that is slow, on a node with far more to do than it can, must
+ * not take the end of this process for that of one that has crashed.
+ */
+#define GIVE_BACK_MS 10000
 /* How long a process that has other VFs to see to waits for an answer about one. */
 #define ASK_MS 100
 #define DAY_S 86400u
