@@ -89,6 +89,22 @@ export function carryTests(site: Site): void {
       assert.equal(result.status, 0, result.stdout + result.stderr);
     });
 
+    test('windows in both directions, and of messages that nobody has asked for', async () => {
+      for (const pattern of ['both-ways', 'unexpected']) {
+        const result = await asUser(site, vfringRun(2, join(site.programs, 'bandwidth'), '--quick', '--samples', '2', '--sizes', '8,20000', '--pattern', pattern), { timeoutS: 900 });
+        assert.equal(result.status, 0, `${pattern}: ${result.stdout}${result.stderr}`);
+      }
+    });
+
+    test('one-sided accesses, collectives, overlap, threads and the start of a job are measured, and every byte is intact', async () => {
+      const few = ['--quick', '--iters', '3', '--sizes', '8,20000'];
+      for (const [program, ...args] of [['putget', ...few, '--window', '4'], ['colltimes', ...few], ['overlap', ...few], ['threadrate', ...few, '--window', '8'], ['startup']] as const) {
+        const result = await asUser(site, vfringRun(2, join(site.programs, program), ...args), { timeoutS: 900 });
+        assert.equal(result.status, 0, `${program}: ${result.stdout}${result.stderr}`);
+      }
+      await allReturned(site);
+    });
+
     test('no system call on the data path', async () => {
       // strace counts; what 20 times as many messages add is the data path.
       const calls = async (iterations: number): Promise<number> => {

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include <time.h>
 #include <unistd.h>
 
 struct mt_run mt;
@@ -22,16 +23,19 @@ static bool asks_for_help(int argc, char **argv)
     return false;
 }
 
-/* The JSON file is opened before anything is measured: a wrong path must not cost a run. */
+/* The result's files are opened before anything is measured: a wrong path must not cost a run. */
 static bool open_report(void)
 {
     int good = 1;
 
     if (mt.rank == 0) {
-        good = mt_report_open(&mt.report, mt.options.json_path);
+        const char *unwritable = mt_report_open(&mt.report, mt.program->name, mt.options.json_path,
+                                                mt.options.lines_path);
+
+        good = unwritable == NULL;
         if (!good) {
-            fprintf(stderr, "%s: --json=%s cannot be written: %s\n", mt.program->name,
-                    mt.options.json_path, strerror(errno));
+            fprintf(stderr, "%s: %s cannot be written: %s\n", mt.program->name, unwritable,
+                    strerror(errno));
         }
     }
     MT_MPI(MPI_Bcast(&good, 1, MPI_INT, 0, MPI_COMM_WORLD));
@@ -41,9 +45,14 @@ static bool open_report(void)
 /* True where MPI is started with the thread level that the program needs. */
 static bool start_mpi(int *argc, char ***argv, int needed)
 {
+    struct timespec begin;
+    struct timespec end;
     int provided;
 
+    clock_gettime(CLOCK_MONOTONIC, &begin);
     MT_MPI(MPI_Init_thread(argc, argv, needed, &provided));
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    mt.init_seconds = (double) (end.tv_sec - begin.tv_sec) + (double) (end.tv_nsec - begin.tv_nsec) / 1e9;
     return provided >= needed;
 }
 
@@ -105,8 +114,8 @@ static bool close_report(char (*hosts)[MPI_MAX_PROCESSOR_NAME])
     MT_MPI(MPI_Get_library_version(mpi, &length));
     good = mt_report_close(&mt.report, &facts);
     if (!good) {
-        fprintf(stderr, "%s: --json=%s could not be written: %s\n", mt.program->name,
-                mt.options.json_path, strerror(errno));
+        fprintf(stderr, "%s: the result could not be written whole to its file: %s\n",
+                mt.program->name, strerror(errno));
     }
     free(host_names);
     return good;
@@ -134,10 +143,15 @@ int mt_finish(const char *summary, ...)
         }
     }
     free(hosts);
+    return mt_quit(good ? 0 : EX_CANTCREAT);
+}
+
+int mt_quit(int status)
+{
     free(mt.options.sizes);
     free(mt.options.boundaries);
     MT_MPI(MPI_Finalize());
-    return good ? 0 : EX_CANTCREAT;
+    return status;
 }
 
 void mt_fail(const char *format, ...)
@@ -219,6 +233,18 @@ void mt_expect(const uint8_t *data, size_t bytes, uint64_t key, const char *what
     }
 }
 
+void mt_expect_memory(const uint8_t *data, const uint8_t *expected, size_t bytes, const char *what,
+                      unsigned iteration)
+{
+    atomic_fetch_add(&mt.compared_bytes, bytes);
+    for (size_t i = 0; i < bytes; i++) {
+        if (data[i] != expected[i]) {
+            mt_fail("%s, %zu bytes, iteration %u: wrong byte at offset %zu: 0x%02x, expected 0x%02x", what,
+                    bytes, iteration, i, data[i], expected[i]);
+        }
+    }
+}
+
 void mt_expect_number(long long found, long long expected, const char *what, unsigned iteration)
 {
     atomic_fetch_add(&mt.compared_bytes, sizeof(found));
@@ -291,6 +317,7 @@ static void add_size(const struct mt_options *options, size_t *sizes, size_t *co
 size_t *mt_sizes(const struct mt_options *options, size_t *count)
 {
     const size_t most = options->num_sizes + 3 * 32 + 2;
+    const unsigned bits = mt.program->size_bits;
     size_t *sizes = mt_calloc(most, sizeof(sizes[0]));
 
     *count = 0;
@@ -299,8 +326,11 @@ size_t *mt_sizes(const struct mt_options *options, size_t *count)
         *count = options->num_sizes;
         return sizes;
     }
+    for (unsigned bit = 0; bits != 0 && bit < 31; bit += bits) {
+        add_size(options, sizes, count, (size_t) 1 << bit);
+    }
     add_size(options, sizes, count, 0);
-    for (unsigned bit = 0; bit < 31; bit++) {
+    for (unsigned bit = 0; bits == 0 && bit < 31; bit++) {
         const size_t power = (size_t) 1 << bit;
 
         add_size(options, sizes, count, power - 1);

@@ -2,8 +2,8 @@
 /**
  * @file
  * What the MPI test programs share. It knows MPI, the C library and nothing
- * else, so `mpicc pingpong.c common.c options.c pattern.c report.c` builds one
- * (a conformance program: cases.c, too).
+ * else, so `mpicc pingpong.c common.c options.c pattern.c report.c
+ * stats.c -lm` builds one (others: what they include, too).
  *
  * Every program runs with two ranks or more, speaks from rank 0, ends with a
  * line "NAME: ok, ..." and status 0, or with one line that names rank, host
@@ -22,6 +22,7 @@
 
 #include "pattern.h"
 #include "report.h"
+#include "stats.h"
 
 /** Options a program knows besides --seed, --quick and --json; or-ed. */
 enum {
@@ -32,9 +33,11 @@ enum {
     MT_OPT_WINDOW = 16, /**< --window */
     MT_OPT_ROUNDS = 32, /**< --rounds */
     MT_OPT_CHECK = 64,  /**< --check-all */
-    MT_OPT_CASES = 128, /**< --case, --skip, --list, --timeout */
+    MT_OPT_CASES = 128, /**< --case, --skip, --list */
     MT_OPT_BOUNDARIES = 256, /**< --boundaries */
-    MT_OPT_UNTIL = 512, /**< --until */
+    MT_OPT_TIMEOUT = 512, /**< --timeout */
+    MT_OPT_PATTERN = 1024, /**< --pattern */
+    MT_OPT_UNTIL = 2048, /**< --until */
 };
 
 struct mt_options {
@@ -55,7 +58,9 @@ struct mt_options {
     uint64_t seed;
     bool check_all;    /**< compare all bytes of timed messages, too */
     bool quick;        /**< few repeats, for slow (emulated) machines */
+    const char *pattern;    /**< its name */
     const char *json_path;
+    const char *lines_path; /**< JSON lines */
 };
 
 struct mt_program {
@@ -64,6 +69,8 @@ struct mt_program {
     unsigned known;        /**< MT_OPT_* */
     bool alone;            /**< one rank is enough */
     int thread_level;      /**< MPI_THREAD_*; less than that ends the program with status 69 */
+    size_t least_bytes;    /**< smaller messages are wrong arguments */
+    unsigned size_bits;    /**< default sizes are powers of 2^this; 0: of two, with both neighbours */
     struct mt_options defaults;
 };
 
@@ -74,6 +81,7 @@ struct mt_run {
     int rank;
     int ranks;
     char host[MPI_MAX_PROCESSOR_NAME];
+    double init_seconds;     /**< what MPI_Init_thread() took */
     struct mt_report report; /**< rank 0 only */
     const char *case_name;   /**< the case under way (see cases.h), or NULL */
     atomic_ullong compared_bytes; /**< what mt_expect() and its kin have looked at */
@@ -93,6 +101,9 @@ extern int mt_exit_status;
  * the JSON file, finalizes MPI. Returns the exit status.
  */
 int mt_finish(const char *summary, ...) __attribute__((format(printf, 1, 2)));
+
+/** Collective. Ends MPI without a result, after a message. Returns @p status. */
+int mt_quit(int status);
 
 /** Prints "NAME: rank R on HOST: ..." and ends all ranks with status 1. */
 _Noreturn void mt_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -118,6 +129,10 @@ bool mt_begins(void);
 void mt_expect(const uint8_t *data, size_t bytes, uint64_t key, const char *what, int sender,
                unsigned iteration);
 
+/** The same for contents that no pattern has. */
+void mt_expect_memory(const uint8_t *data, const uint8_t *expected, size_t bytes, const char *what,
+                      unsigned iteration);
+
 /** Ends the program through mt_fail() unless the two numbers are the same. */
 void mt_expect_number(long long found, long long expected, const char *what, unsigned iteration);
 
@@ -138,7 +153,7 @@ void *mt_calloc(size_t count, size_t bytes);
 
 /**
  * The sizes to test, ascending: those given, else 0 and the powers of two with
- * both neighbours, within [min, max]. The caller frees the array.
+ * both neighbours, or the program's powers, within [min, max]. The caller frees the array.
  */
 size_t *mt_sizes(const struct mt_options *options, size_t *count);
 

@@ -12,7 +12,8 @@
 #define MAX_LIST 1000u
 
 enum { KEY_MIN = 256, KEY_MAX, KEY_SIZES, KEY_SAMPLES, KEY_ITERS, KEY_WINDOW, KEY_ROUNDS, KEY_CHECK, KEY_SEED,
-       KEY_QUICK, KEY_JSON, KEY_CASE, KEY_SKIP, KEY_LIST, KEY_TIMEOUT, KEY_BOUNDARIES, KEY_UNTIL };
+       KEY_QUICK, KEY_JSON, KEY_CASE, KEY_SKIP, KEY_LIST, KEY_TIMEOUT, KEY_BOUNDARIES,
+       KEY_JSON_LINES, KEY_PATTERN, KEY_UNTIL };
 
 /* Every option there is, with the MT_OPT_* that lets a program have it. */
 static const struct {
@@ -32,23 +33,27 @@ static const struct {
      {"check-all", KEY_CHECK, NULL, 0,
       "New contents for every message, all compared; the times include that", 0}},
     {MT_OPT_UNTIL, {"until", KEY_UNTIL, "FILE", 0, "Begin again, until rank 0 sees that there is a FILE", 0}},
-    {MT_OPT_CASES, {"case", KEY_CASE, "LIST", 0, "Only these cases, separated by commas", 0}},
-    {MT_OPT_CASES, {"skip", KEY_SKIP, "LIST", 0, "All but these cases", 0}},
-    {MT_OPT_CASES, {"list", KEY_LIST, NULL, 0, "Print the names of the cases, and end", 0}},
-    {MT_OPT_CASES,
+    {MT_OPT_CASES, {"case", KEY_CASE, "LIST", 0, "Only these (see --list), separated by commas", 0}},
+    {MT_OPT_CASES, {"skip", KEY_SKIP, "LIST", 0, "All but these", 0}},
+    {MT_OPT_CASES, {"list", KEY_LIST, NULL, 0, "Print the names, and end", 0}},
+    {MT_OPT_TIMEOUT,
      {"timeout", KEY_TIMEOUT, "SECONDS", 0, "A case that takes longer has failed (default 120)", 0}},
     {MT_OPT_BOUNDARIES,
      {"boundaries", KEY_BOUNDARIES, "LIST", 0,
       "Sizes at which the transport changes its way, such as its eager limit; all sizes across them are tested",
       0}},
+    {MT_OPT_PATTERN,
+     {"pattern", KEY_PATTERN, "NAME", 0, "How a window goes: one-way (default), both-ways, unexpected", 0}},
     {0, {"seed", KEY_SEED, "N", 0, "Seed of contents and random sizes (default 1)", 0}},
     {0, {"quick", KEY_QUICK, NULL, 0, "Few repeats, for a slow or emulated machine", 0}},
     {0, {"json", KEY_JSON, "FILE", 0, "Write the result to FILE as JSON, too", 0}},
+    {0, {"json-lines", KEY_JSON_LINES, "FILE", 0, "Write a line of JSON to FILE for each result as it comes", 0}},
 };
 #define NUM_OPTIONS (sizeof(all_options) / sizeof(all_options[0]))
 
 struct parse {
     struct mt_options *options;
+    size_t least_bytes;
     bool speaking;
     bool min_given;
     bool max_given;
@@ -98,10 +103,11 @@ static bool parse_count(struct argp_state *state, const char *option, const char
 
 static bool parse_size(struct argp_state *state, const char *option, const char *text, size_t *bytes)
 {
+    const struct parse *parse = state->input;
     uint64_t value;
 
     /* MPI counts are of type int. */
-    if (!parse_number(state, option, text, "KM", 0, INT_MAX, &value)) {
+    if (!parse_number(state, option, text, "KM", parse->least_bytes, INT_MAX, &value)) {
         return false;
     }
     *bytes = (size_t) value;
@@ -189,6 +195,12 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
     case KEY_JSON:
         options->json_path = arg;
         break;
+    case KEY_JSON_LINES:
+        options->lines_path = arg;
+        break;
+    case KEY_PATTERN:
+        options->pattern = arg;
+        break;
     case ARGP_KEY_ARG:
         if (parse->speaking) {
             argp_error(state, "what is '%s'? There are options only", arg);
@@ -226,7 +238,7 @@ int mt_parse(int argc, char **argv, const struct mt_program *program, bool speak
 {
     struct argp_option known[NUM_OPTIONS + 1] = {{0}};
     struct argp argp = {known, parse_option, NULL, program->doc, NULL, NULL, NULL};
-    struct parse parse = {.options = options, .speaking = speaking};
+    struct parse parse = {.options = options, .least_bytes = program->least_bytes, .speaking = speaking};
     size_t count = 0;
 
     *options = program->defaults;

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define GUARD_BYTES 64
 #define GUARD_VALUE 0x5a
 #define POISON_VALUE 0xe7
 #define PAGE_BYTES 4096
@@ -40,7 +39,7 @@ uint64_t mt_random_upto(uint64_t *state, uint64_t limit)
 
 bool mt_buffer_alloc(struct mt_buffer *buffer, size_t bytes)
 {
-    size_t total = PAGE_BYTES + MT_MAX_SHIFT + bytes + GUARD_BYTES;
+    size_t total = PAGE_BYTES + MT_MAX_SHIFT + bytes + MT_GUARD_BYTES;
 
     total = (total + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
     buffer->base = aligned_alloc(PAGE_BYTES, total);
@@ -68,8 +67,8 @@ void mt_buffer_shift(struct mt_buffer *buffer, unsigned shift)
 
 static void set_guards(struct mt_buffer *buffer, size_t bytes)
 {
-    memset(buffer->data - GUARD_BYTES, GUARD_VALUE, GUARD_BYTES);
-    memset(buffer->data + bytes, GUARD_VALUE, GUARD_BYTES);
+    memset(buffer->data - MT_GUARD_BYTES, GUARD_VALUE, MT_GUARD_BYTES);
+    memset(buffer->data + bytes, GUARD_VALUE, MT_GUARD_BYTES);
 }
 
 void mt_buffer_fill(struct mt_buffer *buffer, size_t bytes, uint64_t key)
@@ -138,11 +137,11 @@ bool mt_pattern_check(const uint8_t *data, size_t bytes, uint64_t key, struct mt
 
 bool mt_guards_check(const struct mt_buffer *buffer, size_t bytes, struct mt_wrong *wrong)
 {
-    const ptrdiff_t places[] = {-GUARD_BYTES, (ptrdiff_t) bytes};
+    const ptrdiff_t places[] = {-MT_GUARD_BYTES, (ptrdiff_t) bytes};
 
     *wrong = (struct mt_wrong) {0};
     for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-        for (ptrdiff_t at = places[i]; at < places[i] + GUARD_BYTES; at++) {
+        for (ptrdiff_t at = places[i]; at < places[i] + MT_GUARD_BYTES; at++) {
             if (buffer->data[at] != GUARD_VALUE) {
                 note_wrong(wrong, at, GUARD_VALUE, buffer->data[at]);
             }

@@ -33,6 +33,7 @@ bool mt_buffer_alloc(struct mt_buffer *buffer, size_t bytes);
 void mt_buffer_free(struct mt_buffer *buffer);
 
 #define MT_MAX_SHIFT 63
+#define MT_GUARD_BYTES 64 /**< on each side */
 
 /** Sets `data` @p shift (up to MT_MAX_SHIFT) bytes behind an aligned address. */
 void mt_buffer_shift(struct mt_buffer *buffer, unsigned shift);

@@ -12,7 +12,8 @@
  * before their receive; buffers move through all alignments. In the timed one
  * the round trips follow each other without a pause; each message is stamped
  * with its number, and the last one of a sample is compared as a whole (with
- * --check-all: each one).
+ * --check-all: each one). Behind them come round trips that are timed one by one, for
+ * the percentiles: each has the clock's own cost in it.
  */
 #include "common.h"
 
@@ -34,7 +35,8 @@ static const struct mt_program program = {
 
 static const struct mt_column columns[] = {
     {"bytes", 0},  {"iters", 0},    {"median_us", 3}, {"min_us", 3},
-    {"max_us", 3}, {"mb_per_s", 2}, {"checked", 0},
+    {"max_us", 3}, {"p50_us", 3},   {"p99_us", 3},    {"p999_us", 3},
+    {"mb_per_s", 2}, {"checked", 0},
 };
 #define NUM_COLUMNS (sizeof(columns) / sizeof(columns[0]))
 
@@ -206,30 +208,52 @@ static double timed_sample(size_t bytes, unsigned iters, unsigned sample)
     return seconds / iters / 2 * 1e6;
 }
 
-/** Brings all pairs' samples together; the statistics are rank 0's. */
-static struct mt_stats gather_stats(double *samples, unsigned num_samples)
+/** Round trips that are timed one by one. */
+static unsigned singles_for(size_t bytes)
 {
-    const size_t pairs = (size_t) (mt.ranks / 2);
-    double *all = mt_calloc((size_t) mt.ranks * num_samples, sizeof(all[0]));
-    struct mt_stats stats = {0};
+    const unsigned count = bytes <= 65536 ? 1000 : 100;
 
-    MT_MPI(MPI_Gather(samples, (int) num_samples, MPI_DOUBLE, all, (int) num_samples, MPI_DOUBLE, 0,
-                      MPI_COMM_WORLD));
-    if (mt.rank == 0) {
-        /* those that begin are the first half, so their samples come first */
-        stats = mt_stats(all, pairs * num_samples);
+    if (mt.options.iters != 0) {
+        return mt.options.iters;
     }
-    free(all);
-    return stats;
+    return mt.options.quick ? count / 10 : count;
+}
+
+/** Half of each round trip in microseconds. */
+static void single_round_trips(size_t bytes, unsigned count, double *us)
+{
+    mt_buffer_fill(&send_buffer, bytes, timed_key(bytes, 0, mt.rank));
+    for (unsigned i = 0; i < count; i++) {
+        const double begin = MPI_Wtime();
+
+        round_trips(bytes, i, 1);
+        us[i] = (MPI_Wtime() - begin) / 2 * 1e6;
+    }
+}
+
+/** All pairs' values, at rank 0, and how many they are; the caller frees. */
+static double *gather(const double *values, unsigned count, size_t *total)
+{
+    double *all = mt_calloc((size_t) mt.ranks * count, sizeof(all[0]));
+
+    MT_MPI(MPI_Gather(values, (int) count, MPI_DOUBLE, all, (int) count, MPI_DOUBLE, 0, MPI_COMM_WORLD));
+    /* those that begin are the first half, so theirs come first */
+    *total = (size_t) (mt.ranks / 2) * count;
+    return all;
 }
 
 static unsigned test_size(size_t bytes)
 {
     const unsigned iters = iters_for(bytes);
     const unsigned num_samples = mt.options.samples;
+    const unsigned num_singles = singles_for(bytes);
     double *samples = mt_calloc(num_samples, sizeof(samples[0]));
+    double *singles = mt_calloc(num_singles, sizeof(singles[0]));
     unsigned checked = 0;
-    struct mt_stats stats;
+    double *all_samples;
+    double *all_singles;
+    size_t count_samples;
+    size_t count_singles;
 
     MT_MPI(MPI_Barrier(MPI_COMM_WORLD));
     if (partner >= 0) {
@@ -239,17 +263,31 @@ static unsigned test_size(size_t bytes)
         for (unsigned i = 0; i < num_samples; i++) {
             samples[i] = timed_sample(bytes, iters, i);
         }
+        single_round_trips(bytes, num_singles, singles);
         checked += 2 * num_samples * (mt.options.check_all ? iters + iters / 10 + 1 : 1);
     }
-    stats = gather_stats(samples, num_samples);
+    all_samples = gather(samples, num_samples, &count_samples);
+    all_singles = gather(singles, num_singles, &count_singles);
     if (mt.rank == 0) {
+        const struct mt_stats stats = mt_stats(all_samples, count_samples);
+        const struct mt_distribution each = mt_distribution(all_singles, count_singles);
         const union mt_value row[NUM_COLUMNS] = {
-            {.number = (double) bytes}, {.number = iters},     {.number = stats.median},
-            {.number = stats.min},      {.number = stats.max}, {.number = (double) bytes / stats.median},
+            {.number = (double) bytes},
+            {.number = iters},
+            {.number = stats.median},
+            {.number = stats.min},
+            {.number = stats.max},
+            {.number = each.p50},
+            {.number = each.p99},
+            {.number = each.p999},
+            {.number = (double) bytes / stats.median},
             {.number = checked * (double) (mt.ranks / 2)},
         };
         mt_report_row(&mt.report, row);
     }
+    free(all_samples);
+    free(all_singles);
+    free(singles);
     free(samples);
     return checked;
 }

@@ -9,6 +9,10 @@
  *
  * The keys of a result are the columns of the table. Until the document is
  * written the file is empty, so a run that failed leaves no valid JSON.
+ *
+ * JSON lines are another file, for who wants to keep what a run that failed has
+ * measured: each result as it comes, and at the end, where all went well, a line
+ * with "ok" and the rest of the document above.
  */
 #ifndef MPI_TESTS_REPORT_H
 #define MPI_TESTS_REPORT_H
@@ -24,15 +28,16 @@ struct mt_column {
 };
 #define MT_TEXT (-1)
 
-/** One value of a row: by its column, a number or a text. */
+/** One value of a row: by its column, a number or a text. NAN: there is none, "-" and null. */
 union mt_value {
     double number;
     const char *text;
 };
 
 struct mt_report {
-    const char *json_path; /**< NULL: no JSON */
-    FILE *json;            /**< open for writing, still empty */
+    const char *test;      /**< the program */
+    FILE *lines;           /**< JSON lines, or NULL */
+    FILE *json;            /**< open for writing, still empty; NULL: no JSON */
     FILE *rows;            /**< the rows' JSON, in memory */
     char *rows_text;
     size_t rows_bytes;
@@ -51,8 +56,12 @@ struct mt_run_facts {
     bool quick;
 };
 
-/** Opens (empties) the JSON file, if one is wanted. False: see errno. */
-bool mt_report_open(struct mt_report *report, const char *json_path);
+/**
+ * Opens (empties) the files that are wanted, each a path or NULL. Returns the one that cannot be
+ * written, see errno, or NULL.
+ */
+const char *mt_report_open(struct mt_report *report, const char *test, const char *json_path,
+                           const char *lines_path);
 
 /** Prints the head of the table. */
 void mt_report_columns(struct mt_report *report, const struct mt_column *columns, size_t count);
@@ -60,15 +69,7 @@ void mt_report_columns(struct mt_report *report, const struct mt_column *columns
 /** Prints a row, one value a column. */
 void mt_report_row(struct mt_report *report, const union mt_value *values);
 
-/** Writes the JSON document and closes. False: it could not be written, see errno. */
+/** Writes the JSON document and the last JSON line, and closes. False: one could not be written, see errno. */
 bool mt_report_close(struct mt_report *report, const struct mt_run_facts *facts);
-
-/** Median, smallest and largest of @p count numbers (sorts them). */
-struct mt_stats {
-    double median;
-    double min;
-    double max;
-};
-struct mt_stats mt_stats(double *values, size_t count);
 
 #endif /* MPI_TESTS_REPORT_H */

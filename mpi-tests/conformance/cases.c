@@ -7,6 +7,8 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "select.h"
+
 /** Headers of messaging layer and transport that count towards a limit, at most. */
 #define HEADER_BYTES 80u
 
@@ -126,46 +128,6 @@ static void start_clock(void)
     alarm(mt.options.timeout_s);
 }
 
-/* Does the comma-separated list have this name? */
-static bool listed(const char *list, const char *name)
-{
-    const size_t length = strlen(name);
-
-    for (const char *item = list; item != NULL; item = strchr(item, ',')) {
-        item += *item == ',';
-        if (strncmp(item, name, length) == 0 && (item[length] == ',' || item[length] == '\0')) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* False after a message if a list has a name that is none. */
-static bool all_known(const char *list, const char *option, const struct mt_case *cases,
-                      size_t count)
-{
-    const char *item = list;
-
-    while (item != NULL && *item != '\0') {
-        const size_t length = strcspn(item, ",");
-        bool known = false;
-
-        for (size_t i = 0; i < count; i++) {
-            known = known || (strlen(cases[i].name) == length &&
-                              strncmp(cases[i].name, item, length) == 0);
-        }
-        if (!known) {
-            if (mt.rank == 0) {
-                fprintf(stderr, "%s: --%s=%.*s: there is no such case; --list prints them\n",
-                        mt.program->name, option, (int) length, item);
-            }
-            return false;
-        }
-        item += length + (item[length] == ',');
-    }
-    return true;
-}
-
 static void expect_nothing_left(void)
 {
     MPI_Status status;
@@ -211,14 +173,9 @@ static void run_case(const struct mt_case *one)
     mt.case_name = NULL;
 }
 
-static bool asks_for_list(int argc, char **argv)
+static const char *name_of(const void *cases, size_t index)
 {
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--list") == 0) {
-            return true;
-        }
-    }
-    return false;
+    return ((const struct mt_case *) cases)[index].name;
 }
 
 int mt_cases_main(int argc, char **argv, const struct mt_program *program,
@@ -227,28 +184,23 @@ int mt_cases_main(int argc, char **argv, const struct mt_program *program,
     unsigned passed = 0;
     unsigned skipped = 0;
 
-    if (asks_for_list(argc, argv)) {
-        for (size_t i = 0; i < count; i++) {
-            puts(cases[i].name);
-        }
+    if (mt_answer_list(argc, argv, cases, count, name_of)) {
         return 0;
     }
     if (!mt_start(argc, argv, program)) {
         return mt_exit_status;
     }
-    if (!all_known(mt.options.cases, "case", cases, count) ||
-        !all_known(mt.options.skipped, "skip", cases, count)) {
-        MT_MPI(MPI_Finalize());
-        return EX_USAGE;
+    if (!mt_selection_known(cases, count, name_of)) {
+        return mt_quit(EX_USAGE);
     }
     if (mt.rank == 0) {
         mt_report_columns(&mt.report, columns, NUM_COLUMNS);
     }
     for (size_t i = 0; i < count; i++) {
-        if (mt.options.cases != NULL && !listed(mt.options.cases, cases[i].name)) {
+        if (!mt_wanted(cases[i].name)) {
             continue;
         }
-        if (listed(mt.options.skipped, cases[i].name) || mt.ranks < cases[i].min_ranks) {
+        if (mt_skipped(cases[i].name) || mt.ranks < cases[i].min_ranks) {
             skipped++;
             continue;
         }

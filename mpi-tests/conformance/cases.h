@@ -28,7 +28,7 @@ int mt_cases_main(int argc, char **argv, const struct mt_program *program,
                   const struct mt_case *cases, size_t count);
 
 /** What conformance programs know: --case, --skip, --list, --timeout, --boundaries. */
-#define MT_CASES_OPTIONS (MT_OPT_CASES | MT_OPT_BOUNDARIES)
+#define MT_CASES_OPTIONS (MT_OPT_CASES | MT_OPT_BOUNDARIES | MT_OPT_TIMEOUT)
 #define MT_CASES_DEFAULTS {.timeout_s = 120, .seed = 1}
 
 /** @p full, or @p quick with --quick. */
