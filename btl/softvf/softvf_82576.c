@@ -108,7 +108,6 @@ static bool on_request(struct softvf *dev, uint32_t word0)
 
 extern const struct softvf_model softvf_model_82576;
 const struct softvf_model softvf_model_82576 = {
-    .name = "82576",
     .vendor_id = VFRING_82576_VENDOR_ID,
     .device_id = VFRING_82576_VF_DEVICE_ID,
     .bar0_bytes = VFRING_82576_BAR0_BYTES,

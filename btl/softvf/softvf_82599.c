@@ -322,7 +322,6 @@ static bool on_request(struct softvf *dev, uint32_t word0)
 extern const struct softvf_model softvf_model_82599;
 const struct softvf_model softvf_model_82599 = {
     ALIKE,
-    .name = "82599",
     .device_id = VFRING_82599_VF_DEVICE_ID,
     .rxdctl_mask = RXDCTL_MASK,
     .link = unsteady_link,
@@ -332,7 +331,6 @@ const struct softvf_model softvf_model_82599 = {
 extern const struct softvf_model softvf_model_x540;
 const struct softvf_model softvf_model_x540 = {
     ALIKE,
-    .name = "x540",
     .device_id = VFRING_X540_VF_DEVICE_ID,
     .rxdctl_mask = RXDCTL_MASK | VFRING_82599_RXDCTL_RLPML_MASK | VFRING_82599_RXDCTL_RLPML_EN,
     .link = steady_link,

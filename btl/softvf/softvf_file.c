@@ -63,7 +63,7 @@ int softvf_file_check(int fd, struct softvf_header *copy)
         copy->file_bytes != SOFTVF_FILE_BYTES || st.st_size != (off_t)SOFTVF_FILE_BYTES ||
         copy->mtu_bytes < SOFTVF_MIN_MTU_BYTES || copy->mtu_bytes > SOFTVF_MAX_MTU_BYTES ||
         copy->index > SOFTVF_MAX_INDEX || copy->rate_mbits > SOFTVF_MAX_RATE_MBITS || (copy->mac[0] & 1) != 0 ||
-        softvf_model_at(copy->model) == NULL || !softvf_segment_valid(copy->segment)) {
+        softvf_model_name(copy->model) == NULL || !softvf_segment_valid(copy->segment)) {
         return -EPROTO;
     }
     return 0;
@@ -117,11 +117,10 @@ static int fill_new(int fd, const struct softvf_admin_spec *spec,
                     const char segment[SOFTVF_SEGMENT_BYTES])
 {
     struct softvf_file *file = NULL;
-    uint32_t number = 0;
-    const struct softvf_model *model = softvf_model_named(spec->model == NULL ? SOFTVF_DEFAULT_MODEL : spec->model, &number);
+    const uint32_t model = softvf_model_number(spec->model == NULL ? SOFTVF_DEFAULT_MODEL : spec->model);
     int rc = 0;
 
-    if (model == NULL) {
+    if (model == SOFTVF_NUM_MODELS) {
         return -EINVAL;
     }
     if (ftruncate(fd, SOFTVF_FILE_BYTES) != 0) {
@@ -144,10 +143,9 @@ static int fill_new(int fd, const struct softvf_admin_spec *spec,
     hdr->index = spec->index;
     hdr->mtu_bytes = spec->mtu_bytes;
     hdr->rate_mbits = spec->rate_mbits;
-    hdr->model = number;
+    hdr->model = model;
     memcpy(hdr->mac, spec->mac, sizeof(hdr->mac));
     memcpy(hdr->segment, segment, sizeof(hdr->segment));
-    atomic_init(&file->rx.port_limit_bytes, model->port_limit(spec->mtu_bytes));
     rc = init_lock(file);
     memcpy(hdr->magic, SOFTVF_MAGIC, sizeof(hdr->magic));
     softvf_file_unmap(file);

@@ -78,6 +78,14 @@ enum softvf_counter {
     SOFTVF_NUM_COUNTERS
 };
 
+/** A file keeps its model's number: numbers stay what they are. */
+enum softvf_model_numbers { SOFTVF_MODEL_82576, SOFTVF_MODEL_82599, SOFTVF_MODEL_X540, SOFTVF_NUM_MODELS };
+
+/** "82576"; NULL: no model has this number, which came out of a file. */
+const char *softvf_model_name(uint32_t number);
+/** SOFTVF_NUM_MODELS: no model has this name. */
+uint32_t softvf_model_number(const char *name);
+
 /** First page. */
 struct softvf_header {
     char magic[8];
@@ -86,7 +94,7 @@ struct softvf_header {
     uint32_t file_bytes;
     uint32_t index;
     uint32_t mtu_bytes;
-    uint32_t model; /* softvf_models.c */
+    uint32_t model; /* enum softvf_model_numbers */
     uint8_t mac[6];
     uint8_t pad[6];
     char segment[SOFTVF_SEGMENT_BYTES]; /* of the folder it was made in */
@@ -159,7 +167,7 @@ struct softvf_rx {
     _Atomic uint64_t ring_iova;
     _Atomic uint32_t irq_cause; /* EICR bit of the RX vector, 0: none */
     _Atomic uint32_t frame_limit_bytes; /* of a frame with FCS, as the model works it out */
-    _Atomic uint32_t port_limit_bytes;  /* what the PF lets through; survives all but its own reset */
+    _Atomic uint32_t port_limit_bytes;  /* what the PF lets through; survives all but its own reset. 0: not opened yet */
     _Atomic uint32_t all_multicast;
     _Atomic uint32_t num_regions;
     /* RDT of queue 0: owner, without the lock. Release here pairs with the

@@ -56,7 +56,7 @@ int softvf_admin_look(const char *path, struct softvf_admin_state *out)
     _Static_assert(sizeof(out->segment) == SOFTVF_SEGMENT_BYTES, "a name of a switch has room");
     memcpy(out->segment, hdr.segment, sizeof(out->segment));
     out->open = rc == 1;
-    out->model = softvf_model_at(hdr.model)->name; /* there is one: the file was checked */
+    out->model = softvf_model_name(hdr.model);
     out->rx_frames = SOFTVF_GET(&rx.frames);
     out->rx_bytes = (uint32_t)SOFTVF_GET(&rx.octets);
     out->tx_frames = SOFTVF_GET(&hdr.tx_frames);

@@ -5,7 +5,7 @@
  * registers are, constants how their fields lie, and a few functions what only it does,
  * its PF's side of the mailbox among them. The rest knows registers by what they are for.
  *
- * A new model is a file that defines a struct softvf_model, and its name in softvf_models.c.
+ * A new model is a file that defines a struct softvf_model, its place in softvf_models.c and its name in softvf_names.c.
  */
 #ifndef SOFTVF_MODEL_H
 #define SOFTVF_MODEL_H
@@ -87,7 +87,6 @@ struct softvf_place {
 };
 
 struct softvf_model {
-    const char *name; /**< as it is asked for: "82576" */
     uint16_t vendor_id;
     uint16_t device_id;
     uint32_t bar0_bytes;
@@ -140,9 +139,5 @@ struct softvf_model {
 
 /** NULL: no model has this number, which came out of a file. */
 const struct softvf_model *softvf_model_at(uint32_t number);
-/** NULL: no model has this name. @p number: what softvf_model_at() takes. */
-const struct softvf_model *softvf_model_named(const char *name, uint32_t *number);
-/** "82576, 82599 or x540", for messages. */
-const char *softvf_model_names(void);
 
 #endif /* SOFTVF_MODEL_H */

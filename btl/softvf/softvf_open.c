@@ -94,6 +94,9 @@ static int set_up(struct softvf *dev, const char *path)
     dev->model = softvf_model_at(copy.model);
     dev->pf.api_max = dev->model->pf_api;
     softvf_mmio_init(dev);
+    if (SOFTVF_GET(&dev->file->rx.port_limit_bytes) == 0) {
+        SOFTVF_SET(&dev->file->rx.port_limit_bytes, dev->model->port_limit(copy.mtu_bytes));
+    }
     dev->max_frame_bytes = copy.mtu_bytes + SOFTVF_ETH_EXTRA_BYTES;
     dev->pf.link_down = softvf_link_is_down(dev->file);
     softvf_reset(dev);

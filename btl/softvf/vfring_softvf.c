@@ -106,10 +106,9 @@ static int create(int argc, char **argv)
                 return bad("--rate", optarg, "Mbit/s from 1 to 1000000, or 0 for no limit");
             }
         } else if (option == 'm') {
-            uint32_t number;
             spec.model = optarg;
-            if (softvf_model_named(optarg, &number) == NULL) {
-                return bad("--model", optarg, softvf_model_names());
+            if (softvf_model_number(optarg) == SOFTVF_NUM_MODELS) {
+                return bad("--model", optarg, "82576, 82599 or x540");
             }
         } else {
             fprintf(stderr, "vfring-softvf: %s: no such option, or its value is missing\n",
@@ -148,7 +147,7 @@ static void print(const struct softvf_header *hdr, const struct softvf_rx *rx, b
 
     printf("{\"index\":%u,\"mac\":\"%02x:%02x:%02x:%02x:%02x:%02x\",\"mtu\":%u,\"segment\":\"%s\",\"model\":\"%s\",",
            hdr->index, mac[0], mac[1], mac[2], mac[3], mac[4], mac[5], hdr->mtu_bytes, hdr->segment,
-           model->name);
+           softvf_model_name(hdr->model));
     printf("\"state\":\"%s\",\"owner_pid\":%u,\"generation\":%" PRIu64 ",", open ? "open" : "free",
            open ? SOFTVF_GET(&hdr->owner_pid) : 0, SOFTVF_GET(&hdr->generation));
     printf("\"counters\":{\"rx_frames\":%u,\"tx_frames\":%u,\"rx_bytes\":%" PRIu64 ",\"tx_bytes\":%" PRIu64 ","
