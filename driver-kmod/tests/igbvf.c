@@ -56,7 +56,7 @@ bool igbvf_reset(struct igbvf *vf)
 {
 	uint32_t seen = 0, word;
 
-	reg_write(vf, VFRING_82576_EIMC, VFRING_82576_EI_MASK);
+	reg_write(vf, VFRING_82576_EIMC, VFRING_EI_MASK);
 	for (int i = 0; i < POLL_TRIES; i++) {
 		if (!(reg_read(vf, VFRING_82576_V2PMAILBOX) &
 		      VFRING_MBX_RSTI))
@@ -101,7 +101,7 @@ void igbvf_tx_start(struct igbvf *vf, void *ring, uint64_t iova)
 	reg_write(vf, VFRING_82576_TDT(0), 0);
 	igbvf_tx_head_writeback(vf, 0);
 	reg_write(vf, VFRING_82576_TXDCTL(0), VFRING_82576_XDCTL_WTHRESH(1) |
-					      VFRING_82576_XDCTL_ENABLE);
+					      VFRING_XDCTL_ENABLE);
 }
 
 void igbvf_tx_head_writeback(struct igbvf *vf, uint64_t iova)
@@ -158,11 +158,11 @@ void igbvf_rx_start(struct igbvf *vf, void *ring, uint64_t iova)
 	reg_write(vf, VFRING_82576_RDBAH(0), iova >> 32);
 	reg_write(vf, VFRING_82576_SRRCTL(0),
 		  RX_BUFFER_BYTES / VFRING_RX_BUFFER_UNIT_BYTES |
-		  VFRING_82576_SRRCTL_DESCTYPE_ADV_ONEBUF |
+		  VFRING_SRRCTL_DESCTYPE_ADV_ONEBUF |
 		  VFRING_82576_SRRCTL_DROP_EN);
 	reg_write(vf, VFRING_82576_RDH(0), 0);
 	reg_write(vf, VFRING_82576_RXDCTL(0), VFRING_82576_XDCTL_WTHRESH(1) |
-					      VFRING_82576_XDCTL_ENABLE);
+					      VFRING_XDCTL_ENABLE);
 	reg_write(vf, VFRING_82576_RDT(0), 0);
 }
 
@@ -220,13 +220,13 @@ void igbvf_stop(struct igbvf *vf)
  */
 void igbvf_irq_enable(struct igbvf *vf)
 {
-	reg_write(vf, VFRING_82576_IVAR0, (VFRING_82576_IVAR_VALID | 1) |
-					  (VFRING_82576_IVAR_VALID | 0) << 8);
+	reg_write(vf, VFRING_82576_IVAR0, (VFRING_IVAR_VALID | 1) |
+					  (VFRING_IVAR_VALID | 0) << 8);
 	for (int i = 0; i < 3; i++)
 		reg_write(vf, VFRING_82576_EITR(i), 0);
 	/* The cause clears itself as the message leaves. */
-	reg_write(vf, VFRING_82576_EIAC, VFRING_82576_EI_MASK);
-	reg_write(vf, VFRING_82576_EIMS, VFRING_82576_EI_MASK);
+	reg_write(vf, VFRING_82576_EIAC, VFRING_EI_MASK);
+	reg_write(vf, VFRING_82576_EIMS, VFRING_EI_MASK);
 }
 
 void igbvf_irq_raise(struct igbvf *vf, int vector)

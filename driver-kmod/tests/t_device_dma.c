@@ -141,7 +141,7 @@ static void test_other_open(void *ring, void *frame)
 	reg_write(&vf, VFRING_82576_TDH(0), 0);
 	reg_write(&vf, VFRING_82576_TDT(0), 0);
 	reg_write(&vf, VFRING_82576_TXDCTL(0),
-		  VFRING_82576_XDCTL_WTHRESH(1) | VFRING_82576_XDCTL_ENABLE);
+		  VFRING_82576_XDCTL_WTHRESH(1) | VFRING_XDCTL_ENABLE);
 	OK(igbvf_tx_one(&vf, frame_iova), "a frame of the next open is sent");
 	EQUAL(*canary, CANARY,
 	      "nothing reaches what the last open had registered");
