@@ -52,7 +52,7 @@ export class SoftProvider implements Provider {
     return steps;
   }
 
-  async provision({ leased }: Around): Promise<readonly Vf[]> {
+  async provision({ leased, sick }: Around): Promise<readonly Vf[]> {
     try {
       await mkdir(this.#config.dir, { recursive: true, mode: 0o755 });
     } catch (error) {
@@ -60,11 +60,20 @@ export class SoftProvider implements Provider {
       throw new VfringError('VFRING_ERR_SOFTVF_FAILED', { command, cause: causeText(error) }, { cause: error });
     }
     const wanted = this.#wanted();
-    for (const vf of wanted) {
-      if (!leased.has(vf.name) && (await this.#unfit(vf)) !== undefined) {
-        this.#create(vf);
+    const failed = new Map<string, unknown>();
+    for (const vf of wanted.filter(({ name }) => !leased.has(name))) {
+      try {
+        if ((await this.#unfit(vf)) !== undefined) {
+          this.#create(vf);
+        }
+      } catch (error) {
+        failed.set(vf.name, error);
+        if (sick === undefined || failed.size === wanted.length) {
+          throw error;
+        }
       }
     }
+    failed.forEach((error, name) => sick?.(name, error));
     for (const name of await this.#surplus(leased)) {
       this.#tool.destroy(join(this.#config.dir, name));
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** What only soft VFs have: files, and the tool that makes them. */
-import { closeSync, openSync, readFileSync, readSync, statSync, truncateSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readFileSync, readSync, rmSync, statSync, truncateSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Vf } from '../../../src/model/vf.js';
 import type { Around } from '../../../src/providers/provider.js';
@@ -103,6 +103,22 @@ describe('real files', () => {
     const before = statSync(vf(vfs).device).ino;
     expect(await provider.takeBack(vf(vfs), true)).toBe('free');
     expect(statSync(vf(vfs).device).ino).not.toBe(before);
+  });
+
+  test('one that cannot be made is told, and the others are; where none can, that is an error', async () => {
+    const dir = join(tempDir(), 'soft');
+    mkdirSync(join(dir, 'vf1'), { recursive: true });
+    const told: string[] = [];
+    const around: Around = { leased: new Set(), sick: (name) => told.push(name) };
+    const provider = (vfs: number): SoftProvider => new SoftProvider({ dir, vfs, mtu: 1500 }, softVfTool(native()), nodeOps);
+    const vfs = await provider(3).provision(around);
+    expect(told).toEqual(['vf1']);
+    expect(await Promise.all(vfs.map(async (each) => (await provider(3).health(each)).device))).toEqual(['free', 'gone', 'free']);
+    expect(vf(vfs, 2).segment).not.toBe('');
+    await expect(provider(3).provision(NONE)).rejects.toMatchObject({ code: 'VFRING_ERR_SOFTVF_FAILED' });
+    rmSync(join(dir, 'vf0'));
+    mkdirSync(join(dir, 'vf0'));
+    await expect(provider(1).provision(around)).rejects.toMatchObject({ code: 'VFRING_ERR_SOFTVF_FAILED' });
   });
 
   test('what the owner wrote into its memory is gone with the lease; the counters go on', async () => {
