@@ -84,7 +84,8 @@ struct vfring_tx_ring {
 };
 
 /**
- * Receive ring. Descriptor i owns buffer i for ever.
+ * Receive ring. There is a buffer for each descriptor, and one to spare: it takes the place of the buffer of a frame
+ * that is still handed up when more are taken from the ring, see vfring_vf_rx_each_inside().
  *
  *   next             where the device's next write-back is expected
  *   release .. next - 1   reported to the caller, not yet released (num_held)
@@ -92,7 +93,10 @@ struct vfring_tx_ring {
  */
 struct vfring_rx_ring {
     union vfring_rx_desc *desc;
-    uint8_t *buffers;
+    uint8_t **buffer;       /**< of each descriptor */
+    uint8_t *spare;         /**< NULL: a descriptor has it */
+    uint8_t *lent;          /**< then: of no descriptor, until whoever looks at the frame in it has returned */
+    uint8_t *buffers;       /**< where all of them are */
     uint64_t buffers_iova;
     uint32_t buffer_bytes;
     uint32_t entries;
@@ -113,6 +117,22 @@ struct vfring_rx_ring {
         bool continued;
     } look;
 };
+
+/** Gives each descriptor its buffer, of those that lie one behind the other from buffers on; the last one is spare. */
+static inline void vfring_rx_place_buffers(struct vfring_rx_ring *rx)
+{
+    for (uint32_t i = 0; i < rx->entries; i++) {
+        rx->buffer[i] = rx->buffers + (uint64_t) i * rx->buffer_bytes;
+    }
+    rx->spare = rx->buffers + (uint64_t) rx->entries * rx->buffer_bytes;
+    rx->lent = NULL;
+}
+
+/** Where the device finds the buffer of descriptor @p index. */
+static inline uint64_t vfring_rx_iova(const struct vfring_rx_ring *rx, uint32_t index)
+{
+    return rx->buffers_iova + (uint64_t) (rx->buffer[index] - rx->buffers);
+}
 
 /** The device has all descriptors before release. */
 static inline void vfring_rx_published(struct vfring_rx_ring *rx)

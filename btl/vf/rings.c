@@ -8,6 +8,8 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "vf_internal.h"
 #include "vfring_vf_hot.h"
@@ -185,14 +187,9 @@ bool vfring_vf_tx_busy(struct vfring_vf *vf, uint32_t tx_seq)
 /* Descriptors @p first to @p first + @p count - 1 as the device wants to find them. */
 static void rx_rewrite(struct vfring_rx_ring *rx, uint32_t first, uint32_t count)
 {
-    union vfring_rx_desc *desc = &rx->desc[first];
-    const union vfring_rx_desc *const end = desc + count;
-    uint64_t iova = rx->buffers_iova + (uint64_t) first * rx->buffer_bytes;
-
-    for (; desc != end; desc++) {
-        desc->read.packet_iova = iova;
-        desc->read.header_iova = 0; /* clears DD: the write-back used both quadwords */
-        iova += rx->buffer_bytes;
+    for (uint32_t i = first; i != first + count; i++) {
+        rx->desc[i].read.packet_iova = vfring_rx_iova(rx, i);
+        rx->desc[i].read.header_iova = 0; /* clears DD: the write-back used both quadwords */
     }
 }
 
@@ -203,7 +200,7 @@ static void rx_rewrite(struct vfring_rx_ring *rx, uint32_t first, uint32_t count
  * Descriptors are rewritten here, a batch at a time, and not as each comes
  * back: four of them share a cache line, which the device writes meanwhile.
  */
-void vfring_hot_rx_publish(struct vfring_rx_ring *rx, const struct vfring_mmio *mmio)
+static void rx_publish(struct vfring_rx_ring *rx, const struct vfring_mmio *mmio)
 {
     if (rx->release < rx->published) {
         rx_rewrite(rx, rx->published, rx->entries - rx->published);
@@ -213,6 +210,16 @@ void vfring_hot_rx_publish(struct vfring_rx_ring *rx, const struct vfring_mmio *
     vfring_rx_published(rx);
     vfring_before_doorbell();
     vfring_write32(mmio, rx->tail_reg, vfring_ring_prev(rx->release, rx->entries));
+}
+
+void vfring_hot_rx_batch(struct vfring_rx_ring *rx, const struct vfring_mmio *mmio)
+{
+    if (rx->lent) {
+        rx->spare = rx->lent;
+        rx->lent = NULL;
+    }
+    rx->release = rx->next;
+    rx_publish(rx, mmio);
 }
 
 /* Released, and not yet told to the device: fewer than a batch, but inside of release(). */
@@ -250,7 +257,7 @@ unsigned vfring_vf_rx_poll(struct vfring_vf *vf, struct vfring_rx_frame *frames,
             rx->continued = !(status & VFRING_RXD_EOP);
             bytes = 0;
         }
-        frames[num].data = rx->buffers + (size_t) index * rx->buffer_bytes;
+        frames[num].data = rx->buffer[index];
         frames[num].bytes = bytes;
         num++;
         index = vfring_ring_next(index, rx->entries);
@@ -261,7 +268,7 @@ unsigned vfring_vf_rx_poll(struct vfring_vf *vf, struct vfring_rx_frame *frames,
     rx->next = index;
     rx->num_held += num;
     if (UNLIKELY(rx->release != rx->published && rx_is_low(rx))) {
-        vfring_hot_rx_publish(rx, &vf->device.mmio);
+        rx_publish(rx, &vf->device.mmio);
     }
     return num;
 }
@@ -282,7 +289,7 @@ void vfring_vf_rx_release(struct vfring_vf *vf, unsigned count)
     }
     rx->num_held -= count;
     if (rx_pending(rx) >= rx->batch_entries || rx_is_low(rx)) {
-        vfring_hot_rx_publish(rx, &vf->device.mmio);
+        rx_publish(rx, &vf->device.mmio);
     }
 }
 
@@ -299,7 +306,7 @@ void vfring_vf_rx_look(struct vfring_vf *vf, void (*input)(void *ctx, const void
     }
     while (rx->look.num < most) {
         const union vfring_rx_desc *desc = &rx->desc[rx->look.at];
-        const uint8_t *data = rx->buffers + (size_t) rx->look.at * rx->buffer_bytes;
+        const uint8_t *data = rx->buffer[rx->look.at];
         const uint32_t status = vfring_load_writeback(&desc->wb.status_error);
         const uint32_t bytes = desc->wb.length_bytes;
         const bool whole = !rx->look.continued && bytes <= rx->buffer_bytes
@@ -321,6 +328,65 @@ unsigned vfring_vf_rx_each(struct vfring_vf *vf, unsigned max,
                            void (*input)(void *ctx, const void *data, uint32_t bytes), void *ctx)
 {
     return vfring_hot_rx_each(&vf->rx, &vf->device.mmio, max, input, ctx);
+}
+
+/*
+ * The frame that is handed up keeps its buffer, and its descriptor gets the spare one. So the ring goes on as if it
+ * were done with, however long it is looked at.
+ */
+static void rx_lend(struct vfring_rx_ring *rx)
+{
+    const uint32_t index = vfring_ring_prev(rx->next, rx->entries);
+
+    rx->lent = rx->buffer[index];
+    rx->buffer[index] = rx->spare;
+    rx->spare = NULL;
+    rx->release = rx->next;
+}
+
+unsigned vfring_vf_rx_each_inside(struct vfring_vf *vf, unsigned max,
+                                  void (*input)(void *ctx, const void *data, uint32_t bytes), void *ctx)
+{
+    struct vfring_rx_ring *rx = &vf->rx;
+    uint8_t *copy = NULL;
+    unsigned num = 0;
+
+    if (rx->release != rx->next) {
+        rx_lend(rx);
+        rx_publish(rx, &vf->device.mmio);
+    }
+    while (num < max) {
+        const union vfring_rx_desc *desc = &rx->desc[rx->next];
+        const uint8_t *data = rx->buffer[rx->next];
+        const uint32_t status = vfring_load_writeback(&desc->wb.status_error);
+        const uint32_t bytes = desc->wb.length_bytes;
+        const bool whole = !rx->continued && bytes <= rx->buffer_bytes && (status & rx->good_mask) == VFRING_RXD_EOP;
+
+        if (!(status & VFRING_RXD_DD)) {
+            break;
+        }
+        copy = copy != NULL ? copy : malloc(rx->buffer_bytes);
+        if (copy == NULL) {
+            break; /* it stays where it is */
+        }
+        rx->continued = !(status & VFRING_RXD_EOP);
+        if (whole) {
+            memcpy(copy, data, bytes);
+        }
+        rx->next = rx->release = vfring_ring_next(rx->next, rx->entries);
+        num++;
+        if (rx_pending(rx) >= rx->batch_entries) {
+            rx_publish(rx, &vf->device.mmio);
+        }
+        if (whole) {
+            input(ctx, copy, bytes);
+        }
+    }
+    free(copy);
+    if (rx->lent != NULL) {
+        rx->publish_at = rx->next; /* so that its place is looked after as soon as it is done with */
+    }
+    return num;
 }
 
 struct vfring_vf_rings vfring_vf_rings(struct vfring_vf *vf)

@@ -59,7 +59,8 @@ int vfring_rings_alloc(struct vfring_vf *vf, const struct vfring_ring_format *fo
         return ret;
     }
     tx->batch = calloc(tx->entries, sizeof(*tx->batch));
-    if (tx->batch == NULL) {
+    rx->buffer = calloc(rx->entries, sizeof(*rx->buffer));
+    if (tx->batch == NULL || rx->buffer == NULL) {
         vfring_vf_error_set(error, -ENOMEM, "VF %s: out of memory", vf->device.name);
         return vfring_vf_error_remedy(error, "free memory on the node");
     }
@@ -69,7 +70,7 @@ int vfring_rings_alloc(struct vfring_vf *vf, const struct vfring_ring_format *fo
         return ret;
     }
     rx->buffer_bytes = buffer_bytes(vf->mtu_bytes);
-    ret = vfring_dma_alloc(&vf->device, (size_t) rx->entries * rx->buffer_bytes, VFRING_DMA_WRITE,
+    ret = vfring_dma_alloc(&vf->device, ((size_t) rx->entries + 1) * rx->buffer_bytes, VFRING_DMA_WRITE,
                           &vf->buffer_mem, error);
     if (ret != 0) {
         return ret;
@@ -89,6 +90,7 @@ int vfring_rings_alloc(struct vfring_vf *vf, const struct vfring_ring_format *fo
     rx->batch_entries = rx->entries / 8;
     rx->tail_reg = format->rx_tail_reg;
     rx->good_mask = format->rx_error_mask | VFRING_RXD_EOP;
+    vfring_rx_place_buffers(rx);
     vfring_rings_begin(vf);
     return 0;
 }
@@ -104,7 +106,7 @@ void vfring_rings_begin(struct vfring_vf *vf)
     tx->num_free = tx->entries - 1;
     tx->done = tx->seq;
     for (uint32_t i = 0; i < rx->entries; i++) {
-        rx->desc[i].read.packet_iova = rx->buffers_iova + (uint64_t) i * rx->buffer_bytes;
+        rx->desc[i].read.packet_iova = vfring_rx_iova(rx, i);
         rx->desc[i].read.header_iova = 0;
     }
     rx->next = rx->release = 0;
@@ -112,6 +114,9 @@ void vfring_rings_begin(struct vfring_vf *vf)
     rx->continued = false;
     memset(&rx->look, 0, sizeof(rx->look));
     vfring_rx_published(rx);
+    if (rx->lent != NULL) { /* from inside of what was handed up */
+        rx->publish_at = rx->next;
+    }
 }
 
 void vfring_rings_end(struct vfring_vf *vf)
@@ -124,4 +129,6 @@ void vfring_rings_free(struct vfring_vf *vf)
 {
     free(vf->tx.batch);
     vf->tx.batch = NULL;
+    free(vf->rx.buffer);
+    vf->rx.buffer = NULL;
 }

@@ -61,7 +61,7 @@ int vfring_rings_alloc(struct vfring_vf *vf, const struct vfring_ring_format *fo
 void vfring_rings_begin(struct vfring_vf *vf);
 /** Of a device that is stopped: the same, but nothing can be posted and nothing comes. */
 void vfring_rings_end(struct vfring_vf *vf);
-/** The batch array; the memory the device reaches goes with the regions. */
+/** The arrays beside the rings; the memory the device reaches goes with the regions. */
 void vfring_rings_free(struct vfring_vf *vf);
 
 /** The registers' values are the zero of the VF's counters from here on. */

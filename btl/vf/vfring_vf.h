@@ -205,11 +205,19 @@ void vfring_vf_rx_look(struct vfring_vf *vf, void (*input)(void *ctx, const void
  * Hot. rx_poll() and rx_release() in one, for who is done with a frame when the
  * call returns: hands up to @p max frames to @p input, oldest first, and gives
  * their buffers back. Frames with errors are left out, but counted. @p input
- * may post frames, and must not look at the RX ring. Not while frames are held
- * by rx_poll(). @return how many.
+ * may post frames, and must not look at the RX ring but by rx_each_inside(). Not while frames are held
+ * by rx_poll(). @return how many, those that were taken inside not counted.
  */
 unsigned vfring_vf_rx_each(struct vfring_vf *vf, unsigned max,
                            void (*input)(void *ctx, const void *data, uint32_t bytes), void *ctx);
+
+/**
+ * The same from inside of an @p input that rx_each() or this function has called, or from anywhere else. The frame that is handed up meanwhile
+ * stays where it is, and holds nobody up: there is no limit to how many are taken. Each is copied before it is
+ * handed up; without memory for that nothing is taken. The VF may be stopped and set up anew inside, and not be closed.
+ */
+unsigned vfring_vf_rx_each_inside(struct vfring_vf *vf, unsigned max,
+                                  void (*input)(void *ctx, const void *data, uint32_t bytes), void *ctx);
 
 /** Hot. Gives the @p count oldest reported frames back; refills in batches. */
 void vfring_vf_rx_release(struct vfring_vf *vf, unsigned count);

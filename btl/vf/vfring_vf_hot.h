@@ -72,8 +72,11 @@ VFRING_HOT void vfring_hot_tx_doorbell(struct vfring_tx_ring *tx, const struct v
     vfring_write32(mmio, tx->tail_reg, tail);
 }
 
-/** Writes the descriptors that were released anew and tells the device that it has them back. */
-void vfring_hot_rx_publish(struct vfring_rx_ring *rx, const struct vfring_mmio *mmio);
+/**
+ * All frames before the next were done with: a batch of their descriptors is written anew, and the device told that
+ * it has them back; or a frame's buffer was lent meanwhile, and is spare again.
+ */
+void vfring_hot_rx_batch(struct vfring_rx_ring *rx, const struct vfring_mmio *mmio);
 
 /** vfring_vf_rx_each(); @p input is inlined when its name is given. */
 VFRING_HOT unsigned vfring_hot_rx_each(struct vfring_rx_ring *rx, const struct vfring_mmio *mmio,
@@ -86,7 +89,7 @@ VFRING_HOT unsigned vfring_hot_rx_each(struct vfring_rx_ring *rx, const struct v
 
     while (num < max) {
         const union vfring_rx_desc *desc = &rx->desc[index];
-        const uint8_t *data = rx->buffers + (uint64_t) index * rx->buffer_bytes;
+        const uint8_t *data = rx->buffer[index];
 
         /* On their way beside the descriptor, should it tell of a frame; nobody uses them if not. */
         __builtin_prefetch(data);
@@ -100,6 +103,8 @@ VFRING_HOT unsigned vfring_hot_rx_each(struct vfring_rx_ring *rx, const struct v
 
         const uint32_t bytes = desc->wb.length_bytes;
 
+        /* For vfring_vf_rx_each_inside(): next, but not release, is behind the frame that is handed up. */
+        rx->next = vfring_ring_next(index, rx->entries);
         /* A buffer holds the largest frame the VF asks for. What goes on in
          * the next descriptor is longer, and of no use in any of its parts. */
         if (__builtin_expect(rx->continued || bytes > rx->buffer_bytes ||
@@ -109,16 +114,15 @@ VFRING_HOT unsigned vfring_hot_rx_each(struct vfring_rx_ring *rx, const struct v
         } else {
             input(ctx, data, bytes);
         }
-        index = vfring_ring_next(index, rx->entries);
+        index = rx->next; /* more may have been taken inside */
         num++;
         /* Told to the device as soon as a batch is there: a burst may be as long as the ring. */
         if (__builtin_expect(index == rx->publish_at, 0)) {
-            rx->next = rx->release = index;
-            vfring_hot_rx_publish(rx, mmio);
+            vfring_hot_rx_batch(rx, mmio);
         }
     }
     if (num) {
-        rx->next = rx->release = index;
+        rx->release = index;
     }
     return num;
 }

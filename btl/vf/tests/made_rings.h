@@ -18,7 +18,7 @@
 static struct vfring_tx_desc tx_desc[ENTRIES];
 static union vfring_rx_desc rx_desc[ENTRIES];
 static struct vfring_tx_batch batches[ENTRIES];
-static uint8_t buffers[ENTRIES * BUFFER_BYTES];
+static uint8_t buffers[(ENTRIES + 1) * BUFFER_BYTES], *buffer_of[ENTRIES];
 
 /** What was written to the tail register last, and how often. */
 static uint32_t tail_written;
@@ -47,11 +47,12 @@ static inline struct vfring_vf make_vf(uint32_t tail_register)
         .device.mmio = { .model = &expected_register, .read = no_read, .write = count_write },
         .tx = { .desc = tx_desc, .batch = batches, .entries = ENTRIES, .num_free = ENTRIES - 1,
                 .over_min_bytes = 1518 - 60, .tail_reg = VFRING_82576_TDT(0) },
-        .rx = { .desc = rx_desc, .buffers = buffers, .buffers_iova = RX_IOVA,
+        .rx = { .desc = rx_desc, .buffer = buffer_of, .buffers = buffers, .buffers_iova = RX_IOVA,
                 .buffer_bytes = BUFFER_BYTES, .entries = ENTRIES, .batch_entries = ENTRIES / 8,
                 .good_mask = VFRING_82576_RXD_ERRORS | VFRING_RXD_EOP, .tail_reg = VFRING_82576_RDT(0) },
     };
 
+    vfring_rx_place_buffers(&vf.rx);
     vfring_rx_published(&vf.rx);
     expected_register = tail_register;
     memset(tx_desc, 0, sizeof(tx_desc));

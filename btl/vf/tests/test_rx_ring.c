@@ -186,11 +186,144 @@ static void test_rx_look(void)
     }
 }
 
+/* --- frames that are taken while another one is handed up ---------------------------------------- */
+
+static uint32_t device_head;
+
+/* The device writes @p num frames, as far as it has descriptors; each begins with its number, counted from 1. @return how many. */
+static unsigned device_writes(unsigned num, uint32_t *number)
+{
+    unsigned i;
+
+    for (i = 0; i < num && device_head != tail_written; i++) {
+        const uint64_t iova = rx_desc[device_head].read.packet_iova;
+
+        CHECK(rx_desc[device_head].read.header_iova == 0 && iova >= RX_IOVA && iova < RX_IOVA + sizeof(buffers));
+        ++*number;
+        memset(buffers + (iova - RX_IOVA), (uint8_t) *number, 64);
+        memcpy(buffers + (iova - RX_IOVA), number, sizeof(*number));
+        write_back(device_head, VFRING_RXD_EOP, 64);
+        device_head = (device_head + 1) % ENTRIES;
+    }
+    return i;
+}
+
+static struct vfring_vf *inside_vf;
+static uint32_t written, handed;
+static unsigned depth, deepest;
+
+static void check_frame(const void *data, uint32_t number)
+{
+    uint32_t found;
+
+    memcpy(&found, data, sizeof(found));
+    CHECK_EQ(found, number);
+    for (unsigned i = sizeof(found); i < 64; i++) {
+        CHECK(((const uint8_t *) data)[i] == (uint8_t) number);
+    }
+}
+
+/* Waits inside for twice the ring, more than once; some of those do the same. What it was called with stays what it is. */
+static void wait_inside(void *ctx, const void *data, uint32_t bytes)
+{
+    const uint32_t number = ++handed;
+
+    (void) ctx;
+    CHECK_EQ(bytes, 64);
+    check_frame(data, number);
+    depth++;
+    deepest = depth > deepest ? depth : deepest;
+    if (number % 7 == 1 && depth <= 4) {
+        for (uint32_t until = handed + 2 * ENTRIES; (int32_t) (until - handed) > 0;) {
+            const uint32_t before = handed;
+            const unsigned wrote = device_writes(3, &written);
+            const unsigned num = vfring_vf_rx_each_inside(inside_vf, 5, wait_inside, NULL);
+
+            CHECK(wrote || num); /* the device never runs dry */
+            CHECK(handed - before >= num);
+            check_frame(data, number);
+        }
+    }
+    depth--;
+}
+
+static void test_rx_inside(void)
+{
+    struct vfring_vf vf = make_vf(VFRING_82576_RDT(0));
+
+    inside_vf = &vf;
+    for (uint32_t i = 0; i < ENTRIES; i++) {
+        rx_desc[i].read.packet_iova = vfring_rx_iova(&vf.rx, i);
+    }
+    tail_written = ENTRIES - 1;
+    for (unsigned round = 0; round < 2000; round++) {
+        (void) device_writes(1 + round % 9, &written);
+        (void) vfring_vf_rx_each(&vf, 1 + round % 4, wait_inside, NULL);
+        CHECK(vf.rx.spare != NULL && vf.rx.lent == NULL);
+        CHECK_EQ(vf.rx.release, vf.rx.next);
+    }
+    while (vfring_vf_rx_each(&vf, ENTRIES, wait_inside, NULL)) {
+        /* the rest */
+    }
+    CHECK_EQ(handed, written);
+    CHECK_EQ(deepest, 5);
+    for (unsigned round = 0; round < 3 * ENTRIES; round++) { /* and by itself */
+        (void) device_writes(1, &written);
+        CHECK_EQ(vfring_vf_rx_each_inside(&vf, ENTRIES, wait_inside, NULL) >= 1, 1);
+    }
+    CHECK_EQ(handed, written);
+}
+
+/* The device is stopped, and set up anew, while one of its frames is handed up. */
+static void begin_inside(void *ctx, const void *data, uint32_t bytes)
+{
+    const uint32_t number = ++handed;
+
+    (void) bytes;
+    if (*(int *) ctx > 0) {
+        --*(int *) ctx;
+        (void) vfring_vf_rx_each_inside(inside_vf, ENTRIES, begin_inside, ctx);
+        vfring_rings_end(inside_vf);
+        vfring_rings_begin(inside_vf);
+        device_head = 0;
+        tail_written = ENTRIES - 1;
+        while (device_writes(1, &written)) {
+            /* the whole ring */
+        }
+        if (*(int *) ctx > 0) {
+            CHECK_EQ(vfring_vf_rx_each_inside(inside_vf, 1, begin_inside, ctx), 1);
+        }
+    }
+    check_frame(data, number);
+}
+
+static void test_rx_begun_inside(int times)
+{
+    struct vfring_vf vf = make_vf(VFRING_82576_RDT(0));
+
+    inside_vf = &vf;
+    handed = written = device_head = 0;
+    vfring_rings_begin(&vf);
+    tail_written = ENTRIES - 1;
+    CHECK_EQ(device_writes(1, &written), 1);
+    CHECK(vfring_vf_rx_each(&vf, 4, begin_inside, &times) >= 1);
+    CHECK_EQ(times, 0);
+    while (vfring_vf_rx_each(&vf, ENTRIES, begin_inside, &times)) {
+        /* the rest */
+    }
+    CHECK_EQ(handed, written);
+    CHECK(vf.rx.spare != NULL && vf.rx.lent == NULL);
+}
+
 int main(void)
 {
     test_rx_bad_frames();
     test_rx_never_dry();
     test_rx_all_held();
     test_rx_look();
+    test_rx_inside();
+    for (int times = 1; times < 5; times++) {
+        test_rx_begun_inside(times);
+    }
     return 0;
 }
