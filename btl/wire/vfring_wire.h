@@ -16,7 +16,7 @@
  *
  * Context: calls on one wire are serialised by the caller. The operations are
  * called from inside vfring_wire_*(); `deliver` and `complete` may call
- * vfring_wire_send() again. Nothing here allocates after vfring_wire_peer_add(),
+ * vfring_wire_send() again, and `deliver` all else, see vfring_wire_input_rest(). Nothing here allocates after vfring_wire_peer_add(),
  * makes a system call or logs.
  */
 #ifndef VFRING_WIRE_H
@@ -282,6 +282,13 @@ int vfring_wire_send(struct vfring_wire *wire, struct vfring_wire_peer *peer,
  * @p data is 8-byte aligned.
  */
 void vfring_wire_input(struct vfring_wire *wire, const void *data, uint32_t bytes, uint64_t now_ns);
+
+/**
+ * From inside deliver(), whoever wants more frames than the one it was called with: hands up those that came
+ * before their turn, and have waited for that one. Then vfring_wire_input() may be called again, and progress; so
+ * frames of a peer come in their order, except that those after a frame may come before its deliver() returns.
+ */
+void vfring_wire_input_rest(struct vfring_wire *wire);
 
 /**
  * For deliver(): the sender waits for the acknowledgement of what just came from

@@ -138,8 +138,8 @@ void vfring_wire_peer_remove(struct vfring_wire *wire, struct vfring_wire_peer *
     }
     peer->failed = true; /* nothing new is accepted from inside complete() */
     peer->plain = false;
-    if (wire->delivering == peer) {
-        wire->delivering = NULL;
+    if (wire->turn.peer == peer) {
+        wire->turn.peer = NULL;
     }
     wire_peer_flush(wire, peer, -ECANCELED);
     wire_owed_forget(peer);

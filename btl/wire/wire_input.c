@@ -55,6 +55,15 @@ static enum accepted accept_once(struct vfring_wire *wire, struct vfring_wire_pe
     return ACCEPTED_KEPT;
 }
 
+/* Each is taken before it is handed up: deliver() may go on with the rest, and may remove the peer. */
+void vfring_wire_input_rest(struct vfring_wire *wire)
+{
+    while (wire->turn.peer && wire->turn.seq != wire->turn.end) {
+        (void) wire_early_deliver(wire, wire->turn.peer, wire->turn.seq++); /* unordered ones were handed up before */
+    }
+    wire->turn.peer = NULL;
+}
+
 /*
  * The first missing frame, and what waited for it. The window has moved past
  * all of them before the first is handed up: an acknowledgement that deliver()
@@ -63,7 +72,7 @@ static enum accepted accept_once(struct vfring_wire *wire, struct vfring_wire_pe
 static void deliver_turn(struct vfring_wire *wire, struct vfring_wire_peer *peer,
                          const struct vfring_wire_hdr *hdr)
 {
-    uint32_t seq = hdr->seq + 1;
+    const uint32_t seq = hdr->seq + 1;
     uint32_t end = seq;
 
     for (; peer->num_early && wire_bitmap_test(peer->early, end); end++) {
@@ -71,16 +80,13 @@ static void deliver_turn(struct vfring_wire *wire, struct vfring_wire_peer *peer
         peer->num_early--;
     }
     peer->rcv_next = end;
-    if (seq == end) {
-        wire_hand_up(wire, peer, hdr, &wire->ops);
-        return;
+    if (seq != end) {
+        wire->turn.peer = peer;
+        wire->turn.seq = seq;
+        wire->turn.end = end;
     }
-    wire->delivering = peer; /* until it is removed, which deliver() may do */
     wire_hand_up(wire, peer, hdr, &wire->ops);
-    for (; seq != end && wire->delivering == peer; seq++) {
-        (void) wire_early_deliver(wire, peer, seq); /* unordered ones were handed up before */
-    }
-    wire->delivering = NULL;
+    vfring_wire_input_rest(wire);
 }
 
 void wire_input_unusual(struct vfring_wire *wire, struct vfring_wire_peer *peer,

@@ -196,7 +196,10 @@ struct vfring_wire {
     uint64_t ack_due_ns;    /* not later than any of theirs */
     struct vfring_wire_peer *stalled_list; /* they wait for the ring, first come first */
     struct vfring_wire_peer **stalled_tail;
-    struct vfring_wire_peer *delivering; /* frames that waited are being handed up */
+    struct {                /* frames that waited are being handed up, and those before `end` are yet to be */
+        struct vfring_wire_peer *peer; /* NULL: none are */
+        uint32_t seq, end;
+    } turn;
     struct wire_early *early_list; /* came before their turn */
     struct wire_early *early_free;
     void *early_memory;

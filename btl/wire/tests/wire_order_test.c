@@ -150,6 +150,80 @@ static void test_forgotten(void)
     rig_free(rig);
 }
 
+static struct rig_packet **waiting; /* for whoever is inside of deliver() */
+
+/* Inside of the second frame all that has come is wanted, and more. */
+static void want_more(struct rig_node *node, uint32_t msg)
+{
+    if (msg == 2) {
+        vfring_wire_input_rest(node->wire);
+        CHECK_INT(node->num_delivered, 4); /* the third and fourth had waited for it */
+        rig_feed(node->rig, 1, waiting[5]);
+        rig_progress(node->rig, 1);
+        rig_feed(node->rig, 1, waiting[4]);
+        CHECK_INT(node->num_delivered, FRAMES);
+    }
+}
+
+/* The same inside of the third, which had waited itself. */
+static void want_more_of_early(struct rig_node *node, uint32_t msg)
+{
+    if (msg == 3) {
+        vfring_wire_input_rest(node->wire);
+        CHECK_INT(node->num_delivered, 4);
+        rig_feed(node->rig, 1, waiting[4]);
+        rig_feed(node->rig, 1, waiting[5]);
+        CHECK_INT(node->num_delivered, FRAMES);
+    }
+}
+
+static void test_more_from_inside(void)
+{
+    void (*const inside[])(struct rig_node *node, uint32_t msg) = {want_more, want_more_of_early};
+
+    for (unsigned i = 0; i < 2; i++) {
+        const struct vfring_wire_config config = rig_config();
+        struct rig *rig = rig_make(2, &config);
+        struct rig_packet *packets[FRAMES];
+
+        waiting = packets;
+        take_all(rig, packets);
+        rig->nodes[1].inside = inside[i];
+        rig_feed(rig, 1, packets[0]);
+        rig_feed(rig, 1, packets[3]);
+        rig_feed(rig, 1, packets[2]);
+        rig_feed(rig, 1, packets[1]);
+        check_in_order(rig);
+        rig_settle(rig);
+        CHECK_INT(rig->nodes[0].num_completed, FRAMES);
+        free_all(packets);
+        rig_free(rig);
+    }
+}
+
+/* Nobody is handed up the rest of a peer that was removed. */
+static void remove_it(struct rig_node *node, uint32_t msg)
+{
+    vfring_wire_peer_remove(node->wire, vfring_wire_peer_find(node->wire, 0, NULL));
+    vfring_wire_input_rest(node->wire);
+    CHECK_INT(msg, 1);
+}
+
+static void test_removed_from_inside(void)
+{
+    const struct vfring_wire_config config = rig_config();
+    struct rig *rig = rig_make(2, &config);
+    struct rig_packet *packets[FRAMES];
+
+    take_all(rig, packets);
+    rig->nodes[1].inside = remove_it;
+    rig_feed(rig, 1, packets[1]);
+    rig_feed(rig, 1, packets[0]);
+    CHECK_INT(rig->nodes[1].num_delivered, 1);
+    free_all(packets);
+    rig_free(rig);
+}
+
 int main(int argc, char **argv)
 {
     const struct check_test tests[] = {
@@ -158,6 +232,8 @@ int main(int argc, char **argv)
         {"mixed", test_mixed},
         {"no place", test_no_place},
         {"forgotten", test_forgotten},
+        {"more from inside", test_more_from_inside},
+        {"removed from inside", test_removed_from_inside},
         {NULL, NULL},
     };
 

@@ -85,6 +85,9 @@ static void op_deliver(void *ctx, struct vfring_wire_peer *peer, const struct vf
     if (node->reply) {
         (void) rig_send(node->rig, node->index, (int) vfring_wire_peer_id(peer), 8);
     }
+    if (node->inside) {
+        node->inside(node, hdr->msg);
+    }
 }
 
 static void op_complete(void *ctx, struct vfring_wire_frame *frame, int status)

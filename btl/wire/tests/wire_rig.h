@@ -58,6 +58,7 @@ struct rig_node {
 
     /* What came of it. */
     bool reply;        /**< answer each frame from inside deliver() */
+    void (*inside)(struct rig_node *node, uint32_t msg); /**< called from inside deliver() */
     uint32_t num_delivered;
     uint32_t delivered_msg[RIG_LOG];
     uint32_t num_completed;

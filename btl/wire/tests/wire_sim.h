@@ -60,6 +60,7 @@ struct sim_params {
     uint32_t rx_burst;
     uint32_t compute_ppm; /**< chance, a poll, of a computation */
     uint64_t compute_ns;  /**< at most */
+    uint32_t inside_ppm;  /**< chance, a message that is delivered, that its receiver takes more frames before it returns */
     bool strangers;       /**< receivers learn of a sender by its first frames */
 
     /* The wires' configuration. */
@@ -167,6 +168,7 @@ struct sim_node {
     uint64_t poll_at_ns;
     uint32_t poll_no; /* a poll event with another number is out of date */
     bool computing, dead, asleep;
+    int inside; /* calls of deliver() that take frames */
     struct sim_stream streams[SIM_MAX_NODES];
     int num_streams, next_stream;
     uint32_t num_open;

@@ -87,6 +87,10 @@ static int index_of(const struct vfring_wire_peer *peer)
 
 /* --- operations ------------------------------------------------------------------------ */
 
+#define SIM_MAX_INSIDE 8
+
+static void take_frames(struct sim_node *node);
+
 static void op_deliver(void *ctx, struct vfring_wire_peer *peer, const struct vfring_wire_hdr *hdr,
                        const void *payload, uint32_t bytes)
 {
@@ -132,6 +136,12 @@ static void op_deliver(void *ctx, struct vfring_wire_peer *peer, const struct vf
     }
     if (m->wants_reply) {
         message_send(node, m->src);
+    }
+    if (sim_chance(sim, sim->p->inside_ppm) && node->inside < SIM_MAX_INSIDE) {
+        node->inside++;
+        vfring_wire_input_rest(node->wire);
+        take_frames(node);
+        node->inside--;
     }
 }
 
@@ -309,9 +319,9 @@ static void take_frames(struct sim_node *node)
         while (count < sim->p->rx_burst && r->rx_head != r->rx_tail) {
             const struct sim_packet packet = r->rx_ring[r->rx_head % sim->p->rx_entries];
 
+            r->rx_head++; /* before more are taken inside */
             vfring_wire_input(node->wire, packet.data, packet.bytes, sim->now_ns);
             free(packet.data);
-            r->rx_head++; /* the entry was taken during the call, as on a NIC */
             count++;
         }
         most = count > most ? count : most;
