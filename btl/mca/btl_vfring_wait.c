@@ -102,13 +102,14 @@ static uint64_t within(uint64_t ns, uint64_t least_ns, uint64_t most_ns)
 /* For how long nobody in this process needs to be polled; 0: not worth while. */
 static uint64_t sleep_ns(mca_btl_vfring_module_t *module, uint64_t now_ns)
 {
-    const uint64_t due_ns = vfring_wire_due_ns(module->wire);
+    /* Where no rail works nothing that is due can be done: not even an acknowledgement can go. */
+    const uint64_t due_ns = btl_vfring_rails_up(&module->rails) ? vfring_wire_due_ns(module->wire) : UINT64_MAX;
     const uint64_t share_ns = (now_ns - module->wait.idle_since_ns) / SHARE;
     /* Another thread may end what this one waits for. */
     const bool others = opal_using_threads() || others_poll(&module->wait);
     uint64_t ns;
 
-    if (module->told_head || due_ns <= now_ns) {
+    if (module->told_head || module->ops.over_tail || due_ns <= now_ns) {
         return 0;
     }
     ns = others ? within(share_ns, OTHERS_MIN_NS, OTHERS_MAX_NS) : within(share_ns, ALONE_MIN_NS, ALONE_MAX_NS);

@@ -117,6 +117,11 @@ int wire_owed_send(struct vfring_wire *wire, struct vfring_wire_peer *peer)
     return rc;
 }
 
+static bool way_is_down(const struct vfring_wire *wire, const struct vfring_wire_peer *peer, unsigned way)
+{
+    return peer->ways && (wire->rails_down >> peer->ways->rail[way] & 1);
+}
+
 void wire_owed_forget(struct vfring_wire_peer *peer)
 {
     if (peer->ack_linked) {
@@ -145,7 +150,8 @@ void wire_owed_run(struct vfring_wire *wire, uint64_t now_ns)
             continue;
         }
         if (owed && wire_owed_send(wire, peer)) {
-            wire->acks_now = true; /* from here on, as soon as there is room */
+            /* As soon as there is room; or when its rail works again, which vfring_wire_rail_set() says. */
+            wire->acks_now |= !way_is_down(wire, peer, wire_lane_back(peer));
             if (wire->num_rails == 1) {
                 return;
             }

@@ -80,6 +80,7 @@ void vfring_wire_rail_set(struct vfring_wire *wire, uint32_t rail, bool up, uint
     }
     wire->rails_down &= (uint8_t) ~(1u << rail);
     wire->rails_down |= (uint8_t) (up ? 0 : 1u << rail);
+    wire->acks_now |= up && wire->ack_list; /* some may have waited for it */
     for (struct vfring_wire_peer *peer = wire->all_peers; peer; peer = peer->all_next) {
         struct wire_sender *tx = peer->tx;
 

@@ -132,6 +132,34 @@ static void test_rail_down_at_first(void)
     rig_free(rig);
 }
 
+/* Who owes an acknowledgement and has no rail that works may sleep; it goes when one works again. */
+static void test_owed_without_a_rail(void)
+{
+    const struct vfring_wire_config config = rig_config();
+    struct rig *rig = rig_make(2, &config);
+    struct vfring_wire *wire = rig->nodes[1].wire;
+
+    second_rail(rig);
+    (void) rig_send(rig, 0, 1, 8);
+    CHECK_INT(rig_pass(rig, 0), 1);
+    rig->nodes[1].rails_full = 3;
+    for (uint32_t rail = 0; rail < 2; rail++) {
+        vfring_wire_rail_set(wire, rail, false, rig->now_ns);
+    }
+    rig_run(rig, 1, 10 * RIG_MS, RIG_MS);
+    CHECK(vfring_wire_due_ns(wire) > rig->now_ns);
+    CHECK_INT(rig->nodes[1].num_out, 0);
+    rig->nodes[1].rails_full = 0;
+    for (uint32_t rail = 0; rail < 2; rail++) {
+        vfring_wire_rail_set(wire, rail, true, rig->now_ns);
+    }
+    CHECK_INT(vfring_wire_due_ns(wire), 0);
+    rig_progress(rig, 1);
+    CHECK(rig_pass(rig, 1) >= 1);
+    CHECK_INT(rig->nodes[0].num_completed, 1);
+    rig_free(rig);
+}
+
 /* Whether a rail works is asked for without limit, and answered once a progress, the way it was asked. */
 static void test_questions_are_no_storm(void)
 {
@@ -178,6 +206,7 @@ int main(int argc, char **argv)
         {"rail limits", test_rail_limits},
         {"a rail in mid-stream", test_rail_in_mid_stream},
         {"a rail is down at first", test_rail_down_at_first},
+        {"owed without a rail", test_owed_without_a_rail},
         {"questions are no storm", test_questions_are_no_storm},
         {NULL, NULL},
     };
