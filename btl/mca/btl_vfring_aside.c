@@ -72,10 +72,16 @@ static void take_back(mca_btl_vfring_module_t *module, struct btl_vfring_rail *r
     btl_vfring_help_rail_back(rail->info.name);
 }
 
-/* One that is not ours any more is whoever's next. */
-static bool let_go_if_taken(struct btl_vfring_rail *rail)
+/* From inside of what was called with a frame of it no VF may be closed. */
+static bool may_close(const mca_btl_vfring_module_t *module)
 {
-    if (!btl_vfring_device_taken(&rail->lease)) {
+    return !module->inside;
+}
+
+/* One that is not ours any more is whoever's next. */
+static bool let_go_if_taken(const mca_btl_vfring_module_t *module, struct btl_vfring_rail *rail)
+{
+    if (!may_close(module) || !btl_vfring_device_taken(&rail->lease)) {
         return false;
     }
     (void) snprintf(rail->why, sizeof(rail->why), "it was taken away (vfring lease end)");
@@ -105,15 +111,15 @@ static void retry(mca_btl_vfring_module_t *module, struct btl_vfring_rail *rail,
 {
     int rc;
 
-    if (rail->gone || !is_due(module, rail, now_ns) || let_go_if_taken(rail)) {
+    if (rail->gone || !is_due(module, rail, now_ns) || let_go_if_taken(module, rail)) {
         return;
     }
-    rc = btl_vfring_rails_revive(&module->rails, rail);
+    rc = btl_vfring_rails_revive(&module->rails, rail, may_close(module));
     if (!rc) {
         take_back(module, rail, now_ns);
         return;
     }
-    rail->gone = rc == -ENODEV && (rail->lease.id[0] || !module->rails.others);
+    rail->gone = rc == -ENODEV && may_close(module) && (rail->lease.id[0] || !module->rails.others);
     wait_to_retry(module, rail);
 }
 
@@ -129,7 +135,7 @@ static void look_at(mca_btl_vfring_module_t *module, struct btl_vfring_rail *rai
         return;
     }
     if (rail->down && is_due(module, rail, now_ns)) {
-        if (let_go_if_taken(rail)) {
+        if (let_go_if_taken(module, rail)) {
             return;
         }
         wait_to_retry(module, rail);

@@ -17,4 +17,15 @@
  */
 void btl_vfring_aside_look(mca_btl_vfring_module_t *module, uint64_t now_ns);
 
+/** While frames come in nothing else looks at the rails, of which one may have died: so often. @p now_ns 0: none has come. */
+#define BTL_VFRING_ASIDE_LOOK_NS 20000000u
+
+static inline void btl_vfring_aside_look_seldom(mca_btl_vfring_module_t *module, uint64_t now_ns)
+{
+    if (OPAL_UNLIKELY(now_ns > module->rails_looked_ns + BTL_VFRING_ASIDE_LOOK_NS)) {
+        module->rails_looked_ns = now_ns;
+        btl_vfring_aside_look(module, now_ns);
+    }
+}
+
 #endif /* BTL_VFRING_ASIDE_H */

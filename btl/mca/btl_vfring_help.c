@@ -146,6 +146,16 @@ void btl_vfring_help_no_helper(const char *cause, const char *error)
     say("no-helper", host(), cause, error);
 }
 
+void btl_vfring_help_too_deep(const char *vf, unsigned depth)
+{
+    static bool told;
+
+    if (!told) {
+        told = true;
+        say("too-deep", host(), vf, depth);
+    }
+}
+
 void btl_vfring_help_silent(const struct btl_vfring_help_here *here, const struct btl_vfring_help_peer *peer,
                             const struct btl_vfring_help_silence *silence)
 {

@@ -71,6 +71,8 @@ void btl_vfring_help_rail_down(const char *vf, const char *cause, unsigned left)
 void btl_vfring_help_rail_back(const char *vf);
 /** There is no helper (btl_vfring_helper.h). */
 void btl_vfring_help_no_helper(const char *cause, const char *error);
+/** Progress is called from inside of progress, @p depth times. */
+void btl_vfring_help_too_deep(const char *vf, unsigned depth);
 /** The job cannot go on. */
 void btl_vfring_help_failed(const struct btl_vfring_help_here *here, const char *cause);
 

@@ -34,14 +34,14 @@ struct btl_vfring_helper {
 /* The process is away, and stays out. */
 static void tend(mca_btl_vfring_module_t *module)
 {
-    module->no_upcalls = true;
+    module->tending = true;
     btl_vfring_look(module);
     vfring_wire_tend(module->wire, btl_vfring_now_ns());
     if (module->senders) {
         btl_vfring_queues_run(module);
     }
     btl_vfring_rails_doorbells(&module->rails);
-    module->no_upcalls = false;
+    module->tending = false;
 }
 
 static uint64_t within(uint64_t ns, uint64_t least, uint64_t most)

@@ -137,19 +137,13 @@ static inline void btl_vfring_hot_complete(void *ctx, struct vfring_wire_frame *
 
 /* --- progress -------------------------------------------------------------------- */
 
-/** What comes in in one call of progress. The clock is read once, and only if something came; 0: nothing has. */
-struct btl_vfring_hot_rx {
-    struct vfring_wire *wire;
-    uint64_t now_ns;
-};
-
-/** Now, or when the first frame of this call came. */
-static inline __attribute__((always_inline)) uint64_t btl_vfring_hot_rx_now(struct btl_vfring_hot_rx *rx)
+/** Now, or when the first frame of this call came: the clock is read once, and only if something came. */
+static inline __attribute__((always_inline)) uint64_t btl_vfring_hot_rx_now(mca_btl_vfring_module_t *module)
 {
-    if (!rx->now_ns) {
-        rx->now_ns = btl_vfring_now_ns();
+    if (!module->rx_now_ns) {
+        module->rx_now_ns = btl_vfring_now_ns();
     }
-    return rx->now_ns;
+    return module->rx_now_ns;
 }
 
 /**
@@ -157,19 +151,17 @@ static inline __attribute__((always_inline)) uint64_t btl_vfring_hot_rx_now(stru
  * them, @p rx_entries() of the module in all at most.
  */
 static inline __attribute__((always_inline)) void
-btl_vfring_hot_go_on(mca_btl_vfring_module_t *module, const struct btl_vfring_hot_rx *rx, unsigned count, bool full,
+btl_vfring_hot_go_on(mca_btl_vfring_module_t *module, unsigned count, bool full,
                      uint32_t (*rx_entries)(const mca_btl_vfring_module_t *module), bool locked)
 {
     if (count) {
         module->idle_polls = 0;
         /* Behind a full burst there may be acknowledgements: timeouts wait, but for no more than a ring can hold. */
-        if (OPAL_UNLIKELY(!rx->now_ns)) {
-            /* Nothing but damaged frames. */
-        } else if (OPAL_LIKELY(!full) || ++module->full_bursts > rx_entries(module) / BTL_VFRING_RX_BURST) {
+        if (OPAL_LIKELY(!full) || ++module->full_bursts > rx_entries(module) / BTL_VFRING_RX_BURST) {
             module->full_bursts = 0;
-            vfring_wire_hot_progress(rx->wire, rx->now_ns);
+            vfring_wire_hot_progress(module->wire, btl_vfring_hot_rx_now(module));
         } else {
-            vfring_wire_flush(rx->wire, rx->now_ns);
+            vfring_wire_flush(module->wire, btl_vfring_hot_rx_now(module));
         }
     } else if (++module->idle_polls % BTL_VFRING_CLOCK_EVERY_IDLE_POLLS == 0) {
         const uint64_t now_ns = btl_vfring_now_ns();
@@ -190,8 +182,9 @@ btl_vfring_hot_go_on(mca_btl_vfring_module_t *module, const struct btl_vfring_ho
     if (OPAL_UNLIKELY(module->senders) && (count || module->idle_polls % BTL_VFRING_CLOCK_EVERY_IDLE_POLLS == 0)) {
         btl_vfring_queues_run(module);
     }
-    if (OPAL_UNLIKELY(module->pump.head)) {
+    if (OPAL_UNLIKELY(module->pump.head || module->ops.over_tail)) {
         btl_vfring_pump_run(module);
+        btl_vfring_upcall_ops(module);
     }
 }
 
@@ -202,9 +195,10 @@ static inline __attribute__((always_inline)) void btl_vfring_hot_end(mca_btl_vfr
     module->in_progress = 0;
 }
 
-/** Progress by @p run() where there is more than one thread. @return frames that came in. */
+/** Progress by @p run(), or from inside of it by @p inside(), where there is more than one thread. @return frames that came in. */
 static inline __attribute__((always_inline)) int
-btl_vfring_hot_locked(mca_btl_vfring_module_t *module, int (*run)(mca_btl_vfring_module_t *module))
+btl_vfring_hot_locked(mca_btl_vfring_module_t *module, int (*run)(mca_btl_vfring_module_t *module),
+                      int (*inside)(mca_btl_vfring_module_t *module))
 {
     struct btl_vfring_listened listened;
     uint64_t sleep_ns = 0;
@@ -218,12 +212,14 @@ btl_vfring_hot_locked(mca_btl_vfring_module_t *module, int (*run)(mca_btl_vfring
         module->in_progress = 1;
         module->progress_thread = pthread_self();
         count = run(module);
-        sleep_ns = module->wait.sleep_ns;
+    } else if (pthread_equal(module->progress_thread, pthread_self())) {
+        count = inside(module);
+    }
+    sleep_ns = module->wait.sleep_ns;
+    if (OPAL_UNLIKELY(sleep_ns)) {
         module->wait.sleep_ns = 0;
-        if (OPAL_UNLIKELY(sleep_ns)) {
-            listened = module->wait.listened;
-            __atomic_add_fetch(&module->wait.num_asleep, 1, __ATOMIC_RELAXED);
-        }
+        listened = module->wait.listened;
+        __atomic_add_fetch(&module->wait.num_asleep, 1, __ATOMIC_RELAXED);
     }
     (void) pthread_mutex_unlock(&module->lock);
     if (OPAL_UNLIKELY(sleep_ns)) {
@@ -235,7 +231,8 @@ btl_vfring_hot_locked(mca_btl_vfring_module_t *module, int (*run)(mca_btl_vfring
 
 /** Of the component: progress of btl_vfring_module, if there is one, by one of these. @return frames that came in. */
 static inline __attribute__((always_inline)) int
-btl_vfring_hot_progress(int (*alone)(mca_btl_vfring_module_t *module), int (*locked)(mca_btl_vfring_module_t *module))
+btl_vfring_hot_progress(int (*alone)(mca_btl_vfring_module_t *module), int (*locked)(mca_btl_vfring_module_t *module),
+                        int (*inside)(mca_btl_vfring_module_t *module))
 {
     mca_btl_vfring_module_t *module = btl_vfring_module;
 
@@ -245,8 +242,8 @@ btl_vfring_hot_progress(int (*alone)(mca_btl_vfring_module_t *module), int (*loc
     if (opal_using_threads()) {
         return locked(module);
     }
-    if (module->in_progress) {
-        return 0;
+    if (OPAL_UNLIKELY(module->in_progress)) {
+        return inside(module);
     }
     module->in_progress = 1;
     if (btl_vfring_gate_is_taken(&module->gate)) {

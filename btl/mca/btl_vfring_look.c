@@ -19,22 +19,20 @@ static void look_at(void *ctx, const void *data, uint32_t bytes)
 void btl_vfring_look(mca_btl_vfring_module_t *module)
 {
     struct turn turn = {.wire = module->wire, .now_ns = btl_vfring_now_ns()};
-    const bool before = module->no_upcalls;
-
-    module->no_upcalls = true;
+    module->looking = true;
     for (uint32_t i = 0; i < module->rails.num; i++) {
         if (!module->rails.rail[i].down) {
             vfring_vf_rx_look(module->rails.rail[i].vf, look_at, &turn);
         }
     }
-    module->no_upcalls = before;
+    module->looking = false;
 }
 
 void btl_vfring_window_closed(void *ctx)
 {
     mca_btl_vfring_module_t *module = ctx;
 
-    if (!module->in_progress && !module->no_upcalls) {
+    if (!module->in_progress && !module->looking && !module->tending) {
         btl_vfring_look(module);
     }
 }

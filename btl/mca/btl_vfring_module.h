@@ -58,12 +58,16 @@ typedef struct mca_btl_vfring_module_t {
     uint32_t idle_polls;
     uint32_t full_bursts; /* reads of the RX ring that did not come to its end, since one did */
     uint32_t in_progress; /* 0 or 1 */
+    uint64_t rx_now_ns; /* when the first frame of this call of progress came; 0: none has, or that is long ago */
     pthread_t progress_thread; /* of several the one that is, or was last, in progress */
     struct btl_vfring_gate gate; /* between the only thread and the helper */
-    bool no_upcalls; /* nobody above may be called now: what they are to know, they hear in the next progress */
+    uint32_t inside; /* calls of progress from inside of progress, see btl_vfring_inside.h */
+    bool unsettled; /* somebody above was called in the middle of something: no progress may be made inside */
+    bool looking, tending; /* the RX rings are looked at; by the helper */
     bool closing; /* nobody above is called any more */
     mca_btl_vfring_frag_t *told_head; /* the line of those of which the PML is to be told */
     mca_btl_vfring_frag_t *told_tail;
+    mca_btl_vfring_frag_t *telling; /* and of those whose turn is in this progress */
     struct btl_vfring_turns pump; /* peers with operations to send for */
     struct mca_btl_base_endpoint_t *senders, **senders_tail; /* peers whose messages wait for slots */
     pthread_mutex_t lock; /* recursive: the PML sends from inside callbacks */
@@ -103,7 +107,7 @@ static inline mca_btl_vfring_module_t *btl_vfring_to_module(struct mca_btl_base_
  * the layers above (btl_vfring_upcall.h): these hold locks of their own while they
  * call us (bml/r2's, when a process is added), and take them in what we call.
  * in_progress keeps other threads from making progress meanwhile; they may do all
- * else, just as the one that was called may.
+ * else. The one that was called may do that, too (btl_vfring_inside.h).
  */
 static inline void btl_vfring_lock(mca_btl_vfring_module_t *module)
 {

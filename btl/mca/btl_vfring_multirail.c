@@ -6,11 +6,9 @@
 #include "btl_vfring_multirail.h"
 
 #include "btl_vfring_hot.h"
+#include "btl_vfring_inside.h"
 #include "btl_vfring_path.h"
 #include "btl_vfring_post.h"
-
-/* One may have died while others work: so often they are looked at. */
-#define RAILS_LOOK_NS 20000000u
 
 /* --- what the wire asks for ------------------------------------------------- */
 
@@ -85,20 +83,20 @@ int btl_vfring_rails_sendi(struct mca_btl_base_module_t *btl, struct mca_btl_bas
 
 static void rx_input(void *ctx, const void *data, uint32_t bytes)
 {
-    struct btl_vfring_hot_rx *rx = ctx;
+    mca_btl_vfring_module_t *module = ctx;
 
-    vfring_wire_input(rx->wire, data, bytes, btl_vfring_hot_rx_now(rx));
+    vfring_wire_input(module->wire, data, bytes, btl_vfring_hot_rx_now(module));
 }
 
 /* @p full: of a rail more may wait. @return frames that came in. */
-static unsigned rx_rails(const struct btl_vfring_rails *rails, struct btl_vfring_hot_rx *rx, bool *full)
+static unsigned rx_rails(mca_btl_vfring_module_t *module, bool *full)
 {
     unsigned sum = 0;
 
     *full = false;
-    for (uint32_t i = 0; i < rails->num; i++) {
-        const struct btl_vfring_rail *rail = &rails->rail[i];
-        const unsigned count = rail->down ? 0 : vfring_vf_rx_each(rail->vf, BTL_VFRING_RX_BURST, rx_input, rx);
+    for (uint32_t i = 0; i < module->rails.num; i++) {
+        const struct btl_vfring_rail *rail = &module->rails.rail[i];
+        const unsigned count = rail->down ? 0 : vfring_vf_rx_each(rail->vf, BTL_VFRING_RX_BURST, rx_input, module);
 
         *full |= count == BTL_VFRING_RX_BURST;
         sum += count;
@@ -111,27 +109,18 @@ static uint32_t rx_entries(const mca_btl_vfring_module_t *module)
     return btl_vfring_rails_rx_entries(&module->rails);
 }
 
-/* While frames come in nothing else looks. @p now_ns 0: none has come. */
-static void look_at_rails(mca_btl_vfring_module_t *module, uint64_t now_ns)
-{
-    if (OPAL_UNLIKELY(now_ns > module->rails_looked_ns + RAILS_LOOK_NS)) {
-        module->rails_looked_ns = now_ns;
-        btl_vfring_aside_look(module, now_ns);
-    }
-}
-
 static inline __attribute__((always_inline)) int module_progress(mca_btl_vfring_module_t *module, bool locked)
 {
-    struct btl_vfring_hot_rx rx = {.wire = module->wire};
     unsigned count;
     bool full;
 
+    module->rx_now_ns = 0;
     if (OPAL_UNLIKELY(module->told_head)) {
         btl_vfring_upcall_sent(module);
     }
-    count = rx_rails(&module->rails, &rx, &full);
-    btl_vfring_hot_go_on(module, &rx, count, full, rx_entries, locked);
-    look_at_rails(module, rx.now_ns);
+    count = rx_rails(module, &full);
+    btl_vfring_hot_go_on(module, count, full, rx_entries, locked);
+    btl_vfring_aside_look_seldom(module, module->rx_now_ns);
     btl_vfring_rails_doorbells(&module->rails);
     btl_vfring_hot_end(module);
     return (int) count;
@@ -149,10 +138,10 @@ static int progress_holding(mca_btl_vfring_module_t *module)
 
 static int progress_locked(mca_btl_vfring_module_t *module)
 {
-    return btl_vfring_hot_locked(module, progress_holding);
+    return btl_vfring_hot_locked(module, progress_holding, btl_vfring_inside_progress);
 }
 
 int btl_vfring_rails_progress(void)
 {
-    return btl_vfring_hot_progress(progress_alone, progress_locked);
+    return btl_vfring_hot_progress(progress_alone, progress_locked, btl_vfring_inside_progress);
 }

@@ -13,7 +13,7 @@
 #include "vfring_reg_cache.h"
 
 typedef struct mca_btl_vfring_op_t {
-    struct mca_btl_vfring_op_t *next;     /**< queue of the endpoint, or free */
+    struct mca_btl_vfring_op_t *next;     /**< queue of the endpoint, of those that are over, or free */
     struct mca_btl_vfring_op_t *all_next;
     struct mca_btl_base_endpoint_t *endpoint;
     const char *from;   /**< what goes out next */
@@ -51,6 +51,7 @@ struct btl_vfring_op_stats {
 struct btl_vfring_ops {
     mca_btl_vfring_op_t *free;
     mca_btl_vfring_op_t *all;
+    mca_btl_vfring_op_t *over_tail; /**< a queue of those that are over, and whose callers are to be told */
     struct btl_vfring_op_stats stats;
 };
 

@@ -11,6 +11,7 @@
 
 #include "btl_vfring_clock.h"
 #include "btl_vfring_hot.h"
+#include "btl_vfring_inside.h"
 #include "btl_vfring_message.h"
 #include "btl_vfring_post.h"
 
@@ -270,16 +271,16 @@ int btl_vfring_sendi(struct mca_btl_base_module_t *btl, struct mca_btl_base_endp
 
 static inline void rx_input_locked(void *ctx, const void *data, uint32_t bytes)
 {
-    struct btl_vfring_hot_rx *rx = ctx;
+    mca_btl_vfring_module_t *module = ctx;
 
-    vfring_wire_hot_input(rx->wire, data, bytes, btl_vfring_hot_rx_now(rx), &btl_vfring_wire_ops);
+    vfring_wire_hot_input(module->wire, data, bytes, btl_vfring_hot_rx_now(module), &btl_vfring_wire_ops);
 }
 
 static inline void rx_input_alone(void *ctx, const void *data, uint32_t bytes)
 {
-    struct btl_vfring_hot_rx *rx = ctx;
+    mca_btl_vfring_module_t *module = ctx;
 
-    vfring_wire_hot_input(rx->wire, data, bytes, btl_vfring_hot_rx_now(rx), &ops_alone);
+    vfring_wire_hot_input(module->wire, data, bytes, btl_vfring_hot_rx_now(module), &ops_alone);
 }
 
 static inline uint32_t rx_entries(const mca_btl_vfring_module_t *module)
@@ -291,14 +292,14 @@ static inline __attribute__((always_inline)) int
 module_progress(mca_btl_vfring_module_t *module, void (*rx_input)(void *, const void *, uint32_t), bool locked)
 {
     const struct btl_vfring_rail *rail = &module->rails.rail[0];
-    struct btl_vfring_hot_rx rx = {.wire = module->wire};
     unsigned count;
 
+    module->rx_now_ns = 0;
     if (OPAL_UNLIKELY(module->told_head)) {
         btl_vfring_upcall_sent(module);
     }
-    count = vfring_hot_rx_each(rail->rings.rx, rail->rings.mmio, BTL_VFRING_RX_BURST, rx_input, &rx);
-    btl_vfring_hot_go_on(module, &rx, count, count == BTL_VFRING_RX_BURST, rx_entries, locked);
+    count = vfring_hot_rx_each(rail->rings.rx, rail->rings.mmio, BTL_VFRING_RX_BURST, rx_input, module);
+    btl_vfring_hot_go_on(module, count, count == BTL_VFRING_RX_BURST, rx_entries, locked);
     vfring_hot_tx_doorbell(rail->rings.tx, rail->rings.mmio);
     btl_vfring_hot_end(module);
     return (int) count;
@@ -316,10 +317,10 @@ static inline int progress_holding(mca_btl_vfring_module_t *module)
 
 static __attribute__((noinline)) int progress_locked(mca_btl_vfring_module_t *module)
 {
-    return btl_vfring_hot_locked(module, progress_holding);
+    return btl_vfring_hot_locked(module, progress_holding, btl_vfring_inside_progress);
 }
 
 int btl_vfring_progress(void)
 {
-    return btl_vfring_hot_progress(progress_alone, progress_locked);
+    return btl_vfring_hot_progress(progress_alone, progress_locked, btl_vfring_inside_progress);
 }

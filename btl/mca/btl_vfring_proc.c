@@ -45,9 +45,8 @@ static void meet_other_jobs(mca_btl_vfring_module_t *module, uint32_t id)
  * the processes that Open MPI knows: after MPI_Comm_spawn and the like, 5.0 tells us of them only
  * when we send. What comes earlier than that is as good as lost, and comes again.
  */
-struct vfring_wire_peer *btl_vfring_unknown_peer(void *ctx, uint32_t id, const uint8_t mac[6])
+static struct vfring_wire_peer *meet(mca_btl_vfring_module_t *module, uint32_t id, const uint8_t mac[6])
 {
-    mca_btl_vfring_module_t *module = ctx;
     const struct vfring_wire_peer *known = vfring_wire_peer_find(module->wire, id, NULL);
     opal_process_name_t name = {.jobid = opal_proc_local_get()->proc_name.jobid, .vpid = 0};
     mca_btl_vfring_endpoint_t *endpoint;
@@ -70,6 +69,18 @@ struct vfring_wire_peer *btl_vfring_unknown_peer(void *ctx, uint32_t id, const u
         return NULL;
     }
     return vfring_wire_peer_find(module->wire, id, mac);
+}
+
+struct vfring_wire_peer *btl_vfring_unknown_peer(void *ctx, uint32_t id, const uint8_t mac[6])
+{
+    mca_btl_vfring_module_t *module = ctx;
+    const bool before = module->unsettled;
+    struct vfring_wire_peer *found;
+
+    module->unsettled = true; /* Open MPI is asked, in the middle of a frame */
+    found = meet(module, id, mac);
+    module->unsettled = before;
+    return found;
 }
 
 void btl_vfring_peer_silent(void *ctx, struct vfring_wire_peer *peer, const struct vfring_wire_silence *silence)

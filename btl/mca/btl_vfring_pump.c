@@ -115,22 +115,6 @@ static bool send_frame(mca_btl_vfring_module_t *module, mca_btl_vfring_op_t *op,
     return true;
 }
 
-/* It is over, and nobody may be told now: it goes before all that there is to send, and the pump finds it. */
-static void add_over(mca_btl_vfring_module_t *module, mca_btl_vfring_op_t *op)
-{
-    mca_btl_vfring_op_t **tail = &op->endpoint->ops_tail;
-
-    op->left = 0;
-    op->queued = true;
-    op->next = *tail ? (*tail)->next : op;
-    if (*tail) {
-        (*tail)->next = op;
-    } else {
-        *tail = op;
-    }
-    btl_vfring_turns_join(&module->pump, &op->endpoint->turn);
-}
-
 /* The wire is done with a frame of an operation: the peer has placed it, or never will. */
 void btl_vfring_pump_done(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag, int status)
 {
@@ -151,11 +135,7 @@ void btl_vfring_pump_done(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t
     }
     /* While it is in the endpoint's queue the pump finishes it. */
     if (--op->num_at_wire == 0 && !op->queued) {
-        if (OPAL_UNLIKELY(module->no_upcalls)) {
-            add_over(module, op);
-        } else {
-            btl_vfring_upcall_op_over(module, op);
-        }
+        btl_vfring_upcall_op_over(module, op);
     }
 }
 
@@ -220,7 +200,7 @@ static enum btl_vfring_served pump_endpoint(void *ctx, struct btl_vfring_turn *t
         return BTL_VFRING_SERVED_PART;
     }
     if (!endpoint->ops_tail) {
-        return BTL_VFRING_SERVED_ALL; /* or dropped meanwhile, and so may be the peer */
+        return BTL_VFRING_SERVED_ALL;
     }
     room = vfring_wire_peer_room(module->wire, endpoint->peer);
     room = room < PUMP_BURST ? room : PUMP_BURST;
@@ -275,7 +255,6 @@ void btl_vfring_pump_start(mca_btl_vfring_module_t *module, mca_btl_vfring_op_t 
 
 void btl_vfring_pump_run(mca_btl_vfring_module_t *module)
 {
-    /* Callbacks may start operations: those wait for the next time. */
     btl_vfring_turns_run(&module->pump, pump_endpoint, module);
 }
 
@@ -284,6 +263,9 @@ void btl_vfring_pump_drop(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoi
 {
     mca_btl_vfring_op_t *op;
 
+    if (!tell) {
+        btl_vfring_upcall_ops_cancel(module, endpoint);
+    }
     btl_vfring_turns_leave(&module->pump, &endpoint->turn);
     while ((op = btl_vfring_ops_head(endpoint->ops_tail))) {
         btl_vfring_ops_pop(&endpoint->ops_tail);

@@ -111,9 +111,9 @@ uint32_t btl_vfring_rails_up(const struct btl_vfring_rails *rails)
     return num;
 }
 
-int btl_vfring_rails_revive(struct btl_vfring_rails *rails, struct btl_vfring_rail *rail)
+int btl_vfring_rails_revive(struct btl_vfring_rails *rails, struct btl_vfring_rail *rail, bool may_close)
 {
-    const int rc = btl_vfring_rail_revive(rail, rails->space, rails->others);
+    const int rc = btl_vfring_rail_revive(rail, rails->space, rails->others && may_close);
 
     if (!rc) {
         rail->slots_iova = rails->slots->iova[vfring_vf_domain(rail->vf)];

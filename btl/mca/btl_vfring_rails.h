@@ -47,8 +47,8 @@ static inline uint64_t btl_vfring_rails_iova(const struct btl_vfring_rails *rail
 }
 /** How many of them are not set aside. */
 uint32_t btl_vfring_rails_up(const struct btl_vfring_rails *rails);
-/** A rail whose VF was stopped: set up anew, or where it is one of several opened anew. As btl_vfring_rail_revive(). */
-int btl_vfring_rails_revive(struct btl_vfring_rails *rails, struct btl_vfring_rail *rail);
+/** A rail whose VF was stopped: set up anew, or where it is one of several and @p may_close it opened anew. As btl_vfring_rail_revive(). */
+int btl_vfring_rails_revive(struct btl_vfring_rails *rails, struct btl_vfring_rail *rail, bool may_close);
 /** Whatever was posted on any of them, its VF is to send. */
 void btl_vfring_rails_doorbells(const struct btl_vfring_rails *rails);
 /** From here on no VF reads anything: slots and registered memory may go. Harmless for what is not open. */

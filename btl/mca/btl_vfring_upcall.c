@@ -35,16 +35,20 @@ void btl_vfring_upcall_back(mca_btl_vfring_module_t *module, mca_btl_vfring_frag
     }
 }
 
+/* Each is taken from the line before it is told, for there may be progress inside. What joins meanwhile waits for the next. */
 void btl_vfring_upcall_sent(mca_btl_vfring_module_t *module)
 {
-    mca_btl_vfring_frag_t *frag = module->told_head;
+    mca_btl_vfring_frag_t *frag;
 
-    module->told_head = module->told_tail = NULL;
-    while (frag) {
-        mca_btl_vfring_frag_t *next = frag->next;
+    if (!module->telling) {
+        module->telling = module->told_head;
+        module->told_head = module->told_tail = NULL;
+    }
+    while ((frag = module->telling)) {
         const bool ours = frag->base.des_flags & MCA_BTL_DES_FLAGS_BTL_OWNERSHIP;
         const int status = btl_vfring_frag_tell(frag) ? OPAL_ERR_UNREACH : OPAL_SUCCESS;
 
+        module->telling = frag->next;
         if (frag->base.des_cbfunc) { /* who gave us the descriptor may not care */
             btl_vfring_unlock(module);
             frag->base.des_cbfunc(&module->super, frag->endpoint, &frag->base, status);
@@ -53,27 +57,56 @@ void btl_vfring_upcall_sent(mca_btl_vfring_module_t *module)
         if (ours) {
             btl_vfring_frag_freed(&module->frags, frag);
         }
-        frag = next;
     }
 }
 
+/* Not told here: the wire may be in the middle of an acknowledgement. */
 void btl_vfring_upcall_op_over(mca_btl_vfring_module_t *module, mca_btl_vfring_op_t *op)
 {
-    const mca_btl_vfring_op_t over = *op;
+    if (op->by_peer && op->endpoint) {
+        op->endpoint->gets_served--;
+    }
+    if (op->exposure) {
+        op->exposure->num_served--;
+        op->exposure = NULL; /* whoever closes memory looks at free ones, too */
+    }
+    if (!op->cbfunc || op->cancelled || module->closing) {
+        btl_vfring_op_put(&module->ops, module->rails.reg_cache, op);
+        return;
+    }
+    btl_vfring_op_piece_drop(module->rails.reg_cache, op);
+    btl_vfring_ops_append(&module->ops.over_tail, op);
+}
 
-    op->exposure = NULL; /* whoever closes memory looks at free ones, too */
-    btl_vfring_op_put(&module->ops, module->rails.reg_cache, op);
-    if (over.by_peer && over.endpoint) {
-        over.endpoint->gets_served--;
+void btl_vfring_upcall_ops(mca_btl_vfring_module_t *module)
+{
+    mca_btl_vfring_op_t *op;
+
+    while ((op = btl_vfring_ops_head(module->ops.over_tail))) {
+        const mca_btl_vfring_op_t over = *op;
+
+        btl_vfring_ops_pop(&module->ops.over_tail);
+        btl_vfring_op_put(&module->ops, module->rails.reg_cache, op);
+        if (!over.cancelled) {
+            btl_vfring_unlock(module);
+            over.cbfunc(&module->super, over.endpoint, over.local_address, over.local_handle, over.context,
+                        over.cbdata, over.status);
+            btl_vfring_lock(module);
+        }
     }
-    if (over.exposure) {
-        over.exposure->num_served--;
-    }
-    if (over.cbfunc && !over.cancelled && !module->closing) {
-        btl_vfring_unlock(module);
-        over.cbfunc(&module->super, over.endpoint, over.local_address, over.local_handle, over.context,
-                    over.cbdata, over.status);
-        btl_vfring_lock(module);
+}
+
+void btl_vfring_upcall_ops_cancel(mca_btl_vfring_module_t *module, const mca_btl_vfring_endpoint_t *endpoint)
+{
+    mca_btl_vfring_op_t *tail = module->ops.over_tail;
+
+    if (tail) {
+        mca_btl_vfring_op_t *op = tail;
+
+        do {
+            op = op->next;
+            op->cancelled |= op->endpoint == endpoint;
+        } while (op != tail);
     }
 }
 
@@ -93,9 +126,13 @@ void btl_vfring_upcall_lost(mca_btl_vfring_module_t *module, const mca_btl_vfrin
     }
     btl_vfring_help_failed(&here, text);
     if (module->error_cb) {
+        const bool before = module->unsettled;
+
+        module->unsettled = true;
         btl_vfring_unlock(module);
         module->error_cb(&module->super, MCA_BTL_ERROR_FLAGS_FATAL, endpoint ? endpoint->proc : NULL, text);
         btl_vfring_lock(module);
+        module->unsettled = before;
     }
 }
 

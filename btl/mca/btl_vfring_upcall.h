@@ -4,7 +4,9 @@
  * Calls to the layers above, all of them: messages that came, sends that are
  * over, operations that are over, and the end of the job. The module's lock is
  * held when these are called and when they return, and not while the layers above
- * run: see btl_vfring_lock(). These may call us again, with anything.
+ * run: see btl_vfring_lock(). These may call us again, with anything. For progress (btl_vfring_inside.h) all that goes on at such a
+ * call is settled: what comes is handed up by the wire as its last step, and who is told of sends and operations is told between
+ * the steps of progress.
  */
 #ifndef BTL_VFRING_UPCALL_H
 #define BTL_VFRING_UPCALL_H
@@ -42,8 +44,12 @@ void btl_vfring_upcall_later(mca_btl_vfring_module_t *module, mca_btl_vfring_fra
 void btl_vfring_upcall_back(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag, enum btl_vfring_done done);
 /** In progress: tells it. */
 void btl_vfring_upcall_sent(mca_btl_vfring_module_t *module);
-/** The operation is over: its caller hears of it, unless that was cancelled or the module is closing. */
+/** The operation is over: its caller hears of it in this progress, or the next, unless that was cancelled or the module is closing. */
 void btl_vfring_upcall_op_over(mca_btl_vfring_module_t *module, mca_btl_vfring_op_t *op);
+/** In progress: tells it. */
+void btl_vfring_upcall_ops(mca_btl_vfring_module_t *module);
+/** Nobody is told of operations for @p endpoint that are over. */
+void btl_vfring_upcall_ops_cancel(mca_btl_vfring_module_t *module, const mca_btl_vfring_endpoint_t *endpoint);
 /** @p endpoint (NULL: everybody) is lost: tells the user and Open MPI. */
 void btl_vfring_upcall_lost(mca_btl_vfring_module_t *module, const mca_btl_vfring_endpoint_t *endpoint,
                             const char *cause);

@@ -2,7 +2,8 @@
 /**
  * @file
  * One-sided operations that combine: accumulate and get-accumulate under every
- * synchronisation, fetch-and-op, compare-and-swap, and what exclusive locks keep apart.
+ * synchronisation, also with datatypes that take long to describe, fetch-and-op, compare-and-swap, and what
+ * exclusive locks keep apart.
  */
 #include "windows.h"
 
@@ -232,12 +233,100 @@ static void exclusive_lock(void)
     window_free(&w);
 }
 
+/* --- datatypes with a long description ------------------------------------------------ */
+
+/* Blocks of six to eight elements with a gap of one behind each: both the description and the data are longer than what is sent in one piece. */
+#define NUM_BLOCKS 4000
+
+struct scattered {
+    MPI_Datatype type;
+    int span;  /* elements from the first to the end of the last gap */
+    bool *hit; /* is that element in a block? */
+    long long *values;
+    unsigned times;
+};
+
+static struct scattered scattered_new(unsigned times)
+{
+    struct scattered s = {.times = times};
+    int *at = mt_calloc(NUM_BLOCKS, sizeof(*at));
+    int *length = mt_calloc(NUM_BLOCKS, sizeof(*length));
+
+    for (int i = 0; i < NUM_BLOCKS; i++) {
+        at[i] = s.span;
+        length[i] = 6 + i % 3;
+        s.span += length[i] + 1;
+    }
+    s.hit = mt_calloc((size_t) s.span, sizeof(*s.hit));
+    s.values = mt_calloc((size_t) s.span, sizeof(*s.values));
+    for (int i = 0; i < NUM_BLOCKS; i++) {
+        for (int k = 0; k < length[i]; k++) {
+            s.hit[at[i] + k] = true;
+        }
+    }
+    for (int i = 0; i < s.span; i++) {
+        s.values[i] = value_of(mt.rank, i);
+    }
+    MT_MPI(MPI_Type_indexed(NUM_BLOCKS, length, at, MPI_LONG_LONG, &s.type));
+    MT_MPI(MPI_Type_commit(&s.type));
+    free(at);
+    free(length);
+    return s;
+}
+
+static void scattered_free(struct scattered *s)
+{
+    MT_MPI(MPI_Type_free(&s->type));
+    free(s->hit);
+    free(s->values);
+}
+
+static void accumulate_scattered(struct window *w, int target, void *arg)
+{
+    const struct scattered *s = arg;
+
+    for (unsigned i = 0; i < s->times; i++) {
+        MT_MPI(MPI_Accumulate(s->values, 1, s->type, target, w->bases[target], 1, s->type, MPI_SUM, w->win));
+    }
+}
+
+/*
+ * Many at a time in one window, of each origin several: whoever takes them in turns has the next one's description
+ * while the data of the one before are still on their way.
+ */
+static void long_descriptions(void)
+{
+    static const enum sync syncs[] = {FENCE, LOCK_ALL};
+
+    for (size_t n = 0; n < sizeof(syncs) / sizeof(syncs[0]); n++) {
+        struct scattered s = scattered_new(mt_count(16, 4));
+        struct window w = window_new(CREATED, (size_t) s.span * sizeof(long long));
+        const long long *mine = (const long long *) (const void *) w.data;
+
+        access_all(&w, syncs[n], accumulate_scattered, &s);
+        own_window(&w, true);
+        for (int i = 0; i < s.span; i++) {
+            long long expected = 0;
+
+            for (int rank = 0; rank < mt.ranks; rank++) {
+                expected += s.hit[i] && rank != mt.rank ? (long long) s.times * value_of(rank, i) : 0;
+            }
+            mt_expect_number(mine[i], expected, sync_names[syncs[n]], (unsigned) i);
+        }
+        own_window(&w, false);
+        access_done(&w, syncs[n]);
+        window_free(&w);
+        scattered_free(&s);
+    }
+}
+
 static const struct mt_case cases[] = {
     {"accumulate_combines_what_all_bring", accumulate_everywhere, 0},
     {"get_accumulate_fetches_and_combines", get_accumulate_everywhere, 0},
     {"fetch_and_op_draws_each_number_once", counter, 0},
     {"compare_and_swap_loses_no_raise", compare_and_swap, 0},
     {"exclusive_lock_excludes_others", exclusive_lock, 0},
+    {"accumulates_with_long_descriptions_do_not_wait_for_each_other", long_descriptions, 0},
 };
 
 int main(int argc, char **argv)

@@ -78,7 +78,7 @@ static void alarm_unlink(void)
     (void) sem_unlink(alarm_names[1]);
 }
 
-static void sleep_until_woken(void)
+static inline void sleep_until_woken(void)
 {
     struct timespec limit;
 
@@ -105,7 +105,7 @@ static void await_post(sem_t *semaphore)
     AWAIT(posted || (posted = !sem_trywait(semaphore)));
 }
 
-static void await_asleep(void)
+static inline void await_asleep(void)
 {
     await_post(fallen_asleep);
 }

@@ -176,6 +176,11 @@ said 'The VF of a process was reset' 'works again, and is used again'
 run rails-rma 0 'rma: ok' 2 $two ./mpi_check rma
 run rails-threads 0 'threads: ok' 2 $two ./mpi_check threads
 run rails-get-closed 0 'closed: ok' 2 $two --mca btl_vfring_helper 0 --mca btl_vfring_zero_copy_min 4096 ./rdma_check closed 2
+run rails-inside 0 'ring: ok' 2 $two $faults drop=0.02,dup=0.01,reorder=0.02,seed=3 ./inside_check ring 5000
+run rails-inside-reset 0 'ring: ok' 2 $two $faults reset_after=200 ./inside_check ring 5000
+said 'works again, and is used again'
+run rails-inside-deep 0 'deep: ok' 2 $two ./inside_check deep 200
+run rails-inside-ops 0 'ops: ok' 2 $two ./inside_check ops
 run rails-wait 0 'exchange: ok' 2 $two --mca btl_vfring_wait event ./mpi_check exchange
 run rails-short-list not0 'name btl_vfring_rails devices for each process' 4 $two ./mpi_check exchange
 run rails-too-many not0 'give 1 to 8' 2 $only --mca btl_vfring_rails 9 ./mpi_check exchange
@@ -356,6 +361,19 @@ run slow 0 'slow: ok' 2 $only --mca btl_vfring_slots 32 --mca btl_vfring_queue_b
 run doorbell 0 'doorbell: ok' 2 $only ./btl_check doorbell
 run locks 0 'locks: ok' 2 $only ./btl_check locks
 run lost not0 'lost: ok' 2 $only --mca btl_vfring_peer_timeout 2 ./btl_check lost
+# Callbacks that wait for what the BTL brings, see inside_check.c.
+run inside-ring 0 'ring: ok' 2 $only ./inside_check ring 5000
+run inside-lossy 0 'ring: ok' 2 $only $faults drop=0.03,dup=0.02,reorder=0.05,seed=11 ./inside_check ring 5000
+run inside-event 0 'ring: ok' 2 $only --mca btl_vfring_wait event ./inside_check ring 5000
+run inside-reset 0 'ring: ok' 2 $only $faults reset_after=300 ./inside_check ring 5000
+said 'works again, and is used again'
+run inside-threads 0 'threads: ok' 2 $only ./inside_check threads
+run inside-deep 0 'deep: ok' 2 $only ./inside_check deep 200
+run inside-too-deep 0 'too-deep: ok' 2 $only ./inside_check too-deep 600
+said_once 'No deeper one is entered'
+run inside-told 0 'told: ok' 2 $only ./inside_check told
+run inside-ops 0 'ops: ok' 2 $only ./inside_check ops
+run inside-ops-lossy 0 'ops: ok' 2 $only $faults drop=0.03,dup=0.02,reorder=0.05,seed=11 ./inside_check ops
 # More put and get at a time than there is room for, see rdma_check.c and load_check.c.
 run gets 0 'gets: ok' 2 $only ./rdma_check gets 1000
 run asleep 0 'asleep: ok' 4 $only --mca btl_vfring_slots 64 ./rdma_check asleep 4
@@ -553,5 +571,6 @@ model=$own_model
 vfs 2 9000
 run parts-jumbo 0 'parts: ok' 2 $only --mca btl_vfring_mtu 9000 ./mpi_check parts 8958
 run parts-jumbo-lossy 0 'parts: ok' 2 $only --mca btl_vfring_mtu 9000 $faults drop=0.05,reorder=0.02,seed=9 ./mpi_check parts 8958
+run inside-jumbo 0 'ring: ok' 2 $only --mca btl_vfring_mtu 9000 ./inside_check ring 5000
 run jumbo 0 'exchange: ok' 2 $only --mca btl_vfring_mtu 9000 ./mpi_check exchange
 exit $failed
