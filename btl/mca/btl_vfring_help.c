@@ -90,6 +90,11 @@ void btl_vfring_help_unusable(const char *device, const char *cause, const char 
     say("unusable", host(), device, cause, remedy && *remedy ? remedy : "see the kernel log and vfringd's log");
 }
 
+void btl_vfring_help_rail_left_out(const char *device, const char *cause, const char *remedy, unsigned left)
+{
+    say("rail-left-out", host(), device, cause, remedy && *remedy ? remedy : "see the kernel log and vfringd's log", left);
+}
+
 void btl_vfring_help_unreachable(const struct btl_vfring_help_pair *pair)
 {
     say_once(pair->cause, "unreachable", pair->our_rank, host(), pair->ours, pair->their_rank,

@@ -66,6 +66,8 @@ void btl_vfring_help_silent(const struct btl_vfring_help_here *here, const struc
 void btl_vfring_help_rail_reset(const char *vf, const char *cause);
 /** What goes from one VF to a peer gets lost; other VFs carry it. */
 void btl_vfring_help_lane_aside(const struct btl_vfring_help_here *here, const struct btl_vfring_help_peer *peer);
+/** One of several VFs cannot be opened, @p left can. @p remedy as of btl_vfring_help_unusable(). */
+void btl_vfring_help_rail_left_out(const char *device, const char *cause, const char *remedy, unsigned left);
 /** One of several VFs is set aside, @p left of them work; or it is used again. Not more often than each 10 s. */
 void btl_vfring_help_rail_down(const char *vf, const char *cause, unsigned left);
 void btl_vfring_help_rail_back(const char *vf);

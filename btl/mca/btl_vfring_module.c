@@ -17,7 +17,23 @@
 /** Frames under way to a peer for each of several rails. */
 #define WINDOW_A_RAIL 128u
 
+/** Frames hold the head of a put or a request of a get, and what a convertor leaves empty at their end is a small part. */
+#define MTU_LEAST_BYTES 256u
+
 mca_btl_vfring_module_t *btl_vfring_module;
+
+static int check_mtu(const struct btl_vfring_rails *rails)
+{
+    const uint32_t mtu_bytes = btl_vfring_rails_mtu(rails);
+    char text[96];
+
+    if (mtu_bytes >= MTU_LEAST_BYTES) {
+        return OPAL_SUCCESS;
+    }
+    (void) snprintf(text, sizeof(text), "an MTU of %u bytes is too small: %u are the least", mtu_bytes, MTU_LEAST_BYTES);
+    btl_vfring_help_unusable(rails->names, text, "give btl_vfring_mtu and the PF a larger one");
+    return OPAL_ERR_NOT_AVAILABLE;
+}
 
 /* Slots start on cache lines; the longest frame fits, padding of short ones too. */
 static uint32_t slot_bytes(const mca_btl_vfring_module_t *module)
@@ -166,6 +182,9 @@ mca_btl_vfring_module_t *btl_vfring_module_create(const mca_btl_base_module_t *d
 
     module->job_size = btl_vfring_job_size();
     rc = btl_vfring_rails_open(&module->rails);
+    if (rc == OPAL_SUCCESS) {
+        rc = check_mtu(&module->rails);
+    }
     if (rc == OPAL_SUCCESS) {
         module->max_payload = vfring_wire_max_payload(btl_vfring_rails_mtu(&module->rails));
         rc = make_frags(module);

@@ -114,7 +114,7 @@ void btl_vfring_params_register(const mca_base_component_t *component)
              "Microseconds without a frame before a process sleeps, with btl_vfring_wait adaptive");
     c->mtu_bytes = 0;
     add_uint("mtu", &c->mtu_bytes, OPAL_INFO_LVL_3,
-             "Layer-2 payload in bytes, 68 to 9216; 0: what the lease says, or 1500");
+             "Layer-2 payload in bytes, 256 to 9216; 0: what the lease says, or 1500");
     c->tx_entries = 0;
     add_uint("tx_entries", &c->tx_entries, OPAL_INFO_LVL_5,
              "Descriptors of the TX ring, 32 to 4096; 0: chosen by the driver");

@@ -14,16 +14,17 @@
 #define LOOK_SELDOM_NS 5000000000u
 
 /* Opens the VF, or a spare one when that is in use. @p error is that of our own. */
-static int open_free_vf(struct btl_vfring_rail *rail, struct vfring_vf_params *params,
+static int open_free_vf(struct btl_vfring_rail *rail, const struct vfring_vf_params *params,
                         struct vfring_vf_error *error)
 {
+    struct vfring_vf_params of_spare = *params;
     struct vfring_lease spare = rail->lease;
     struct vfring_vf_error ignored;
     int rc = vfring_vf_open(params, &rail->vf, error);
 
-    params->path = spare.device;
+    of_spare.path = spare.device;
     for (unsigned i = 0; rc == -EBUSY && btl_vfring_device_spare(i, &spare); i++) {
-        if (!vfring_vf_open(params, &rail->vf, &ignored)) {
+        if (!vfring_vf_open(&of_spare, &rail->vf, &ignored)) {
             rail->lease = spare;
             rc = 0;
         }
@@ -45,18 +46,18 @@ static struct vfring_vf_params params_of(const struct btl_vfring_rail *rail, str
     };
 }
 
-int btl_vfring_rail_open(struct btl_vfring_rail *rail, struct vfring_space *space)
+int btl_vfring_rail_open(struct btl_vfring_rail *rail, struct vfring_space *space, struct vfring_vf_error *error)
 {
-    struct vfring_vf_params params = params_of(rail, space);
-    struct vfring_vf_error error = {0};
+    const struct vfring_vf_params params = params_of(rail, space);
+    const int rc = open_free_vf(rail, &params, error);
 
-    if (open_free_vf(rail, &params, &error)) {
-        btl_vfring_help_unusable(rail->lease.device, error.text, error.remedy);
-        return OPAL_ERR_NOT_AVAILABLE;
+    if (rc) {
+        rail->vf = NULL;
+        return rc;
     }
     rail->rings = vfring_vf_rings(rail->vf);
     vfring_vf_query(rail->vf, &rail->info);
-    return OPAL_SUCCESS;
+    return 0;
 }
 
 /* Of a rail without a VF: nobody may look at rings that are gone. */

@@ -39,10 +39,10 @@ struct btl_vfring_rail {
 };
 
 /**
- * Opens the VF of rail->lease, in @p space, or a spare one when that is in use. OPAL_SUCCESS, or the user was told. To
- * be closed in any case.
+ * Opens the VF of rail->lease, in @p space, or a spare one when that is in use. 0, or negative errno, @p error says why,
+ * and there is nothing to be closed.
  */
-int btl_vfring_rail_open(struct btl_vfring_rail *rail, struct vfring_space *space);
+int btl_vfring_rail_open(struct btl_vfring_rail *rail, struct vfring_space *space, struct vfring_vf_error *error);
 /**
  * Sets up a VF that was stopped anew, if it can be used at once, with the address that peers know: in place, so that its memory
  * stays registered; or, where it is gone, was named by hand and @p reopen says so, by opening it again. 0, or negative errno,

@@ -31,18 +31,39 @@ static void add_name(struct btl_vfring_rails *rails, const char *name)
     (void) snprintf(rails->names + used, sizeof(rails->names) - used, "%s%s", used ? "+" : "", name);
 }
 
-static int open_one(struct btl_vfring_rails *rails, const struct vfring_lease *lease)
+static int open_one(struct btl_vfring_rails *rails, const struct vfring_lease *lease, struct vfring_vf_error *error)
 {
     struct btl_vfring_rail *rail = &rails->rail[rails->num];
     int rc;
 
     rail->lease = *lease;
-    rails->num++;
-    rc = btl_vfring_rail_open(rail, rails->space);
-    if (rc == OPAL_SUCCESS) {
-        add_name(rails, rail->info.name);
+    rc = btl_vfring_rail_open(rail, rails->space, error);
+    if (rc) {
+        *rail = (struct btl_vfring_rail){0};
+        return rc;
     }
-    return rc;
+    rails->num++;
+    add_name(rails, rail->info.name);
+    return 0;
+}
+
+/* One of several that cannot be opened is left out, and said; if none can, the process cannot use vfring. */
+static int open_all(struct btl_vfring_rails *rails, const struct vfring_lease *vfs, unsigned num)
+{
+    struct vfring_vf_error errors[VFRING_LEASE_MAX_VFS] = {{0}};
+    bool failed[VFRING_LEASE_MAX_VFS] = {false};
+
+    for (unsigned i = 0; i < num; i++) {
+        failed[i] = open_one(rails, &vfs[i], &errors[i]) != 0;
+    }
+    for (unsigned i = 0; i < num; i++) {
+        if (failed[i] && rails->num) {
+            btl_vfring_help_rail_left_out(vfs[i].device, errors[i].text, errors[i].remedy, rails->num);
+        } else if (failed[i]) {
+            btl_vfring_help_unusable(vfs[i].device, errors[i].text, errors[i].remedy);
+        }
+    }
+    return rails->num ? OPAL_SUCCESS : OPAL_ERR_NOT_AVAILABLE;
 }
 
 int btl_vfring_rails_open(struct btl_vfring_rails *rails)
@@ -62,8 +83,8 @@ int btl_vfring_rails_open(struct btl_vfring_rails *rails)
     }
     rc = btl_vfring_devices_get(vfs, &num);
     rails->lease = vfs[0];
-    for (unsigned i = 0; i < num && rc == OPAL_SUCCESS; i++) {
-        rc = open_one(rails, &vfs[i]);
+    if (rc == OPAL_SUCCESS) {
+        rc = open_all(rails, vfs, num);
     }
     if (rc != OPAL_SUCCESS) {
         return rc;

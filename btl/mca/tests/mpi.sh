@@ -281,6 +281,14 @@ devices=$dir/left/vf0,$dir/right/vf0,$dir/right/vf1,$dir/left/vf1
 run rails-stuck 0 'exchange: ok' 2 $two $faults rate=50,flap=0.002,flap_ms=200,seed=6 ./mpi_check exchange
 said 'Cause: +it has no link' 'works again, and is used again'
 make_them 0 0
+# One of a process's VFs cannot be opened: it goes on by the other.
+devices=$dir/left/vf0,$dir/right/none,$dir/right/vf1,$dir/left/vf1
+run rails-left-out 0 'exchange: ok' 2 $two ./mpi_check exchange
+said_once 'One of the VFs of a process cannot be used'
+said 'device .*/right/none' 'Left: +1'
+said_not 'this process cannot use it'
+devices=$dir/left/none,$dir/right/none,$dir/right/vf1,$dir/left/vf1
+run rails-none-left not0 'this process cannot use it' 2 $two ./mpi_check exchange
 # A process whose only VF is not where the other's first one is. mpirun takes one value a job: the other comes by the environment.
 devices=$dir/left/vf0,$dir/right/vf0
 run rails-one-of-two 0 'exchange: ok' 1 $two ./mpi_check exchange : -n 1 $two \
@@ -568,6 +576,10 @@ model=82576
 create "$dir" --index 0 --mac 02:76:66:02:00:00 > "$dir/made" || exit 1
 run families-meet 0 'exchange: ok' 2 $only ./mpi_check exchange
 model=$own_model
+vfs 2 256
+run least-mtu 0 'exchange: ok' 2 $only --mca btl_vfring_mtu 256 ./mpi_check exchange
+run least-mtu-rma 0 'rma: ok' 2 $only --mca btl_vfring_mtu 256 ./mpi_check rma
+run too-small-mtu not0 'an MTU of 255 bytes is too small' 2 $only --mca btl_vfring_mtu 255 ./mpi_check exchange
 vfs 2 9000
 run parts-jumbo 0 'parts: ok' 2 $only --mca btl_vfring_mtu 9000 ./mpi_check parts 8958
 run parts-jumbo-lossy 0 'parts: ok' 2 $only --mca btl_vfring_mtu 9000 $faults drop=0.05,reorder=0.02,seed=9 ./mpi_check parts 8958
