@@ -1,28 +1,36 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
-# rootless.sh PREFIX COMPONENTS: MPI in containers of rootless podman over soft VFs, as docs/containers.md says. As root, in mount
-# and PID namespaces of its own (unshare --mount --pid --fork --mount-proc): accounts, the CDI folder and what podman
-# keeps are there only, and nothing outlives it.
+# MPI in containers of rootless podman, as docs/containers.md says; their root file system is this machine's /usr. As root:
 #
-# PREFIX is where vfring is installed, COMPONENTS is Open MPI's own folder of components. The containers' root file system
-# is this machine's /usr.
+#   rootless.sh soft PREFIX COMPONENTS
+#       over soft VFs of a vfringd of its own. PREFIX is where vfring is installed, COMPONENTS is Open MPI's own folder of components
+#   rootless.sh node
+#       over the VFs of this node, whose vfringd is a unit and is started anew meanwhile; vfring is installed by its packages
+#
+# In mount namespaces of its own: accounts, the CDI folder and what podman keeps are there only. With soft VFs in PID namespaces as well
+# (unshare --mount --pid --fork --mount-proc), so that nothing outlives it.
 set -eu
-prefix=$1 components=$2
+. "$(dirname "$0")/../shell/functions.sh"
+kind=$1 prefix=${2:-/usr} components=${3:-}
 user=vfring-test
 uid=54321
+PATH=$prefix/bin:$prefix/sbin:$PATH
 
-fail() { # WHAT
-    echo "not ok - $*"
-    tail -n 30 "$base"/*.log
-    exit 1
-}
-ok() { echo "ok - $*"; }
+why() { tail -n 30 "$base"/*.log; }
 
-[ "$$" = 1 ] || { echo "rootless.sh must be the first process of a PID namespace" >&2; exit 64; }
+case $kind in
+soft) [ "$$" = 1 ] || { echo "rootless.sh must be the first process of a PID namespace" >&2; exit 64; } ;;
+node) config=/etc/vfring/vfringd.yaml ;;
+esac
 # On the disk: an overlay of podman's is not possible on every file system.
 base=$(mktemp -d /var/tmp/vfring-containers.XXXXXX)
 chmod 755 "$base"
-trap 'rm -rf "$base"' EXIT
+log=$base/tried.log
+finish() {
+    rm -rf "$base"
+    [ "$kind" = soft ] || { sed -i '/^limits:/d' "$config" && systemctl restart vfringd; }
+}
+trap finish EXIT
 for file in passwd group subuid subgid; do
     cp "/etc/$file" "$base/$file"
 done
@@ -46,86 +54,100 @@ done
 chown -R "$uid:$uid" "$base/home" "$base/runtime" "$base/signals" "$base/rootfs"
 chmod 700 "$base/runtime"
 
-export VFRING_RUN_DIR="$base/run"
-printf 'version: 1\nprovider:\n  soft: { dir: %s, vfs: 4, mtu: 9000 }\nlimits:\n  memlock: 96MiB\n' "$base/soft" >"$base/vfringd.yaml"
-start_daemon() {
-    : >"$base/ready"
-    "$prefix/sbin/vfringd" --config "$base/vfringd.yaml" >"$base/ready" 2>>"$base/vfringd.log" &
-    daemon=$!
-    until grep -q '^vfringd ready' "$base/ready"; do
-        kill -0 "$daemon" 2>/dev/null || fail "vfringd starts"
-        sleep 0.1
-    done
-}
-start_daemon
-"$prefix/bin/vfring" cdi --output /run/cdi/vfring.json 2>"$base/cdi.log" || fail "vfring cdi writes its file"
+# A limit that is told from all others.
+memlock=$((96 * 1024 * 1024))
+limits="limits: { memlock: 96MiB }"
+if [ "$kind" = soft ]; then
+    export VFRING_RUN_DIR="$base/run"
+    printf 'version: 1\nprovider:\n  soft: { dir: %s, vfs: 4, mtu: 9000 }\n%s\n' "$base/soft" "$limits" >"$base/vfringd.yaml"
+    node_of="$base/soft/vf"
+    libraries="-v $prefix:$prefix:ro -e OMPI_MCA_opal_mca_base_component_path=$prefix/lib/openmpi:$components"
+    start_daemon() {
+        : >"$base/ready"
+        vfringd --config "$base/vfringd.yaml" >"$base/ready" 2>>"$base/vfringd.log" &
+        daemon=$!
+        until grep -q '^vfringd ready' "$base/ready"; do
+            kill -0 "$daemon" 2>/dev/null || fail "vfringd starts"
+            sleep 0.1
+        done
+    }
+    stop_daemon() {
+        kill "$daemon"
+        wait "$daemon" || fail "vfringd ends with 0"
+    }
+    restart_daemon() {
+        stop_daemon
+        start_daemon
+    }
+    start_daemon
+    # Without CAP_SYS_RESOURCE, which root lacks in some sandboxes, vfringd leaves the limit as it was.
+    [ "$((0x$(sed -n 's/^CapEff:[[:space:]]*//p' /proc/self/status) >> 24 & 1))" = 1 ] || memlock=8388608
+else
+    echo "$limits" >>"$config"
+    node_of=/dev/uiovf
+    libraries=
+    restart_daemon() { try "vfringd is started anew" systemctl restart vfringd; }
+    stop_daemon() { :; }
+    restart_daemon
+fi
+try "vfring cdi writes its file" vfring cdi --output /run/cdi/vfring.json
 
-# The limit that a login has; what vfringd makes of it is looked at from outside.
+# The limit that a login has; what vfringd makes of it is looked at from outside and from inside.
+# shellcheck disable=SC2086 # several options
 container() { # NAME COMMAND...
     name=$1
     shift
     (cd "$base/home" && prlimit --memlock=8388608:8388608 setpriv --reuid "$uid" --regid "$uid" --clear-groups --inh-caps=-all --reset-env \
         env HOME="$base/home" XDG_RUNTIME_DIR="$base/runtime" \
         podman --cgroup-manager=cgroupfs --runtime crun run --rm --network=none --cgroups=disabled --device vfring/vf=all \
-        -v /usr:/usr:ro -v /etc:/etc:ro -v "$prefix:$prefix:ro" -v "$base/signals:/signals" \
-        -e OMPI_ALLOW_RUN_AS_ROOT=1 -e OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 -e "OMPI_MCA_opal_mca_base_component_path=$prefix/lib/openmpi:$components" \
-        --rootfs "$base/rootfs" mpirun -n 2 --oversubscribe --mca pml ob1 --mca btl self,vfring "$@") >"$base/$name.log" 2>&1
+        -v /usr:/usr:ro -v /etc:/etc:ro -v "$base/signals:/signals" $libraries \
+        -e OMPI_ALLOW_RUN_AS_ROOT=1 -e OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 \
+        --rootfs "$base/rootfs" "$@") >"$base/$name.log" 2>&1
 }
+mpirun="mpirun -n 2 --oversubscribe --mca pml ob1 --mca btl self,vfring"
+pingpong="$mpirun $prefix/libexec/vfring/pingpong --min 0 --max 4096 --iters 20"
 
-container one "$prefix/libexec/vfring/pingpong" --min 0 --max 4096 --iters 20 || fail "an MPI program in a container runs over VFs"
+# shellcheck disable=SC2086
+container one $pingpong || fail "an MPI program in a container runs over VFs"
 ok "an MPI program in a rootless container runs over VFs, with --device vfring/vf=all and nothing else"
 
-# Runs until there is a file.
-cat >"$base/signals/until.py" <<'END'
-import os, sys
-from mpi4py import MPI
-comm = MPI.COMM_WORLD
-other, rounds, go = 1 - comm.rank, 0, True
-while go:
-    assert comm.sendrecv((comm.rank, rounds), other, source=other) == (other, rounds)
-    rounds += 1
-    go = comm.bcast(not os.path.exists(sys.argv[1]), root=0)
-print("rank", comm.rank, "ended well", flush=True)
-END
-leases() { "$prefix/bin/vfring" status --json | jq -r '.vfs[] | select(.lease != null) | "\(.lease.pid) \(.lease.uid) \(.device)"'; }
-wait_leases() { # NUMBER
-    tries=600
-    until [ "$(leases | wc -l)" = "$1" ]; do
-        tries=$((tries - 1))
-        [ "$tries" -gt 0 ] || fail "$1 VFs are leased, but: $(leases)"
-        sleep 0.2
-    done
-}
-container first python3 /signals/until.py /signals/stop &
+cp "$(dirname "$0")/../shell/until.py" "$base/signals/"
+until="$mpirun python3 /signals/until.py /signals/stop"
+# shellcheck disable=SC2086
+container first $until &
 first=$!
-container second python3 /signals/until.py /signals/stop &
+# shellcheck disable=SC2086
+container second $until &
 second=$!
-wait_leases 4
+# Begins its job when vfringd is another.
+container third sh -c "echo begun >/signals/begun; until [ -e /signals/again ]; do sleep 0.5; done; exec $pingpong" &
+third=$!
+wait_for "four VFs are leased" leased 4
+wait_for "the third container has begun" [ -e "$base/signals/begun" ]
 leases >"$base/leases.log"
 namespaces=$(while read -r pid _; do readlink "/proc/$pid/ns/pid"; done <"$base/leases.log" | sort | uniq -c | awk '{ print $1 }' | tr '\n' ' ')
 [ "$namespaces" = "2 2 " ] || fail "two VFs belong to processes of each container, but: $namespaces"
 [ "$(sort -u -k3,3 "$base/leases.log" | wc -l)" = 4 ] || fail "no VF is leased twice"
-# Without CAP_SYS_RESOURCE, which root lacks in some sandboxes, vfringd leaves the limit as it was.
-expected=$((96 * 1024 * 1024))
-[ "$((0x$(sed -n 's/^CapEff:[[:space:]]*//p' /proc/self/status) >> 24 & 1))" = 1 ] || expected=8388608
 while read -r pid owner device; do
-    [ "$owner" = "$uid" ] || fail "the lease of $pid is the user's, but: $owner"
-    ls -l "/proc/$pid/fd" | awk '{ print $NF }' | grep "^$base/soft/vf" | sort -u >"$base/fds.log"
+    [ "$owner" = "$uid" ] && [ "$(stat -c %u "$device")" = "$uid" ] || fail "VF and lease of $pid are the user's, but: $owner, $(stat -c %u "$device")"
+    ls -l "/proc/$pid/fd" | awk '{ print $NF }' | grep "^$node_of" | sort -u >"$base/fds.log"
     [ "$(cat "$base/fds.log")" = "$device" ] || fail "process $pid has its own VF open, $device, and no other"
     limit=$(awk '/^Max locked memory/ { print $4 }' "/proc/$pid/limits")
-    [ "$limit" = "$expected" ] || fail "RLIMIT_MEMLOCK of $pid is $expected, but: $limit"
+    [ "$limit" = "$memlock" ] || fail "RLIMIT_MEMLOCK of $pid is $memlock, but: $limit"
 done <"$base/leases.log"
-ok "two containers at once: each process has the VF open that it was given, and no other; its RLIMIT_MEMLOCK is $expected"
+ok "two containers at once: each process has the VF open that it was given, and no other; its RLIMIT_MEMLOCK is $memlock"
 
-kill "$daemon"
-wait "$daemon" || fail "vfringd ends with 0"
-start_daemon
+restart_daemon
 leases | cmp -s - "$base/leases.log" || fail "a vfringd that is started anew has the leases of processes in containers"
 touch "$base/signals/stop"
 wait "$first" || fail "the first container's job ends well"
 wait "$second" || fail "the second container's job ends well"
-wait_leases 0
-container after "$prefix/libexec/vfring/pingpong" --min 0 --max 64 --iters 20 || fail "a container finds a vfringd that was started anew"
-ok "vfringd is started anew under them: jobs end well, their VFs come back, and the next container finds it"
-kill "$daemon"
-wait "$daemon" || :
+for name in first second; do
+    [ "$(grep -c "^rank . compared .* memlock $memlock\$" "$base/$name.log")" = 2 ] || fail "each rank of the $name container compared messages, and saw that limit"
+done
+wait_for "their VFs are free again" leased 0
+touch "$base/signals/again"
+wait "$third" || fail "a container that was begun before finds the vfringd that was started anew"
+wait_for "its VFs are free again" leased 0
+ok "vfringd is started anew under them: jobs end well, their VFs come back, and a container that was begun before finds it"
+stop_daemon

@@ -17,9 +17,16 @@ LogFile=/var/log/slurm/slurmdbd.log
 const DATABASE = '[mariadbd]\nskip_ssl\nskip_networking\n[client]\nskip-ssl\n';
 const DATABASE_USER = 'create user if not exists slurm@localhost identified via unix_socket; grant all on slurm_acct_db.* to slurm@localhost';
 
+export interface SlurmKind extends Pick<ClusterKind, 'real' | 'cpus'> {
+  /** As slurm.conf names them. */
+  readonly hosts: string;
+  readonly controller: string;
+  readonly accounting: boolean;
+}
+
 /** A Slurm that runs, and knows nothing of vfring. On a busy computer an emulated node takes a minute to begin a job: Slurm waits for it. */
-const slurmConf = ({ real, cpus }: ClusterKind): string => `ClusterName=lab
-SlurmctldHost=host1
+export const slurmConf = ({ real, cpus, hosts, controller, accounting }: SlurmKind): string => `ClusterName=lab
+SlurmctldHost=${controller}
 SlurmUser=slurm
 AuthType=auth/munge
 StateSaveLocation=/var/lib/slurm/slurmctld
@@ -28,9 +35,7 @@ SlurmctldLogFile=/var/log/slurm/slurmctld.log
 SlurmdLogFile=/var/log/slurm/slurmd.log
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
-AccountingStorageType=accounting_storage/slurmdbd
-AccountingStorageHost=host1
-JobAcctGatherType=jobacct_gather/${real ? 'cgroup' : 'linux'}
+${accounting ? `AccountingStorageType=accounting_storage/slurmdbd\nAccountingStorageHost=${controller}\n` : ''}JobAcctGatherType=jobacct_gather/${real ? 'cgroup' : 'linux'}
 ${real ? '' : 'ProctrackType=proctrack/linuxproc\nTaskPlugin=task/none\n'}DefMemPerCPU=100
 KillWait=5
 BatchStartTimeout=600
@@ -38,9 +43,10 @@ MessageTimeout=60
 SlurmdTimeout=120
 SlurmdParameters=config_overrides
 ReturnToService=2
-NodeName=host[1-2] CPUs=${cpus} RealMemory=1000
+NodeName=${hosts} CPUs=${cpus} RealMemory=1000
 PartitionName=all Nodes=ALL Default=YES State=UP OverSubscribe=FORCE:8
 `;
+export const cgroupConf = (real: boolean): string => (real ? 'CgroupPlugin=cgroup/v2\n' : 'CgroupPlugin=disabled\n');
 
 /** The number of VFs, in the line of each node, as the page says. */
 export async function withGres(cluster: Cluster): Promise<void> {
@@ -56,8 +62,8 @@ export async function setUp(cluster: Cluster): Promise<void> {
       await cluster.sh(n, 'chmod 755 /usr/local/sbin/systemctl');
     }
     await cluster.write(n, '/etc/vfring/vfringd.yaml', `version: 1\n${kind.provider}`);
-    await cluster.write(n, '/etc/slurm/slurm.conf', slurmConf(kind));
-    await cluster.write(n, '/etc/slurm/cgroup.conf', kind.real ? 'CgroupPlugin=cgroup/v2\n' : 'CgroupPlugin=disabled\n');
+    await cluster.write(n, '/etc/slurm/slurm.conf', slurmConf({ ...kind, hosts: 'host[1-2]', controller: 'host1', accounting: true }));
+    await cluster.write(n, '/etc/slurm/cgroup.conf', cgroupConf(kind.real));
     await cluster.sh(n, [
       'install -d -o slurm -g slurm /var/log/slurm /run/slurmdbd /var/lib/slurm/slurmctld',
       'install -d -o munge -g munge -m 0700 /var/log/munge',

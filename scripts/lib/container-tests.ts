@@ -12,7 +12,7 @@ const NAMESPACES = ['unshare', '--mount', '--propagation', 'private', '--pid', '
 
 export async function containerTests(): Promise<Tally> {
   await ensurePackages(['podman', 'crun', 'uidmap', 'catatonit', 'jq', 'python3-mpi4py']);
-  const [file, ...args] = [...(await asRoot()), ...NAMESPACES, 'sh', join(root, 'e2e', 'containers', 'rootless.sh'), prefix, await openMpiPath('pkglibdir')];
+  const [file, ...args] = [...(await asRoot()), ...NAMESPACES, 'sh', join(root, 'e2e', 'containers', 'rootless.sh'), 'soft', prefix, await openMpiPath('pkglibdir')];
   const result = await execa(file as string, args, { reject: false, stdin: 'ignore', stdout: ['pipe', 'inherit'], stderr: 'inherit' });
   return tallyOfLines(result.stdout, result.exitCode === 0);
 }

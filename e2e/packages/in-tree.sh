@@ -4,33 +4,19 @@
 # them over soft VFs, upgrades them to version NEXT, removes and purges them: every file has to be as it
 # was. There is no systemd here; its part is tested in the emulated machine.
 set -eu
+. "$(dirname "$0")/../shell/functions.sh"
 version=$1 next=$2
-here=$(dirname "$0")
-log=/tmp/apt.log
-
-ok() { echo "ok - $*"; }
-fail() { # WHAT
-    echo "not ok - $*"
-    tail -n 40 "$log"
-    exit 1
-}
 quietly() { "$@" >"$log" 2>&1; }
 install() { quietly apt-get -q -y --no-install-recommends install "$@"; }
-
-# What dpkg, apt and the like write down of what they did is none of the packages' files, nor is the key that DKMS makes for the machine.
-files() {
-    find / -xdev \( -path /proc -o -path /sys -o -path /dev -o -path /run -o -path /tmp -o -path /debs -o -path /tests \
-        -o -path /var/lib/dpkg -o -path /var/lib/apt -o -path /var/cache -o -path /var/log \) -prune -o -printf '%p %y %m %u %g\n' |
-        grep -vE '^/(etc/ld.so.cache|var/lib/dkms/mok\.(key|pub)|var/lib/systemd/deb-systemd-helper-enabled|etc/systemd/system/multi-user.target.wants) ' | sort
-}
-accounts() { cat /etc/passwd /etc/group; }
+# There is no systemd that would undo it.
+tree() { files | grep -v '^/etc/systemd/system/multi-user.target.wants '; }
 
 echo "# the release's own packages"
 quietly apt-get -q update || fail "the release's package lists can be fetched"
 install openmpi-bin nodejs iproute2 libjansson4 dkms kmod linux-headers-amd64 || fail "what the packages depend on can be installed"
 kernel=$(basename "$(echo /usr/src/linux-headers-*-amd64)")
 kernel=${kernel#linux-headers-}
-files >/tmp/before
+tree >/tmp/before
 accounts >/tmp/accounts
 
 install /debs/*.deb || fail "they can be installed"
@@ -62,7 +48,6 @@ stop() {
     kill "$daemon"
     wait "$daemon" || fail "vfringd ends with 0"
 }
-as_user() { setpriv --reuid mpi --regid mpi --init-groups env HOME=/home/mpi "$@"; }
 job() { # COMMAND...: an MPI program over VFs, as the user
     as_user "$@" --oversubscribe --mca pml ob1 --mca btl self,vfring /usr/libexec/vfring/pingpong --min 0 --max 4096 --iters 20 >"$log" 2>&1
 }
@@ -73,7 +58,7 @@ as_user vfring run --local vf -n 2 --oversubscribe -- /usr/libexec/vfring/pingpo
 grep -q 'vfring: rank 1: VF' "$log" || fail "vfring run says what the VFs carried"
 ok "vfring run runs a job, and says what its VFs carried"
 
-sh "$here/next-version.sh" "$version" "$next" /tmp/next /debs/*.deb
+sh "$(dirname "$0")/next-version.sh" "$version" "$next" /tmp/next /debs/*.deb
 install /tmp/next/*.deb || fail "they can be upgraded"
 [ "$(vfring --version)" = "vfring $next" ] || fail "the upgrade brings $next"
 [ ! -e "/usr/src/uio_vf-$version" ] && dkms status | grep -q "uio_vf/$next.*installed" && ! dkms status | grep -q "$version" || fail "DKMS has the new module alone: $(dkms status)"
@@ -92,7 +77,7 @@ ok "they can be removed; configuration and ledger stay"
 # shellcheck disable=SC2086
 quietly apt-get -q -y purge $names || fail "they can be purged"
 rm -r /srv/soft
-files >/tmp/after
+tree >/tmp/after
 accounts | cmp -s - /tmp/accounts || fail "the accounts are as before"
 diff /tmp/before /tmp/after >"$log" || fail "every file is as before"
 ok "they can be purged: files, owners, modes and accounts are as before, and DKMS has no module"
