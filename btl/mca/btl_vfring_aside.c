@@ -27,6 +27,8 @@
 #define RETRY_NS 250000000u
 #define RETRY_SHIFT_MAX 6u
 #define RETRY_SHIFT_MAX_ONLY 2u
+/** So often a vfringd is asked that does not answer. */
+#define UNANSWERED_MAX 5u
 /** A link that comes and goes is told to vfringd so often at most. */
 #define TELL_NS 1000000000u
 
@@ -78,18 +80,32 @@ static bool may_close(const mca_btl_vfring_module_t *module)
     return !module->inside;
 }
 
-/* One that is not ours any more is whoever's next. */
-static bool let_go_if_taken(const mca_btl_vfring_module_t *module, struct btl_vfring_rail *rail)
+/*
+ * One that is not ours any more is whoever's next. Who took it tells once, by a reset: a vfringd that is too busy to answer is asked
+ * again before the VF is used again. One that never answers must not end the job.
+ * @return 1: it was let go; 0: it is ours; -EAGAIN: it may not be, or cannot be let go now.
+ */
+static int let_go_if_taken(const mca_btl_vfring_module_t *module, struct btl_vfring_rail *rail)
 {
-    if (!may_close(module) || !btl_vfring_device_taken(&rail->lease)) {
-        return false;
+    const int taken = btl_vfring_device_taken(&rail->lease);
+
+    if (taken < 0 && rail->unanswered < UNANSWERED_MAX) {
+        rail->unanswered++;
+        return taken;
+    }
+    rail->unanswered = 0;
+    if (taken <= 0) {
+        return 0;
+    }
+    if (!may_close(module)) {
+        return -EAGAIN;
     }
     (void) snprintf(rail->why, sizeof(rail->why), "it was taken away (vfring lease end)");
     (void) snprintf(rail->refused, sizeof(rail->refused), "%s", rail->why);
     btl_vfring_rail_stop(rail);
     btl_vfring_rail_let_go(rail);
     rail->dead = rail->gone = true;
-    return true;
+    return 1;
 }
 
 static void wait_to_retry(const mca_btl_vfring_module_t *module, struct btl_vfring_rail *rail)
@@ -111,7 +127,14 @@ static void retry(mca_btl_vfring_module_t *module, struct btl_vfring_rail *rail,
 {
     int rc;
 
-    if (rail->gone || !is_due(module, rail, now_ns) || let_go_if_taken(module, rail)) {
+    if (rail->gone || !is_due(module, rail, now_ns)) {
+        return;
+    }
+    rc = let_go_if_taken(module, rail);
+    if (rc) {
+        if (rc < 0) {
+            wait_to_retry(module, rail);
+        }
         return;
     }
     rc = btl_vfring_rails_revive(&module->rails, rail, may_close(module));
@@ -135,7 +158,7 @@ static void look_at(mca_btl_vfring_module_t *module, struct btl_vfring_rail *rai
         return;
     }
     if (rail->down && is_due(module, rail, now_ns)) {
-        if (let_go_if_taken(module, rail)) {
+        if (let_go_if_taken(module, rail) > 0) {
             return;
         }
         wait_to_retry(module, rail);

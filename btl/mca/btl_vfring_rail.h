@@ -25,6 +25,7 @@ struct btl_vfring_rail {
     bool gone;          /**< and that it will not */
     uint64_t down_since_ns, retry_ns; /**< when it is next tried */
     uint32_t retry_shift;
+    uint32_t unanswered; /**< questions whose it is, one after the other */
     char why[128];      /**< it was set aside the last time, or a way by it was; "": it never was */
     char refused[sizeof(((struct vfring_vf_error *) 0)->text)];  /**< why the last try was in vain, for messages */
     struct vfring_vf_counters counted; /**< by earlier openings */
