@@ -9,7 +9,7 @@
 
 #include "btl_vfring_module.h"
 
-/** So deep at most: some 200 KiB of stack, without what the layers above take. */
+/** So deep at most: 120 KiB of stack, without what the layers above take. */
 #define BTL_VFRING_INSIDE_MAX 256u
 
 /**
