@@ -28,12 +28,13 @@ static Napi::Error Failed(Napi::Env env, int rc, const char *what, const std::st
     return SystemError(env, -rc, what, path);
 }
 
-/** softVfCreate(dir, index, mac, mtu): @p mac as text, which the caller keeps apart from others. */
+/** softVfCreate(dir, index, mac, mtu, model): @p mac as text, which the caller keeps apart from others. */
 Napi::Value SoftVfCreate(const Napi::CallbackInfo &info)
 {
     Napi::Env env = info.Env();
     std::string dir = StringArg(info, 0, "dir");
     std::string mac = StringArg(info, 2, "mac");
+    std::string model = StringArg(info, 4, "model");
     struct softvf_admin_spec spec = {};
     unsigned byte[6] = {};
     int used = 0;
@@ -41,6 +42,7 @@ Napi::Value SoftVfCreate(const Napi::CallbackInfo &info)
     spec.index = static_cast<uint32_t>(IntArg(info, 1, "index"));
     spec.mtu_bytes = static_cast<uint32_t>(IntArg(info, 3, "mtu"));
     spec.mac_is_unique = true;
+    spec.model = model.c_str();
     if (mac.size() != 17 ||
         sscanf(mac.c_str(), "%2x:%2x:%2x:%2x:%2x:%2x%n", &byte[0], &byte[1], &byte[2], &byte[3],
                &byte[4], &byte[5], &used) != 6 ||
@@ -57,7 +59,7 @@ Napi::Value SoftVfCreate(const Napi::CallbackInfo &info)
     return env.Undefined();
 }
 
-/** softVfShow(path): its MAC, MTU, whether it is open, and its counters. */
+/** softVfShow(path): its MAC, MTU, model, whether it is open, and its counters. */
 Napi::Value SoftVfShow(const Napi::CallbackInfo &info)
 {
     Napi::Env env = info.Env();
@@ -79,6 +81,7 @@ Napi::Value SoftVfShow(const Napi::CallbackInfo &info)
     Napi::Object out = Napi::Object::New(env);
     out.Set("mac", Napi::String::New(env, mac));
     out.Set("mtu", Napi::Number::New(env, state.mtu_bytes));
+    out.Set("model", Napi::String::New(env, state.model));
     out.Set("segment", Napi::String::New(env, state.segment));
     out.Set("open", Napi::Boolean::New(env, state.open));
     out.Set("counters", counters);

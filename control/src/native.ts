@@ -19,11 +19,13 @@ export interface SoftVfState {
   readonly mac: string;
   /** Layer-2 payload in bytes. */
   readonly mtu: number;
+  /** Whose registers it has: "82576". */
+  readonly model: string;
   /** Identity of its switch, which all soft VFs of the folder have. */
   readonly segment: string;
   /** Somebody drives it. */
   readonly open: boolean;
-  /** Totals as the VF's registers show them: they wrap at 2^32. */
+  /** Totals modulo 2^32. */
   readonly counters: { readonly txFrames: number; readonly rxFrames: number; readonly txBytes: number; readonly rxBytes: number };
 }
 
@@ -69,7 +71,7 @@ export interface Native {
   /** Gives a file that is this user's alone (mode 0600, one link) to another. EINVAL: it is something else. EBUSY: somebody holds flock(2) on it. */
   giveFile(path: string, uid: number, gid: number): void;
   /** Makes the soft VF DIR/vf<index> anew. The caller sees to it that MACs differ. ENOSPC and the like. */
-  softVfCreate(dir: string, index: number, mac: string, mtu: number): void;
+  softVfCreate(dir: string, index: number, mac: string, mtu: number, model: string): void;
   /** EPROTO: the file is no soft VF. */
   softVfShow(path: string): SoftVfState;
   softVfDestroy(path: string): void;

@@ -41,7 +41,7 @@ async function healthy(): Promise<Machine> {
     read: async (path) => (path in read ? read[path] : sysfs.read(path)),
     list: async (path) => list[path] ?? sysfs.list(path),
   };
-  const view = (vf: (typeof vfs)[number]): VfView => ({ ...vf, state: 'free', link_up: true, reason: null, lease: null });
+  const view = (vf: (typeof vfs)[number]): VfView => ({ ...vf, model: vf.model ?? null, state: 'free', link_up: true, reason: null, lease: null });
   const status = { pid: 7, provider: 'sriov', vfs: vfs.map(view) } as unknown as StatusView;
   const patient: Machine['patient'] = {
     sysfs: watched,
@@ -237,6 +237,13 @@ describe('one thing broken', () => {
     const reports = await examine(CHECKS, patient);
     expect(reports.map(({ check }) => check)).not.toContain('iommu');
     expect(reports.find(({ check }) => check === 'soft')).toMatchObject({ verdict: 'fail' });
+  });
+
+  test('of soft VFs it is told what they are', async () => {
+    const { patient, files } = await healthy();
+    patient.config = softConfig('/soft', 2);
+    files[patient.softTool] = 'ELF';
+    expect((await examine(CHECKS, patient)).find(({ check }) => check === 'soft')).toMatchObject({ verdict: 'ok', cause: '2 in /soft, as VFs of an Intel 82576' });
   });
 
   test('soft VFs by the word of vfringd alone, on a machine that has nothing of real ones', async () => {

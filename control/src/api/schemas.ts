@@ -131,6 +131,7 @@ export const vfSchema = z.object({
   device: z.string(),
   mac: z.string(),
   mtu: count,
+  model: z.string().nullable().describe('of a soft VF: whose registers it has'),
   numa: numaNode,
   segment,
   vlan,

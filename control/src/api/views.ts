@@ -53,6 +53,7 @@ export function vfView(entry: PoolEntry, seesAll: boolean, viewer: number): VfVi
     device: vf.device,
     mac: vf.mac,
     mtu: vf.mtu,
+    model: vf.model ?? null,
     numa: vf.numa,
     segment: vf.segment,
     vlan: vf.vlan,

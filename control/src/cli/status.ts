@@ -11,9 +11,11 @@ export function statusText(status: StatusView): string {
   const head =
     `vfringd ${status.pid}, provider ${status.provider}: ${status.vfs.length} VFs, ${count('free')} free, ` +
     `${count('leased')} leased, ${count('draining')} draining, ${count('unhealthy')} unhealthy`;
+  const soft = status.vfs.some(({ model }) => model !== null);
   const rows = status.vfs.map((vf) => [
     vf.name,
     vf.pf,
+    ...(soft ? [vf.model ?? '-'] : []),
     vf.state,
     vf.link_up ? 'up' : 'down',
     vf.mac,
@@ -27,7 +29,7 @@ export function statusText(status: StatusView): string {
   const reserved = kept === 0 ? [] : [`${status.reserved_vfs} free VFs are reserved by jobs, jobs wait for ${status.queued_vfs}`];
   const troubles = status.troubles.flatMap(({ pf, message, remedy }) => [`PF ${pf} gives no VFs: ${message}`, `  remedy: ${remedy}`]);
   const page = status.http?.trouble ? [status.http.trouble.message, `  remedy: ${status.http.trouble.remedy}`] : [];
-  return [head, ...troubles, ...page, ...reserved, ...table([['VF', 'PF', 'STATE', 'LINK', 'MAC', 'MTU', 'VLAN', 'SEGMENT', 'DEVICE', ''], ...rows])].join('\n');
+  return [head, ...troubles, ...page, ...reserved, ...table([['VF', 'PF', ...(soft ? ['MODEL'] : []), 'STATE', 'LINK', 'MAC', 'MTU', 'VLAN', 'SEGMENT', 'DEVICE', ''], ...rows])].join('\n');
 }
 
 const vlanText = (vlan: number): string => (vlan === 0 ? '-' : String(vlan));

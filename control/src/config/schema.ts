@@ -137,6 +137,12 @@ const sriov = z.strictObject(
   map('the PFs whose VFs are given out'),
 );
 
+/** YAML takes 82599 for a number. */
+const model = z.preprocess(
+  (value) => (typeof value === 'number' ? String(value) : value),
+  z.enum(['82576', '82599', 'x540'], 'what the soft VFs are: 82576, 82599 or x540').default('82576'),
+);
+
 const soft = z.strictObject(
   {
     dir: z
@@ -146,6 +152,7 @@ const soft = z.strictObject(
       .refine((path) => Buffer.byteLength(path) <= SOFT_DIR_MAX_BYTES, `a path of at most ${SOFT_DIR_MAX_BYTES} bytes`),
     vfs: count('number of soft VFs', 256),
     mtu,
+    model,
   },
   map('the soft VFs of this node'),
 );
@@ -230,6 +237,7 @@ export type Config = z.output<typeof configSchema>;
 export type SriovConfig = z.output<typeof sriov>;
 export type PfConfig = z.output<typeof pf>;
 export type SoftConfig = z.output<typeof soft>;
+export type SoftModel = SoftConfig['model'];
 export type HttpConfig = z.output<typeof http>;
 export type Spread = Config['spread'];
 export type NumaPolicy = Config['numa'];

@@ -51,7 +51,7 @@ export const NODE_CHECKS: readonly Check[] = [
         return [fail(`the tool ${softTool} is not there`, 'install vfring whole, or say where the tool is: VFRING_LIBEXEC=DIR')];
       }
       const soft = config?.provider.soft;
-      return [ok(soft === undefined ? `${status?.vfs.length ?? 0}, says vfringd` : `${soft.vfs} in ${soft.dir}`)];
+      return [ok(soft === undefined ? `${status?.vfs.length ?? 0}, says vfringd` : `${soft.vfs} in ${soft.dir}, as VFs of an Intel ${soft.model.toUpperCase()}`)];
     },
   },
   {

@@ -13,6 +13,8 @@ export interface Vf {
   readonly mac: string;
   /** Layer-2 payload in bytes. */
   readonly mtu: number;
+  /** Of a soft VF: whose registers it has, "82576". */
+  readonly model?: string;
   readonly pf: string;
   /** NUMA node, -1 if unknown. */
   readonly numa: number;

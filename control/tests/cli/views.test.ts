@@ -13,6 +13,8 @@ test('status and PFs name the segment and the VLAN', () => {
   const two = status([vf('a0', 'ens1', { segment: 'fabric-a', vlan: 7 }), vf('b0', 'ens2')]);
   expect(statusText(two)).toMatch(/^a0 +ens1 .* 9000 +7 +fabric-a +\/dev\/a0$/m);
   expect(statusText(two)).toMatch(/^b0 +ens2 .* 9000 +- +- +\/dev\/b0$/m);
+  expect(statusText(two)).not.toContain('MODEL');
+  expect(statusText(status([vf('vf0', 'soft', { kind: 'soft', model: '82599' })]))).toMatch(/^VF +PF +MODEL +STATE .*\nvf0 +soft +82599 +free /m);
   expect(pfText(two)).toMatch(/^ens1 .* 9000 +7 +fabric-a +1/m);
 });
 

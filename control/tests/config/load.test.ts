@@ -15,12 +15,17 @@ function problems(text: string): string[] {
 const SOFT = 'version: 1\nprovider:\n  soft: {dir: /x, vfs: 2}\n';
 
 describe('a good configuration', () => {
+  test.each(['82599', '"82599"', 'x540'])('names a model of soft VFs as a number or as a text: %s', (model) => {
+    const parsed = parseConfig(`version: 1\nprovider: {soft: {dir: /x, vfs: 2, model: ${model}}}`, 'f');
+    expect(parsed).toMatchObject({ ok: true, config: { provider: { soft: { model: model.replaceAll('"', '') } } } });
+  });
+
   test('has defaults for what it leaves out', () => {
     expect(parseConfig(SOFT, 'f')).toEqual({
       ok: true,
       config: {
         version: 1,
-        provider: { soft: { dir: '/x', vfs: 2, mtu: 1500 } },
+        provider: { soft: { dir: '/x', vfs: 2, mtu: 1500, model: '82576' } },
         spread: 'pf',
         rails: 2,
         numa: 'prefer',
@@ -84,6 +89,7 @@ describe('every problem has its place, its field and what belongs there', () => 
     ['segment without a name', 'version: 1\nprovider: {sriov: {pf: [{name: a, vfs: 1, segment: ""}]}}', /pf\[0\]\.segment: at least 1 character/],
     ['segment that is a number', 'version: 1\nprovider: {sriov: {pf: [{name: a, vfs: 1, segment: 7}]}}', /pf\[0\]\.segment: the name of the network that this PF is on, .*in quotes/],
     ['segment that is too long', `version: 1\nprovider: {sriov: {pf: [{name: a, vfs: 1, segment: ${'x'.repeat(64)}}]}}`, /pf\[0\]\.segment: at most 63 characters/],
+    ['model that there is not', 'version: 1\nprovider: {soft: {dir: /x, vfs: 1, model: 82598}}', /provider\.soft\.model: what the soft VFs are: 82576, 82599 or x540/],
     ['segment of soft VFs', 'version: 1\nprovider: {soft: {dir: /x, vfs: 1, segment: a}}', /provider\.soft\.segment: unknown field/],
     ['VLAN out of range', 'version: 1\nprovider: {sriov: {pf: [{name: a, vfs: 1, vlan: 4095}]}}', /pf\[0\]\.vlan: VLAN: at most 4094/],
     ['broken YAML', 'version: [1\n', /^f\.yaml:2:1: not valid YAML/],

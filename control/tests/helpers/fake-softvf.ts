@@ -9,6 +9,7 @@ import type { SoftVfTool } from '../../src/providers/soft/softvf-tool.js';
 interface FakeFile {
   mac: string;
   mtu: number;
+  model: string;
   state: 'free' | 'open';
   made: number;
   counters: VfCounters;
@@ -34,20 +35,20 @@ export class FakeSoftVf implements SoftVfTool {
     return file;
   }
 
-  create(dir: string, index: number, mac: string, mtu: number): void {
+  create(dir: string, index: number, mac: string, mtu: number, model: string): void {
     this.#begin('create');
     const file = join(dir, `vf${index}`);
     rmSync(file, { force: true });
     writeFileSync(file, '', { mode: 0o600 });
     const made = (this.files.get(file)?.made ?? 0) + 1;
-    this.files.set(file, { mac, mtu, state: 'free', made, counters: { rxFrames: 0, txFrames: 0, rxBytes: 0, txBytes: 0 } });
+    this.files.set(file, { mac, mtu, model, state: 'free', made, counters: { rxFrames: 0, txFrames: 0, rxBytes: 0, txBytes: 0 } });
     this.onCreate(file);
   }
 
   show(path: string): ReturnType<SoftVfTool['show']> {
     this.#begin('show');
-    const { mac, mtu, state, counters } = this.#present('show', path);
-    return { mac, mtu, segment: this.segment, open: state === 'open', counters: { ...counters } };
+    const { mac, mtu, model, state, counters } = this.#present('show', path);
+    return { mac, mtu, model, segment: this.segment, open: state === 'open', counters: { ...counters } };
   }
 
   destroy(path: string): void {

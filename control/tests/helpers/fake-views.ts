@@ -4,7 +4,7 @@ import type { JobView, LeaseView, StatusView, VfView } from '../../src/api/views
 
 export const MIB = 2 ** 20;
 export const fakeVf = (name: string, pf: string, more: Partial<VfView> = {}): VfView => ({
-  name, pf, kind: 'sriov', device: `/dev/${name}`, mac: '', mtu: 9000, numa: 0, segment: '', vlan: 0, state: 'free', link_up: true, reason: null, lease: null, ...more,
+  name, pf, kind: 'sriov', device: `/dev/${name}`, mac: '', mtu: 9000, model: null, numa: 0, segment: '', vlan: 0, state: 'free', link_up: true, reason: null, lease: null, ...more,
 });
 export const fakeStatus = (vfs: VfView[], more: Partial<StatusView> = {}): StatusView => ({
   version: 1, pid: 1, provider: 'sriov', spread: 'pf', rails: 2, numa: 'prefer', started_at: '', reserved_vfs: 0, queued_vfs: 0, troubles: [], http: null, vfs,

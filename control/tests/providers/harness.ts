@@ -111,7 +111,7 @@ export function softHarness(dir: string, vfs = 4, mtu = 9000): Harness & Counter
     fake,
     provider: (count: number = vfs) =>
       new SoftProvider(
-        { dir: join(dir, 'soft'), vfs: count, mtu },
+        { dir: join(dir, 'soft'), vfs: count, mtu, model: '82576' },
         fake,
         ops,
       ),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * Soft VFs: files that play an 82576 VF. Neither hardware nor root is needed
+ * Soft VFs: files that play a VF of an 82576, 82599 or X540. Neither hardware nor root is needed
  * when the daemon and its users share a uid.
  */
 import { createHash } from 'node:crypto';
@@ -42,7 +42,7 @@ export class SoftProvider implements Provider {
       const inUse = leased.has(vf.name);
       const why = inUse && !force ? undefined : await this.#unfit(vf);
       if (why !== undefined) {
-        steps.push({ what: `create ${vf.device} (MAC ${vf.mac}, MTU ${vf.mtu})`, why, touches: [vf.name], ...(inUse && { disturbs: [vf.name] }) });
+        steps.push({ what: `create ${vf.device} (MAC ${vf.mac}, MTU ${vf.mtu}, model ${this.#config.model})`, why, touches: [vf.name], ...(inUse && { disturbs: [vf.name] }) });
       }
     }
     for (const name of await this.#surplus(force ? new Set() : leased)) {
@@ -147,7 +147,7 @@ export class SoftProvider implements Provider {
   }
 
   #create(vf: Vf): void {
-    this.#tool.create(this.#config.dir, Number(vf.name.slice(2)), vf.mac, vf.mtu);
+    this.#tool.create(this.#config.dir, Number(vf.name.slice(2)), vf.mac, vf.mtu, this.#config.model);
   }
 
   /** Why a soft VF must be made anew; undefined when it is as configured. */
@@ -166,8 +166,8 @@ export class SoftProvider implements Provider {
     } catch (error) {
       return `it cannot be read: ${causeText(error)}`;
     }
-    if (state.mac !== vf.mac || state.mtu !== vf.mtu) {
-      return `it has MAC ${state.mac} and MTU ${state.mtu}`;
+    if (state.mac !== vf.mac || state.mtu !== vf.mtu || state.model !== this.#config.model) {
+      return `it has MAC ${state.mac} and MTU ${state.mtu}, and is of model ${state.model}`;
     }
     return undefined;
   }
@@ -190,6 +190,7 @@ export class SoftProvider implements Provider {
       device: join(this.#config.dir, `vf${index}`),
       mac: softMac(this.#config.dir, index),
       mtu: this.#config.mtu,
+      model: this.#config.model,
       pf: 'soft',
       numa: -1,
       segment: '',

@@ -12,14 +12,14 @@ export type { SoftVfState };
 /** All of them throw VFRING_ERR_SOFTVF_FAILED. */
 export interface SoftVfTool {
   /** Makes DIR/vf<N> anew; who has the old one open sees its link go down for ever. MACs must differ within DIR. */
-  create(dir: string, index: number, mac: string, mtu: number): void;
+  create(dir: string, index: number, mac: string, mtu: number, model: string): void;
   show(file: string): SoftVfState;
   destroy(file: string): void;
 }
 
 export function softVfTool(addon: Pick<Native, 'softVfCreate' | 'softVfShow' | 'softVfDestroy'>): SoftVfTool {
   return {
-    create: (dir, index, mac, mtu) => attempt(`making the soft VF ${join(dir, `vf${index}`)}`, () => addon.softVfCreate(dir, index, mac, mtu)),
+    create: (dir, index, mac, mtu, model) => attempt(`making the soft VF ${join(dir, `vf${index}`)}`, () => addon.softVfCreate(dir, index, mac, mtu, model)),
     show: (file) => attempt(`reading the soft VF ${file}`, () => addon.softVfShow(file)),
     destroy: (file) => attempt(`removing the soft VF ${file}`, () => addon.softVfDestroy(file)),
   };

@@ -19,7 +19,7 @@ describe('soft VFs', () => {
     const dir = tempDir();
     const { fake, provider } = softHarness(dir, 3);
     await provider().provision(NONE);
-    const few = new SoftProvider({ dir: join(dir, 'soft'), vfs: 1, mtu: 9000 }, fake, nodeOps);
+    const few = new SoftProvider({ dir: join(dir, 'soft'), vfs: 1, mtu: 9000, model: '82576' }, fake, nodeOps);
     expect((await few.plan()).map((step) => step.what)).toEqual([
       `destroy ${join(dir, 'soft', 'vf1')}`,
       `destroy ${join(dir, 'soft', 'vf2')}`,
@@ -32,7 +32,7 @@ describe('soft VFs', () => {
     const dir = tempDir();
     const { fake, provider } = softHarness(dir, 1);
     await provider().provision(NONE);
-    const other = new SoftProvider({ dir: join(dir, 'soft'), vfs: 1, mtu: 1500 }, fake, nodeOps);
+    const other = new SoftProvider({ dir: join(dir, 'soft'), vfs: 1, mtu: 1500, model: '82576' }, fake, nodeOps);
     await other.provision(NONE);
     expect(fake.file(join(dir, 'soft', 'vf0'))).toMatchObject({ mtu: 1500, made: 2 });
   });
@@ -52,13 +52,13 @@ describe('soft VFs', () => {
   test('are not made where the file with the name of the switch holds something else, which is told', async () => {
     const dir = tempDir();
     writeFileSync(join(dir, 'segment'), 'mine');
-    await expect(new SoftProvider({ dir, vfs: 1, mtu: 9000 }, softVfTool(native()), nodeOps).provision(NONE)).rejects.toMatchObject({
+    await expect(new SoftProvider({ dir, vfs: 1, mtu: 9000, model: '82576' }, softVfTool(native()), nodeOps).provision(NONE)).rejects.toMatchObject({
       code: 'VFRING_ERR_SOFTVF_FAILED', message: expect.stringContaining('the file segment in its folder holds no name of a switch') as string,
     });
   });
 
   test('have the name of the switch that their folder has, and two folders two', async () => {
-    const [one, two] = await Promise.all(['a', 'b'].map((name) => new SoftProvider({ dir: join(tempDir(), name), vfs: 2, mtu: 9000 }, softVfTool(native()), nodeOps).provision(NONE)));
+    const [one, two] = await Promise.all(['a', 'b'].map((name) => new SoftProvider({ dir: join(tempDir(), name), vfs: 2, mtu: 9000, model: '82576' }, softVfTool(native()), nodeOps).provision(NONE)));
     expect(one?.[0]?.segment).toMatch(/^soft-[0-9a-f]{16}$/);
     expect(one?.[1]?.segment).toBe(one?.[0]?.segment);
     expect(two?.[0]?.segment).not.toBe(one?.[0]?.segment);
@@ -94,7 +94,7 @@ describe('real files', () => {
 
   test('made, shown, handed over and taken back', async () => {
     const dir = join(tempDir(), 'soft');
-    const provider = new SoftProvider({ dir, vfs: 2, mtu: 9000 }, softVfTool(native()), nodeOps);
+    const provider = new SoftProvider({ dir, vfs: 2, mtu: 9000, model: '82576' }, softVfTool(native()), nodeOps);
     const vfs = await provider.provision(NONE);
     expect(await provider.plan()).toEqual([]);
     expect(await provider.health(vf(vfs))).toEqual({ device: 'free', owned: true, linkDown: undefined });
@@ -110,7 +110,7 @@ describe('real files', () => {
     mkdirSync(join(dir, 'vf1'), { recursive: true });
     const told: string[] = [];
     const around: Around = { leased: new Set(), sick: (name) => told.push(name) };
-    const provider = (vfs: number): SoftProvider => new SoftProvider({ dir, vfs, mtu: 1500 }, softVfTool(native()), nodeOps);
+    const provider = (vfs: number): SoftProvider => new SoftProvider({ dir, vfs, mtu: 1500, model: '82576' }, softVfTool(native()), nodeOps);
     const vfs = await provider(3).provision(around);
     expect(told).toEqual(['vf1']);
     expect(await Promise.all(vfs.map(async (each) => (await provider(3).health(each)).device))).toEqual(['free', 'gone', 'free']);
@@ -123,7 +123,7 @@ describe('real files', () => {
 
   test('what the owner wrote into its memory is gone with the lease; the counters go on', async () => {
     const dir = join(tempDir(), 'soft');
-    const provider = new SoftProvider({ dir, vfs: 1, mtu: 1500 }, softVfTool(native()), nodeOps);
+    const provider = new SoftProvider({ dir, vfs: 1, mtu: 1500, model: '82576' }, softVfTool(native()), nodeOps);
     const vfs = await provider.provision(NONE);
     await provider.grant(vf(vfs), nodeOps.uid);
     const secret = Buffer.from('what only the first owner may read');
@@ -137,7 +137,7 @@ describe('real files', () => {
 
   test('an owner that claims the MAC of another VF keeps nobody from having that VF back', async () => {
     const dir = join(tempDir(), 'soft');
-    const provider = new SoftProvider({ dir, vfs: 2, mtu: 1500 }, softVfTool(native()), nodeOps);
+    const provider = new SoftProvider({ dir, vfs: 2, mtu: 1500, model: '82576' }, softVfTool(native()), nodeOps);
     const vfs = await provider.provision(NONE);
     const other = Buffer.from(vf(vfs, 1).mac.replace(/:/g, ''), 'hex');
     const own = Buffer.from(vf(vfs, 0).mac.replace(/:/g, ''), 'hex');
@@ -155,7 +155,7 @@ describe('real files', () => {
   test('a file that its owner cut short or wrote over is no soft VF, and is made anew', async () => {
     const dir = join(tempDir(), 'soft');
     const tool = softVfTool(native());
-    const provider = new SoftProvider({ dir, vfs: 1, mtu: 1500 }, tool, nodeOps);
+    const provider = new SoftProvider({ dir, vfs: 1, mtu: 1500, model: '82576' }, tool, nodeOps);
     const vfs = await provider.provision(NONE);
     for (const damage of [0, 100, 5000]) {
       truncateSync(vf(vfs).device, damage);
@@ -165,10 +165,26 @@ describe('real files', () => {
     }
   });
 
+  test('are of the model that the configuration says, and made anew when it says another', async () => {
+    const dir = join(tempDir(), 'soft');
+    const tool = softVfTool(native());
+    for (const model of ['82599', 'x540', '82576'] as const) {
+      const provider = new SoftProvider({ dir, vfs: 1, mtu: 1500, model }, tool, nodeOps);
+      expect((await provider.plan()).map(({ what }) => what)).toEqual([expect.stringContaining(`model ${model}`)]);
+      const vfs = await provider.provision(NONE);
+      expect(vf(vfs).model).toBe(model);
+      expect(tool.show(vf(vfs).device).model).toBe(model);
+      expect(await provider.takeBack(vf(vfs), true)).toBe('free');
+      expect(tool.show(vf(vfs).device).model).toBe(model);
+      expect(await provider.plan()).toEqual([]);
+    }
+    expect(() => tool.create(dir, 0, '02:00:00:00:00:01', 1500, '82598')).toThrow(/EINVAL/);
+  });
+
   test('a folder that is not there is told with its cause', () => {
     const dir = join(tempDir(), 'none');
-    expect(() => softVfTool(native()).create(dir, 0, '02:00:00:00:00:01', 1500)).toThrow(/ENOENT/);
-    expect(() => softVfTool(native()).create(dir, 0, '03:00:00:00:00:01', 1500)).toThrow(/unicast/);
+    expect(() => softVfTool(native()).create(dir, 0, '02:00:00:00:00:01', 1500, '82576')).toThrow(/ENOENT/);
+    expect(() => softVfTool(native()).create(dir, 0, '03:00:00:00:00:01', 1500, '82576')).toThrow(/unicast/);
   });
 });
 
