@@ -145,6 +145,7 @@ struct vfring_wire_peer *wire_peer_lookup(struct vfring_wire *wire, const struct
         const unsigned way = way_from(peer, wire_from(hdr));
 
         peer->ways->in = (uint8_t) (way < peer->ways->num ? way : 0);
+        peer->ways->gone &= (uint8_t) ~(1u << way); /* it has that VF, or has it again */
         return peer;
     }
     wire->last_peer = peer;

@@ -233,6 +233,39 @@ static void test_several_ways(void)
     rig_free(rig);
 }
 
+/* What was said of a VF counts no more when the process speaks by it again. */
+static void test_one_that_is_there_again(void)
+{
+    struct vfring_wire_config config = rig_config();
+    struct rig *rig = rig_make(2, &config);
+    struct rig_node *server = &rig->nodes[SERVER];
+    struct rig_packet *word, *gone;
+    struct vfring_wire_hdr *hdr;
+    uint8_t mac[6];
+
+    (void) rig_send(rig, CLIENT, SERVER, 8);
+    word = rig_take(rig, CLIENT);
+    rig_replace(rig, CLIENT, &config);
+    gone = answer(rig);
+    hdr = rig_hdr(gone);
+    rig_mac(9, mac);
+    CHECK_INT(vfring_wire_rail_add(server->wire, mac), 1);
+    rig_mac(8, mac);
+    CHECK_INT(vfring_wire_lane_add(server->wire, server->peers[CLIENT], 1, mac), 0);
+    rig_feed(rig, SERVER, gone);
+    rig_feed(rig, SERVER, word);
+    CHECK_INT(server->num_delivered, 1);
+    hdr->src_mac[5] = 8;
+    hdr->dst_mac[5] = 9;
+    rig_seal(gone);
+    rig_feed(rig, SERVER, gone);
+    CHECK_INT(server->num_replaced, 0);
+    CHECK_INT(vfring_wire_num_peers(server->wire), 1);
+    free(word);
+    free(gone);
+    rig_free(rig);
+}
+
 int main(int argc, char **argv)
 {
     static const struct check_test tests[] = {
@@ -244,6 +277,7 @@ int main(int argc, char **argv)
         {"what is answered", test_what_is_answered},
         {"answers are few", test_answers_are_few},
         {"several ways", test_several_ways},
+        {"one that is there again", test_one_that_is_there_again},
         {NULL, NULL},
     };
 
