@@ -48,6 +48,7 @@ static void set_aside(mca_btl_vfring_module_t *module, struct btl_vfring_rail *r
         return;
     }
     rail->down = true;
+    module->wait.listens = false; /* to the rails as they were: this one may be closed before the process sleeps */
     rail->downs++;
     module->rails_untold = true;
     (void) snprintf(rail->why, sizeof(rail->why), "%.*s", (int) sizeof(rail->why) - 1, cause);
@@ -67,6 +68,7 @@ static void set_aside(mca_btl_vfring_module_t *module, struct btl_vfring_rail *r
 static void take_back(mca_btl_vfring_module_t *module, struct btl_vfring_rail *rail, uint64_t now_ns)
 {
     rail->down = rail->dead = false;
+    module->wait.listens = false; /* not to this one, whose interrupts the reset has masked */
     module->rails_untold = true;
     if (module->rails.others) {
         vfring_wire_rail_set(module->wire, (uint32_t) (rail - module->rails.rail), true, now_ns);

@@ -38,13 +38,16 @@ static inline __attribute__((always_inline)) void copy_small(char *to, const cha
 
 /* --- what the wire asks for ------------------------------------------------- */
 
-/* In two pieces, or the ring may be full. */
+/* In two pieces, or the ring may be full, or there is none. */
 static __attribute__((noinline)) int xmit_otherwise(mca_btl_vfring_module_t *module, struct vfring_wire_frame *frame,
                                                     uint32_t bytes)
 {
     struct vfring_tx_seg segs[2];
     int rc;
 
+    if (module->rails.rail[0].down) {
+        return -EAGAIN;
+    }
     btl_vfring_hot_keep_repeated(frame);
     segs[0] = (struct vfring_tx_seg){.iova = frame->hdr_iova, .bytes = bytes - frame->gather_bytes};
     segs[1] = (struct vfring_tx_seg){.iova = frame->gather_iova, .bytes = frame->gather_bytes};

@@ -60,15 +60,21 @@ int btl_vfring_rail_open(struct btl_vfring_rail *rail, struct vfring_space *spac
     return 0;
 }
 
-/* Of a rail without a VF: nobody may look at rings that are gone. */
+/*
+ * Of a rail without a VF: nothing can be posted, and nothing comes. The path of one rail looks at its rings, whatever became of the VF:
+ * the process may go on without, for Open MPI ends none that is in MPI_Finalize.
+ */
 static struct vfring_tx_ring no_tx_ring;
+static union vfring_rx_desc never_written;
+static uint8_t *no_buffer;
+static struct vfring_rx_ring no_rx_ring = {.desc = &never_written, .buffer = &no_buffer, .entries = 1};
 
 static void close_vf(struct btl_vfring_rail *rail)
 {
     if (rail->vf) {
         btl_vfring_rail_counters(rail, &rail->counted, &rail->doorbells_rung);
         rail->seq_base += rail->rings.tx->seq;
-        rail->rings = (struct vfring_vf_rings){.tx = &no_tx_ring};
+        rail->rings = (struct vfring_vf_rings){.tx = &no_tx_ring, .rx = &no_rx_ring};
         vfring_vf_close(rail->vf);
         rail->vf = NULL;
     }

@@ -98,7 +98,7 @@ _Noreturn static inline void sleep_for_good(void)
 }
 
 /* Progress until the other one has posted it. */
-static void await_post(sem_t *semaphore)
+static inline void await_post(sem_t *semaphore)
 {
     bool posted = false;
 
@@ -110,25 +110,33 @@ static inline void await_asleep(void)
     await_post(fallen_asleep);
 }
 
-static void wake_other(void)
+static inline void wake_other(void)
 {
     CHECK(!sem_post(woken));
 }
 
-/* Finds the module, and the endpoint of @p peer; without them the job ends. */
-static struct mca_btl_base_endpoint_t *find(int peer)
+/* Without adding anybody. NULL: it is not there. */
+static inline mca_btl_base_module_t *find_module(void)
 {
-    struct mca_btl_base_endpoint_t *found = NULL;
-    opal_process_name_t name = opal_proc_local_get()->proc_name;
     mca_btl_base_selected_module_t *selected;
-    opal_proc_t *proc;
 
     OPAL_LIST_FOREACH(selected, &mca_btl_base_modules_initialized, mca_btl_base_selected_module_t)
     {
         if (!strcmp(selected->btl_component->btl_version.mca_component_name, "vfring")) {
-            btl = selected->btl_module;
+            return selected->btl_module;
         }
     }
+    return NULL;
+}
+
+/* Finds the module, and the endpoint of @p peer; without them the job ends. */
+static inline struct mca_btl_base_endpoint_t *find(int peer)
+{
+    struct mca_btl_base_endpoint_t *found = NULL;
+    opal_process_name_t name = opal_proc_local_get()->proc_name;
+    opal_proc_t *proc;
+
+    btl = find_module();
     name.vpid = (opal_vpid_t) peer;
     proc = opal_proc_for_name(name);
     if (!btl || !proc || btl->btl_add_procs(btl, 1, &proc, &found, NULL) || !found) {

@@ -293,6 +293,8 @@ run rails-none-left not0 'this process cannot use it' 2 $two ./mpi_check exchang
 devices=$dir/left/vf0,$dir/right/vf0
 run rails-one-of-two 0 'exchange: ok' 1 $two ./mpi_check exchange : -n 1 $two \
     env OMPI_MCA_btl_vfring_rails=1 "OMPI_MCA_btl_vfring_devices=$dir/left/vf1,$dir/right/vf1" ./mpi_check exchange
+# One is gone of two that the process was about to sleep on.
+run taken-listening 0 'listening: rank 0: ok' 1 $two --mca btl_vfring_wait event --mca btl_vfring_helper 0 ./taken_check listening "$dir"
 devices=$named
 # What MPI_Send has taken arrives, also while the process that sent it is outside of MPI.
 rm -f "$dir"/page*
@@ -307,6 +309,10 @@ said 'is lost: it has ended \(MPI_Finalize\) while messages to it or from it wer
 run replaced not0 'replaced: ok' 2 $only --mca btl_vfring_silence_warn 1 ./depart_check replaced
 said 'Known by: +another process has its VF' 'is lost: it was killed or has crashed \(another process has its VF\) and is sent to'
 run replaced-rails not0 'replaced: ok' 2 $two --mca btl_vfring_silence_warn 1 ./depart_check replaced
+# The only VF was taken, and the process is not ended for that.
+mkdir "$dir/0" "$dir/1"
+run taken not0 'taken_check only: rank 0: ok' 2 $only --mca btl_vfring_helper 0 $faults reset_after=200 ./taken_check only "$dir"
+said 'taken_check only: rank 1: ok'
 # Frames of somebody who is not known yet, and of somebody who never will be.
 run stranger-early 0 'early: rank 1: ok' 2 $only ./stranger_check early
 run stranger-hostile 0 'hostile: rank 0: ok' 2 $only --mca btl_vfring_helper 0 ./stranger_check hostile

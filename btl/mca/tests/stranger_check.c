@@ -13,23 +13,6 @@ enum { NUM = 300, FRAMES = 20000 };
 
 static mca_btl_vfring_module_t *module;
 
-/* Without adding anybody. */
-static void find_module(void)
-{
-    mca_btl_base_selected_module_t *selected;
-
-    OPAL_LIST_FOREACH(selected, &mca_btl_base_modules_initialized, mca_btl_base_selected_module_t)
-    {
-        if (!strcmp(selected->btl_component->btl_version.mca_component_name, "vfring")) {
-            module = (mca_btl_vfring_module_t *) selected->btl_module;
-        }
-    }
-    if (!module) {
-        printf("rank %d: no vfring\n", rank);
-        MPI_Abort(MPI_COMM_WORLD, 1);
-    }
-}
-
 /* Open MPI has told of the processes of this host in MPI_Init: as if it had not. */
 static void forget_other(void)
 {
@@ -145,7 +128,11 @@ int main(int argc, char **argv)
     alarm_open();
     MPI_Init(&argc, &argv);
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
-    find_module();
+    module = btl_vfring_to_module(find_module());
+    if (!module) {
+        printf("rank %d: no vfring\n", rank);
+        MPI_Abort(MPI_COMM_WORLD, 1);
+    }
     if (!strcmp(what, "early")) {
         early();
     } else if (!strcmp(what, "hostile")) {
