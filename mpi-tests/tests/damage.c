@@ -11,6 +11,7 @@
  *   deaf      no request was ever cancelled
  *   hush      a message that is too long is no error
  *   ajar      barriers hold nobody
+ *   apart     neither, and rank 1 enters when rank 0 has left: for a case without other messages
  */
 #include <mpi.h>
 #include <stdatomic.h>
@@ -23,17 +24,40 @@
 static atomic_bool inside;
 static atomic_ulong calls;
 
+#define TAG_LEFT 4711
+
+static bool plan_is(const char *what)
+{
+    const char *plan = getenv("MT_DAMAGE");
+
+    return plan != NULL && strcmp(plan, what) == 0;
+}
+
+/* Rank 1 waits for rank 0's end of what is inside. */
+static void keep_apart(bool begins)
+{
+    int rank;
+
+    PMPI_Comm_rank(MPI_COMM_WORLD, &rank);
+    if (begins && rank == 1) {
+        PMPI_Recv(NULL, 0, MPI_BYTE, 0, TAG_LEFT, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+    } else if (!begins && rank == 0) {
+        PMPI_Send(NULL, 0, MPI_BYTE, 1, TAG_LEFT, MPI_COMM_WORLD);
+    }
+}
+
 int MPI_Pcontrol(const int level, ...)
 {
+    if (plan_is("apart")) {
+        keep_apart(level != 0);
+    }
     atomic_store(&inside, level != 0);
     return MPI_SUCCESS;
 }
 
 static bool wants(const char *what)
 {
-    const char *plan = getenv("MT_DAMAGE");
-
-    return atomic_load(&inside) && plan != NULL && strcmp(plan, what) == 0;
+    return atomic_load(&inside) && plan_is(what);
 }
 
 /* Is it this call's turn? */
@@ -181,15 +205,20 @@ int MPI_Test_cancelled(const MPI_Status *status, int *flag)
 
 /* --- collectives ------------------------------------------------------------------------ */
 
+static bool holds_nobody(void)
+{
+    return wants("ajar") || wants("apart");
+}
+
 int MPI_Barrier(MPI_Comm c)
 {
-    return wants("ajar") ? MPI_SUCCESS : PMPI_Barrier(c);
+    return holds_nobody() ? MPI_SUCCESS : PMPI_Barrier(c);
 }
 
 int MPI_Ibarrier(MPI_Comm c, MPI_Request *r)
 {
     *r = MPI_REQUEST_NULL;
-    return wants("ajar") ? MPI_SUCCESS : PMPI_Ibarrier(c, r);
+    return holds_nobody() ? MPI_SUCCESS : PMPI_Ibarrier(c, r);
 }
 
 /* DECLARED and PASSED are argument lists in parentheses, without the request. */

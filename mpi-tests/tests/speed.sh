@@ -32,7 +32,7 @@ for program in colltimes overlap putget threadrate; do
     "./$program" --list >"$dir/operations" || failed "$program --list"
     [ -s "$dir/operations" ] || failed "$program has no operations"
     while read -r name; do
-        case $name in *barrier) breaks=ajar ;; *) breaks=data:1 ;; esac
+        case $name in *barrier) breaks=apart ;; *) breaks=data:1 ;; esac
         fails_so $breaks "^$program: rank [01] on [^:]*: $name: " 2 "tests/${program}_damaged" --quick --iters 3 --sizes 1K \
             --case "$name" </dev/null
     done <"$dir/operations"
