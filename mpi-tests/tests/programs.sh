@@ -23,10 +23,21 @@ for pattern in both-ways unexpected; do
         --window 3 --sizes 100000
 done
 
-# As long as there is no file: here until one is made.
-(sleep 1; : >"$dir/over") &
+# As long as there is no file: here until one is made, after the third round.
+rounds() {
+    grep -c '"bytes": 8' "$dir/lines" 2>/dev/null
+}
+rm -f "$dir/lines"
+(
+    until [ "0$(rounds)" -ge 3 ]; do
+        sleep 0.1
+    done
+    : >"$dir/over"
+) &
+maker=$!
 passes 2 ./pingpong --quick --sizes 8 --until "$dir/over"
-[ "$(grep -c '"bytes": 8' "$dir/json")" -ge 1 ] && [ -f "$dir/over" ] || failed 'pingpong --until: it has not waited'
+kill $maker 2>/dev/null
+[ "0$(rounds)" -ge 3 ] && [ -f "$dir/over" ] || failed 'pingpong --until: it has not waited'
 
 fails_so 1:999 'wrong byte at offset 999' 2 tests/pingpong_corrupt --quick --sizes 1000
 fails_so 30:5 'begins with wrong bytes' 2 tests/pingpong_corrupt --quick --sizes 1000
