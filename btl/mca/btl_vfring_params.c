@@ -192,7 +192,7 @@ void btl_vfring_params_register(const mca_base_component_t *component)
     add_string("soft_faults", &registered.soft_faults, OPAL_INFO_LVL_9,
                "Faults of the soft wire, for tests: "
                "drop=P,dup=P,reorder=P,corrupt=P,delay=P,flap=P,seed=N,burst=N,delay_frames=N,"
-               "flap_ms=N,maxlen=N,reset_after=N with P from 0 to 1");
+               "flap_ms=N,maxlen=N,reset_after=N,reset_ms=N,rate=N,api=N with P from 0 to 1");
     c->stats = false;
     add_bool("stats", &c->stats, OPAL_INFO_LVL_4,
              "Print the counters of each process at the end");
