@@ -31,12 +31,15 @@ void btl_vfring_say_goodbye(mca_btl_vfring_module_t *module, mca_btl_vfring_endp
 
 const char *btl_vfring_unsaid_known_by(const mca_btl_vfring_endpoint_t *endpoint)
 {
+    if (endpoint->lives_perhaps) {
+        return "another process has the VF by which it was reached; if it has lost that alone, it lives on and is out of reach";
+    }
     return endpoint->replaced ? "another process has its VF" : "vfringd has its VF back";
 }
 
 void btl_vfring_unsaid_lost(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t *endpoint, const char *what)
 {
-    char cause[160];
+    char cause[256];
 
     (void) snprintf(cause, sizeof(cause), "it was killed or has crashed (%s) %s", btl_vfring_unsaid_known_by(endpoint), what);
     btl_vfring_upcall_lost_once(module, endpoint, cause);

@@ -38,6 +38,7 @@ typedef struct mca_btl_base_endpoint_t {
     bool end_told : 1;    /* that it has ended, when somebody would have sent to it */
     bool unsaid : 1;      /* it has ended without a goodbye */
     bool replaced : 1;    /* and others have its VFs */
+    bool lives_perhaps : 1; /* or those of them that are reached: it had more */
     bool unproven : 1;    /* nobody has named the segment of both: first contact tells */
     uint8_t rails;        /* bit i: our rail i leads to it */
     uint8_t contact;      /* see btl_vfring_contact.c; 0: nothing was sent yet */

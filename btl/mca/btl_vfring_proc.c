@@ -178,11 +178,15 @@ void btl_vfring_peer_left(void *ctx, struct vfring_wire_peer *peer)
 
 void btl_vfring_peer_replaced(void *ctx, struct vfring_wire_peer *peer)
 {
+    mca_btl_vfring_module_t *module = ctx;
     mca_btl_vfring_endpoint_t *endpoint = vfring_wire_peer_upper(peer);
+    struct btl_vfring_modex theirs;
 
     /* Of our own job's processes the launcher knows better. */
     if (endpoint->name.jobid != opal_proc_local_get()->proc_name.jobid) {
         endpoint->unsaid = endpoint->replaced = true;
+        endpoint->lives_perhaps = btl_vfring_endpoint_modex(&module->endpoints, endpoint, &theirs)
+                                  && theirs.num_rails > __builtin_popcount(endpoint->rails);
         btl_vfring_peer_left(ctx, peer);
     }
 }

@@ -149,8 +149,8 @@ struct vfring_wire_ops {
      */
     void (*window_closed)(void *ctx);
     /**
-     * NULL, or: other processes have all VFs by which @p peer was reached, so it has ended, and has not said so. The callee may
-     * remove it, and any other; it may also let it be.
+     * NULL, or: other processes have all VFs by which @p peer was reached, so it has ended, and has not said so; or it is out of reach, if it
+     * has more than those. The callee may remove it, and any other; it may also let it be.
      */
     void (*peer_replaced)(void *ctx, struct vfring_wire_peer *peer);
     /** NULL, or: frames are under way to a peer, after a time without. Not for each of them. */

@@ -293,6 +293,11 @@ run rails-none-left not0 'this process cannot use it' 2 $two ./mpi_check exchang
 devices=$dir/left/vf0,$dir/right/vf0
 run rails-one-of-two 0 'exchange: ok' 1 $two ./mpi_check exchange : -n 1 $two \
     env OMPI_MCA_btl_vfring_rails=1 "OMPI_MCA_btl_vfring_devices=$dir/left/vf1,$dir/right/vf1" ./mpi_check exchange
+# Whoever has lost the only VF of two that this process reaches may live on.
+run replaced-partly not0 'replaced: ok' 1 --mca btl self,vfring --mca btl_vfring_silence_warn 1 env OMPI_MCA_btl_vfring_rails=1 \
+    "OMPI_MCA_btl_vfring_devices=$dir/left/vf0" ./depart_check replaced : -n 1 --mca btl self,vfring \
+    env OMPI_MCA_btl_vfring_rails=2 "OMPI_MCA_btl_vfring_devices=$dir/right/none,$dir/right/none,$dir/left/vf1,$dir/right/vf1" ./depart_check replaced
+said 'killed or has crashed \(another process has the VF by which it was reached; if it has lost that alone, it lives on'
 # One is gone of two that the process was about to sleep on.
 run taken-listening 0 'listening: rank 0: ok' 1 $two --mca btl_vfring_wait event --mca btl_vfring_helper 0 ./taken_check listening "$dir"
 devices=$named
