@@ -20,7 +20,7 @@ export function metricsText(context: Pick<ApiContext, 'manager' | 'jobs' | 'ledg
   const sizes = ledger.sizes();
   const carried = (key: keyof VfCounters): Sample[] =>
     entries.map((entry) => [vfLabels(entry), (totals.get(entry.vf.name)?.[key] ?? 0)]);
-  const said = entries.map((entry) => [vfLabels(entry), manager.tally.ofVf(entry.vf.name, entry.lease)] as const);
+  const said = entries.map((entry) => [vfLabels(entry), manager.tally.ofVf(entry.vf.name)] as const);
   return [
     metric('vfring_up_seconds', 'gauge', 'Time since vfringd started', [[{}, process.uptime()]]),
     metric('vfring_vfs', 'gauge', 'VFs by state', STATES.map((state) => [{ state }, manager.pool.count(state)])),

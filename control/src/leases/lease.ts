@@ -56,8 +56,6 @@ export interface Lease {
   readonly memlockBytes: number | null;
   /** What the process says of how it used its VFs, once it has given them back. */
   report?: LeaseReport | undefined;
-  /** The same so far. */
-  told?: LeaseReport | undefined;
   /** What to put back when the process gives its last lease back. */
   memlockBefore: Rlimit | undefined;
 }

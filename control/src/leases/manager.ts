@@ -159,8 +159,8 @@ export class LeaseManager {
   report(pid: number, id: string, report: LeaseReport): Promise<void> {
     return this.#queue.run(async () => {
       const lease = this.show(pid, id);
-      lease.told = report;
       this.#options.ledger.reportVfs(lease.key, report);
+      this.tally.hear(lease, report.vfs);
     });
   }
 

@@ -50,7 +50,7 @@ test('what a process says while it has its VFs is shown, and is over with the le
   const said = (aside: boolean, asides: number) => ({ retransmitted: 5, fallbacks: 0, vfs: [{ name: 'vf0', retransmitted: 5, asides, why: 'no link', aside }, { name: 'vf1', retransmitted: 0, asides: 0, aside: false }] });
   await manager.report(1, lease.id, said(true, 1));
   expect(ledger.leasesOf(1)[0]?.vfs.map(({ report }) => report?.aside)).toEqual([true, undefined]);
-  expect(manager.tally.ofVf('vf0', lease)).toEqual({ retransmitted: 5, asides: 1 });
+  expect(manager.tally.ofVf('vf0')).toEqual({ retransmitted: 5, asides: 1 });
   await manager.report(1, lease.id, said(false, 2));
   expect(ledger.leasesOf(1)[0]?.vfs[0]?.report).toEqual({ retransmitted: 5, asides: 2, why: 'no link' });
   await expect(manager.report(2, lease.id, said(false, 3))).rejects.toMatchObject({ code: 'VFRING_ERR_NOT_OWNER' });
@@ -61,8 +61,42 @@ test('what a process says while it has its VFs is shown, and is over with the le
   await manager.exclusively(() => {});
   await manager.exclusively(() => {});
   expect(ledger.leasesOf(1)[0]?.vfs[0]?.report).toEqual({ retransmitted: 5, asides: 3, why: 'no link' });
-  expect(manager.tally.ofVf('vf0', undefined)).toEqual({ retransmitted: 5, asides: 3 });
+  expect(manager.tally.ofVf('vf0')).toEqual({ retransmitted: 5, asides: 3 });
   expect(ledger.job(1)?.totals).toMatchObject({ reports: 0 });
+});
+
+test('a process speaks of its own VFs only, and of each once', async () => {
+  const world = new World(join(tempDir(), 'l.db'), 3);
+  await world.start();
+  const { manager } = world.daemon as NonNullable<World['daemon']>;
+  const lease = (pid: number) => manager.lease(1000, world.spawn(pid, 1000), { count: 1, job: 'j', rank: pid, ranks: 2 });
+  const [mine] = [await lease(1), await lease(2)];
+  const vfs = ['vf0', 'vf0', 'vf1', 'vf2', 'nobody'].map((name) => ({ name, retransmitted: 5, asides: 1 }));
+  const tally = () => ['vf0', 'vf1', 'vf2', 'nobody'].map((name) => manager.tally.ofVf(name).asides);
+  await manager.report(1, mine.id, { retransmitted: 5, fallbacks: 0, vfs: vfs.map((each) => ({ ...each, aside: true })) });
+  expect(tally()).toEqual([1, 0, 0, 0]);
+  await manager.release(1, mine.id, 'released', { retransmitted: 5, fallbacks: 0, vfs });
+  expect(tally()).toEqual([1, 0, 0, 0]);
+});
+
+test('what was said of a VF is counted once, and never less, also while it is still driven after its lease', async () => {
+  const world = new World(join(tempDir(), 'l.db'), 2);
+  await world.start();
+  const { manager } = world.daemon as NonNullable<World['daemon']>;
+  const lease = await manager.lease(1000, world.spawn(1, 1000), { count: 2, job: 'j', rank: 0, ranks: 1 });
+  const tally = () => manager.pool.entries.map((entry) => manager.tally.ofVf(entry.vf.name).retransmitted);
+  await manager.report(1, lease.id, { retransmitted: 12, fallbacks: 0, vfs: [{ name: 'vf0', retransmitted: 5, asides: 1, aside: true }, { name: 'vf1', retransmitted: 7, asides: 0, aside: false }] });
+  expect(tally()).toEqual([5, 7]);
+  // One VF is taken away, and is free before the lease ends.
+  await manager.revoke(lease.id, 'vf0');
+  expect([manager.pool.entries[0]?.state, ...tally()]).toEqual(['free', 5, 7]);
+  world.vf('vf1').openBy = 1;
+  // It says nothing of them at the end.
+  await manager.release(1, lease.id, 'released', { retransmitted: 12, fallbacks: 0 });
+  expect([manager.pool.entries[1]?.state, ...tally()]).toEqual(['draining', 5, 7]);
+  world.vf('vf1').openBy = undefined;
+  await manager.drain();
+  expect([manager.pool.entries[1]?.state, ...tally()]).toEqual(['free', 5, 7]);
 });
 
 test('a report is two counts, and what there is to say of each VF', () => {
