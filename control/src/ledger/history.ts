@@ -37,8 +37,11 @@ export interface UsagePart extends Partial<Record<(typeof COLUMNS)[number], numb
   readonly peakBytes?: number;
 }
 
+/** What processes say of themselves may be any number: a sum that is too long would be no number to who reads it, and at last none to SQLite. */
+export const plus = (column: string, more: string): string => `min(${column} + ${more}, ${Number.MAX_SAFE_INTEGER})`;
+
 const ADD = `INSERT INTO usage (day, uid, ${COLUMNS.join(', ')}, peak_bytes) VALUES (?, ?, ${COLUMNS.map(() => '?').join(', ')}, ?)
-  ON CONFLICT (day, uid) DO UPDATE SET ${COLUMNS.map((column) => `${column} = ${column} + excluded.${column}`).join(', ')}, peak_bytes = max(peak_bytes, excluded.peak_bytes)`;
+  ON CONFLICT (day, uid) DO UPDATE SET ${COLUMNS.map((column) => `${column} = ${plus(column, `excluded.${column}`)}`).join(', ')}, peak_bytes = max(peak_bytes, excluded.peak_bytes)`;
 
 export function addUsage(sql: Statements, atMs: number, uid: number, part: UsagePart): void {
   sql.run(ADD, [dayOf(atMs), uid, ...COLUMNS.map((column) => part[column] ?? 0), part.peakBytes ?? 0]);

@@ -11,7 +11,7 @@ import { systemClock, type Clock, type Instant } from '../clock.js';
 import type { Rlimit } from '../libc.js';
 import { IN_MEMORY, openDatabase, ledgerError, type Db } from './database.js';
 import { isVfringError } from '../errors.js';
-import { LEDGER_LIMITS, addUsage, countersPart, dayOf, forgetOld, usageSince, type LedgerLimits } from './history.js';
+import { LEDGER_LIMITS, addUsage, countersPart, dayOf, forgetOld, plus, usageSince, type LedgerLimits } from './history.js';
 import { NEVER_USED, type BegunLease, type HeldLease, type JobFilter, type JobRecord, type LeaseRecord, type LeaseReport, type NewJob, type NewLease, type UsageRecord, type VfReading } from './records.js';
 import { rebase } from './rebase.js';
 import { readLeases, readVfTotals } from './reads.js';
@@ -39,7 +39,8 @@ const HOLD_LEASE = `UPDATE leases SET state = 'held', memlock_bytes = ?, memlock
 /** VFs times how long each was held: until its end, or until it was taken away. */
 const VF_MS = `SELECT coalesce(sum(max(0, coalesce(taken_boot, ?) - granted_boot)), 0) AS vf_ms FROM lease_vfs JOIN leases ON leases.id = lease WHERE lease = ?`;
 const ADD_TO_JOB = `UPDATE jobs SET leases = leases + ?, vf_ms = vf_ms + ?, tx_frames = tx_frames + ?, tx_bytes = tx_bytes + ?, rx_frames = rx_frames + ?, rx_bytes = rx_bytes + ?,
-  uncounted = uncounted + ?, peak_bytes = max(peak_bytes, ?), reports = reports + ?, retransmitted = retransmitted + ?, fallbacks = fallbacks + ? WHERE key = ?`;
+  uncounted = uncounted + ?, peak_bytes = max(peak_bytes, ?), reports = reports + ?,
+  retransmitted = ${plus('retransmitted', '?')}, fallbacks = ${plus('fallbacks', '?')} WHERE key = ?`;
 const ADD_JOB = `INSERT INTO jobs (uid, id, ranks, spread, vfs, memory_bytes, time_limit_s, wait_until, wait_boot, state, created_at, opened_at, opened_boot, one_run, made, hosts, vf_names, shares_memory)
   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
 /** A label's runs are called LABEL, LABEL#2 and so on; "$" comes after "#". */

@@ -2,6 +2,9 @@
 /** What processes say when they give their VFs back is in the totals of their job. */
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { jobSchema, usageSchema } from '../../src/api/schemas.js';
+import { jobView, usageView } from '../../src/api/views.js';
+import type { JobRecord } from '../../src/ledger/records.js';
 import { parseRequest } from '../../src/sockets/lease-messages.js';
 import { World } from '../helpers/lease-world.js';
 import { tempDir } from '../helpers/temp-dir.js';
@@ -97,6 +100,22 @@ test('what was said of a VF is counted once, and never less, also while it is st
   world.vf('vf1').openBy = undefined;
   await manager.drain();
   expect([manager.pool.entries[1]?.state, ...tally()]).toEqual(['free', 5, 7]);
+});
+
+test('whatever numbers processes say, what is added up of them can be told', async () => {
+  const world = new World(join(tempDir(), 'l.db'), 1);
+  await world.start();
+  const { manager, ledger } = world.daemon as NonNullable<World['daemon']>;
+  const most = Number.MAX_SAFE_INTEGER;
+  for (const pid of [1, 2]) {
+    const lease = await manager.lease(1000, world.spawn(pid, 1000), { count: 1, job: 'j', rank: pid, ranks: 3 });
+    await manager.release(pid, lease.id, 'released', { retransmitted: most, fallbacks: most, vfs: [{ name: 'vf0', retransmitted: most, asides: most }] });
+  }
+  const job = ledger.job(1) as JobRecord;
+  expect(jobSchema.safeParse(jobView(job, [])).error).toBeUndefined();
+  expect(usageSchema.safeParse({ days: ledger.usage(0, 9).map(usageView) }).error).toBeUndefined();
+  expect([job.totals, manager.tally]).toEqual([expect.objectContaining({ retransmitted: most, fallbacks: most }), expect.objectContaining({ retransmitted: most, fallbacks: most })]);
+  expect(manager.tally.ofVf('vf0')).toEqual({ retransmitted: most, asides: most });
 });
 
 test('a report is two counts, and what there is to say of each VF', () => {
