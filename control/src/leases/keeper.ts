@@ -150,7 +150,12 @@ export class VfKeeper {
     return true;
   }
 
+  /** Nobody has it any more. What could not be set up while somebody had it is still nobody's to be given. */
   async #setFree(entry: PoolEntry): Promise<void> {
+    if (entry.unset !== undefined) {
+      this.#sick(entry, entry.unset);
+      return;
+    }
     this.#pool.setFree(entry);
     entry.idle = this.#provider.countersStandStill ? ((await this.counters(entry.vf)) ?? undefined) : undefined;
   }

@@ -39,6 +39,9 @@ interface Provisioned {
   readonly sick: ReadonlyMap<string, string>;
 }
 
+/** A plan is of what can be set up; provisioning tells of the rest. */
+const LEFT_OUT: Pick<Around, 'trouble' | 'sick'> = { trouble: () => {}, sick: () => {} };
+
 export class Upkeep {
   readonly #options: UpkeepOptions;
   /** Looks and repairs are one after the other, too. */
@@ -83,7 +86,7 @@ export class Upkeep {
   /** What provisioning would change on this node now. Reads only. */
   plan(): Promise<readonly PlannedStep[]> {
     const { pool, settings } = this.#options;
-    return this.#rounds.run(() => settings.provider.plan({ leased: pool.busyNames(), trouble: () => {} }));
+    return this.#rounds.run(() => settings.provider.plan({ leased: pool.busyNames(), ...LEFT_OUT }));
   }
 
   /**
@@ -94,7 +97,7 @@ export class Upkeep {
   reprovision(next: Settings, force: boolean): Promise<readonly PlannedStep[]> {
     return this.#rounds.run(async () => {
       const { pool, settings, log, queue, take, leases } = this.#options;
-      const steps = await next.provider.plan({ leased: pool.busyNames(), force: true, trouble: () => {} });
+      const steps = await next.provider.plan({ leased: pool.busyNames(), force: true, ...LEFT_OUT });
       const disturbed = new Set(steps.flatMap((step) => step.disturbs ?? []));
       const theirs = (): Lease[] => leases().filter((lease) => heldVfs(lease).some(({ vf }) => disturbed.has(vf.name)));
       if (disturbed.size > 0 && !force) {
@@ -119,7 +122,7 @@ export class Upkeep {
 
   async #mend(provider: Provider): Promise<void> {
     const { pool, queue } = this.#options;
-    const steps = await provider.plan({ leased: pool.busyNames(), trouble: () => {}, sick: () => {} });
+    const steps = await provider.plan({ leased: pool.busyNames(), ...LEFT_OUT });
     if (steps.length === 0 && pool.count('unhealthy') === 0 && this.#troubles.length === 0) {
       return;
     }

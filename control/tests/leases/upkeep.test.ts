@@ -3,6 +3,7 @@
 import { describe, expect, test } from 'vitest';
 import { apiClient } from '../../src/api/client.js';
 import { statusText } from '../../src/cli/status.js';
+import type { PoolEntry } from '../../src/leases/pool.js';
 import type { Provider } from '../../src/providers/provider.js';
 import { sriovConfig } from '../helpers/config.js';
 import { eventually } from '../helpers/eventually.js';
@@ -137,6 +138,31 @@ describe('a VF that cannot be set up', () => {
     expect(states(node)).toEqual(['ens1 unhealthy', 'ens1 free', 'ens2 free', 'ens2 free']);
     expect(node.daemon.manager.pool.entries[0]?.reason).toContain('vfio-pci');
     expect(harness.kernel.drivers()[harness.vfBdf(PF_A, 0)]).toBe('vfio-pci');
+    // What is left to do, and a configuration that is taken over, are of the others alone, too.
+    harness.kernel.bindTo(harness.vfBdf(PF_A, 1), 'igbvf');
+    expect((await apiClient(node.runDir).plan()).steps.map(({ what }) => what)).toContainEqual(expect.stringContaining(`${harness.vfBdf(PF_A, 1)}/driver/unbind`));
+    await node.daemon.reload(false);
+    expect(states(node)).toEqual(['ens1 unhealthy', 'ens1 free', 'ens2 free', 'ens2 free']);
+  });
+
+  test('while a process still drives it is nobody\'s when that ends', async () => {
+    const dir = tempDir();
+    const harness = sriovHarness(dir);
+    const node = await startNode({ dir, provider: harness.provider(), config: CONFIG });
+    await ask(node.lease, leaseRequest());
+    const [entry] = node.daemon.manager.pool.in('leased');
+    const { vf } = entry as PoolEntry;
+    harness.setOpen(vf, true);
+    Object.assign(harness.kernel.pf(vf.pf).vfs[0] ?? {}, { mac: '02:00:00:00:00:01' });
+    harness.kernel.forgets.add('mac');
+    await node.daemon.reload(true);
+    expect(states(node)[0]).toBe('ens1 draining');
+    harness.setOpen(vf, false);
+    await eventually(() => states(node)[0] !== 'ens1 draining');
+    expect([states(node)[0], entry?.reason]).toEqual(['ens1 unhealthy', expect.stringContaining('mac')]);
+    harness.kernel.forgets.clear();
+    await node.daemon.manager.reconcile();
+    expect(states(node)[0]).toBe('ens1 free');
   });
 
   test('and is the only one: that is why the daemon does not start', async () => {
