@@ -9,7 +9,7 @@ import type { JobRegistry } from '../jobs/registry.js';
 import type { LeaseManager, Settings } from '../leases/manager.js';
 import { VfringError, badRequest } from '../errors.js';
 import type { Ledger } from '../ledger/ledger.js';
-import type { JobRecord, LeaseRecord } from '../ledger/records.js';
+import type { JobRecord, LeaseRecord, UsageRecord } from '../ledger/records.js';
 import type { PeerCred } from '../native.js';
 import type { PlannedStep } from '../providers/provider.js';
 import { metricsText } from './metrics.js';
@@ -117,8 +117,13 @@ export const ROUTES: readonly Route[] = [
     handle: async ({ caller, query }, { ledger, inTurn }) => {
       const days: UsageView[] = [];
       const uid = whoseJobs(caller, query);
+      let first: UsageRecord | undefined;
       for (let more = true; more && days.length < MAX_USAGE;) {
-        const part = await inTurn(() => ledger.usage(momentOf(query) ?? 0, DAYS_A_TURN, uid, days.length).map(usageView));
+        const part = await inTurn(() => {
+          const found = ledger.usage(momentOf(query) ?? 0, DAYS_A_TURN, uid, first);
+          [first] = found;
+          return found.map(usageView);
+        });
         days.unshift(...part);
         more = part.length === DAYS_A_TURN;
       }

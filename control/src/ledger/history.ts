@@ -55,15 +55,17 @@ export interface UsageQuery {
   readonly day: number;
   /** Undefined: of all users. */
   readonly uid: number | undefined;
-  /** Rows at most, after the newest `skip`. */
+  /** Rows at most. */
   readonly most: number;
-  readonly skip: number;
+  /** Only rows before this one: by itself, as others come and go between two parts of an answer. */
+  readonly before: Pick<UsageRecord, 'dayMs' | 'uid'> | undefined;
 }
 
 /** Oldest first, each day by uid; the newest rows. */
-export function usageSince(sql: Statements, { day, uid, most, skip }: UsageQuery): UsageRecord[] {
-  const whose = uid === undefined ? '' : 'AND uid = ?';
-  return sql.all(`SELECT * FROM usage WHERE day >= ? ${whose} ORDER BY day DESC, uid DESC LIMIT ? OFFSET ?`, [day, ...(uid === undefined ? [] : [uid]), most, skip])
+export function usageSince(sql: Statements, { day, uid, most, before }: UsageQuery): UsageRecord[] {
+  const where = `day >= ? ${before === undefined ? '' : 'AND (day, uid) < (?, ?)'} ${uid === undefined ? '' : 'AND uid = ?'}`;
+  const values = [day, ...(before === undefined ? [] : [dayOf(before.dayMs), before.uid]), ...(uid === undefined ? [] : [uid]), most];
+  return sql.all(`SELECT * FROM usage WHERE ${where} ORDER BY day DESC, uid DESC LIMIT ?`, values)
     .reverse()
     .map((row) => ({ dayMs: Number(row['day']) * DAY_MS, uid: Number(row['uid']), jobs: Number(row['jobs']), totals: toTotals(row) }));
 }

@@ -178,9 +178,9 @@ export class Ledger {
     return this.#look(() => this.#all(`SELECT * FROM jobs ${where} ORDER BY key DESC LIMIT ?`, [...terms.flatMap(([, values]) => values), limit]).map(toJob));
   }
 
-  /** What users had, by day, from the day of a moment on, oldest first: of these the newest `most` but for the newest `skip`. */
-  usage(sinceMs: number, most: number, uid?: number, skip = 0): UsageRecord[] {
-    return this.#look(() => usageSince(this.#sql, { day: dayOf(sinceMs), uid, most, skip }));
+  /** What users had, by day, from the day of a moment on, oldest first: the newest `most` of these, or of those before a row. */
+  usage(sinceMs: number, most: number, uid?: number, before?: UsageRecord): UsageRecord[] {
+    return this.#look(() => usageSince(this.#sql, { day: dayOf(sinceMs), uid, most, before }));
   }
 
   /** Jobs that count when VFs are given out, or that end by themselves: queued ones, and open ones with a reservation, a time limit or of one run. */
