@@ -61,15 +61,20 @@ export function apiServer(options: ApiOptions): ApiServer {
   const own = process.getuid?.() ?? ROOT;
   /** One after the other: between two there is a turn for leases. */
   const gate = new SerialQueue();
-  const context: ApiContext = {
+  const startedAt = Date.now();
+  /** What only looks is done for who still waits: others would wait for answers that nobody takes. */
+  const contextOf = (request: IncomingMessage, response: ServerResponse): ApiContext => ({
     ...options,
-    startedAt: Date.now(),
+    startedAt,
     inTurn: (work) => gate.run(async () => {
+      if (request.method === 'GET' && response.destroyed) {
+        throw badRequest('the client has gone away', REMEDY);
+      }
       // Ranks that start wait for their leases; who looks at them can wait for that.
       await options.manager.whenQuiet(LEASES_FIRST_MS);
       return work();
     }),
-  };
+  });
   /** Of answers that are on their way, by uid. */
   const unread = new Map<number, number>();
 
@@ -87,7 +92,7 @@ export function apiServer(options: ApiOptions): ApiServer {
     return true;
   }
 
-  async function serve(request: IncomingMessage, peer: PeerCred): Promise<Answer> {
+  async function serve(request: IncomingMessage, peer: PeerCred, context: ApiContext): Promise<Answer> {
     const caller: Caller = { ...peer, admin: peer.uid === ROOT || peer.uid === own };
     const body = await readBody(request);
     const url = parseUrl(request.url ?? '');
@@ -116,7 +121,7 @@ export function apiServer(options: ApiOptions): ApiServer {
     try {
       const peer = options.processes.peerOf(request.socket);
       uid = peer.uid;
-      result = await serve(request, peer);
+      result = await serve(request, peer, contextOf(request, response));
     } catch (error) {
       const known = asVfringError(error);
       if (known.code === 'VFRING_ERR_INTERNAL') {

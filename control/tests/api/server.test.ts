@@ -326,6 +326,28 @@ describe('what takes long', () => {
   });
 });
 
+test('who has gone away is not answered: others wait for no more than there are', async () => {
+  const node = await startNode({ vfs: 1 });
+  const { ledger, manager } = node.daemon;
+  const api = apiClient(node.runDir);
+  const read = vi.spyOn(ledger, 'jobs');
+  let go = (): void => {};
+  vi.spyOn(manager, 'whenQuiet').mockReturnValueOnce(new Promise((resolve) => (go = resolve)));
+  const first = api.status();
+  await eventually(() => node.daemon.apiConnections === 1);
+  const gone = connect(node.api);
+  gone.write('GET /v1/jobs HTTP/1.1\r\nhost: x\r\n\r\n');
+  await eventually(() => node.daemon.apiConnections === 2);
+  // What needs no turn is answered after the other's request has come.
+  expect((await call(node.api, 'GET', '/v1/nothing')).status).toBe(404);
+  gone.destroy();
+  await eventually(() => node.daemon.apiConnections === 1);
+  go();
+  await first;
+  await api.status();
+  expect(read).not.toHaveBeenCalled();
+});
+
 test('a segment that the configuration names anew is that of the next lease; a running process keeps what it was told', async () => {
   const dir = tempDir();
   const harness = softHarness(dir, 2);
