@@ -20,8 +20,8 @@ export interface WebListenerOptions {
   /** Resolves when nobody waits for a lease, or after a moment. */
   readonly whenQuiet: () => Promise<void>;
   readonly log: Log;
-  /** The id of a group by its name. */
-  readonly groupId: (name: string) => Promise<number>;
+  /** The id of a group by its name; undefined: there is none. Throws where that cannot be found out. */
+  readonly groupId: (name: string) => Promise<number | undefined>;
   /** For tests. */
   readonly retryMs?: number;
 }
@@ -106,11 +106,19 @@ export class WebListener {
       // A proxy has looked at the name itself, unless it is said which there are.
       hosts: listen.kind === 'unix' && config.hosts.length === 0 ? undefined : config.hosts,
       token: config.token_file === undefined ? undefined : readToken(config.listen, config.token_file),
-      gid: config.group === undefined ? undefined : await this.#options.groupId(config.group).catch((error: unknown) => {
-        throw listenError(config.listen, causeText(error), 'correct group: below http: in the configuration (getent group shows those there are)');
-      }),
+      gid: config.group === undefined ? undefined : await this.#gid(config.listen, config.group),
       assets: webDir(),
     };
+  }
+
+  async #gid(listen: string, group: string): Promise<number> {
+    const gid = await this.#options.groupId(group).catch((error: unknown) => {
+      throw listenError(listen, causeText(error), `vfringd tries again every 15 s; if it stays so, see whether the name service answers: getent group ${group}`);
+    });
+    if (gid === undefined) {
+      throw listenError(listen, `there is no group ${group}`, 'correct group: below http: in the configuration (getent group shows those there are)');
+    }
+    return gid;
   }
 
   /** Resolves when it listens. Throws VFRING_ERR_HTTP_LISTEN. */

@@ -2,9 +2,10 @@
 /** The page put together: what it shows, the last hour, and its listener. */
 import { metricsText } from '../api/metrics.js';
 import type { PageStatus } from '../api/views.js';
-import { badRequest, causeText } from '../errors.js';
+import { causeText } from '../errors.js';
 import { exec } from '../exec.js';
 import { version } from '../paths.js';
+import { groupId } from './group-id.js';
 import { History, SAMPLE_EVERY_MS } from './history.js';
 import { WebListener, type WebListenerOptions } from './listener.js';
 import { pageState, type PageSource } from './state.js';
@@ -28,7 +29,7 @@ export class Page {
     this.#source = { ...options, history: this.#history, release: version(), startedAt: Date.now() };
     this.listener = new WebListener({
       ...options,
-      groupId,
+      groupId: (name) => groupId(name, exec),
       sources: {
         state: () => JSON.stringify(pageState(this.#source)),
         history: () => JSON.stringify(this.#history.view),
@@ -69,16 +70,4 @@ export class Page {
       log.error('the last hour of the page has a gap', { cause: causeText(error) });
     }
   }
-}
-
-async function groupId(name: string): Promise<number> {
-  if (/^\d+$/.test(name)) {
-    return Number(name);
-  }
-  const { status, stdout } = await exec('getent', ['group', name]);
-  const gid = /^[^:]*:[^:]*:(\d+):/.exec(stdout)?.[1];
-  if (status !== 0 || gid === undefined) {
-    throw badRequest(`there is no group ${name}`, '');
-  }
-  return Number(gid);
 }

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** Streams, the last hour and what happened lately: each bounded. */
+/** Streams, the last hour and what happened lately, each bounded; groups by name. */
 import { EventEmitter } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { describe, expect, test } from 'vitest';
+import type { Exec } from '../../src/exec.js';
 import { silentLog } from '../../src/log.js';
+import { groupId } from '../../src/web/group-id.js';
 import { History, MOST_SAMPLES, type Seen } from '../../src/web/history.js';
 import { MOST_EVENTS, RecentEvents } from '../../src/web/recent.js';
 import { EventStreams } from '../../src/web/streams.js';
@@ -94,5 +96,24 @@ describe('what happened lately', () => {
     expect(recent.events).toHaveLength(MOST_EVENTS);
     expect(recent.events[0]?.text).toBe(`event ${5 * MOST_EVENTS - 1}`);
     expect(JSON.stringify(recent.events).length).toBeLessThan(MOST_EVENTS * 500);
+  });
+});
+
+describe('a group by its name', () => {
+  const getent = (status: number | null, stdout = '', stderr = '') => async () => ({ status, stdout, stderr });
+
+  test('is what getent says, or there is none', async () => {
+    expect(await groupId('adm', getent(0, 'adm:x:4:syslog\n'))).toBe(4);
+    expect(await groupId('1234', getent(2))).toBe(1234);
+    expect(await groupId('none', getent(2))).toBeUndefined();
+  });
+
+  test.each<[string, Exec, string]>([
+    ['was ended', getent(null, '', 'ended by SIGKILL'), 'ended by SIGKILL'],
+    ['failed', getent(1, '', 'Unknown database: group'), 'Unknown database'],
+    ['says something else', getent(0, 'what?\n'), 'what?'],
+    ['is not there', () => Promise.reject(new Error('spawn getent ENOENT')), 'ENOENT'],
+  ])('is not one that there is not, where getent %s', async (_what, exec, cause) => {
+    await expect(groupId('adm', exec)).rejects.toThrow(cause);
   });
 });
