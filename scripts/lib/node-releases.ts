@@ -12,8 +12,8 @@ import { NODE_RELEASES, envOf, lineOf, nodeTree, type NodeTree } from '../../too
 import { logged, step } from '../../tools/steps.js';
 import { judged, type Tally } from './tally.js';
 
-/** What depends on the release: compiled code, sockets, descriptors, processes, timers, the database. */
-const SUITES = ['sockets', 'ledger', 'leases/leases', 'leases/together', 'jobs', 'api', 'node', 'native', 'cli/commands'].map((name) => `control/tests/${name}`);
+/** What depends on the release: compiled code, sockets, descriptors, processes, threads, timers, the database. */
+const SUITES = ['sockets', 'ledger', 'leases/leases', 'leases/together', 'jobs', 'api', 'web', 'node', 'native', 'cli/commands'].map((name) => `control/tests/${name}`);
 
 async function suites(tree: NodeTree): Promise<Tally> {
   const report = join(tree.dir, 'vitest.json');

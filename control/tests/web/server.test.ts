@@ -12,7 +12,7 @@ import { softConfig } from '../helpers/config.js';
 import { eventually } from '../helpers/eventually.js';
 import { startNode } from '../helpers/fake-node.js';
 import { ask, leaseHolder, leaseRequest } from '../helpers/lease-client.js';
-import { answer, client, freePort, get, startPage } from '../helpers/page.js';
+import { answer, client, freePort, get, startPage, statusOf } from '../helpers/page.js';
 import { tempDir } from '../helpers/temp-dir.js';
 
 const EVENTS = get('/v1/page/events');
@@ -25,14 +25,15 @@ describe('what is served', () => {
       const response = await fetch(`${node.url}${path}`);
       expect([response.status, response.headers.get('content-type')]).toEqual([200, type]);
       expect(response.headers.get('content-security-policy')).toContain("default-src 'none'; script-src 'self'");
-      expect((await fetch(`${node.url}${path}`, { headers: { 'if-none-match': response.headers.get('etag') ?? '' } })).status).toBe(304);
+      expect((await response.arrayBuffer()).byteLength).toBeGreaterThan(0);
+      expect(await statusOf(`${node.url}${path}`, { 'if-none-match': response.headers.get('etag') ?? '' })).toBe(304);
     }
     const state = (await (await fetch(`${node.url}/v1/page/state`)).json()) as PageState;
     expect(state).toMatchObject({ provider: 'soft', pfs: [{ name: 'soft', trouble: null }], jobs: [{ id: 'mine', state: 'open' }] });
     expect(state.vfs.map((vf) => [vf.state, vf.lease?.job, vf.lease?.pid])).toEqual([['leased', 'mine', child.pid], ...Array(3).fill(['free', undefined, undefined])]);
     expect(state.events.map(({ text }) => text)).toContain('lease granted');
     const history = (await (await fetch(`${node.url}/v1/page/history`)).json()) as PageHistory;
-    expect(history.samples).toHaveLength(1);
+    expect(history.samples).not.toHaveLength(0);
     const metrics = await fetch(`${node.url}/metrics`);
     expect(metrics.headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8');
     const names = (text: string): string[] => [...text.matchAll(/^# TYPE (\w+)/gm)].map(([, name]) => name as string);
@@ -98,7 +99,7 @@ describe('what is no request', () => {
   ])('%s ends its own connection only', async (_name, text) => {
     const node = await startPage();
     expect(await answer(node.port, text)).toMatch(/^HTTP\/1\.1 4\d\d /);
-    expect((await fetch(node.url)).status).toBe(200);
+    expect(await statusOf(node.url)).toBe(200);
   });
 });
 
@@ -150,7 +151,7 @@ describe('a page that cannot be served', () => {
     await eventually(() => node.log.filter((line) => line.includes('the page is not served; leases are')).length === 1);
     squatter.close();
     await eventually(async () => (await api.status()).http?.serving === true);
-    expect((await fetch(`http://127.0.0.1:${port}`)).status).toBe(200);
+    expect(await statusOf(`http://127.0.0.1:${port}`)).toBe(200);
     expect(node.log.filter((line) => line.includes('the page is not served'))).toHaveLength(1);
   });
 
@@ -182,7 +183,7 @@ describe('a page that cannot be served', () => {
     const node = await startPage('', { page: { retryMs: 20 } });
     await node.daemon.page.listener.endThread();
     await eventually(() => node.daemon.page.status?.serving === true);
-    expect((await fetch(node.url)).status).toBe(200);
+    expect(await statusOf(node.url)).toBe(200);
     expect(node.log.join('\n')).toContain('its thread has ended');
     expect(await ask(node.lease, leaseRequest())).toMatchObject({ ok: true });
   });
@@ -230,10 +231,10 @@ test('a new configuration is served at once, and the old place no more', async (
   await eventually(() => node.daemon.page.status?.serving === true);
   more = `http: {listen: "127.0.0.1:${second}"}`;
   await node.daemon.reload(false);
-  expect((await fetch(`http://127.0.0.1:${second}`)).status).toBe(200);
-  await expect(fetch(`http://127.0.0.1:${first}`)).rejects.toThrow();
+  expect(await statusOf(`http://127.0.0.1:${second}`)).toBe(200);
+  await expect(statusOf(`http://127.0.0.1:${first}`)).rejects.toThrow();
   more = '';
   await node.daemon.reload(false);
   expect(node.daemon.page.status).toBeUndefined();
-  await expect(fetch(`http://127.0.0.1:${second}`)).rejects.toThrow();
+  await expect(statusOf(`http://127.0.0.1:${second}`)).rejects.toThrow();
 });
