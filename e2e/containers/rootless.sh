@@ -86,7 +86,11 @@ else
     echo "$limits" >>"$config"
     node_of=/dev/uiovf
     libraries=
-    restart_daemon() { try "vfringd is started anew" systemctl restart vfringd; }
+    # Not in one: between the two the unit is at rest, and its folder has to stay.
+    restart_daemon() {
+        try "vfringd is stopped" systemctl stop vfringd
+        try "vfringd is started anew" systemctl start vfringd
+    }
     stop_daemon() { :; }
     restart_daemon
 fi
