@@ -3,7 +3,7 @@
 import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { VfringError, errnoCode } from '../../errors.js';
+import { VfringError, causeText, errnoCode } from '../../errors.js';
 import { failureText, type Exec } from '../../exec.js';
 import type { Log } from '../../log.js';
 import type { IpLink } from './ip-link.js';
@@ -59,6 +59,29 @@ async function waitNode(context: ApplyContext, bdf: string): Promise<void> {
   });
   if (!there) {
     throw new VfringError('VFRING_ERR_VF_NO_NODE', { vf: bdf, what, cause: `waited ${context.patienceMs} ms` });
+  }
+}
+
+/** @param done grows by each step before it is taken: one that fails may have had an effect */
+export async function applyAll(actions: readonly Action[], done: Action[], context: ApplyContext): Promise<void> {
+  for (const action of actions) {
+    done.push(action);
+    await apply(action, context);
+  }
+}
+
+/** Back to what was there, as far as that goes; the last step first. */
+export async function undoAll(done: readonly Action[], context: ApplyContext): Promise<void> {
+  for (const { undo } of [...done].reverse()) {
+    if (undo === undefined) {
+      continue;
+    }
+    try {
+      await apply(undo, context);
+    } catch (error) {
+      // A VF that is gone by now needs no undoing, for example.
+      context.log.warn('not undone', { what: describe(undo), cause: causeText(error) });
+    }
   }
 }
 

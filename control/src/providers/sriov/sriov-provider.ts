@@ -9,11 +9,12 @@ import type { Vf, VfCounters } from '../../model/vf.js';
 import type { Native } from '../../native.js';
 import { isOwn, keepOwner, type NodeOps, type NodeStat } from '../node-ops.js';
 import type { Around, PlannedStep, Provider, VfHealth, VfMemory } from '../provider.js';
-import { apply, type ApplyContext } from './apply.js';
+import { applyAll, undoAll, type ApplyContext } from './apply.js';
 import { vfMac } from './mac.js';
 import { DRIVER, deviceDir, observePf, pfLinkDown, predictVfBdfs, uioNode, type PfState, type UioNode, type VfState } from './observe.js';
 import { selectPfs } from './select.js';
 import { checkIsolation, describe, futureVf, isInUse, planPf, planVf, takesAll, withUdev, type Action, type InUse } from './plan.js';
+import { VfSetup, isOfOneVf } from './vf-setup.js';
 
 export interface SriovContext extends ApplyContext {
   readonly ops: NodeOps;
@@ -42,6 +43,8 @@ export class SriovProvider implements Provider {
 
   readonly #config: SriovConfig;
   readonly #context: SriovContext;
+  /** VFs that could not be set up when that was last tried. */
+  readonly #sick = new Set<string>();
 
   constructor(config: SriovConfig, context: SriovContext) {
     this.#config = config;
@@ -121,12 +124,12 @@ export class SriovProvider implements Provider {
           all.push(...done);
           return vfs;
         } catch (error) {
-          await this.#undo(done);
+          await undoAll(done, this.#context);
           throw error;
         }
       })).flat();
     } catch (error) {
-      await this.#undo(all);
+      await undoAll(all, this.#context);
       throw error;
     }
   }
@@ -155,26 +158,16 @@ export class SriovProvider implements Provider {
     const { sysfs, ip } = this.#context;
     const observe = (): Promise<PfState> => observePf(config, sysfs, ip);
     const own = ({ vfs }: PfState): readonly VfState[] => vfs.filter((vf) => inUse.force || !isInUse(vf, inUse));
-    await this.#applyAll(planPf(await observe(), config, inUse), done);
+    await applyAll(planPf(await observe(), config, inUse), done, this.#context);
     const made = await observe();
     own(made).forEach(checkIsolation);
-    const failed = new Map<string, unknown>();
-    const steps = new Map<string, Action[]>();
-    for (const vf of own(made)) {
-      const taken: Action[] = [];
-      try {
-        await this.#applyAll(planVf(made, vf, config), taken);
-        steps.set(vf.bdf, taken);
-        done.push(...taken);
-      } catch (error) {
-        await this.#undo(taken);
-        if (sick === undefined || !isOfOneVf(error)) {
-          throw error;
-        }
-        failed.set(vf.bdf, error);
-      }
+    const setup = new VfSetup(this.#sick, this.#context);
+    try {
+      await setup.run(own(made), (vf) => planVf(made, vf, config), sick !== undefined);
+      await applyAll(withUdev(setup.steps).filter((action) => action.do === 'wait-udev'), [], this.#context);
+    } finally {
+      done.push(...setup.steps);
     }
-    await this.#applyAll(withUdev([...steps.values()].flat()).filter((action) => action.do === 'wait-udev'), []);
     // What was set is read back: a driver may take a setting and not keep it.
     const pf = await observe();
     pf.vfs.forEach(checkIsolation);
@@ -182,16 +175,21 @@ export class SriovProvider implements Provider {
     if (left.length > 0 || pf.vfs.length !== config.vfs) {
       throw new VfringError('VFRING_ERR_NOT_SETTLED', { pf: pf.name, left: left.join('; ') || `${config.vfs - pf.vfs.length} VFs are missing` });
     }
-    for (const vf of own(pf)) {
-      const unset = failed.has(vf.bdf) ? [] : planVf(pf, vf, config).map(describe);
-      if (unset.length > 0) {
-        const taken = steps.get(vf.bdf) ?? [];
-        failed.set(vf.bdf, new VfringError('VFRING_ERR_NOT_SETTLED', { pf: pf.name, left: unset.join('; ') }));
-        await this.#undo(taken);
-        taken.forEach((step) => done.splice(done.indexOf(step), 1));
+    for (const vf of own(pf).filter(({ bdf }) => !setup.failed.has(bdf))) {
+      const error = unsettled(pf, vf, config);
+      if (error !== undefined) {
+        const undone = await setup.fail(vf, error);
+        undone.forEach((step) => done.splice(done.indexOf(step), 1));
       }
     }
-    tellSick(failed, pf, sick);
+    for (const { bdf } of own(pf)) {
+      if (setup.failed.has(bdf)) {
+        this.#sick.add(bdf);
+      } else if (this.#sick.delete(bdf)) {
+        this.#context.log.info('a VF that could not be set up is', { vf: bdf });
+      }
+    }
+    tellSick(setup.failed, pf, sick);
     return pf;
   }
 
@@ -199,29 +197,6 @@ export class SriovProvider implements Provider {
   async #checkModule(): Promise<void> {
     if (!(await this.#context.sysfs.list('bus/pci/drivers')).includes(DRIVER)) {
       throw new VfringError('VFRING_ERR_NO_MODULE', { release: os.release() });
-    }
-  }
-
-  /** @param done grows by each step before it is taken: one that fails may have had an effect */
-  async #applyAll(actions: readonly Action[], done: Action[]): Promise<void> {
-    for (const action of actions) {
-      done.push(action);
-      await apply(action, this.#context);
-    }
-  }
-
-  /** Back to what was there, as far as that goes; the last step first. */
-  async #undo(done: readonly Action[]): Promise<void> {
-    for (const { undo } of [...done].reverse()) {
-      if (undo === undefined) {
-        continue;
-      }
-      try {
-        await apply(undo, this.#context);
-      } catch (error) {
-        // A VF that is gone by now needs no undoing, for example.
-        this.#context.log.warn('not undone', { what: describe(undo), cause: causeText(error) });
-      }
     }
   }
 
@@ -375,10 +350,14 @@ function isOfOnePf(error: unknown): boolean {
   return codes.some((code) => isVfringError(error, code));
 }
 
-/** Errors of one VF: it, or its driver, does not do as it is told, or somebody else has it. */
-function isOfOneVf(error: unknown): boolean {
-  const codes = ['VFRING_ERR_IP_FAILED', 'VFRING_ERR_SYSFS', 'VFRING_ERR_VF_NO_NODE', 'VFRING_ERR_NOT_SETTLED', 'VFRING_ERR_VF_FOREIGN_DRIVER'] as const;
-  return codes.some((code) => isVfringError(error, code));
+/** Why a VF is not as it was set; undefined: it is. */
+function unsettled(pf: PfState, vf: VfState, config: PfConfig): unknown {
+  try {
+    const left = planVf(pf, vf, config).map(describe).join('; ');
+    return left === '' ? undefined : new VfringError('VFRING_ERR_NOT_SETTLED', { pf: pf.name, left });
+  } catch (error) {
+    return error; // It was bound to somebody else's driver meanwhile.
+  }
 }
 
 /** Throws the first error where nobody is to be told, or where no VF of the PF is well. */

@@ -5,7 +5,7 @@ import type { ErrorCode } from '../../../src/errors.js';
 import { native } from '../../../src/native.js';
 import { vfMac } from '../../../src/providers/sriov/mac.js';
 import type { Exec } from '../../../src/exec.js';
-import { silentLog } from '../../../src/log.js';
+import { silentLog, type Log } from '../../../src/log.js';
 import { config, sriovConfig } from '../../helpers/config.js';
 import { vfBdf } from '../../helpers/fake-kernel.js';
 import { tempDir } from '../../helpers/temp-dir.js';
@@ -22,6 +22,45 @@ describe('provisioning of real VFs', () => {
     kernel.forgets.add('mac');
     const error = await refusal(provider().provision(NONE), 'VFRING_ERR_NOT_SETTLED');
     expect(error.message).toContain('vf 0 mac');
+  });
+
+  test('nodes of all VFs are waited for at once: where none comes, that is known after one wait', async () => {
+    const { kernel } = sriovHarness(tempDir());
+    const vfs = [0, 1, 2].map((index) => vfBdf(PF_A.bdf, index));
+    vfs.forEach((bdf) => kernel.unbindable.add(bdf));
+    let bound = 0;
+    const write = async (path: string, value: string): Promise<void> => {
+      await kernel.sysfs.write(path, value);
+      // The first node comes when the last VF has been bound.
+      if (path === 'bus/pci/drivers_probe' && ++bound === vfs.length) {
+        kernel.unbindable.clear();
+        vfs.forEach((bdf) => kernel.bindTo(bdf, 'uio_vf'));
+      }
+    };
+    const provider = sriovProvider(kernel, sriovConfig({ ens1: 3 }).provider.sriov ?? { pf: [] }, { sysfs: { ...kernel.sysfs, write } });
+    expect((await provider.provision(NONE)).map(({ name }) => name)).toEqual(vfs);
+  });
+
+  test('a VF that cannot be set up is tried again, which is logged once', async () => {
+    const { kernel } = sriovHarness(tempDir());
+    const logged: string[] = [];
+    const log: Log = { ...silentLog, info: (_what, fields) => void logged.push(String(fields?.['do'])), warn: (what) => void logged.push(what) };
+    const provider = sriovProvider(kernel, sriovConfig({ ens1: 2 }).provider.sriov ?? { pf: [] }, { log });
+    const provision = async (): Promise<string[]> => {
+      logged.length = 0;
+      const sick: string[] = [];
+      await provider.provision({ leased: new Set(), sick: (bdf) => sick.push(bdf) });
+      return sick;
+    };
+    kernel.unbindable.add(VF0);
+    expect(await provision()).toEqual([VF0]);
+    expect(logged).toContain(`echo ${VF0} > /sys/bus/pci/drivers_probe`);
+    expect([await provision(), logged]).toEqual([[VF0], []]);
+    kernel.unbindable.clear();
+    expect(await provision()).toEqual([]);
+    kernel.bindTo(VF0, 'igbvf');
+    expect(await provision()).toEqual([]);
+    expect(logged).toContain(`echo ${VF0} > /sys/bus/pci/drivers_probe`);
   });
 });
 
