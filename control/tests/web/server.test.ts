@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** The page's listener over its real port: what it says, whom it bounds, and that leases do not depend on it. */
 import { createServer } from 'node:net';
-import { chmodSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { apiClient } from '../../src/api/client.js';
 import type { PageHistory, PageState } from '../../src/web/view.js';
 import { WEB_LIMITS } from '../../src/web/server.js';
@@ -177,6 +177,20 @@ describe('a page that cannot be served', () => {
     expect(node.daemon.page.status?.trouble?.remedy).toContain(remedy);
     expect(await ask(node.lease, leaseRequest())).toMatchObject({ ok: true });
     expect(statSync(join(dir, 'open')).size).toBeGreaterThan(0);
+  });
+
+  test('a name service that hangs keeps no lease waiting', async () => {
+    const dir = tempDir();
+    writeFileSync(join(dir, 'hangs'), '');
+    writeFileSync(join(dir, 'getent'), `#!/bin/sh\nwhile [ -e ${dir}/hangs ]; do sleep 0.1; done\nexit 2\n`, { mode: 0o755 });
+    vi.stubEnv('PATH', `${dir}:${process.env['PATH'] ?? ''}`);
+    onTestFinished(() => void vi.unstubAllEnvs());
+    const node = await startNode({ dir, config: softConfig(join(dir, 'soft'), 2, `http: {listen: ${dir}/http.sock, group: slow}`) });
+    expect(await ask(node.lease, leaseRequest())).toMatchObject({ ok: true });
+    expect(node.daemon.page.status).toMatchObject({ serving: false, trouble: undefined });
+    rmSync(join(dir, 'hangs'));
+    await eventually(() => node.daemon.page.status?.trouble !== undefined);
+    expect(node.daemon.page.status?.trouble?.message).toContain('there is no group slow');
   });
 
   test('its thread dies: it is told, begins anew, and leases do not notice', async () => {
