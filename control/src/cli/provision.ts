@@ -5,9 +5,9 @@ import type { StatusView } from '../api/views.js';
 import { formatProblem, loadConfig, parseConfig } from '../config/load.js';
 import { EXIT, VfringError, causeText, isVfringError } from '../errors.js';
 import { silentLog } from '../log.js';
-import type { PlannedStep } from '../providers/provider.js';
+import type { PlannedStep, Provider } from '../providers/provider.js';
 import type { ApiClient } from '../api/client.js';
-import { out, show, type JsonOption } from './output.js';
+import { out, say, show, type JsonOption } from './output.js';
 import { createProvider } from '../vfringd/create-provider.js';
 
 export async function checkConfig(file: string, options: JsonOption): Promise<void> {
@@ -49,12 +49,18 @@ export async function provision(api: ApiClient, options: ProvisionOptions): Prom
     throw error;
   });
   const inUse = status?.vfs.filter((vf) => vf.state === 'leased' || vf.state === 'draining').map((vf) => vf.name) ?? [];
-  const steps = await provider.plan({ leased: new Set(inUse), force: true });
+  const steps = await planned(provider, new Set(inUse), say);
   const disturbed = steps.some((step) => (step.disturbs?.length ?? 0) > 0);
   show(options, steps, () => (steps.length === 0 ? NOTHING : steps.map((step) => stepText(step, status)).join('\n')));
   if (disturbed && !options.force && !options.json) {
     out('VFs in use are in the way: vfringd leaves them alone until they are free, unless told: vfring provision --force');
   }
+}
+
+/** @param note told of each PF and VF that cannot be set up: the plan is of the others, as provisioning is. None that can is an error */
+export function planned(provider: Provider, leased: ReadonlySet<string>, note: (line: string) => void): Promise<readonly PlannedStep[]> {
+  const left = (what: string) => (name: string, error: unknown): void => note(`${what} ${name} is left as it is: ${causeText(error)}`);
+  return provider.plan({ leased, force: true, trouble: left('PF'), sick: left('VF') });
 }
 
 const NOTHING = 'nothing to do: the node is as the configuration says';
