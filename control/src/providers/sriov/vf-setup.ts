@@ -45,11 +45,19 @@ export class VfSetup {
         }
       }
     };
+    // It was waited for in vain: for the next VF it is only looked at, so that a cable that is out costs one wait as well.
+    let linkless = false;
     for (const vf of vfs) {
       await attempt(vf, async (steps) => {
         const actions = plan(vf);
         waits.set(vf, actions.filter(({ do: what }) => what === 'wait-node'));
-        await applyAll(actions.filter(({ do: what }) => what !== 'wait-node'), steps, this.#contextOf(vf));
+        const context = this.#contextOf(vf);
+        try {
+          await applyAll(actions.filter(({ do: what }) => what !== 'wait-node'), steps, linkless ? { ...context, patienceMs: 0 } : context);
+        } finally {
+          const link = actions.find((action) => action.do === 'wait-link');
+          linkless = link === undefined ? linkless : (await context.sysfs.read(`class/net/${link.pf}/carrier`)) !== '1';
+        }
       });
     }
     // At once: a fault that all VFs have, as of their driver, is known after one wait.

@@ -41,6 +41,22 @@ describe('provisioning of real VFs', () => {
     expect((await provider.provision(NONE)).map(({ name }) => name)).toEqual(vfs);
   });
 
+  test('a link that does not come is waited for once, not for each VF that a rate cap is for', async () => {
+    const { kernel } = sriovHarness(tempDir());
+    kernel.linkComesUp = false;
+    let looks = 0;
+    const read = (path: string): Promise<string | undefined> => {
+      looks += path === 'class/net/ens1/carrier' ? 1 : 0;
+      return kernel.sysfs.read(path);
+    };
+    const { sriov } = config('version: 1\nprovider: {sriov: {pf: [{name: ens1, vfs: 4, max_tx_mbit: 100}]}}').provider;
+    // Patience is counted in looks: 11 a wait.
+    await sriovProvider(kernel, sriov ?? { pf: [] }, { sysfs: { ...kernel.sysfs, read }, patienceMs: 200 }).provision(NONE);
+    expect(kernel.pf('ens1').vfs.map(({ max_tx_rate: rate }) => rate)).toEqual([100, 100, 100, 100]);
+    // The PF's own, which was down, and one.
+    expect(looks).toBeLessThan(3 * 11);
+  });
+
   test('a VF that cannot be set up is tried again, which is logged once', async () => {
     const { kernel } = sriovHarness(tempDir());
     const logged: string[] = [];
