@@ -12,7 +12,7 @@ export const labKind: ClusterKind = {
 };
 
 export async function withLabHosts(work: WithHosts): Promise<void> {
-  await withSite({ hosts: 2, timeoutS: 2700, machine: { memoryMiB: 2048, append: 'lab.init=systemd' } }, async (site) => {
+  await withSite({ hosts: 2, timeoutS: 7200, machine: { memoryMiB: 2048, append: 'lab.init=systemd' } }, async (site) => {
     await work(site.hosts.map((host) => {
       // A host of the lab does one job at a time.
       let before: Promise<unknown> = Promise.resolve();
