@@ -127,11 +127,13 @@ static void replaced(void)
 
     if (rank == 1) {
         wire->to_us = ~wire->to_us;
+        CHECK(!sem_post(fallen_asleep));
         for (;;) {
             opal_progress();
         }
     }
     btl->btl_register_error(btl, lost_cb);
+    await_asleep();
     CHECK(send_one(8, 0) >= 0);
     AWAIT(vfring_wire_stats(wire)->rx_foreign > 0);
     CHECK(endpoint->peer != nobody());
