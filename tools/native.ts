@@ -47,7 +47,7 @@ export async function makeCheck(name: 'native' | 'sanitizers'): Promise<{ ok: bo
     : ['--disable-mpi', '--enable-sanitizers'];
   const dir = await make(name, args, ['all']);
   const result = await step(`make check (${name})`, () =>
-    execa('make', [jobs, '-k', 'check'], { cwd: dir, reject: false, stdin: 'ignore', all: true }));
+    execa('make', [jobs, '-k', 'check', 'VERBOSE=1'], { cwd: dir, reject: false, stdin: 'ignore', all: true }));
   return { ok: result.exitCode === 0, output: result.all ?? '' };
 }
 
