@@ -13,7 +13,7 @@ import { ROUTES, forbidden, type ApiContext, type Caller, type Route } from './r
 export interface ApiOptions extends Omit<ApiContext, 'startedAt' | 'inTurn'> {
   readonly processes: Processes;
   readonly log: Log;
-  /** How long a client may take to send its request, and may leave its answer unread. */
+  /** How long a client may leave its answer unread, and may take to send its request: at most twice that, since it is looked for as seldom. */
   readonly requestMs?: number;
 }
 
@@ -143,7 +143,7 @@ export function apiServer(options: ApiOptions): ApiServer {
   }
 
   const server: Server = createServer(
-    { requestTimeout: requestMs, headersTimeout: requestMs, connectionsCheckingInterval: Math.min(500, requestMs), maxHeaderSize: MAX_HEADER_BYTES },
+    { requestTimeout: requestMs, headersTimeout: requestMs, connectionsCheckingInterval: requestMs, maxHeaderSize: MAX_HEADER_BYTES },
     (request, response) => void answer(request, response),
   );
   const perUid = limitPerUid(server, options.processes);

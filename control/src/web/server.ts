@@ -13,7 +13,7 @@ import type { Load, Topic } from './messages.js';
 export interface WebLimits {
   readonly connections: number;
   readonly streams: number;
-  /** A client may take so long to send its request. */
+  /** A client may take so long to send its request; it is looked for as seldom, so that it may have twice that. */
   readonly requestMs: number;
   /** And so long to read an answer. */
   readonly answerMs: number;
@@ -69,6 +69,7 @@ export class WebServer {
   readonly #limits: WebLimits;
   readonly #streams: EventStreams;
   readonly #answers = new Map<Topic, { readonly at: number; readonly text: Promise<string> }>();
+  /** Of the streams. */
   readonly #timers: NodeJS.Timeout[] = [];
   #connections = 0;
   #dropped = 0;
@@ -81,7 +82,7 @@ export class WebServer {
     const limits = (this.#limits = { ...WEB_LIMITS, ...options.limits });
     this.#streams = new EventStreams(limits);
     this.server = createServer(
-      { requestTimeout: limits.requestMs, headersTimeout: limits.requestMs, connectionsCheckingInterval: Math.min(500, limits.requestMs), maxHeaderSize: limits.headerBytes },
+      { requestTimeout: limits.requestMs, headersTimeout: limits.requestMs, connectionsCheckingInterval: limits.requestMs, maxHeaderSize: limits.headerBytes },
       (request, response) => void this.#serve(request, response),
     );
     this.server.maxConnections = limits.connections;
@@ -92,10 +93,6 @@ export class WebServer {
       // Who connects and says nothing is cut off by the time for its request.
       socket.on('error', () => {});
     });
-    this.#timers.push(
-      setInterval(() => void this.#tell(), limits.lookMs),
-      setInterval(() => this.#streams.send(BEAT), BEAT_EVERY_MS),
-    );
   }
 
   get load(): Load {
@@ -103,7 +100,7 @@ export class WebServer {
   }
 
   close(): Promise<void> {
-    this.#timers.forEach(clearInterval);
+    this.#sleep();
     this.#streams.close();
     return new Promise((resolve) => {
       this.server.close(() => resolve());
@@ -154,6 +151,7 @@ export class WebServer {
     }
     // A place is taken before the state is waited for: no more can slip in meanwhile.
     this.#streams.add(response);
+    this.#watch();
     response.writeHead(200, { ...HEADERS, 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no', connection: 'close' });
     response.flushHeaders();
     const text = await this.#get('state').catch(() => undefined);
@@ -162,9 +160,24 @@ export class WebServer {
     }
   }
 
+  /** As long as somebody watches: the thread of a page that nobody reads sleeps. */
+  #watch(): void {
+    if (this.#timers.length === 0) {
+      this.#timers.push(
+        setInterval(() => void this.#tell(), this.#limits.lookMs),
+        setInterval(() => this.#streams.send(BEAT), BEAT_EVERY_MS),
+      );
+    }
+  }
+
+  #sleep(): void {
+    this.#timers.splice(0).forEach(clearInterval);
+  }
+
   /** Everybody who watches is told what is new. */
   async #tell(): Promise<void> {
     if (this.#streams.size === 0) {
+      this.#sleep();
       return;
     }
     // The daemon is busy: who watches sees the next one.

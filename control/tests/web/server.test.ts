@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** The page's listener over its real port: what it says, whom it bounds, and that leases do not depend on it. */
-import { createServer } from 'node:net';
+import { createServer, type AddressInfo } from 'node:net';
 import { chmodSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { apiClient } from '../../src/api/client.js';
 import type { PageHistory, PageState } from '../../src/web/view.js';
-import { WEB_LIMITS } from '../../src/web/server.js';
+import { WEB_LIMITS, WebServer } from '../../src/web/server.js';
 import { softConfig } from '../helpers/config.js';
 import { eventually } from '../helpers/eventually.js';
 import { startNode } from '../helpers/fake-node.js';
@@ -122,6 +122,23 @@ describe('readers without number', () => {
     // Who leaves makes room.
     clients.forEach((one) => one.destroy());
     await eventually(async () => (await answer(node.port, get('/'))).startsWith('HTTP/1.1 200'));
+  });
+
+  test('none of them: nothing is looked at, and no timer wakes the page', async () => {
+    const [begun, ended] = [vi.spyOn(globalThis, 'setInterval'), vi.spyOn(globalThis, 'clearInterval')];
+    onTestFinished(() => [begun, ended].forEach((spy) => spy.mockRestore()));
+    let asked = 0;
+    const web = new WebServer({ policy: { hosts: undefined, token: undefined }, assets: new Map(), ask: async () => String(++asked), limits: { lookMs: 10, freshMs: 1 } });
+    onTestFinished(() => web.close());
+    await new Promise<void>((resolve) => web.server.listen(0, '127.0.0.1', resolve));
+    const { port } = web.server.address() as AddressInfo;
+    for (let reader = 1; reader <= 2; reader++) {
+      expect([asked > 0, begun.mock.calls.length]).toEqual([reader > 1, ended.mock.calls.length]);
+      const [watcher, before] = [client(port, EVENTS), asked];
+      await eventually(() => asked > before + 2);
+      watcher.destroy();
+      await eventually(() => begun.mock.calls.length === ended.mock.calls.length);
+    }
   });
 
   test('who connects and says nothing, or reads nothing, is cut off', async () => {
