@@ -144,7 +144,21 @@ function look(pid: number): Record<string, number> {
   };
 }
 
+/**
+ * At real-time priority, daemon and clients, who inherit it and have work without a pause on purpose, would leave next to nothing
+ * to other programs, and to the threads of the kernel that they themselves wait for: the computer stands still.
+ * @throws Error with what to do
+ */
+function refuseRealTime(): void {
+  // proc(5): the policy is the 41st field; the 2nd is in parentheses, and what comes after it begins with the 3rd.
+  const policy = Number(readFileSync('/proc/self/stat', 'utf8').replace(/^.*\) /s, '').split(' ')[41 - 3]);
+  if ([1, 2, 6].includes(policy)) { // SCHED_FIFO, SCHED_RR, SCHED_DEADLINE
+    throw new Error('this bench does not run at real-time priority: start it without chrt, on a computer that is idle otherwise');
+  }
+}
+
 async function main(): Promise<void> {
+  refuseRealTime();
   execFileSync('cc', ['-O2', '-Wall', '-Wextra', '-o', asker, join(import.meta.dirname, 'ask.c')], { stdio: 'inherit' });
   writeFileSync(join(dir, 'c.yaml'), `version: 1\nprovider: {soft: {dir: ${soft}, vfs: ${VFS + 1}, mtu: 9000}}\nhttp: {listen: "127.0.0.1:${PORT}"}\n`);
   await stop((await start()).daemon); // makes the VFs
