@@ -11,6 +11,14 @@ import { tempDir } from '../helpers/temp-dir.js';
 
 const contrib = join(import.meta.dirname, '../../../contrib');
 const SECRET = 'a-secret-of-some-length';
+const DASHBOARD = JSON.parse(readFileSync(join(contrib, 'grafana/vfring.json'), 'utf8')) as { panels: { title: string; targets: { expr: string; legendFormat: string }[] }[] };
+/** Soft VFs pin nothing, and so have no such rows. */
+const NOT_HERE = new Set(['Registered memory by job', 'Nearest to their limit of registered memory']);
+
+interface Result {
+  readonly metric: Readonly<Record<string, string>>;
+  readonly value: readonly [number, string];
+}
 
 test('metrics, rules and their tests are as promtool wants them', async () => {
   const node = await startPage();
@@ -55,14 +63,26 @@ test('Prometheus scrapes it, with a token', async () => {
     child.kill('SIGKILL');
     await ended;
   });
-  const query = async (text: string): Promise<string[]> => {
+  const results = async (text: string): Promise<Result[]> => {
     const answer = await fetch(`http://127.0.0.1:${port}/api/v1/query?query=${encodeURIComponent(text)}`).catch(() => undefined);
-    // It says that it is not ready in words.
-    const { data } = (answer?.ok ? await answer.json() : { data: { result: [] } }) as { data: { result: { metric: { job?: string }; value: [number, string] }[] } };
-    return data.result.map(({ metric, value }) => `${metric.job ?? ''} ${value[1]}`);
+    // It says that it is not ready in words, and that it does not understand by another status.
+    expect(answer?.status).not.toBe(400);
+    const { data } = (answer?.ok ? await answer.json() : { data: { result: [] } }) as { data: { result: Result[] } };
+    return data.result;
   };
+  const query = async (text: string): Promise<string[]> => (await results(text)).map(({ metric, value }) => `${metric['job'] ?? ''} ${value[1]}`);
   await eventually(async () => (await query('up')).includes('vfring 1'));
   await eventually(async () => (await query('sum by (job) (vfring_vfs{state="leased"})')).includes('vfring 1'));
   expect(await query('vfring_lease_info')).toEqual(['scraped 1']);
   expect(await query('count by (job) (ALERTS)')).toEqual([]);
+  // What the dashboard asks for, as Grafana puts its variables in; of the labels that a legend names there is each.
+  for (const { title, targets } of DASHBOARD.panels) {
+    for (const { expr, legendFormat } of targets) {
+      const labels = [...legendFormat.matchAll(/{{(\w+)}}/g)].map(([, label]) => label as string);
+      let found: Result[] = [];
+      // Rates come with the second scrape.
+      await eventually(async () => (found = await results(expr.replaceAll('$node', '.*').replaceAll('$__rate_interval', '1m'))).length > 0 || NOT_HERE.has(title));
+      expect([title, found.flatMap(({ metric }) => labels.filter((label) => metric[label] === undefined))]).toEqual([title, []]);
+    }
+  }
 });
