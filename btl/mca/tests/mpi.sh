@@ -315,8 +315,9 @@ run replaced not0 'replaced: ok' 2 $only --mca btl_vfring_silence_warn 1 ./depar
 said 'Known by: +another process has its VF' 'is lost: it was killed or has crashed \(another process has its VF\) and is sent to'
 run replaced-rails not0 'replaced: ok' 2 $two --mca btl_vfring_silence_warn 1 ./depart_check replaced
 # The only VF was taken, and the process is not ended for that.
-mkdir "$dir/0" "$dir/1"
-run taken not0 'taken_check only: rank 0: ok' 2 $only --mca btl_vfring_helper 0 $faults reset_after=200 ./taken_check only "$dir"
+mkdir "$dir/0"
+run taken not0 'taken_check only: rank 0: ok' 1 $only --mca btl_vfring_helper 0 -x OMPI_MCA_btl_vfring_soft_faults=reset_after=200 \
+    ./taken_check only "$dir" : -n 1 $only --mca btl_vfring_devices "$devices" ./taken_check only "$dir"
 said 'taken_check only: rank 1: ok'
 # Frames of somebody who is not known yet, and of somebody who never will be.
 run stranger-early 0 'early: rank 1: ok' 2 $only ./stranger_check early
