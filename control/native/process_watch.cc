@@ -2,9 +2,7 @@
 /*
  * Calls back when a process ends.
  *
- * One thread waits in epoll for all pidfds of an environment. It is a thread
- * and not a handle on node's own loop because libuv's header is not part of
- * the Node-API: an addon that used it would be tied to one node release.
+ * One thread waits in epoll for all pidfds of an environment.
  *
  * Who owns what: the JavaScript side owns each pidfd and takes it out of the
  * watch before it closes it. The thread owns nothing but its epoll entry; it
@@ -12,14 +10,13 @@
  * under way when a watch was removed finds nothing and is dropped.
  */
 #include "exports.h"
+#include "stoppable_thread.h"
 #include "system_error.h"
 
 #include <cerrno>
 #include <map>
 #include <poll.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
-#include <thread>
 #include <unistd.h>
 
 namespace vfring {
@@ -42,11 +39,10 @@ private:
     void Stop();
 
     int epoll_fd_ = -1;
-    int stop_fd_ = -1;
     uint64_t next_token_ = 1;
     std::map<uint64_t, int> watched_; /* token to pidfd; JS thread only */
     Napi::ThreadSafeFunction on_end_;
-    std::thread thread_;
+    StoppableThread thread_;
 };
 
 Napi::Function ProcessWatch::Define(Napi::Env env)
@@ -57,7 +53,8 @@ Napi::Function ProcessWatch::Define(Napi::Env env)
                         InstanceMethod("close", &ProcessWatch::Close)});
 }
 
-ProcessWatch::ProcessWatch(const Napi::CallbackInfo &info) : Napi::ObjectWrap<ProcessWatch>(info)
+ProcessWatch::ProcessWatch(const Napi::CallbackInfo &info)
+    : Napi::ObjectWrap<ProcessWatch>(info), thread_(info.Env())
 {
     Napi::Env env = info.Env();
 
@@ -68,18 +65,13 @@ ProcessWatch::ProcessWatch(const Napi::CallbackInfo &info) : Napi::ObjectWrap<Pr
     if (epoll.get() < 0) {
         throw SystemError(env, errno, "epoll_create1");
     }
-    UniqueFd stop(eventfd(0, EFD_CLOEXEC));
-    if (stop.get() < 0) {
-        throw SystemError(env, errno, "eventfd");
-    }
     struct epoll_event event = {};
     event.events = EPOLLIN;
     event.data.u64 = kStopToken;
-    if (epoll_ctl(epoll.get(), EPOLL_CTL_ADD, stop.get(), &event) != 0) {
+    if (epoll_ctl(epoll.get(), EPOLL_CTL_ADD, thread_.stop_fd(), &event) != 0) {
         throw SystemError(env, errno, "epoll_ctl");
     }
     epoll_fd_ = epoll.release();
-    stop_fd_ = stop.release();
     on_end_ = Napi::ThreadSafeFunction::New(env, info[0].As<Napi::Function>(), "vfring process end",
                                             0, 1);
     /* Watching alone is no reason for the program to go on. */
@@ -87,7 +79,7 @@ ProcessWatch::ProcessWatch(const Napi::CallbackInfo &info) : Napi::ObjectWrap<Pr
     /* Alive as long as its environment: the hook below holds a plain pointer. */
     Ref();
     env.AddCleanupHook([this]() { Stop(); });
-    thread_ = std::thread([this]() { Run(); });
+    thread_.Start([this]() { Run(); });
 }
 
 void ProcessWatch::Run()
@@ -112,17 +104,10 @@ void ProcessWatch::Run()
 
 void ProcessWatch::Stop()
 {
-    if (!thread_.joinable()) {
-        return;
+    if (thread_.Stop()) {
+        close(epoll_fd_);
+        epoll_fd_ = -1;
     }
-    uint64_t one = 1;
-    /* An eventfd at 0 takes a 1: this write cannot fail or block. */
-    ssize_t written = write(stop_fd_, &one, sizeof(one));
-    (void)written;
-    thread_.join();
-    close(epoll_fd_);
-    close(stop_fd_);
-    epoll_fd_ = stop_fd_ = -1;
 }
 
 Napi::Value ProcessWatch::Add(const Napi::CallbackInfo &info)

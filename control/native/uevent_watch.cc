@@ -3,20 +3,18 @@
  * Calls back when the kernel announces a change of a PCI function, a network
  * interface or a VF's node (NETLINK_KOBJECT_UEVENT).
  *
- * A thread of its own waits for the messages, for the reason that
- * process_watch.cc gives. What is lost when the socket's buffer overflows is
- * not missed: an overflow is itself reported as a change.
+ * A thread of its own waits for the messages. What is lost when the socket's
+ * buffer overflows is not missed: an overflow is itself reported as a change.
  */
 #include "exports.h"
+#include "stoppable_thread.h"
 #include "system_error.h"
 
 #include <cerrno>
 #include <cstring>
 #include <linux/netlink.h>
 #include <poll.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <thread>
 #include <unistd.h>
 
 namespace vfring {
@@ -40,9 +38,8 @@ private:
     void Tell(const std::string &subsystem);
 
     int netlink_fd_ = -1;
-    int stop_fd_ = -1;
     Napi::ThreadSafeFunction on_event_;
-    std::thread thread_;
+    StoppableThread thread_;
 };
 
 Napi::Function UeventWatch::Define(Napi::Env env)
@@ -50,7 +47,8 @@ Napi::Function UeventWatch::Define(Napi::Env env)
     return DefineClass(env, "UeventWatch", {InstanceMethod("close", &UeventWatch::Close)});
 }
 
-UeventWatch::UeventWatch(const Napi::CallbackInfo &info) : Napi::ObjectWrap<UeventWatch>(info)
+UeventWatch::UeventWatch(const Napi::CallbackInfo &info)
+    : Napi::ObjectWrap<UeventWatch>(info), thread_(info.Env())
 {
     Napi::Env env = info.Env();
 
@@ -68,18 +66,13 @@ UeventWatch::UeventWatch(const Napi::CallbackInfo &info) : Napi::ObjectWrap<Ueve
     if (bind(netlink.get(), reinterpret_cast<struct sockaddr *>(&address), sizeof(address)) != 0) {
         throw SystemError(env, errno, "bind NETLINK_KOBJECT_UEVENT");
     }
-    UniqueFd stop(eventfd(0, EFD_CLOEXEC));
-    if (stop.get() < 0) {
-        throw SystemError(env, errno, "eventfd");
-    }
     netlink_fd_ = netlink.release();
-    stop_fd_ = stop.release();
     on_event_ = Napi::ThreadSafeFunction::New(env, info[0].As<Napi::Function>(), "vfring uevent",
                                               0, 1);
     on_event_.Unref(env);
     Ref();
     env.AddCleanupHook([this]() { Stop(); });
-    thread_ = std::thread([this]() { Run(); });
+    thread_.Start([this]() { Run(); });
 }
 
 /* SUBSYSTEM= of a message; fields are strings that end with a NUL. */
@@ -103,7 +96,7 @@ void UeventWatch::Run()
     char message[kMessageBytes];
 
     for (;;) {
-        struct pollfd pfds[2] = {{netlink_fd_, POLLIN, 0}, {stop_fd_, POLLIN, 0}};
+        struct pollfd pfds[2] = {{netlink_fd_, POLLIN, 0}, {thread_.stop_fd(), POLLIN, 0}};
 
         if (poll(pfds, 2, -1) < 0 && errno != EINTR) {
             break;
@@ -144,16 +137,10 @@ void UeventWatch::Tell(const std::string &subsystem)
 
 void UeventWatch::Stop()
 {
-    if (!thread_.joinable()) {
-        return;
+    if (thread_.Stop()) {
+        close(netlink_fd_);
+        netlink_fd_ = -1;
     }
-    uint64_t one = 1;
-    ssize_t written = write(stop_fd_, &one, sizeof(one));
-    (void)written;
-    thread_.join();
-    close(netlink_fd_);
-    close(stop_fd_);
-    netlink_fd_ = stop_fd_ = -1;
 }
 
 Napi::Value UeventWatch::Close(const Napi::CallbackInfo &info)

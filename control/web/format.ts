@@ -1,18 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Numbers and times for people, as the vfring commands print them. */
+import { formatSize } from '../src/config/units.js';
 
-export function bytes(value: number): string {
-  let unit = 'B';
-  let scaled = value;
-  for (const next of ['KiB', 'MiB', 'GiB', 'TiB']) {
-    if (scaled < 1024) {
-      break;
-    }
-    scaled /= 1024;
-    unit = next;
-  }
-  return `${unit === 'B' || scaled >= 100 || Number.isInteger(scaled) ? Math.round(scaled) : scaled.toFixed(1)} ${unit}`;
-}
+export const bytes = formatSize;
 
 export const rate = (value: number | undefined): string => (value === undefined ? '–' : value < 1 ? '0' : `${bytes(value)}/s`);
 

@@ -7,7 +7,7 @@ import type { Duplex, Readable } from 'node:stream';
 import { execa } from 'execa';
 import type { OwnKernel } from './boot-files.js';
 import { Emulator } from './emulator.js';
-import { LabError, isEmulatorFault, EXIT_STATUS } from './errors.js';
+import { LabError, EXIT_STATUS } from './errors.js';
 import { watchHeart } from './heartbeat.js';
 import { lineReader } from './lines.js';
 import { MarkerStream } from './marker-stream.js';
@@ -16,7 +16,7 @@ import { buildDir } from './paths.js';
 import { type Prepared, prepare } from './prepare.js';
 import { say } from './progress.js';
 import type { PartName } from './project.js';
-import { noteRestart } from './restarts.js';
+import { noteRestart, onceMore } from './restarts.js';
 import { type Machine, DEFAULT_MACHINE } from './qemu.js';
 import { shellQuote } from './shell-quote.js';
 import { Snapshot } from './snapshot.js';
@@ -347,24 +347,9 @@ export class Guest {
   }
 }
 
-/**
- * Boots a guest, does `work` in it, and ends it. When the guest stood still or QEMU failed, all of that is done once
- * more in another guest, and noted (restarts.ts): only for work that can be repeated, such as tests.
- */
-export async function withGuest<T>(options: BootOptions, work: (guest: Guest) => Promise<T>): Promise<T> {
-  for (let again = false; ; again = true) {
-    const guest = await Guest.boot(options);
-    try {
-      return await work(guest);
-    } catch (error) {
-      if (again || !isEmulatorFault(error)) {
-        throw error;
-      }
-      noteRestart(`${error.message} (${error.remedy})`);
-    } finally {
-      await guest.close();
-    }
-  }
+/** Boots a guest, does `work` in it, and ends it; once more in another one when it stood still. */
+export function withGuest<T>(options: BootOptions, work: (guest: Guest) => Promise<T>): Promise<T> {
+  return onceMore(() => Guest.boot(options), work);
 }
 
 /** Boots a guest, runs one job, fetches /results to build/lab/results if there are any, and ends the guest. */

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Several guests as hosts of one site: wires between their PFs, a network for ssh, one saved machine for all. Test drivers import this. */
 import os from 'node:os';
-import { LabError, isEmulatorFault } from './errors.js';
+import { LabError } from './errors.js';
 import { type BootOptions, Guest, type Job, type JobResult } from './guest.js';
 import { hostName, linksOf, managementAddress, MANAGEMENT_WIRE, wireOfPf } from './network.js';
 import { prepare } from './prepare.js';
 import { type Machine, DEFAULT_MACHINE } from './qemu.js';
-import { noteRestart } from './restarts.js';
+import { onceMore } from './restarts.js';
 import { labScript, scriptArgv } from './script.js';
 import type { Rootfs } from './rootfs.js';
 import { Snapshot } from './snapshot.js';
@@ -188,18 +188,6 @@ async function allOf<T>(work: readonly Promise<T>[]): Promise<T[]> {
 }
 
 /** As withGuest(): starts a site, does `work`, ends it; once more in another site when a guest stood still. */
-export async function withSite<T>(options: SiteOptions, work: (site: Site) => Promise<T>): Promise<T> {
-  for (let again = false; ; again = true) {
-    const site = await Site.start(options);
-    try {
-      return await work(site);
-    } catch (error) {
-      if (again || !isEmulatorFault(error)) {
-        throw error;
-      }
-      noteRestart(`${error.message} (${error.remedy})`);
-    } finally {
-      await site.close();
-    }
-  }
+export function withSite<T>(options: SiteOptions, work: (site: Site) => Promise<T>): Promise<T> {
+  return onceMore(() => Site.start(options), work);
 }

@@ -198,15 +198,8 @@ export class VfKeeper {
     return waits.length === 0 ? undefined : Promise.all(waits);
   }
 
-  async #memory(vf: Vf): Promise<VfMemory | null> {
-    try {
-      const memory = await this.#provider.memory(vf);
-      this.#complaints.delete(`memory of ${vf.name}`);
-      return memory;
-    } catch (error) {
-      this.complain(`memory of ${vf.name}`, `the memory of VF ${vf.name} cannot be read: ${causeText(error)}`);
-      return null;
-    }
+  #memory(vf: Vf): Promise<VfMemory | null> {
+    return this.#read('memory', vf, () => this.#provider.memory(vf));
   }
 
   /** A VF under lease whose node somebody changed is its user's alone again. */
@@ -223,13 +216,18 @@ export class VfKeeper {
   }
 
   /** The VF's registers now; null when they cannot be read, which is logged. */
-  async counters(vf: Vf): Promise<VfCounters | null> {
+  counters(vf: Vf): Promise<VfCounters | null> {
+    return this.#read('counters', vf, () => this.#provider.counters(vf));
+  }
+
+  async #read<T>(what: string, vf: Vf, read: () => Promise<T>): Promise<T | null> {
+    const about = `${what} of ${vf.name}`;
     try {
-      const counters = await this.#provider.counters(vf);
-      this.#complaints.delete(`counters of ${vf.name}`);
-      return counters;
+      const value = await read();
+      this.#complaints.delete(about);
+      return value;
     } catch (error) {
-      this.complain(`counters of ${vf.name}`, `the counters of VF ${vf.name} cannot be read: ${causeText(error)}`);
+      this.complain(about, `the ${what} of VF ${vf.name} cannot be read: ${causeText(error)}`);
       return null;
     }
   }

@@ -8,6 +8,17 @@ import { makeNode, startNode } from '../helpers/fake-node.js';
 import { ask, leaseHolder, leaseRequest } from '../helpers/lease-client.js';
 import { tempDir } from '../helpers/temp-dir.js';
 
+/** A daemon that has stopped while a process held a lease, and what the next one begins with. */
+async function stoppedWithLease() {
+  const dir = tempDir();
+  const ledgerFile = join(dir, 'ledger.db');
+  const first = makeNode({ dir, ledgerFile });
+  await first.daemon.start();
+  const { reply } = await leaseHolder(first.lease, leaseRequest());
+  await first.daemon.stop();
+  return { first, reply, again: { dir, ledgerFile, provider: first.soft.provider() } };
+}
+
 describe('the run directory', () => {
   test('is open to read, its sockets to use', async () => {
     const node = await startNode();
@@ -70,33 +81,23 @@ describe('the run directory', () => {
   });
 
   test.each(['lease.sock', 'api.sock'])('a start that fails, as for a file in the place of %s, leaves leases of living processes alone', async (socket) => {
-    const dir = tempDir();
-    const ledgerFile = join(dir, 'ledger.db');
-    const first = makeNode({ dir, ledgerFile });
-    await first.daemon.start();
-    const { reply } = await leaseHolder(first.lease, leaseRequest());
-    await first.daemon.stop();
+    const { first, reply, again } = await stoppedWithLease();
     writeFileSync(join(first.runDir, socket), '');
-    await expect(makeNode({ dir, ledgerFile, provider: first.soft.provider() }).daemon.start()).rejects.toMatchObject({ code: 'VFRING_ERR_RUN_DIR' });
+    await expect(makeNode(again).daemon.start()).rejects.toMatchObject({ code: 'VFRING_ERR_RUN_DIR' });
     unlinkSync(join(first.runDir, socket));
-    const next = await startNode({ dir, ledgerFile, provider: first.soft.provider() });
+    const next = await startNode(again);
     expect(next.daemon.manager.leases().map(({ id }) => id)).toEqual([reply.lease]);
   });
 
   test('a start that fails after it took leases over leaves them alone, too', async () => {
-    const dir = tempDir();
-    const ledgerFile = join(dir, 'ledger.db');
-    const first = makeNode({ dir, ledgerFile });
-    await first.daemon.start();
-    const { reply } = await leaseHolder(first.lease, leaseRequest());
-    await first.daemon.stop();
-    const second = makeNode({ dir, ledgerFile, provider: first.soft.provider() });
+    const { reply, again } = await stoppedWithLease();
+    const second = makeNode(again);
     const started = second.daemon.start();
     // Between the look at what is there and the sockets.
     mkdirSync(second.lease);
     await expect(started).rejects.toMatchObject({ code: 'VFRING_ERR_RUN_DIR' });
     rmdirSync(second.lease);
-    const next = await startNode({ dir, ledgerFile, provider: first.soft.provider() });
+    const next = await startNode(again);
     expect(next.daemon.manager.leases().map(({ id }) => id)).toEqual([reply.lease]);
   });
 
