@@ -9,12 +9,6 @@
 #   forward vfring|dpdk BURST BYTES SAMPLES   raw frames; a line "rate N" a sample: frames/s that a VF receives
 set -eu
 user=mpi
-mtu=9000
-programs=/usr/libexec/vfring
-bin=/run/bench
-# Standard names, but not "vf": ip(8) takes that for its keyword.
-interface=iov0
-mac() { echo "52:54:00:aa:00:0$1"; }
 
 counted() { [ "$(grep -c Rx-pps $bin/log)" -ge "$1" ]; } # LINES
 
@@ -24,18 +18,7 @@ setup() {
     modprobe vfio-pci
     # Found here, or igbvf would be as each VF is made.
     modprobe igbvf
-    for device in /sys/class/net/*/device; do
-        [ ! -e "$device/sriov_totalvfs" ] || break
-    done
-    pf=$(basename "$(dirname "$device")")
-    echo 0 >"$device/sriov_drivers_autoprobe"
-    ip link set "$pf" up mtu $mtu
-    wait_for "link of $pf" has_carrier "$pf"
-    echo 2 >"$device/sriov_numvfs"
-    for i in 0 1; do
-        ip link set "$pf" vf $i mac "$(mac $i)"
-        basename "$(readlink "$device/virtfn$i")"
-    done >$bin/vfs
+    make_vfs 2 0
     # DPDK's memory: 128 pages of 2 MiB.
     echo 128 >/proc/sys/vm/nr_hugepages
     # Two nodes, as Open MPI sees them: a network and a host name each, and a cable for its daemons.
@@ -64,38 +47,21 @@ END
 }
 
 bind() {
-    case $1 in
-    vfring) driver=uio_vf ;;
-    tcp) driver=igbvf ;;
-    dpdk) driver=vfio-pci ;;
-    *) die "no driver for $1" ;;
-    esac
     i=0
     : >$bin/nodes
     while read -r vf; do
-        device=/sys/bus/pci/devices/$vf
-        [ ! -e "$device/driver" ] || echo "$vf" >"$device/driver/unbind"
-        echo $driver >"$device/driver_override"
-        echo "$vf" >/sys/bus/pci/drivers_probe
-        [ "$(basename "$(readlink "$device/driver")")" = $driver ] || die "$driver does not take $vf"
-        case $driver in
-        uio_vf)
-            node=/dev/$(basename "$device/uio_vf/"*)
-            wait_for "$node" test -c "$node"
+        give "$vf" "$1"
+        case $1 in
+        vfring)
             chown $user "$node"
             echo "$node" >>$bin/nodes ;;
-        igbvf)
-            name=$(basename "$device/net/"*)
-            ip link set "$name" name $interface netns node$i
-            ip -n node$i link set $interface mtu $mtu up
-            ip -n node$i addr add 10.0.0.1$i/24 dev $interface
-            wait_for "link of $vf" has_carrier $interface ip netns exec node$i ;;
+        tcp)
+            ip link set "$name" netns node$i
+            set_up "$name" 10.0.0.1$i ip netns exec node$i ;;
         esac
         i=$((i + 1))
     done <$bin/vfs
-    if [ $driver = igbvf ]; then
-        ip netns exec node0 ping -c 1 -W 20 -M do -s $((mtu - 28)) 10.0.0.11 >/dev/null || die "no frame of $mtu bytes gets across"
-    fi
+    [ "$1" != tcp ] || reaches 10.0.0.11 ip netns exec node0
 }
 
 # Neither may use shared memory; each says so if it cannot do without.
@@ -138,7 +104,4 @@ forward() {
     esac
 }
 
-mkdir -p $bin
-command=$1
-shift
-"$command" "$@"
+"$@"

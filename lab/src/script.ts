@@ -15,9 +15,9 @@ export function readScript(file: string): string {
   }
 }
 
-/** @param file a script for `sh` below lab/; returned behind the functions that all of them share */
-export function labScript(file: string): string {
-  return ['functions.sh', file].map((name) => readFileSync(path.join(labDir, name), 'utf8')).join('');
+/** @param files scripts for `sh` below lab/, the last one's own functions before it; returned behind those that all of them share */
+export function labScript(...files: readonly string[]): string {
+  return ['functions.sh', ...files].map((name) => readFileSync(path.join(labDir, name), 'utf8')).join('');
 }
 
 /**

@@ -104,8 +104,8 @@ describe('labScript', () => {
     expect(execFileSync(command!, rest, { encoding: 'utf8' })).toBe(output);
   });
 
-  it.each(['hosts/join.sh', 'hosts/vfringd.sh', 'bench/bench.sh', 'bench/hosts.sh'])('makes a script that sh can read of %s', (file) => {
-    execFileSync('sh', ['-n'], { input: labScript(file) });
-    expect(labScript(file)).toMatch(/^die\(\) \{[^]*^set -eu$/m);
+  it.each([['hosts/join.sh'], ['hosts/vfringd.sh'], ['bench/vfs.sh', 'bench/bench.sh'], ['bench/vfs.sh', 'bench/hosts.sh']])('makes a script that sh can read of %s', (...files) => {
+    execFileSync('sh', ['-n'], { input: labScript(...files) });
+    expect(labScript(...files)).toMatch(/^die\(\) \{[^]*^set -eu$/m);
   });
 });

@@ -56,7 +56,7 @@ export async function benchHosts({ launches, switch: switched, realtime, verbose
   const onAll = async (...args: string[]): Promise<string[]> => await Promise.all(site.hosts.map((host) => runOn(host, args)));
   try {
     await Promise.all(site.hosts.map((host) =>
-      host.exec({ argv: ['sh', '-c', `cat >${SCRIPT}`], stdin: Readable.from(labScript('bench/hosts.sh')) })));
+      host.exec({ argv: ['sh', '-c', `cat >${SCRIPT}`], stdin: Readable.from(labScript('bench/vfs.sh', 'bench/hosts.sh')) })));
     await onAll('setup');
     if (realtime) {
       await setRealTime(site);

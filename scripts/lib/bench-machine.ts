@@ -39,7 +39,7 @@ export async function benchMachine(launches: number, verbose: boolean): Promise<
     return result.stdout;
   };
   try {
-    await guest.exec({ argv: ['sh', '-c', `cat >${SCRIPT}`], stdin: Readable.from(labScript('bench/bench.sh')) });
+    await guest.exec({ argv: ['sh', '-c', `cat >${SCRIPT}`], stdin: Readable.from(labScript('bench/vfs.sh', 'bench/bench.sh')) });
     await run(['setup']);
     const bind = async (driver: Driver): Promise<void> => void await run(['bind', driver]);
     return await compare({ bind, run }, metrics, ['vfring', 'tcp', 'dpdk'], launches);
