@@ -23,11 +23,15 @@ interface Finding {
 const CONFIG = '/etc/vfring/vfringd.yaml';
 
 export class Doctor {
-  constructor(private readonly site: Site) {}
+  readonly #site: Site;
+
+  constructor(site: Site) {
+    this.#site = site;
+  }
 
   /** A shell may lock as much memory as it likes, so that a missing vfringd is not seen twice. */
   async look(shell = 'ulimit -l unlimited'): Promise<Finding[]> {
-    const result = await this.site.admin(['sh', '-c', `${shell} && exec vfring doctor --json`]);
+    const result = await this.#site.admin(['sh', '-c', `${shell} && exec vfring doctor --json`]);
     const findings = JSON.parse(result.stdout) as Finding[];
     assert.equal(result.status, findings.some(({ verdict }) => verdict === 'fail') ? 69 : 0, result.stderr);
     return findings;
@@ -48,7 +52,7 @@ export class Doctor {
   async obey({ remedy }: Finding, command: RegExp): Promise<RunResult> {
     const found = command.exec(remedy);
     assert.ok(found, `no command in: ${remedy}`);
-    const result = await this.site.admin(['sh', '-c', found[0]]);
+    const result = await this.#site.admin(['sh', '-c', found[0]]);
     assert.equal(result.status, 0, `${found[0]}: ${result.stderr}`);
     return result;
   }

@@ -45,8 +45,10 @@ exec chroot . /bin/sh -c 'while read -r _; do :; done'
 
 class SoftHost implements Node {
   readonly name: string;
+  readonly #stop: () => void;
 
-  private constructor(readonly number: number, readonly pid: number, private readonly stop: () => void) {
+  private constructor(readonly number: number, readonly pid: number, stop: () => void) {
+    this.#stop = stop;
     this.name = `host${number}`;
   }
 
@@ -77,7 +79,7 @@ class SoftHost implements Node {
   }
 
   async switchOff(): Promise<void> {
-    this.stop();
+    this.#stop();
     await execa(sudo[0] ?? 'kill', [...(sudo.length > 0 ? ['--', 'kill'] : []), '-9', String(this.pid)], { reject: false });
   }
 }

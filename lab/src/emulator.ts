@@ -55,10 +55,10 @@ export class Emulator {
   readonly lost: Promise<never>;
   /** Gives the machine up: all who wait for it get `error`. The first call counts. */
   lose!: (error: Error) => void;
-  private readonly exited: Promise<void>;
-  private readonly logFile: WriteStream;
-  private qemuErrors = '';
-  private ended = false;
+  readonly #exited: Promise<void>;
+  readonly #logFile: WriteStream;
+  #qemuErrors = '';
+  #ended = false;
 
   /**
    * @param extra more arguments of QEMU, such as `-incoming`
@@ -80,7 +80,9 @@ export class Emulator {
     }), host);
   }
 
-  private constructor(private readonly qemu: ChildProcess, readonly host: string | undefined) {
+  readonly #qemu: ChildProcess;
+  private constructor(qemu: ChildProcess, readonly host: string | undefined) {
+    this.#qemu = qemu;
     this.lost = new Promise((_, reject) => {
       this.lose = reject;
     });
@@ -88,16 +90,16 @@ export class Emulator {
     this.lost.catch(() => undefined);
     this.monitor = new Qmp(this.port('monitor'));
     // Under a name of its own while it grows: several labs may run at once.
-    this.logFile = createWriteStream(liveLog(qemu.pid));
+    this.#logFile = createWriteStream(liveLog(qemu.pid));
     this.port('console').on('data', (chunk: Buffer) => this.addToLog(chunk.toString('latin1')));
     qemu.stderr!.on('data', (chunk: Buffer) => {
-      this.qemuErrors += chunk.toString();
+      this.#qemuErrors += chunk.toString();
     });
     for (const stream of qemu.stdio) {
       // A socket that breaks because QEMU died: its exit is what gets reported.
       stream?.on('error', () => undefined);
     }
-    this.exited = new Promise((resolve) => {
+    this.#exited = new Promise((resolve) => {
       qemu.on('error', (error) => {
         this.lose(new LabError('VFRING_ERR_LAB_HOST', `cannot start QEMU: ${error.message}`, 'apt-get install util-linux (setpriv)'));
         resolve();
@@ -121,11 +123,11 @@ export class Emulator {
 
   /** Undefined when QEMU could not be started. */
   get pid(): number | undefined {
-    return this.qemu.pid;
+    return this.#qemu.pid;
   }
 
   port(name: Port): Duplex {
-    return this.qemu.stdio[FDS[name] as 3] as unknown as Duplex;
+    return this.#qemu.stdio[FDS[name] as 3] as unknown as Duplex;
   }
 
   /** What QEMU knows of the machine, and this machine of QEMU's threads, as text. Never fails. */
@@ -156,7 +158,7 @@ export class Emulator {
 
   addToLog(text: string): void {
     this.kernelLog += text;
-    this.logFile.write(text, 'latin1');
+    this.#logFile.write(text, 'latin1');
   }
 
   /** @param emulatorFault whether QEMU is to blame, rather than what runs in it */
@@ -167,7 +169,7 @@ export class Emulator {
     return new LabError(
       emulatorFault ? 'VFRING_ERR_LAB_EMULATOR' : this.booted ? 'VFRING_ERR_LAB_GUEST_LOST' : 'VFRING_ERR_LAB_BOOT',
       `${what} (${cause})\n`
-      + `${this.qemuErrors.trim() === '' ? '' : `  QEMU says:\n${tail(this.qemuErrors)}\n`}`
+      + `${this.#qemuErrors.trim() === '' ? '' : `  QEMU says:\n${tail(this.#qemuErrors)}\n`}`
       + `  the end of the guest's kernel log:\n${tail(this.kernelLog)}`,
       emulatorFault ? `run it again: this is a fault of QEMU, not of what it runs; the kernel log is ${this.logPath}`
         : `the whole kernel log is ${this.logPath}`,
@@ -176,14 +178,14 @@ export class Emulator {
 
   /** Ends QEMU at once: nothing in the guest is meant to last. */
   async end(): Promise<void> {
-    if (!this.ended) {
-      this.ended = true;
-      this.qemu.kill('SIGKILL');
-      await this.exited;
+    if (!this.#ended) {
+      this.#ended = true;
+      this.#qemu.kill('SIGKILL');
+      await this.#exited;
       await new Promise<void>((resolve) => {
-        this.logFile.end(resolve);
+        this.#logFile.end(resolve);
       });
-      renameSync(this.logFile.path, this.logPath);
+      renameSync(this.#logFile.path, this.logPath);
     }
   }
 }

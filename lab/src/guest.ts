@@ -85,18 +85,20 @@ export interface JobResult {
 }
 
 export class Guest {
-  private readonly nextLine: () => Promise<string>;
-  private readonly streams = { stdout: new MarkerStream(), stderr: new MarkerStream() };
-  private timer: NodeJS.Timeout | undefined;
-  private stopListening: () => void = () => undefined;
-  private heart: { stop: () => void } | undefined;
-  private hasResults = false;
-  private stdinTaken = false;
+  readonly #nextLine: () => Promise<string>;
+  readonly #streams = { stdout: new MarkerStream(), stderr: new MarkerStream() };
+  #timer: NodeJS.Timeout | undefined;
+  #stopListening: () => void = () => undefined;
+  #heart: { stop: () => void } | undefined;
+  #hasResults = false;
+  #stdinTaken = false;
+  readonly #emulator: Emulator;
 
-  private constructor(private readonly emulator: Emulator) {
-    this.nextLine = lineReader(emulator.port('control'));
+  private constructor(emulator: Emulator) {
+    this.#emulator = emulator;
+    this.#nextLine = lineReader(emulator.port('control'));
     for (const name of ['stdout', 'stderr'] as const) {
-      emulator.port(name).on('data', (chunk: Buffer) => this.streams[name].push(chunk));
+      emulator.port(name).on('data', (chunk: Buffer) => this.#streams[name].push(chunk));
     }
   }
 
@@ -111,10 +113,10 @@ export class Guest {
       const { host } = options;
       const links = host?.links ?? [];
       const guest = new Guest(Emulator.start(prepared, machine, [...netdevArguments(links), ...(resume ? snapshot.incoming : [])], host?.name));
-      guest.limit(deadline, options);
-      guest.watchHeart(options.standstillMs ?? STANDSTILL_MS);
+      guest.#limit(deadline, options);
+      guest.#watchHeart(options.standstillMs ?? STANDSTILL_MS);
       try {
-        await guest.untilReady(snapshot, resume, links);
+        await guest.#untilReady(snapshot, resume, links);
         return guest;
       } catch (error) {
         await guest.close();
@@ -132,13 +134,13 @@ export class Guest {
   }
 
   /** Ends the guest when it stands still, with all that can be known about it in a log of its own. */
-  private watchHeart(limitMs: number): void {
-    const { emulator } = this;
+  #watchHeart(limitMs: number): void {
+    const emulator = this.#emulator;
     if (emulator.pid === undefined) {
       return;
     }
-    this.heart = watchHeart(emulator.port('beat'), emulator.pid, limitMs, () => {
-      void this.recordStandstill(limitMs).then(({ file, woke }) => {
+    this.#heart = watchHeart(emulator.port('beat'), emulator.pid, limitMs, () => {
+      void this.#recordStandstill(limitMs).then(({ file, woke }) => {
         emulator.lose(new LabError('VFRING_ERR_LAB_STANDSTILL',
           `${emulator.title} stood still: no heartbeat, and no work for QEMU, for ${limitMs / 1000} s (an interrupt ${woke ? 'woke it' : 'did not wake it'})`,
           `run it again: this is a fault of QEMU, not of what it runs; what QEMU knew is in ${file}`, EXIT_STATUS.lab, this.consoleLog));
@@ -146,8 +148,8 @@ export class Guest {
     });
   }
 
-  private async recordStandstill(limitMs: number): Promise<{ file: string; woke: boolean }> {
-    const { emulator } = this;
+  async #recordStandstill(limitMs: number): Promise<{ file: string; woke: boolean }> {
+    const emulator = this.#emulator;
     const file = path.join(buildDir, `standstill-${emulator.host === undefined ? '' : `${emulator.host}-`}${new Date().toISOString()}.log`);
     say(`${emulator.title} has stood still for ${limitMs / 1000} s; recording what QEMU knows in ${file}`);
     const facts = await emulator.describe();
@@ -162,24 +164,24 @@ export class Guest {
   }
 
   /** Ends the guest at `deadline` (of performance.now()) or when the caller's signal says so. */
-  private limit(deadline: number, options: BootOptions): void {
-    this.timer = setTimeout(() => {
-      const error = (): LabError => new LabError('VFRING_ERR_LAB_TIMEOUT', `${this.emulator.title} was ended after ${options.timeoutS ?? DEFAULT_TIMEOUT_S} s`,
-        `if it was not hung, give it longer by --timeout; its kernel log, ${this.emulator.logPath}, ends with what each task waited for`, EXIT_STATUS.timeout, this.consoleLog);
-      void this.emulator.logTasks().finally(() => this.emulator.lose(error()));
+  #limit(deadline: number, options: BootOptions): void {
+    this.#timer = setTimeout(() => {
+      const error = (): LabError => new LabError('VFRING_ERR_LAB_TIMEOUT', `${this.#emulator.title} was ended after ${options.timeoutS ?? DEFAULT_TIMEOUT_S} s`,
+        `if it was not hung, give it longer by --timeout; its kernel log, ${this.#emulator.logPath}, ends with what each task waited for`, EXIT_STATUS.timeout, this.consoleLog);
+      void this.#emulator.logTasks().finally(() => this.#emulator.lose(error()));
     }, deadline - performance.now());
     const onAbort = (): void => {
-      this.emulator.lose(new LabError('VFRING_ERR_LAB_STOPPED', 'the lab was stopped', 'run the command again', EXIT_STATUS.interrupted));
+      this.#emulator.lose(new LabError('VFRING_ERR_LAB_STOPPED', 'the lab was stopped', 'run the command again', EXIT_STATUS.interrupted));
     };
     options.signal?.addEventListener('abort', onAbort);
-    this.stopListening = () => options.signal?.removeEventListener('abort', onAbort);
+    this.#stopListening = () => options.signal?.removeEventListener('abort', onAbort);
     if (options.signal?.aborted) {
       onAbort();
     }
   }
 
-  private async untilReady(snapshot: Snapshot, resume: boolean, links: readonly Link[]): Promise<void> {
-    const { emulator } = this;
+  async #untilReady(snapshot: Snapshot, resume: boolean, links: readonly Link[]): Promise<void> {
+    const emulator = this.#emulator;
     const limitMs = resume ? RESUME_LIMIT_MS : BOOT_LIMIT_MS;
     const timer = setTimeout(() => emulator.lose(emulator.lostError(`no sign of life after ${limitMs / 1000} s`)), limitMs);
     const watch = (): void => {
@@ -193,7 +195,7 @@ export class Guest {
         await Promise.race([snapshot.load(emulator).then(() => plugIn(emulator, links)), emulator.lost]);
         await Promise.race([emulator.monitor.execute('cont'), emulator.lost]);
       } else {
-        await this.expect('waiting');
+        await this.#expect('waiting');
         await Promise.race([snapshot.save(emulator), emulator.lost]).catch((error: unknown) => {
           if (error instanceof LabError) {
             throw error;
@@ -203,7 +205,7 @@ export class Guest {
         await Promise.race([plugIn(emulator, links), emulator.lost]);
       }
       emulator.port('control').write(`go ${Math.floor(Date.now() / 1000)}\n`);
-      await this.expect('ready');
+      await this.#expect('ready');
       emulator.booted = true;
     } finally {
       clearTimeout(timer);
@@ -213,30 +215,30 @@ export class Guest {
 
   /** All that the guest's kernel has printed so far, from its boot on. */
   get consoleLog(): string {
-    return this.emulator.kernelLog;
+    return this.#emulator.kernelLog;
   }
 
   /** The guest's terminal. */
   get tty(): Duplex {
-    return this.emulator.port('tty');
+    return this.#emulator.port('tty');
   }
 
   /** Where {@link consoleLog} is kept when the guest has ended. */
   get logPath(): string {
-    return this.emulator.logPath;
+    return this.#emulator.logPath;
   }
 
   /** Never resolves; rejects when the guest has ended, for whatever reason, with what is known about it. */
   get lost(): Promise<never> {
-    return this.emulator.lost;
+    return this.#emulator.lost;
   }
 
-  private async line(): Promise<string> {
-    return await Promise.race([this.nextLine(), this.emulator.lost]);
+  async #line(): Promise<string> {
+    return await Promise.race([this.#nextLine(), this.#emulator.lost]);
   }
 
-  private async expect(word: string): Promise<string[]> {
-    const line = await this.line();
+  async #expect(word: string): Promise<string[]> {
+    const line = await this.#line();
     const words = line.split(' ');
     if (words[0] !== word) {
       throw new LabError('VFRING_ERR_LAB_GUEST_LOST', `the guest's session said '${line}' where '${word} ...' was due`,
@@ -247,7 +249,7 @@ export class Guest {
 
   /** Runs one job to its end. Jobs of one guest run one after the other. */
   async exec(job: Job): Promise<JobResult> {
-    return await this.runJob(job, 'dumb');
+    return await this.#runJob(job, 'dumb');
   }
 
   /** Runs an interactive login shell on the guest's terminal; its caller connects {@link tty}. */
@@ -255,18 +257,18 @@ export class Guest {
     // The terminal forgets its settings when it is closed, so they are made by who keeps it open.
     const script = 'exec <>/dev/hvc0 >&0 2>&1; stty sane rows "$1" cols "$2"; exec bash -l';
     const argv = ['sh', '-c', script, 'sh', String(terminal.rows), String(terminal.columns)];
-    const { status } = await this.runJob({ argv, user }, terminal.type);
+    const { status } = await this.#runJob({ argv, user }, terminal.type);
     return status;
   }
 
-  private async runJob(job: Job, terminalType: string): Promise<JobResult> {
-    if (job.stdin !== undefined && this.stdinTaken) {
+  async #runJob(job: Job, terminalType: string): Promise<JobResult> {
+    if (job.stdin !== undefined && this.#stdinTaken) {
       throw new Error('a job of this guest had standard input already, and there is only one: send all that the jobs need at once, as a tar archive');
     }
-    this.stdinTaken ||= job.stdin !== undefined;
+    this.#stdinTaken ||= job.stdin !== undefined;
     const end = `lab-end-${randomBytes(16).toString('hex')}`;
     const text = { stdout: [] as Buffer[], stderr: [] as Buffer[] };
-    const done = (['stdout', 'stderr'] as const).map((name) => this.streams[name].until(`${end}\n`, (chunk) => {
+    const done = (['stdout', 'stderr'] as const).map((name) => this.#streams[name].until(`${end}\n`, (chunk) => {
       job.onOutput?.(name, chunk);
       if (job.collect !== false) {
         text[name].push(chunk);
@@ -275,13 +277,13 @@ export class Guest {
     const script = Buffer.from([
       `JOB_USER=${shellQuote(job.user ?? 'root')} JOB_END=${end} JOB_STDIN=${job.stdin ? 1 : ''} JOB_TERM=${shellQuote(terminalType)}`,
       `set -- ${job.argv.map(shellQuote).join(' ')}`, ''].join('\n'));
-    const control = this.emulator.port('control');
+    const control = this.#emulator.port('control');
     control.write(`run ${script.length}\n`);
     control.write(script);
-    job.stdin?.pipe(this.emulator.port('stdin'));
-    const [status, hasResults] = await this.expect('done');
-    await Promise.race([Promise.all(done), this.emulator.lost]);
-    this.hasResults = hasResults === '1';
+    job.stdin?.pipe(this.#emulator.port('stdin'));
+    const [status, hasResults] = await this.#expect('done');
+    await Promise.race([Promise.all(done), this.#emulator.lost]);
+    this.#hasResults = hasResults === '1';
     return {
       status: Number(status),
       stdout: Buffer.concat(text.stdout).toString(),
@@ -295,15 +297,15 @@ export class Guest {
    */
   async fetchResults(dir: string): Promise<boolean> {
     rmSync(dir, { recursive: true, force: true });
-    if (!this.hasResults) {
+    if (!this.#hasResults) {
       return false;
     }
     mkdirSync(path.dirname(dir), { recursive: true });
     const unpacked = mkdtempSync(`${dir}.`);
     const tar = execa('tar', ['-x', '-C', unpacked, '--no-same-owner'], { stdin: 'pipe' });
-    this.emulator.port('control').write('results\n');
-    let left = Number((await this.expect('results'))[0]);
-    const port = this.emulator.port('results');
+    this.#emulator.port('control').write('results\n');
+    let left = Number((await this.#expect('results'))[0]);
+    const port = this.#emulator.port('results');
     const copied = new Promise<void>((resolve) => {
       port.on('data', (chunk: Buffer) => {
         left -= chunk.length;
@@ -315,7 +317,7 @@ export class Guest {
         }
       });
     });
-    await Promise.race([copied, this.emulator.lost]);
+    await Promise.race([copied, this.#emulator.lost]);
     await tar;
     renameSync(unpacked, dir);
     return true;
@@ -323,27 +325,27 @@ export class Guest {
 
   /** Ids of QEMU's process, and of those of its threads that are the guest's processors. */
   async threads(): Promise<{ pid: number; processors: number[] }> {
-    const processors = await Promise.race([this.emulator.monitor.execute('query-cpus-fast'), this.emulator.lost]) as { 'thread-id': number }[];
-    return { pid: this.emulator.pid!, processors: processors.map((processor) => processor['thread-id']) };
+    const processors = await Promise.race([this.#emulator.monitor.execute('query-cpus-fast'), this.#emulator.lost]) as { 'thread-id': number }[];
+    return { pid: this.#emulator.pid!, processors: processors.map((processor) => processor['thread-id']) };
   }
 
   /** @param wire of a {@link Link}: its device loses its carrier, or gets it back */
   async setLink(wire: string, up: boolean): Promise<void> {
-    await Promise.race([this.emulator.monitor.execute('set_link', { name: wire, up }), this.emulator.lost]);
+    await Promise.race([this.#emulator.monitor.execute('set_link', { name: wire, up }), this.#emulator.lost]);
   }
 
   /** Switches the machine off, as if its plug were pulled: what waits for it fails with `VFRING_ERR_LAB_SWITCHED_OFF`. */
   async switchOff(): Promise<void> {
-    this.emulator.lose(new LabError('VFRING_ERR_LAB_SWITCHED_OFF', `${this.emulator.title} was switched off`, 'nothing: somebody asked for it'));
+    this.#emulator.lose(new LabError('VFRING_ERR_LAB_SWITCHED_OFF', `${this.#emulator.title} was switched off`, 'nothing: somebody asked for it'));
     await this.close();
   }
 
   /** Ends the guest at once: nothing in it is meant to last. */
   async close(): Promise<void> {
-    clearTimeout(this.timer);
-    this.heart?.stop();
-    this.stopListening();
-    await this.emulator.end();
+    clearTimeout(this.#timer);
+    this.#heart?.stop();
+    this.#stopListening();
+    await this.#emulator.end();
   }
 }
 

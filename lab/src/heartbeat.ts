@@ -50,15 +50,18 @@ const IDLE_SHARE = 0.02;
  * is late, but wants to run.
  */
 export class Stillness {
-  private last: { at: number; activity: Activity } | undefined;
-  private silentMs = 0;
+  #last: { at: number; activity: Activity } | undefined;
+  #silentMs = 0;
+  readonly #limitMs: number;
 
-  constructor(private readonly limitMs: number) {}
+  constructor(limitMs: number) {
+    this.#limitMs = limitMs;
+  }
 
   /** The guest lives. */
   beat(): void {
-    this.silentMs = 0;
-    this.last = undefined;
+    this.#silentMs = 0;
+    this.#last = undefined;
   }
 
   /**
@@ -66,20 +69,20 @@ export class Stillness {
    * @returns whether the guest stands still
    */
   sample(at: number, activity: Activity | undefined): boolean {
-    const { last } = this;
+    const last = this.#last;
     if (activity === undefined) {
       this.beat();
       return false;
     }
-    this.last = { at, activity };
+    this.#last = { at, activity };
     if (last === undefined || activity.wants) {
-      this.silentMs = 0;
+      this.#silentMs = 0;
       return false;
     }
     const sampleMs = Math.min(at - last.at, longestSampleMs);
     const works = activity.cpuMs - last.activity.cpuMs > Math.max(MS_PER_TICK, IDLE_SHARE * sampleMs);
-    this.silentMs = works ? 0 : this.silentMs + sampleMs;
-    return this.silentMs >= this.limitMs;
+    this.#silentMs = works ? 0 : this.#silentMs + sampleMs;
+    return this.#silentMs >= this.#limitMs;
   }
 }
 

@@ -9,47 +9,47 @@ const PACKAGE_LINES = [
 ] as const;
 
 export class ImageProgress {
-  private step = '';
-  private detail = '';
+  #step = '';
+  #detail = '';
   /** Packages that this step is about; 0 while apt has not said it. */
-  private total = 0;
-  private counts = new Map<string, number>();
+  #total = 0;
+  #counts = new Map<string, number>();
 
   /** @returns whether a step begins with this line */
   add(line: string): boolean {
     const step = /^step (\d+ of \d+: .*)$/.exec(line)?.[1];
     if (step !== undefined) {
-      this.step = step;
-      this.restart(0);
+      this.#step = step;
+      this.#restart(0);
       return true;
     }
     const total = /(\d+) newly installed/.exec(line)?.[1];
     if (total !== undefined) {
-      this.restart(Number(total));
+      this.#restart(Number(total));
     }
     for (const { done, line: pattern } of PACKAGE_LINES) {
       const name = pattern.exec(line)?.[1];
-      if (name !== undefined && this.total > 0) {
-        const count = (this.counts.get(done) ?? 0) + 1;
-        this.counts.set(done, count);
-        this.detail = `${count} of ${this.total} packages ${done}, ${name}`;
+      if (name !== undefined && this.#total > 0) {
+        const count = (this.#counts.get(done) ?? 0) + 1;
+        this.#counts.set(done, count);
+        this.#detail = `${count} of ${this.#total} packages ${done}, ${name}`;
       }
     }
     const base = /^I: (\w+ing) (\S+)/.exec(line);
     if (base !== null) {
-      this.detail = `${base[1]!.toLowerCase()} ${base[2]!}`;
+      this.#detail = `${base[1]!.toLowerCase()} ${base[2]!}`;
     }
     return false;
   }
 
   /** The step, and within it what is being done. */
   toString(): string {
-    return `step ${this.step}${this.detail === '' ? '' : `: ${this.detail}`}`;
+    return `step ${this.#step}${this.#detail === '' ? '' : `: ${this.#detail}`}`;
   }
 
-  private restart(total: number): void {
-    this.total = total;
-    this.detail = '';
-    this.counts = new Map();
+  #restart(total: number): void {
+    this.#total = total;
+    this.#detail = '';
+    this.#counts = new Map();
   }
 }

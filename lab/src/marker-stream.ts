@@ -5,41 +5,41 @@
  * chunks. Bytes after the marker wait for the next marker.
  */
 export class MarkerStream {
-  private held: Buffer = Buffer.alloc(0);
-  private marker: Buffer | undefined;
-  private sink: ((chunk: Buffer) => void) | undefined;
-  private found: (() => void) | undefined;
+  #held: Buffer = Buffer.alloc(0);
+  #marker: Buffer | undefined;
+  #sink: ((chunk: Buffer) => void) | undefined;
+  #found: (() => void) | undefined;
 
   /** Resolves when the marker was seen; all before it went to `sink`. */
   until(marker: string, sink: (chunk: Buffer) => void): Promise<void> {
-    this.marker = Buffer.from(marker);
-    this.sink = sink;
+    this.#marker = Buffer.from(marker);
+    this.#sink = sink;
     return new Promise((resolve) => {
-      this.found = resolve;
+      this.#found = resolve;
       this.push(Buffer.alloc(0));
     });
   }
 
   push(chunk: Buffer): void {
-    this.held = this.held.length === 0 ? chunk : Buffer.concat([this.held, chunk]);
-    if (this.marker === undefined) {
+    this.#held = this.#held.length === 0 ? chunk : Buffer.concat([this.#held, chunk]);
+    if (this.#marker === undefined) {
       return;
     }
-    const at = this.held.indexOf(this.marker);
+    const at = this.#held.indexOf(this.#marker);
     if (at >= 0) {
-      this.emit(at);
-      this.held = this.held.subarray(this.marker.length);
-      this.marker = undefined;
-      this.found?.();
+      this.#emit(at);
+      this.#held = this.#held.subarray(this.#marker.length);
+      this.#marker = undefined;
+      this.#found?.();
       return;
     }
-    this.emit(this.held.length - partialMatch(this.held, this.marker));
+    this.#emit(this.#held.length - partialMatch(this.#held, this.#marker));
   }
 
-  private emit(length: number): void {
+  #emit(length: number): void {
     if (length > 0) {
-      this.sink?.(this.held.subarray(0, length));
-      this.held = this.held.subarray(length);
+      this.#sink?.(this.#held.subarray(0, length));
+      this.#held = this.#held.subarray(length);
     }
   }
 }

@@ -9,12 +9,14 @@ interface Message {
 }
 
 export class Qmp {
-  private readonly nextLine: () => Promise<string>;
-  private ready: Promise<unknown> | undefined;
-  private before: Promise<unknown> = Promise.resolve();
+  readonly #nextLine: () => Promise<string>;
+  #ready: Promise<unknown> | undefined;
+  #before: Promise<unknown> = Promise.resolve();
+  readonly #stream: Duplex;
 
-  constructor(private readonly stream: Duplex) {
-    this.nextLine = lineReader(stream);
+  constructor(stream: Duplex) {
+    this.#stream = stream;
+    this.#nextLine = lineReader(stream);
   }
 
   /**
@@ -22,22 +24,22 @@ export class Qmp {
    * @throws Error with QEMU's description when it refuses
    */
   async execute(command: string, args: Record<string, unknown> = {}): Promise<unknown> {
-    const result = this.before.then(() => this.executeNow(command, args));
-    this.before = result.catch(() => undefined);
+    const result = this.#before.then(() => this.#executeNow(command, args));
+    this.#before = result.catch(() => undefined);
     return await result;
   }
 
-  private async executeNow(command: string, args: Record<string, unknown>): Promise<unknown> {
+  async #executeNow(command: string, args: Record<string, unknown>): Promise<unknown> {
     // QEMU greets first and accepts nothing before the capabilities were negotiated.
-    this.ready ??= this.nextLine().then(() => this.send('qmp_capabilities', {}));
-    await this.ready;
-    return await this.send(command, args);
+    this.#ready ??= this.#nextLine().then(() => this.#send('qmp_capabilities', {}));
+    await this.#ready;
+    return await this.#send(command, args);
   }
 
-  private async send(command: string, args: Record<string, unknown>): Promise<unknown> {
-    this.stream.write(`${JSON.stringify({ execute: command, arguments: args })}\n`);
+  async #send(command: string, args: Record<string, unknown>): Promise<unknown> {
+    this.#stream.write(`${JSON.stringify({ execute: command, arguments: args })}\n`);
     for (;;) {
-      const message = JSON.parse(await this.nextLine()) as Message;
+      const message = JSON.parse(await this.#nextLine()) as Message;
       if (message.error) {
         throw new Error(`${command}: ${message.error.desc}`);
       }

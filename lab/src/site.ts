@@ -32,11 +32,13 @@ export interface SiteOptions extends Omit<BootOptions, 'host' | 'prepared' | 'ke
 }
 
 export class Host {
-  private off = false;
+  #off = false;
+  readonly #site: Site;
 
-  constructor(private readonly site: Site, readonly number: number, readonly guest: Guest) {
+  constructor(site: Site, readonly number: number, readonly guest: Guest) {
+    this.#site = site;
     guest.lost.catch((error: unknown) => {
-      if (!this.off) {
+      if (!this.#off) {
         site.fail(error as Error);
       }
     });
@@ -53,17 +55,17 @@ export class Host {
 
   /** Whether it was switched off on purpose. */
   get isOff(): boolean {
-    return this.off;
+    return this.#off;
   }
 
   /** Runs one job to its end, as {@link Guest.exec}; fails also when another host or the wires have failed meanwhile. */
   async exec(job: Job): Promise<JobResult> {
-    return await Promise.race([this.guest.exec(job), this.site.failed]);
+    return await Promise.race([this.guest.exec(job), this.#site.failed]);
   }
 
   /** Pulls the plug: QEMU is killed. The site goes on; what runs on this host fails with `VFRING_ERR_LAB_SWITCHED_OFF`. */
   async switchOff(): Promise<void> {
-    this.off = true;
+    this.#off = true;
     await this.guest.switchOff();
   }
 
@@ -78,13 +80,13 @@ export class Site {
   /** Never resolves; rejects when a host was lost that nobody switched off, or the process of the wires. */
   readonly failed: Promise<never>;
   fail!: (error: Error) => void;
-  private closing = false;
+  #closing = false;
 
   /** @param pfs of each host */
   private constructor(readonly wires: Wires, readonly pfs: number) {
     this.failed = new Promise((_, reject) => {
       this.fail = (error) => {
-        if (!this.closing) {
+        if (!this.#closing) {
           reject(error);
         }
       };
@@ -121,7 +123,7 @@ export class Site {
         await boot(number);
       }
       await allOf(numbers.slice(first).map(boot));
-      await site.join(prepared.rootfs);
+      await site.#join(prepared.rootfs);
     } catch (error) {
       await site.close();
       throw error;
@@ -150,18 +152,18 @@ export class Site {
    */
   async startDaemons(vfs: number, pfs = 1, mtu = 9000): Promise<void> {
     const script = labScript('hosts/vfringd.sh');
-    await this.onAll((host) => host.exec({ argv: scriptArgv(script, [vfs, pfs, mtu].map(String)) }), 'vfringd did not start');
+    await this.#onAll((host) => host.exec({ argv: scriptArgv(script, [vfs, pfs, mtu].map(String)) }), 'vfringd did not start');
   }
 
   /** Ends all of them at once. */
   async close(): Promise<void> {
-    this.closing = true;
+    this.#closing = true;
     await Promise.all(this.hosts.filter((host) => host !== undefined).map(({ guest }) => guest.close()));
     await this.wires.close();
   }
 
   /** Work that must succeed on each host that is on. */
-  private async onAll(work: (host: Host, index: number) => Promise<JobResult>, failure: string): Promise<void> {
+  async #onAll(work: (host: Host, index: number) => Promise<JobResult>, failure: string): Promise<void> {
     await allOf(this.hosts.filter(({ isOff }) => !isOff).map(async (host, index) => {
       const { status, stdout, stderr } = await work(host, index);
       if (status !== 0) {
@@ -170,11 +172,11 @@ export class Site {
     }));
   }
 
-  private async join(rootfs: Rootfs): Promise<void> {
+  async #join(rootfs: Rootfs): Promise<void> {
     const [userKey, ...hostKeys] = await Promise.all([undefined, ...this.hosts].map(() => makeSshKey(rootfs))) as [SshKey, ...SshKey[]];
     const knownHosts = this.hosts.map(({ name, address }, index) => `${name},${address} ${hostKeys[index]!.public}\n`).join('');
     const script = labScript('hosts/join.sh');
-    await this.onAll((host, index) => {
+    await this.#onAll((host, index) => {
       const args = [host.number, this.hosts.length, this.pfs, Date.now() / 1000, hostKeys[index]!.secret, userKey.secret, `${userKey.public}\n`, knownHosts];
       return host.exec({ argv: scriptArgv(script, args.map(String)) });
     }, 'it could not be set up');

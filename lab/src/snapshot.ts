@@ -17,7 +17,11 @@ const FOLDER = 'snapshots';
 const KEPT = 6;
 
 export class Snapshot {
-  private constructor(private readonly file: string) {}
+  readonly #file: string;
+
+  private constructor(file: string) {
+    this.#file = file;
+  }
 
   /** The state that belongs to exactly this kernel, initramfs, Debian image and machine; the project is not part of it. */
   static of(prepared: Prepared, machine: Machine): Snapshot {
@@ -25,24 +29,24 @@ export class Snapshot {
     return new Snapshot(path.join(FOLDER, `${hashParts({ machine: machineArguments(anyProject, machine) })}.state`));
   }
 
-  private get path(): string {
-    return path.join(buildDir, this.file);
+  get #path(): string {
+    return path.join(buildDir, this.#file);
   }
 
   get exists(): boolean {
-    return existsSync(this.path);
+    return existsSync(this.#path);
   }
 
   /** Arguments of QEMU that make it load the state; relative to its working folder, whose name may hold any character. */
   get incoming(): string[] {
-    return ['-incoming', `file:${this.file}`];
+    return ['-incoming', `file:${this.#file}`];
   }
 
   /** Waits until a machine that was started with {@link incoming} is as it was saved, and can be told to `cont`. */
   async load(emulator: Emulator): Promise<void> {
-    emulator.addToLog(readFileSync(`${this.path}.log`, 'latin1'));
+    emulator.addToLog(readFileSync(`${this.#path}.log`, 'latin1'));
     const now = new Date();
-    utimesSync(this.path, now, now);
+    utimesSync(this.#path, now, now);
     for (;;) {
       const { status } = await emulator.monitor.execute('query-status') as { status: string };
       if (status !== 'inmigrate') {
@@ -54,8 +58,8 @@ export class Snapshot {
 
   /** Saves a machine that waits, and lets it go on. */
   async save(emulator: Emulator): Promise<void> {
-    mkdirSync(path.dirname(this.path), { recursive: true });
-    const unfinished = `${this.file}.${process.pid}`;
+    mkdirSync(path.dirname(this.#path), { recursive: true });
+    const unfinished = `${this.#file}.${process.pid}`;
     try {
       await emulator.monitor.execute('stop');
       // The default limit is that of a slow network.
@@ -71,23 +75,23 @@ export class Snapshot {
         }
         await sleep(5);
       }
-      writeFileSync(`${this.path}.log`, emulator.kernelLog, 'latin1');
-      renameSync(path.join(buildDir, unfinished), this.path);
+      writeFileSync(`${this.#path}.log`, emulator.kernelLog, 'latin1');
+      renameSync(path.join(buildDir, unfinished), this.#path);
     } finally {
       rmSync(path.join(buildDir, unfinished), { force: true });
       await emulator.monitor.execute('cont');
     }
-    this.sweep();
+    this.#sweep();
   }
 
   remove(): void {
-    rmSync(this.path, { force: true });
-    rmSync(`${this.path}.log`, { force: true });
+    rmSync(this.#path, { force: true });
+    rmSync(`${this.#path}.log`, { force: true });
   }
 
   /** Removes the states that were not used for longest, and what killed labs left unfinished. */
-  private sweep(): void {
-    const dir = path.dirname(this.path);
+  #sweep(): void {
+    const dir = path.dirname(this.#path);
     for (const name of readdirSync(dir)) {
       const writer = /\.state\.(\d+)$/.exec(name)?.[1];
       if (writer !== undefined && !existsSync(`/proc/${writer}`)) {

@@ -36,25 +36,29 @@ function sweep(): void {
 export class Wires {
   /** Never resolves; rejects when the process has ended by itself. */
   readonly lost: Promise<never>;
-  private readonly waiting = new Map<number, { resolve: (counters: Readonly<Record<string, PortCounters>>) => void; reject: (error: Error) => void }>();
-  private readonly exited: Promise<void>;
-  private lastId = 0;
-  private closing = false;
-  private ready!: () => void;
+  readonly #waiting = new Map<number, { resolve: (counters: Readonly<Record<string, PortCounters>>) => void; reject: (error: Error) => void }>();
+  readonly #exited: Promise<void>;
+  #lastId = 0;
+  #closing = false;
+  #ready!: () => void;
+  readonly #child: ChildProcess;
+  readonly #setUp: WireSetUp;
 
-  private constructor(private readonly child: ChildProcess, private readonly setUp: WireSetUp) {
+  private constructor(child: ChildProcess, setUp: WireSetUp) {
+    this.#child = child;
+    this.#setUp = setUp;
     let lose: (error: Error) => void;
     this.lost = new Promise((_, reject) => {
       lose = reject;
     });
     this.lost.catch(() => undefined);
-    child.on('message', (reply: Reply) => this.take(reply));
-    this.exited = new Promise((resolve) => {
+    child.on('message', (reply: Reply) => this.#take(reply));
+    this.#exited = new Promise((resolve) => {
       const onEnd = (cause: string): void => {
         const error = new LabError('VFRING_ERR_LAB_WIRE', `the process of the wires ended (${cause})`, 'see what it printed above, and run it again');
-        this.waiting.forEach(({ reject }) => reject(error));
-        this.waiting.clear();
-        if (!this.closing) {
+        this.#waiting.forEach(({ reject }) => reject(error));
+        this.#waiting.clear();
+        if (!this.#closing) {
           lose(error);
         }
         resolve();
@@ -76,13 +80,13 @@ export class Wires {
     });
     const result = new Wires(child, setUp);
     await Promise.race([new Promise<void>((resolve) => {
-      result.ready = resolve;
+      result.#ready = resolve;
     }), result.lost]);
     return result;
   }
 
   get pid(): number {
-    return this.child.pid!;
+    return this.#child.pid!;
   }
 
   /** Where a host's end of a wire is plugged in; relative to build/lab. */
@@ -92,44 +96,44 @@ export class Wires {
 
   /** A path for a socket of that name that is not ours; it is gone after {@link close}. */
   pathOf(name: string): string {
-    return path.join(this.setUp.folder, name);
+    return path.join(this.#setUp.folder, name);
   }
 
   /** Changes what happens to frames from now on; fields that are not named stay as they are. */
   async impair(where: Where, change: Partial<Impairment>): Promise<void> {
-    await this.ask({ ask: 'impair', ...this.select(where), change });
+    await this.#ask({ ask: 'impair', ...this.#select(where), change });
   }
 
   /** Loses the next `count` frames of each of these ports. */
   async lose(where: Where, count = 1): Promise<void> {
-    await this.ask({ ask: 'lose', ...this.select(where), count });
+    await this.#ask({ ask: 'lose', ...this.#select(where), count });
   }
 
   /** No frame gets through until {@link heal}. The devices keep their carrier. */
   async cut(where: Where): Promise<void> {
-    await this.ask({ ask: 'impair', ...this.select(where, DIRECTIONS), change: { cut: true } });
+    await this.#ask({ ask: 'impair', ...this.#select(where, DIRECTIONS), change: { cut: true } });
   }
 
   async heal(where: Where): Promise<void> {
-    await this.ask({ ask: 'impair', ...this.select(where, DIRECTIONS), change: { cut: false } });
+    await this.#ask({ ask: 'impair', ...this.#select(where, DIRECTIONS), change: { cut: false } });
   }
 
   /** Since the start, by `HOST.WIRE`. */
   async counters(): Promise<Readonly<Record<string, PortCounters>>> {
-    return await this.ask({ ask: 'counters' });
+    return await this.#ask({ ask: 'counters' });
   }
 
   async close(): Promise<void> {
-    this.closing = true;
-    if (this.child.connected) {
-      this.child.disconnect();
+    this.#closing = true;
+    if (this.#child.connected) {
+      this.#child.disconnect();
     }
-    await this.exited;
-    rmSync(path.join(buildDir, this.setUp.folder), { recursive: true, force: true });
+    await this.#exited;
+    rmSync(path.join(buildDir, this.#setUp.folder), { recursive: true, force: true });
   }
 
-  private select(where: Where, otherwise: readonly Direction[] = ['rx']): { ports: string[]; directions: readonly Direction[] } {
-    const { hosts, wires } = this.setUp;
+  #select(where: Where, otherwise: readonly Direction[] = ['rx']): { ports: string[]; directions: readonly Direction[] } {
+    const { hosts, wires } = this.#setUp;
     if (where.host !== undefined && !hosts.includes(where.host)) {
       throw new RangeError(`there is no host ${where.host}; hosts are ${hosts.join(', ')}`);
     }
@@ -144,24 +148,24 @@ export class Wires {
     };
   }
 
-  private async ask(question: Question): Promise<Readonly<Record<string, PortCounters>>> {
-    if (!this.child.connected) {
+  async #ask(question: Question): Promise<Readonly<Record<string, PortCounters>>> {
+    if (!this.#child.connected) {
       return await this.lost;
     }
-    const id = ++this.lastId;
+    const id = ++this.#lastId;
     return await new Promise((resolve, reject) => {
-      this.waiting.set(id, { resolve, reject });
-      this.child.send({ ...question, id });
+      this.#waiting.set(id, { resolve, reject });
+      this.#child.send({ ...question, id });
     });
   }
 
-  private take(reply: Reply): void {
+  #take(reply: Reply): void {
     if (reply.id === 0) {
-      this.ready();
+      this.#ready();
       return;
     }
-    const asked = this.waiting.get(reply.id);
-    this.waiting.delete(reply.id);
+    const asked = this.#waiting.get(reply.id);
+    this.#waiting.delete(reply.id);
     if ('error' in reply) {
       asked?.reject(new RangeError(reply.error));
     } else if ('counters' in reply) {

@@ -11,14 +11,14 @@ import { Wires } from '../src/wires.js';
 /** The end of a cable that a host holds. */
 class End {
   readonly seen: string[] = [];
-  private waiting: { count: number; resolve: () => void } | undefined;
+  #waiting: { count: number; resolve: () => void } | undefined;
 
   constructor(readonly socket: net.Socket) {
     const reader = new FrameReader();
     socket.on('data', (chunk) => reader.push(chunk, (prefixed) => {
       this.seen.push(bare(prefixed).subarray(14).toString());
-      if (this.waiting !== undefined && this.seen.length >= this.waiting.count) {
-        this.waiting.resolve();
+      if (this.#waiting !== undefined && this.seen.length >= this.#waiting.count) {
+        this.#waiting.resolve();
       }
     }));
     socket.on('error', () => undefined);
@@ -34,7 +34,7 @@ class End {
   async until(count: number): Promise<string[]> {
     if (this.seen.length < count) {
       await new Promise<void>((resolve) => {
-        this.waiting = { count, resolve };
+        this.#waiting = { count, resolve };
       });
     }
     return this.seen;

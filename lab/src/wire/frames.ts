@@ -6,14 +6,14 @@ export const PREFIX_BYTES = 4;
 export const LONGEST_FRAME = 4096 + 65536;
 
 export class FrameReader {
-  private rest: Buffer = Buffer.alloc(0);
+  #rest: Buffer = Buffer.alloc(0);
 
   /**
    * @param sink gets each frame that is whole now, with its prefix
    * @throws RangeError for a length that no frame has: the stream is lost
    */
   push(chunk: Buffer, sink: (prefixed: Buffer) => void): void {
-    const data = this.rest.length === 0 ? chunk : Buffer.concat([this.rest, chunk]);
+    const data = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
     let at = 0;
     while (data.length - at >= PREFIX_BYTES) {
       const length = data.readUInt32BE(at);
@@ -27,7 +27,7 @@ export class FrameReader {
       sink(data.subarray(at, end));
       at = end;
     }
-    this.rest = data.subarray(at);
+    this.#rest = data.subarray(at);
   }
 }
 

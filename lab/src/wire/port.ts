@@ -22,70 +22,74 @@ const QUEUE_BYTES = 8 * 1024 * 1024;
 
 class TimedLane {
   readonly lane: Lane<Buffer>;
-  private timer: NodeJS.Timeout | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  readonly #sink: (prefixed: Buffer) => void;
 
-  constructor(seed: string, private readonly sink: (prefixed: Buffer) => void) {
+  constructor(seed: string, sink: (prefixed: Buffer) => void) {
+    this.#sink = sink;
     this.lane = new Lane(randomFrom(seed));
   }
 
   push(prefixed: Buffer): void {
     if (this.lane.transparent) {
       this.lane.counters.passed++;
-      this.sink(prefixed);
+      this.#sink(prefixed);
       return;
     }
-    this.lane.push(prefixed, performance.now()).forEach(this.sink);
-    this.arm();
+    this.lane.push(prefixed, performance.now()).forEach(this.#sink);
+    this.#arm();
   }
 
-  private arm(): void {
-    clearTimeout(this.timer);
+  #arm(): void {
+    clearTimeout(this.#timer);
     const at = this.lane.nextDue;
     if (at !== undefined) {
-      this.timer = setTimeout(() => {
-        this.lane.due(performance.now()).forEach(this.sink);
-        this.arm();
+      this.#timer = setTimeout(() => {
+        this.lane.due(performance.now()).forEach(this.#sink);
+        this.#arm();
       }, Math.max(0, at - performance.now()));
     }
   }
 }
 
 export class Port {
-  private socket: net.Socket | undefined;
-  private overrun = 0;
-  private corked = false;
-  private readonly timed: Readonly<Record<Direction, TimedLane>>;
+  #socket: net.Socket | undefined;
+  #overrun = 0;
+  #corked = false;
+  readonly #timed: Readonly<Record<Direction, TimedLane>>;
+  readonly #wire: Switch<Port>;
 
   /** @param name `HOST.WIRE` */
-  constructor(readonly name: string, seed: number, private readonly wire: Switch<Port>) {
-    this.timed = {
+  constructor(readonly name: string, seed: number, wire: Switch<Port>) {
+    this.#wire = wire;
+    this.#timed = {
       tx: new TimedLane(`${seed} ${name} tx`, (prefixed) => {
-        for (const port of this.wire.route(bare(prefixed), this)) {
-          port.timed.rx.push(prefixed);
+        for (const port of this.#wire.route(bare(prefixed), this)) {
+          port.#timed.rx.push(prefixed);
         }
       }),
-      rx: new TimedLane(`${seed} ${name} rx`, (prefixed) => this.deliver(prefixed)),
+      rx: new TimedLane(`${seed} ${name} rx`, (prefixed) => this.#deliver(prefixed)),
     };
   }
 
   lane(direction: Direction): Lane<Buffer> {
-    return this.timed[direction].lane;
+    return this.#timed[direction].lane;
   }
 
   get counters(): PortCounters {
-    return { tx: this.lane('tx').counters, rx: this.lane('rx').counters, overrun: this.overrun };
+    return { tx: this.lane('tx').counters, rx: this.lane('rx').counters, overrun: this.#overrun };
   }
 
   /** Listens for QEMU; a later connection takes the place of an earlier one, whose machine has ended. */
   async listen(file: string): Promise<void> {
     const server = net.createServer((socket) => {
-      this.socket?.destroy();
-      this.socket = socket;
-      this.wire.connect(this);
+      this.#socket?.destroy();
+      this.#socket = socket;
+      this.#wire.connect(this);
       const reader = new FrameReader();
       socket.on('data', (chunk) => {
         try {
-          reader.push(chunk, (prefixed) => this.timed.tx.push(prefixed));
+          reader.push(chunk, (prefixed) => this.#timed.tx.push(prefixed));
         } catch (error) {
           socket.destroy(error as Error);
         }
@@ -97,9 +101,9 @@ export class Port {
         }
       });
       socket.on('close', () => {
-        if (this.socket === socket) {
-          this.socket = undefined;
-          this.wire.disconnect(this);
+        if (this.#socket === socket) {
+          this.#socket = undefined;
+          this.#wire.disconnect(this);
         }
       });
     });
@@ -109,21 +113,21 @@ export class Port {
     });
   }
 
-  private deliver(prefixed: Buffer): void {
-    const { socket } = this;
+  #deliver(prefixed: Buffer): void {
+    const socket = this.#socket;
     if (socket === undefined || socket.destroyed) {
       return;
     }
     if (socket.writableLength > QUEUE_BYTES) {
-      this.overrun++;
+      this.#overrun++;
       return;
     }
     // What one reading brings is one writing.
-    if (!this.corked) {
-      this.corked = true;
+    if (!this.#corked) {
+      this.#corked = true;
       socket.cork();
       process.nextTick(() => {
-        this.corked = false;
+        this.#corked = false;
         socket.uncork();
       });
     }

@@ -6,19 +6,19 @@ const HEADER_BYTES = 14;
 const isGroup = (frame: Buffer): boolean => (frame[0]! & 1) === 1;
 
 export class Switch<Port> {
-  private readonly ports = new Set<Port>();
-  private readonly known = new Map<number, Port>();
+  readonly #ports = new Set<Port>();
+  readonly #known = new Map<number, Port>();
 
   connect(port: Port): void {
-    this.ports.add(port);
+    this.#ports.add(port);
   }
 
   /** Takes a port away, with what was learnt of it. */
   disconnect(port: Port): void {
-    this.ports.delete(port);
-    for (const [mac, at] of this.known) {
+    this.#ports.delete(port);
+    for (const [mac, at] of this.#known) {
       if (at === port) {
-        this.known.delete(mac);
+        this.#known.delete(mac);
       }
     }
   }
@@ -32,14 +32,14 @@ export class Switch<Port> {
       return [];
     }
     if ((frame[MAC_BYTES]! & 1) === 0) {
-      this.known.set(frame.readUIntBE(MAC_BYTES, MAC_BYTES), from);
+      this.#known.set(frame.readUIntBE(MAC_BYTES, MAC_BYTES), from);
     }
     if (!isGroup(frame)) {
-      const to = this.known.get(frame.readUIntBE(0, MAC_BYTES));
+      const to = this.#known.get(frame.readUIntBE(0, MAC_BYTES));
       if (to !== undefined) {
         return to === from ? [] : [to];
       }
     }
-    return [...this.ports].filter((port) => port !== from);
+    return [...this.#ports].filter((port) => port !== from);
   }
 }
