@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Clients that misbehave: each costs nobody else anything. */
+import { once } from 'node:events';
+import { writeSync } from 'node:fs';
 import { connect } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { eventually } from '../helpers/eventually.js';
@@ -159,11 +161,18 @@ describe('a client that is slow, silent or gone', () => {
   test('one that trickles is cut off as well', async () => {
     const node = await startNode({ lineLimits: { silenceMs: 60_000, lineMs: 250 } });
     const socket = connect(node.lease);
-    // Not at the instant at which it is cut off: node does not read after a failed write.
-    const trickle = setInterval(() => socket.write(' '), 100);
-    socket.on('error', () => {});
+    await once(socket, 'connect');
+    const { fd } = (socket as unknown as { _handle: { fd: number } })._handle;
+    // Not by node's own write: it reads no more after one that failed, as one does after the cut.
+    const trickle = setInterval(() => {
+      try {
+        writeSync(fd, ' ');
+      } catch (error) {
+        expect(error).toMatchObject({ code: 'EPIPE' });
+      }
+    }, 100);
+    socket.on('close', () => clearInterval(trickle));
     expect(JSON.parse(await answerOf(socket))).toMatchObject({ code: 'VFRING_ERR_BAD_REQUEST' });
-    clearInterval(trickle);
   });
 
   test('one that is gone before its answer holds no lease', async () => {
