@@ -13,10 +13,12 @@
 #include "error.h"
 
 extern const struct vfring_backend vfring_backend_uio;
+extern const struct vfring_backend vfring_backend_vfio;
 extern const struct vfring_backend vfring_backend_soft;
 
 static const struct vfring_backend *const backends[] = {
     &vfring_backend_uio,
+    &vfring_backend_vfio,
     &vfring_backend_soft,
 };
 
@@ -93,6 +95,10 @@ int vfring_device_open(struct vfring_device *device, const char *path,
     snprintf(device->path, sizeof(device->path), "%s", path);
     snprintf(device->name, sizeof(device->name), "%.63s", path);
     device->numa_node = -1;
+    if (params->opened != NULL) {
+        device->backend = &vfring_backend_vfio;
+        return device->backend->open(device, params, error);
+    }
     ret = find_backend(device, error);
     return ret != 0 ? ret : device->backend->open(device, params, error);
 }

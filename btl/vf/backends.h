@@ -9,7 +9,7 @@
 #include "device.h"
 
 /**
- * Opens what is at @p path; the path decides the backend. On failure nothing
+ * Opens what is at @p path; the path decides the backend, unless it was opened already. On failure nothing
  * stays open, and @p error has what vfring_vf_open() promises.
  */
 int vfring_device_open(struct vfring_device *device, const char *path,

@@ -25,6 +25,7 @@ struct vfring_device;
 struct vfring_device_params {
     uint32_t mtu_bytes;      /**< a soft VF's wire must carry it */
     const char *soft_faults; /**< as in struct vfring_vf_params */
+    const struct vfring_vf_opened *opened; /**< as there */
 };
 
 /** A way to reach a device. */
@@ -137,6 +138,7 @@ struct vfring_device {
     bool emulated;        /**< QEMU plays it: see split_mask in ring.h */
     bool contiguous;      /**< no IOMMU: a region must be contiguous in physical memory */
     size_t granule_bytes; /**< alignment of registered memory, a power of two */
+    bool resets_untold;   /**< status() never is -ENETRESET, nor -ENETDOWN: a reset by others shows in the registers alone */
     const uint64_t *invalidation_count; /**< NULL: nobody tells when registered memory goes away */
     uint32_t line_mbits;  /**< of its wire, Mbit/s, where it is not the family's; 0: it is */
     const char *no_link_remedy; /**< what helps against a missing link; NULL: what helps a real port */

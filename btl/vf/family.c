@@ -236,12 +236,26 @@ bool vfring_family_was_reset(struct vfring_vf *vf)
     return vf->reset_seen;
 }
 
+/* Whether the function was reset by others, as its registers show it: the queues are off. */
+static bool queues_are_off(struct vfring_vf *vf)
+{
+    return !vf->stopped && !(vfring_family_read(vf, vf->family->regs.rxdctl) & VFRING_XDCTL_ENABLE);
+}
+
 int vfring_family_check(struct vfring_vf *vf)
 {
     int link = vf->family->link(vf);
 
+    if (link == -ENODEV && vf->device.resets_untold) {
+        /* In the middle of a reset it answers with ones as well. If it is gone, the device's status says so. */
+        vf->reset_seen = true;
+        return -ENETDOWN;
+    }
     if (link == -ENODEV) {
         return link;
+    }
+    if (vf->device.resets_untold && queues_are_off(vf)) {
+        vf->reset_seen = true;
     }
     return vfring_family_was_reset(vf) ? -ENETRESET : link;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "node.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pwd.h>
@@ -78,6 +79,39 @@ int vfring_node_link(const char *path, const char *link, char *name, size_t size
     target[got] = '\0';
     snprintf(name, size, "%s", vfring_node_base(target));
     return 0;
+}
+
+int vfring_node_pci_attribute(const char *bdf, const char *attribute, char *text, size_t size)
+{
+    char file[SYSFS_PATH_BYTES];
+
+    return (size_t) snprintf(file, sizeof(file), "/sys/bus/pci/devices/%s/%s", bdf, attribute) >= sizeof(file) ?
+           -ENAMETOOLONG : read_line(file, text, size);
+}
+
+int vfring_node_group_member(const char *path, char *name, size_t size)
+{
+    char folder[SYSFS_PATH_BYTES];
+    const struct dirent *entry;
+    int num = 0;
+    DIR *dir;
+
+    if ((size_t) snprintf(folder, sizeof(folder), "/sys/kernel/iommu_groups/%s/devices", vfring_node_base(path)) >=
+        sizeof(folder)) {
+        return -ENAMETOOLONG;
+    }
+    dir = opendir(folder);
+    if (dir == NULL) {
+        return -errno;
+    }
+    while ((entry = readdir(dir)) != NULL) {
+        if (entry->d_name[0] != '.') {
+            snprintf(name, size, "%.*s", (int) size - 1, entry->d_name);
+            num++;
+        }
+    }
+    closedir(dir);
+    return num == 1 ? 0 : num == 0 ? -ENODEV : -ENOTUNIQ;
 }
 
 static void user_name(uid_t uid, char *name, size_t size)

@@ -43,4 +43,13 @@ int vfring_node_attribute(const char *path, const char *attribute, char *text, s
 /** Last component of what a link among those attributes leads to: "subsystem", "device". */
 int vfring_node_link(const char *path, const char *link, char *name, size_t size);
 
+/** Reads a sysfs attribute of the PCI function @p bdf, without newline. @return 0 or -errno. */
+int vfring_node_pci_attribute(const char *bdf, const char *attribute, char *text, size_t size);
+
+/**
+ * The PCI function of the IOMMU group whose number is the last component of @p path. @return 0; -ENOTUNIQ: there are
+ * several; or -errno.
+ */
+int vfring_node_group_member(const char *path, char *name, size_t size);
+
 #endif /* VFRING_VF_NODE_H */

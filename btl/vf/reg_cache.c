@@ -5,7 +5,8 @@
  *
  * Entries lie in one array. `order` has those that can be found, sorted by
  * address; what is not in use is also in a list from least to most recently
- * used, from which room is made.
+ * used, from which room is made. Where nobody tells when memory goes away, what is not
+ * in use is not kept, and that list is empty.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -41,6 +42,12 @@ struct vfring_reg_cache {
     struct vfring_reg_stats stats;
 };
 
+/* Of what is in use the memory stays: whoever uses it sees to that. So of a cache of nothing else nothing goes away. */
+static uint64_t count_now(const struct vfring_reg_cache *cache)
+{
+    return cache->ops.invalidations != NULL ? vfring_invalidations_now(cache->ops.invalidations) : 0;
+}
+
 int vfring_reg_cache_create(const struct vfring_reg_ops *ops, size_t max_bytes,
                             uint32_t max_entries, struct vfring_reg_cache **out)
 {
@@ -65,7 +72,7 @@ int vfring_reg_cache_create(const struct vfring_reg_ops *ops, size_t max_bytes,
     cache->ops = *ops;
     cache->max_bytes = max_bytes;
     cache->max_entries = max_entries;
-    cache->seen = vfring_invalidations_now(ops->invalidations);
+    cache->seen = count_now(cache);
     for (uint32_t i = max_entries; i-- > 0;) {
         cache->entries[i].next = cache->free;
         cache->free = &cache->entries[i];
@@ -266,13 +273,13 @@ struct vfring_reg *vfring_reg_get(struct vfring_reg_cache *cache, const void *va
     end = (first + bytes + mask) & ~mask;
     /* The memory under the same address may have changed during the search. */
     do {
-        count = vfring_invalidations_now(cache->ops.invalidations);
+        count = count_now(cache);
         if (count != cache->seen) {
             cache->seen = count;
             sweep(cache);
         }
         reg = find(cache, begin, end);
-    } while (count != vfring_invalidations_now(cache->ops.invalidations));
+    } while (count != count_now(cache));
     if (reg != NULL) {
         cache->stats.hits++;
     } else {
@@ -307,11 +314,14 @@ void vfring_reg_put(struct vfring_reg_cache *cache, struct vfring_reg *reg)
     if (--reg->users > 0) {
         return;
     }
-    if (reg->findable) {
+    if (reg->findable && cache->ops.invalidations != NULL) {
         unused_add(cache, reg);
-    } else {
-        forget(cache, reg);
+        return;
     }
+    if (reg->findable) {
+        order_remove(cache, reg);
+    }
+    forget(cache, reg);
 }
 
 const struct vfring_reg_stats *vfring_reg_cache_stats(const struct vfring_reg_cache *cache)

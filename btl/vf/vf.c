@@ -93,7 +93,8 @@ int vfring_vf_open(const struct vfring_vf_params *params, struct vfring_vf **out
     ret = apply_params(vf, params, error);
     if (ret == 0) {
         const struct vfring_device_params wanted = { .mtu_bytes = vf->mtu_bytes,
-                                                     .soft_faults = params->soft_faults };
+                                                     .soft_faults = params->soft_faults,
+                                                     .opened = params->opened };
 
         ret = vfring_device_open(&vf->device, params->path, &wanted, error);
     }

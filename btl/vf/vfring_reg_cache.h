@@ -6,7 +6,8 @@
  *
  * The cache is bounded by bytes and by entries. It holds no malloc hooks: it
  * compares the kernel's invalidation count, one load a device, at each look-up, and
- * forgets what the kernel has taken out of the IOMMU. A piece that cannot be
+ * forgets what the kernel has taken out of the IOMMU. Without such a count (VFIO) a
+ * registration lives as long as its users, and is found by those that come meanwhile. A piece that cannot be
  * registered is the caller's to copy: that is counted, and never an error.
  *
  * Context: calls on one cache are serialised by the caller, with those on its
@@ -44,7 +45,7 @@ struct vfring_reg_ops {
     void (*unmap)(void *ctx, struct vfring_dma *dma);
     /** Is the region still what was registered? Asked only when the count moved. */
     bool (*live)(void *ctx, const struct vfring_dma *dma);
-    /** Moves when a region dies, after the device lost it. */
+    /** Moves when a region dies, after the device lost it. NULL: nobody tells, so only what is in use stays registered. */
     const struct vfring_invalidations *invalidations;
     /** Of a region, the IOVA in each domain. NULL: there is one domain, dma->iova. */
     const uint64_t *(*iovas)(void *ctx, const struct vfring_dma *dma);
@@ -52,12 +53,12 @@ struct vfring_reg_ops {
 
 /**
  * The operations of @p vf. False: this VF cannot tell when memory goes away,
- * so nothing of it may be kept registered.
+ * so nothing is kept registered that is not in use.
  */
 bool vfring_reg_vf_ops(struct vfring_vf *vf, struct vfring_reg_ops *ops);
 
 /**
- * The same of all VFs of @p space. A VF that does not tell may come later: then the cache
+ * The same of all VFs of @p space. A VF that does not tell may come later: then a cache that keeps more
  * is of no use any more, so ask again.
  */
 bool vfring_reg_space_ops(struct vfring_space *space, struct vfring_reg_ops *ops);

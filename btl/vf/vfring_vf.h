@@ -21,7 +21,8 @@ struct vfring_space;
 
 /** How to open a VF. Zero fields take the defaults. */
 struct vfring_vf_params {
-    const char *path;      /**< /dev/uiovf<N>, or a soft VF's file */
+    const char *path;      /**< /dev/uiovf<N>, /dev/vfio/<N>, or a soft VF's file */
+    const struct vfring_vf_opened *opened; /**< what it was opened to, by VFIO; then path is for messages. NULL: it is opened here */
     uint32_t mtu_bytes;    /**< layer-2 payload, 68 to 9216, default 1500 */
     uint32_t tx_entries;   /**< default 512 */
     uint32_t rx_entries;   /**< default 1024 up to MTU 2000, else 512 */

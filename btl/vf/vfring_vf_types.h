@@ -20,6 +20,13 @@ struct vfring_vf_error {
     char remedy[384];
 };
 
+/** A VF that somebody else has opened, by VFIO. The descriptors stay the caller's, and are open until the VF is closed. */
+struct vfring_vf_opened {
+    const char *name; /**< bdf */
+    int device_fd;
+    int container_fd; /**< VFs with one of these in common have one address space */
+};
+
 /** Memory the device can reach. */
 struct vfring_dma {
     void *vaddr;

@@ -74,15 +74,20 @@ static void fake_munmap(uintptr_t begin, size_t bytes)
     }
 }
 
-static struct vfring_reg_cache *make(size_t max_bytes, uint32_t max_entries)
+static struct vfring_reg_cache *make_of(const struct vfring_invalidations *told, size_t max_bytes, uint32_t max_entries)
 {
-    const struct vfring_reg_ops ops = { NULL, PAGE, fake_map, fake_unmap, fake_live, &counts, NULL };
+    const struct vfring_reg_ops ops = { NULL, PAGE, fake_map, fake_unmap, fake_live, told, NULL };
     struct vfring_reg_cache *cache;
 
     memset(&fake, 0, sizeof(fake));
     fake.limit_bytes = SIZE_MAX / 2;
     CHECK_EQ(vfring_reg_cache_create(&ops, max_bytes, max_entries, &cache), 0);
     return cache;
+}
+
+static struct vfring_reg_cache *make(size_t max_bytes, uint32_t max_entries)
+{
+    return make_of(&counts, max_bytes, max_entries);
 }
 
 static void destroy(struct vfring_reg_cache *cache)
@@ -108,6 +113,40 @@ static struct vfring_reg *get(struct vfring_reg_cache *cache, uintptr_t vaddr, s
         CHECK(inside);
     }
     return reg;
+}
+
+/* Nobody tells: what has no user is not registered, so memory that went away meanwhile is never reached. */
+static void test_untold(void)
+{
+    struct vfring_reg_cache *cache = make_of(NULL, 4 * PAGE, 2);
+    const struct vfring_reg_stats *stats = vfring_reg_cache_stats(cache);
+    struct vfring_reg *a, *b;
+
+    a = get(cache, 0x10000, 2 * PAGE);
+    CHECK(a != NULL);
+    CHECK(get(cache, 0x11000, PAGE) == a); /* it is in use: found */
+    b = get(cache, 0x10000, 3 * PAGE);
+    CHECK(b == NULL); /* over the limit, and nothing lies unused */
+    vfring_reg_put(cache, a);
+    CHECK_EQ(fake.mapped, 1);
+    vfring_reg_put(cache, a);
+    CHECK_EQ(fake.mapped, 0);
+    CHECK_EQ(stats->entries, 0);
+    fake_munmap(0x10000, 2 * PAGE);
+    a = get(cache, 0x10000, 2 * PAGE);
+    b = get(cache, 0x20000, PAGE);
+    CHECK(a != NULL && b != NULL && a != b);
+    CHECK_EQ(fake.maps, 3);
+    vfring_reg_hold(a);
+    vfring_reg_put(cache, a);
+    CHECK_EQ(fake.mapped, 2);
+    vfring_reg_put(cache, a);
+    CHECK_EQ(fake.mapped, 1);
+    CHECK_EQ(stats->hits, 1);
+    CHECK_EQ(stats->misses, 3);
+    CHECK_EQ(stats->evictions, 0);
+    CHECK_EQ(fake.live_calls, 0);
+    destroy(cache); /* takes b back */
 }
 
 static void test_hit_and_miss(void)
@@ -322,6 +361,7 @@ static void test_soft_vf(void)
 
 int main(void)
 {
+    test_untold();
     test_hit_and_miss();
     test_limits();
     test_kernel_refuses();

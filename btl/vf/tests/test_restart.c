@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 
+#include "family.h"
 #include "test.h"
 
 #define FRAME_BYTES 300u
@@ -114,9 +115,45 @@ static void test_stopped(void)
     station_close(&a);
 }
 
+static uint32_t ones(void *model, uint32_t offset)
+{
+    (void) model;
+    (void) offset;
+    return VFRING_MMIO_GONE;
+}
+
+/* Where nobody tells of a reset by others (VFIO), the registers do: all ones while it lasts, queues that are off after it. */
+static void test_untold(void)
+{
+    uint32_t (*read)(void *model, uint32_t offset);
+    struct station a, b;
+    uint32_t seq;
+
+    station_open(&a, 0, &(struct vfring_vf_params){ 0 });
+    station_open(&b, 1, &(struct vfring_vf_params){ 0 });
+    a.vf->device.resets_untold = true;
+    CHECK_EQ(vfring_vf_check(a.vf), 0);
+    read = a.vf->device.mmio.read;
+    a.vf->device.mmio.read = ones;
+    CHECK_EQ(vfring_vf_check(a.vf), -ENETDOWN);
+    a.vf->device.mmio.read = read;
+    CHECK_EQ(vfring_vf_check(a.vf), -ENETRESET);
+    CHECK_EQ(vfring_vf_restart(a.vf, &error), 0);
+    CHECK_EQ(vfring_vf_check(a.vf), 0);
+    vfring_family_write(a.vf, a.vf->family->regs.rxdctl, 0);
+    CHECK_EQ(vfring_vf_check(a.vf), -ENETRESET);
+    CHECK_EQ(vfring_vf_restart(a.vf, &error), 0);
+    CHECK_EQ(carry(&a, &b, 1, &seq), 1);
+    CHECK_EQ(carry(&b, &a, 2, &seq), 2);
+    CHECK_EQ(vfring_vf_check(a.vf), 0);
+    station_close(&b);
+    station_close(&a);
+}
+
 int main(void)
 {
     soft_folder(2, 1500);
+    test_untold();
     test_goes_on();
     test_lasts();
     test_stopped();
