@@ -12,16 +12,76 @@
 
 #define TRADE_PAUSE_MS 50
 
-/* @p request has @p bytes, or could not be written and they are a negative errno. @return bytes of the reply, or a negative errno. */
+/* For a request to which no VFs come. @p request has @p bytes, or could not be written and they are a negative errno. @return bytes of the reply, or a negative errno. */
 static int exchange(const char *run_dir, const char *request, int bytes, int timeout_ms,
                     char reply[VFRING_LEASE_MAX_REPLY_BYTES], struct vfring_lease_error *error)
 {
-    return bytes < 0 ? bytes : vfring_lease_exchange(run_dir, request, (size_t) bytes, timeout_ms, reply, error);
+    return bytes < 0 ? bytes : vfring_lease_exchange(run_dir, request, (size_t) bytes, timeout_ms, reply, NULL, error);
 }
 
 static uint32_t count_of(const struct vfring_lease_request *request)
 {
     return request->count ? request->count : 1;
+}
+
+void vfring_lease_close_device(struct vfring_lease *lease)
+{
+    if (lease->vfio && lease->device_fd >= 0) {
+        (void) close(lease->device_fd);
+        lease->device_fd = -1;
+    }
+}
+
+void vfring_lease_close_container(struct vfring_lease *lease)
+{
+    if (lease->vfio && lease->container_fd >= 0) {
+        (void) close(lease->container_fd);
+        lease->container_fd = -1;
+    }
+}
+
+/* Before they are given back: the daemon finds out otherwise that somebody has them open. */
+static void close_all(struct vfring_lease *vfs, int num)
+{
+    int container_fd = -1;
+
+    for (int i = 0; i < num; i++) {
+        vfring_lease_close_device(&vfs[i]);
+        container_fd = vfs[i].vfio ? vfs[i].container_fd : container_fd;
+        vfs[i].container_fd = -1;
+    }
+    if (container_fd >= 0) {
+        (void) close(container_fd);
+    }
+}
+
+/*
+ * The container comes first, then the VFs that are opened already, in their order. 0; -EPROTO, with @p error
+ * filled: these are others, and are closed.
+ */
+static int hand_out(struct vfring_lease *vfs, int num, struct vfring_lease_descriptors *descriptors,
+                    struct vfring_lease_error *error)
+{
+    unsigned next = 1;
+
+    for (int i = 0; i < num; i++) {
+        next += vfs[i].vfio;
+    }
+    if (descriptors->num != (next > 1 ? next : 0)) {
+        vfring_lease_fail(error, 0, "VFRING_ERR_PROTOCOL", "vfringd's answer came with %u descriptors, not %u",
+                          descriptors->num, next > 1 ? next : 0);
+        vfring_lease_remedy(error, "vfringd and the BTL must be of the same version of vfring");
+        vfring_lease_descriptors_close(descriptors);
+        return -EPROTO;
+    }
+    next = 1;
+    for (int i = 0; i < num; i++) {
+        if (vfs[i].vfio) {
+            vfs[i].container_fd = descriptors->fd[0];
+            vfs[i].device_fd = descriptors->fd[next++];
+        }
+    }
+    return 0;
 }
 
 /* One request of ask(); without @p most in words that a vfringd of before understands. @p vfs has @p room. */
@@ -30,10 +90,23 @@ static int ask_once(const struct vfring_lease_request *request, const struct vfr
                     struct vfring_lease_error *error)
 {
     char line[VFRING_LEASE_MAX_REQUEST_BYTES], reply[VFRING_LEASE_MAX_REPLY_BYTES];
-    int bytes = vfring_lease_write_lease(request, except, instead_of, most, line, error);
+    struct vfring_lease_descriptors descriptors;
+    int num = vfring_lease_write_lease(request, except, instead_of, most, line, error);
+    int rc;
 
-    bytes = exchange(request->run_dir, line, bytes, timeout_ms, reply, error);
-    return bytes < 0 ? bytes : vfring_lease_parse_reply(reply, (size_t) bytes, vfs, room, error);
+    if (num >= 0) {
+        num = vfring_lease_exchange(request->run_dir, line, (size_t) num, timeout_ms, reply, &descriptors, error);
+    }
+    if (num < 0) {
+        return num;
+    }
+    num = vfring_lease_parse_reply(reply, (size_t) num, vfs, room, error);
+    if (num < 0) {
+        vfring_lease_descriptors_close(&descriptors);
+        return num;
+    }
+    rc = hand_out(vfs, num, &descriptors, error);
+    return rc ? rc : num;
 }
 
 /*
@@ -102,6 +175,7 @@ static int trade(const struct vfring_lease_request *request,
             (void) poll(NULL, 0, TRADE_PAUSE_MS);
         } else {
             memcpy(back, vfs->id, sizeof(back));
+            close_all(vfs, num);
         }
         num = ask(request, except, num < 0 ? NULL : back, (int) (deadline_ms - vfring_lease_now_ms()), vfs, error);
         if (num > 0) {
@@ -115,6 +189,7 @@ static int trade(const struct vfring_lease_request *request,
         }
     }
     if (num >= 0) {
+        close_all(vfs, num);
         (void) vfring_lease_release(vfs, NULL, request->timeout_ms, &unused);
         num = kept_from_us(unfit, error);
     }
@@ -142,7 +217,7 @@ int vfring_lease_acquire(const struct vfring_lease_request *request,
 bool vfring_lease_may_open(const struct vfring_lease *lease)
 {
     /* Owner and mode are right by now: EPERM, unlike EACCES, is the devices cgroup's. */
-    return lease->soft || !access(lease->device, R_OK | W_OK) || errno != EPERM;
+    return lease->soft || lease->vfio || !access(lease->device, R_OK | W_OK) || errno != EPERM;
 }
 
 int vfring_lease_has(const struct vfring_lease *lease, int timeout_ms, struct vfring_lease_error *error)

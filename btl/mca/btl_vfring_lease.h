@@ -19,9 +19,14 @@ int vfring_lease_acquire(const struct vfring_lease_request *request,
                          bool (*may_open)(const struct vfring_lease *lease),
                          struct vfring_lease *vfs, struct vfring_lease_error *error);
 
+/** What @p lease was opened to is closed, where it is such a one: before it is given back, and after its VF was closed. */
+void vfring_lease_close_device(struct vfring_lease *lease);
+/** The same of what it has in common with others of the lease, after all of them. */
+void vfring_lease_close_container(struct vfring_lease *lease);
+
 /**
  * Whether the devices cgroup lets this process open the VF, without opening it. vfringd knows which VFs a job has, not
- * which of them Slurm has given to one of its steps, or somebody to a container.
+ * which of them Slurm has given to one of its steps, or somebody to a container. True of one that vfringd has opened for it.
  */
 bool vfring_lease_may_open(const struct vfring_lease *lease);
 

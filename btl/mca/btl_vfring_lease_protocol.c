@@ -187,7 +187,7 @@ bool vfring_segment_valid(const char *name)
 
 static int parse_vf(const char *id, json_t *vf, struct vfring_lease *lease, struct vfring_lease_error *error)
 {
-    const char *kind, *name, *device, *pf = "", *segment = "";
+    const char *kind, *name, *device, *pf = "", *segment = "", *backend = "";
     int mtu, vlan = 0;
 
     if (json_unpack(vf, "{s:s, s:s, s:s, s:i}", "kind", &kind, "name", &name, "device", &device,
@@ -196,8 +196,11 @@ static int parse_vf(const char *id, json_t *vf, struct vfring_lease *lease, stru
     }
     (void) json_unpack(vf, "{s?s}", "pf", &pf);
     /* A daemon of before did not say; what it says in another form is no answer of this protocol. */
-    if (json_unpack(vf, "{s?s, s?i}", "segment", &segment, "vlan", &vlan)) {
-        return not_ours(error, "a VF with a segment or vlan of another type");
+    if (json_unpack(vf, "{s?s, s?i, s?s}", "segment", &segment, "vlan", &vlan, "backend", &backend)) {
+        return not_ours(error, "a VF with a segment, vlan or backend of another type");
+    }
+    if (*backend && strcmp(backend, "uio_vf") && strcmp(backend, "vfio")) {
+        return not_ours(error, "a VF of an unknown backend");
     }
     if (vlan < 0 || vlan > 4094 || (*segment && !vfring_segment_valid(segment))) {
         return not_ours(error, "a segment or vlan is out of range");
@@ -213,6 +216,8 @@ static int parse_vf(const char *id, json_t *vf, struct vfring_lease *lease, stru
     }
     lease->mtu_bytes = (uint32_t) mtu;
     lease->soft = !strcmp(kind, "soft");
+    lease->vfio = !strcmp(backend, "vfio");
+    lease->device_fd = lease->container_fd = -1;
     lease->vlan = (uint32_t) vlan;
     return 0;
 }

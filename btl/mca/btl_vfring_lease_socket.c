@@ -142,13 +142,64 @@ static int send_all(int fd, const char *data, size_t bytes, int64_t deadline_ms)
     return 0;
 }
 
+void vfring_lease_descriptors_close(struct vfring_lease_descriptors *descriptors)
+{
+    while (descriptors->num > 0) {
+        (void) close(descriptors->fd[--descriptors->num]);
+    }
+}
+
+/* Adds what came with @p message. 0, or a negative errno: there is no room for all. */
+static int take_descriptors(struct msghdr *message, struct vfring_lease_descriptors *descriptors)
+{
+    int rc = 0;
+
+    for (struct cmsghdr *cmsg = CMSG_FIRSTHDR(message); cmsg; cmsg = CMSG_NXTHDR(message, cmsg)) {
+        if (cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_RIGHTS) {
+            continue;
+        }
+        for (size_t at = 0; at + sizeof(int) <= cmsg->cmsg_len - CMSG_LEN(0); at += sizeof(int)) {
+            int fd;
+
+            memcpy(&fd, CMSG_DATA(cmsg) + at, sizeof(fd));
+            if (descriptors->num == VFRING_LEASE_MAX_DESCRIPTORS) {
+                (void) close(fd);
+                rc = -EPROTO;
+            } else {
+                descriptors->fd[descriptors->num++] = fd;
+            }
+        }
+    }
+    /* The kernel has closed the rest: there was no room for them here, or in the process (RLIMIT_NOFILE). */
+    if (!rc && message->msg_flags & MSG_CTRUNC) {
+        rc = descriptors->num == VFRING_LEASE_MAX_DESCRIPTORS ? -EPROTO : -EMFILE;
+    }
+    return rc;
+}
+
+static ssize_t receive(int fd, void *data, size_t bytes, struct vfring_lease_descriptors *descriptors)
+{
+    union {
+        struct cmsghdr align;
+        char bytes[CMSG_SPACE(VFRING_LEASE_MAX_DESCRIPTORS * sizeof(int))];
+    } control;
+    struct iovec iov = {.iov_base = data, .iov_len = bytes};
+    struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+    const ssize_t got = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
+    const int rc = got >= 0 ? take_descriptors(&message, descriptors) : -errno;
+
+    errno = -rc;
+    return rc ? -1 : got;
+}
+
 /* Reads up to the newline. Number of bytes before it, or a negative errno. */
-static ssize_t receive_line(int fd, char *line, size_t room, int64_t deadline_ms)
+static ssize_t receive_line(int fd, char *line, size_t room, struct vfring_lease_descriptors *descriptors,
+                            int64_t deadline_ms)
 {
     size_t have = 0;
 
     for (;;) {
-        const ssize_t got = recv(fd, line + have, room - have, 0);
+        const ssize_t got = receive(fd, line + have, room - have, descriptors);
 
         if (got > 0) {
             const char *end = memchr(line + have, '\n', (size_t) got);
@@ -174,21 +225,31 @@ static ssize_t receive_line(int fd, char *line, size_t room, int64_t deadline_ms
 }
 
 int vfring_lease_exchange(const char *run_dir, const char *line, size_t line_bytes, int timeout_ms,
-                          char reply[VFRING_LEASE_MAX_REPLY_BYTES], struct vfring_lease_error *error)
+                          char reply[VFRING_LEASE_MAX_REPLY_BYTES], struct vfring_lease_descriptors *descriptors,
+                          struct vfring_lease_error *error)
 {
+    struct vfring_lease_descriptors unwanted = {.num = 0};
+    struct vfring_lease_descriptors *got = descriptors ? descriptors : &unwanted;
     const int64_t deadline = vfring_lease_now_ms() + timeout_ms;
     ssize_t bytes;
     int fd, rc;
 
+    got->num = 0;
     fd = connect_daemon(run_dir, deadline, error);
     if (fd < 0) {
         return fd;
     }
     rc = send_all(fd, line, line_bytes, deadline);
     /* A daemon that refuses early closes early: its answer comes first. */
-    bytes = rc && rc != -EPIPE ? rc : receive_line(fd, reply, VFRING_LEASE_MAX_REPLY_BYTES, deadline);
+    bytes = rc && rc != -EPIPE ? rc : receive_line(fd, reply, VFRING_LEASE_MAX_REPLY_BYTES, got, deadline);
     (void) close(fd);
-    if (bytes < 0) {
+    if (bytes < 0 || !descriptors) {
+        vfring_lease_descriptors_close(got);
+    }
+    if (bytes == -EMFILE) {
+        vfring_lease_fail(error, 0, "VFRING_ERR_SYSTEM", "this process cannot have as many files open as its VFs need");
+        vfring_lease_remedy(error, "raise RLIMIT_NOFILE (ulimit -n)");
+    } else if (bytes < 0) {
         vfring_lease_fail(error, 0, "VFRING_ERR_NO_DAEMON", "vfringd at %s/lease.sock gave no answer: %s",
                           run_dir, strerror((int) -bytes));
         vfring_lease_remedy(error, REMEDY_RESTART);

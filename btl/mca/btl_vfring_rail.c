@@ -32,12 +32,24 @@ static int open_free_vf(struct btl_vfring_rail *rail, const struct vfring_vf_par
     return rc;
 }
 
-static struct vfring_vf_params params_of(const struct btl_vfring_rail *rail, struct vfring_space *space)
+/* What vfringd has opened for us, in @p opened; NULL: it is for us to open. */
+static const struct vfring_vf_opened *opened_of(const struct vfring_lease *lease, struct vfring_vf_opened *opened)
+{
+    if (!lease->vfio) {
+        return NULL;
+    }
+    *opened = (struct vfring_vf_opened){.name = lease->name, .device_fd = lease->device_fd, .container_fd = lease->container_fd};
+    return opened;
+}
+
+static struct vfring_vf_params params_of(const struct btl_vfring_rail *rail, struct vfring_space *space,
+                                         const struct vfring_vf_opened *opened)
 {
     const struct btl_vfring_params *p = &btl_vfring_params;
 
     return (struct vfring_vf_params){
         .path = rail->lease.device,
+        .opened = opened,
         .mtu_bytes = p->mtu_bytes ? p->mtu_bytes : rail->lease.mtu_bytes,
         .tx_entries = p->tx_entries,
         .rx_entries = p->rx_entries,
@@ -48,11 +60,13 @@ static struct vfring_vf_params params_of(const struct btl_vfring_rail *rail, str
 
 int btl_vfring_rail_open(struct btl_vfring_rail *rail, struct vfring_space *space, struct vfring_vf_error *error)
 {
-    const struct vfring_vf_params params = params_of(rail, space);
+    struct vfring_vf_opened opened;
+    const struct vfring_vf_params params = params_of(rail, space, opened_of(&rail->lease, &opened));
     const int rc = open_free_vf(rail, &params, error);
 
     if (rc) {
         rail->vf = NULL;
+        vfring_lease_close_device(&rail->lease);
         return rc;
     }
     rail->rings = vfring_vf_rings(rail->vf);
@@ -77,6 +91,7 @@ static void close_vf(struct btl_vfring_rail *rail)
         rail->rings = (struct vfring_vf_rings){.tx = &no_tx_ring, .rx = &no_rx_ring};
         vfring_vf_close(rail->vf);
         rail->vf = NULL;
+        vfring_lease_close_device(&rail->lease);
     }
 }
 
@@ -87,7 +102,7 @@ void btl_vfring_rail_let_go(struct btl_vfring_rail *rail)
 
 static int reopen_vf(struct btl_vfring_rail *rail, struct vfring_space *space)
 {
-    struct vfring_vf_params params = params_of(rail, space);
+    struct vfring_vf_params params = params_of(rail, space, NULL); /* named by hand */
     struct vfring_vf_error error = {0};
     struct vfring_vf_info info;
     int rc;
@@ -153,6 +168,7 @@ void btl_vfring_rail_close(struct btl_vfring_rail *rail)
 {
     vfring_vf_close(rail->vf);
     rail->vf = NULL;
+    vfring_lease_close_device(&rail->lease);
 }
 
 const char *btl_vfring_rail_link(const struct btl_vfring_rail *rail)

@@ -24,6 +24,38 @@ void played_daemon_end(void)
     (void) rmdir(run_dir);
 }
 
+/* The first byte, with as many descriptors as the part says. */
+static ssize_t send_descriptors(int to, struct part *part)
+{
+    union {
+        struct cmsghdr align;
+        char bytes[CMSG_SPACE(PLAYED_DESCRIPTORS * sizeof(int))];
+    } control = {{0}};
+    struct iovec iov = {.iov_base = (void *) (uintptr_t) part->reply, .iov_len = 1};
+    struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
+                             .msg_controllen = CMSG_SPACE(part->descriptors * sizeof(int))};
+    struct cmsghdr *cmsg = CMSG_FIRSTHDR(&message);
+    int fds[PLAYED_DESCRIPTORS];
+    ssize_t sent;
+
+    for (unsigned i = 0; i < part->descriptors; i++) {
+        int ends[2];
+
+        CHECK(!pipe(ends));
+        fds[i] = ends[0];
+        part->write_ends[i] = ends[1];
+    }
+    cmsg->cmsg_level = SOL_SOCKET;
+    cmsg->cmsg_type = SCM_RIGHTS;
+    cmsg->cmsg_len = CMSG_LEN(part->descriptors * sizeof(int));
+    memcpy(CMSG_DATA(cmsg), fds, part->descriptors * sizeof(int));
+    sent = sendmsg(to, &message, MSG_NOSIGNAL);
+    for (unsigned i = 0; i < part->descriptors; i++) {
+        (void) close(fds[i]);
+    }
+    return sent;
+}
+
 void *play(void *arg)
 {
     struct part *part = arg;
@@ -37,6 +69,9 @@ void *play(void *arg)
         CHECK(got > 0);
         have += (size_t) got;
         part->request[have] = '\0';
+    }
+    if (part->descriptors > 0) {
+        sent += send_descriptors(fd, part) == 1;
     }
     while (part->reply && sent < part->reply_bytes) {
         got = send(fd, part->reply + sent, part->reply_bytes - sent, MSG_NOSIGNAL);

@@ -27,10 +27,14 @@
 extern char run_dir[];
 extern char socket_path[];
 
+#define PLAYED_DESCRIPTORS 16u
+
 /** What it does with a connection. */
 struct part {
     const char *reply;  /* bytes to send, or NULL: none */
     size_t reply_bytes;
+    unsigned descriptors; /* that come with it: pipes' reading ends, of which the other ends are written here */
+    int write_ends[PLAYED_DESCRIPTORS];
     int early;          /* answers before it has read */
     int hold;           /* keeps the connection open until the client leaves */
     int listener;
