@@ -5,22 +5,11 @@
  * and the compiler demands every name.
  */
 
+import { BENCH_ERRORS } from './bench-errors.js';
+import { EXIT } from './exit.js';
 import { shellWord } from './shell.js';
 
-/** Exit statuses, after <sysexits.h>. */
-export const EXIT = {
-  OK: 0,
-  USAGE: 64,
-  DATA: 65,
-  UNAVAILABLE: 69,
-  INTERNAL: 70,
-  OS: 71,
-  CANT_CREATE: 73,
-  IO: 74,
-  NOT_CARRIED: 76,
-  NO_PERMISSION: 77,
-  CONFIG: 78,
-} as const;
+export { EXIT };
 
 interface Entry {
   readonly exit: number;
@@ -342,6 +331,8 @@ export const CATALOGUE = {
     message: 'Open MPI {version} finds the component mca_btl_vfring.so and does not load it: {cause}',
     remedy: 'build it anew for this Open MPI (./configure && make install in the source folder); ldd shows a library that is missing',
   },
+
+  ...BENCH_ERRORS,
 
   // Several hosts.
   VFRING_ERR_HOSTFILE: {
