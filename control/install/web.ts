@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** Bundles the page: one script, one style sheet, no file of anybody else when it is viewed; and the thread that serves it. */
+/** Bundles the pages: one script, one style sheet each, no file of anybody else when they are viewed; and the thread that serves the node's. */
 import { cpSync, mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -24,6 +24,19 @@ export async function buildWeb(target: string): Promise<Metafile[]> {
     logLevel: 'warning',
     metafile: true,
   });
+  // Is written into each page that vfring bench makes.
+  const bench = await build({
+    entryPoints: { bench: join(source, 'bench', 'main.ts') },
+    outdir: target,
+    bundle: true,
+    minify: true,
+    format: 'iife',
+    platform: 'browser',
+    target: 'es2022',
+    legalComments: 'inline',
+    logLevel: 'warning',
+    metafile: true,
+  });
   const worker = await build({
     entryPoints: { worker: join(source, '..', 'src', 'web', 'worker.ts') },
     outdir: target,
@@ -38,5 +51,5 @@ export async function buildWeb(target: string): Promise<Metafile[]> {
   for (const name of ['index.html', 'icon.svg']) {
     cpSync(join(source, name), join(target, name));
   }
-  return [page.metafile, worker.metafile];
+  return [page.metafile, bench.metafile, worker.metafile];
 }

@@ -9,7 +9,7 @@ const root = join(import.meta.dirname, '../..');
 
 /** A folder sees those below it in its list. "." are the files of the first folder itself. */
 const CONTROL = [
-  'cli', 'doctor', 'vfringd', 'slurm', 'web', 'api', 'sockets', 'jobs', 'leases', 'ledger', 'node', 'providers/sriov', 'providers/soft', 'providers', 'model', 'mpi', 'hosts', 'config', '.',
+  'cli', 'bench', 'doctor', 'vfringd', 'slurm', 'web', 'api', 'sockets', 'jobs', 'leases', 'ledger', 'node', 'providers/sriov', 'providers/soft', 'providers', 'model', 'mpi', 'hosts', 'config', '.',
 ];
 const PROJECT = ['scripts', 'e2e', 'lab', 'tools', 'control'];
 

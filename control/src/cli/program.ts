@@ -8,6 +8,7 @@ import { Command, Option } from 'commander';
 import { DEFAULT_CONFIG, defaultRunDir, version } from '../paths.js';
 import { writeOut } from '../stdio.js';
 import { apiClient } from '../api/client.js';
+import { addBenchCommand } from './bench-options.js';
 import { addHostCommands } from './host-commands.js';
 import { say } from './output.js';
 import { RUN_USAGE, parseRunArgs } from './run-args.js';
@@ -93,6 +94,7 @@ export function buildProgram(commandLine: readonly string[] = []): Command {
       process.exitCode = await run(args, { ...nodeContext(), say });
     });
 
+  addBenchCommand(program);
   addAdminCommands(program);
   addSlurmCommands(program);
   addGeneratedTexts(program);

@@ -68,6 +68,15 @@ export async function btlParameters(mpi: OpenMpi, path: NodeJS.ProcessEnv, exec:
   throw new VfringError('VFRING_ERR_BTL_UNLOADABLE', { version: mpi.version, cause: said.join('; ').trim() || failureText(result) });
 }
 
+/** What is installed, by kind and name: "btl:tcp", "pml:ucx". Throws VFRING_ERR_NO_MPIRUN. */
+export async function installedComponents(mpi: OpenMpi, exec: Exec): Promise<ReadonlySet<string>> {
+  const program = ompiInfo(mpi.mpirun);
+  const { stdout } = await exec(program, ['--parsable']).catch((error: unknown) => {
+    throw new VfringError('VFRING_ERR_NO_MPIRUN', { mpirun: program, cause: causeText(error) }, { cause: error });
+  });
+  return new Set([...stdout.matchAll(/^mca:(\w+):(\w+):version:/gm)].map(([, kind = '', name = '']) => `${kind}:${name}`));
+}
+
 async function componentFolder(mpirun: string, exec: Exec): Promise<string> {
   const program = ompiInfo(mpirun);
   const result = await exec(program, ['--path', 'pkglibdir', '--parsable']).catch((error: unknown) => {

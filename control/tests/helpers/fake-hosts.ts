@@ -3,31 +3,12 @@
  * Several hosts on one machine: a vfringd each, and an ssh that runs what it is told here, in
  * the place of the host that is named. What it is asked, ssh's own options included, it notes.
  */
-import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { build } from 'esbuild';
+import { bundledCli } from './bundled-cli.js';
 import { fakeOpenMpi, script } from './fake-mpi.js';
 import { startNode, type FakeNode, type FakeNodeOptions } from './fake-node.js';
 import { tempDir } from './temp-dir.js';
-
-const root = join(import.meta.dirname, '../../..');
-
-let bundle: Promise<string> | undefined;
-
-/** vfring in one file, made once: each start from its sources would take seconds. */
-function vfring(): Promise<string> {
-  bundle ??= (async () => {
-    const code = join(root, 'build', `played-vfring-${process.pid}`);
-    process.on('exit', () => rmSync(code, { recursive: true, force: true }));
-    await build({
-      entryPoints: [join(root, 'control/src/cli/main.ts')], outdir: join(code, 'control', 'src'), bundle: true, format: 'esm', platform: 'node', target: 'node20',
-      external: ['koffi', 'better-sqlite3'], banner: { js: "import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(import.meta.url);" },
-    });
-    copyFileSync(join(root, 'package.json'), join(code, 'package.json'));
-    return join(code, 'control', 'src', 'main.js');
-  })();
-  return bundle;
-}
 
 const HOLDER = join(import.meta.dirname, 'lease-holder.mjs');
 
@@ -87,7 +68,7 @@ echo "mca:btl:vfring:param:btl_vfring_wire_version:value:\${FAKE_WIRE:-3}"
 echo mca:btl:vfring:param:btl_vfring_tx_entries:value:0
 echo mca:btl:vfring:param:btl_vfring_rx_entries:value:0`);
   mkdirSync(join(mpi.prefix, 'bin'));
-  const started = `exec ${process.execPath} ${await vfring()} "$@"`;
+  const started = `exec ${process.execPath} ${await bundledCli()} "$@"`;
   [join(mpi.prefix, 'bin'), join(dir, 'bin')].forEach((folder) => script(join(folder, 'vfring'), started));
   const ill = Object.entries(ILL).map(([host, what]) => `${host}) ${what};;`);
   const well = [...nodes].map(([host, { runDir }]) => `${host}) VFRING_RUN_DIR=${runDir}; export VFRING_RUN_DIR; [ ! -e $dir/${host}.env ] || . $dir/${host}.env;;`);
