@@ -23,10 +23,14 @@ export interface LaunchOptions {
 
 export type Launcher = (argv: readonly [string, ...string[]], options: LaunchOptions) => Promise<Launched>;
 
+/** The failure of a launch that was ended with the run. */
+export const INTERRUPTED = 'interrupted';
+
 /** mpirun ends its ranks within this, and vfring run tells vfringd. */
 const KILL_AFTER_MS = 10_000;
 /** Whoever was killed may leave somebody behind who holds its output open. */
 const OUTPUT_ENDS_MS = 2000;
+const FIRST_WORDS = 8000;
 const LAST_WORDS = 4000;
 const MOST_ROWS = 10_000;
 const LONGEST_LINE = 1 << 16;
@@ -70,7 +74,7 @@ export const launch: Launcher = ([program, ...args], { env, timeoutMs, signal })
   new Promise((resolve) => {
     const start = performance.now();
     const reader = new RowReader();
-    let words = '';
+    let [first, last] = ['', ''];
     let ended: string | undefined;
     // A group of its own: the keys of a terminal reach it through us, once, and it can be ended whole.
     const child = spawn(program, args, { env, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
@@ -88,7 +92,7 @@ export const launch: Launcher = ([program, ...args], { env, timeoutMs, signal })
       child.kill('SIGTERM');
       timers.push(setTimeout(killAll, KILL_AFTER_MS));
     };
-    const interrupt = (): void => end('interrupted');
+    const interrupt = (): void => end(INTERRUPTED);
     const done = (failure: string | null): void => {
       timers.forEach(clearTimeout);
       signal.removeEventListener('abort', interrupt);
@@ -100,7 +104,10 @@ export const launch: Launcher = ([program, ...args], { env, timeoutMs, signal })
       interrupt();
     }
     child.stdout.setEncoding('utf8').on('data', (text: string) => reader.add(text.replace(/\r/g, '')));
-    child.stderr.setEncoding('utf8').on('data', (text: string) => (words = (words + text).slice(-LAST_WORDS)));
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      first = (first + text).slice(0, FIRST_WORDS);
+      last = (last + text).slice(-LAST_WORDS);
+    });
     child.once('error', (error) => done(errnoCode(error) === 'ENOENT' ? `${program} was not found` : causeText(error)));
     child.once('exit', () => timers.push(setTimeout(() => {
       child.stdout.destroy();
@@ -108,13 +115,21 @@ export const launch: Launcher = ([program, ...args], { env, timeoutMs, signal })
     }, OUTPUT_ENDS_MS)));
     child.once('close', (status, by) => {
       const how = status === 0 ? (reader.whole ? null : 'it ended without its last line') : by === null ? `exit status ${status}` : `ended by ${by}`;
-      done(ended ?? (how === null ? null : [how, lastWords(words)].filter((text) => text !== '').join(': ')));
+      done(ended ?? (how === null ? null : [how, wordsOf(first, last)].filter((text) => text !== '').join(': ')));
     });
   });
 
-/** Of an error of vfring its own line; else the last lines. */
-function lastWords(text: string): string {
-  const lines = text.split('\n').map((line) => line.trim()).filter((line) => /\w/.test(line));
-  const ours = lines.filter((line) => /VFRING_ERR_/.test(line));
-  return printable((ours.length > 0 ? ours : lines.slice(-3)).join('; '));
+/** Open MPI's messages for people stand between lines of dashes. */
+const MESSAGE = /^-{20,}\n(.*?)\n-{20,}$/ms;
+/** What mpirun says about such messages of other processes. */
+const ABOUT_MESSAGES = /has sent help message|_base_help_aggregate/;
+const LONGEST_WORDS = 600;
+
+/** What a program that failed said: the error of vfring, else Open MPI's first message, which the others follow from, else the last lines. */
+function wordsOf(first: string, last: string): string {
+  const lines = (text: string): string[] => text.split('\n').map((line) => line.trim()).filter((line) => /\w/.test(line) && !ABOUT_MESSAGES.test(line));
+  const ours = lines(last).filter((line) => /VFRING_ERR_/.test(line));
+  const message = MESSAGE.exec(first)?.[1];
+  const said = ours.length > 0 ? ours.join('; ') : message !== undefined ? lines(message).join(' ') : lines(last).slice(-3).join('; ');
+  return printable(said.length > LONGEST_WORDS ? `${said.slice(0, LONGEST_WORDS)} …` : said);
 }

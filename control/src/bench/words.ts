@@ -3,6 +3,7 @@
 import type { Metric } from './benchmarks.js';
 import type { Change, Comparison } from './compare.js';
 import { LEAST_ROUNDS, WIDEST_FOLD, spreadOfValues, type BenchmarkFigures, type MetricFigures, type Ratio } from './figures.js';
+import { INTERRUPTED } from './launch.js';
 import { digits } from './numbers.js';
 import type { Result } from './result.js';
 import { foldOf, type Spread } from './stats.js';
@@ -27,7 +28,7 @@ export function ratioText({ spread, verdict }: Ratio, peer: string, metric: Pick
     case 'slower':
       return times;
     case 'same':
-      return `neither ${words.faster} nor ${words.slower} than ${peer}: rounds disagree (${digits(spread.min)}..${digits(spread.max)} times)`;
+      return spread.min === spread.max ? `as ${words.as} as ${peer}` : `neither ${words.faster} nor ${words.slower} than ${peer}: rounds disagree (${digits(spread.min)}..${digits(spread.max)} times)`;
     case 'wide':
       return `no conclusion about ${peer}: rounds differ ${digits(foldOf(spread))}-fold (${digits(spread.min)}..${digits(spread.max)} times)`;
     case 'few':
@@ -57,7 +58,9 @@ function headline({ benchmark }: BenchmarkFigures, { metric, points, ratios }: M
   const point = points[at];
   const ours = ratios[0]?.ours ?? [...(point?.values.keys() ?? [])][0] ?? '';
   const spread = spreadOfValues(point?.values.get(ours));
-  const peers = ratios.flatMap((one) => (one.points[at] === undefined ? [] : [ratioText(one.points[at].ratio, one.peer, metric)]));
+  const found = ratios.flatMap((one) => (one.points[at] === undefined ? [] : [{ ratio: one.points[at].ratio, peer: one.peer }]));
+  const few = found.every(({ ratio }) => ratio.verdict === 'few') && found.length > 1;
+  const peers = few ? [`no conclusion about others: ${LEAST_ROUNDS} rounds with both are needed`] : found.map(({ ratio, peer }) => ratioText(ratio, peer, metric));
   const what = benchmark.name === metric.title.toLowerCase() ? metric.title : `${benchmark.name}: ${metric.title}`;
   return `${what}, ${point?.label ?? ''}, ${ours}: ${spreadText(spread)}${metric.unit === 'ms, KiB' ? '' : ` ${metric.unit}`}${peers.length === 0 ? '' : `; ${peers.join('; ')}`}`;
 }
@@ -65,13 +68,14 @@ function headline({ benchmark }: BenchmarkFigures, { metric, points, ratios }: M
 /** Why figures may say less than they seem to; empty: nothing speaks against them. */
 export function warnings(result: Result, figures: readonly BenchmarkFigures[]): string[] {
   const { state, why, launches, load_before: before, load_after: after, processors, ranks } = result;
-  const failed = launches.filter(({ ok }) => !ok);
+  const well = launches.filter(({ ok }) => ok).length;
+  const failed = launches.filter(({ failure }) => failure !== null && failure !== INTERRUPTED);
   const ratios = figures.flatMap(({ metrics }) => metrics.slice(0, 1).flatMap((one) => one.ratios.flatMap(({ points }) => points.map(({ ratio }) => ratio)))).filter(({ spread }) => spread !== undefined);
   const wide = ratios.filter(({ verdict }) => verdict === 'wide').length;
   const busiest = Math.max(before[0], ...(launches[0] === undefined ? [] : [launches[0].load]));
   return [
-    ...(state === 'complete' ? [] : [`These are partial results: ${state === 'running' ? 'the run goes on, or was killed' : (why ?? state)}. ${launches.length - failed.length} launches ended well.`]),
-    ...(failed.length === 0 ? [] : [`${failed.length} of ${launches.length} launches failed; they are in no figure.`]),
+    ...(state === 'complete' ? [] : [`These are partial results: ${state === 'running' ? 'the run goes on, or was killed' : (why ?? state)}. ${well} ${well === 1 ? 'launch' : 'launches'} ended well.`]),
+    ...(failed.length === 0 ? [] : [`${failed.length} of ${launches.length} launches failed, and ${failed.length === 1 ? 'is' : 'are'} in no figure.`]),
     ...(wide === 0 ? [] : [`${wide} of ${ratios.length} ratios have no conclusion: rounds differ by more than ${WIDEST_FOLD} times. Measure again while the machine does nothing else, with more launches.`]),
     // The ranks themselves make load, so what counts is what there was before them.
     ...(busiest > Math.max(0.5, processors - ranks + 0.5) ? [`Other programs ran: the load average was ${busiest.toFixed(1)} when it began${after === null ? '' : ` (${after[0].toFixed(1)} at the end)`}, with ${processors} processors and ${ranks} ranks.`] : []),

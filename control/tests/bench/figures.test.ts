@@ -61,6 +61,11 @@ describe('a ratio', () => {
     expect(text).not.toContain('as fast');
   });
 
+  test('that is 1 in every round is told as that', () => {
+    expect(ratioText(ratioOf(MORE, rounds(1, 1, 1), rounds(1, 1, 1)), 'tcp', MORE)).toBe('as fast as tcp');
+    expect(ratioText(ratioOf(MORE, rounds(0.9, 1, 1.2), rounds(1, 1, 1)), 'tcp', MORE)).toBe('neither faster nor slower than tcp: rounds disagree (0.900..1.20 times)');
+  });
+
   test('with nothing, or with 0, is none', () => {
     expect(ratioOf(LESS, rounds(0, 0, 0), rounds(1, 1, 1))).toEqual({ spread: undefined, verdict: 'few' });
     expect(ratioOf(MORE, rounds(0, 0, 0), rounds(0, 0, 0)).spread).toBeUndefined();
@@ -73,6 +78,10 @@ test('three lines say it in short: time and rate of small messages, bandwidth of
   expect(lines[0]).toMatch(/0\.662 \(.*\) µs; 14\.0 \(14\.0\.\.14\.0\) times as fast as tcp; 0\.600 \(0\.600\.\.0\.600\) times as fast as sm$/);
 });
 
+test('of few rounds it is said once that nothing can be concluded', () => {
+  expect(headlines(figuresOf(benchResult({}, [1])))[0]).toMatch(/ 0\.662 µs; no conclusion about others: 3 rounds with both are needed$/);
+});
+
 describe('what speaks against figures is said', () => {
   const said = (more: Parameters<typeof benchResult>[0]): string => {
     const result = benchResult(more);
@@ -81,7 +90,8 @@ describe('what speaks against figures is said', () => {
   test('nothing, of a quiet machine', () => expect(said({})).toBe(''));
   test('a run that was interrupted', () => expect(said({ state: 'interrupted', why: 'it was interrupted (SIGINT)' })).toMatch(/partial results: it was interrupted \(SIGINT\)\. 45 launches ended well/));
   test('one that was killed', () => expect(said({ state: 'running' })).toMatch(/partial results: the run goes on, or was killed/));
-  test('launches that failed', () => expect(said({ launches: [...benchResult().launches, benchLaunch({ ok: false, failure: 'x' })] })).toMatch(/1 of 46 launches failed/));
+  test('launches that failed', () => expect(said({ launches: [...benchResult().launches, benchLaunch({ ok: false, failure: 'x' })] })).toMatch(/1 of 46 launches failed, and is in no figure/));
+  test('not the one that was interrupted with the run', () => expect(said({ state: 'interrupted', why: 'x', launches: [...benchResult().launches, benchLaunch({ ok: false, failure: 'interrupted' })] })).not.toContain('failed'));
   test('other programs', () => {
     expect(said({ load_before: [3.4, 1, 1] })).toMatch(/load average was 3\.4 when it began \(1\.8 at the end\), with 4 processors and 2 ranks/);
     expect(said({ load_before: [1, 1, 1], processors: 4 })).toBe('');

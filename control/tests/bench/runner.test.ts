@@ -103,6 +103,8 @@ describe('a launch', () => {
   test.each([
     ['fails, with the last words', `${FIRST}; echo "no such device" >&2; exit 3`, 'exit status 3: no such device'],
     ['fails, with the error of vfring', `${FIRST}; printf 'a\\nvfring: VFRING_ERR_NOT_CARRIED: 0 of 2\\nremedy: b\\nc\\nd\\n' >&2; exit 76`, 'exit status 76: vfring: VFRING_ERR_NOT_CARRIED: 0 of 2'],
+    ['fails, with the first message of Open MPI', `${FIRST}; dashes=--------------------------; for text in 'The VF is gone.' 'Then nobody could be reached.'; do printf '%s\\n%s\\n\\n  Remedy: none\\n%s\\n' $dashes "$text" $dashes >&2; done; echo '[h:1] 1 more process has sent help message x' >&2; exit 1`,
+      'exit status 1: The VF is gone. Remedy: none'],
     ['is killed', `${FIRST}; kill -KILL $$`, 'ended by SIGKILL'],
     ['ends well without its end', FIRST, 'it ended without its last line'],
   ])('that %s keeps what it measured', async (_name, body, failure) => expect(await start(body).done).toMatchObject({ failure, rows: [{ bytes: 8 }] }));
