@@ -140,7 +140,7 @@ function ratioFigure({ metric, points, ratios }: MetricFigures, id: string, titl
 
 function figure(id: string, name: string, unit: string, title: string, drawn: boolean, lines: readonly string[], result: Result, values: Html): Html {
   const keys = lines.map((one) => html`<li><button type="button" aria-pressed="true" data-line="${one}">${sample(styleOf(result, one))} ${one} <b></b></button></li>`);
-  return html`<figure class="plot card"><figcaption><h3>${name}</h3><span class="soft">${unit}</span></figcaption>
+  return html`<figure class="plot card${!drawn && ' tabular'}"><figcaption><h3>${name}</h3><span class="soft">${unit}</span></figcaption>
 ${drawn && html`<div class="canvas" id="${id}" tabindex="0" role="img" aria-label="${`${title}: ${name}. Arrow keys go from size to size; all values are in the table below.`}"></div><p class="at soft" aria-live="polite"></p><ul class="legend">${keys}</ul>`}
 <details${!drawn && new Html(' open')}><summary>Values</summary>${values}</details></figure>
 `;
@@ -148,14 +148,14 @@ ${drawn && html`<div class="canvas" id="${id}" tabindex="0" role="img" aria-labe
 
 function changes(comparison: Comparison): Html {
   const { before, conditions: differ, onlyBefore, onlyAfter } = comparison;
-  const rows = comparison.changes.map((change) => [`${change.benchmark}, ${change.label}, ${change.transport}`, spreadText(change.before), spreadText(change.after), `${digits(change.times)} times`, change.p.toPrecision(2),
-    html`<span class="verdict ${change.verdict}">${changeText(change)}</span>`]);
+  const rows = comparison.changes.map((change) => [`${change.benchmark}, ${change.label}, ${change.transport}`,
+    html`<span class="verdict ${change.verdict}">${changeText(change)}</span>`, `${digits(change.times)} times`, change.p.toPrecision(2), spreadText(change.before), spreadText(change.after)]);
   const only = (names: readonly string[], which: string): Html | false => names.length > 0 && html`<li>${which} only: ${names.join(', ')}.</li>`;
   return html`<section aria-labelledby="changes"><h2 id="changes">Changes since ${before.startedAt.replace('T', ' ').replace(/\..*/, ' UTC')}</h2><div class="card">
 <p>${comparisonText(comparison)}.</p>
 <ul class="plain">${before.state !== 'complete' && html`<li>The earlier result is partial (${before.state}).</li>`}${only(onlyBefore, 'Measured then')}${only(onlyAfter, 'Measured now')}
 ${differ.map(([name, was, is]) => html`<li><b>Not the same:</b> ${name} was “${was}”, is “${is}”.</li>`)}</ul>
-<details open><summary>All of them</summary>${table('Changes', ['', 'then', 'now', 'median is', 'p', ''], rows)}</details></div></section>`;
+<details open><summary>All of them</summary>${table('Changes', ['', 'more than noise?', 'median is', 'p', 'then', 'now'], rows)}</details></div></section>`;
 }
 
 function conditions(result: Result): Html {

@@ -249,7 +249,7 @@ async function conditionsOf(options: BenchOptions, site: BenchSite, context: Nod
     args: () => ['facts', '--mpirun', options.mpirun], schema: factsSchema, here: () => nodeFacts(context, options.mpirun),
   }, { ...context, reach: reachOf(context.env) });
   return [...here, ...cards, mtus, ...answers.map((answer): Fact => [`host ${answer.host}`, 'value' in answer
-    ? `kernel ${answer.value.kernel}, vfring ${answer.value.release}, Open MPI ${answer.value.open_mpi?.version ?? 'unknown'}, VFs of MTU ${[...new Set(answer.value.status?.vfs.map(({ mtu }) => mtu))].join(', ') || 'unknown'}`
+    ? `kernel ${answer.value.kernel}, vfring ${answer.value.release}, ${answer.value.open_mpi === null ? (answer.value.open_mpi_trouble?.message ?? 'Open MPI unknown') : `Open MPI ${answer.value.open_mpi.version}`}, VFs of MTU ${[...new Set(answer.value.status?.vfs.map(({ mtu }) => mtu))].join(', ') || 'unknown'}`
     : answer.error.message])];
 }
 

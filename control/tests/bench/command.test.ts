@@ -8,6 +8,7 @@ import type { Result } from '../../src/bench/result.js';
 import { bundledCli } from '../helpers/bundled-cli.js';
 import { benchResult } from '../helpers/bench-result.js';
 import { eventually } from '../helpers/eventually.js';
+import { fakeHosts } from '../helpers/fake-hosts.js';
 import { fakeOpenMpi, script } from '../helpers/fake-mpi.js';
 import { tempDir } from '../helpers/temp-dir.js';
 
@@ -28,12 +29,12 @@ interface Bench {
   result(): Result;
 }
 
-function begin(args: string, body = PINGPONG, dir = tempDir()): Bench {
+function begin(args: string, body = PINGPONG, dir = tempDir(), env: NodeJS.ProcessEnv = {}): Bench {
   const { mpirun } = fakeOpenMpi(dir, body, '5.0.7', 'components', COMPONENTS);
   mkdirSync(join(dir, 'libexec'), { recursive: true });
   ['pingpong', 'bandwidth', 'colltimes', 'startup'].forEach((name) => script(join(dir, 'libexec', name), ''));
   const child = spawn(process.execPath, [cli, 'bench', '--mpirun', mpirun, '--output', join(dir, 'x'), ...args.split(' ')],
-    { env: { ...process.env, VFRING_LIBEXEC: join(dir, 'libexec'), VFRING_RUN_DIR: join(dir, 'run') }, stdio: ['ignore', 'pipe', 'pipe'] });
+    { env: { ...process.env, VFRING_LIBEXEC: join(dir, 'libexec'), VFRING_RUN_DIR: join(dir, 'run'), ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
   onTestFinished(() => void child.kill('SIGKILL'));
   let [out, err] = ['', ''];
   child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
@@ -144,6 +145,19 @@ test('--skip-missing leaves out what is not there, and says so in the result, to
   expect(status).toBe(0);
   expect(err).toContain('ucx is left out: this Open MPI (5.0.7) has no component pml/ucx; install');
   expect(result().skipped).toEqual([{ transport: 'ucx', why: 'this Open MPI (5.0.7) has no component pml/ucx', remedy: 'install an Open MPI that was built with UCX' }]);
+});
+
+test('--hosts goes on to the launcher, and the hosts say what they are', async () => {
+  const hosts = await fakeHosts({ near: {}, far: {} }, () => PINGPONG);
+  const { dir, done, result } = begin('--hosts near:1,far:1 --transports tcp --benchmarks latency --launches 1', PINGPONG, tempDir(), { ...hosts.env, VFRING_RUN_DIR: '' });
+  const { status, err } = await done;
+  expect({ status, err }).toMatchObject({ status: 0 });
+  expect(readFileSync(join(dir, 'arguments'), 'utf8')).toContain('--host\nnear:1,far:1\n--mca\npml\nob1\n--mca\nbtl\nself,tcp\n');
+  expect(result().hosts).toEqual(['near', 'far']);
+  expect(Object.fromEntries(result().conditions)).toMatchObject({ 'host near': expect.stringMatching(/^kernel \S+, vfring \S+, .*VFs of MTU 9000/) as string, 'host far': expect.stringMatching(/^kernel /) as string });
+
+  const off = await begin('--hosts near:1,far:1 --transports sm,tcp --benchmarks latency --launches 1', PINGPONG, tempDir(), { ...hosts.env, VFRING_RUN_DIR: '' }).done;
+  expect(off).toMatchObject({ status: 69, err: expect.stringContaining('sm cannot be measured: it works within a host only') as string });
 });
 
 test('--compare tells what changed, and --from makes the page of two results without measuring', async () => {

@@ -7,7 +7,7 @@ import { compare } from '../../src/bench/compare.js';
 import { escape, html, jsonText, scriptText } from '../../src/bench/html.js';
 import { pageOf, readPageAssets } from '../../src/bench/page.js';
 import type { PlotData } from '../../src/bench/plot-data.js';
-import { logTicks, shortNumber, thinned } from '../../web/bench/ticks.js';
+import { logTicks, shortNumber, spaced, thinned } from '../../web/bench/ticks.js';
 import { benchLaunch, benchResult } from '../helpers/bench-result.js';
 
 const assets = readPageAssets(join(import.meta.dirname, '../../../build/web'));
@@ -80,7 +80,7 @@ describe('the page', () => {
     const compared = pageOf(now, compare(benchResult(), now), small);
     expect(compared).toContain('Changes since 2026-11-30 10:00:00 UTC');
     expect(compared).toContain('<th scope="row">latency, 8 B, vfring</th>');
-    expect(compared).toContain('<td class="numeric">0.0079</td><td class="numeric"><span class="verdict worse">worse</span></td>');
+    expect(compared).toContain('<td class="numeric"><span class="verdict worse">worse</span></td><td class="numeric">1.50 times</td><td class="numeric">0.0079</td>');
     expect(compared).toContain('kernel was “6.12.0”, is “6.13.0”');
   });
 
@@ -121,6 +121,8 @@ describe('axes', () => {
       expect(ticks.every((tick) => tick >= least && tick <= most)).toBe(true);
     }
     expect(thinned([1, 2, 3, 4, 5], 2)).toEqual([1, 4]);
+    expect(spaced([8, 64, 1024, 4096, 65536], 260, 52)).toEqual([8, 64, 1024, 65536]);
+    expect([spaced([8], 100, 52), spaced([], 100, 52)]).toEqual([[8], []]);
     expect([0.6634, 12.34, 1234, 41000, 2100000, 3.2e9].map(shortNumber)).toEqual(['0.663', '12.3', '1230', '41 k', '2.1 M', '3.2 G']);
   });
 });

@@ -4,7 +4,7 @@ import 'uplot/dist/uPlot.min.css';
 import './bench.css';
 import uPlot from 'uplot';
 import { DASHES, type PlotData } from '../../src/bench/plot-data.js';
-import { logTicks, shortNumber, thinned } from './ticks.js';
+import { logTicks, shortNumber, spaced } from './ticks.js';
 
 const HEIGHT = 240;
 /** A label of the x axis, in pixels. */
@@ -65,7 +65,7 @@ function show(data: PlotData, place: HTMLElement): void {
         y: { distr: data.scale === 'linear' ? 1 : 3, log: 10, range: () => range },
       },
       axes: [
-        { ...axis, size: 30, splits: (one) => thinned(data.x, Math.floor(one.bbox.width / devicePixelRatio / LABEL_WIDTH)), filter: (_plot, splits) => splits, values: (_plot, splits) => splits.map((x) => data.labels[data.x.indexOf(x)] ?? '') },
+        { ...axis, size: 30, splits: (one) => spaced(data.x, one.bbox.width / devicePixelRatio / 1.1, LABEL_WIDTH), filter: (_plot, splits) => splits, values: (_plot, splits) => splits.map((x) => data.labels[data.x.indexOf(x)] ?? '') },
         { ...axis, size: 58, ...(data.scale !== 'linear' && { splits: () => logTicks(range[0], range[1]), filter: (_plot: uPlot, splits: number[]) => splits }), values: (_plot, splits) => splits.map(shortNumber) },
       ],
       series: [{}, ...series],

@@ -23,6 +23,18 @@ export function thinned(values: readonly number[], most: number): number[] {
   return values.filter((_value, i) => i % each === 0);
 }
 
+/** Of ascending values on a logarithmic axis of `width` pixels those that have room for a label of `label` pixels; the first among them. */
+export function spaced(values: readonly number[], width: number, label: number): number[] {
+  const [first, last] = [values[0] ?? 1, values.at(-1) ?? 1];
+  const at = (value: number): number => (last === first ? 0 : (width * Math.log(value / first)) / Math.log(last / first));
+  let free = 0;
+  return values.filter((value) => {
+    const fits = at(value) >= free;
+    free = fits ? at(value) + label : free;
+    return fits;
+  });
+}
+
 /** "0.663", "12.3", "4.1 k", "2 M": three digits, without zeros that say nothing. */
 export function shortNumber(value: number): string {
   const [factor, unit] = ([[1e9, ' G'], [1e6, ' M'], [1e4, ' k']] as const).find(([least]) => Math.abs(value) >= least) ?? [1, ''];
