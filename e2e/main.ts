@@ -2,12 +2,13 @@
 /**
  * The end-to-end tests: `node --test-reporter=tap main.js soft|lab [PART...]`.
  * PART limits the run to provision, carry, crash, disturb, doctor, input, programs,
- * conformance, rails, loss, slots, applications or valgrind; the last four run by themselves over
+ * conformance, rails, loss, slots, applications, valgrind or bench; the last five run by themselves over
  * soft VFs only, and applications in the emulated machine when named. no-iommu,
  * no-intremap and systemd are for machines booted so, and run only when named.
  */
 import { applicationTests } from './applications.test.js';
 import { badInputTests, noIommuTests } from './bad-input.test.js';
+import { benchTests } from './bench.test.js';
 import { carryTests } from './carry.test.js';
 import { conformanceTests, fewSlotsTests, lossTests } from './conformance.test.js';
 import { crashTests } from './crash.test.js';
@@ -49,6 +50,7 @@ const softByDefault: typeof suites = {
   slots: fewSlotsTests,
   applications: applicationTests,
   valgrind: valgrindTests,
+  bench: benchTests,
 };
 
 const onlyWhenNamed: typeof suites = {
