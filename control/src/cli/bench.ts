@@ -24,6 +24,7 @@ import { findOpenMpi, installedComponents } from '../mpi/open-mpi.js';
 import { native } from '../native.js';
 import { libexecDir, version, webDir } from '../paths.js';
 import { RAILS_MAX } from '../rails.js';
+import { shellWord } from '../shell.js';
 import { softVfTool } from '../providers/soft/softvf-tool.js';
 import type { BenchOptions } from './bench-options.js';
 import { nodeContext } from './node-context.js';
@@ -123,7 +124,8 @@ async function measure(start: Result, planned: readonly PlannedLaunch[], { store
     return EXIT.OK;
   } catch (error) {
     if (error instanceof VfringError && error.code === 'VFRING_ERR_BENCH_OUTPUT' && result.launches.length > 0) {
-      say(`${result.launches.length} launches are in ${store.json}, marked as partial; vfring bench --from ${store.json} makes the page of them`);
+      const state = result.state === 'running' ? ', marked as partial' : '';
+      say(`${result.launches.length} launches are in ${store.json}${state}; vfring bench --from ${shellWord(store.json)} --output /some/other/folder/NAME makes the page of them`);
     }
     throw error;
   } finally {

@@ -10,6 +10,7 @@ import { benchResult } from '../helpers/bench-result.js';
 import { eventually } from '../helpers/eventually.js';
 import { fakeHosts } from '../helpers/fake-hosts.js';
 import { fakeOpenMpi, script } from '../helpers/fake-mpi.js';
+import { smallDisk } from '../helpers/small-disk.js';
 import { tempDir } from '../helpers/temp-dir.js';
 
 let cli: string;
@@ -104,6 +105,23 @@ describe('half-way', () => {
     const later = await begin(`--from ${dir}/x.json --overwrite`, PINGPONG, dir).done;
     expect(later).toMatchObject({ status: 0, err: expect.stringContaining('partial results: the run goes on, or was killed') as string });
     expect(readFileSync(join(dir, 'x.html'), 'utf8')).toContain('partial results');
+  });
+});
+
+describe('on a disk that is full', () => {
+  test.for([[8, 'running', ', marked as partial'], [64, 'complete', '']] as const)('of %i KiB the result stays as it last fitted (%s), and the page of it can be had elsewhere', async ([kib, state, marked], { skip }) => {
+    const small = smallDisk(kib) ?? skip('a small file system takes root: mount');
+    const { dir, done } = begin(`${USUAL} --launches 12 --output ${small}/y`);
+    const { status, err } = await done;
+    expect(err).toMatch(new RegExp(`vfring: \\d+ launches are in ${small}/y\\.json${marked}; vfring bench --from ${small}/y\\.json`));
+    expect(err).toMatch(/VFRING_ERR_BENCH_OUTPUT: cannot write .*ENOSPC/);
+    expect(status).toBe(73);
+    const kept = JSON.parse(readFileSync(`${small}/y.json`, 'utf8')) as Result;
+    expect(kept.state).toBe(state);
+    expect(kept.launches.length).toBeGreaterThan(0);
+    expect(readdirSync(small)).toEqual(['y.json']);
+    expect((await begin(`--from ${small}/y.json --output ${dir}/z`, PINGPONG, dir).done).status).toBe(0);
+    expect(existsSync(`${dir}/z.html`)).toBe(true);
   });
 });
 

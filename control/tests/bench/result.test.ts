@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** What was written is read again; what was not written so is named. */
-import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { RESULT_VERSION, readResult } from '../../src/bench/result.js';
 import { openStore } from '../../src/bench/store.js';
 import { benchResult } from '../helpers/bench-result.js';
+import { smallDisk } from '../helpers/small-disk.js';
 import { tempDir } from '../helpers/temp-dir.js';
 
 describe('a result', () => {
@@ -47,22 +47,8 @@ describe('the files of a run', () => {
     expect(() => openStore('/nowhere/x', false).saveResult(benchResult())).toThrow(expect.objectContaining({ code: 'VFRING_ERR_BENCH_OUTPUT', message: expect.stringContaining('/nowhere/x.json') as string }) as Error);
   });
 
-  const mounts = (dir: string): boolean => {
-    try {
-      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', dir], { stdio: 'ignore' });
-      return true;
-    } catch {
-      return false;
-    }
-  };
-
   test('on a disk that is full stay as they were before', async ({ skip }) => {
-    const dir = join(tempDir(), 'small');
-    mkdirSync(dir);
-    if (!mounts(dir)) {
-      skip('a file system of 64 KiB takes root: mount');
-    }
-    onTestFinished(() => void execFileSync('umount', [dir]));
+    const dir = smallDisk(64) ?? skip('a small file system takes root: mount');
     const store = openStore(join(dir, 'x'), false);
     const first = benchResult({ launches: benchResult().launches.slice(0, 1), state: 'running' });
     store.saveResult(first);
