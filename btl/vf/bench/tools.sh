@@ -33,6 +33,17 @@ expect 0 ', copied:' ./vf_stream --mtu 9000 --bytes 9000 --burst 8 --copy --samp
 # What waits for the answer to a whole window, which is not there before the window is full.
 expect 0 ' 0 damaged' ./vf_stream --window 7 --answer 7 --samples 1 --millis 20 "$a" "$b"
 
+expect 0 '4 KiB in small pages: registered in ' ./vf_register --max-kib 64 --samples 3 "$a" "$b"
+# Three sizes, each registered for one sample that does not count and three that do.
+grep -q '^12 frames out of registered memory compared$' "$dir/out" || wrong 'vf_register does not say how many frames it has compared'
+expect 0 '"bytes": 4194304, "huge_pages": false, "samples": 1, "register_us": ' ./vf_register --max-kib 4096 --samples 1 --json "$a" "$b"
+grep -q '^{"test": "vf_register", "ok": true, ' "$dir/out" || wrong 'vf_register does not say that all went well'
+# Two wires: what was registered cannot be seen to be read, so it is not said to be.
+mkdir "$dir/other"
+"$VFRING_SOFTVF" create "$dir/other" --index 0 --mac 02:76:66:07:00:09 --mtu 9000 >"$dir/made" || exit 1
+expect 1 'the two VFs are on two networks' ./vf_register --max-kib 4 --samples 1 "$a" "$dir/other/vf0"
+expect 74 'standard output cannot be written: No space left on device' sh -c './vf_register --max-kib 4 --samples 1 "$@" >/dev/full' - "$a" "$b"
+
 # A sink of a smaller MTU gets none of the frames.
 timeout 100 ./vf_stream --sink "$b" >"$dir/sink" 2>&1 &
 expect 1 ' 64 of 64 lost' ./vf_stream --mtu 9000 --bytes 9000 --samples 1 --millis 20 --peer 02:76:66:07:00:01 "$a"
@@ -49,7 +60,8 @@ expect 64 'usage: vf_stream' ./vf_stream --sink "$a" "$b"
 expect 64 'usage: vf_pingpong' ./vf_pingpong --no-such-option "$a" "$b"
 expect 64 'usage: vf_pingpong' ./vf_pingpong --iters -1 "$a" "$b"
 expect 64 'usage: vf_forward' ./vf_forward --burst 65 "$a" "$b"
-for tool in vf_forward vf_pingpong vf_stream; do
+expect 64 'usage: vf_register' ./vf_register --max-kib 3 "$a" "$b"
+for tool in vf_forward vf_pingpong vf_register vf_stream; do
     expect 1 "$tool: $dir/none does not exist; remedy: " ./$tool "$dir/none" "$b"
 done
 exit $failed
