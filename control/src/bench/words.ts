@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** What figures say, in sentences: the same on the page and on a terminal. */
-import type { Metric } from './benchmarks.js';
+import { benchmarkCalled, type Metric } from './benchmarks.js';
 import type { Change, Comparison } from './compare.js';
 import { LEAST_ROUNDS, WIDEST_FOLD, spreadOfValues, type BenchmarkFigures, type MetricFigures, type Ratio } from './figures.js';
 import { INTERRUPTED } from './launch.js';
@@ -72,10 +72,12 @@ export function warnings(result: Result, figures: readonly BenchmarkFigures[]): 
   const failed = launches.filter(({ failure }) => failure !== null && failure !== INTERRUPTED);
   const ratios = figures.flatMap(({ metrics }) => metrics.slice(0, 1).flatMap((one) => one.ratios.flatMap(({ points }) => points.map(({ ratio }) => ratio)))).filter(({ spread }) => spread !== undefined);
   const wide = ratios.filter(({ verdict }) => verdict === 'wide').length;
+  const unknown = result.benchmarks.filter((name) => benchmarkCalled(name) === undefined);
   const busiest = Math.max(before[0], ...(launches[0] === undefined ? [] : [launches[0].load]));
   return [
     ...(state === 'complete' ? [] : [`These are partial results: ${state === 'running' ? 'the run goes on, or was killed' : (why ?? state)}. ${well} ${well === 1 ? 'launch' : 'launches'} ended well.`]),
     ...(failed.length === 0 ? [] : [`${failed.length} of ${launches.length} launches failed, and ${failed.length === 1 ? 'is' : 'are'} in no figure.`]),
+    ...(unknown.length === 0 ? [] : [`Not shown: ${unknown.join(', ')}, which release ${result.release} measured and this one does not know.`]),
     ...(wide === 0 ? [] : [`${wide} of ${ratios.length} ratios have no conclusion: rounds differ by more than ${WIDEST_FOLD} times. Measure again while the machine does nothing else, with more launches.`]),
     // The ranks themselves make load, so what counts is what there was before them.
     ...(busiest > Math.max(0.5, processors - ranks + 0.5) ? [`Other programs ran: the load average was ${busiest.toFixed(1)} when it began${after === null ? '' : ` (${after[0].toFixed(1)} at the end)`}, with ${processors} processors and ${ranks} ranks.`] : []),

@@ -15,6 +15,7 @@ import { runPlan, type Progress } from '../bench/runner.js';
 import { makeSoftVfs, type SoftVfs } from '../bench/soft-vfs.js';
 import { openStore, type Store } from '../bench/store.js';
 import { TRANSPORTS, findTransport, isSkipped, transportNames, type BenchSite, type Skipped, type Transport } from '../bench/transports.js';
+import { textTables } from '../bench/text-table.js';
 import { comparisonText, headlines, warnings } from '../bench/words.js';
 import { formatDuration } from '../config/units.js';
 import { EXIT, VfringError, causeText } from '../errors.js';
@@ -138,11 +139,13 @@ function show(result: Result, before: Result | undefined, store: Store, assets: 
   const comparison: Comparison | undefined = before === undefined ? undefined : compare(before, result);
   const figures = figuresOf(result);
   store.savePage(pageOf(result, comparison, assets));
+  textTables(result, figures).forEach(out);
+  out('');
   warnings(result, figures).forEach((line) => say(`warning: ${line}`));
-  headlines(figures).forEach(out);
   if (comparison !== undefined) {
     out(`since ${comparison.before.startedAt}: ${comparisonText(comparison)}`);
   }
+  headlines(figures).forEach(out);
   out(`page: ${store.html}`);
   return EXIT.OK;
 }
@@ -174,12 +177,12 @@ async function siteOf(options: BenchOptions, { ranks, rails }: Pick<BenchSite, '
   const { lists, files } = hostsOf(options);
   const hosts = lists.length + files.length === 0 ? [] : await named({ lists, files });
   const alone = (await Promise.all(hosts.map(({ name }) => isThisHost(name)))).every((here) => here);
-  // A rank a core where there are so many; else they share.
+  // A rank a core where there are so many; else they share. How many other hosts have, mpirun finds out.
   const pinned = !alone || coresHere() >= ranks;
   return {
     mpi, components: await installedComponents(mpi, context.exec), ranks, rails, alone,
     hostOptions: [...(options.hosts === undefined ? [] : ['--host', options.hosts]), ...(options.hostfile === undefined ? [] : ['--hostfile', options.hostfile])],
-    placing: !pinned ? ['--map-by', ':OVERSUBSCRIBE', '--bind-to', 'none'] : alone ? ['--map-by', 'core', '--bind-to', 'core'] : ['--bind-to', 'core'],
+    placing: !pinned ? ['--map-by', ':OVERSUBSCRIBE', '--bind-to', 'none'] : alone ? ['--map-by', 'core', '--bind-to', 'core'] : ['--bind-to', 'core:overload-allowed'],
     interfaces: interfacesHere(), status: () => context.api.status(), libexec: libexecDir(context.env), self: [process.execPath, ...process.execArgv, process.argv[1] ?? ''],
     prefix: context.prefix, env: context.env, softVfs,
   };
@@ -239,7 +242,7 @@ function readAssets(): PageAssets {
 
 async function conditionsOf(options: BenchOptions, site: BenchSite, context: NodeContext): Promise<Fact[]> {
   const { mpi, ranks, placing, alone, interfaces } = site;
-  const here = conditionsHere({ mpi, release: version(), ranks, placing: placing.includes('none') ? 'sharing processors' : 'a core each' });
+  const here = conditionsHere({ mpi, release: version(), ranks, placing: placing.includes('none') ? 'sharing processors' : alone ? 'a core each' : 'bound to cores' });
   const status = await site.status().catch(() => undefined);
   const cards: Fact[] = status?.provider === 'sriov' ? [['VFs of vfringd', cardFact(isVirtual())]] : [];
   const mtus: Fact = ['MTU of interfaces', [...interfaces].map(([name, mtu]) => `${name} ${mtu ?? 'unknown'}`).join(', ')];

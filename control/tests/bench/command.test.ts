@@ -189,6 +189,9 @@ test('--compare tells what changed, and --from makes the page of two results wit
   expect(existsSync(join(dir, 'arguments'))).toBe(false);
 
   writeFileSync(join(dir, 'other.json'), JSON.stringify({ ...benchResult(), version: 7 }));
-  const refused = await begin(`--from ${dir}/new.json --compare ${dir}/other.json`, PINGPONG, dir).done;
-  expect(refused).toMatchObject({ status: 65, err: expect.stringContaining('in version 7 of the format, and this release reads version 1') as string });
+  for (const args of [`--from ${dir}/new.json --compare ${dir}/other.json`, `--from ${dir}/other.json`]) {
+    const refused = await begin(`${args} --output ${dir}/y`, PINGPONG, dir).done;
+    expect(refused).toMatchObject({ status: 65, err: expect.stringContaining('in version 7 of the format, and this release reads version 1') as string });
+    expect(existsSync(join(dir, 'y.html'))).toBe(false);
+  }
 });

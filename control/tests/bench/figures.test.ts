@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { BENCHMARKS } from '../../src/bench/benchmarks.js';
 import { compare, leastP } from '../../src/bench/compare.js';
 import { figuresOf, oursOf, ratioOf, type Value } from '../../src/bench/figures.js';
+import { textTables } from '../../src/bench/text-table.js';
 import { comparisonText, headlines, ratioText, warnings } from '../../src/bench/words.js';
 import { benchLaunch, benchResult } from '../helpers/bench-result.js';
 
@@ -82,6 +83,18 @@ test('of few rounds it is said once that nothing can be concluded', () => {
   expect(headlines(figuresOf(benchResult({}, [1])))[0]).toMatch(/ 0\.662 µs; no conclusion about others: 3 rounds with both are needed$/);
 });
 
+test('tables for a terminal have a column a transport, and what was not measured is a dash', () => {
+  const { launches } = benchResult();
+  const result = benchResult({ benchmarks: ['latency', 'bandwidth'], launches: launches.filter(({ benchmark, transport }) => benchmark !== 'bandwidth' || transport !== 'sm') });
+  const lines = textTables(result, figuresOf(result));
+  expect(lines.filter((line) => / is better\)$/.test(line))).toEqual([
+    'latency: Half a round trip, µs (less is better)', 'bandwidth: Bandwidth, MB/s (more is better)', 'bandwidth: Message rate, messages/s (more is better)',
+  ]);
+  expect(lines.slice(0, 4)).toEqual(['', 'latency: Half a round trip, µs (less is better)',
+    '                         vfring                 tcp                     sm', '  8 B      0.662 (0.649..0.688)   9.27 (9.08..9.64)   0.397 (0.389..0.413)']);
+  expect(lines.at(-1)).toMatch(/^ {2}1 MiB +\S+ \(\S+\) +\S+ \(\S+\) +–$/);
+});
+
 describe('what speaks against figures is said', () => {
   const said = (more: Parameters<typeof benchResult>[0]): string => {
     const result = benchResult(more);
@@ -96,6 +109,9 @@ describe('what speaks against figures is said', () => {
     expect(said({ load_before: [3.4, 1, 1] })).toMatch(/load average was 3\.4 when it began \(1\.8 at the end\), with 4 processors and 2 ranks/);
     expect(said({ load_before: [1, 1, 1], processors: 4 })).toBe('');
     expect(said({ load_before: [1, 1, 1], processors: 2 })).toMatch(/Other programs/);
+  });
+  test('a benchmark of another release that this one does not know', () => {
+    expect(said({ benchmarks: ['latency', 'teleport'], release: '0.9.1' })).toBe('Not shown: teleport, which release 0.9.1 measured and this one does not know.');
   });
   test('ranks that share processors', () => expect(said({ ranks: 8 })).toMatch(/8 ranks share 4 processors/));
   test('rounds that differ', () => {
