@@ -3,13 +3,12 @@
  * npm run demo [-- [--lab] [-- CMD...]]
  *
  * Runs ping-pong and bandwidth and shows the result: over soft VFs on this
- * machine, with btl/tcp and shared memory beside it, or with --lab over real VFs in the
- * emulated machine. With a command, runs that instead and exits with its status.
+ * machine, with btl/tcp and shared memory beside it and a page of all, or with --lab over
+ * real VFs in the emulated machine. With a command, runs that instead and exits with its status.
  */
 import { Command } from 'commander';
 import { execa } from 'execa';
-import { measure } from './lib/demo-run.js';
-import { demoTable, meaning } from './lib/demo-table.js';
+import { runSoftDemo } from './lib/soft-demo.js';
 import { buildNative, openMpiVersion } from '../tools/native.js';
 import { SoftSite } from '../e2e/soft-site.js';
 import { runMain } from '../tools/steps.js';
@@ -17,12 +16,18 @@ import { runMain } from '../tools/steps.js';
 async function softDemo(command: readonly string[]): Promise<number> {
   await buildNative();
   const site = await SoftSite.create();
-  // The command gets the signal too; afterwards all is taken down below.
-  const ignore = (): void => undefined;
-  process.on('SIGINT', ignore);
-  process.on('SIGTERM', ignore);
-  const run = async (file: string, args: readonly string[]): Promise<number> => {
-    const result = await execa(file, args, { env: site.env, extendEnv: false, stdio: 'inherit', reject: false });
+  let child: { kill(signal: NodeJS.Signals): boolean } | undefined;
+  let ended: NodeJS.Signals | undefined;
+  // Ctrl-C reaches the command by itself, another program's signal does not; afterwards all is taken down below.
+  process.on('SIGINT', () => (ended ??= 'SIGINT'));
+  process.on('SIGTERM', () => {
+    ended ??= 'SIGTERM';
+    child?.kill('SIGTERM');
+  });
+  const run = async (file: string, ...args: readonly string[]): Promise<number> => {
+    const running = execa(file, args, { env: site.env, extendEnv: false, stdio: 'inherit', reject: false });
+    child = running;
+    const result = await running;
     if (result.exitCode === undefined && result.signal === undefined) {
       process.stderr.write(`E: ${result.shortMessage ?? `${file} cannot be run`}\n`);
       return 127;
@@ -34,13 +39,13 @@ async function softDemo(command: readonly string[]): Promise<number> {
     try {
       const [file, ...args] = command;
       if (file !== undefined) {
-        return await run(file, args);
+        return await run(file, ...args);
       }
       const say = (line: string): boolean => process.stdout.write(`${line}\n`);
-      say(`\nvfring over soft VFs and its peers, ${await openMpiVersion()}, 2 ranks on this machine\n`);
-      const columns = await measure(site.scratch, site.env, say);
-      say(`\n${demoTable(columns).join('\n')}\n\n${meaning(columns).join('\n')}`);
-      return 0;
+      say(`\nvfring over soft VFs, ${await openMpiVersion()}, 2 ranks on this machine`);
+      say('A soft VF is a file in memory, and the processes themselves play the card: its times are those of the software, and say nothing about hardware.');
+      say('npm run demo -- --lab shows real VFs in an emulated machine; docs/performance has what was measured.\n');
+      return await runSoftDemo(async (name, ...more) => (ended === undefined ? await run(name, ...more) : 128), say);
     } finally {
       await daemon.stop();
     }
