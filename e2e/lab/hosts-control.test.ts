@@ -110,6 +110,21 @@ describe('vfring over two hosts', () => {
     assert.match(stdout, new RegExp(`^host2, ${2 * VFS + 1} ranks:\nFAIL  free VFs`, 'm'));
   });
 
+  test('bench measures over both hosts, beside tcp, and makes a page of it', async () => {
+    const bench = (name: string, options: string): Promise<Result> => user(`vfring bench --quick --launches 1 --benchmarks latency --sizes 8,4K --output /tmp/${name} --hosts ${options}`);
+    const { status, stdout, stderr } = await bench('hosts', 'host1:1,host2:1 --transports vfring,tcp');
+    assert.equal(status, 0, stdout + stderr);
+    assert.match(stdout, /^page: \/tmp\/hosts\.html$/m);
+    const { hosts, launches } = JSON.parse(await root(1, 'cat /tmp/hosts.json')) as
+      { hosts: string[]; launches: { transport: string; ok: boolean; rows: { bytes: number }[] }[] };
+    assert.deepEqual(hosts, ['host1', 'host2']);
+    assert.deepEqual(launches.map(({ transport, ok, rows }) => [transport, ok, rows.map(({ bytes }) => bytes)]), [['vfring', true, [8, 4096]], ['tcp', true, [8, 4096]]]);
+    await nothingLeft();
+    const off = await bench('off', 'host1:1,nohost:1 --transports vfring');
+    assert.match(off.stderr, /VFRING_ERR_HOST_UNKNOWN: host nohost: its name does not resolve/);
+    await root(1, 'test ! -e /tmp/off.json');
+  });
+
   test('a name that does not resolve, and an address where nobody is', async () => {
     await refused(ring('--host host1:2,nohost:2'), 'VFRING_ERR_HOST_UNKNOWN', /host nohost: its name does not resolve/);
     await refused(ring('--host host1:2,10.99.0.77:2'), 'VFRING_ERR_HOST_SILENT', /host 10\.99\.0\.77 does not answer/);

@@ -17,6 +17,7 @@ import { openStore, type Store } from '../bench/store.js';
 import { TRANSPORTS, findTransport, isSkipped, transportNames, type BenchSite, type Skipped, type Transport } from '../bench/transports.js';
 import { textTables } from '../bench/text-table.js';
 import { comparisonText, headlines, warnings } from '../bench/words.js';
+import { ReportedError } from '../api/client.js';
 import { formatDuration } from '../config/units.js';
 import { EXIT, VfringError, causeText } from '../errors.js';
 import { reachOf } from '../hosts/reach.js';
@@ -240,6 +241,7 @@ function readAssets(): PageAssets {
   }
 }
 
+/** Throws what a host says that cannot take part. */
 async function conditionsOf(options: BenchOptions, site: BenchSite, context: NodeContext): Promise<Fact[]> {
   const { mpi, ranks, placing, alone, interfaces } = site;
   const here = conditionsHere({ mpi, release: version(), ranks, placing: placing.includes('none') ? 'sharing processors' : alone ? 'a core each' : 'bound to cores' });
@@ -253,9 +255,14 @@ async function conditionsOf(options: BenchOptions, site: BenchSite, context: Nod
   const answers = await overHosts(hosts, {
     args: () => ['facts', '--mpirun', options.mpirun], schema: factsSchema, here: () => nodeFacts(context, options.mpirun),
   }, { ...context, reach: reachOf(context.env) });
-  return [...here, ...cards, mtus, ...answers.map((answer): Fact => [`host ${answer.host}`, 'value' in answer
-    ? `kernel ${answer.value.kernel}, vfring ${answer.value.release}, ${answer.value.open_mpi === null ? (answer.value.open_mpi_trouble?.message ?? 'Open MPI unknown') : `Open MPI ${answer.value.open_mpi.version}`}, VFs of MTU ${[...new Set(answer.value.status?.vfs.map(({ mtu }) => mtu))].join(', ') || 'unknown'}`
-    : answer.error.message])];
+  return [...here, ...cards, mtus, ...answers.map((answer): Fact => {
+    if ('error' in answer) {
+      throw new ReportedError(answer.error); // before anything is measured
+    }
+    const { kernel, release, open_mpi: mpiThere, open_mpi_trouble: trouble, status: there } = answer.value;
+    const mtusThere = [...new Set(there?.vfs.map(({ mtu }) => mtu))].join(', ') || 'unknown';
+    return [`host ${answer.host}`, `kernel ${kernel}, vfring ${release}, ${mpiThere === null ? (trouble?.message ?? 'Open MPI unknown') : `Open MPI ${mpiThere.version}`}, VFs of MTU ${mtusThere}`];
+  })];
 }
 
 const defaultName = (): string => `vfring-bench-${new Date().toISOString().replace(/[-:]/g, '').replace(/\..*/, '')}`;

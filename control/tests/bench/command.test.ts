@@ -178,6 +178,16 @@ test('--hosts goes on to the launcher, and the hosts say what they are', async (
   expect(off).toMatchObject({ status: 69, err: expect.stringContaining('sm cannot be measured: it works within a host only') as string });
 });
 
+test('a host that cannot take part is named before anything is measured', async () => {
+  const hosts = await fakeHosts({ near: {} }, () => PINGPONG);
+  const { dir, done } = begin('--hosts near:1,off:1 --transports tcp --benchmarks latency', PINGPONG, tempDir(), { ...hosts.env, VFRING_RUN_DIR: '' });
+  const { status, err } = await done;
+  expect(err).toMatch(/VFRING_ERR_HOST_SILENT: host off does not answer: .*No route to host/);
+  expect(status).toBe(69);
+  expect(existsSync(join(dir, 'arguments'))).toBe(false);
+  expect(existsSync(join(dir, 'x.json'))).toBe(false);
+});
+
 test('--compare tells what changed, and --from makes the page of two results without measuring', async () => {
   const dir = tempDir();
   writeFileSync(join(dir, 'old.json'), JSON.stringify(benchResult()));
