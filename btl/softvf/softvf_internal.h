@@ -190,6 +190,8 @@ struct softvf_fault_state {
     uint8_t *stage;
 };
 
+struct softvf_hosted;
+
 struct softvf {
     struct softvf_file *file;
     const struct softvf_model *model;
@@ -207,6 +209,7 @@ struct softvf {
     struct softvf_iommu iommu;
     struct softvf_fault_state faults;
     struct softvf_pace pace;
+    struct softvf_hosted *hosted; /* NULL: its driver is this process */
     int fd;
     uint64_t arena_used[SOFTVF_ARENA_BYTES / SOFTVF_PAGE_BYTES / 64]; /* bitmap of pages */
 };
@@ -276,10 +279,20 @@ static inline void softvf_rx_unlock(struct softvf_file *file)
 
 /** Delivers @p frame into the port's RX ring, or drops and counts it. */
 void softvf_rx_deliver(struct softvf_port *port, const struct softvf_frame *frame);
+/** Why a frame of @p bytes is not for a receiver, or SOFTVF_NUM_COUNTERS if it is. */
+enum softvf_counter softvf_rx_refusal(struct softvf_rx *rx, bool ready, const struct softvf_frame *frame,
+                                      uint32_t bytes, bool is_down);
+/** Descriptor @p i was not written anew, says its second quadword; its buffer is not there. */
+void softvf_rx_complain_stale(struct softvf_file *file, uint32_t i, uint64_t q1);
+void softvf_rx_complain_buffer(struct softvf_file *file, uint32_t i, uint64_t q0, uint32_t buffer_bytes);
+/** The receiver gave silicon something to choke on: its queue stops; locked. */
+void softvf_rx_choke(struct softvf_file *file, const struct softvf_model *model);
 void softvf_rx_queue_write(struct softvf *dev, uint32_t q, enum softvf_reg reg, uint32_t value);
 uint32_t softvf_rx_queue_read(struct softvf *dev, uint32_t q, enum softvf_reg reg);
 void softvf_rx_tail_write(struct softvf *dev, uint32_t q, uint32_t tail);
 void softvf_rx_disable(struct softvf *dev, uint32_t q);
+/** Whether frames go into the ring of queue 0. */
+bool softvf_rx_is_ready(struct softvf *dev);
 /** Works `ready` and the frame limit out again; locked. */
 void softvf_rx_refresh(struct softvf *dev);
 /** The PF lets frames of @p bytes through, with FCS. */
@@ -370,6 +383,10 @@ void softvf_pf_reset(struct softvf *dev);
 uint32_t softvf_cause_of(uint32_t ivar_byte);
 /** Sets causes, and does what EIAC and EIAM ask for if their message would go out. */
 void softvf_set_causes(struct softvf_file *file, uint32_t causes);
+/** The vectors whose messages went out since the last call, one bit each. */
+uint32_t softvf_take_messages(struct softvf_file *file);
+/** Adds one to the count that the owner sleeps on, and wakes it. */
+void softvf_wake(struct softvf_file *file);
 /** A descriptor of TX queue @p q was written back. */
 void softvf_tx_raise(struct softvf *dev, uint32_t q);
 /** Register @p i of the row @p reg, an interrupt register. */
@@ -405,6 +422,9 @@ void softvf_iommu_fini(struct softvf *dev);
 const struct softvf_region *softvf_iommu_search(const struct softvf_iommu *mmu, uint64_t iova,
                                                 uint32_t *hint);
 uint32_t softvf_shared_search(const struct softvf_file *file, uint64_t iova);
+
+/** Whether [iova, iova + bytes) is all there, in the owner's regions or at the host. */
+bool softvf_reaches(struct softvf *dev, uint64_t iova, uint64_t bytes, unsigned direction);
 
 /** The owner's memory behind @p iova, or NULL: a DMA fault. */
 static inline uint8_t *softvf_iommu_find(const struct softvf_iommu *mmu, uint64_t iova,

@@ -46,9 +46,20 @@ static void send_messages(struct softvf_file *file, uint32_t causes)
         atomic_fetch_and(&file->rx.eims, ~mask);
     }
     if (fired != 0) {
-        atomic_fetch_add(&file->rx.events, 1);
-        (void)syscall(SYS_futex, &file->rx.events, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+        atomic_fetch_or(&file->rx.fired, fired);
+        softvf_wake(file);
     }
+}
+
+void softvf_wake(struct softvf_file *file)
+{
+    atomic_fetch_add(&file->rx.events, 1);
+    (void)syscall(SYS_futex, &file->rx.events, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+}
+
+uint32_t softvf_take_messages(struct softvf_file *file)
+{
+    return atomic_exchange(&file->rx.fired, 0) & VFRING_EI_MASK;
 }
 
 /* Deliveries that have not seen `listens` are over when this returns. */
@@ -206,6 +217,7 @@ void softvf_interrupt_reset(struct softvf *dev)
     SOFTVF_SET(&rx->eiam, 0);
     SOFTVF_SET(&rx->eicr, 0);
     SOFTVF_SET(&rx->listens, 0);
+    SOFTVF_SET(&rx->fired, 0);
     softvf_interrupt_refresh(dev);
 }
 

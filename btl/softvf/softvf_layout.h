@@ -24,7 +24,7 @@
 #include "vfring_regs_shared.h"
 
 #define SOFTVF_MAGIC "VFRSOFT"
-#define SOFTVF_VERSION 5u
+#define SOFTVF_VERSION 6u
 /** Another libc or word size lays the mutex out differently. */
 #define SOFTVF_ABI ((uint32_t)(sizeof(pthread_mutex_t) << 8 | sizeof(void *)))
 
@@ -177,6 +177,11 @@ struct softvf_rx {
     /* Interrupt messages so far, a futex of whoever sleeps; anybody, atomically. See softvf_interrupt.c. */
     alignas(SOFTVF_LINE_BYTES) _Atomic uint32_t events;
     _Atomic uint32_t listens; /* owner: has had messages since the reset. Then senders order what they do before EICR */
+    _Atomic uint32_t fired;   /* vectors of these messages, for a host that passes them on; anybody, atomically */
+    /* Of a hosted VF: `ready` stays 0, and senders put frames into the wire; softvf_wire.c. */
+    _Atomic uint32_t is_hosted;  /* owner */
+    _Atomic uint32_t wire_first; /* locked: the oldest frame's slot */
+    _Atomic uint32_t wire_count; /* locked */
 };
 _Static_assert(sizeof(struct softvf_rx) <= SOFTVF_PAGE_BYTES, "receive page");
 

@@ -53,6 +53,7 @@ static int clear_memory(struct softvf *dev)
 {
     softvf_rx_lock(dev->file, 0);
     SOFTVF_SET(&dev->file->rx.num_regions, 0);
+    SOFTVF_SET(&dev->file->rx.is_hosted, 0); /* the wire lies in that memory */
     softvf_rx_unlock(dev->file);
     return fallocate(dev->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, SOFTVF_ARENA_OFFSET,
                      SOFTVF_ARENA_BYTES) == 0 ? 0 : -errno;
@@ -116,6 +117,7 @@ static void release(struct softvf *dev)
     softvf_faults_fini(&dev->faults);
     softvf_iommu_fini(dev);
     softvf_file_unmap(dev->file);
+    free(dev->hosted);
     close(dev->fd); /* and with it the flock */
     free(dev);
 }

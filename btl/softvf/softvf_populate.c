@@ -56,7 +56,7 @@ void softvf_populate_port(struct softvf_port *port)
     uint32_t count = SOFTVF_GET(&file->rx.num_regions);
     uint64_t left = SOFTVF_ARENA_BYTES; /* whatever the receiver says it has mapped */
 
-    port->populated = count != 0; /* else it has not started yet */
+    port->populated = count != 0 || SOFTVF_GET(&file->rx.is_hosted) != 0; /* else it has not started yet */
     (void)softvf_populate(file, SOFTVF_ARENA_OFFSET);
     /*
      * Without the lock, for it takes longer than others should wait: a region that

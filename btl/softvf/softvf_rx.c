@@ -6,7 +6,7 @@
  */
 #include <string.h>
 
-#include "softvf_internal.h"
+#include "softvf_hosted.h"
 
 /** Longer, and the holder of the lock is stopped; the frame is dropped. */
 #define LOCK_LIMIT_MS 1000
@@ -36,7 +36,7 @@ static inline void copy_out(struct cursor *from, uint8_t *to, uint32_t bytes)
     }
 }
 
-static bool multicast_wanted(struct softvf_rx *rx, uint64_t mac)
+SOFTVF_ALWAYS_INLINE bool multicast_wanted(struct softvf_rx *rx, uint64_t mac)
 {
     uint32_t hash = ((uint32_t)(mac >> 36) & 0xfu) | ((uint32_t)(mac >> 40) & 0xffu) << 4;
 
@@ -44,21 +44,18 @@ static bool multicast_wanted(struct softvf_rx *rx, uint64_t mac)
            (SOFTVF_GET(&rx->mta[hash / 32]) >> hash % 32 & 1u) != 0;
 }
 
-/** The receiver gave silicon something to choke on: its queue stops. */
-static void choke(struct softvf_port *port)
+__attribute__((cold)) void softvf_rx_choke(struct softvf_file *file, const struct softvf_model *model)
 {
-    struct softvf_file *file = port->file;
-    _Atomic uint32_t *ctl = &file->bar[port->model->regs[SOFTVF_REG_RXDCTL].offset / 4];
+    _Atomic uint32_t *ctl = &file->bar[model->regs[SOFTVF_REG_RXDCTL].offset / 4];
 
     SOFTVF_SET(&file->rx.ready, 0);
     SOFTVF_SET(ctl, SOFTVF_GET(ctl) & ~VFRING_XDCTL_ENABLE);
 }
 
-/** Why a frame is not for this receiver, or SOFTVF_NUM_COUNTERS if it is. */
-static enum softvf_counter refusal(struct softvf_rx *rx, const struct softvf_frame *frame,
-                                   uint32_t bytes, bool is_down)
+SOFTVF_ALWAYS_INLINE enum softvf_counter refusal(struct softvf_rx *rx, bool ready, const struct softvf_frame *frame,
+                                          uint32_t bytes, bool is_down)
 {
-    if (SOFTVF_UNLIKELY(SOFTVF_GET(&rx->ready) == 0 || is_down)) {
+    if (SOFTVF_UNLIKELY(!ready || is_down)) {
         return SOFTVF_RX_DISABLED;
     }
     if (SOFTVF_UNLIKELY(bytes + SOFTVF_FCS_BYTES > SOFTVF_GET(&rx->frame_limit_bytes))) {
@@ -69,6 +66,29 @@ static enum softvf_counter refusal(struct softvf_rx *rx, const struct softvf_fra
         return SOFTVF_RX_FILTERED;
     }
     return SOFTVF_NUM_COUNTERS;
+}
+
+enum softvf_counter softvf_rx_refusal(struct softvf_rx *rx, bool ready, const struct softvf_frame *frame,
+                                      uint32_t bytes, bool is_down)
+{
+    return refusal(rx, ready, frame, bytes, is_down);
+}
+
+__attribute__((cold)) void softvf_rx_complain_stale(struct softvf_file *file, uint32_t i, uint64_t q1)
+{
+    softvf_violation(file, SOFTVF_RULE_RX_STALE,
+                     "RX descriptor %u was posted with header address 0x%llx: bit 0 is DD "
+                     "and must be 0. Write both quadwords of a descriptor anew before "
+                     "RDT passes it. The RX queue hangs", i, (unsigned long long)q1);
+}
+
+__attribute__((cold)) void softvf_rx_complain_buffer(struct softvf_file *file, uint32_t i, uint64_t q0, uint32_t buffer_bytes)
+{
+    softvf_violation(file, SOFTVF_RULE_RX_BUFFER,
+                     "RX descriptor %u: %u bytes at iova 0x%llx are not inside one live "
+                     "region mapped for WRITE. Map before posting, unmap after disabling "
+                     "the queue, round SRRCTL.BSIZEPACKET down. Delivered as an error frame",
+                     i, buffer_bytes, (unsigned long long)q0);
 }
 
 /** One delivery's view of the ring, checked. */
@@ -104,24 +124,15 @@ SOFTVF_ALWAYS_INLINE enum softvf_counter take_descriptors(struct softvf_port *po
         journal->saved[i].q0 = q0;
         journal->saved[i].q1 = q1;
         if (SOFTVF_UNLIKELY((q1 & VFRING_RXD_DD) != 0 || q1 == SOFTVF_RX_MARK)) {
-            softvf_violation(file, SOFTVF_RULE_RX_STALE,
-                             "RX descriptor %u was posted with header address 0x%llx: bit 0 is DD "
-                             "and must be 0. Write both quadwords of a descriptor anew before "
-                             "RDT passes it. The RX queue hangs",
-                             (unsigned)(desc - to->ring), (unsigned long long)q1);
-            choke(port);
+            softvf_rx_complain_stale(file, (uint32_t)(desc - to->ring), q1);
+            softvf_rx_choke(file, port->model);
             return SOFTVF_RX_DISABLED;
         }
         /* All of BSIZEPACKET must be there, whatever this frame needs: silicon
          * may write as much, and a long frame will. */
         to->buffers[i] = softvf_shared_find(file, q0, to->buffer_bytes, &port->buffer_hint);
         if (SOFTVF_UNLIKELY(to->buffers[i] == NULL)) {
-            softvf_violation(file, SOFTVF_RULE_RX_BUFFER,
-                             "RX descriptor %u: %u bytes at iova 0x%llx are not inside one live "
-                             "region mapped for WRITE. Map before posting, unmap after disabling "
-                             "the queue, round SRRCTL.BSIZEPACKET down. Delivered as an error frame",
-                             (unsigned)(desc - to->ring), to->buffer_bytes,
-                             (unsigned long long)q0);
+            softvf_rx_complain_buffer(file, (uint32_t)(desc - to->ring), q0, to->buffer_bytes);
             return SOFTVF_RX_DMA_FAULT;
         }
     }
@@ -240,7 +251,8 @@ static enum softvf_counter deliver_locked(struct softvf_port *port,
     struct softvf_file *file = port->file;
     struct softvf_rx *rx = &file->rx;
     uint32_t bytes = frame->bytes > SOFTVF_ETH_MIN_BYTES ? frame->bytes : SOFTVF_ETH_MIN_BYTES;
-    enum softvf_counter why = refusal(rx, frame, bytes, softvf_link_is_down(port->file));
+    enum softvf_counter why = refusal(rx, SOFTVF_GET(&rx->ready) != 0, frame, bytes,
+                                      softvf_link_is_down(port->file));
     struct target to;
 
     if (SOFTVF_UNLIKELY(why != SOFTVF_NUM_COUNTERS)) {
@@ -301,6 +313,17 @@ static inline void fetch_ahead(const struct softvf_port *port)
     __builtin_prefetch(port->next_buffer + SOFTVF_LINE_BYTES, 1);
 }
 
+/** Locked. */
+static __attribute__((noinline, cold)) void not_delivered(struct softvf_file *file, const struct softvf_frame *frame,
+                                                          enum softvf_counter why)
+{
+    if (why == SOFTVF_RX_DISABLED && SOFTVF_GET(&file->rx.is_hosted) != 0) {
+        softvf_wire_put(file, frame); /* its owner will see whether it takes the frame */
+    } else {
+        softvf_count(file, why);
+    }
+}
+
 void softvf_rx_deliver(struct softvf_port *port, const struct softvf_frame *frame)
 {
     struct softvf_file *file = port->file;
@@ -313,7 +336,7 @@ void softvf_rx_deliver(struct softvf_port *port, const struct softvf_frame *fram
     SOFTVF_HOOK(0);
     enum softvf_counter why = deliver_locked(port, frame);
     if (SOFTVF_UNLIKELY(why != SOFTVF_NUM_COUNTERS)) {
-        softvf_count(file, why);
+        not_delivered(file, frame, why);
     }
     SOFTVF_HOOK(12);
     softvf_rx_unlock(file);

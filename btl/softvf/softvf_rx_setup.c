@@ -16,11 +16,17 @@ static bool is_enabled(struct softvf *dev, uint32_t q)
     return (SOFTVF_GET(REG(dev, q, RXDCTL)) & VFRING_XDCTL_ENABLE) != 0;
 }
 
+bool softvf_rx_is_ready(struct softvf *dev)
+{
+    return is_enabled(dev, 0) && SOFTVF_GET(&dev->file->rx.pf_vfre) != 0;
+}
+
 void softvf_rx_refresh(struct softvf *dev)
 {
     struct softvf_rx *rx = &dev->file->rx;
 
-    SOFTVF_SET(&rx->ready, is_enabled(dev, 0) && SOFTVF_GET(&rx->pf_vfre) != 0);
+    /* No sender gets at the ring of a hosted VF. */
+    SOFTVF_SET(&rx->ready, softvf_rx_is_ready(dev) && dev->hosted == NULL);
     SOFTVF_SET(&rx->frame_limit_bytes, dev->model->frame_limit(dev));
 }
 
@@ -155,11 +161,9 @@ static bool check_posted(struct softvf *dev, uint32_t tail)
     struct softvf_rx *rx = &dev->file->rx;
     uint32_t entries = SOFTVF_GET(&rx->entries);
     uint64_t iova = SOFTVF_GET(&rx->ring_iova);
-    uint32_t hint = 0;
 
     if (dev->rxq.checked == 0 &&
-        softvf_iommu_find(&dev->iommu, iova, (uint64_t)entries * SOFTVF_DESC_BYTES,
-                          SOFTVF_DMA_READ | SOFTVF_DMA_WRITE, &hint) == NULL) {
+        !softvf_reaches(dev, iova, (uint64_t)entries * SOFTVF_DESC_BYTES, SOFTVF_DMA_READ | SOFTVF_DMA_WRITE)) {
         softvf_violation(dev->file, SOFTVF_RULE_RX_RING,
                          "the RX ring of %u descriptors at iova 0x%llx is not inside one live "
                          "region mapped for READ and WRITE. The RX queue hangs", entries,

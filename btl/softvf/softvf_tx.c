@@ -4,13 +4,16 @@
  * Transmission, all of it inside the write of TDT unless the wire has a rate
  * (softvf_pace.c): fetch descriptors, check them, gather the frame, forward it, write back.
  *
+ * The way of a frame is compiled twice: for a driver that is this process, whose memory is
+ * there by pointer, and for one whose memory the VF's host reads and writes (softvf_host.h).
+ *
  * A descriptor that silicon would choke on hangs the queue: TXDCTL.ENABLE
  * goes off, head stays at the frame, no DD appears.
  */
 #include <stdio.h>
 #include <string.h>
 
-#include "softvf_internal.h"
+#include "softvf_hosted.h"
 #include "softvf_ring.h"
 
 /** What every data descriptor must say, length, EOP and RS aside. */
@@ -148,9 +151,9 @@ enum gathered { GATHERED, GATHERED_FAULT, GATHERED_PART, GATHERED_HANG, GATHERED
  * device waits for the rest. GATHERED_FAULT: some piece is not mapped. GATHERED_CONTEXT: it is
  * a context, at *@p end.
  */
-static enum gathered gather(struct softvf *dev, struct softvf_txq *txq,
-                            const struct vfring_tx_desc *ring, uint32_t tail,
-                            struct softvf_frame *frame, uint32_t *end)
+SOFTVF_ALWAYS_INLINE enum gathered gather(struct softvf *dev, struct softvf_txq *txq,
+                                   const struct vfring_tx_desc *ring, uint32_t tail,
+                                   struct softvf_frame *frame, uint32_t *end, bool hosted)
 {
     const uint32_t first = txq->head;
     uint32_t at = first;
@@ -174,8 +177,10 @@ static enum gathered gather(struct softvf *dev, struct softvf_txq *txq,
             return GATHERED_HANG;
         }
         uint32_t seg_bytes = cmd & VFRING_TXD_LEN_MASK;
-        const uint8_t *vaddr = softvf_iommu_find(&dev->iommu, desc.buffer_iova, seg_bytes,
-                                                 SOFTVF_DMA_READ, &txq->seg_hint[n != 0]);
+        const uint8_t *vaddr =
+            hosted ? softvf_hosted_fetch(dev, bytes, desc.buffer_iova, seg_bytes)
+                   : softvf_iommu_find(&dev->iommu, desc.buffer_iova, seg_bytes, SOFTVF_DMA_READ,
+                                       &txq->seg_hint[n != 0]);
         if (SOFTVF_UNLIKELY(vaddr == NULL)) {
             fault = true;
             softvf_violation(dev->file, SOFTVF_RULE_TX_BUFFER,
@@ -222,7 +227,7 @@ static void peek_header(const struct softvf_frame *frame, uint8_t header[ETH_HEA
 }
 
 /** The MAC and the switch: what goes out, and where. */
-static void transmit(struct softvf *dev, struct softvf_frame *frame)
+SOFTVF_ALWAYS_INLINE void transmit(struct softvf *dev, struct softvf_frame *frame)
 {
     struct softvf_header *hdr = &dev->file->hdr;
     uint8_t copy[ETH_HEADER_BYTES];
@@ -273,29 +278,41 @@ static void transmit(struct softvf *dev, struct softvf_frame *frame)
     }
 }
 
-/** Tells the driver that everything up to the descriptor at @p end is done. */
-static void write_back(struct softvf *dev, struct softvf_txq *txq,
-                       struct vfring_tx_desc *desc)
+static bool write_head(struct softvf *dev, const struct softvf_txq *txq, bool hosted)
 {
+    if (hosted) {
+        return softvf_hosted_write(dev, txq->head_writeback_iova, &txq->head, sizeof(txq->head));
+    }
+    uint32_t hint = 0;
+    uint8_t *vaddr = softvf_iommu_find(&dev->iommu, txq->head_writeback_iova, 4,
+                                       SOFTVF_DMA_WRITE, &hint);
+    if (vaddr != NULL) {
+        __atomic_store_n((uint32_t *)(void *)vaddr, txq->head, __ATOMIC_RELEASE);
+    }
+    return vaddr != NULL;
+}
+
+/** Tells the driver that everything up to the descriptor at @p end is done. */
+SOFTVF_ALWAYS_INLINE void write_back(struct softvf *dev, struct softvf_txq *txq,
+                              struct vfring_tx_desc *ring, uint32_t end, bool hosted)
+{
+    struct vfring_tx_desc *desc = &ring[end];
+
     if (SOFTVF_LIKELY(txq->head_writeback_iova == 0)) {
         /* The write-back format has a timestamp where the address was. */
         desc->buffer_iova = 0;
         desc->cmd_type_len = 0;
         __atomic_store_n(&desc->status, VFRING_TXD_STATUS_DD, __ATOMIC_RELEASE);
-        return;
-    }
-    uint32_t hint = 0;
-    uint8_t *vaddr = softvf_iommu_find(&dev->iommu, txq->head_writeback_iova, 4,
-                                       SOFTVF_DMA_WRITE, &hint);
-    if (vaddr == NULL) {
+        if (hosted && !softvf_hosted_write(dev, txq->ring_iova + (uint64_t)end * sizeof(*desc), desc, sizeof(*desc))) {
+            softvf_count(dev->file, SOFTVF_TX_DMA_FAULT); /* unmapped since it was read */
+        }
+    } else if (!write_head(dev, txq, hosted)) {
         softvf_count(dev->file, SOFTVF_TX_DMA_FAULT);
         softvf_violation(dev->file, SOFTVF_RULE_TX_HEAD_WB,
                          "head write-back to iova 0x%llx, which is not mapped for WRITE: no "
                          "completion is ever seen. TDWBAL survives a reset: write it at every "
                          "start", (unsigned long long)txq->head_writeback_iova);
-        return;
     }
-    __atomic_store_n((uint32_t *)(void *)vaddr, txq->head, __ATOMIC_RELEASE);
 }
 
 /** Whether the doorbell can start anything. */
@@ -341,27 +358,16 @@ void softvf_tx_doorbell(struct softvf *dev, uint32_t q, uint32_t tail)
     softvf_tx_run(dev, q);
 }
 
-void softvf_tx_run(struct softvf *dev, uint32_t q)
+/** Sends what is in the queue; @p ring is it, or what was read of it from a host. */
+SOFTVF_ALWAYS_INLINE void run(struct softvf *dev, uint32_t q, struct vfring_tx_desc *ring, bool hosted)
 {
     struct softvf_txq *txq = &dev->txq[q];
     const uint32_t tail = txq->tail;
     struct softvf_frame frame;
 
-    struct vfring_tx_desc *ring = (struct vfring_tx_desc *)softvf_iommu_find(
-        &dev->iommu, txq->ring_iova, (uint64_t)txq->entries * sizeof(*ring),
-        SOFTVF_DMA_READ | SOFTVF_DMA_WRITE, &txq->ring_hint);
-    if (SOFTVF_UNLIKELY(ring == NULL)) {
-        softvf_count(dev->file, SOFTVF_TX_DMA_FAULT);
-        softvf_violation(dev->file, SOFTVF_RULE_TX_RING,
-                         "the TX ring of %u descriptors at iova 0x%llx is not inside one live "
-                         "region mapped for READ and WRITE. The TX queue hangs", txq->entries,
-                         (unsigned long long)txq->ring_iova);
-        hang(dev, q);
-        return;
-    }
     while (txq->head != tail) {
         uint32_t end;
-        enum gathered got = gather(dev, txq, ring, tail, &frame, &end);
+        enum gathered got = gather(dev, txq, ring, tail, &frame, &end, hosted);
         if (SOFTVF_UNLIKELY(got == GATHERED_PART)) {
             break;
         }
@@ -390,11 +396,50 @@ void softvf_tx_run(struct softvf *dev, uint32_t q)
             return; /* the PF was reset meanwhile: nothing is written back any more */
         }
         if (report) {
-            write_back(dev, txq, &ring[end]);
+            write_back(dev, txq, ring, end, hosted);
             if (SOFTVF_UNLIKELY(txq->irq_due)) {
                 softvf_tx_raise(dev, q);
             }
         }
     }
     SOFTVF_SET(softvf_at(dev, SOFTVF_REG_TDH, q), txq->head);
+}
+
+static void complain_of_ring(struct softvf *dev, uint32_t q)
+{
+    const struct softvf_txq *txq = &dev->txq[q];
+
+    softvf_count(dev->file, SOFTVF_TX_DMA_FAULT);
+    softvf_violation(dev->file, SOFTVF_RULE_TX_RING,
+                     "the TX ring of %u descriptors at iova 0x%llx is not inside one live "
+                     "region mapped for READ and WRITE. The TX queue hangs", txq->entries,
+                     (unsigned long long)txq->ring_iova);
+    hang(dev, q);
+}
+
+static __attribute__((noinline)) void run_hosted(struct softvf *dev, uint32_t q)
+{
+    struct vfring_tx_desc *ring = softvf_hosted_ring(dev, &dev->txq[q]);
+
+    if (ring == NULL) {
+        complain_of_ring(dev, q);
+        return;
+    }
+    run(dev, q, ring, true);
+}
+
+void softvf_tx_run(struct softvf *dev, uint32_t q)
+{
+    struct softvf_txq *txq = &dev->txq[q];
+    struct vfring_tx_desc *ring = (struct vfring_tx_desc *)softvf_iommu_find(
+        &dev->iommu, txq->ring_iova, (uint64_t)txq->entries * sizeof(*ring),
+        SOFTVF_DMA_READ | SOFTVF_DMA_WRITE, &txq->ring_hint);
+
+    if (SOFTVF_LIKELY(ring != NULL)) {
+        run(dev, q, ring, false);
+    } else if (dev->hosted != NULL) { /* its memory is in no region of this process */
+        run_hosted(dev, q);
+    } else {
+        complain_of_ring(dev, q);
+    }
 }
