@@ -22,8 +22,8 @@
 struct softvf_host {
     /**
      * DMA: @p bytes from, to the driver's memory. False: it may not, in whole or in part; then any of it may have
-     * been copied. write() stores each 8-byte word that is whole and aligned at once, the last one last
-     * (release): it is what a driver polls.
+     * been copied; never of 0 bytes. write() stores the last 8 bytes at once and last (release), where both ends are multiples
+     * of 8: what a driver polls is there; and so 4 bytes at a multiple of 4.
      */
     bool (*read)(void *ctx, uint64_t iova, void *to, uint32_t bytes);
     bool (*write)(void *ctx, uint64_t iova, const void *from, uint32_t bytes);

@@ -48,7 +48,7 @@ build_kmod() {
 }
 
 mkdir -p "$out/src"
-copy_sources btl config docs driver-kmod mpi-tests LICENSES CHANGELOG.md Makefile.am autogen.sh configure.ac package.json
+copy_sources btl config docs driver-kmod lab mpi-tests LICENSES CHANGELOG.md Makefile.am autogen.sh configure.ac package.json
 for part; do
     echo "step: $part"
     rm -rf "$out/stage-$part"
