@@ -114,6 +114,14 @@ void guest_boot(struct guest *guest, uint32_t index)
     guest_start_driver(guest);
 }
 
+void guest_boot_at(struct guest *guest, const char *socket_path)
+{
+    memset(guest, 0, sizeof(*guest));
+    rig_connect(&guest->rig, socket_path);
+    rig_negotiate(&guest->rig, true);
+    guest_start_driver(guest);
+}
+
 void guest_halt(struct guest *guest)
 {
     rig_stop(&guest->rig);
@@ -136,7 +144,8 @@ bool guest_send(struct guest *guest, const uint8_t dst[6], uint32_t bytes, uint8
     desc->status = bytes << VFRING_TXD_PAYLEN_SHIFT;
     guest->tx_next = (guest->tx_next + 1) % GUEST_ENTRIES;
     rig_set_reg(&guest->rig, VFRING_82576_TDT(0), guest->tx_next);
-    return desc->status == VFRING_TXD_STATUS_DD;
+    (void)rig_reg(&guest->rig, VFRING_82576_TDT(0)); /* a posted write is done when a later read is */
+    return __atomic_load_n(&desc->status, __ATOMIC_ACQUIRE) == VFRING_TXD_STATUS_DD;
 }
 
 int guest_receive(struct guest *guest, uint8_t seed)
@@ -144,13 +153,13 @@ int guest_receive(struct guest *guest, uint8_t seed)
     uint32_t total = 0;
     uint32_t status = 0;
 
-    if (vfu_server_has_client(&guest->rig.server)) {
+    if (!guest->rig.is_elsewhere && vfu_server_has_client(&guest->rig.server)) {
         CHECK_EQ(vfu_server_wake(&guest->rig.server), 0);
     }
     do {
         union vfring_rx_desc *desc = rx_desc(guest, guest->rx_next);
         const uint8_t *buffer = guest->rig.memory + RX_BUFFERS + guest->rx_next * GUEST_BUFFER_BYTES;
-        status = desc->wb.status_error;
+        status = __atomic_load_n(&desc->wb.status_error, __ATOMIC_ACQUIRE);
         if ((status & VFRING_RXD_DD) == 0) {
             CHECK_EQ(total, 0); /* never half a frame */
             return -1;

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "check.h"
@@ -54,17 +55,46 @@ const char *rig_vf(uint32_t index, uint32_t rate_mbits)
     return paths[index];
 }
 
+static void make_memory(struct rig *rig)
+{
+    memset(rig, 0, sizeof(*rig));
+    rig->memory_fd = memfd_create("guest", MFD_CLOEXEC);
+    CHECK(rig->memory_fd >= 0 && ftruncate(rig->memory_fd, RIG_MEMORY_BYTES) == 0);
+    rig->memory = mmap(NULL, RIG_MEMORY_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, rig->memory_fd, 0);
+    CHECK(rig->memory != MAP_FAILED);
+}
+
+void rig_connect(struct rig *rig, const char *socket_path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+    make_memory(rig);
+    rig->is_elsewhere = true;
+    CHECK(strlen(socket_path) < sizeof(address.sun_path));
+    strcpy(address.sun_path, socket_path);
+    rig->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    CHECK(rig->fd >= 0);
+    while (connect(rig->fd, (struct sockaddr *)&address, sizeof(address)) != 0) {
+        CHECK_EQ(errno, ECONNREFUSED); /* bound, and about to listen */
+        usleep(1000);
+    }
+}
+
+static void step(struct rig *rig)
+{
+    if (!rig->is_elsewhere) {
+        CHECK_EQ(vfu_server_step(&rig->server), 0);
+        CHECK(!vfu_server_has_work(&rig->server));
+    }
+}
+
 void rig_start(struct rig *rig, uint32_t index, bool use_messages)
 {
     struct vfu_server_options options = {.vf = rig_vf(index, 0), .window_bits = 36, .use_messages = use_messages};
     int ends[2];
 
-    memset(rig, 0, sizeof(*rig));
+    make_memory(rig);
     rig->path = options.vf;
-    rig->memory_fd = memfd_create("guest", MFD_CLOEXEC);
-    CHECK(rig->memory_fd >= 0 && ftruncate(rig->memory_fd, RIG_MEMORY_BYTES) == 0);
-    rig->memory = mmap(NULL, RIG_MEMORY_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, rig->memory_fd, 0);
-    CHECK(rig->memory != MAP_FAILED);
     CHECK_EQ(vfu_server_open(&rig->server, &options), 0);
     CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
     rig->fd = ends[0];
@@ -85,7 +115,9 @@ void rig_stop(struct rig *rig)
     if (rig->fd >= 0) {
         close(rig->fd);
     }
-    vfu_server_close(&rig->server);
+    if (!rig->is_elsewhere) {
+        vfu_server_close(&rig->server);
+    }
     munmap(rig->memory, RIG_MEMORY_BYTES);
     close(rig->memory_fd);
 }
@@ -135,7 +167,7 @@ void rig_receive(struct rig *rig)
 {
     struct vfu_header *header = &rig->reply.header;
 
-    CHECK(!rig_is_silent(rig));
+    CHECK(rig->is_elsewhere || !rig_is_silent(rig));
     CHECK_EQ(recv(rig->fd, header, sizeof(*header), MSG_WAITALL), sizeof(*header));
     CHECK(header->bytes >= sizeof(*header) && header->bytes <= sizeof(*header) + VFU_MAX_PAYLOAD_BYTES);
     rig->reply.payload_bytes = header->bytes - (uint32_t)sizeof(*header);
@@ -148,7 +180,7 @@ int rig_ask(struct rig *rig, uint16_t command, const void *payload, uint32_t byt
 {
     uint16_t id = rig_request(rig, command, 0, payload, bytes, fds, num_fds);
 
-    CHECK_EQ(vfu_server_step(&rig->server), 0);
+    step(rig);
     rig_receive(rig);
     CHECK(rig_is_silent(rig));
     CHECK_EQ(rig->reply.header.id, id);
@@ -245,7 +277,7 @@ void rig_set_reg(struct rig *rig, uint32_t offset, uint32_t value)
     uint32_t bytes = fill_write(out, 0, offset, 4, &value);
 
     rig_request(rig, VFU_REGION_WRITE, VFU_FLAG_NO_REPLY, out, bytes, NULL, 0);
-    CHECK_EQ(vfu_server_step(&rig->server), 0);
+    step(rig);
     CHECK(rig_is_silent(rig));
 }
 

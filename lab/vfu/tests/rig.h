@@ -14,6 +14,7 @@
 
 struct rig {
     struct vfu_server server;
+    bool is_elsewhere;   /* the server is another process, and takes its steps itself */
     int fd;              /* the client's end; -1: hung up */
     uint16_t id;
     int memory_fd;       /* the guest's memory, and where it is here */
@@ -28,6 +29,8 @@ const char *rig_vf(uint32_t index, uint32_t rate_mbits);
 
 /** Serves VF @p index, and connects. Nothing is said yet. */
 void rig_start(struct rig *rig, uint32_t index, bool use_messages);
+/** The same, with a vfring-vfu that listens at @p socket_path already. */
+void rig_connect(struct rig *rig, const char *socket_path);
 /** VERSION, and the memory mapped if @p with_file, else named without a file. */
 void rig_negotiate(struct rig *rig, bool with_file);
 void rig_stop(struct rig *rig);
@@ -71,6 +74,8 @@ struct guest {
 
 /** Serves VF @p index to a driver, up to rings that are on. */
 void guest_boot(struct guest *guest, uint32_t index);
+/** The same, with a vfring-vfu that listens at @p socket_path already. */
+void guest_boot_at(struct guest *guest, const char *socket_path);
 /** RESET and SET_LPE over the mailbox, rings; after guest_boot() again where the function was reset. */
 void guest_start_driver(struct guest *guest);
 void guest_halt(struct guest *guest);

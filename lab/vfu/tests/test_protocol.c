@@ -33,25 +33,27 @@ static int version(const char *json, size_t bytes)
     return rig_ask(&rig, VFU_VERSION, out, (uint32_t)(4 + bytes), NULL, 0);
 }
 
+#define VERSION(text) version(text, sizeof(text))
+
 static void version_comes_first_and_once(void)
 {
-    static const char text[] = "{\"capabilities\":{}}";
     uint32_t words[4] = {sizeof(words)};
     const uint16_t other[2] = {1, 0};
 
     rig_start(&rig, 0, false);
     CHECK_EQ(rig_ask(&rig, VFU_GET_INFO, words, sizeof(words), NULL, 0), EINVAL);
     CHECK_EQ(rig_ask(&rig, VFU_VERSION, other, sizeof(other), NULL, 0), ENOTSUP);
-    CHECK_EQ(version("{", 2), EINVAL);
-    CHECK_EQ(version("[]", 3), EINVAL);
+    CHECK_EQ(VERSION("{"), EINVAL);
+    CHECK_EQ(VERSION("[]"), EINVAL);
     CHECK_EQ(version("{}", 2), EINVAL); /* no zero */
-    CHECK_EQ(version("{\"capabilities\":3}", 19), EINVAL);
-    CHECK_EQ(version("{\"capabilities\":{\"max_data_xfer_size\":\"x\"}}", 45), EINVAL);
-    CHECK_EQ(version("{\"capabilities\":{\"max_data_xfer_size\":0}}", 43), EINVAL);
-    CHECK_EQ(version(text, sizeof(text)), 0);
+    CHECK_EQ(VERSION("{\"capabilities\":3}"), EINVAL);
+    CHECK_EQ(VERSION("{\"capabilities\":{\"max_data_xfer_size\":\"x\"}}"), EINVAL);
+    CHECK_EQ(VERSION("{\"capabilities\":{\"max_data_xfer_size\":0}}"), EINVAL);
+    CHECK_EQ(VERSION("{\"capabilities\":{\"max_data_xfer_size\":4096}}"), 0);
+    CHECK_EQ(rig.server.client.max_data_bytes, 4096);
     CHECK(rig.reply.payload_bytes > 4 && rig.reply.payload[rig.reply.payload_bytes - 1] == 0);
     CHECK(rig.reply.payload[4] == '{' && memcmp(rig.reply.payload, "\0\0\0\0", 4) == 0);
-    CHECK_EQ(version(text, sizeof(text)), EINVAL);
+    CHECK_EQ(VERSION("{\"capabilities\":{}}"), EINVAL);
     rig_stop(&rig);
 }
 
