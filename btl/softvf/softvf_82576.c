@@ -6,6 +6,8 @@
  * The administrator has fixed the MAC address and gave no VLAN, no trust.
  * (82576EB datasheet, 8.26, 7.10; igb.)
  */
+#include <string.h>
+
 #include "softvf_internal.h"
 #include "vfring_regs_82576.h"
 
@@ -33,15 +35,17 @@ static uint32_t port_limit(uint32_t mtu_bytes)
     return SOFTVF_DEFAULT_FRAME_LIMIT_BYTES;
 }
 
+/* Linux's igbvf leaves a TX queue at 0, which asks for each write-back at once: on the cards out there it sends. */
 static bool thresholds_fit(struct softvf *dev, const char *kind, uint32_t q, uint32_t control)
 {
-    if (VFRING_82576_XDCTL_WTHRESH_GET(control) == 1) {
+    uint32_t wthresh = VFRING_82576_XDCTL_WTHRESH_GET(control);
+
+    if (wthresh == 1 || (wthresh == 0 && strcmp(kind, "TX") == 0)) {
         return true;
     }
     softvf_violation(dev->file, SOFTVF_RULE_WTHRESH,
-                     "WTHRESH of %s queue %u is %u: with anything but 1 an 82576 VF may leave "
-                     "write-backs pending for ever. The queue stays off",
-                     kind, q, VFRING_82576_XDCTL_WTHRESH_GET(control));
+                     "WTHRESH of %s queue %u is %u: with anything but 1 (TX: or 0) an 82576 VF may leave "
+                     "write-backs pending for ever. The queue stays off", kind, q, wthresh);
     return false;
 }
 

@@ -183,7 +183,8 @@ static void rings_are_checked_at_enable(void)
         {VFRING_82576_TDWBAL(0), 0x1003, "wb-on-eitr", "as EITR expires"},
         {VFRING_82576_DCA_TXCTRL(0), VFRING_DCA_TXCTRL_WB_RO, "wb-order",
          "DCA_TXCTRL(0) has bit 11 set"},
-        {VFRING_82576_TXDCTL(0), VFRING_XDCTL_ENABLE, "wthresh", "TX queue 0 is 0"},
+        {VFRING_82576_TXDCTL(0), VFRING_XDCTL_ENABLE | VFRING_82576_XDCTL_WTHRESH(2),
+         "wthresh", "TX queue 0 is 2"},
         {VFRING_82576_TXDCTL(0), VFRING_XDCTL_ENABLE | VFRING_82576_XDCTL_WTHRESH(4),
          "wthresh", "TX queue 0 is 4"},
     };
@@ -198,6 +199,10 @@ static void rings_are_checked_at_enable(void)
         CHECK(!tx_enabled());
     }
     testdrv_start_tx(&a);
+    works();
+    testdrv_start_tx(&a); /* as Linux's igbvf starts it */
+    softvf_write32(a.dev, VFRING_82576_TXDCTL(0), 0);
+    softvf_write32(a.dev, VFRING_82576_TXDCTL(0), VFRING_XDCTL_ENABLE);
     works();
     close_both();
 }
