@@ -34,11 +34,24 @@ static enum softvf_counter no_ring(struct softvf *dev)
     return SOFTVF_RX_DMA_FAULT;
 }
 
+/**
+ * What of a buffer the device may ever write: no frame is longer than the limit, by which drivers (igbvf) map a
+ * buffer that they say is of 2 KiB.
+ */
+static uint32_t needed_bytes(struct softvf_rx *rx, const struct taken *to)
+{
+    uint32_t limit = SOFTVF_GET(&rx->frame_limit_bytes);
+    uint32_t longest = limit > SOFTVF_ETH_MIN_BYTES + SOFTVF_FCS_BYTES ? limit - SOFTVF_FCS_BYTES : SOFTVF_ETH_MIN_BYTES;
+
+    return longest < to->buffer_bytes ? longest : to->buffer_bytes;
+}
+
 /** Reads the descriptors and looks at their buffers. *@p usable becomes false: use the first up for an error frame. */
 static enum softvf_counter take_descriptors(struct softvf *dev, struct taken *to, bool *usable)
 {
     struct softvf_file *file = dev->file;
     const struct softvf_host *host = &dev->hosted->host;
+    const uint32_t needed = needed_bytes(&file->rx, to);
 
     *usable = true;
     for (uint32_t i = 0; i < to->count; i++) {
@@ -52,8 +65,8 @@ static enum softvf_counter take_descriptors(struct softvf *dev, struct taken *to
             softvf_rx_choke(file, dev->model);
             return SOFTVF_RX_DISABLED;
         }
-        if (!softvf_reaches(dev, desc->read.packet_iova, to->buffer_bytes, SOFTVF_DMA_WRITE)) {
-            softvf_rx_complain_buffer(file, index_of(to, i), desc->read.packet_iova, to->buffer_bytes);
+        if (!softvf_reaches(dev, desc->read.packet_iova, needed, SOFTVF_DMA_WRITE)) {
+            softvf_rx_complain_buffer(file, index_of(to, i), desc->read.packet_iova, needed);
             *usable = false;
             return SOFTVF_NUM_COUNTERS;
         }

@@ -216,6 +216,29 @@ static void memory_that_is_not_there(void)
     halt(b);
 }
 
+/* Linux's igbvf says 2 KiB, maps 1522 bytes, and has asked for frames of 1522 with FCS. */
+static void a_buffer_need_not_be_longer_than_any_frame(void)
+{
+    struct machine *a = boot(0), *b = boot(1);
+    uint32_t words[3] = {VFRING_MSG_SET_LPE, 1522};
+    uint8_t data[2048];
+
+    CHECK(mailbox(b->drv.dev, words, 2));
+    b->hole_begin = b->drv.rx_buffers.iova + 1518;
+    b->hole_end = b->drv.rx_buffers.iova + 2048;
+    send_frame(&a->drv, b->drv.mac, 1518, 1);
+    expect_at(b, 1518, 1);
+    expect_nothing_said();
+    b->hole_begin = b->drv.rx_buffers.iova + 2048 + 1517;
+    b->hole_end = b->hole_begin + 1;
+    send_frame(&a->drv, b->drv.mac, 60, 2);
+    softvf_serve(b->drv.dev);
+    expect_said("rx-buffer", "1518 bytes");
+    CHECK_EQ(receive(&b->drv, data, sizeof(data)), 0);
+    halt(a);
+    halt(b);
+}
+
 static void messages_reach_the_host(void)
 {
     struct machine *a = boot(0), *b = boot(1);
@@ -316,6 +339,7 @@ int main(void)
     RUN(a_frame_in_pieces);
     RUN(a_frame_longer_than_any_wire);
     RUN(memory_that_is_not_there);
+    RUN(a_buffer_need_not_be_longer_than_any_frame);
     RUN(messages_reach_the_host);
     RUN(a_host_that_does_not_serve_loses_frames);
     RUN(a_bad_descriptor_hangs_the_queue);
