@@ -167,9 +167,14 @@ static void memory_that_is_taken_away_is_not_touched(void)
 static void a_client_that_dies_leaves_nothing_and_another_may_come(void)
 {
     const uint8_t half[] = {1, 0, VFU_REGION_WRITE, 0, 100, 0, 0, 0};
-    int ends[2];
+    int ends[2], fds[3];
 
     boot();
+    for (int i = 0; i < 3; i++) {
+        fds[i] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+        CHECK(fds[i] >= 0);
+    }
+    CHECK_EQ(rig_vectors(&b.rig, 0, 3, fds, 3), 0);
     rig_send(&b.rig, half, sizeof(half), NULL, 0);
     close(b.rig.fd);
     b.rig.fd = -1;
@@ -178,6 +183,10 @@ static void a_client_that_dies_leaves_nothing_and_another_may_come(void)
     CHECK_EQ(vfu_server_wake(&b.rig.server), 0);
     CHECK_EQ(guest_receive(&b, 1), -1);
     CHECK_EQ(b.rig.server.function.dma.num_maps, 0);
+    for (int i = 0; i < 3; i++) {
+        CHECK_EQ(b.rig.server.function.irq.fds[i], -1);
+        close(fds[i]);
+    }
     CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
     b.rig.fd = ends[0];
     vfu_server_attach(&b.rig.server, ends[1]);
@@ -204,19 +213,32 @@ static void memory_that_shrinks_costs_the_client_its_device(void)
 
 /* --- memory without a file --- */
 
-/** Serves DMA_READ and DMA_WRITE from the guest's memory, until there is a reply to @p id. */
+#define OWN_REQUESTS 3u
+
+/** Sends requests of its own, and serves DMA_READ and DMA_WRITE from the guest's memory until these are answered, in order. */
 static void *answer(void *arg)
 {
     struct rig *rig = arg;
     struct vfu_dma_access access;
+    const struct vfu_device_info info = {.argsz = sizeof(info)};
+    uint16_t first = 0;
+    unsigned num_asked = 0, num_answered = 0;
 
-    for (;;) {
+    while (num_answered < OWN_REQUESTS) {
         struct vfu_header header;
         static uint8_t data[sizeof(access) + VFU_MAX_DATA_BYTES];
-        if (recv(rig->fd, &header, sizeof(header), MSG_WAITALL) != sizeof(header)) {
-            return NULL;
-        }
+        CHECK_EQ(recv(rig->fd, &header, sizeof(header), MSG_WAITALL), sizeof(header));
         uint32_t bytes = header.bytes - (uint32_t)sizeof(header);
+        if (header.flags == VFU_FLAG_REPLY) {
+            CHECK_EQ(header.command, VFU_GET_INFO);
+            CHECK_EQ(header.id, first + num_answered++);
+            CHECK_EQ(recv(rig->fd, data, bytes, MSG_WAITALL), sizeof(info));
+            continue;
+        }
+        if (num_asked < OWN_REQUESTS) { /* while the server waits for an answer of ours */
+            uint16_t id = rig_request(rig, VFU_GET_INFO, 0, &info, sizeof(info), NULL, 0);
+            first = num_asked++ == 0 ? id : first;
+        }
         CHECK_EQ(recv(rig->fd, data, bytes, MSG_WAITALL), bytes);
         memcpy(&access, data, sizeof(access));
         CHECK(access.iova >= RIG_MEMORY_IOVA && access.iova + access.count <= RIG_MEMORY_IOVA + RIG_MEMORY_BYTES);
@@ -232,6 +254,7 @@ static void *answer(void *arg)
         CHECK_EQ(send(rig->fd, &header, sizeof(header), MSG_NOSIGNAL), sizeof(header));
         CHECK_EQ(send(rig->fd, data, header.bytes - sizeof(header), MSG_NOSIGNAL), header.bytes - sizeof(header));
     }
+    return NULL;
 }
 
 static void memory_without_a_file_is_reached_by_messages(void)
@@ -246,7 +269,11 @@ static void memory_without_a_file_is_reached_by_messages(void)
     CHECK(guest_send(&a, b.mac, 9014, 5));
     CHECK_EQ(pthread_create(&thread, NULL, answer, &b.rig), 0);
     CHECK_EQ(vfu_server_wake(&b.rig.server), 0);
-    shutdown(b.rig.fd, SHUT_RD);
+    CHECK(vfu_server_has_work(&b.rig.server));
+    for (unsigned i = 0; i < OWN_REQUESTS; i++) {
+        CHECK_EQ(vfu_server_step(&b.rig.server), 0);
+    }
+    CHECK(!vfu_server_has_work(&b.rig.server));
     CHECK_EQ(pthread_join(thread, NULL), 0);
     const union vfring_rx_desc *desc = (void *)(b.rig.memory + 0x2000);
     for (int i = 0; i < 5; i++) {
