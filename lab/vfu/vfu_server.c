@@ -83,7 +83,8 @@ static struct answer on_get_irq_info(struct vfu_server *server, struct vfu_messa
     struct vfu_irq_info info;
 
     memcpy(&info, message->payload, sizeof(info));
-    if (info.index >= VFU_NUM_IRQS) {
+    /* Of what the function does not report (errors, a request to let go) there is no interrupt, not even one of no vectors. */
+    if (info.index > VFU_IRQ_MSIX) {
         return nothing(EINVAL);
     }
     info = (struct vfu_irq_info){.argsz = sizeof(info), .index = info.index,

@@ -42,11 +42,19 @@ const char *rig_folder(void)
     return folder;
 }
 
+static const char *model_name;
+
+void rig_set_model(const char *model)
+{
+    model_name = model;
+}
+
 const char *rig_vf(uint32_t index, uint32_t rate_mbits)
 {
     static char paths[4][96];
     const struct softvf_admin_spec spec = {
-        .index = index, .mtu_bytes = 9000, .mac = {2, 0x76, 0x66, 0, 0, (uint8_t)index}, .rate_mbits = rate_mbits};
+        .index = index, .mtu_bytes = 9000, .mac = {2, 0x76, 0x66, 0, 0, (uint8_t)index}, .rate_mbits = rate_mbits,
+        .model = model_name};
 
     CHECK(index < 4);
     snprintf(paths[index], sizeof(paths[index]), "%s/vf%u", rig_folder(), index);

@@ -26,6 +26,8 @@ struct rig {
 /** A folder for soft VFs, removed at exit; and the file of VF @p index in it, made anew. */
 const char *rig_folder(void);
 const char *rig_vf(uint32_t index, uint32_t rate_mbits);
+/** Those made from now on are of this model; NULL: 82576. */
+void rig_set_model(const char *model);
 
 /** Serves VF @p index, and connects. Nothing is said yet. */
 void rig_start(struct rig *rig, uint32_t index, bool use_messages);

@@ -14,6 +14,7 @@
 #include "check.h"
 #include "rig.h"
 #include "vfring_regs_82576.h"
+#include "vfring_regs_82599.h"
 
 #define CONFIG VFU_REGION_CONFIG
 
@@ -92,8 +93,8 @@ static void the_device_describes_itself(void)
     }
     for (uint32_t i = 0; i <= VFU_NUM_IRQS; i++) {
         irq = (struct vfu_irq_info){.argsz = sizeof(irq), .index = i};
-        CHECK_EQ(rig_ask(&rig, VFU_GET_IRQ_INFO, &irq, sizeof(irq), NULL, 0), i == VFU_NUM_IRQS ? EINVAL : 0);
-        if (i < VFU_NUM_IRQS) {
+        CHECK_EQ(rig_ask(&rig, VFU_GET_IRQ_INFO, &irq, sizeof(irq), NULL, 0), i > VFU_IRQ_MSIX ? EINVAL : 0);
+        if (i <= VFU_IRQ_MSIX) {
             memcpy(&irq, rig.reply.payload, sizeof(irq));
             CHECK_EQ(irq.count, i == VFU_IRQ_MSIX ? 3 : 0);
         }
@@ -138,6 +139,22 @@ static void configuration_space_is_a_functions(void)
     set_config(PCI_COMMAND + 1, 0x04, 1); /* half of a register */
     CHECK_EQ(config(PCI_COMMAND, 2), PCI_COMMAND_INTX_DISABLE);
     rig_stop(&rig);
+}
+
+static void other_models_are_other_cards(void)
+{
+    const struct { const char *model; uint16_t device_id; } models[] = {
+        {"82599", VFRING_82599_VF_DEVICE_ID}, {"x540", VFRING_X540_VF_DEVICE_ID}};
+
+    for (size_t i = 0; i < sizeof(models) / sizeof(models[0]); i++) {
+        rig_set_model(models[i].model);
+        begin();
+        CHECK_EQ(config(PCI_VENDOR_ID, 4), (uint32_t)models[i].device_id << 16 | VFRING_82599_VENDOR_ID);
+        rig_set_command(&rig, PCI_COMMAND_MEMORY);
+        CHECK((rig_reg(&rig, VFRING_82599_LINKS) & VFRING_82599_LINKS_UP) != 0);
+        rig_stop(&rig);
+    }
+    rig_set_model(NULL);
 }
 
 static void registers_are_there_once_memory_is_on(void)
@@ -362,6 +379,7 @@ int main(void)
     RUN(the_answer_is_no_longer_than_a_usual_question);
     RUN(the_device_describes_itself);
     RUN(configuration_space_is_a_functions);
+    RUN(other_models_are_other_cards);
     RUN(registers_are_there_once_memory_is_on);
     RUN(accesses_outside_a_region_are_refused);
     RUN(sizes_and_commands_are_checked_before_they_are_looked_at);
