@@ -10,8 +10,8 @@
 #include "softvf_hosted.h"
 #include "softvf_ring.h"
 
-/** So many frames a call: two VFs of a process that never stop sending must not keep it. */
-#define FRAMES_PER_CALL (2 * SOFTVF_WIRE_SLOTS)
+/** So many frames a call: neighbours that never stop sending must not keep a host from its driver. */
+#define FRAMES_PER_CALL 64u
 
 bool softvf_hosted_write(struct softvf *dev, uint64_t iova, const void *from, uint32_t bytes)
 {
@@ -112,16 +112,16 @@ int softvf_open_hosted(const char *path, const struct softvf_host *host, struct 
 void softvf_serve(struct softvf *dev)
 {
     struct softvf_hosted *hosted = dev->hosted;
+    uint32_t num = 0;
 
     softvf_begin(dev);
-    for (uint32_t i = 0; i < FRAMES_PER_CALL; i++) {
-        uint32_t bytes = softvf_wire_take(dev->file, hosted->taken);
-        if (bytes == 0) {
-            break;
-        }
+    for (uint32_t bytes; num < FRAMES_PER_CALL && (bytes = softvf_wire_take(dev->file, hosted->taken)) != 0; num++) {
         softvf_hosted_deliver(dev, hosted->taken, bytes);
     }
     softvf_end(dev);
+    if (num == FRAMES_PER_CALL) { /* whoever sends the next one thinks that the host is awake */
+        softvf_wake(dev->file);
+    }
     uint32_t vectors = softvf_take_messages(dev->file);
     for (uint32_t i = 0; i < SOFTVF_NUM_VECTORS; i++) {
         if ((vectors >> i & 1u) != 0) {
