@@ -10,11 +10,13 @@ import { tscKhz } from './host-clock.js';
 import { buildDir, consoleLogOf } from './paths.js';
 import type { Prepared } from './prepare.js';
 import { type Machine, type Port, FDS, qemuArguments } from './qemu.js';
+import { labQemu } from './qemu-release.js';
 import { Qmp } from './qmp.js';
 
 /** Command line of QEMU for a machine; also what says which machine a saved state belongs to. */
 export function machineArguments(prepared: Prepared, machine: Machine): string[] {
-  return qemuArguments(machine, prepared.images, path.join(prepared.rootfs.root, 'usr/share'), tscKhz(readFileSync('/proc/cpuinfo', 'latin1')));
+  const { share } = prepared.qemu ?? labQemu(prepared.rootfs);
+  return qemuArguments(machine, prepared.images, share, tscKhz(readFileSync('/proc/cpuinfo', 'latin1')));
 }
 
 /** Interrupt controllers and registers of every processor: enough to see which interrupt a halted guest misses. */
@@ -67,7 +69,8 @@ export class Emulator {
   static start(prepared: Prepared, machine: Machine, extra: readonly string[] = [], host?: string): Emulator {
     mkdirSync(buildDir, { recursive: true });
     sweepLogs();
-    const command = prepared.rootfs.tool('usr/bin/qemu-system-x86_64', ...machineArguments(prepared, machine), ...extra);
+    const qemu = prepared.qemu ?? labQemu(prepared.rootfs);
+    const command = qemu.command(...machineArguments(prepared, machine), ...extra);
     // Node makes socket pairs of these pipes. The kernel ends QEMU when we die, however that happens.
     const count = Math.max(...Object.values(FDS)) + 1;
     const stdio = Array.from({ length: count }, (_, fd) => (fd < 2 ? 'ignore' as const : 'pipe' as const));
@@ -76,7 +79,7 @@ export class Emulator {
       cwd: buildDir,
       // Ctrl-C on the terminal is for us; we end QEMU.
       detached: true,
-      env: { ...process.env, QEMU_MODULE_DIR: path.join(prepared.rootfs.root, 'usr/lib/x86_64-linux-gnu/qemu') },
+      env: { ...process.env, QEMU_MODULE_DIR: qemu.modules },
     }), host);
   }
 

@@ -106,13 +106,14 @@ export class Guest {
   static async boot(options: BootOptions = {}): Promise<Guest> {
     const prepared = options.prepared ?? await prepare(options.parts, options.signal, options.kernel);
     const machine = { ...DEFAULT_MACHINE, ...options.machine };
-    const snapshot = Snapshot.of(prepared, machine);
+    // What another process serves cannot be saved.
+    const snapshot = machine.functions.length === 0 ? Snapshot.of(prepared, machine) : undefined;
     const deadline = performance.now() + (options.timeoutS ?? DEFAULT_TIMEOUT_S) * 1000;
     for (let attempt = 1; ; attempt++) {
-      const resume = snapshot.exists && options.cold !== true;
+      const resume = snapshot?.exists === true && options.cold !== true;
       const { host } = options;
       const links = host?.links ?? [];
-      const guest = new Guest(Emulator.start(prepared, machine, [...netdevArguments(links), ...(resume ? snapshot.incoming : [])], host?.name));
+      const guest = new Guest(Emulator.start(prepared, machine, [...netdevArguments(links), ...(resume ? snapshot!.incoming : [])], host?.name));
       guest.#limit(deadline, options);
       guest.#watchHeart(options.standstillMs ?? STANDSTILL_MS);
       try {
@@ -124,7 +125,7 @@ export class Guest {
           throw error;
         }
         if (resume) {
-          snapshot.remove();
+          snapshot!.remove();
         } else if (error.code === 'VFRING_ERR_LAB_BOOT') {
           throw error;
         }
@@ -180,7 +181,7 @@ export class Guest {
     }
   }
 
-  async #untilReady(snapshot: Snapshot, resume: boolean, links: readonly Link[]): Promise<void> {
+  async #untilReady(snapshot: Snapshot | undefined, resume: boolean, links: readonly Link[]): Promise<void> {
     const emulator = this.#emulator;
     const limitMs = resume ? RESUME_LIMIT_MS : BOOT_LIMIT_MS;
     const timer = setTimeout(() => emulator.lose(emulator.lostError(`no sign of life after ${limitMs / 1000} s`)), limitMs);
@@ -192,11 +193,11 @@ export class Guest {
     emulator.port('console').on('data', watch);
     try {
       if (resume) {
-        await Promise.race([snapshot.load(emulator).then(() => plugIn(emulator, links)), emulator.lost]);
+        await Promise.race([snapshot!.load(emulator).then(() => plugIn(emulator, links)), emulator.lost]);
         await Promise.race([emulator.monitor.execute('cont'), emulator.lost]);
       } else {
         await this.#expect('waiting');
-        await Promise.race([snapshot.save(emulator), emulator.lost]).catch((error: unknown) => {
+        await Promise.race([snapshot?.save(emulator), emulator.lost]).catch((error: unknown) => {
           if (error instanceof LabError) {
             throw error;
           }

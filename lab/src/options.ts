@@ -164,7 +164,7 @@ export function parseOptions(args: readonly string[], quiet = false): LabOptions
     stdin: values['stdin'],
     script: values['script'],
     machine: {
-      pfs: values['pfs'], network: hosts === undefined ? 'own' : 'site',
+      pfs: values['pfs'], functions: [], network: hosts === undefined ? 'own' : 'site',
       cpus: values['cpus'] ?? (hosts === undefined ? DEFAULT_MACHINE.cpus : defaultCpus(hosts)), cpu: values['cpu'], memoryMiB: values['memory'], iommu: values['iommu'],
       intremap: values['intremap'], append: values['append'],
     },

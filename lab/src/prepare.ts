@@ -6,11 +6,14 @@ import { withLock } from './lock.js';
 import { buildDir } from './paths.js';
 import { type PartName, allParts, ensureProjectImage } from './project.js';
 import type { Images } from './qemu.js';
+import type { QemuRelease } from './qemu-release.js';
 import { type Rootfs, ensureRootfs } from './rootfs.js';
 
 export interface Prepared {
   rootfs: Rootfs;
   images: Images;
+  /** What runs the machine; the lab's own QEMU by default. */
+  qemu?: QemuRelease;
 }
 
 export async function prepare(parts: readonly PartName[] = allParts, signal?: AbortSignal, kernel?: OwnKernel): Promise<Prepared> {

@@ -39,6 +39,17 @@ describe('qemuArguments', () => {
     expect(append()).not.toContain('tsc_early_khz');
   });
 
+  it('has a slot for each function that another process serves, memory with a file, and an IOMMU that tells what is mapped', () => {
+    const args = qemu({ pfs: 1, functions: ['/s/a', '/s/b,c'] });
+    const served = devices(args).filter((device) => device.startsWith('{')).map((device) => JSON.parse(device) as { driver: string; bus: string; socket: { path: string } });
+    expect(served.map(({ driver, bus, socket }) => [driver, bus, socket.path])).toEqual([['vfio-user-pci', 'rp1', '/s/a'], ['vfio-user-pci', 'rp2', '/s/b,c']]);
+    expect(devices(args).filter((device) => device.startsWith('pcie-root-port,'))).toHaveLength(3);
+    expect(args[args.indexOf('-object') + 1]).toBe(`memory-backend-memfd,id=memory,size=${DEFAULT_MACHINE.memoryMiB}M,share=on`);
+    expect(args.join(' ')).toMatch(/memory-backend=memory .*caching-mode=on/);
+    expect(qemu().join(' ')).not.toMatch(/memfd|caching-mode=on/);
+    expect(() => qemu({ pfs: 7, functions: ['/a', '/b'] })).toThrow(RangeError);
+  });
+
   it.each([-1, 9, 1.5])('refuses %d PFs', (pfs) => {
     expect(() => qemu({ pfs })).toThrow(RangeError);
   });
