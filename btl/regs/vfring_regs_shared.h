@@ -46,7 +46,9 @@
 #define VFRING_EI_MASK 0x7u /* of EICR and its like: three vectors */
 #define VFRING_IVAR_VALID 0x80u
 #define VFRING_SRRCTL_BSIZEPACKET_MASK 0x7fu /* times VFRING_RX_BUFFER_UNIT_BYTES */
+#define VFRING_SRRCTL_BSIZEHEADER_SHIFT 8    /* times VFRING_RX_HEADER_UNIT_BYTES */
 #define VFRING_SRRCTL_DESCTYPE_ADV_ONEBUF (1u << 25)
+#define VFRING_SRRCTL_DESCTYPE_SPLIT_ALWAYS (5u << 25) /* each frame begins in the header buffer */
 #define VFRING_SRRCTL_DESCTYPE_MASK (7u << 25)
 #define VFRING_XDCTL_ENABLE (1u << 25) /* RXDCTL and TXDCTL */
 #define VFRING_XDCTL_SWFLSH (1u << 26)
@@ -57,6 +59,7 @@
 #define VFRING_RING_ALIGN_BYTES 128u
 #define VFRING_RING_ENTRY_MULTIPLE 8u
 #define VFRING_RX_BUFFER_UNIT_BYTES 1024u
+#define VFRING_RX_HEADER_UNIT_BYTES 64u
 #define VFRING_TX_SEG_MAX_BYTES 16384u /* 82576: well below its 16-bit field */
 #define VFRING_TX_FRAME_MIN_BYTES 60u
 #define VFRING_FRAME_MAX_BYTES 9728u
@@ -72,7 +75,7 @@ union vfring_rx_desc {
         uint64_t header_iova; /* 0: bit 0 aliases DD */
     } read;
     struct {
-        uint32_t type_info;    /* RSS type, packet type, header length */
+        uint32_t type_info;    /* RSS type, packet type, header length (VFRING_RXD_HDR_LEN_SHIFT) */
         uint32_t rss_hash;
         uint32_t status_error; /* VFRING_RXD_*, and the errors of the family */
         uint16_t length_bytes; /* in this buffer, FCS not counted */
@@ -83,6 +86,7 @@ union vfring_rx_desc {
 #define VFRING_RXD_DD (1u << 0)
 #define VFRING_RXD_EOP (1u << 1)
 #define VFRING_RXD_VP (1u << 3)
+#define VFRING_RXD_HDR_LEN_SHIFT 21 /* of type_info: bytes in the header buffer */
 #define VFRING_RXD_LB (1u << 18)
 
 /** Transmit data descriptor, advanced, 16 bytes. */
@@ -108,6 +112,8 @@ struct vfring_tx_desc {
 #define VFRING_TXD_IDX_SHIFT 4
 #define VFRING_TXD_IDX_MASK (7u << VFRING_TXD_IDX_SHIFT) /* which context */
 #define VFRING_TXD_CC (1u << 7) /* check the context: a VF of the 82599 must, in a frame's first descriptor */
+#define VFRING_TXD_IXSM (1u << 8) /* insert the checksum of the IPv4 header */
+#define VFRING_TXD_TXSM (1u << 9) /* insert that of layer 4 */
 #define VFRING_TXD_PAYLEN_SHIFT 14
 
 /**
@@ -117,12 +123,22 @@ struct vfring_tx_desc {
 struct vfring_tx_context {
     uint32_t lengths; /* [8:0] IPLEN, [15:9] MACLEN, [31:16] VLAN tag */
     uint32_t seed;
-    uint32_t type;    /* VFRING_TXD_DTYP_CONTEXT | VFRING_TXD_DEXT */
-    uint32_t mss_idx; /* [6:4] IDX */
+    uint32_t type;    /* VFRING_TXD_DTYP_CONTEXT | VFRING_TXD_DEXT | VFRING_TXC_L4T_* and VFRING_TXC_IPV4 */
+    uint32_t mss_idx; /* [6:4] IDX, [15:8] L4LEN, [31:16] MSS */
 };
 
+#define VFRING_TXC_IPLEN_MASK 0x1ffu
 #define VFRING_TXC_MACLEN_SHIFT 9
 #define VFRING_TXC_MACLEN_MASK (0x7fu << VFRING_TXC_MACLEN_SHIFT)
+#define VFRING_TXC_VLAN_SHIFT 16
+#define VFRING_TXC_IPV4 (1u << 10)
+#define VFRING_TXC_L4T_UDP (0u << 11)
+#define VFRING_TXC_L4T_TCP (1u << 11)
+#define VFRING_TXC_L4T_SCTP (2u << 11)
+#define VFRING_TXC_L4T_MASK (3u << 11)
+#define VFRING_TXC_L4LEN_SHIFT 8
+#define VFRING_TXC_L4LEN_MASK (0xffu << VFRING_TXC_L4LEN_SHIFT)
+#define VFRING_TXC_MSS_SHIFT 16
 
 _Static_assert(sizeof(union vfring_rx_desc) == 16, "rx descriptor");
 _Static_assert(sizeof(struct vfring_tx_context) == 16, "tx context descriptor");

@@ -168,6 +168,7 @@ const struct softvf_model softvf_model_82576 = {
     .tx_piece_max_bytes = VFRING_TXD_LEN_MASK,
     .srrctl_mask = VFRING_SRRCTL_BSIZEPACKET_MASK | 0xfu << 8 | 0x1fu << 20 |
                    VFRING_SRRCTL_DESCTYPE_MASK | VFRING_82576_SRRCTL_DROP_EN,
+    .srrctl_header_mask = 0xfu,
     .srrctl_drop_en = VFRING_82576_SRRCTL_DROP_EN,
     .rxdctl_mask = XDCTL_MASK,
     .txdctl_mask = XDCTL_MASK,

@@ -69,6 +69,46 @@ const uint8_t *softvf_hosted_fetch(struct softvf *dev, uint32_t have, uint64_t i
 }
 _Static_assert(VFRING_FRAME_MAX_BYTES >= SOFTVF_MAX_MTU_BYTES + SOFTVF_ETH_EXTRA_BYTES, "a frame fits");
 
+void softvf_hosted_keep_context(struct softvf *dev, uint32_t q, const struct vfring_tx_context *context)
+{
+    struct softvf_hosted_contexts *contexts = &dev->hosted->contexts[q];
+    uint32_t index = (context->mss_idx & VFRING_TXD_IDX_MASK) >> VFRING_TXD_IDX_SHIFT;
+
+    contexts->at[index] = *context;
+    contexts->given |= 1u << index;
+}
+
+void softvf_hosted_take_wishes(struct softvf *dev, uint32_t q, struct vfring_tx_desc *desc, bool first)
+{
+    const uint32_t index = (desc->status & VFRING_TXD_IDX_MASK) >> VFRING_TXD_IDX_SHIFT;
+    const unsigned wishes = ((desc->status & VFRING_TXD_IXSM) != 0 ? SOFTVF_OFFLOAD_IP : 0) |
+                            ((desc->status & VFRING_TXD_TXSM) != 0 ? SOFTVF_OFFLOAD_L4 : 0) |
+                            ((desc->cmd_type_len & VFRING_TXD_TSE) != 0 ? SOFTVF_OFFLOAD_TSO : 0) |
+                            ((desc->cmd_type_len & VFRING_TXD_VLE) != 0 ? SOFTVF_OFFLOAD_VLAN : 0);
+
+    if (first) {
+        dev->hosted->wishes = 0;
+    }
+    if ((desc->cmd_type_len & VFRING_TXD_DTYP_MASK) != VFRING_TXD_DTYP_DATA || index >= SOFTVF_NUM_CONTEXTS ||
+        (dev->hosted->contexts[q].given >> index & 1u) == 0) {
+        return; /* the rules have their say */
+    }
+    if (first) {
+        dev->hosted->wishes = wishes;
+        dev->hosted->wishes_context = index;
+    }
+    desc->cmd_type_len &= ~(VFRING_TXD_TSE | VFRING_TXD_VLE);
+    desc->status &= ~(VFRING_TXD_IXSM | VFRING_TXD_TXSM);
+    if (!dev->model->has_contexts) {
+        desc->status &= ~VFRING_TXD_IDX_MASK;
+    }
+}
+
+const struct vfring_tx_context *softvf_hosted_context(const struct softvf *dev, uint32_t q)
+{
+    return &dev->hosted->contexts[q].at[dev->hosted->wishes_context];
+}
+
 static int become_hosted(struct softvf *dev, const struct softvf_host *host)
 {
     dev->hosted = calloc(1, sizeof(*dev->hosted));

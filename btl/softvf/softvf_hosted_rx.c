@@ -13,6 +13,7 @@
 /** A frame's descriptors as they were read. */
 struct taken {
     uint32_t first, count, entries, buffer_bytes;
+    uint32_t header_bytes; /* of this frame, in the first one's header buffer */
     union vfring_rx_desc desc[SOFTVF_RX_MAX_DESCS];
 };
 
@@ -38,12 +39,12 @@ static enum softvf_counter no_ring(struct softvf *dev)
  * What of a buffer the device may ever write: no frame is longer than the limit, by which drivers (igbvf) map a
  * buffer that they say is of 2 KiB.
  */
-static uint32_t needed_bytes(struct softvf_rx *rx, const struct taken *to)
+static uint32_t needed_bytes(struct softvf_rx *rx, uint32_t buffer_bytes)
 {
     uint32_t limit = SOFTVF_GET(&rx->frame_limit_bytes);
     uint32_t longest = limit > SOFTVF_ETH_MIN_BYTES + SOFTVF_FCS_BYTES ? limit - SOFTVF_FCS_BYTES : SOFTVF_ETH_MIN_BYTES;
 
-    return longest < to->buffer_bytes ? longest : to->buffer_bytes;
+    return longest < buffer_bytes ? longest : buffer_bytes;
 }
 
 /** Reads the descriptors and looks at their buffers. *@p usable becomes false: use the first up for an error frame. */
@@ -51,7 +52,8 @@ static enum softvf_counter take_descriptors(struct softvf *dev, struct taken *to
 {
     struct softvf_file *file = dev->file;
     const struct softvf_host *host = &dev->hosted->host;
-    const uint32_t needed = needed_bytes(&file->rx, to);
+    const uint32_t needed = needed_bytes(&file->rx, to->buffer_bytes);
+    const uint32_t needed_header = needed_bytes(&file->rx, dev->hosted->rx_header_bytes);
 
     *usable = true;
     for (uint32_t i = 0; i < to->count; i++) {
@@ -70,6 +72,11 @@ static enum softvf_counter take_descriptors(struct softvf *dev, struct taken *to
             *usable = false;
             return SOFTVF_NUM_COUNTERS;
         }
+        if (needed_header != 0 && !softvf_reaches(dev, desc->read.header_iova, needed_header, SOFTVF_DMA_WRITE)) {
+            softvf_rx_complain_buffer(file, index_of(to, i), desc->read.header_iova, needed_header);
+            *usable = false;
+            return SOFTVF_NUM_COUNTERS;
+        }
     }
     return SOFTVF_NUM_COUNTERS;
 }
@@ -78,11 +85,15 @@ static enum softvf_counter take_descriptors(struct softvf *dev, struct taken *to
 static bool write_frame(struct softvf *dev, const struct taken *to, const uint8_t *data, uint32_t bytes)
 {
     const uint64_t flags = VFRING_RXD_DD | (bytes == 0 ? dev->model->rx_error : VFRING_RXD_LB);
-    uint32_t last_bytes = bytes - (to->count - 1) * to->buffer_bytes;
+    const uint32_t rest = bytes - to->header_bytes;
+    const uint32_t last_bytes = rest - (to->count - 1) * to->buffer_bytes;
 
-    for (uint32_t i = 0; bytes != 0 && i < to->count; i++) {
+    if (to->header_bytes != 0 && !softvf_hosted_write(dev, to->desc[0].read.header_iova, data, to->header_bytes)) {
+        return false;
+    }
+    for (uint32_t i = 0; rest != 0 && i < to->count; i++) {
         uint32_t part = i + 1 == to->count ? last_bytes : to->buffer_bytes;
-        if (!softvf_hosted_write(dev, to->desc[i].read.packet_iova, data + i * to->buffer_bytes, part)) {
+        if (!softvf_hosted_write(dev, to->desc[i].read.packet_iova, data + to->header_bytes + i * to->buffer_bytes, part)) {
             return false;
         }
     }
@@ -90,7 +101,8 @@ static bool write_frame(struct softvf *dev, const struct taken *to, const uint8_
         bool is_last = i + 1 == to->count;
         union vfring_rx_desc desc;
 
-        desc.read.packet_iova = 0; /* no RSS, no type */
+        /* No RSS, no type; PSRTYPE names no headers to look for, so none is told apart (SPH). */
+        desc.read.packet_iova = i == 0 ? (uint64_t)to->header_bytes << VFRING_RXD_HDR_LEN_SHIFT : 0;
         desc.read.header_iova = flags | (is_last ? VFRING_RXD_EOP : 0) |
                                 (uint64_t)(is_last ? last_bytes : to->buffer_bytes) << 32;
         if (!softvf_hosted_write(dev, desc_iova(&dev->file->rx, to, i), &desc, sizeof(desc))) {
@@ -128,7 +140,9 @@ static enum softvf_counter deliver_locked(struct softvf *dev, const uint8_t *dat
         to.buffer_bytes < VFRING_RX_BUFFER_UNIT_BYTES) {
         return SOFTVF_RX_DISABLED; /* others may write to the file */
     }
-    to.count = (bytes + to.buffer_bytes - 1) / to.buffer_bytes;
+    to.header_bytes = bytes < dev->hosted->rx_header_bytes ? bytes : dev->hosted->rx_header_bytes;
+    to.count = (bytes - to.header_bytes + to.buffer_bytes - 1) / to.buffer_bytes;
+    to.count = to.count == 0 ? 1 : to.count; /* all of it is in the header buffer */
     if (to.count > SOFTVF_RX_MAX_DESCS || (tail + to.entries - to.first) % to.entries < to.count) {
         atomic_fetch_add_explicit(&rx->no_descriptor, 1, memory_order_relaxed);
         return SOFTVF_RX_NO_DESCRIPTOR;
@@ -138,6 +152,7 @@ static enum softvf_counter deliver_locked(struct softvf *dev, const uint8_t *dat
         return why;
     }
     to.count = usable ? to.count : 1;
+    to.header_bytes = usable ? to.header_bytes : 0;
     if (!write_frame(dev, &to, data, usable ? bytes : 0)) {
         return no_ring(dev); /* unmapped since it was read */
     }

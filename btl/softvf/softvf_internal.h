@@ -112,6 +112,8 @@ struct softvf_frame {
 
 /* --- transmit queue (softvf_tx.c) --- */
 
+#define SOFTVF_NUM_CONTEXTS 2u /* of a queue: IDX 0 and 1 */
+
 /** Set-up taken over when ENABLE goes on; it cannot change until it is off. */
 struct softvf_txq {
     bool enabled;

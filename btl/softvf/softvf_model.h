@@ -101,6 +101,7 @@ struct softvf_model {
     uint32_t tx_piece_max_bytes;
     bool has_contexts;          /**< a frame names one, and has CC; else there are none */
     uint32_t srrctl_mask;       /**< bits that are defined */
+    uint32_t srrctl_header_mask; /**< of BSIZEHEADER, at its place 0 */
     uint32_t srrctl_drop_en;
     uint32_t rxdctl_mask;
     uint32_t txdctl_mask;

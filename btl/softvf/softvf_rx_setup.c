@@ -4,7 +4,7 @@
  * Set-up of a receive queue through its registers. Queue 0 is fed by the
  * switch; queue 1 has registers but, as without RSS on silicon, no traffic.
  */
-#include "softvf_internal.h"
+#include "softvf_hosted.h"
 #include "softvf_ring.h"
 
 #define REG(dev, q, name) softvf_at((dev), SOFTVF_REG_##name, (q))
@@ -38,15 +38,32 @@ void softvf_rx_set_limit(struct softvf *dev, uint32_t bytes)
     softvf_rx_unlock(dev->file);
 }
 
+/** Whether a frame begins in a header buffer. */
+static bool is_split(struct softvf *dev, uint32_t q)
+{
+    return (SOFTVF_GET(REG(dev, q, SRRCTL)) & VFRING_SRRCTL_DESCTYPE_MASK) == VFRING_SRRCTL_DESCTYPE_SPLIT_ALWAYS;
+}
+
+static uint32_t header_buffer_bytes(struct softvf *dev, uint32_t q)
+{
+    return (SOFTVF_GET(REG(dev, q, SRRCTL)) >> VFRING_SRRCTL_BSIZEHEADER_SHIFT & dev->model->srrctl_header_mask) *
+           VFRING_RX_HEADER_UNIT_BYTES;
+}
+
 static bool check_buffers(struct softvf *dev, uint32_t q)
 {
     uint32_t srrctl = SOFTVF_GET(REG(dev, q, SRRCTL));
     uint32_t mask = dev->model->srrctl_mask;
 
-    if ((srrctl & VFRING_SRRCTL_DESCTYPE_MASK) != VFRING_SRRCTL_DESCTYPE_ADV_ONEBUF) {
+    if ((srrctl & VFRING_SRRCTL_DESCTYPE_MASK) != VFRING_SRRCTL_DESCTYPE_ADV_ONEBUF && !(dev->hosted != NULL && is_split(dev, q))) {
         softvf_violation(dev->file, SOFTVF_RULE_DESC_TYPE,
                          "SRRCTL(%u).DESCTYPE is %u: only 1, advanced with one buffer, is part of "
-                         "the soft VF. The queue stays off", q, srrctl >> 25 & 7u);
+                         "the soft VF, and of a hosted one 5, with header buffers. The queue stays off", q, srrctl >> 25 & 7u);
+        return false;
+    }
+    if (is_split(dev, q) && header_buffer_bytes(dev, q) == 0) {
+        softvf_violation(dev->file, SOFTVF_RULE_BUFFER_SIZE,
+                         "SRRCTL(%u).BSIZEHEADER is 0 with header buffers. The queue stays off", q);
         return false;
     }
     if ((srrctl & VFRING_SRRCTL_BSIZEPACKET_MASK) == 0) {
@@ -106,6 +123,9 @@ static void enable(struct softvf *dev, uint32_t q, uint32_t value)
         SOFTVF_SET(&rx->buffer_bytes,
                    (SOFTVF_GET(REG(dev, q, SRRCTL)) & VFRING_SRRCTL_BSIZEPACKET_MASK) *
                        VFRING_RX_BUFFER_UNIT_BYTES);
+        if (dev->hosted != NULL) {
+            dev->hosted->rx_header_bytes = is_split(dev, q) ? header_buffer_bytes(dev, q) : 0;
+        }
         softvf_rx_refresh(dev);
     }
 }

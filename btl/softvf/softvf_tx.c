@@ -24,7 +24,6 @@
 /** Less, and the MAC hangs even when it pads short frames. */
 #define MAC_MIN_BYTES 17u
 #define ETH_HEADER_BYTES 14u
-#define NUM_CONTEXTS 2u /* of a queue: IDX 0 and 1 */
 #define CHECK_BITS (VFRING_TXD_CC | VFRING_TXD_IDX_MASK)
 #define ETHERTYPE_VLAN 0x0081u /* 0x8100 as it lies in memory */
 
@@ -51,9 +50,9 @@ static void explain_descriptor(struct softvf *dev, uint32_t index,
         what = "DEXT is 0: legacy descriptors are not for a VF";
     } else if (type == VFRING_TXD_DTYP_CONTEXT) {
         rule = SOFTVF_RULE_TX_CONTEXT;
-        what = model->has_contexts
+        what = model->has_contexts || dev->hosted != NULL
                    ? "a context stands before a frame, has IDX 0 or 1 and a MACLEN of 14 at least, and no EOP or RS"
-                   : "context descriptors (VLAN, checksum, TSO) are not part of the soft VF";
+                   : "context descriptors (VLAN, checksum, TSO) are for hosted VFs only";
     } else if (type != VFRING_TXD_DTYP_DATA) {
         rule = SOFTVF_RULE_TX_DTYP;
         what = "DTYP is neither 3 (data) nor 2 (context)";
@@ -79,7 +78,7 @@ static void explain_descriptor(struct softvf *dev, uint32_t index,
     } else if (model->has_contexts ? (desc->status & STATUS_LOW_MASK & ~CHECK_BITS) != 0
                                    : (desc->status & STATUS_LOW_MASK) != 0) {
         rule = SOFTVF_RULE_TX_OFFLOAD;
-        what = model->has_contexts ? "STA or offload bits are set: offloads are not part of the soft VF"
+        what = model->has_contexts ? "STA or offload bits are set: offloads are for hosted VFs only, and with a context"
                                    : "STA, IDX, CC or offload bits are set without a context";
     } else if (num_before < model->tx_max_segs) {
         rule = SOFTVF_RULE_TX_CHECK;
@@ -103,17 +102,23 @@ static bool is_good_context(const struct vfring_tx_context *context)
 
     return (context->type & (VFRING_TXD_DTYP_MASK | VFRING_TXD_DEXT | VFRING_TXD_EOP | VFRING_TXD_RS)) ==
                (VFRING_TXD_DTYP_CONTEXT | VFRING_TXD_DEXT) &&
-           index < NUM_CONTEXTS && maclen >= ETH_HEADER_BYTES;
+           index < SOFTVF_NUM_CONTEXTS && maclen >= ETH_HEADER_BYTES;
 }
 
 /** Takes a context where a frame could begin. False: it is none, or no good one. */
-static bool take_context(struct softvf *dev, struct softvf_txq *txq, const struct vfring_tx_desc *desc)
+static bool take_context(struct softvf *dev, struct softvf_txq *txq, const struct vfring_tx_desc *desc, bool hosted)
 {
     struct vfring_tx_context context;
 
     memcpy(&context, desc, sizeof(context));
-    if (!dev->model->has_contexts || !is_good_context(&context)) {
+    if (!(dev->model->has_contexts || hosted) || !is_good_context(&context)) {
         return false;
+    }
+    if (hosted) {
+        softvf_hosted_keep_context(dev, (uint32_t)(txq - dev->txq), &context);
+    }
+    if (!dev->model->has_contexts) {
+        return true;
     }
     txq->contexts |= 1u << ((context.mss_idx & VFRING_TXD_IDX_MASK) >> VFRING_TXD_IDX_SHIFT);
     txq->status_bits = VFRING_TXD_CC | (context.mss_idx & VFRING_TXD_IDX_MASK); /* what frames will say, probably */
@@ -125,7 +130,7 @@ static bool may_say(const struct softvf *dev, const struct softvf_txq *txq, uint
 {
     uint32_t index = (bits & VFRING_TXD_IDX_MASK) >> VFRING_TXD_IDX_SHIFT;
 
-    return dev->model->has_contexts && (bits & ~VFRING_TXD_IDX_MASK) == VFRING_TXD_CC && index < NUM_CONTEXTS &&
+    return dev->model->has_contexts && (bits & ~VFRING_TXD_IDX_MASK) == VFRING_TXD_CC && index < SOFTVF_NUM_CONTEXTS &&
            (txq->contexts >> index & 1u) != 0;
 }
 
@@ -141,6 +146,26 @@ SOFTVF_ALWAYS_INLINE bool is_malformed(const struct softvf *dev, const struct so
            (cmd & (VFRING_TXD_RS | VFRING_TXD_EOP)) == VFRING_TXD_RS ||
            (first ? (bits != txq->status_bits || dev->model->has_contexts != (txq->contexts != 0)) && !may_say(dev, txq, bits)
                   : bits != 0 && !may_say(dev, txq, bits));
+}
+
+/** What PAYLEN does not count of a hosted VF's frame that the device cuts into segments. */
+static uint32_t segment_header_bytes(const struct softvf *dev, const struct softvf_txq *txq)
+{
+    return dev->hosted->wishes == 0
+               ? 0 : softvf_offload_header_bytes(dev->hosted->wishes, softvf_hosted_context(dev, (uint32_t)(txq - dev->txq)));
+}
+
+/** False: its context does not fit the frame, which lies in one piece. */
+static bool begin_offload(struct softvf *dev, const struct softvf_txq *txq, const struct softvf_frame *frame)
+{
+    struct softvf_hosted *hosted = dev->hosted;
+    const char *wrong = softvf_offload_begin(&hosted->offload, hosted->wishes, softvf_hosted_context(dev, (uint32_t)(txq - dev->txq)),
+                                             hosted->bounce, frame->bytes);
+
+    if (wrong != NULL) {
+        softvf_violation(dev->file, SOFTVF_RULE_TX_OFFLOAD, "TX descriptor %u: %s. The TX queue hangs", txq->head, wrong);
+    }
+    return wrong == NULL;
 }
 
 enum gathered { GATHERED, GATHERED_FAULT, GATHERED_PART, GATHERED_HANG, GATHERED_CONTEXT };
@@ -167,10 +192,13 @@ SOFTVF_ALWAYS_INLINE enum gathered gather(struct softvf *dev, struct softvf_txq 
             return GATHERED_PART;
         }
         struct vfring_tx_desc desc = ring[at];
+        if (hosted) {
+            softvf_hosted_take_wishes(dev, (uint32_t)(txq - dev->txq), &desc, n == 0);
+        }
         cmd = desc.cmd_type_len;
         if (SOFTVF_UNLIKELY(is_malformed(dev, txq, &desc, n == 0) || n == dev->model->tx_max_segs)) {
             *end = at;
-            if (n == 0 && take_context(dev, txq, &desc)) {
+            if (n == 0 && take_context(dev, txq, &desc, hosted)) {
                 return GATHERED_CONTEXT;
             }
             explain_descriptor(dev, at, &desc, n);
@@ -198,6 +226,9 @@ SOFTVF_ALWAYS_INLINE enum gathered gather(struct softvf *dev, struct softvf_txq 
     frame->num_segs = n;
     frame->bytes = bytes;
     uint32_t paylen = ring[first].status >> VFRING_TXD_PAYLEN_SHIFT;
+    if (hosted) {
+        paylen += segment_header_bytes(dev, txq);
+    }
     if (SOFTVF_UNLIKELY(paylen != bytes)) {
         softvf_violation(dev->file, SOFTVF_RULE_TX_PAYLEN,
                          "TX descriptor %u: PAYLEN is %u, the pieces add up to %u bytes. The TX "
@@ -208,6 +239,9 @@ SOFTVF_ALWAYS_INLINE enum gathered gather(struct softvf *dev, struct softvf_txq 
         softvf_violation(dev->file, SOFTVF_RULE_TX_SHORT,
                          "TX descriptor %u: a frame of %u bytes; the MAC needs 17 at least, "
                          "drivers send 60. The TX queue hangs", first, bytes);
+        return GATHERED_HANG;
+    }
+    if (hosted && !fault && dev->hosted->wishes != 0 && !begin_offload(dev, txq, frame)) {
         return GATHERED_HANG;
     }
     return fault ? GATHERED_FAULT : GATHERED;
@@ -275,6 +309,20 @@ SOFTVF_ALWAYS_INLINE void transmit(struct softvf *dev, struct softvf_frame *fram
         softvf_faults_forward(dev, frame);
     } else {
         softvf_switch_forward(dev, frame);
+    }
+}
+
+/** A hosted VF's frame, or the segments of it. */
+static void transmit_offloaded(struct softvf *dev)
+{
+    struct softvf_offload *offload = &dev->hosted->offload;
+
+    for (uint32_t bytes; (bytes = softvf_offload_next(offload)) != 0;) {
+        struct softvf_frame frame = {.num_segs = 1, .bytes = bytes};
+
+        frame.segs[0].vaddr = offload->out;
+        frame.segs[0].bytes = bytes;
+        transmit(dev, &frame);
     }
 }
 
@@ -386,7 +434,9 @@ SOFTVF_ALWAYS_INLINE void run(struct softvf *dev, uint32_t q, struct vfring_tx_d
             softvf_pace_sent(&dev->pace, frame.bytes);
         }
         bool report = (ring[end].cmd_type_len & VFRING_TXD_RS) != 0;
-        if (SOFTVF_LIKELY(got == GATHERED)) {
+        if (hosted && got == GATHERED && dev->hosted->wishes != 0) {
+            transmit_offloaded(dev);
+        } else if (SOFTVF_LIKELY(got == GATHERED)) {
             transmit(dev, &frame);
         } else {
             softvf_count(dev->file, SOFTVF_TX_DMA_FAULT);

@@ -3,7 +3,7 @@
  * @file
  * Set-up of a transmit queue through its registers.
  */
-#include "softvf_internal.h"
+#include "softvf_hosted.h"
 #include "softvf_ring.h"
 
 #define REG(dev, q, name) softvf_at((dev), SOFTVF_REG_##name, (q))
@@ -62,6 +62,9 @@ static void enable(struct softvf *dev, uint32_t q, uint32_t value)
         wb ? (uint64_t)SOFTVF_GET(REG(dev, q, TDWBAH)) << 32 | (wb_low & ~3u) : 0;
     txq->status_bits = 0; /* where there are contexts, the first one to come changes it */
     txq->contexts = 0;
+    if (dev->hosted != NULL) {
+        dev->hosted->contexts[q].given = 0;
+    }
     txq->enabled = true;
     softvf_interrupt_refresh(dev);
     SOFTVF_SET(REG(dev, q, TXDCTL), value);

@@ -7,98 +7,10 @@
 #include <string.h>
 
 #include "check.h"
-#include "softvf_host.h"
+#include "played_host.h"
 #include "softvf_internal.h"
-#include "testdrv.h"
 
-#define MEMORY_BYTES (1u << 20)
-#define MEMORY_IOVA 0xfffff000ull /* begins below 4 GiB, and ends above */
 #define SLOTS 512u
-
-static struct machine {
-    struct testdrv drv;
-    _Alignas(4096) uint8_t memory[MEMORY_BYTES];
-    uint64_t hole_begin, hole_end; /* not reached; equal: none */
-    unsigned forbidden;            /* directions */
-    uint32_t raised[SOFTVF_NUM_VECTORS];
-    uint32_t writes;
-    const char *path;
-} machines[2];
-
-static bool reaches(void *ctx, uint64_t iova, uint64_t bytes, unsigned direction)
-{
-    const struct machine *m = ctx;
-
-    return iova >= MEMORY_IOVA && iova - MEMORY_IOVA <= MEMORY_BYTES && bytes <= MEMORY_BYTES - (iova - MEMORY_IOVA) &&
-           (iova + bytes <= m->hole_begin || iova >= m->hole_end) && (direction & m->forbidden) == 0;
-}
-
-static bool read_memory(void *ctx, uint64_t iova, void *to, uint32_t bytes)
-{
-    struct machine *m = ctx;
-
-    if (!reaches(ctx, iova, bytes, SOFTVF_DMA_READ)) {
-        return false;
-    }
-    memcpy(to, m->memory + (iova - MEMORY_IOVA), bytes);
-    return true;
-}
-
-static bool write_memory(void *ctx, uint64_t iova, const void *from, uint32_t bytes)
-{
-    struct machine *m = ctx;
-
-    if (!reaches(ctx, iova, bytes, SOFTVF_DMA_WRITE)) {
-        return false;
-    }
-    memcpy(m->memory + (iova - MEMORY_IOVA), from, bytes);
-    m->writes++;
-    return true;
-}
-
-static void raise_vector(void *ctx, uint32_t vector)
-{
-    struct machine *m = ctx;
-
-    CHECK(vector < SOFTVF_NUM_VECTORS);
-    m->raised[vector]++;
-}
-
-static struct dma piece(struct machine *m, uint32_t offset, uint32_t bytes)
-{
-    CHECK(offset + bytes <= MEMORY_BYTES);
-    return (struct dma){.vaddr = m->memory + offset, .iova = MEMORY_IOVA + offset, .bytes = bytes};
-}
-
-/** Opens VF @p index as a host does, and starts its driver. */
-static struct machine *boot(uint32_t index)
-{
-    struct machine *m = &machines[index];
-    const struct softvf_host host = {read_memory, write_memory, reaches, raise_vector, m};
-    struct testdrv *drv = &m->drv;
-
-    memset(m, 0, sizeof(*m));
-    m->path = testdir_vf(index, 9000);
-    CHECK_EQ(softvf_open_hosted(m->path, &host, &drv->dev), 0);
-    testdrv_handshake(drv, 9728);
-    drv->tx_entries = drv->rx_entries = 64;
-    drv->rx_buffer_bytes = 2048;
-    drv->tx_ring = piece(m, 4096, 1024);
-    drv->rx_ring = piece(m, 8192, 1024);
-    drv->tx_slot = piece(m, 16384, 16384);
-    drv->rx_buffers = piece(m, 65536, 64 * 2048);
-    drv->tx = (void *)drv->tx_ring.vaddr;
-    drv->rx = (void *)drv->rx_ring.vaddr;
-    testdrv_start_tx(drv);
-    testdrv_start_rx(drv);
-    return m;
-}
-
-static void halt(struct machine *m)
-{
-    softvf_close(m->drv.dev);
-    m->drv.dev = NULL;
-}
 
 static void expect_at(struct machine *m, uint32_t bytes, uint8_t seed)
 {
