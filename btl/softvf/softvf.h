@@ -129,6 +129,11 @@ void softvf_set_faults(struct softvf *dev, const struct softvf_faults *faults);
  */
 int softvf_set_pf_api(struct softvf *dev, uint32_t minor);
 
+/** The link goes down until it goes up again, or the VF is opened anew. The PF pings. */
+void softvf_set_link(struct softvf *dev, bool up);
+/** The PF pings, is reset and stays so until it is up: what a new MTU of it does, or its driver's end. */
+void softvf_set_pf(struct softvf *dev, bool up);
+
 /** Whose time the wire's is, in ns that only go forward. */
 struct softvf_clock {
     uint64_t (*now_ns)(void *ctx);

@@ -67,6 +67,24 @@ void softvf_set_faults(struct softvf *dev, const struct softvf_faults *faults)
     softvf_end(dev);
 }
 
+void softvf_set_link(struct softvf *dev, bool up)
+{
+    softvf_begin(dev);
+    SOFTVF_SET(&dev->file->hdr.link_down_until_ns, up ? 0 : SOFTVF_LINK_DOWN_FOR_NOW);
+    softvf_mailbox_look_at_link(dev);
+    softvf_end(dev);
+}
+
+void softvf_set_pf(struct softvf *dev, bool up)
+{
+    softvf_begin(dev);
+    if (!up) {
+        softvf_pf_reset(dev);
+    }
+    dev->pf.reset_until_ns = up ? 0 : UINT64_MAX;
+    softvf_end(dev);
+}
+
 static void forward_linear(struct softvf *dev, const uint8_t *data, uint32_t bytes)
 {
     struct softvf_frame frame = {.num_segs = 1, .bytes = bytes};

@@ -237,6 +237,9 @@ uint64_t softvf_mac_key(const uint8_t mac[6]);
 extern const char *const softvf_counter_names[SOFTVF_NUM_COUNTERS];
 uint64_t softvf_now_ns(void);
 
+/** Of link_down_until_ns: until somebody says so, or the next owner comes. */
+#define SOFTVF_LINK_DOWN_FOR_NOW UINT64_MAX
+
 static inline bool softvf_is_dead(const struct softvf_file *file)
 {
     return SOFTVF_UNLIKELY(SOFTVF_GET(&file->hdr.dead) != 0);
@@ -359,6 +362,8 @@ uint32_t softvf_mailbox_memory_read(struct softvf *dev, uint32_t offset);
 void softvf_mailbox_reset(struct softvf *dev);
 /** The PF tells the VF of a change of the link, or of its own reset. */
 void softvf_mailbox_ping(struct softvf *dev);
+/** The PF pings if the link has changed since it did last. */
+void softvf_mailbox_look_at_link(struct softvf *dev);
 /* What a model's PF does. */
 uint32_t softvf_pf_word(struct softvf *dev, uint32_t i);
 void softvf_pf_set_word(struct softvf *dev, uint32_t i, uint32_t value);

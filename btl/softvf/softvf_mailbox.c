@@ -198,15 +198,10 @@ void softvf_mailbox_write(struct softvf *dev, uint32_t value)
 /** Time goes by for the PF. Returns the bits that are not stored in the register. */
 static uint32_t pf_goes_on(struct softvf *dev)
 {
-    bool down = softvf_link_is_down(dev->file);
-
     if (softvf_is_dead(dev->file)) {
         return VFRING_MBX_RSTI; /* and no PF looks after a replaced VF */
     }
-    if (down != dev->pf.link_down) {
-        dev->pf.link_down = down;
-        softvf_mailbox_ping(dev);
-    }
+    softvf_mailbox_look_at_link(dev);
 
     uint32_t pfu = dev->pf.held ? 0 : VFRING_MBX_PFU;
 
@@ -282,4 +277,14 @@ void softvf_mailbox_ping(struct softvf *dev)
     }
     dev->pf.holds = dev->model->hears_held != NULL && dev->model->hears_held(dev);
     notify(dev, VFRING_MSG_PF_CONTROL | (cts ? VFRING_MSG_CTS : 0));
+}
+
+void softvf_mailbox_look_at_link(struct softvf *dev)
+{
+    bool down = softvf_link_is_down(dev->file);
+
+    if (down != dev->pf.link_down) {
+        dev->pf.link_down = down;
+        softvf_mailbox_ping(dev);
+    }
 }

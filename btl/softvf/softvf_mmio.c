@@ -73,8 +73,12 @@ void softvf_pf_reset(struct softvf *dev)
     struct softvf_file *file = dev->file;
     _Atomic uint32_t *mailbox = softvf_at(dev, SOFTVF_REG_MAILBOX, 0);
 
-    softvf_reset(dev);
+    SOFTVF_SET(&file->hdr.pf_cts, 0);
+    softvf_mailbox_reset(dev);
     softvf_mailbox_ping(dev);
+    uint32_t fired = softvf_take_messages(file); /* on their way already */
+    softvf_reset(dev);
+    atomic_fetch_or(&file->rx.fired, fired);
     SOFTVF_SET(mailbox, (SOFTVF_GET(mailbox) & (VFRING_MBX_VFU | VFRING_MBX_PFSTS)) |
                             VFRING_MBX_RSTI);
     for (enum softvf_reg reg = SOFTVF_REG_RDBAL; reg <= SOFTVF_REG_TDWBAH; reg++) {

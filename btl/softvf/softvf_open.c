@@ -99,6 +99,9 @@ static int set_up(struct softvf *dev, const char *path)
         SOFTVF_SET(&dev->file->rx.port_limit_bytes, dev->model->port_limit(copy.mtu_bytes));
     }
     dev->max_frame_bytes = copy.mtu_bytes + SOFTVF_ETH_EXTRA_BYTES;
+    if (SOFTVF_GET(&dev->file->hdr.link_down_until_ns) == SOFTVF_LINK_DOWN_FOR_NOW) {
+        SOFTVF_SET(&dev->file->hdr.link_down_until_ns, 0); /* the owner that had it so is gone */
+    }
     dev->pf.link_down = softvf_link_is_down(dev->file);
     softvf_reset(dev);
     rc = clear_memory(dev);

@@ -22,15 +22,18 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "vfu_orders.h"
 #include "vfu_server.h"
 
 static const char usage[] =
-    "usage: vfring-vfu --vf FILE --socket PATH [--address-bits N] [--dma-messages]\n"
+    "usage: vfring-vfu --vf FILE --socket PATH [--address-bits N] [--dma-messages] [--orders]\n"
     "\n"
     "Serves the soft VF FILE (vfring-softvf create) to a vfio-user client that connects to PATH, until SIGTERM or SIGINT.\n"
     "  --address-bits N  the guest's memory lies below 2^N, as the device sees it: 32 to 46; 42\n"
     "  --dma-messages    memory that the client gives no file for is reached by messages. Not with QEMU, which\n"
-    "                    lays them out in another way, and may wait for the device while the device waits for it\n";
+    "                    lays them out in another way, and may wait for the device while the device waits for it\n"
+    "  --orders          read orders from standard input, one a line: link down, link up, pf down, pf up. Each is repeated\n"
+    "                    on standard output when it is done\n";
 
 #define SLEEP_NS 100000000u
 
@@ -148,15 +151,19 @@ static void take_client(struct vfu_server *server, int listener)
     }
 }
 
-static void serve(struct vfu_server *server, int listener, int signals, int events)
+/** @p orders_fd: where orders come from, or -1. */
+static void serve(struct vfu_server *server, int listener, int signals, int events, int orders_fd)
 {
+    struct vfu_orders orders = {.bytes = 0};
+
     for (;;) {
         bool client = vfu_server_has_client(server);
-        struct pollfd fds[3] = {{.fd = signals, .events = POLLIN}, {.fd = events, .events = POLLIN},
-                                {.fd = client ? server->channel.fd : listener, .events = POLLIN}};
+        struct pollfd fds[4] = {{.fd = signals, .events = POLLIN}, {.fd = events, .events = POLLIN},
+                                {.fd = client ? server->channel.fd : listener, .events = POLLIN},
+                                {.fd = orders_fd, .events = POLLIN}};
         uint64_t count;
 
-        if (poll(fds, 3, vfu_server_has_work(server) ? 0 : -1) < 0 && errno != EINTR) {
+        if (poll(fds, 4, vfu_server_has_work(server) ? 0 : -1) < 0 && errno != EINTR) {
             return;
         }
         if (fds[0].revents != 0) {
@@ -166,6 +173,9 @@ static void serve(struct vfu_server *server, int listener, int signals, int even
             ssize_t got = read(events, &count, sizeof(count));
             (void)got;
             say_gone(vfu_server_wake(server));
+        }
+        if (fds[3].revents != 0 && !vfu_orders_read(&orders, orders_fd, server->function.dev)) {
+            orders_fd = -1;
         }
         if (!client) {
             if (fds[2].revents != 0) {
@@ -177,7 +187,7 @@ static void serve(struct vfu_server *server, int listener, int signals, int even
     }
 }
 
-static int run(struct vfu_server *server, const char *socket_path, int signals)
+static int run(struct vfu_server *server, const char *socket_path, int signals, int orders_fd)
 {
     struct watcher watcher;
     int rc = start_watcher(&watcher, server->function.dev);
@@ -189,7 +199,7 @@ static int run(struct vfu_server *server, const char *socket_path, int signals)
     if (listener < 0) {
         rc = fail("listen at", socket_path, listener);
     } else {
-        serve(server, listener, signals, watcher.fd);
+        serve(server, listener, signals, watcher.fd, orders_fd);
         unlink(socket_path);
         close(listener);
     }
@@ -206,12 +216,13 @@ static bool parse_bits(const char *text, unsigned *out)
     return *text >= '0' && *text <= '9' && *end == '\0' && value >= 32 && value <= 46;
 }
 
-static int parse(int argc, char **argv, struct vfu_server_options *options, const char **socket_path)
+static int parse(int argc, char **argv, struct vfu_server_options *options, const char **socket_path, int *orders_fd)
 {
     static const struct option known[] = {
         {"vf", required_argument, NULL, 'v'},          {"socket", required_argument, NULL, 's'},
         {"address-bits", required_argument, NULL, 'a'}, {"dma-messages", no_argument, NULL, 'm'},
-        {"help", no_argument, NULL, 'h'},              {NULL, 0, NULL, 0},
+        {"orders", no_argument, NULL, 'o'},            {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
     };
     int option;
 
@@ -231,6 +242,9 @@ static int parse(int argc, char **argv, struct vfu_server_options *options, cons
             break;
         case 'm':
             options->use_messages = true;
+            break;
+        case 'o':
+            *orders_fd = STDIN_FILENO;
             break;
         case 'h':
             fputs(usage, stdout);
@@ -252,7 +266,8 @@ int main(int argc, char **argv)
     struct vfu_server_options options = {.window_bits = VFU_WINDOW_BITS};
     const char *socket_path = NULL;
     sigset_t ends;
-    int rc = parse(argc, argv, &options, &socket_path);
+    int orders_fd = -1;
+    int rc = parse(argc, argv, &options, &socket_path, &orders_fd);
 
     if (rc != 0) {
         return rc;
@@ -270,7 +285,7 @@ int main(int argc, char **argv)
     if (rc != 0) {
         return fail("open", options.vf, rc);
     }
-    rc = run(&server, socket_path, signals);
+    rc = run(&server, socket_path, signals, orders_fd);
     vfu_server_close(&server);
     return rc;
 }

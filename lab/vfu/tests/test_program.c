@@ -73,10 +73,11 @@ static void refuses(const char *const args[], int exit_status, const char *words
     }
 }
 
-static pid_t serve(uint32_t index, char socket_path[96])
+/** @p option NULL: none. */
+static pid_t serve(uint32_t index, char socket_path[96], const char *option)
 {
     snprintf(socket_path, 96, "%s/socket%u", rig_folder(), index);
-    const char *const args[] = {"vfring-vfu", "--vf", rig_vf(index, 0), "--socket", socket_path, NULL};
+    const char *const args[] = {"vfring-vfu", "--vf", rig_vf(index, 0), "--socket", socket_path, option, NULL};
     struct stat st;
     pid_t pid = run(args, NULL);
 
@@ -122,13 +123,14 @@ static void listen_for_frames(struct guest *guest, int fd)
     rig_set_reg(&guest->rig, VFRING_82576_IVAR0, VFRING_IVAR_VALID);
     rig_set_reg(&guest->rig, VFRING_82576_EIAC, 1);
     rig_set_reg(&guest->rig, VFRING_82576_EIMS, 1);
+    CHECK_EQ(rig_reg(&guest->rig, VFRING_82576_EIMS), 1); /* writes are posted, and frames come by another way */
 }
 
 static void two_of_it_are_on_one_switch(void)
 {
     static struct guest a, b;
     char paths[2][96];
-    const pid_t pids[2] = {serve(0, paths[0]), serve(1, paths[1])};
+    const pid_t pids[2] = {serve(0, paths[0], NULL), serve(1, paths[1], NULL)};
     const int interrupt = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 
     guest_boot_at(&a, paths[0]);
@@ -145,6 +147,9 @@ static void two_of_it_are_on_one_switch(void)
     CHECK(guest_send(&a, b.mac, 60, 1));
     guest_halt(&b);
     guest_boot_at(&b, paths[1]);
+    /* The frame may have been delivered, and told, before its server heard that the client is gone. */
+    ssize_t told = read(interrupt, &(uint64_t){0}, sizeof(uint64_t));
+    (void)told;
     listen_for_frames(&b, interrupt);
     CHECK(guest_send(&a, b.mac, 60, 2));
     await(interrupt);
@@ -159,10 +164,72 @@ static void two_of_it_are_on_one_switch(void)
     close(interrupt);
 }
 
+/** Gives an order and waits until it is done. */
+static void order(int to, int from, const char *line)
+{
+    char text[64];
+    size_t have = 0;
+
+    CHECK_EQ(write(to, line, strlen(line)), (ssize_t)strlen(line));
+    while (have == 0 || text[have - 1] != '\n') {
+        CHECK(have < sizeof(text) && read(from, text + have, 1) == 1);
+        have++;
+    }
+    CHECK(have == strlen(line) && memcmp(text, line, have) == 0);
+}
+
+static void orders_reach_link_and_pf(void)
+{
+    static struct guest guest;
+    char path[96];
+    int orders[2], answers[2], own_input = dup(STDIN_FILENO), own_output = dup(STDOUT_FILENO);
+    const int interrupt = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+
+    CHECK(pipe(orders) == 0 && pipe(answers) == 0 && own_input >= 0 && own_output >= 0);
+    dup2(orders[0], STDIN_FILENO);
+    dup2(answers[1], STDOUT_FILENO);
+    const pid_t pid = serve(0, path, "--orders");
+    dup2(own_input, STDIN_FILENO);
+    dup2(own_output, STDOUT_FILENO);
+    guest_boot_at(&guest, path);
+    CHECK_EQ(rig_vectors(&guest.rig, 2, 1, &interrupt, 1), 0);
+    rig_set_reg(&guest.rig, VFRING_82576_IVAR_MISC, VFRING_IVAR_VALID | 2u);
+    rig_set_reg(&guest.rig, VFRING_82576_EIAC, 4);
+    rig_set_reg(&guest.rig, VFRING_82576_EIMS, 4);
+    CHECK_EQ(rig_reg(&guest.rig, VFRING_82576_EIMS), 4); /* so do orders */
+    order(orders[1], answers[0], "link down\n");
+    await(interrupt);
+    CHECK_EQ(rig_reg(&guest.rig, VFRING_82576_STATUS) & VFRING_82576_STATUS_LU, 0);
+    CHECK_EQ(write(orders[1], "link sideways\n", 14), 14); /* is said, and no more */
+    order(orders[1], answers[0], "link up\n");
+    await(interrupt);
+    CHECK_EQ(rig_reg(&guest.rig, VFRING_82576_STATUS) & VFRING_82576_STATUS_LU, VFRING_82576_STATUS_LU);
+    order(orders[1], answers[0], "pf down\n");
+    await(interrupt); /* the ping before the reset, which takes EIMS along */
+    CHECK_EQ(rig_reg(&guest.rig, VFRING_82576_EIMS), 0);
+    for (int i = 0; i < 3; i++) {
+        CHECK(rig_reg(&guest.rig, VFRING_82576_V2PMAILBOX) & VFRING_MBX_RSTI);
+    }
+    order(orders[1], answers[0], "pf up\n");
+    (void)rig_reg(&guest.rig, VFRING_82576_V2PMAILBOX);
+    CHECK_EQ(rig_reg(&guest.rig, VFRING_82576_V2PMAILBOX) & (VFRING_MBX_RSTI | VFRING_MBX_RSTD), VFRING_MBX_RSTD);
+    close(orders[1]); /* no more of them: it serves on */
+    close(orders[0]);
+    (void)rig_reg(&guest.rig, VFRING_82576_STATUS);
+    kill(pid, SIGTERM);
+    CHECK_EQ(end_of(pid), 0);
+    guest_halt(&guest);
+    close(answers[0]);
+    close(answers[1]);
+    close(own_input);
+    close(own_output);
+    close(interrupt);
+}
+
 static void a_vf_has_one_host(void)
 {
     char path[96];
-    const pid_t pid = serve(0, path);
+    const pid_t pid = serve(0, path, NULL);
     char vf[96];
 
     snprintf(vf, sizeof(vf), "%s/vf0", rig_folder());
@@ -180,6 +247,7 @@ int main(void)
     CHECK(program != NULL);
     RUN(options_are_checked);
     RUN(two_of_it_are_on_one_switch);
+    RUN(orders_reach_link_and_pf);
     RUN(a_vf_has_one_host);
     return 0;
 }
