@@ -136,13 +136,16 @@ async function knownAs(id: string, { api }: NodeContext): Promise<string> {
 }
 
 /** What vfringd here has written down, or what Slurm says. Undefined: it is of this host alone, as far as is known. */
-async function hostsOfJob(id: string, { api, exec }: NodeContext): Promise<HostEntry[] | undefined> {
+export async function hostsOfJob(id: string, { api, exec }: Pick<NodeContext, 'api' | 'exec'>): Promise<HostEntry[] | undefined> {
   const slurm = /^(?:slurm-)?(\d+)$/.exec(id)?.[1];
   let trouble: unknown;
   try {
     const { hosts } = await api.job(id);
     if (hosts !== null) {
       return hosts.map((name) => ({ name, slots: undefined }));
+    }
+    if (slurm === id) {
+      return undefined; // Open MPI 4.1 numbers its jobs, too.
     }
   } catch (error) {
     trouble = error;

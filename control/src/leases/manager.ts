@@ -110,6 +110,7 @@ export class LeaseManager {
         }
         this.#register(revived.lease, revived.entries);
         for (const entry of revived.entries) {
+          await this.#keeper.watch(entry);
           await this.#keeper.keepOwner(entry, revived.lease.uid);
         }
         log.info('lease taken over from an earlier vfringd', { lease: revived.lease.id, uid: revived.lease.uid, pid: revived.lease.pid });

@@ -10,17 +10,17 @@ import { parseRunArgs, splitCommandLine } from '../../src/cli/run-args.js';
 import { run } from '../../src/cli/run.js';
 import { factsSchema } from '../../src/cli/node-facts.js';
 import { overHosts } from '../../src/cli/over-hosts.js';
-import { hostsPreflightText, preflightOver } from '../../src/cli/several-hosts.js';
+import { hostsOfJob, hostsPreflightText, preflightOver } from '../../src/cli/several-hosts.js';
 import { apiClient } from '../../src/api/client.js';
 import { exec } from '../../src/exec.js';
 import { reachOf } from '../../src/hosts/reach.js';
 import { realSysfs } from '../../src/providers/sriov/sysfs.js';
 import { softConfig } from '../helpers/config.js';
-import { ended } from '../helpers/lease-client.js';
+import { ask, ended, leaseRequest } from '../helpers/lease-client.js';
 import { eventually } from '../helpers/eventually.js';
 import { script } from '../helpers/fake-mpi.js';
 import { fakeHosts, rankOn, type FakeHosts } from '../helpers/fake-hosts.js';
-import type { FakeNode } from '../helpers/fake-node.js';
+import { startNode, type FakeNode } from '../helpers/fake-node.js';
 import { tempDir } from '../helpers/temp-dir.js';
 
 const NO_API = apiClient('/nowhere');
@@ -220,6 +220,22 @@ describe('vfring run over two hosts', () => {
     }
     expect(jobs(hosts.node('a'))).toEqual(['ended']);
     expect(existsSync(join(hosts.dir, 'arguments'))).toBe(false);
+  });
+});
+
+describe('the hosts of a job that is named by a number', () => {
+  const slurm = (asked: string[]) => async (program: string, args: readonly string[]) => {
+    asked.push([program, ...args].join(' '));
+    return { status: 0, stdout: args[1] === 'job' ? 'JobId=7 NodeList=n[1-2]' : 'n1\nn2\n', stderr: '' };
+  };
+
+  test.each([['7', '7', undefined], ['slurm-7', 'slurm-7', ['n1', 'n2']], ['other', '7', ['n1', 'n2']]])('known here: %s, asked for: %s', async (here, id, names) => {
+    const node = await startNode();
+    await ask(node.lease, leaseRequest({ job: here }));
+    const asked: string[] = [];
+    const hosts = await hostsOfJob(id, { api: apiClient(node.runDir), exec: slurm(asked) });
+    expect(hosts?.map(({ name }) => name)).toEqual(names);
+    expect(asked).toHaveLength(names === undefined ? 0 : 2);
   });
 });
 

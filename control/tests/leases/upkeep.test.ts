@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** What is slow, missing or sick costs nobody else anything. */
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { apiClient } from '../../src/api/client.js';
 import { statusText } from '../../src/cli/status.js';
@@ -7,7 +8,7 @@ import type { PoolEntry } from '../../src/leases/pool.js';
 import type { Provider } from '../../src/providers/provider.js';
 import { sriovConfig } from '../helpers/config.js';
 import { eventually } from '../helpers/eventually.js';
-import { startNode, type FakeNode } from '../helpers/fake-node.js';
+import { makeNode, startNode, type FakeNode } from '../helpers/fake-node.js';
 import { ask, leaseHolder, leaseRequest } from '../helpers/lease-client.js';
 import { tempDir } from '../helpers/temp-dir.js';
 import { PF_A, sriovHarness } from '../providers/harness.js';
@@ -228,6 +229,19 @@ describe('a VF under lease', () => {
     harness.remove(node.daemon.manager.pool.in('leased')[0]?.vf as never);
     await node.daemon.manager.reconcile();
     expect((await mine())?.reason).toMatch(/not bound/);
+  });
+
+  test('has its link in what a daemon says that has just taken it over', async () => {
+    const dir = tempDir();
+    const ledgerFile = join(dir, 'ledger.db');
+    const harness = sriovHarness(dir);
+    const options = { dir, ledgerFile, provider: harness.provider(), config: CONFIG };
+    const first = makeNode(options);
+    await first.daemon.start();
+    await leaseHolder(first.lease, leaseRequest());
+    await first.daemon.stop();
+    const next = await startNode({ ...options, provider: harness.provider() });
+    expect((await apiClient(next.runDir).status()).vfs.find((vf) => vf.state === 'leased')).toMatchObject({ link_up: true, reason: null });
   });
 });
 
