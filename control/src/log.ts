@@ -53,13 +53,13 @@ function jsonLine(level: Level, message: string, fields: Fields): string {
 }
 
 function textLine(level: Level, message: string, fields: Fields): string {
-  const rest = Object.entries(fields).map(([key, value]) => `${key}=${textValue(value)}`);
+  const rest = Object.entries(fields).flatMap(([key, value]) => (value === undefined ? [] : [`${key}=${textValue(value)}`]));
   const tag = level === 'info' ? '' : `${level}: `;
   return [`vfringd: ${tag}${message}`, ...rest].join(' ');
 }
 
 /** Values may come from users: quoted, so that they cannot forge a line. */
 function textValue(value: unknown): string {
-  const text = typeof value === 'string' ? value : JSON.stringify(value) ?? String(value);
+  const text = typeof value === 'string' ? value : JSON.stringify(value);
   return /^[\w.:@/+,-]+$/.test(text) ? text : JSON.stringify(text);
 }

@@ -17,6 +17,12 @@ test('a line for the journal says how bad it is, so that journalctl -p err finds
   expect(lines[3]).toBe('vfringd: error: d');
 });
 
+test('text for people has no value where there is none, and none that looks like a line of its own', () => {
+  const lines: string[] = [];
+  createLog('text', (line) => lines.push(line)).info('job made', { job: 'a b', vfs: undefined, host: null, cause: 'x\nvfringd: y' });
+  expect(lines).toEqual(['vfringd: job made job="a b" host=null cause="x\\nvfringd: y"']);
+});
+
 test('so does a start that fails', () => {
   const dir = tempDir();
   const err = openSync(join(dir, 'err'), 'w');
