@@ -26,6 +26,11 @@ const CASE_TIMEOUT_S = '600';
 /** Between two hosts of one processor each, with as little repeated as shows the same. */
 const quickly = ['--quick', '--timeout', CASE_TIMEOUT_S];
 const cutMs = 2000;
+/**
+ * Where windows are no messages (osc/rdma of Open MPI 5.0) each block of a datatype is locked, read and written by itself: 100,000 round trips
+ * of messages between hosts, over any transport. The other tests have the case on one host.
+ */
+const HOURS_BY_RDMA = 'accumulates_with_long_descriptions_do_not_wait_for_each_other';
 
 describe('programs between two hosts', () => {
   let site: Site;
@@ -70,7 +75,8 @@ describe('programs between two hosts', () => {
     test(`conformance: ${program}`, async () => {
       const { stdout } = await site.host(1).exec({ argv: ['ompi_info', '--parsable', '--param', 'osc', 'all', '--level', '1'] });
       const osc = /^mca:osc:pt2pt:/m.test(stdout) ? 'pt2pt' : '^sm,ucx';
-      const output = await succeeds({ ...two, mca: { osc } }, [`${programs}/${program}`, ...quickly]);
+      const but = program === 'atomics' && osc !== 'pt2pt' ? ['--skip', HOURS_BY_RDMA] : [];
+      const output = await succeeds({ ...two, mca: { osc } }, [`${programs}/${program}`, ...quickly, ...but]);
       assert.match(output, new RegExp(`^${program}: ok, 2 ranks, [1-9]\\d* cases passed`, 'm'), output);
     });
   }
