@@ -14,3 +14,6 @@ export function shellWord(text: string): string {
 
 /** Text of somebody else's for a line on a terminal: it neither ends the line nor moves the cursor. */
 export const printable = (text: string): string => text.replace(/[\x00-\x1f\x7f]/g, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`);
+
+/** A message of a program. Further lines, as of several faults of one file, are set in: none can look like a message of its own. */
+export const messageLines = (program: string, text: string): string[] => text.split('\n').map((line, i) => `${program}: ${i === 0 ? '' : '  '}${printable(line)}`);

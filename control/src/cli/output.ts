@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** What commands print: results on standard output, everything else on standard error. */
-import { printable } from '../shell.js';
+import { messageLines, printable } from '../shell.js';
 import { writeOut } from '../stdio.js';
 
 export const out = (text: string): void => writeOut(`${text}\n`);
-export const say = (line: string): void => void process.stderr.write(`vfring: ${printable(line)}\n`);
+export const say = (text: string): void => void process.stderr.write(messageLines('vfring', text).map((line) => `${line}\n`).join(''));
 
 export interface JsonOption {
   readonly json?: boolean;

@@ -8,6 +8,7 @@ import { prlimit } from '../libc.js';
 import { createLog, isJournal, priority, type Log } from '../log.js';
 import { native } from '../native.js';
 import { defaultStateDir, ledgerFile, leaseSocket } from '../paths.js';
+import { messageLines } from '../shell.js';
 import { outliveStderr, outliveStdout } from '../stdio.js';
 import { surplusCapabilities } from './capabilities.js';
 import { daemonCommand, type DaemonArguments } from './command.js';
@@ -59,7 +60,7 @@ async function main(): Promise<number> {
     await daemon.start();
   } catch (error) {
     const known = asVfringError(error);
-    const lines = [`vfringd: ${known.code}: ${known.message}`, `vfringd: remedy: ${known.remedy}`];
+    const lines = [`${known.code}: ${known.message}`, `remedy: ${known.remedy}`].flatMap((text) => messageLines('vfringd', text));
     process.stderr.write(lines.map((line) => `${priority('error', journal)}${line}\n`).join(''));
     return known.exitStatus;
   }

@@ -91,6 +91,13 @@ describe('exit statuses and messages', () => {
     expect(err.trim().split('\n')).toHaveLength(2);
     expect(err).toContain(`${file}:4:1: foo: unknown field`);
   });
+
+  test.each<[keyof typeof main, string[]]>([['vfring', ['provision', '--plan']], ['vfringd', []]])('%s that cannot go on for it names them, too, a line each', (program, args) => {
+    const file = join(tempDir(), 'c.yaml');
+    writeFileSync(file, 'version: 1\nprovider:\n  soft: {dir: /x, vfs: 0}\nfoo: 1\n');
+    const lines = command(program, ...args, '--config', file).err.trimEnd().split('\n').filter((line) => !line.startsWith('{'));
+    expect(lines).toEqual([`${program}: VFRING_ERR_CONFIG: ${file}:`, `${program}:   ${file}:`, `${program}: remedy: mend`].map((begin) => expect.stringContaining(begin) as string));
+  });
 });
 
 describe.skipIf(!existsSync(join(libexec, 'vfring-softvf')))('vfringd with real soft VFs (skipped until vfring-softvf is built)', () => {
