@@ -303,6 +303,7 @@ static bool on_request(struct softvf *dev, uint32_t word0)
                    VFRING_82599_SRRCTL_RDMTS_MASK | VFRING_SRRCTL_DESCTYPE_MASK |       \
                    VFRING_82599_SRRCTL_DROP_EN,                                         \
     .srrctl_header_mask = VFRING_82599_SRRCTL_BSIZEHEADER_MASK >> VFRING_SRRCTL_BSIZEHEADER_SHIFT,             \
+    .rx_reads_address_only = true,                                                      \
     .srrctl_drop_en = VFRING_82599_SRRCTL_DROP_EN,                                      \
     .txdctl_mask = TXDCTL_MASK,                                                         \
     .rx_error = VFRING_82599_RXD_USE,                                                   \

@@ -62,7 +62,9 @@ static enum softvf_counter take_descriptors(struct softvf *dev, struct taken *to
         if (!host->read(host->ctx, desc_iova(&file->rx, to, i), desc, sizeof(*desc))) {
             return no_ring(dev);
         }
-        if ((desc->read.header_iova & VFRING_RXD_DD) != 0) {
+        /* Linux's ixgbevf writes the address, and of what was written back clears the length alone. */
+        if ((desc->read.header_iova & VFRING_RXD_DD) != 0 &&
+            !(dev->model->rx_reads_address_only && dev->hosted->rx_header_bytes == 0)) {
             softvf_rx_complain_stale(file, index_of(to, i), desc->read.header_iova);
             softvf_rx_choke(file, dev->model);
             return SOFTVF_RX_DISABLED;

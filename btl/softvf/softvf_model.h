@@ -105,6 +105,7 @@ struct softvf_model {
     uint32_t srrctl_drop_en;
     uint32_t rxdctl_mask;
     uint32_t txdctl_mask;
+    bool rx_reads_address_only; /**< of a one-buffer descriptor; its driver may leave the rest as it was written back */
     uint32_t rx_error;          /**< of a write-back's status: the frame is of no use */
     uint32_t eitr_mask;
     unsigned octet_bits;        /**< of a counter */

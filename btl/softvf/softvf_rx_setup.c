@@ -80,7 +80,8 @@ static bool check_buffers(struct softvf *dev, uint32_t q)
                              : "it has reserved bits");
         return false;
     }
-    if ((srrctl & dev->model->srrctl_drop_en) == 0) {
+    /* igb and ixgbe have it on for all their VFs (QDE), and DPDK's drivers rely on that. */
+    if ((srrctl & dev->model->srrctl_drop_en) == 0 && dev->hosted == NULL) {
         softvf_violation(dev->file, SOFTVF_RULE_DROP_EN,
                          "SRRCTL(%u).DROP_EN is 0: a frame that finds no descriptor would hold up "
                          "the port of all VFs, unless the PF forbids it. The queue stays off", q);
@@ -110,12 +111,18 @@ static void enable(struct softvf *dev, uint32_t q, uint32_t value)
         .control = value,
     };
 
+    if (dev->hosted != NULL) { /* DPDK writes RDH after ENABLE, which takes what the last owner left for empty */
+        ring.head = ring.tail = 0;
+    }
     if (!softvf_ring_check(dev, &ring) || !check_buffers(dev, q)) {
         return;
     }
     SOFTVF_SET(REG(dev, q, RXDCTL), value);
     if (q == 0) {
-        SOFTVF_SET(&rx->tail_seen, ring.tail);
+        if (dev->hosted != NULL) {
+            SOFTVF_SET(&rx->tail, SOFTVF_GET(&rx->head));
+        }
+        SOFTVF_SET(&rx->tail_seen, SOFTVF_GET(&rx->tail));
         SOFTVF_SET(&rx->consumed, 0);
         dev->rxq = (struct softvf_rxq){0};
         SOFTVF_SET(&rx->entries, ring.bytes / SOFTVF_DESC_BYTES);
@@ -257,6 +264,11 @@ static void write_head(struct softvf *dev, uint32_t q, uint32_t head)
     if (!is_enabled(dev, q)) {
         softvf_rx_lock(dev->file, 0); /* a repair may be due, and moves the head */
         SOFTVF_SET(at, head);
+        softvf_rx_unlock(dev->file);
+    } else if (dev->hosted != NULL && q == 0 && dev->rxq.posted == 0) { /* see enable() */
+        softvf_rx_lock(dev->file, 0);
+        SOFTVF_SET(&dev->file->rx.head, head);
+        SOFTVF_SET(&dev->file->rx.tail, head);
         softvf_rx_unlock(dev->file);
     } else if (head != SOFTVF_GET(at)) {
         write_live(dev, q, SOFTVF_REG_RDH);

@@ -52,24 +52,23 @@ struct dma machine_piece(struct machine *m, uint32_t offset, uint32_t bytes)
     return (struct dma){.vaddr = m->memory + offset, .iova = MEMORY_IOVA + offset, .bytes = bytes};
 }
 
-struct machine *machine_open(uint32_t index)
+struct machine *machine_open(uint32_t index, const char *path)
 {
     struct machine *m = &machines[index];
     const struct softvf_host host = {read_memory, write_memory, reaches, raise_vector, m};
-    struct testdrv *drv = &m->drv;
 
     memset(m, 0, sizeof(*m));
-    m->path = testdir_vf(index, 9000);
-    CHECK_EQ(softvf_open_hosted(m->path, &host, &drv->dev), 0);
-    testdrv_handshake(drv, 9728);
+    m->path = path;
+    CHECK_EQ(softvf_open_hosted(path, &host, &m->drv.dev), 0);
     return m;
 }
 
 struct machine *boot(uint32_t index)
 {
-    struct machine *m = machine_open(index);
+    struct machine *m = machine_open(index, testdir_vf(index, 9000));
     struct testdrv *drv = &m->drv;
 
+    testdrv_handshake(drv, 9728);
     drv->tx_entries = drv->rx_entries = 64;
     drv->rx_buffer_bytes = 2048;
     drv->tx_ring = machine_piece(m, 4096, 1024);

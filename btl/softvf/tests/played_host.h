@@ -24,9 +24,9 @@ struct machine {
 
 /** A piece of the machine's memory. */
 struct dma machine_piece(struct machine *m, uint32_t offset, uint32_t bytes);
-/** Opens VF @p index, 0 or 1, as a host does, and shakes hands with its PF. */
-struct machine *machine_open(uint32_t index);
-/** And starts its driver. */
+/** Opens the VF at @p path as the host of machine @p index, 0 or 1, does. */
+struct machine *machine_open(uint32_t index, const char *path);
+/** With an 82576 VF whose driver runs. */
 struct machine *boot(uint32_t index);
 void halt(struct machine *m);
 

@@ -6,9 +6,8 @@
  */
 #include <string.h>
 
-#include "check.h"
+#include "drv_82599.h"
 #include "played_host.h"
-#include "softvf_internal.h"
 
 #define HEADERS 54u /* Ethernet, IPv4, TCP */
 
@@ -216,6 +215,86 @@ static void header_buffers_have_a_size(void)
     halt(b);
 }
 
+/* DPDK leaves it to the PF (QDE), and writes RDH once the queue is on, whatever it was. */
+static void queues_start_as_dpdk_starts_them(void)
+{
+    struct machine *a = boot(0), *b = boot(1);
+    struct softvf *dev = b->drv.dev;
+    uint8_t data[2048];
+
+    for (uint32_t round = 0; round < 3; round++) {
+        for (uint32_t i = 0; i < 5; i++) { /* the head is not where a ring begins */
+            send_frame(&a->drv, b->drv.mac, 100, 1);
+        }
+        softvf_serve(dev);
+        softvf_write32(dev, VFRING_82576_RXDCTL(0), 0);
+        softvf_write32(dev, VFRING_82576_SRRCTL(0), 2u | VFRING_SRRCTL_DESCTYPE_ADV_ONEBUF);
+        softvf_write32(dev, VFRING_82576_RXDCTL(0), VFRING_82576_XDCTL_WTHRESH(1) | VFRING_XDCTL_ENABLE);
+        CHECK((softvf_read32(dev, VFRING_82576_RXDCTL(0)) & VFRING_XDCTL_ENABLE) != 0);
+        send_frame(&a->drv, b->drv.mac, 100, 1); /* nothing is posted yet */
+        softvf_serve(dev);
+        softvf_write32(dev, VFRING_82576_RDH(0), 0);
+        for (uint32_t i = 0; i < 64; i++) {
+            b->drv.rx[i].read.packet_iova = b->drv.rx_buffers.iova + i * 2048;
+            b->drv.rx[i].read.header_iova = 0;
+        }
+        softvf_write32(dev, VFRING_82576_RDT(0), 63);
+        b->drv.rx_next = 0;
+        b->drv.rx_tail = 63;
+        send_frame(&a->drv, b->drv.mac, 300, 7);
+        softvf_serve(dev);
+        CHECK_EQ(receive(&b->drv, data, sizeof(data)), 300);
+        CHECK_EQ(data[299], (uint8_t)(7 + 299));
+    }
+    expect_nothing_said();
+    CHECK_EQ(counter(b->path, "rx_no_descriptor"), 3);
+    /* With descriptors in its hands the device must not lose its place. */
+    softvf_write32(dev, VFRING_82576_RDH(0), 7);
+    expect_said("ring-live", "");
+    halt(a);
+    halt(b);
+}
+
+/** Starts an 82599's VF of machine @p index in its memory. */
+static struct machine *boot_82599(uint32_t index, struct drv *drv)
+{
+    struct machine *m = machine_open(index, make(index, 1500, "82599"));
+
+    memset(drv, 0, sizeof(*drv));
+    drv->dev = m->drv.dev;
+    drv->tx_ring = machine_piece(m, 4096, ENTRIES * 16);
+    drv->rx_ring = machine_piece(m, 8192, ENTRIES * 16);
+    drv->slot = machine_piece(m, 16384, 32768);
+    drv->buffers = machine_piece(m, 65536, ENTRIES * BUFFER_BYTES);
+    hello(drv);
+    start_tx(drv, TX_ON);
+    start_rx(drv, 0);
+    give_context(drv, 0, MACLEN);
+    return m;
+}
+
+/* Linux's ixgbevf posts a descriptor again by its address, and clears the length of the one behind. */
+static void an_82599_reads_the_address_alone(void)
+{
+    struct drv a, b;
+    struct machine *ma = boot_82599(0, &a), *mb = boot_82599(1, &b);
+    union vfring_rx_desc *ring = (void *)b.rx_ring.vaddr;
+    uint32_t tail = ENTRIES - 1, descs;
+
+    for (uint32_t i = 0; i < 3 * ENTRIES; i++) {
+        CHECK(send(&a, b.mac, 200, VFRING_TXD_CC));
+        softvf_serve(b.dev);
+        CHECK_EQ(receive_frame(&b, &descs), 200);
+        ring[tail].read.packet_iova = b.buffers.iova + tail * BUFFER_BYTES; /* DD stays where it was */
+        tail = (tail + 1) % ENTRIES;
+        ring[tail].wb.length_bytes = 0;
+        softvf_write32(b.dev, VFRING_82599_RDT(0), tail);
+    }
+    expect_nothing_said();
+    halt(ma);
+    halt(mb);
+}
+
 int main(void)
 {
     RUN(segments_go_out_and_come_in);
@@ -224,5 +303,7 @@ int main(void)
     RUN(a_tag_is_not_the_vfs);
     RUN(frames_begin_in_header_buffers);
     RUN(header_buffers_have_a_size);
+    RUN(queues_start_as_dpdk_starts_them);
+    RUN(an_82599_reads_the_address_alone);
     return 0;
 }
