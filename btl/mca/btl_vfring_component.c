@@ -133,7 +133,7 @@ static int module_finalize(struct mca_btl_base_module_t *btl)
      */
     btl_vfring_lock(module);
     module->in_progress = true;
-    module->unsettled = true;
+    module->unsettled++;
     module->progress_thread = pthread_self();
     vfring_wire_progress(module->wire, btl_vfring_now_ns() + 1000000000u);
     for (mca_btl_vfring_endpoint_t *e = module->endpoints.head; e; e = e->next) {

@@ -62,7 +62,7 @@ typedef struct mca_btl_vfring_module_t {
     pthread_t progress_thread; /* of several the one that is, or was last, in progress */
     struct btl_vfring_gate gate; /* between the only thread and the helper */
     uint32_t inside; /* calls of progress from inside of progress, see btl_vfring_inside.h */
-    bool unsettled; /* somebody above was called in the middle of something: no progress may be made inside */
+    uint32_t unsettled; /* calls of the layers above in the middle of something, of all threads: no progress may be made inside */
     bool looking, tending; /* the RX rings are looked at; by the helper */
     bool closing; /* nobody above is called any more */
     mca_btl_vfring_frag_t *told_head; /* the line of those of which the PML is to be told */

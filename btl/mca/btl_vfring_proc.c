@@ -74,12 +74,11 @@ static struct vfring_wire_peer *meet(mca_btl_vfring_module_t *module, uint32_t i
 struct vfring_wire_peer *btl_vfring_unknown_peer(void *ctx, uint32_t id, const uint8_t mac[6])
 {
     mca_btl_vfring_module_t *module = ctx;
-    const bool before = module->unsettled;
     struct vfring_wire_peer *found;
 
-    module->unsettled = true; /* Open MPI is asked, in the middle of a frame */
+    module->unsettled++; /* Open MPI is asked, in the middle of a frame */
     found = meet(module, id, mac);
-    module->unsettled = before;
+    module->unsettled--;
     return found;
 }
 

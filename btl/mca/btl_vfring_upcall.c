@@ -126,13 +126,11 @@ void btl_vfring_upcall_lost(mca_btl_vfring_module_t *module, const mca_btl_vfrin
     }
     btl_vfring_help_failed(&here, text);
     if (module->error_cb) {
-        const bool before = module->unsettled;
-
-        module->unsettled = true;
+        module->unsettled++; /* another thread may come here before this one is back */
         btl_vfring_unlock(module);
         module->error_cb(&module->super, MCA_BTL_ERROR_FLAGS_FATAL, endpoint ? endpoint->proc : NULL, text);
         btl_vfring_lock(module);
-        module->unsettled = before;
+        module->unsettled--;
     }
 }
 

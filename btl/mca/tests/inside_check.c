@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * inside_check ring|deep|too-deep NUMBER, told|ops|threads, with two processes: callbacks that wait for what this BTL has to bring, as
+ * inside_check ring|deep|too-deep NUMBER, told|ops|threads|lost, with two processes: callbacks that wait for what this BTL has to bring, as
  * those of osc/pt2pt may. Hangs, and is ended, where that does not come. Exit status 0 only if all was right. Run by mpi.sh.
  */
 #include "btl_calls.h"
@@ -276,34 +276,99 @@ static void threads(void)
     CHECK(!pthread_join(thread, NULL));
 }
 
+/* --- after two threads were told at the same time that a peer is lost ------------------------------- */
+
+static int num_told_lost;
+static sem_t first_told, second_told, first_over;
+
+static void told_lost(struct mca_btl_base_module_t *module, int32_t flags, struct opal_proc_t *proc, char *info)
+{
+    if (num_told_lost++ == 0) {
+        module_of()->fatal_reported = false; /* the other one is told of what is as bad */
+        CHECK(!sem_post(&first_told));
+        CHECK(!sem_wait(&second_told));
+    } else {
+        CHECK(!sem_post(&second_told));
+        CHECK(!sem_wait(&first_over));
+    }
+}
+
+static void *send_in_vain(void *arg)
+{
+    mca_btl_base_descriptor_t *descriptor = btl->btl_alloc(btl, endpoint, MCA_BTL_NO_ORDER, MESSAGE_BYTES, 0);
+
+    CHECK(descriptor);
+    CHECK(btl->btl_send(btl, endpoint, descriptor, TAG) == OPAL_ERR_UNREACH);
+    btl->btl_free(btl, descriptor);
+    return arg;
+}
+
+/* For as long as that, the other process was killed. */
+static void lose_it(void)
+{
+    struct vfring_wire_peer *peer = endpoint->peer;
+    pthread_t first, second;
+
+    CHECK(!sem_init(&first_told, 0, 0) && !sem_init(&second_told, 0, 0) && !sem_init(&first_over, 0, 0));
+    btl->btl_register_error(btl, told_lost);
+    endpoint->peer = vfring_wire_nobody(module_of()->wire);
+    endpoint->unsaid = true;
+    CHECK(!pthread_create(&first, NULL, send_in_vain, NULL));
+    CHECK(!sem_wait(&first_told));
+    CHECK(!pthread_create(&second, NULL, send_in_vain, NULL));
+    CHECK(!pthread_join(first, NULL));
+    CHECK(!sem_post(&first_over));
+    CHECK(!pthread_join(second, NULL));
+    CHECK(num_told_lost == 2);
+    endpoint->peer = peer;
+    endpoint->unsaid = false;
+}
+
+static void lost(void)
+{
+    if (rank == 0) {
+        lose_it();
+    }
+    ring();
+}
+
 static const struct {
     const char *name;
     void (*run)(void);
     void (*on_arrival)(int number);
+    int threads;
 } checks[] = {
-    {"ring", ring, await_all},         {"deep", deep, await_the_others}, {"too-deep", too_deep, await_while_it_is_any_use},
-    {"told", told_of_sends, answer},   {"ops", operations, NULL},        {"threads", threads, await_all},
+    {"ring", ring, await_all, MPI_THREAD_SINGLE},
+    {"deep", deep, await_the_others, MPI_THREAD_SINGLE},
+    {"too-deep", too_deep, await_while_it_is_any_use, MPI_THREAD_SINGLE},
+    {"told", told_of_sends, answer, MPI_THREAD_SINGLE},
+    {"ops", operations, NULL, MPI_THREAD_SINGLE},
+    {"threads", threads, await_all, MPI_THREAD_MULTIPLE},
+    {"lost", lost, await_all, MPI_THREAD_MULTIPLE},
 };
+#define NUM_CHECKS (sizeof(checks) / sizeof(checks[0]))
 
 int main(int argc, char **argv)
 {
     const char *what = argc >= 2 ? argv[1] : "";
     int level, any = 1;
+    size_t i = 0;
 
     expected = argc >= 3 ? atoi(argv[2]) : 5000;
+    while (i < NUM_CHECKS && strcmp(what, checks[i].name)) {
+        i++;
+    }
     alarm_open();
-    MPI_Init_thread(&argc, &argv, strcmp(what, "threads") ? MPI_THREAD_SINGLE : MPI_THREAD_MULTIPLE, &level);
+    MPI_Init_thread(&argc, &argv, i < NUM_CHECKS ? checks[i].threads : MPI_THREAD_SINGLE, &level);
     alarm_unlink();
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
     endpoint = find(1 - rank);
     mca_btl_base_active_message_trigger[TAG].cbfunc = input;
-    for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
-        if (!strcmp(what, checks[i].name)) {
-            on_arrival = checks[i].on_arrival; /* before the other one may send */
-            MPI_Barrier(MPI_COMM_WORLD);
-            checks[i].run();
-            any = bad;
-        }
+    if (i < NUM_CHECKS) {
+        on_arrival = checks[i].on_arrival; /* before the other one may send */
+        MPI_Barrier(MPI_COMM_WORLD);
+        checks[i].run();
+        any = bad;
     }
     MPI_Allreduce(MPI_IN_PLACE, &any, 1, MPI_INT, MPI_LOR, MPI_COMM_WORLD);
     if (rank == 0) {

@@ -388,6 +388,7 @@ run inside-event 0 'ring: ok' 2 $only --mca btl_vfring_wait event ./inside_check
 run inside-reset 0 'ring: ok' 2 $only $faults reset_after=300 ./inside_check ring 5000
 said 'works again, and is used again'
 run inside-threads 0 'threads: ok' 2 $only ./inside_check threads
+run inside-lost 0 'lost: ok' 2 $only ./inside_check lost
 run inside-deep 0 'deep: ok' 2 $only ./inside_check deep 200
 run inside-too-deep 0 'too-deep: ok' 2 $only ./inside_check too-deep 600
 said_once 'No deeper one is entered'
