@@ -9,13 +9,12 @@
 
 /* A goodbye is lost as any frame is: of three, at a loss of 1 %, one in a million. */
 #define GOODBYES 3
-/* How long one waits for room in the TX ring: a ring of 4096 full frames takes 50 ms at 1 Gbit/s. */
+/* How long one waits for room in the TX rings, for all of them: a ring of 4096 full frames takes 50 ms at 1 Gbit/s. */
 #define ROOM_NS 100000000u
 
 void btl_vfring_say_goodbye(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t *endpoint)
 {
     const bool of_our_job = endpoint->name.jobid == opal_proc_local_get()->proc_name.jobid;
-    const uint64_t until_ns = btl_vfring_now_ns() + ROOM_NS;
 
     for (int said = 0; said < GOODBYES && !of_our_job;) {
         if (!vfring_wire_peer_bye(module->wire, endpoint->peer)) {
@@ -23,7 +22,7 @@ void btl_vfring_say_goodbye(mca_btl_vfring_module_t *module, mca_btl_vfring_endp
             continue;
         }
         btl_vfring_rails_doorbells(&module->rails);
-        if (btl_vfring_now_ns() > until_ns) {
+        if (!btl_vfring_patience(&module->goodbyes, ROOM_NS, btl_vfring_now_ns())) {
             return; /* the VF takes nothing any more */
         }
     }

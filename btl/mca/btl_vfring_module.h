@@ -17,6 +17,7 @@
 #include "btl_vfring_frag.h"
 #include "btl_vfring_gate.h"
 #include "btl_vfring_operation.h"
+#include "btl_vfring_patience.h"
 #include "btl_vfring_rails.h"
 #include "btl_vfring_turns.h"
 #include "vfring_wire.h"
@@ -82,6 +83,7 @@ typedef struct mca_btl_vfring_module_t {
     mca_btl_base_module_error_cb_fn_t error_cb;
     bool fatal_reported;
     uint64_t timeouts_seen;
+    struct btl_vfring_patience goodbyes; /* with VFs that take none */
     uint32_t unsaid_ms; /* when it was last asked whether peers have ended; wraps */
     uint64_t rails_looked_ns; /* where there are several */
     uint64_t rails_tell_ns;   /* vfringd is not told of them again before */
