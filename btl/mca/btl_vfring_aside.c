@@ -85,11 +85,11 @@ static bool may_close(const mca_btl_vfring_module_t *module)
 /*
  * One that is not ours any more is whoever's next. Who took it tells once, by a reset: a vfringd that is too busy to answer is asked
  * again before the VF is used again. One that never answers must not end the job.
- * @return 1: it was let go; 0: it is ours; -EAGAIN: it may not be, or cannot be let go now.
+ * @return 1: it was let go; 0: it is ours; -EAGAIN: it may not be, or is not, and cannot be let go now.
  */
 static int let_go_if_taken(const mca_btl_vfring_module_t *module, struct btl_vfring_rail *rail)
 {
-    const int taken = btl_vfring_device_taken(&rail->lease);
+    const int taken = rail->taken ? 1 : btl_vfring_device_taken(&rail->lease);
 
     if (taken < 0 && rail->unanswered < UNANSWERED_MAX) {
         rail->unanswered++;
@@ -99,6 +99,7 @@ static int let_go_if_taken(const mca_btl_vfring_module_t *module, struct btl_vfr
     if (taken <= 0) {
         return 0;
     }
+    rail->taken = true;
     if (!may_close(module)) {
         return -EAGAIN;
     }
@@ -119,10 +120,10 @@ static void wait_to_retry(const mca_btl_vfring_module_t *module, struct btl_vfri
     rail->retry_shift = rail->retry_shift < most ? rail->retry_shift + 1 : most;
 }
 
-/* Another thread may sleep on the VF, which may be closed. */
+/* Another thread may sleep on the VF, which may be closed. One that is somebody else's is as soon as it can be. */
 static bool is_due(const mca_btl_vfring_module_t *module, const struct btl_vfring_rail *rail, uint64_t now_ns)
 {
-    return now_ns >= rail->retry_ns && !__atomic_load_n(&module->wait.num_asleep, __ATOMIC_ACQUIRE);
+    return (rail->taken || now_ns >= rail->retry_ns) && !__atomic_load_n(&module->wait.num_asleep, __ATOMIC_ACQUIRE);
 }
 
 static void retry(mca_btl_vfring_module_t *module, struct btl_vfring_rail *rail, uint64_t now_ns)
@@ -160,10 +161,11 @@ static void look_at(mca_btl_vfring_module_t *module, struct btl_vfring_rail *rai
         return;
     }
     if (rail->down && is_due(module, rail, now_ns)) {
-        if (let_go_if_taken(module, rail) > 0) {
-            return;
-        }
+        (void) let_go_if_taken(module, rail);
         wait_to_retry(module, rail);
+    }
+    if (rail->taken) {
+        return;
     }
     state = vfring_vf_check(rail->vf);
     down_ns = btl_vfring_rail_link_looked(rail, state == -ENETDOWN, now_ns);

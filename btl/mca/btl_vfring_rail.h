@@ -23,6 +23,7 @@ struct btl_vfring_rail {
     bool down;          /**< nothing goes this way now: it was set aside, see btl_vfring_aside.h */
     bool dead;          /**< and the VF was stopped: it works again when it can be set up or opened anew */
     bool gone;          /**< and that it will not */
+    bool taken;         /**< vfringd has said that it is not ours any more: it is to be closed */
     uint64_t down_since_ns, retry_ns; /**< when it is next tried */
     uint32_t retry_shift;
     uint32_t unanswered; /**< questions whose it is, one after the other */

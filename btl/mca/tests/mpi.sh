@@ -319,6 +319,10 @@ mkdir "$dir/0"
 run taken not0 'taken_check only: rank 0: ok' 1 $only --mca btl_vfring_helper 0 -x OMPI_MCA_btl_vfring_soft_faults=reset_after=200 \
     ./taken_check only "$dir" : -n 1 $only --mca btl_vfring_devices "$devices" ./taken_check only "$dir"
 said 'taken_check only: rank 1: ok'
+rm -f "$dir/0/lease.sock"
+run taken-inside not0 'taken_check inside: rank 0: ok' 1 $only --mca btl_vfring_helper 0 -x OMPI_MCA_btl_vfring_soft_faults=reset_after=200 \
+    ./taken_check inside "$dir" : -n 1 $only --mca btl_vfring_devices "$devices" ./taken_check inside "$dir"
+said 'taken_check inside: rank 1: ok'
 # Frames of somebody who is not known yet, and of somebody who never will be.
 run stranger-early 0 'early: rank 1: ok' 2 $only ./stranger_check early
 run stranger-hostile 0 'hostile: rank 0: ok' 2 $only --mca btl_vfring_helper 0 ./stranger_check hostile

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * taken_check only|listening FOLDER: a VF goes away under a process that goes on.
+ * taken_check only|inside|listening FOLDER: a VF goes away under a process that goes on.
  *
  *   only       two processes: that of rank 0 is reset and was taken (a vfringd is played in FOLDER), and it is the only one. Open MPI is told,
  *              and does not end the process: so it is during MPI_Finalize. Rank 1 acknowledges what it is sent. Ends by MPI_Abort()
+ *   inside     the same, while the process waits in a callback, in which no VF may be closed: it is as soon as that has returned
  *   listening  one process, which has two: one is gone after the process has begun to listen to both, and before it sleeps
  *
  * Exit status 0, but of "only", and "ok", only if all was right. Run by mpi.sh.
@@ -19,7 +20,7 @@
 #define TAG 0xf2
 #define QUEUE_BYTES (1u << 20) /* what waits meanwhile has a bound */
 
-static int num_lost, listener;
+static int num_lost, listener, num_asked;
 
 static mca_btl_vfring_module_t *module_of(void)
 {
@@ -51,6 +52,7 @@ static void *daemon_main(void *arg)
         }
         (void) write(fd, reply, sizeof(reply) - 1);
         (void) close(fd);
+        __atomic_add_fetch(&num_asked, 1, __ATOMIC_RELAXED);
     }
     return arg;
 }
@@ -85,14 +87,33 @@ static int send_one(void)
     return rc;
 }
 
+static bool send_on(void)
+{
+    if (endpoint->queue_bytes < QUEUE_BYTES) {
+        (void) send_one();
+    }
+    return false;
+}
+
+static void (*on_arrival)(void);
+
+static void arrived(void)
+{
+    if (on_arrival) {
+        on_arrival();
+    }
+}
+
 #if VFRING_OMPI_MAJOR >= 5
 static void input(struct mca_btl_base_module_t *module, const mca_btl_base_receive_descriptor_t *descriptor)
 {
+    arrived();
 }
 #else
 static void input(struct mca_btl_base_module_t *module, mca_btl_base_tag_t tag,
                   mca_btl_base_descriptor_t *descriptor, void *cbdata)
 {
+    arrived();
 }
 #endif
 
@@ -106,13 +127,47 @@ static void only(const char *folder)
     }
     play_daemon(folder);
     btl->btl_register_error(btl, lost_cb);
-    AWAIT(num_lost || (endpoint->queue_bytes < QUEUE_BYTES && send_one(), false)); /* the VF is reset after so many frames */
+    AWAIT(num_lost || send_on()); /* the VF is reset after so many frames */
     CHECK(rail->gone && !rail->vf);
     for (int i = 0; i < 1000; i++) {
         (void) send_one();
         poll_once();
     }
     CHECK(num_lost == 1);
+    wake_other();
+}
+
+static bool been_inside;
+
+static void until_taken(void)
+{
+    struct btl_vfring_rail *rail = &module_of()->rails.rail[0];
+
+    on_arrival = NULL;
+    been_inside = true;
+    AWAIT(__atomic_load_n(&num_asked, __ATOMIC_RELAXED) || send_on()); /* whose it is */
+    poll_once(); /* the answer has come */
+    CHECK(rail->vf && !num_lost);
+    rail->retry_ns = UINT64_MAX; /* it is not tried again for long, as after many times */
+}
+
+static void inside(const char *folder)
+{
+    const struct btl_vfring_rail *rail = &module_of()->rails.rail[0];
+
+    if (rank != 0) {
+        await_asleep(); /* it is ready */
+        CHECK(send_one() >= 0);
+        await_post(woken);
+        return;
+    }
+    play_daemon(folder);
+    btl->btl_register_error(btl, lost_cb);
+    on_arrival = until_taken;
+    CHECK(!sem_post(fallen_asleep));
+    AWAIT(been_inside);
+    AWAIT(rail->gone && !rail->vf);
+    AWAIT(num_lost == 1);
     wake_other();
 }
 
@@ -140,13 +195,16 @@ static void listening(const char *folder)
 int main(int argc, char **argv)
 {
     const char *what = argc == 3 ? argv[1] : "";
-    void (*const check)(const char *folder) = !strcmp(what, "only") ? only : !strcmp(what, "listening") ? listening : NULL;
+    void (*const check)(const char *folder) = !strcmp(what, "only")        ? only
+                                              : !strcmp(what, "inside")    ? inside
+                                              : !strcmp(what, "listening") ? listening
+                                                                           : NULL;
 
     alarm_open();
     MPI_Init(&argc, &argv);
     alarm_unlink();
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
-    if (check == only) {
+    if (check != listening) {
         endpoint = find(1 - rank);
         mca_btl_base_active_message_trigger[TAG].cbfunc = input;
         MPI_Barrier(MPI_COMM_WORLD);
@@ -158,9 +216,9 @@ int main(int argc, char **argv)
     }
     printf("taken_check %s: rank %d: %s\n", what, rank, bad || !check || !btl ? "FAILED" : "ok");
     (void) fflush(stdout);
-    if (check == only && rank == 1) {
+    if (check != listening && rank == 1) {
         sleep_for_good();
-    } else if (check == only) {
+    } else if (check != listening) {
         await_post(fallen_asleep);
         MPI_Abort(MPI_COMM_WORLD, 1);
     }
