@@ -40,6 +40,8 @@ static const struct {
 };
 #define NUM_STRINGS (sizeof(strings) / sizeof(strings[0]))
 
+#define SILENCE_WARN_S 30u
+
 static const mca_base_component_t *owner;
 
 /* For tools that compare nodes: ompi_info shows it. */
@@ -159,10 +161,10 @@ void btl_vfring_params_register(const mca_base_component_t *component)
     c->rto_min_us = 0;
     add_uint("rto_min", &c->rto_min_us, OPAL_INFO_LVL_9,
              "Shortest retransmission timeout in microseconds; 0: 2000");
-    c->silence_warn_s = 30;
+    c->silence_warn_s = SILENCE_WARN_S;
     add_uint("silence_warn", &c->silence_warn_s, OPAL_INFO_LVL_4,
              "Say so when a peer has acknowledged nothing for so many seconds, and again "
-             "after twice, four times ... as many, hourly at last");
+             "after twice, four times ... as many, hourly at last; 0: 30");
     c->peer_timeout_s = 0;
     add_uint("peer_timeout", &c->peer_timeout_s, OPAL_INFO_LVL_4,
              "Give a peer up that has acknowledged nothing for so many seconds; 0: never. A peer "
@@ -260,6 +262,9 @@ int btl_vfring_params_keep(void)
         }
     }
     btl_vfring_params.asked_for = asked_for();
+    if (!btl_vfring_params.silence_warn_s) {
+        btl_vfring_params.silence_warn_s = SILENCE_WARN_S;
+    }
     return OPAL_SUCCESS;
 }
 

@@ -49,7 +49,7 @@ extern struct btl_vfring_params btl_vfring_params;
 
 /** As parameters of @p component. */
 void btl_vfring_params_register(const mca_base_component_t *component);
-/** Takes over what Open MPI frees before the end. OPAL_SUCCESS or OPAL_ERR_OUT_OF_RESOURCE. */
+/** Takes over what Open MPI frees before the end, and fills in what 0 stands for where several need it. OPAL_SUCCESS or OPAL_ERR_OUT_OF_RESOURCE. */
 int btl_vfring_params_keep(void);
 void btl_vfring_params_forget(void);
 /** Does the MCA parameter btl leave room for the component of that name? */

@@ -144,29 +144,35 @@ static void forget(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t *e
     btl_vfring_endpoint_release(&module->endpoints, endpoint);
 }
 
-/* Does Open MPI wait for something of it? What it itself has asked for is nobody's business any more. */
-static bool is_waited_for(const mca_btl_vfring_endpoint_t *endpoint)
+/* Does Open MPI wait for something of it, which may be on its way? What it itself has asked for is nobody's business any more. */
+static bool is_waited_for(const mca_btl_vfring_module_t *module, const mca_btl_vfring_endpoint_t *endpoint)
 {
-    const mca_btl_vfring_op_t *op = btl_vfring_ops_head(endpoint->ops_tail);
-
     if (endpoint->queue_tail || endpoint->gets_tail || endpoint->gets_asked) {
         return true;
     }
-    for (; op && op != endpoint->ops_tail && op->by_peer; op = op->next) {
-        /* the next */
+    for (const mca_btl_vfring_op_t *op = module->ops.all; op; op = op->all_next) {
+        if (op->endpoint == endpoint && !op->by_peer && (op->queued || op->num_at_wire)) {
+            return true;
+        }
     }
-    return op && !op->by_peer;
+    for (uint32_t i = 0; i < module->frags.num; i++) {
+        if (module->frags.slots[i].endpoint == endpoint && module->frags.slots[i].state == BTL_VFRING_OUT_DUE) {
+            return true;
+        }
+    }
+    return false;
 }
 
 void btl_vfring_peer_left(void *ctx, struct vfring_wire_peer *peer)
 {
     mca_btl_vfring_module_t *module = ctx;
     mca_btl_vfring_endpoint_t *endpoint = vfring_wire_peer_upper(peer);
+    const bool waited_for = is_waited_for(module, endpoint);
 
     /* First the cause, then what fails for it. */
-    if (is_waited_for(endpoint) && endpoint->unsaid) {
+    if (waited_for && endpoint->unsaid) {
         btl_vfring_unsaid_lost(module, endpoint, "while messages to it or from it were under way");
-    } else if (is_waited_for(endpoint)) {
+    } else if (waited_for) {
         btl_vfring_upcall_lost(module, endpoint, "it has ended (MPI_Finalize) while messages to it or from it were under way");
     } else if (endpoint->unsaid) {
         btl_vfring_tell_ended(module, endpoint); /* who waits for a message of it does so above us: we cannot know */

@@ -56,7 +56,7 @@ void btl_vfring_unsaid_look(mca_btl_vfring_module_t *module)
     struct btl_vfring_modex theirs;
     bool answers = lease->id[0] != '\0', back;
 
-    if (now_ms - module->unsaid_ms < btl_vfring_params.silence_warn_s * 1000u) {
+    if (now_ms - module->unsaid_ms < (uint64_t) btl_vfring_params.silence_warn_s * 1000u) {
         return;
     }
     module->unsaid_ms = now_ms;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * depart_check left|left-busy|replaced, with two processes: rank 1 says goodbye, as a process of another job does at its
- * end, or is killed and its VF another's; and rank 0 goes on to use the endpoint that Open MPI still holds. After an "ok" it ends by
- * MPI_Abort().
+ * depart_check left|left-busy|left-put|left-send|replaced|asked, with two processes: rank 1 says goodbye, as a process of another
+ * job does at its end, or is killed and its VF another's; and rank 0 goes on to use the endpoint that Open MPI still holds. asked:
+ * rank 1 does nothing, and rank 0 asks no more often than it should whether such processes have ended. After an "ok" it
+ * ends by MPI_Abort().
  * Run by mpi.sh.
  */
 #include "btl_calls.h"
@@ -117,6 +118,61 @@ static void left_busy(void)
     CHECK(send_one(8, 0) == OPAL_ERR_UNREACH);
 }
 
+/* All that there is has gone out, and is not acknowledged: the cause is told before what fails for it. */
+static void left_with(void (*begin)(void), const int *num_over)
+{
+    if (rank == 1) {
+        sleep_until_woken();
+        say_goodbye();
+    }
+    await_asleep();
+    btl->btl_register_error(btl, lost_cb);
+    begin();
+    AWAIT(!endpoint->ops_tail && !endpoint->queue_tail);
+    CHECK(vfring_wire_peer_outstanding(endpoint->peer) > 0 && !*num_over);
+    wake_other();
+    AWAIT(*num_over == 1);
+    CHECK(num_lost == 1);
+    CHECK(endpoint->peer == nobody());
+}
+
+static void begin_put(void)
+{
+    static char byte, handle[HANDLE_BYTES];
+
+    CHECK(!btl->btl_put(btl, endpoint, &byte, 0, NULL, (void *) handle, 1, 0, MCA_BTL_NO_ORDER, over, NULL, NULL));
+}
+
+/* Its sender may fill it anew when the other one has it. */
+static void begin_send(void)
+{
+    mca_btl_base_descriptor_t *descriptor = btl->btl_alloc(btl, endpoint, MCA_BTL_NO_ORDER, 8, MCA_BTL_DES_SEND_ALWAYS_CALLBACK);
+
+    CHECK(descriptor);
+    memset(descriptor->des_segments->seg_addr.pval, 0, 8);
+    descriptor->des_cbfunc = sent;
+    CHECK(!btl->btl_send(btl, endpoint, descriptor, TAG));
+}
+
+/* At one look in so many polls; the time that passes is the machine's. */
+static void asked(void)
+{
+    const mca_btl_vfring_module_t *module = (mca_btl_vfring_module_t *) btl;
+    const double start = MPI_Wtime();
+    uint32_t last_ms = module->unsaid_ms;
+    int questions = 0;
+
+    if (rank == 1) {
+        sleep_for_good();
+    }
+    for (int i = 0; i < 1000000; i++) {
+        opal_progress();
+        questions += module->unsaid_ms != last_ms;
+        last_ms = module->unsaid_ms;
+    }
+    CHECK(questions <= 1 + (int) ((MPI_Wtime() - start) / 30));
+}
+
 /*
  * Rank 1 is from now on another process, which has the VF after the one that rank 0 knows. Of a process of its own job rank 0
  * leaves that to the launcher; one of another job has ended.
@@ -159,6 +215,12 @@ int main(int argc, char **argv)
         left();
     } else if (!strcmp(what, "left-busy")) {
         left_busy();
+    } else if (!strcmp(what, "left-put")) {
+        left_with(begin_put, &puts_over);
+    } else if (!strcmp(what, "left-send")) {
+        left_with(begin_send, &told);
+    } else if (!strcmp(what, "asked")) {
+        asked();
     } else if (!strcmp(what, "replaced")) {
         replaced();
     } else {

@@ -310,6 +310,9 @@ run left not0 'left: ok' 2 $only ./depart_check left
 said_once 'rank 1 of another job, on .*, VF vf1'
 run left-busy not0 'left-busy: ok' 2 $only ./depart_check left-busy
 said 'is lost: it has ended \(MPI_Finalize\) while messages to it or from it were under way'
+run left-put not0 'left-put: ok' 2 $only ./depart_check left-put
+run left-send not0 'left-send: ok' 2 $only ./depart_check left-send
+run asked not0 'asked: ok' 2 $only --mca btl_vfring_silence_warn 0 ./depart_check asked
 # It said none, and whoever has its VF now says so. Of two, both must be another's.
 run replaced not0 'replaced: ok' 2 $only --mca btl_vfring_silence_warn 1 ./depart_check replaced
 said 'Known by: +another process has its VF' 'is lost: it was killed or has crashed \(another process has its VF\) and is sent to'
