@@ -192,8 +192,11 @@ done
 devices=$dir/left/vf0,$dir/right/vf0,$dir/right/vf1,$dir/left/vf1
 run rails-folders 0 'exchange: ok' 2 $two ./mpi_check exchange
 # A VF is taken away in the middle of a job: it goes on, and uses it again when it is there again.
+counter_of() { # VF NAME
+    "$VFRING_SOFTVF" show "$1" 2> /dev/null | sed -n "s/.*\"$2\":\([0-9]*\).*/\1/p"
+}
 frames_of() { # VF: that it has sent
-    "$VFRING_SOFTVF" show "$1" 2> /dev/null | sed -n 's/.*"tx_frames":\([0-9]*\).*/\1/p'
+    counter_of "$1" tx_frames
 }
 sent() { # VF NUMBER: has it sent so many frames?
     [ "$(frames_of "$1")" -ge "$2" ]
@@ -330,6 +333,40 @@ said 'taken_check inside: rank 1: ok'
 run stranger-early 0 'early: rank 1: ok' 2 $only ./stranger_check early
 run stranger-hostile 0 'hostile: rank 0: ok' 2 $only --mca btl_vfring_helper 0 ./stranger_check hostile
 devices= # by lease
+# VFs of one process that carry frames of different length: none is longer than all of them carry.
+mkdir "$dir/lender" "$dir/short" "$dir/long"
+for i in 0 1; do
+    create "$dir/short" --index "$i" --mac "02:76:66:02:03:0$i" --mtu 1500 > "$dir/made" || exit 1
+    create "$dir/long" --index "$i" --mac "02:76:66:02:04:0$i" --mtu 9000 > "$dir/made" || exit 1
+done
+# lent NAME RAIL...: two processes, each with a VF of its own of these; both kinds carry what goes between them
+lent() {
+    what=$1
+    shift
+    rm -f "$dir/over"
+    ./lend "$dir/lender" "$dir/$1/vf0=$2,$dir/$3/vf0=$4" "$dir/$1/vf1=$2,$dir/$3/vf1=$4" &
+    lender=$!
+    meanwhile=both_lent_carry_it
+    VFRING_RUN_DIR="$dir/lender" run "$what" 0 'rails: ok' 2 $only --mca btl_vfring_rails 2 ./mpi_check rails "$dir/over"
+    kill $lender
+    meanwhile=:
+    [ "$(counter_of "$dir/long/vf0" tx_bytes)" -le $(($(frames_of "$dir/long/vf0") * 1518)) ] || {
+        echo "FAILED $what: frames are longer than the other VF carries: $("$VFRING_SOFTVF" show "$dir/long/vf0")"
+        failed=1
+    }
+}
+sent_bytes() { # VF NUMBER
+    [ "$(counter_of "$1" tx_bytes)" -ge "$2" ]
+}
+both_lent_carry_it() {
+    for kind in short long; do
+        before=$(counter_of "$dir/$kind/vf0" tx_bytes)
+        until_there sent_bytes "$dir/$kind/vf0" $((before + 4000000))
+    done
+    over
+}
+lent rails-mtus short 1500 long 9000
+lent rails-mtus-back long 9000 short 1500
 # A job on one node that has shared memory needs none: there is nobody here to lease from. What it spawns it does not reach, and says so.
 export VFRING_RUN_DIR="$dir/nobody"
 shm="--mca btl self,$(ompi_info --parsable --param btl vader 2> /dev/null | grep -q '^mca:btl:vader:version' && echo vader || echo sm),vfring"
