@@ -146,6 +146,42 @@ static inline __attribute__((always_inline)) uint64_t btl_vfring_hot_rx_now(mca_
     return module->rx_now_ns;
 }
 
+static inline void btl_vfring_hot_rx_input(void *ctx, const void *data, uint32_t bytes)
+{
+    mca_btl_vfring_module_t *module = ctx;
+
+    vfring_wire_input(module->wire, data, bytes, btl_vfring_hot_rx_now(module));
+}
+
+/**
+ * Takes what has come in, from each rail by @p take(), which is vfring_vf_rx_each() or its like. For any number of rails; the path of
+ * one does without this. @p full: of a rail more may wait. @return frames that came in.
+ */
+static inline __attribute__((always_inline)) unsigned
+btl_vfring_hot_rx_rails(mca_btl_vfring_module_t *module,
+                        unsigned (*take)(struct vfring_vf *vf, unsigned max,
+                                         void (*input)(void *ctx, const void *data, uint32_t bytes), void *ctx),
+                        bool *full)
+{
+    unsigned sum = 0;
+
+    *full = false;
+    for (uint32_t i = 0; i < module->rails.num; i++) {
+        const struct btl_vfring_rail *rail = &module->rails.rail[i];
+        const unsigned count = rail->down ? 0 : take(rail->vf, BTL_VFRING_RX_BURST, btl_vfring_hot_rx_input, module);
+
+        *full |= count == BTL_VFRING_RX_BURST;
+        sum += count;
+    }
+    return sum;
+}
+
+/** So many frames may wait in a ring, of whichever rail. */
+static inline uint32_t btl_vfring_hot_rx_entries(const mca_btl_vfring_module_t *module)
+{
+    return btl_vfring_rails_rx_entries(&module->rails);
+}
+
 /**
  * After @p count frames came in: what is due, and what can go on with that. @p full: more may wait in a ring behind
  * them, @p rx_entries() of the module in all at most.

@@ -12,34 +12,6 @@
 
 #include "btl_vfring_hot.h"
 
-static void rx_input(void *ctx, const void *data, uint32_t bytes)
-{
-    mca_btl_vfring_module_t *module = ctx;
-
-    vfring_wire_input(module->wire, data, bytes, btl_vfring_hot_rx_now(module));
-}
-
-/* @p full: of a rail more may wait. @return frames that came in. */
-static unsigned rx_rails(mca_btl_vfring_module_t *module, bool *full)
-{
-    unsigned sum = 0;
-
-    *full = false;
-    for (uint32_t i = 0; i < module->rails.num; i++) {
-        const struct btl_vfring_rail *rail = &module->rails.rail[i];
-        const unsigned count = rail->down ? 0 : vfring_vf_rx_each_inside(rail->vf, BTL_VFRING_RX_BURST, rx_input, module);
-
-        *full |= count == BTL_VFRING_RX_BURST;
-        sum += count;
-    }
-    return sum;
-}
-
-static uint32_t rx_entries(const mca_btl_vfring_module_t *module)
-{
-    return btl_vfring_rails_rx_entries(&module->rails);
-}
-
 int btl_vfring_inside_progress(mca_btl_vfring_module_t *module)
 {
     unsigned count;
@@ -58,8 +30,8 @@ int btl_vfring_inside_progress(mca_btl_vfring_module_t *module)
         btl_vfring_upcall_sent(module);
     }
     vfring_wire_input_rest(module->wire);
-    count = rx_rails(module, &full);
-    btl_vfring_hot_go_on(module, count, full, rx_entries, opal_using_threads());
+    count = btl_vfring_hot_rx_rails(module, vfring_vf_rx_each_inside, &full);
+    btl_vfring_hot_go_on(module, count, full, btl_vfring_hot_rx_entries, opal_using_threads());
     if (module->rails.others) {
         btl_vfring_aside_look_seldom(module, module->rx_now_ns);
     }

@@ -81,34 +81,6 @@ int btl_vfring_rails_sendi(struct mca_btl_base_module_t *btl, struct mca_btl_bas
 
 /* --- progress -------------------------------------------------------------------- */
 
-static void rx_input(void *ctx, const void *data, uint32_t bytes)
-{
-    mca_btl_vfring_module_t *module = ctx;
-
-    vfring_wire_input(module->wire, data, bytes, btl_vfring_hot_rx_now(module));
-}
-
-/* @p full: of a rail more may wait. @return frames that came in. */
-static unsigned rx_rails(mca_btl_vfring_module_t *module, bool *full)
-{
-    unsigned sum = 0;
-
-    *full = false;
-    for (uint32_t i = 0; i < module->rails.num; i++) {
-        const struct btl_vfring_rail *rail = &module->rails.rail[i];
-        const unsigned count = rail->down ? 0 : vfring_vf_rx_each(rail->vf, BTL_VFRING_RX_BURST, rx_input, module);
-
-        *full |= count == BTL_VFRING_RX_BURST;
-        sum += count;
-    }
-    return sum;
-}
-
-static uint32_t rx_entries(const mca_btl_vfring_module_t *module)
-{
-    return btl_vfring_rails_rx_entries(&module->rails);
-}
-
 static inline __attribute__((always_inline)) int module_progress(mca_btl_vfring_module_t *module, bool locked)
 {
     unsigned count;
@@ -118,8 +90,8 @@ static inline __attribute__((always_inline)) int module_progress(mca_btl_vfring_
     if (OPAL_UNLIKELY(module->told_head)) {
         btl_vfring_upcall_sent(module);
     }
-    count = rx_rails(module, &full);
-    btl_vfring_hot_go_on(module, count, full, rx_entries, locked);
+    count = btl_vfring_hot_rx_rails(module, vfring_vf_rx_each, &full);
+    btl_vfring_hot_go_on(module, count, full, btl_vfring_hot_rx_entries, locked);
     btl_vfring_aside_look_seldom(module, module->rx_now_ns);
     btl_vfring_rails_doorbells(&module->rails);
     btl_vfring_hot_end(module);
