@@ -32,7 +32,8 @@
 /** A link that comes and goes is told to vfringd so often at most. */
 #define TELL_NS 1000000000u
 
-static void set_aside(mca_btl_vfring_module_t *module, struct btl_vfring_rail *rail, bool stop, const char *cause,
+/* @p state, of the VF: -ENODEV is for good, if it was leased. */
+static void set_aside(mca_btl_vfring_module_t *module, struct btl_vfring_rail *rail, int state, bool stop, const char *cause,
                       uint64_t now_ns)
 {
     const uint32_t number = (uint32_t) (rail - module->rails.rail);
@@ -59,7 +60,8 @@ static void set_aside(mca_btl_vfring_module_t *module, struct btl_vfring_rail *r
         vfring_wire_rail_set(module->wire, number, false, now_ns);
     }
     if (btl_vfring_rails_up(&module->rails)) {
-        btl_vfring_help_rail_down(rail->info.name, cause, btl_vfring_rails_up(&module->rails));
+        btl_vfring_help_rail_down(rail->info.name, cause, btl_vfring_rails_up(&module->rails),
+                                  state == -ENODEV && rail->lease.id[0]);
     } else {
         btl_vfring_help_rail_reset(rail->info.name, cause);
     }
@@ -180,11 +182,11 @@ static void look_at(mca_btl_vfring_module_t *module, struct btl_vfring_rail *rai
         const bool reads = !btl_vfring_rail_waiting(rail);
 
         if (reads || down_ns > DRAIN_NS) {
-            set_aside(module, rail, !reads, cause ? cause : "it has no link: is the cable out, the switch off or the PF "
-                                                            "set down?", now_ns);
+            set_aside(module, rail, state, !reads, cause ? cause : "it has no link: is the cable out, the switch off or the PF "
+                                                                   "set down?", now_ns);
         }
     } else {
-        set_aside(module, rail, true,
+        set_aside(module, rail, state, true,
                   cause             ? cause
                   : state == -ENODEV ? "it was unbound from uio_vf or removed"
                                      : "its PF was reset or set down; a new MTU or number of ring entries of the PF is a "

@@ -131,9 +131,10 @@ void btl_vfring_help_lane_aside(const struct btl_vfring_help_here *here, const s
     say_again(1, "lane-aside", host(), here->vf, here->link, peer->rank, peer->host, peer->vf);
 }
 
-void btl_vfring_help_rail_down(const char *vf, const char *cause, unsigned left)
+void btl_vfring_help_rail_down(const char *vf, const char *cause, unsigned left, bool for_good)
 {
-    say_again(RAIL_AGAIN_S, "rail-down", host(), vf, cause, left);
+    say_again(RAIL_AGAIN_S, "rail-down", for_good ? "is leased, and gone: vfringd may lend it again to later jobs" : "is used again when it works",
+              host(), vf, cause, left);
 }
 
 void btl_vfring_help_rail_reset(const char *vf, const char *cause)

@@ -69,7 +69,7 @@ void btl_vfring_help_lane_aside(const struct btl_vfring_help_here *here, const s
 /** One of several VFs cannot be opened, @p left can. @p remedy as of btl_vfring_help_unusable(). */
 void btl_vfring_help_rail_left_out(const char *device, const char *cause, const char *remedy, unsigned left);
 /** One of several VFs is set aside, @p left of them work; or it is used again. Not more often than each 10 s. */
-void btl_vfring_help_rail_down(const char *vf, const char *cause, unsigned left);
+void btl_vfring_help_rail_down(const char *vf, const char *cause, unsigned left, bool for_good);
 void btl_vfring_help_rail_back(const char *vf);
 /** There is no helper (btl_vfring_helper.h). */
 void btl_vfring_help_no_helper(const char *cause, const char *error);

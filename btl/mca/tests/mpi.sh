@@ -346,10 +346,8 @@ lent() {
     rm -f "$dir/over"
     ./lend "$dir/lender" "$dir/$1/vf0=$2,$dir/$3/vf0=$4" "$dir/$1/vf1=$2,$dir/$3/vf1=$4" &
     lender=$!
-    meanwhile=both_lent_carry_it
     VFRING_RUN_DIR="$dir/lender" run "$what" 0 'rails: ok' 2 $only --mca btl_vfring_rails 2 ./mpi_check rails "$dir/over"
     kill $lender
-    meanwhile=:
     [ "$(counter_of "$dir/long/vf0" tx_bytes)" -le $(($(frames_of "$dir/long/vf0") * 1518)) ] || {
         echo "FAILED $what: frames are longer than the other VF carries: $("$VFRING_SOFTVF" show "$dir/long/vf0")"
         failed=1
@@ -358,6 +356,15 @@ lent() {
 sent_bytes() { # VF NUMBER
     [ "$(counter_of "$1" tx_bytes)" -ge "$2" ]
 }
+kill_a_lent_one() {
+    until_there sent "$dir/short/vf0" $(($(frames_of "$dir/short/vf0") + 500))
+    "$VFRING_SOFTVF" destroy "$dir/short/vf0"
+    until_there says 'does not work and is set aside'
+    create "$dir/short" --index 0 --mac 02:76:66:02:03:00 --mtu 1500 > "$dir/made"
+    before=$(frames_of "$dir/long/vf0")
+    until_there sent "$dir/long/vf0" $((before + 5000))
+    over
+}
 both_lent_carry_it() {
     for kind in short long; do
         before=$(counter_of "$dir/$kind/vf0" tx_bytes)
@@ -365,8 +372,15 @@ both_lent_carry_it() {
     done
     over
 }
+meanwhile=both_lent_carry_it
 lent rails-mtus short 1500 long 9000
 lent rails-mtus-back long 9000 short 1500
+# A VF that was lent and is gone may be whoever's by then: it is not opened anew.
+meanwhile=kill_a_lent_one
+lent rails-lent-killed short 1500 long 9000
+said 'is leased, and gone: vfringd may lend it again to later jobs'
+said_not 'is used again'
+meanwhile=:
 # A job on one node that has shared memory needs none: there is nobody here to lease from. What it spawns it does not reach, and says so.
 export VFRING_RUN_DIR="$dir/nobody"
 shm="--mca btl self,$(ompi_info --parsable --param btl vader 2> /dev/null | grep -q '^mca:btl:vader:version' && echo vader || echo sm),vfring"
