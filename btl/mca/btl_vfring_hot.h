@@ -32,6 +32,9 @@
 
 /* An idle poll looks at the clock (a few tens of ns) once in so many times. */
 #define BTL_VFRING_CLOCK_EVERY_IDLE_POLLS 8u
+/* Whoever may sleep looks whether it is time to: a poll takes about 30 ns, so still each microsecond. */
+#define BTL_VFRING_WAIT_EVERY_IDLE_POLLS 32u
+_Static_assert(BTL_VFRING_WAIT_EVERY_IDLE_POLLS % BTL_VFRING_CLOCK_EVERY_IDLE_POLLS == 0, "with the clock");
 /* Whoever only receives learns from no timeout that its VF was reset: it looks
  * now and then, by a few reads of registers in some milliseconds. */
 #define BTL_VFRING_LOOK_EVERY_IDLE_POLLS (1u << 16)
@@ -207,7 +210,8 @@ btl_vfring_hot_go_on(mca_btl_vfring_module_t *module, unsigned count, bool full,
                           module->idle_polls % BTL_VFRING_LOOK_EVERY_IDLE_POLLS == 0)) {
             btl_vfring_watch(module);
         }
-        if (OPAL_UNLIKELY(module->wait.spin_ns != BTL_VFRING_NEVER_SLEEPS)) {
+        if (OPAL_UNLIKELY(module->wait.spin_ns != BTL_VFRING_NEVER_SLEEPS)
+            && module->idle_polls % BTL_VFRING_WAIT_EVERY_IDLE_POLLS == 0) {
             module->wait.sleep_ns = btl_vfring_wait_look(module, now_ns);
             if (module->wait.sleep_ns && !locked) {
                 btl_vfring_wait_sleep(&module->wait.listened, module->wait.sleep_ns);

@@ -19,8 +19,8 @@
 #include <time.h>
 #include <unistd.h>
 
-/** Processor time between two looks, of which each comes with the eighth poll; above that the program computes. */
-#define POLLING_NS 40000u
+/** Processor time between two looks, of which each comes with the 32nd poll; above that the program computes. */
+#define POLLING_NS 160000u
 /** Not worth a system call. */
 #define SLEEP_MIN_NS 5000u
 /**

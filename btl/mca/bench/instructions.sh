@@ -7,13 +7,14 @@
 #   LIMIT=1700 instructions.sh 8
 # which is what btl/mca/tests/instructions.sh does. PREFIX is where vfring is
 # installed (default: build/prefix); or COMPONENT, the component's folder, and
-# VFRING_SOFTVF, the soft VFs' tool.
+# VFRING_SOFTVF, the soft VFs' tool. POLLS: so often each rank polls in vain before it sends, which is
+# counted, too (default 0).
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 PREFIX=${PREFIX:-$here/../../../build/prefix}
 COMPONENT=${COMPONENT:-$PREFIX/lib/openmpi}
 VFRING_SOFTVF=${VFRING_SOFTVF:-$PREFIX/libexec/vfring/vfring-softvf}
-bytes=${1:-8}
+bytes=${1:-8} polls=${POLLS:-0}
 dir=$(mktemp -d /dev/shm/vfring-instr-XXXXXX)
 trap 'rm -rf "$dir"' EXIT INT TERM
 
@@ -37,10 +38,10 @@ export OMPI_ALLOW_RUN_AS_ROOT OMPI_ALLOW_RUN_AS_ROOT_CONFIRM OMPI_MCA_opal_mca_b
 # for libevent's loop, which Open MPI runs by the clock, not by the message.
 calls=1000
 mpirun -n 2 --mca pml ob1 --mca btl "${BTL:-self,vfring}" \
-    valgrind --tool=callgrind --toggle-collect=do_send --toggle-collect=do_recv \
+    valgrind --tool=callgrind --toggle-collect=do_send --toggle-collect=do_recv --toggle-collect=do_poll \
     --toggle-collect=soft_write --toggle-collect='*event_base_loop' \
     --zero-before=counting_begins --dump-before=counting_ends \
-    --callgrind-out-file="$dir/out.%q{OMPI_COMM_WORLD_RANK}" "$dir/turns" "$bytes" 200 "$calls" \
+    --callgrind-out-file="$dir/out.%q{OMPI_COMM_WORLD_RANK}" "$dir/turns" "$bytes" 200 "$calls" "$polls" \
     > "$dir/log" 2>&1 || { cat "$dir/log" >&2; exit 1; }
 profile=$dir/out.0.1
 callgrind_annotate --inclusive=yes --threshold=100 "$profile" > "$dir/inclusive" 2> "$dir/log" || { cat "$dir/log" >&2; exit 1; }
@@ -53,7 +54,9 @@ per_call() {
 send=$(per_call do_send)
 recv=$(per_call do_recv)
 [ "$send" -gt 0 ] && [ "$recv" -gt 0 ] || { echo "nothing was counted:" >&2; cat "$dir/inclusive" >&2; exit 1; }
+polled=$(per_call do_poll)
 echo "bytes $bytes: MPI_Send $send, MPI_Recv $recv, together $((send + recv)) instructions"
+[ "$polls" = 0 ] || echo "polls $polls: $polled instructions"
 echo "instructions of $calls sends and receives by function:"
 # The frames below main() were entered before the counting began: their own cost is wrong.
 callgrind_annotate --threshold=100 "$profile" 2> /dev/null | grep -v -e 'below main' -e libc-start -e ld-linux \

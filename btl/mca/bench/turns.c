@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * turns BYTES WARM_UP ITERATIONS: two ranks on one node take turns through a shared
+ * turns BYTES WARM_UP ITERATIONS [POLLS]: two ranks on one node take turns through a shared
  * page, outside of MPI, so that each message has already arrived when MPI_Recv
  * is entered: what is counted inside do_send() and do_recv() has no polling in
- * it. Who waits for its turn sleeps, and is there at once on a busy machine, too.
+ * it. What a rank polls in vain between two messages is counted apart: POLLS of them, in do_poll(). Who waits for its turn sleeps, and is there at once on a busy machine, too.
  * Run under callgrind by instructions.sh, which counts from counting_begins() to
  * counting_ends().
  */
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/futex.h>
@@ -20,11 +21,13 @@
 #include <unistd.h>
 
 static char *buffer;
-static int bytes;
+static int bytes, polls;
+static void (*progress)(void); /* what MPI_Recv calls while it waits */
 static _Atomic uint32_t *turn; /* messages sent so far by both */
 
 __attribute__((noinline)) void do_send(int to);
 __attribute__((noinline)) void do_recv(int from);
+__attribute__((noinline)) void do_poll(void);
 __attribute__((noinline)) void counting_begins(void);
 __attribute__((noinline)) void counting_ends(void);
 
@@ -36,6 +39,13 @@ void do_send(int to)
 void do_recv(int from)
 {
     MPI_Recv(buffer, bytes, MPI_BYTE, from, 1, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+}
+
+void do_poll(void)
+{
+    for (int i = 0; i < polls; i++) {
+        progress();
+    }
 }
 
 void counting_begins(void)
@@ -69,13 +79,15 @@ int main(int argc, char **argv)
     uint32_t warm_up, iterations, done = 0;
     int rank, fd;
 
-    if (argc != 4 || !path) {
-        fprintf(stderr, "usage: TURNS_PAGE=FILE turns BYTES WARM_UP ITERATIONS\n");
+    if (argc < 4 || argc > 5 || !path) {
+        fprintf(stderr, "usage: TURNS_PAGE=FILE turns BYTES WARM_UP ITERATIONS [POLLS]\n");
         return 64;
     }
     bytes = atoi(argv[1]);
     warm_up = (uint32_t) atoi(argv[2]);
     iterations = (uint32_t) atoi(argv[3]);
+    polls = argc > 4 ? atoi(argv[4]) : 0;
+    *(void **) &progress = dlsym(RTLD_DEFAULT, "opal_progress");
     buffer = calloc(1, (size_t) bytes + 1);
     MPI_Init(&argc, &argv);
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
@@ -89,6 +101,10 @@ int main(int argc, char **argv)
         perror(path);
         MPI_Abort(MPI_COMM_WORLD, 1);
     }
+    if (polls && !progress) {
+        fprintf(stderr, "there is no opal_progress\n");
+        MPI_Abort(MPI_COMM_WORLD, 1);
+    }
     MPI_Barrier(MPI_COMM_WORLD);
     for (uint32_t i = 0; i < warm_up + iterations; i++) {
         if (i == warm_up) {
@@ -96,6 +112,7 @@ int main(int argc, char **argv)
         }
         if (rank == 0) {
             wait_for(done);
+            do_poll();
             do_send(1);
             pass_on(done + 1);
             wait_for(done + 2);
@@ -103,6 +120,7 @@ int main(int argc, char **argv)
         } else {
             wait_for(done + 1);
             do_recv(0);
+            do_poll();
             do_send(0);
             pass_on(done + 2);
         }
