@@ -146,4 +146,50 @@ static inline struct mca_btl_base_endpoint_t *find(int peer)
     return found;
 }
 
+static inline mca_btl_vfring_module_t *module_of(void)
+{
+    return btl_vfring_to_module(btl);
+}
+
+/* --- what the layers above are told ------------------------------------------------------- */
+
+static void (*on_message)(const mca_btl_base_segment_t *segment); /* may be NULL */
+
+#if VFRING_OMPI_MAJOR >= 5
+static inline void message_came(struct mca_btl_base_module_t *module, const mca_btl_base_receive_descriptor_t *descriptor)
+{
+    if (on_message) {
+        on_message(descriptor->des_segments);
+    }
+}
+#else
+static inline void message_came(struct mca_btl_base_module_t *module, mca_btl_base_tag_t tag,
+                                mca_btl_base_descriptor_t *descriptor, void *cbdata)
+{
+    if (on_message) {
+        on_message(descriptor->des_segments);
+    }
+}
+#endif
+
+/* Messages with @p tag come to @p take; NULL: to nobody. One tag a program. */
+static inline void take_messages(mca_btl_base_tag_t tag, void (*take)(const mca_btl_base_segment_t *segment))
+{
+    on_message = take;
+    mca_btl_base_active_message_trigger[tag].cbfunc = message_came;
+}
+
+static volatile int num_lost; /* times that somebody was said to be lost */
+
+static inline void count_lost(struct mca_btl_base_module_t *module, int32_t flags, struct opal_proc_t *proc, char *info)
+{
+    num_lost++;
+}
+
+/* Instead of ending the job for it. */
+static inline void count_losses(void)
+{
+    btl->btl_register_error(btl, count_lost);
+}
+
 #endif /* BTL_CALLS_H */

@@ -30,19 +30,6 @@ static void came(const mca_btl_base_segment_t *segment)
     }
 }
 
-#if VFRING_OMPI_MAJOR >= 5
-static void input(struct mca_btl_base_module_t *module, const mca_btl_base_receive_descriptor_t *descriptor)
-{
-    came(descriptor->des_segments);
-}
-#else
-static void input(struct mca_btl_base_module_t *module, mca_btl_base_tag_t tag,
-                  mca_btl_base_descriptor_t *descriptor, void *cbdata)
-{
-    came(descriptor->des_segments);
-}
-#endif
-
 /* --- descriptors ---------------------------------------------------------------- */
 
 static int told, told_status;     /* callbacks so far, and what the last one said */
@@ -318,12 +305,7 @@ static void doorbell(void)
 
 /* --- a peer that is lost ------------------------------------------------------------- */
 
-static int num_lost, puts_over, gets_over;
-
-static void lost_cb(struct mca_btl_base_module_t *module, int32_t flags, struct opal_proc_t *proc, char *info)
-{
-    num_lost++;
-}
+static int puts_over, gets_over;
 
 static void over(struct mca_btl_base_module_t *module, struct mca_btl_base_endpoint_t *peer,
                  void *local_address, mca_btl_base_registration_handle_t *handle, void *context,
@@ -359,7 +341,7 @@ static void lost(void)
         sleep_for_good();
     }
     await_asleep();
-    btl->btl_register_error(btl, lost_cb);
+    count_losses();
     kept = send_one(8, MCA_BTL_DES_SEND_ALWAYS_CALLBACK, &rc);
     CHECK(kept && rc >= 0);
     for (int i = 0; i < 100; i++) { /* some get slots, some wait for one */
@@ -395,7 +377,7 @@ static void contact(void)
     uint8_t known;
     int rc = -1;
 
-    btl->btl_register_error(btl, lost_cb);
+    count_losses();
     if (rank == 1) {
         await_post(woken); /* what is behind the lost frame does not arrive */
         sleep_until_woken();
@@ -432,7 +414,7 @@ int main(int argc, char **argv)
                     &level);
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
     endpoint = find(1 - rank);
-    mca_btl_base_active_message_trigger[TAG].cbfunc = input;
+    take_messages(TAG, came);
     alarm_unlink();
     if (!strcmp(what, "contact")) {
         contact(); /* before any other message */

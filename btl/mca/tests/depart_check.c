@@ -13,12 +13,7 @@
 #define TAG 0xf1
 #define HANDLE_BYTES 64
 
-static int num_lost, puts_over, told, told_status;
-
-static void lost_cb(struct mca_btl_base_module_t *module, int32_t flags, struct opal_proc_t *proc, char *info)
-{
-    num_lost++;
-}
+static int puts_over, told, told_status;
 
 static void over(struct mca_btl_base_module_t *module, struct mca_btl_base_endpoint_t *peer,
                  void *local_address, mca_btl_base_registration_handle_t *handle, void *context,
@@ -48,12 +43,12 @@ static int send_one(size_t bytes, uint32_t flags)
 
 static struct vfring_wire_peer *nobody(void)
 {
-    return vfring_wire_nobody(((mca_btl_vfring_module_t *) btl)->wire);
+    return vfring_wire_nobody(module_of()->wire);
 }
 
 _Noreturn static void say_goodbye(void)
 {
-    mca_btl_vfring_module_t *module = (mca_btl_vfring_module_t *) btl;
+    mca_btl_vfring_module_t *module = module_of();
 
     CHECK(!vfring_wire_peer_bye(module->wire, endpoint->peer));
     vfring_vf_tx_doorbell(module->rails.rail[0].vf);
@@ -68,10 +63,10 @@ static void left(void)
     if (rank == 1) {
         say_goodbye();
     }
-    btl->btl_register_error(btl, lost_cb);
+    count_losses();
     AWAIT(endpoint->peer == nobody());
     CHECK(num_lost == 0);
-    CHECK(vfring_wire_num_peers(((mca_btl_vfring_module_t *) btl)->wire) == 0);
+    CHECK(vfring_wire_num_peers(module_of()->wire) == 0);
     for (int i = 0; i < 2; i++) {
         CHECK(send_one(8, 0) == OPAL_ERR_UNREACH);
         CHECK(send_one(10000, 0) == OPAL_ERR_UNREACH);
@@ -101,7 +96,7 @@ static void left_busy(void)
         say_goodbye();
     }
     await_asleep();
-    btl->btl_register_error(btl, lost_cb);
+    count_losses();
     for (int i = 0; i < 20; i++) {
         CHECK(!btl->btl_put(btl, endpoint, mine, address, NULL, (void *) other, sizeof(mine), 0, MCA_BTL_NO_ORDER, over,
                             NULL, NULL));
@@ -126,7 +121,7 @@ static void left_with(void (*begin)(void), const int *num_over)
         say_goodbye();
     }
     await_asleep();
-    btl->btl_register_error(btl, lost_cb);
+    count_losses();
     begin();
     AWAIT(!endpoint->ops_tail && !endpoint->queue_tail);
     CHECK(vfring_wire_peer_outstanding(endpoint->peer) > 0 && !*num_over);
@@ -157,7 +152,7 @@ static void begin_send(void)
 /* At one look in so many polls; the time that passes is the machine's. */
 static void asked(void)
 {
-    const mca_btl_vfring_module_t *module = (mca_btl_vfring_module_t *) btl;
+    const mca_btl_vfring_module_t *module = module_of();
     const double start = MPI_Wtime();
     uint32_t last_ms = module->unsaid_ms;
     int questions = 0;
@@ -179,7 +174,7 @@ static void asked(void)
  */
 static void replaced(void)
 {
-    struct vfring_wire *wire = ((mca_btl_vfring_module_t *) btl)->wire;
+    struct vfring_wire *wire = module_of()->wire;
 
     if (rank == 1) {
         wire->to_us = ~wire->to_us;
@@ -188,7 +183,7 @@ static void replaced(void)
             opal_progress();
         }
     }
-    btl->btl_register_error(btl, lost_cb);
+    count_losses();
     await_asleep();
     CHECK(send_one(8, 0) >= 0);
     AWAIT(vfring_wire_stats(wire)->rx_foreign > 0);

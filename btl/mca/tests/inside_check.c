@@ -15,11 +15,6 @@ static volatile int arrived; /* messages */
 static int damaged; /* or not the next one */
 static uint32_t deepest;
 
-static mca_btl_vfring_module_t *module_of(void)
-{
-    return btl_vfring_to_module(btl);
-}
-
 /* --- messages: each begins with its number, and the rest follows from that --------------- */
 
 static void fill(unsigned char *at, int number)
@@ -63,19 +58,6 @@ static void came(const mca_btl_base_segment_t *segment)
     on_arrival(number);
     look(segment->seg_addr.pval, number); /* whatever has come meanwhile */
 }
-
-#if VFRING_OMPI_MAJOR >= 5
-static void input(struct mca_btl_base_module_t *module, const mca_btl_base_receive_descriptor_t *descriptor)
-{
-    came(descriptor->des_segments);
-}
-#else
-static void input(struct mca_btl_base_module_t *module, mca_btl_base_tag_t tag,
-                  mca_btl_base_descriptor_t *descriptor, void *cbdata)
-{
-    came(descriptor->des_segments);
-}
-#endif
 
 static int expected;
 
@@ -363,7 +345,7 @@ int main(int argc, char **argv)
     alarm_unlink();
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
     endpoint = find(1 - rank);
-    mca_btl_base_active_message_trigger[TAG].cbfunc = input;
+    take_messages(TAG, came);
     if (i < NUM_CHECKS) {
         on_arrival = checks[i].on_arrival; /* before the other one may send */
         MPI_Barrier(MPI_COMM_WORLD);

@@ -7,17 +7,6 @@
 
 /* --- a receive ring that is never empty ------------------------------------------------------- */
 
-#if VFRING_OMPI_MAJOR >= 5
-static void ignore(struct mca_btl_base_module_t *module, const mca_btl_base_receive_descriptor_t *descriptor)
-{
-}
-#else
-static void ignore(struct mca_btl_base_module_t *module, mca_btl_base_tag_t tag, mca_btl_base_descriptor_t *descriptor,
-                   void *cbdata)
-{
-}
-#endif
-
 /*
  * One peer takes nothing, and whenever this process looks another one has sent as much as is read at a time: what
  * is under way to the first is asked for all the same. Three processes; the job is ended after an "ok".
@@ -25,12 +14,12 @@ static void ignore(struct mca_btl_base_module_t *module, mca_btl_base_tag_t tag,
 static void bursts(int num)
 {
     enum { BURST = 32, TAG = 0xf0, LOOKS = 2 };
-    mca_btl_vfring_module_t *module = btl_vfring_to_module(btl);
+    mca_btl_vfring_module_t *module = module_of();
     mca_btl_base_descriptor_t *descriptor;
     uint64_t before;
 
     endpoint = find(rank == 1 ? 0 : rank == 0 ? 2 : 1);
-    mca_btl_base_active_message_trigger[TAG].cbfunc = ignore;
+    take_messages(TAG, NULL);
     MPI_Barrier(MPI_COMM_WORLD);
     for (int i = 0; i < 1000; i++) {
         opal_progress(); /* acknowledgements of that */

@@ -68,7 +68,7 @@ static int put(int number, size_t bytes)
  */
 static void gets(int num)
 {
-    const mca_btl_vfring_module_t *module = btl_vfring_to_module(btl);
+    const mca_btl_vfring_module_t *module = module_of();
     const uint32_t open_before = module->exposures.num_live;
     uint32_t most_open = 0, most_served = 0;
     int done = 0;
@@ -127,13 +127,6 @@ static void greedy(int num)
  * The other process is lost with very many operations under way: each ends once,
  * and says so. (Open MPI ends the job then.)
  */
-static volatile int num_lost;
-
-static void lost_cb(struct mca_btl_base_module_t *module, int32_t flags, struct opal_proc_t *proc, char *info)
-{
-    num_lost++;
-}
-
 static void lost(int num)
 {
     open_memory();
@@ -142,7 +135,7 @@ static void lost(int num)
         sleep_for_good();
     }
     await_asleep();
-    btl->btl_register_error(btl, lost_cb);
+    count_losses();
     for (int i = 0; i < num; i++) {
         CHECK((i % 2 ? get(i, MEMORY_BYTES) : put(i, MEMORY_BYTES)) == OPAL_SUCCESS);
     }
@@ -339,7 +332,7 @@ static int num_repeated(const mca_btl_vfring_module_t *module)
  */
 static void closed(int num)
 {
-    const mca_btl_vfring_module_t *module = btl_vfring_to_module(btl);
+    const mca_btl_vfring_module_t *module = module_of();
     const size_t bytes = 5000;
     unsigned char *gone = mmap(NULL, bytes * (size_t) num, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     uint64_t again;
@@ -387,7 +380,7 @@ static void closed(int num)
 /* Memory is closed while there is more of it to send: that is told, and no byte of it is read any more. */
 static void cut_off(int num)
 {
-    const mca_btl_vfring_module_t *module = btl_vfring_to_module(btl);
+    const mca_btl_vfring_module_t *module = module_of();
 
     open_memory();
     MPI_Barrier(MPI_COMM_WORLD);
@@ -399,7 +392,7 @@ static void cut_off(int num)
     }
     AWAIT(endpoint->gets_served == (uint32_t) num);
     await_asleep();
-    btl->btl_register_error(btl, lost_cb);
+    count_losses();
     CHECK(endpoint->ops_tail && num_lost == 0);
     btl->btl_deregister_mem(btl, own);
     CHECK(num_lost == 1);

@@ -20,21 +20,11 @@
 #define TAG 0xf2
 #define QUEUE_BYTES (1u << 20) /* what waits meanwhile has a bound */
 
-static int num_lost, listener, num_asked;
-
-static mca_btl_vfring_module_t *module_of(void)
-{
-    return btl_vfring_to_module(btl);
-}
+static int listener, num_asked;
 
 static void poll_once(void)
 {
     (void) btl->btl_component->btl_progress(); /* Open MPI asks nobody who reaches nobody */
-}
-
-static void lost_cb(struct mca_btl_base_module_t *module, int32_t flags, struct opal_proc_t *proc, char *info)
-{
-    num_lost++;
 }
 
 /* --- a vfringd that knows of no lease --------------------------------------------------- */
@@ -97,25 +87,12 @@ static bool send_on(void)
 
 static void (*on_arrival)(void);
 
-static void arrived(void)
+static void arrived(const mca_btl_base_segment_t *segment)
 {
     if (on_arrival) {
         on_arrival();
     }
 }
-
-#if VFRING_OMPI_MAJOR >= 5
-static void input(struct mca_btl_base_module_t *module, const mca_btl_base_receive_descriptor_t *descriptor)
-{
-    arrived();
-}
-#else
-static void input(struct mca_btl_base_module_t *module, mca_btl_base_tag_t tag,
-                  mca_btl_base_descriptor_t *descriptor, void *cbdata)
-{
-    arrived();
-}
-#endif
 
 static void only(const char *folder)
 {
@@ -126,7 +103,7 @@ static void only(const char *folder)
         return;
     }
     play_daemon(folder);
-    btl->btl_register_error(btl, lost_cb);
+    count_losses();
     AWAIT(num_lost || send_on()); /* the VF is reset after so many frames */
     CHECK(rail->gone && !rail->vf);
     for (int i = 0; i < 1000; i++) {
@@ -162,7 +139,7 @@ static void inside(const char *folder)
         return;
     }
     play_daemon(folder);
-    btl->btl_register_error(btl, lost_cb);
+    count_losses();
     on_arrival = until_taken;
     CHECK(!sem_post(fallen_asleep));
     AWAIT(been_inside);
@@ -206,7 +183,7 @@ int main(int argc, char **argv)
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
     if (check != listening) {
         endpoint = find(1 - rank);
-        mca_btl_base_active_message_trigger[TAG].cbfunc = input;
+        take_messages(TAG, arrived);
         MPI_Barrier(MPI_COMM_WORLD);
     } else {
         btl = find_module();
