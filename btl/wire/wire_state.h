@@ -34,7 +34,7 @@
 /** An acknowledgement is owed at once after this many data frames. */
 #define WIRE_ACK_EVERY 16u
 /** Of frames without a retransmission one in so many is timed. */
-#define WIRE_RTT_EVERY 8u
+#define WIRE_RTT_EVERY 16u
 /** Every peer may always have this many frames under way. */
 #define WIRE_CREDIT_MIN 2u
 /** Held-back bulk leaves one frame in so many of the window to others. */
