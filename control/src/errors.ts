@@ -284,7 +284,7 @@ export const CATALOGUE = {
   VFRING_ERR_NO_SUCH_JOB: {
     exit: EXIT.DATA,
     message: 'there is no job {job} of yours',
-    remedy: 'vfring job lists the jobs that vfringd knows',
+    remedy: 'vfring job lists the jobs that vfringd knows; one of a plain mpirun that took no VF, all on one node and over shared memory, is none of them',
   },
   VFRING_ERR_FORBIDDEN: {
     exit: EXIT.NO_PERMISSION,
