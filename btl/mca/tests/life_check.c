@@ -12,6 +12,7 @@
 #include <limits.h>
 #include <mpi.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,6 +64,7 @@ static int listen_at(const char *folder)
 
 static void answer(int fd, const char *request)
 {
+    const bool question = strstr(request, "\"op\":\"vf\"");
     char reply[512];
     int length = snprintf(reply, sizeof(reply), "{\"v\":1,\"ok\":true}\n");
 
@@ -72,7 +74,7 @@ static void answer(int fd, const char *request)
                           "{\"v\":1,\"ok\":true,\"lease\":\"l-%d\",\"vfs\":[{\"kind\":\"soft\","
                           "\"name\":\"vf0\",\"device\":\"%s\",\"mtu\":1500}]}\n",
                           num_leased, num_leased == 2 && second_file ? second_file : vf_file);
-    } else if (strstr(request, "\"op\":\"vf\"")) {
+    } else if (question) {
         if (strstr(request, SECOND_MAC)) {
             length = snprintf(reply, sizeof(reply), "{\"v\":1,\"ok\":true%s}\n", back);
             num_asked++;
@@ -85,7 +87,8 @@ static void answer(int fd, const char *request)
         CHECK(second_file || (strstr(request, id) && vf_is_free())); /* closed before it is given back */
         num_released++;
     }
-    CHECK(write(fd, reply, (size_t) length) == length);
+    /* Who asks waits for a moment only, and asks again. */
+    CHECK(send(fd, reply, (size_t) length, MSG_NOSIGNAL) == length || question);
 }
 
 static void *daemon_main(void *arg)

@@ -20,7 +20,7 @@
 #define TAG 0xf2
 #define QUEUE_BYTES (1u << 20) /* what waits meanwhile has a bound */
 
-static int listener, num_asked;
+static int listener;
 
 static void poll_once(void)
 {
@@ -40,9 +40,8 @@ static void *daemon_main(void *arg)
         while (byte != '\n' && read(fd, &byte, 1) == 1) {
             /* whatever is asked */
         }
-        (void) write(fd, reply, sizeof(reply) - 1);
+        (void) send(fd, reply, sizeof(reply) - 1, MSG_NOSIGNAL); /* who asks may have had enough */
         (void) close(fd);
-        __atomic_add_fetch(&num_asked, 1, __ATOMIC_RELAXED);
     }
     return arg;
 }
@@ -122,8 +121,7 @@ static void until_taken(void)
 
     on_arrival = NULL;
     been_inside = true;
-    AWAIT(__atomic_load_n(&num_asked, __ATOMIC_RELAXED) || send_on()); /* whose it is */
-    poll_once(); /* the answer has come */
+    AWAIT(rail->taken || send_on());
     CHECK(rail->vf && !num_lost);
     rail->retry_ns = UINT64_MAX; /* it is not tried again for long, as after many times */
 }
