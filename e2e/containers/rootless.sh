@@ -27,6 +27,8 @@ base=$(mktemp -d /var/tmp/vfring-containers.XXXXXX)
 chmod 755 "$base"
 log=$base/tried.log
 finish() {
+    # podman leaves a process to the user, which keeps his namespaces for his next container.
+    [ ! -s "$base/runtime/libpod/tmp/pause.pid" ] || kill "$(cat "$base/runtime/libpod/tmp/pause.pid")"
     rm -rf "$base"
     [ "$kind" = soft ] || { sed -i '/^limits:/d' "$config" && systemctl restart vfringd; }
 }

@@ -15,7 +15,8 @@ why() {
 }
 restore() {
     systemctl stop slurmd slurmctld munge
-    rm -f /etc/slurm/slurm.conf /etc/slurm/cgroup.conf /etc/slurm/gres.conf
+    rm -f /etc/slurm/slurm.conf /etc/slurm/cgroup.conf /etc/slurm/gres.conf /var/lib/munge/munge.seed
+    find /var/lib/slurm/slurmctld /var/lib/slurm/slurmd -mindepth 1 -delete
     sed -i '/^managed_by:/d' "$config"
     systemctl restart vfringd
 }

@@ -14,7 +14,8 @@ export type Release = keyof typeof RELEASES;
 
 /** What packages are made from, beside the node modules of package-lock.json. */
 const SOURCES = [
-  'btl', 'config', 'control', 'docs', 'driver-kmod', 'lab/vfu', 'mpi-tests', 'packaging', 'LICENSES', 'CHANGELOG.md', 'README.md',
+  'btl', 'config', 'contrib/grafana', 'contrib/prometheus', 'control', 'docs', 'driver-kmod', 'lab/vfu', 'mpi-tests', 'packaging', 'LICENSES',
+  'CHANGELOG.md', 'README.md',
   'Makefile.am', 'autogen.sh', 'configure.ac', 'package.json', 'package-lock.json', 'tsconfig.json',
 ];
 /** Of no weight for what is in them. */
