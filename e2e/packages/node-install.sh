@@ -28,3 +28,13 @@ all_roots || fail "the nodes of free VFs are root's"
 ok "three lines of configuration and systemctl start make four VFs"
 try "a plain mpirun" pingpong
 ok "a plain mpirun of an unprivileged user runs over them"
+
+folder=$(stat -c %d:%i:%U:%a /run/vfring)
+try "systemctl stop" systemctl stop vfringd
+[ "$(stat -c %d:%i:%U:%a /run/vfring)" = "$folder" ] || fail "/run/vfring stays while vfringd is stopped"
+find /run/vfring -type s >"$log"
+[ ! -s "$log" ] || fail "a vfringd that is stopped leaves no socket"
+try "systemctl start" systemctl start vfringd
+[ "$(stat -c %d:%i:%U:%a /run/vfring)" = "$folder" ] || fail "/run/vfring is the folder that containers have mounted: $folder"
+try "a job after that" pingpong
+ok "/run/vfring is one folder while vfringd is stopped and started"

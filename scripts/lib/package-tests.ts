@@ -6,6 +6,7 @@ import { Readable } from 'node:stream';
 import { execa } from 'execa';
 import { cgroupConf, slurmConf } from '../../e2e/slurm/setup.js';
 import { withGuest, type Output } from '../../lab/src/guest.js';
+import { kernelFaults } from '../../lab/src/kernel-log.js';
 import { StepError, buildDir, root, step } from '../../tools/steps.js';
 import { RELEASES, buildPackages, buildTree, inBuildTree, layOut, plainTree, sources, type Built, type Release } from './debian-packages.js';
 import { debianTree, inTree } from './debian-tree.js';
@@ -104,6 +105,11 @@ export async function packagesOnNode(show: Output, built?: Built): Promise<Tally
         total.passed += passed;
         total.failed += failed;
       }
+    }
+    const trouble = kernelFaults(guest.consoleLog);
+    if (trouble.length > 0) {
+      process.stdout.write(`not ok - the kernel log has no warning:\n${trouble.join('\n')}\n`);
+      total.failed += 1;
     }
     return total;
   });
