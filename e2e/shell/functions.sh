@@ -28,8 +28,8 @@ wait_for() { # WHAT COMMAND...
     done
 }
 
-# The user of the trees and of the emulated machine.
-as_user() { setpriv --reuid mpi --regid mpi --init-groups env HOME=/home/mpi USER=mpi "$@"; }
+# The user of the trees and of the emulated machine, at home: Open MPI 5.0's mpirun falls where it may not look at its working directory.
+as_user() { setpriv --reuid mpi --regid mpi --init-groups env --chdir=/home/mpi HOME=/home/mpi USER=mpi "$@"; }
 
 # What a machine consists of. What dpkg, apt, systemd and the like write down of what they did is none of the packages' files, nor is
 # the key that DKMS makes for the machine.
