@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { eventually } from './run.js';
+import { eventually, type Running } from './run.js';
 import { allReturned, asUser, leasesEnded, type Daemon, type Site } from './site.js';
 
 interface Result {
@@ -44,10 +44,30 @@ export function benchTests(site: Site): void {
       assert.deepEqual(await leasesEnded(site), { released: 6 });
     });
 
-    test('interrupted while a job runs it ends that, keeps what it has, and every VF is free', async () => {
-      const running = site.user(bench('half', '--transports', 'vfring', '--benchmarks', 'latency', '--launches', '50'), { timeoutS: 900 });
+    /** One whose first launch is over, while a rank of the next one has a VF. */
+    const halfWay = async (name: string): Promise<Running> => {
+      const running = site.user(bench(name, '--transports', 'vfring', '--benchmarks', 'latency', '--launches', '50'), { timeoutS: 900 });
       await running.until('the first launch is over', () => /2 of 50/.test(running.stderr));
       await eventually('a rank of the next one has a VF', async () => (await site.nodes()).some(({ state }) => state === 'open'));
+      return running;
+    };
+
+    test('killed while a job runs it leaves what it has, of which the page can be made, and every VF comes back', async () => {
+      const running = await halfWay('killed');
+      running.child.kill('SIGKILL');
+      await running.done;
+      const { state, launches } = await resultOf('killed');
+      assert.equal(state, 'running');
+      assert.deepEqual(new Set(launches.map(({ ok }) => ok)), new Set([true]));
+      await allReturned(site);
+      const { status, stderr } = await asUser(site, ['vfring', 'bench', '--from', join(dir, 'killed.json'), '--output', join(dir, 'later')]);
+      assert.equal(status, 0, stderr);
+      assert.match(stderr, /These are partial results: the run goes on, or was killed/);
+      assert.match(await readFile(join(dir, 'later.html'), 'utf8'), /These are partial results/);
+    });
+
+    test('interrupted while a job runs it ends that, keeps what it has, and every VF is free', async () => {
+      const running = await halfWay('half');
       running.child.kill('SIGTERM');
       const { status, stderr } = await running.done;
       assert.equal(status, 143, stderr);
