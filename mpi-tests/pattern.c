@@ -10,25 +10,15 @@
 
 #define STEP 0x9e3779b97f4a7c15u /* 2^64 divided by the golden ratio: odd, no short period */
 
-/* A bijection on 64 bits in which every input bit moves every output bit. */
-static uint64_t mix(uint64_t x)
-{
-    x ^= x >> 32;
-    x *= 0xd6e8feb86659fd93u;
-    x ^= x >> 32;
-    x *= 0xd6e8feb86659fd93u;
-    return x ^ (x >> 32);
-}
-
 uint64_t mt_key(uint64_t seed, uint64_t a, uint64_t b, uint64_t c)
 {
-    return mix(mix(mix(mix(seed + STEP) + a) + b) + c);
+    return mt_mix(mt_mix(mt_mix(mt_mix(seed + STEP) + a) + b) + c);
 }
 
 uint64_t mt_random(uint64_t *state)
 {
     *state += STEP;
-    return mix(*state);
+    return mt_mix(*state);
 }
 
 uint64_t mt_random_upto(uint64_t *state, uint64_t limit)
@@ -88,11 +78,11 @@ void mt_pattern_fill(uint8_t *data, size_t bytes, uint64_t key)
     uint64_t word;
 
     for (; bytes >= sizeof(word); bytes -= sizeof(word), data += sizeof(word)) {
-        word = mix(key);
+        word = mt_mix(key);
         memcpy(data, &word, sizeof(word));
         key += STEP;
     }
-    word = mix(key);
+    word = mt_mix(key);
     memcpy(data, &word, bytes);
 }
 
@@ -120,7 +110,7 @@ bool mt_pattern_check(const uint8_t *data, size_t bytes, uint64_t key, struct mt
     *wrong = (struct mt_wrong) {0};
     for (size_t offset = 0; offset < bytes; offset += sizeof(uint64_t)) {
         size_t length = bytes - offset < sizeof(uint64_t) ? bytes - offset : sizeof(uint64_t);
-        uint64_t word = mix(key);
+        uint64_t word = mt_mix(key);
 
         if (memcmp(data + offset, &word, length) != 0) {
             const uint8_t *expected = (const uint8_t *) &word;
@@ -148,17 +138,4 @@ bool mt_guards_check(const struct mt_buffer *buffer, size_t bytes, struct mt_wro
         }
     }
     return wrong->count == 0;
-}
-
-void mt_stamp(uint8_t *data, size_t bytes, uint64_t number)
-{
-    /* mixed, so that one byte tells neighbours apart as well as eight do */
-    uint64_t word = mix(number);
-    memcpy(data, &word, bytes < sizeof(word) ? bytes : sizeof(word));
-}
-
-bool mt_stamp_is(const uint8_t *data, size_t bytes, uint64_t number)
-{
-    uint64_t word = mix(number);
-    return memcmp(data, &word, bytes < sizeof(word) ? bytes : sizeof(word)) == 0;
 }
