@@ -79,8 +79,8 @@ export function warnings(result: Result, figures: readonly BenchmarkFigures[]): 
     ...(failed.length === 0 ? [] : [`${failed.length} of ${launches.length} launches failed, and ${failed.length === 1 ? 'is' : 'are'} in no figure.`]),
     ...(unknown.length === 0 ? [] : [`Not shown: ${unknown.join(', ')}, which release ${result.release} measured and this one does not know.`]),
     ...(wide === 0 ? [] : [`${wide} of ${ratios.length} ratios have no conclusion: rounds differ by more than ${WIDEST_FOLD} times. Measure again while the machine does nothing else, with more launches.`]),
-    // The ranks themselves make load, so what counts is what there was before them.
-    ...(busiest > Math.max(0.5, processors - ranks + 0.5) ? [`Other programs ran: the load average was ${busiest.toFixed(1)} when it began${after === null ? '' : ` (${after[0].toFixed(1)} at the end)`}, with ${processors} processors and ${ranks} ranks.`] : []),
+    // The ranks themselves make load, so what counts is what there was before them. Between hosts each has its share of them.
+    ...(busiest > Math.max(0.5, processors - Math.ceil(ranks / Math.max(1, result.hosts.length)) + 0.5) ? [`Other programs ran: the load average was ${busiest.toFixed(1)} when it began${after === null ? '' : ` (${after[0].toFixed(1)} at the end)`}, with ${processors} ${processors === 1 ? 'processor' : 'processors'} here and ${ranks} ranks.`] : []),
     ...(result.hosts.length === 0 && ranks > processors ? [`${ranks} ranks share ${processors} processors: times are those of waiting for one.`] : []),
   ];
 }

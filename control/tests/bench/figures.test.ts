@@ -106,9 +106,10 @@ describe('what speaks against figures is said', () => {
   test('launches that failed', () => expect(said({ launches: [...benchResult().launches, benchLaunch({ ok: false, failure: 'x' })] })).toMatch(/1 of 46 launches failed, and is in no figure/));
   test('not the one that was interrupted with the run', () => expect(said({ state: 'interrupted', why: 'x', launches: [...benchResult().launches, benchLaunch({ ok: false, failure: 'interrupted' })] })).not.toContain('failed'));
   test('other programs', () => {
-    expect(said({ load_before: [3.4, 1, 1] })).toMatch(/load average was 3\.4 when it began \(1\.8 at the end\), with 4 processors and 2 ranks/);
+    expect(said({ load_before: [3.4, 1, 1] })).toMatch(/load average was 3\.4 when it began \(1\.8 at the end\), with 4 processors here and 2 ranks/);
     expect(said({ load_before: [1, 1, 1], processors: 4 })).toBe('');
     expect(said({ load_before: [1, 1, 1], processors: 2 })).toMatch(/Other programs/);
+    expect(said({ load_before: [1, 1, 1], processors: 2, hosts: ['a', 'b'] })).toBe('');
   });
   test('a benchmark of another release that this one does not know', () => {
     expect(said({ benchmarks: ['latency', 'teleport'], release: '0.9.1' })).toBe('Not shown: teleport, which release 0.9.1 measured and this one does not know.');
