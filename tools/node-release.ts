@@ -21,7 +21,7 @@ export interface NodeTree {
 }
 
 /** What control is built, tested and installed from. */
-const SOURCES = ['btl/regs', 'btl/softvf', 'control', 'docs', 'driver-kmod/uapi', 'tools', 'lab/src', 'package.json', 'tsconfig.json', 'vitest.config.ts'];
+const SOURCES = ['btl/regs', 'btl/softvf', 'btl/vf/vfio_group.c', 'btl/vf/vfio_group.h', 'control', 'docs', 'driver-kmod/uapi', 'tools', 'lab/src', 'package.json', 'tsconfig.json', 'vitest.config.ts'];
 
 const MODULES = join(root, 'node_modules');
 /** Whether that is what was noted when something was made from it. */

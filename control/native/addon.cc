@@ -12,6 +12,9 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports)
                 Napi::Function::New(env, PidfdSendSignal, "pidfdSendSignal"));
     exports.Set("sdNotify", Napi::Function::New(env, SdNotify, "sdNotify"));
     exports.Set("closeFd", Napi::Function::New(env, CloseFd, "closeFd"));
+    exports.Set("sendDescriptors", Napi::Function::New(env, SendDescriptors, "sendDescriptors"));
+    exports.Set("vfioProbe", Napi::Function::New(env, VfioProbe, "vfioProbe"));
+    exports.Set("vfioOpen", Napi::Function::New(env, VfioOpen, "vfioOpen"));
     exports.Set("setNodeOwner", Napi::Function::New(env, SetNodeOwner, "setNodeOwner"));
     exports.Set("giveFile", Napi::Function::New(env, GiveFile, "giveFile"));
     exports.Set("readRegisters", Napi::Function::New(env, ReadRegisters, "readRegisters"));

@@ -28,6 +28,11 @@ Napi::Value CloseFd(const Napi::CallbackInfo &info);
 Napi::Value SetNodeOwner(const Napi::CallbackInfo &info);
 Napi::Value GiveFile(const Napi::CallbackInfo &info);
 
+/* vfio.cc; opening has a thread of node's pool. */
+Napi::Value VfioProbe(const Napi::CallbackInfo &info);
+Napi::Value VfioOpen(const Napi::CallbackInfo &info);
+Napi::Value SendDescriptors(const Napi::CallbackInfo &info);
+
 /* vf_registers.cc */
 Napi::Value ReadRegisters(const Napi::CallbackInfo &info);
 Napi::Object VfRegisterOffsets(Napi::Env env);

@@ -244,8 +244,18 @@ export const CATALOGUE = {
   },
   VFRING_ERR_VF_NO_NODE: {
     exit: EXIT.UNAVAILABLE,
-    message: 'VF {vf} is bound to uio_vf, but {what} did not appear: {cause}',
-    remedy: 'see what the kernel says: dmesg | grep uio_vf',
+    message: 'VF {vf} is bound to {driver}, but {what} did not appear: {cause}',
+    remedy: 'see what the kernel says: dmesg | grep {driver}',
+  },
+  VFRING_ERR_NO_VFIO: {
+    exit: EXIT.UNAVAILABLE,
+    message: 'the configuration says backend: vfio, and the kernel module {module} is not loaded',
+    remedy: 'as root: modprobe -a vfio-pci vfio_iommu_type1 (at each boot: echo vfio-pci > /etc/modules-load.d/vfio-pci.conf)',
+  },
+  VFRING_ERR_VFIO_UNSAFE: {
+    exit: EXIT.CONFIG,
+    message: 'the kernel gives devices to processes without the protection of an IOMMU: {parameter} is on, and the configuration says backend: vfio',
+    remedy: 'as root: echo N > {file} (and take the setting out of /etc/modprobe.d and the kernel command line)',
   },
   VFRING_ERR_NO_IP: {
     exit: EXIT.UNAVAILABLE,

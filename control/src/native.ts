@@ -53,6 +53,15 @@ export interface Native {
   /** One datagram to the socket of sd_notify(3); `path` as NOTIFY_SOCKET has it. */
   sdNotify(path: string, text: string): void;
   closeFd(fd: number): void;
+  /** Sends the beginning of `text` with descriptors (SCM_RIGHTS), which stay the caller's. How many bytes went; the rest is to follow. */
+  sendDescriptors(socket: number, text: Buffer, descriptors: readonly number[]): number;
+  /** Could the IOMMU group at `path` be opened now? Throws: EBUSY, somebody holds it; EPERM, a function of it has another driver; ENOENT. */
+  vfioProbe(path: string): void;
+  /**
+   * Opens functions bound to vfio-pci, `names` by the paths of their groups: first the container, then each of them. Resets
+   * them, which takes its time. Rejects with `code` and `index`, then none is open.
+   */
+  vfioOpen(groups: readonly string[], names: readonly string[]): Promise<readonly number[]>;
   /**
    * Changes owner and mode of a VF's node without opening the device, and
    * removes access control lists. `kind` "char" demands a character device

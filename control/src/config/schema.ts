@@ -111,6 +111,7 @@ const pf = z
     up: z.boolean('true or false').default(true),
     vlan: count('VLAN', 4094).optional(),
     segment: segment.optional(),
+    backend: z.enum(['uio_vf', 'vfio'], "uio_vf (vfring's own kernel module) or vfio (the kernel's vfio-pci)").default('uio_vf'),
     max_tx_mbit: count('rate cap in Mbit/s', 400_000).optional(),
   }, map('a PF: name:, bdf: or select:, and vfs:'))
   .refine((entry) => [entry.name, entry.bdf, entry.select].filter((key) => key !== undefined).length === 1, {
@@ -236,6 +237,8 @@ export const configSchema = z.strictObject(
 export type Config = z.output<typeof configSchema>;
 export type SriovConfig = z.output<typeof sriov>;
 export type PfConfig = z.output<typeof pf>;
+/** Which driver of the kernel gives the VFs of a PF to processes. */
+export type Backend = PfConfig['backend'];
 export type SoftConfig = z.output<typeof soft>;
 export type SoftModel = SoftConfig['model'];
 export type HttpConfig = z.output<typeof http>;

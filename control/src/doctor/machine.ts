@@ -2,6 +2,7 @@
 /** Firmware, kernel and module: what the machine must offer. */
 import { failureText } from '../exec.js';
 import { DRIVER } from '../providers/sriov/observe.js';
+import { missingModule, unsafeParameter } from '../providers/sriov/vfio.js';
 import { fail, ok, unknown, warn, type Check, type Finding } from './check.js';
 
 export const MACHINE_CHECKS: readonly Check[] = [
@@ -47,7 +48,10 @@ export const MACHINE_CHECKS: readonly Check[] = [
     id: 'module',
     title: `kernel module ${DRIVER}`,
     only: 'sriov',
-    async run({ sysfs, exec, release, file }) {
+    async run({ sysfs, exec, release, file, config }) {
+      if (config?.provider.sriov?.pf.every(({ backend }) => backend === 'vfio')) {
+        return [ok('not needed: the configuration says backend: vfio')];
+      }
       if ((await sysfs.list('bus/pci/drivers')).includes(DRIVER)) {
         return [ok('loaded')];
       }
@@ -62,6 +66,22 @@ export const MACHINE_CHECKS: readonly Check[] = [
       const signed = lockdown(file);
       return [fail(`it is installed and not loaded${signed === undefined ? '' : `; ${signed}`}`,
         signed === undefined ? `modprobe ${DRIVER}; dmesg says why, if it fails` : 'sign it with a key that the machine trusts (mokutil --import KEY.der, docs/install.md), then modprobe uio_vf')];
+    },
+  },
+  {
+    id: 'vfio',
+    title: 'VFIO',
+    only: 'sriov',
+    async run({ sysfs, config }) {
+      if (!config?.provider.sriov?.pf.some(({ backend }) => backend === 'vfio')) {
+        return [];
+      }
+      const missing = await missingModule(sysfs);
+      const unsafe = await unsafeParameter(sysfs);
+      if (missing !== undefined) {
+        return [fail(`the kernel module ${missing} is not loaded, and the configuration says backend: vfio`, 'modprobe -a vfio-pci vfio_iommu_type1; at each boot: echo vfio-pci > /etc/modules-load.d/vfio-pci.conf')];
+      }
+      return [unsafe === undefined ? ok('loaded, and safe') : fail(`${unsafe.parameter} is on: a process could reach memory that is not its own`, `echo N > ${unsafe.file}, and take the setting out of /etc/modprobe.d`)];
     },
   },
   {

@@ -7,7 +7,7 @@ import { shellWord } from '../shell.js';
 import { isVfringError, causeText } from '../errors.js';
 import type { LimitBytes } from '../libc.js';
 import { ipLink } from '../providers/sriov/ip-link.js';
-import { DRIVER, bringBack, deviceDir, findByName, noCarrier, pfsElsewhere } from '../providers/sriov/observe.js';
+import { bringBack, deviceDir, driverOf, findByName, noCarrier, pfsElsewhere } from '../providers/sriov/observe.js';
 import { selectPfs } from '../providers/sriov/select.js';
 import { fail, ok, unknown, warn, type Check, type Finding, type Patient } from './check.js';
 import { eachOf } from './machine.js';
@@ -222,8 +222,9 @@ async function checkGroups(config: PfConfig, patient: Patient): Promise<Finding[
       bad.push(fail(`VF ${bdf} shares its group ${group} with ${others.sort().join(', ')}`, 'plug the card into a slot whose root port has ACS, and enable ACS and ARI in the firmware set-up'));
     }
     const driver = await sysfs.link(`${deviceDir(bdf)}/driver`);
-    if (driver !== DRIVER) {
-      bad.push(fail(`VF ${bdf} is bound to ${driver ?? 'no driver'}`, 'start vfringd, which binds it to uio_vf; a VF that a virtual machine has is left alone'));
+    const wanted = driverOf(config.backend);
+    if (driver !== wanted) {
+      bad.push(fail(`VF ${bdf} is bound to ${driver ?? 'no driver'}`, `start vfringd, which binds it to ${wanted}; a VF that a virtual machine has is left alone`));
     }
   }
   return bad.length > 0 ? bad : [ok(`${pf.name}: each of ${count} VFs is alone in its group`)];

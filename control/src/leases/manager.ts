@@ -10,7 +10,7 @@ import { VfringError, causeText } from '../errors.js';
 import type { Ledger } from '../ledger/ledger.js';
 import type { LeaseReport, LeaseVfRecord, VfReading } from '../ledger/records.js';
 import type { Log } from '../log.js';
-import type { PlannedStep, Provider } from '../providers/provider.js';
+import type { OpenedVfs, PlannedStep, Provider } from '../providers/provider.js';
 import { assignments, checkManaged } from './assigned.js';
 import { Batches } from './batches.js';
 import { checkVfQuota, leasable, queued, quotaLeft, reserved } from './claims.js';
@@ -24,6 +24,7 @@ import type { Processes, WatchedProcess } from '../node/processes.js';
 import { revive, sortRemains } from './recover.js';
 import { SerialQueue } from './serial-queue.js';
 import { shortage } from './shortage.js';
+import { openLease } from './open.js';
 import { LeaseTally } from './tally.js';
 import { Upkeep, type PfTrouble } from './upkeep.js';
 import { VfKeeper } from './keeper.js';
@@ -142,6 +143,8 @@ export class LeaseManager {
       throw error;
     }
   }
+
+  /** See open.ts. */ readonly open = (lease: Lease): Promise<OpenedVfs | undefined> => openLease(lease, this.#options.settings.provider, () => this.#leases.get(lease.id) === lease);
 
   /** Gives a lease back. Only the process that took it can. */
   release(pid: number, id: string, how: LeaseEnd = 'released', report?: LeaseReport): Promise<void> {

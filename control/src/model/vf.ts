@@ -8,11 +8,13 @@ export interface Vf {
   readonly kind: VfKind;
   /** bdf of a real VF, "vf<N>" of a soft one. */
   readonly name: string;
-  /** What a process opens. Of a real VF it changes when the VF is bound anew. */
+  /** What a process opens, or the daemon for it (vfio). Of a real VF it changes when the VF is bound anew. */
   readonly device: string;
   readonly mac: string;
   /** Layer-2 payload in bytes. */
   readonly mtu: number;
+  /** Of a real VF. Left out, by an earlier vfringd: uio_vf. */
+  readonly backend?: 'uio_vf' | 'vfio';
   /** Of a soft VF: whose registers it has, "82576". */
   readonly model?: string;
   readonly pf: string;

@@ -32,6 +32,8 @@ export interface Peer extends PeerCred {
 
 export interface Processes {
   peerOf(socket: Socket): PeerCred;
+  /** Sends the beginning of `text` with descriptors to whoever is at the other end. How many bytes went. Throws when it is gone. */
+  sendOpened(socket: Socket, text: Buffer, descriptors: readonly number[]): number;
   /** Holds the process that sent a line. Throws VFRING_ERR_BAD_REQUEST when that is not possible. */
   hold(peer: Peer): WatchedProcess;
   /** Holds a process that an earlier daemon held; undefined when it has ended, whoever has its pid now. */
@@ -44,6 +46,7 @@ export function realProcesses(addon: Native): Processes {
   const watch = new addon.ProcessWatch((token) => callbacks.get(token)?.());
   return {
     peerOf: (socket) => addon.peerCred(descriptorOf(socket)),
+    sendOpened: (socket, text, descriptors) => addon.sendDescriptors(descriptorOf(socket), text, descriptors),
     hold: (peer) => {
       const fd = openPidfd(addon, descriptorOf(peer.socket), peer);
       try {

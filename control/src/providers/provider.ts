@@ -58,6 +58,14 @@ export interface Around {
   readonly sick?: (vf: string, error: unknown) => void;
 }
 
+/** What a process reaches VFs by that it does not open itself. */
+export interface OpenedVfs {
+  /** For it, in the order of docs/lease-protocol.md. */
+  readonly descriptors: readonly number[];
+  /** Closes those of the daemon; the process has its own by then, or none. */
+  close(): void;
+}
+
 export interface Provider {
   readonly kind: VfKind;
   /** Bits of a counter register: differences are taken modulo 2^bits. */
@@ -91,6 +99,12 @@ export interface Provider {
   grant(vf: Vf, uid: number, dmaLimitBytes: number): Promise<void>;
 
   /**
+   * Opens those of the VFs, which were granted, that their process does not open itself: in one address space. Undefined: there are
+   * none. Takes long. Throws VFRING_ERR_VF_UNHEALTHY, with nothing open. Left out: all are opened by their processes.
+   */
+  open?(vfs: readonly Vf[]): Promise<OpenedVfs | undefined>;
+
+  /**
    * Takes the node back: from its return on no process can open it but the
    * daemon. `open`: a process (a forked child, say) still drives the VF; call
    * again until it is `free`. Throws VFRING_ERR_VF_UNHEALTHY.
@@ -119,6 +133,6 @@ export interface Provider {
   /** Resolves when the VF's registers can be read, or after some seconds: a reset of it is over. Undefined: they always can. */
   quiet(vf: Vf): Promise<void> | undefined;
 
-  /** At once. Throws when the counters cannot be read, as during a reset. */
-  counters(vf: Vf): Promise<VfCounters>;
+  /** At once. Null where they are not counted. Throws when the counters cannot be read, as during a reset. */
+  counters(vf: Vf): Promise<VfCounters | null>;
 }

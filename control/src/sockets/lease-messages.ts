@@ -88,6 +88,7 @@ export function leaseReply(lease: Pick<Lease, 'id' | 'memlockBytes' | 'dmaLimitB
     memlock_bytes: lease.memlockBytes,
     vfs: heldVfs(lease).map(({ vf }) => ({
       kind: vf.kind,
+      backend: vf.backend,
       name: vf.name,
       device: vf.device,
       mac: vf.mac,

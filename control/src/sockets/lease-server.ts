@@ -21,6 +21,7 @@ export function leaseServer(options: LeaseServerOptions): LineServer {
   return new LineServer(
     {
       peerOf: (socket) => processes.peerOf(socket),
+      sendOpened: (socket, text, descriptors) => processes.sendOpened(socket, text, descriptors),
       async answer(line, peer) {
         try {
           return await answer(line, peer, options);
@@ -57,15 +58,18 @@ async function answer(line: string, peer: Peer, { manager, processes, log }: Lea
     await manager.release(peer.pid, unfit, 'kept from its process');
   }
   const lease = await manager.lease(peer.uid, processes.hold(peer), { count, most, job, rank, ranks, localRanks, ...(except && { except }) });
-  return {
-    line: leaseReply(lease),
-    // Its process may live on for long without ever knowing of the lease.
-    undelivered: () => {
-      manager.release(peer.pid, lease.id, 'not delivered').catch((error: unknown) => {
-        log.info('an undelivered lease had ended already', { lease: lease.id, cause: causeText(error) });
-      });
-    },
-  };
+  // Its process may live on for long without ever knowing of the lease.
+  const undelivered = (): Promise<void> =>
+    manager.release(peer.pid, lease.id, 'not delivered').catch((error: unknown) => {
+      log.info('an undelivered lease had ended already', { lease: lease.id, cause: causeText(error) });
+    });
+  try {
+    const opened = await manager.open(lease);
+    return { line: leaseReply(lease), opened, undelivered: () => void undelivered() };
+  } catch (error) {
+    await undelivered();
+    throw error;
+  }
 }
 
 function faultText(fault: LineFault, limits: LineLimits): string {

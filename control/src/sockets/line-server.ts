@@ -6,6 +6,7 @@
  */
 import { createServer, type Server, type Socket } from 'node:net';
 import type { PeerCred } from '../native.js';
+import type { OpenedVfs } from '../providers/provider.js';
 import type { Peer } from '../node/processes.js';
 import { clearSocket, listenForAll } from './socket-file.js';
 
@@ -30,6 +31,8 @@ export interface LineAnswer {
   readonly line: string;
   /** The client was gone before it could have it. */
   readonly undelivered?: () => void;
+  /** Go with the line, and are closed here then. */
+  readonly opened?: OpenedVfs | undefined;
 }
 
 export interface LineHandler {
@@ -38,6 +41,8 @@ export interface LineHandler {
   /** Answers a line (without its newline); the peer's connection is open until then. Must not throw. */
   answer(line: string, peer: Peer): Promise<LineAnswer>;
   fault(fault: LineFault): LineAnswer;
+  /** Sends the beginning of an answer with descriptors. How many bytes went. Throws when the client is gone. */
+  sendOpened?(socket: Socket, text: Buffer, descriptors: readonly number[]): number;
 }
 
 type Read = { readonly line: string } | { readonly fault: LineFault };
@@ -109,9 +114,23 @@ export class LineServer {
     this.#reading.add(socket);
     const read: Read = fits ? await readLine(socket, this.#limits) : { fault: 'too many connections' };
     this.#reading.delete(socket);
-    const { line, undelivered } = 'line' in read ? await this.#handler.answer(read.line, { ...peer, socket }) : this.#handler.fault(read.fault);
-    if (!(await deliver(socket, line, this.#limits.silenceMs))) {
+    const { line, undelivered, opened } = 'line' in read ? await this.#handler.answer(read.line, { ...peer, socket }) : this.#handler.fault(read.fault);
+    const text = Buffer.from(`${line}\n`);
+    const rest = opened === undefined ? text : this.#begin(socket, text, opened);
+    if (rest === undefined || !(await deliver(socket, rest, this.#limits.silenceMs))) {
+      socket.destroy();
       undelivered?.();
+    }
+  }
+
+  /** What is left of the text once its beginning has gone with the descriptors; undefined: the client is gone. */
+  #begin(socket: Socket, text: Buffer, opened: OpenedVfs): Buffer | undefined {
+    try {
+      return text.subarray(this.#handler.sendOpened?.(socket, text, opened.descriptors) ?? 0);
+    } catch {
+      return undefined;
+    } finally {
+      opened.close();
     }
   }
 }
@@ -156,13 +175,13 @@ function decode(bytes: Buffer): Read {
 }
 
 /** Sends the line and closes. False: the client is gone, or does not read. */
-function deliver(socket: Socket, line: string, silenceMs: number): Promise<boolean> {
+function deliver(socket: Socket, text: Buffer, silenceMs: number): Promise<boolean> {
   return new Promise((resolve) => {
     const finish = (delivered: boolean): void => {
       resolve(delivered);
       socket.destroy();
     };
     socket.setTimeout(silenceMs, () => finish(false));
-    socket.write(`${line}\n`, (error) => finish(error === undefined || error === null));
+    socket.write(text, (error) => finish(error === undefined || error === null));
   });
 }

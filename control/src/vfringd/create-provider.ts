@@ -11,6 +11,7 @@ import { softVfTool } from '../providers/soft/softvf-tool.js';
 import { ipLink } from '../providers/sriov/ip-link.js';
 import { SriovProvider } from '../providers/sriov/sriov-provider.js';
 import { realSysfs } from '../providers/sriov/sysfs.js';
+import { realVfio } from '../providers/sriov/vfio.js';
 
 /** Emulated and busy machines need seconds for a link or a node. */
 const PATIENCE_MS = 15_000;
@@ -34,5 +35,6 @@ export function createProvider(config: Config, log: Log): Provider {
     ops: nodeOps,
     readRegisters: (path, offsets) => addon.readRegisters(path, offsets),
     registers: addon.vfRegisters,
+    vfio: realVfio(addon),
   });
 }

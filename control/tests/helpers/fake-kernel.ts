@@ -9,6 +9,7 @@ import { VfringError } from '../../src/errors.js';
 import type { Exec, ExecResult } from '../../src/exec.js';
 import type { NodeKind, NodeOps, NodeStat } from '../../src/providers/node-ops.js';
 import { realSysfs, type Sysfs } from '../../src/providers/sriov/sysfs.js';
+import type { VfioOps } from '../../src/providers/sriov/vfio.js';
 
 interface FakeVf {
   mac: string;
@@ -39,6 +40,7 @@ export interface FakePfOptions {
 
 const OK: ExecResult = { status: 0, stdout: '', stderr: '' };
 const UIO_MAJOR = 240;
+const VFIO_MAJOR = 241;
 
 export class FakeKernel {
   readonly devDir: string;
@@ -62,6 +64,13 @@ export class FakeKernel {
   readonly unbindable = new Set<string>();
   /** Settings of `ip link set … vf` that the driver takes and forgets. */
   forgets = new Set<string>();
+  /** VFs bound to vfio-pci that somebody has open, by bdf. */
+  readonly open = new Set<string>();
+  /** What was opened for a process: descriptors that are not closed. */
+  readonly descriptors = new Set<number>();
+  /** VFs that cannot be opened, by bdf, and why. */
+  readonly unopenable = new Map<string, string>();
+  readonly vfio: VfioOps;
   readonly #root: string;
   readonly #pfs = new Map<string, FakePf>();
   #nextNode = 0;
@@ -70,13 +79,20 @@ export class FakeKernel {
   constructor(dir: string) {
     this.#root = join(dir, 'sys');
     this.devDir = join(dir, 'dev');
-    for (const folder of ['class/net', 'bus/pci/devices', 'bus/pci/drivers/igbvf', 'bus/pci/drivers/uio_vf', 'kernel/iommu_groups']) {
+    for (const folder of ['class/net', 'bus/pci/devices', 'bus/pci/drivers/igbvf', 'bus/pci/drivers/uio_vf', 'bus/pci/drivers/vfio-pci', 'kernel/iommu_groups',
+      'module/vfio/parameters', 'module/vfio_iommu_type1/parameters']) {
       mkdirSync(join(this.#root, folder), { recursive: true });
     }
-    mkdirSync(this.devDir);
+    mkdirSync(join(this.devDir, 'vfio'), { recursive: true });
+    this.#put('module/vfio_iommu_type1/parameters/allow_unsafe_interrupts', 'N');
     this.#put('bus/pci/drivers_probe', '');
     const real = realSysfs(this.#root);
     this.sysfs = { ...real, write: (path, value) => this.#write(path, value) };
+    this.vfio = {
+      probe: (path) => this.#probe(path),
+      open: async (groups, names) => this.#open(groups, names),
+      close: (fd) => void this.descriptors.delete(fd),
+    };
     this.ops = {
       uid: 0,
       gid: 0,
@@ -112,8 +128,13 @@ export class FakeKernel {
     this.#put(`bus/pci/devices/${this.pf(name).bdf}/numa_node`, String(node));
   }
 
-  unloadModule(): void {
-    rmSync(join(this.#root, 'bus/pci/drivers/uio_vf'), { recursive: true });
+  unloadModule(driver = 'uio_vf'): void {
+    rmSync(join(this.#root, 'bus/pci/drivers', driver), { recursive: true });
+  }
+
+  /** A parameter of a module, as `vfio_iommu_type1/parameters/allow_unsafe_interrupts`. */
+  setParameter(name: string, value: string): void {
+    this.#put(`module/${name}`, value);
   }
 
   pf(name: string): FakePf {
@@ -306,6 +327,12 @@ export class FakeKernel {
       mkdirSync(join(this.#root, 'bus/pci/drivers', driver));
     }
     this.#link(`${dir}/driver`, `../../drivers/${driver}`);
+    if (driver === 'vfio-pci') {
+      const group = this.#groupOf(bdf);
+      this.#put(`class/vfio/${group}/dev`, `${VFIO_MAJOR}:${group}`);
+      writeFileSync(join(this.devDir, 'vfio', group), '');
+      this.nodes.set(join(this.devDir, 'vfio', group), { uid: 0, mode: 0o600, minor: Number(group) });
+    }
     if (driver === 'uio_vf') {
       const minor = this.#nextNode++;
       const node = `uiovf${minor}`;
@@ -320,8 +347,43 @@ export class FakeKernel {
     }
   }
 
+  #groupOf(bdf: string): string {
+    return basename(readlinkSync(join(this.#root, `bus/pci/devices/${bdf}/iommu_group`)));
+  }
+
+  /** The VF of the group whose node that is. */
+  #byGroup(path: string): string {
+    const [bdf = ''] = readdirSync(join(this.#root, `kernel/iommu_groups/${basename(path)}/devices`));
+    return bdf;
+  }
+
+  #probe(path: string): void {
+    const code = this.nodes.has(path) ? (this.open.has(this.#byGroup(path)) ? 'EBUSY' : undefined) : 'ENOENT';
+    if (code !== undefined) {
+      throw Object.assign(new Error(`${code}: open '${path}'`), { code });
+    }
+  }
+
+  #open(groups: readonly string[], names: readonly string[]): readonly number[] {
+    groups.forEach((path, index) => {
+      const why = this.unopenable.get(names[index] ?? '');
+      if (this.#byGroup(path) !== names[index] || why !== undefined) {
+        throw Object.assign(new Error(why ?? `${path} is not the group of ${names[index]}`), { index });
+      }
+      this.#probe(path);
+    });
+    const fds = [...names.keys(), names.length].map((index) => 1000 + this.descriptors.size + index);
+    fds.forEach((fd) => this.descriptors.add(fd));
+    return fds;
+  }
+
   #unbind(bdf: string): void {
     const dir = join(this.#root, `bus/pci/devices/${bdf}`);
+    if (existsSync(join(dir, 'driver')) && basename(readlinkSync(join(dir, 'driver'))) === 'vfio-pci') {
+      const node = join(this.devDir, 'vfio', this.#groupOf(bdf));
+      rmSync(node);
+      this.nodes.delete(node);
+    }
     rmSync(join(dir, 'driver'), { force: true });
     for (const node of existsSync(join(dir, 'uio_vf')) ? readdirSync(join(dir, 'uio_vf')) : []) {
       rmSync(join(this.devDir, node));
@@ -340,7 +402,7 @@ export class FakeKernel {
 
   #setOwner(path: string, kind: NodeKind, uid: number): void {
     const node = this.nodes.get(path);
-    if (node === undefined || kind.kind !== 'char' || kind.major !== UIO_MAJOR || kind.minor !== node.minor) {
+    if (node === undefined || kind.kind !== 'char' || kind.major !== (path.includes('/vfio/') ? VFIO_MAJOR : UIO_MAJOR) || kind.minor !== node.minor) {
       throw Object.assign(new Error(`EINVAL: not the VF's own node '${path}'`), { code: 'EINVAL' });
     }
     Object.assign(node, { uid, mode: 0o600 });

@@ -196,6 +196,9 @@ export class World {
   #processes(): Processes {
     return {
       peerOf: () => ({ pid: 0, uid: 0, gid: 0 }),
+      sendOpened: () => {
+        throw new Error('not in this world');
+      },
       hold: () => {
         throw new Error('not in this world');
       },

@@ -14,6 +14,7 @@ import { nodeOps } from '../../src/providers/node-ops.js';
 import { ipLink } from '../../src/providers/sriov/ip-link.js';
 import { SriovProvider } from '../../src/providers/sriov/sriov-provider.js';
 import { realSysfs, type Sysfs } from '../../src/providers/sriov/sysfs.js';
+import { realVfio } from '../../src/providers/sriov/vfio.js';
 import { sriovConfig } from '../helpers/config.js';
 import type { PfName, PfShown, SriovMachine } from '../providers/harness.js';
 
@@ -123,6 +124,7 @@ export function sriovProviderOf(config: SriovConfig, sysfs: Sysfs = realSysfs(SY
     ops: nodeOps,
     readRegisters: (path, offsets) => addon.readRegisters(path, offsets),
     registers: addon.vfRegisters,
+    vfio: realVfio(addon),
   });
 }
 

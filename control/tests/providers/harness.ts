@@ -9,7 +9,7 @@ import { nodeOps, type NodeOps, type NodeStat } from '../../src/providers/node-o
 import type { Provider } from '../../src/providers/provider.js';
 import { native } from '../../src/native.js';
 import { silentLog } from '../../src/log.js';
-import type { SriovConfig } from '../../src/config/schema.js';
+import type { Backend, SriovConfig } from '../../src/config/schema.js';
 import { sriovConfig } from '../helpers/config.js';
 import { FakeKernel, vfBdf } from '../helpers/fake-kernel.js';
 import { FakeSoftVf } from '../helpers/fake-softvf.js';
@@ -27,6 +27,8 @@ export interface Harness {
   remove(vf: Vf): void | Promise<void>;
   /** Changes made to the machine so far. */
   changes(): number;
+  /** The daemon opens VFs for processes: their nodes stay its own, and nobody counts what they carry. */
+  readonly opens?: boolean;
 }
 
 /** What a PF and its VFs are like, by `ip` and sysfs. */
@@ -131,7 +133,7 @@ export function softHarness(dir: string, vfs = 4, mtu = 9000): Harness & Counter
 export const PF_A: PfName = { bdf: '0000:01:00.0', name: 'ens1', mac: '52:54:00:12:34:56' };
 export const PF_B: PfName = { bdf: '0000:02:00.0', name: 'ens2', mac: '52:54:00:12:34:57' };
 
-export function sriovHarness(dir: string, pfs: Readonly<Record<string, number>> = { ens1: 2, ens2: 2 }): SriovMachine & CounterSetter & { kernel: FakeKernel } {
+export function sriovHarness(dir: string, pfs: Readonly<Record<string, number>> = { ens1: 2, ens2: 2 }, backend: Backend = 'uio_vf'): SriovMachine & CounterSetter & { kernel: FakeKernel } {
   const kernel = new FakeKernel(dir);
   kernel.addPf(PF_A);
   kernel.addPf(PF_B);
@@ -167,10 +169,14 @@ export function sriovHarness(dir: string, pfs: Readonly<Record<string, number>> 
     setNumVfs: async ({ bdf }, count) => kernel.outside(`bus/pci/devices/${bdf}/sriov_numvfs`, String(count)),
     setLink: async ({ name }, up) => kernel.setCarrier(name, up),
     dmaLimit: async (bdf) => Number(kernel.nodeAttribute(bdf, 'dma_limit_bytes')),
-    provider: () => sriovProvider(kernel, sriovConfig(pfs).provider.sriov ?? { pf: [] }),
+    opens: backend === 'vfio',
+    provider: () => sriovProvider(kernel, { pf: (sriovConfig(pfs).provider.sriov?.pf ?? []).map((pf) => ({ ...pf, backend })) }),
     ownerOf: async (vf) => ({ uid: node(vf).uid, mode: node(vf).mode }),
     chmod: (vf, uid, mode) => void Object.assign(node(vf), { uid, mode }),
     setOpen: (vf, open) => {
+      if (backend === 'vfio') {
+        return void (open ? kernel.open.add(vf.name) : kernel.open.delete(vf.name));
+      }
       kernel.setNodeAttribute(vf.name, 'state', open ? 'open' : 'free');
       kernel.setNodeAttribute(vf.name, 'owner_pid', open ? '4711' : '0');
     },
@@ -196,6 +202,7 @@ export function sriovProvider(kernel: FakeKernel, config: SriovConfig, other: Pa
     ops: kernel.ops,
     readRegisters: (path, offsets) => addon.readRegisters(path, offsets),
     registers: addon.vfRegisters,
+    vfio: kernel.vfio,
     ...other,
   });
 }

@@ -6,6 +6,7 @@ import { addCounters, countersBetween } from '../../src/model/vf.js';
 
 providerSuite('soft', softHarness);
 providerSuite('sriov', sriovHarness);
+providerSuite('sriov', (dir) => sriovHarness(dir, undefined, 'vfio'), 'sriov, over vfio');
 
 describe('counters', () => {
   test('a difference spans one wrap of the registers', () => {

@@ -6,17 +6,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { VfringError, causeText, errnoCode } from '../../errors.js';
 import { failureText, type Exec } from '../../exec.js';
 import type { Log } from '../../log.js';
-import type { IpLink } from './ip-link.js';
-import { DRIVER, uioNode } from './observe.js';
+import type { Backend } from '../../config/schema.js';
+import { driverOf, vfNode, type ObserveContext } from './observe.js';
 import { describe, type Action } from './plan.js';
-import type { Sysfs } from './sysfs.js';
 
-export interface ApplyContext {
-  readonly sysfs: Sysfs;
-  readonly ip: IpLink;
+export interface ApplyContext extends ObserveContext {
   readonly exec: Exec;
   readonly log: Log;
-  readonly devDir: string;
   /** How long to wait for a link or a node. */
   readonly patienceMs: number;
 }
@@ -38,16 +34,17 @@ export async function apply(action: Action, context: ApplyContext): Promise<void
       }
       return;
     case 'wait-node':
-      return waitNode(context, action.bdf);
+      return waitNode(context, action.bdf, action.backend);
     case 'wait-udev':
       return waitUdev(context);
   }
 }
 
-async function waitNode(context: ApplyContext, bdf: string): Promise<void> {
-  let what = `bus/pci/devices/${bdf}/${DRIVER} in sysfs`;
+async function waitNode(context: ApplyContext, bdf: string, backend: Backend): Promise<void> {
+  const driver = driverOf(backend);
+  let what = `bus/pci/devices/${bdf}/${driver} in sysfs`;
   const there = await eventually(context, async () => {
-    const node = await uioNode(context.sysfs, bdf);
+    const node = await vfNode(context.sysfs, bdf, backend);
     if (node === undefined) {
       return false;
     }
@@ -58,7 +55,7 @@ async function waitNode(context: ApplyContext, bdf: string): Promise<void> {
     );
   });
   if (!there) {
-    throw new VfringError('VFRING_ERR_VF_NO_NODE', { vf: bdf, what, cause: `waited ${context.patienceMs} ms` });
+    throw new VfringError('VFRING_ERR_VF_NO_NODE', { vf: bdf, driver, what, cause: `waited ${context.patienceMs} ms` });
   }
 }
 

@@ -1,16 +1,25 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** What a PF and its VFs are like now. Reads only. */
-import type { PfConfig } from '../../config/schema.js';
-import { VfringError } from '../../errors.js';
+import { join } from 'node:path';
+import type { Backend, PfConfig } from '../../config/schema.js';
+import { VfringError, causeText, errnoCode } from '../../errors.js';
 import type { IpLink, VfAdmin } from './ip-link.js';
 import { shellWord } from '../../shell.js';
 import type { LinkDown } from '../provider.js';
 import type { Sysfs } from './sysfs.js';
+import type { VfioOps } from './vfio.js';
 
+/** vfring's own module. */
 export const DRIVER = 'uio_vf';
 
-export interface UioNode {
-  /** "uiovf0" */
+const DRIVERS: Readonly<Record<Backend, string>> = { uio_vf: DRIVER, vfio: 'vfio-pci' };
+
+/** The driver that VFs are bound to. */
+export const driverOf = (backend: Backend = 'uio_vf'): string => DRIVERS[backend];
+
+/** Of what a process reaches the VF by: its own node, or that of its IOMMU group. */
+export interface VfNode {
+  /** Below /dev: "uiovf0", "vfio/42" */
   readonly name: string;
   readonly major: number;
   readonly minor: number;
@@ -26,10 +35,10 @@ export interface VfState {
   /** Other functions in that group. */
   readonly groupPeers: readonly string[];
   readonly admin: VfAdmin;
-  readonly node: UioNode | undefined;
+  readonly node: VfNode | undefined;
   /** "free", "open", "gone", or undefined without a node. */
   readonly deviceState: string | undefined;
-  /** uio_vf's own judgement, "isolated" or what is missing; undefined without a node. */
+  /** uio_vf's own judgement, "isolated" or what is missing; undefined without a node, and where the kernel judges when the VF is opened (vfio). */
   readonly isolation: string | undefined;
   readonly numa: number;
 }
@@ -50,8 +59,17 @@ const NOT_REPORTED: VfAdmin = { mac: undefined, spoofchk: undefined, trust: unde
 
 export const deviceDir = (bdf: string): string => `bus/pci/devices/${bdf}`;
 
+/** What is looked at. */
+export interface ObserveContext {
+  readonly sysfs: Sysfs;
+  readonly ip: IpLink;
+  readonly devDir: string;
+  readonly vfio: Pick<VfioOps, 'probe'>;
+}
+
 /** Throws VFRING_ERR_PF_UNKNOWN or VFRING_ERR_NO_SRIOV. */
-export async function observePf(config: PfConfig, sysfs: Sysfs, ip: IpLink): Promise<PfState> {
+export async function observePf(config: PfConfig, context: ObserveContext): Promise<PfState> {
+  const { sysfs, ip } = context;
   const { name, bdf } = await resolvePf(config, sysfs, ip);
   const dir = deviceDir(bdf);
   const totalVfs = Number((await sysfs.read(`${dir}/sriov_totalvfs`)) ?? 0);
@@ -67,7 +85,7 @@ export async function observePf(config: PfConfig, sysfs: Sysfs, ip: IpLink): Pro
     const vfBdf = await sysfs.link(`${dir}/virtfn${index}`);
     if (vfBdf !== undefined) {
       const admin = link.vfs.get(index) ?? NOT_REPORTED;
-      vfs.push(await observeVf(sysfs, index, vfBdf, admin));
+      vfs.push(await observeVf(context, index, vfBdf, admin, config.backend));
     }
   }
   return {
@@ -129,37 +147,75 @@ async function pfUnknown(pf: string, name: string | undefined, sysfs: Sysfs): Pr
   return new VfringError('VFRING_ERR_PF_UNKNOWN', { pf, known: capable.sort().join(', ') || 'none' });
 }
 
-async function observeVf(sysfs: Sysfs, index: number, bdf: string, admin: VfAdmin): Promise<VfState> {
+async function observeVf(context: ObserveContext, index: number, bdf: string, admin: VfAdmin, wanted: Backend): Promise<VfState> {
+  const { sysfs } = context;
   const dir = deviceDir(bdf);
   const group = await sysfs.link(`${dir}/iommu_group`);
   const members = group === undefined ? [] : await sysfs.list(`kernel/iommu_groups/${group}/devices`);
   const override = await sysfs.read(`${dir}/driver_override`);
-  const node = await uioNode(sysfs, bdf);
+  const driver = await sysfs.link(`${dir}/driver`);
+  // One that vfio-pci has is somebody else's, unless the configuration says so.
+  const backend = driver === DRIVER ? 'uio_vf' : wanted;
+  const node = await vfNode(sysfs, bdf, backend);
   return {
     index,
     bdf,
-    driver: await sysfs.link(`${dir}/driver`),
+    driver,
     // The kernel prints an empty override as "(null)".
     override: override === '' || override === '(null)' ? undefined : override,
     iommuGroup: group,
     groupPeers: members.filter((member) => member !== bdf).sort(),
     admin,
     node,
-    deviceState: node && (await sysfs.read(`${dir}/${DRIVER}/${node.name}/state`)),
-    isolation: node && (await sysfs.read(`${dir}/${DRIVER}/${node.name}/isolation`)),
+    deviceState: node && (await deviceState(context, bdf, node, backend)).state,
+    isolation: node && backend === 'uio_vf' ? await sysfs.read(`${dir}/${DRIVER}/${node.name}/isolation`) : undefined,
     numa: Number((await sysfs.read(`${dir}/numa_node`)) ?? -1),
   };
 }
 
-/** The node of a VF by sysfs; undefined when the VF is not bound to uio_vf. */
-export async function uioNode(sysfs: Sysfs, bdf: string): Promise<UioNode | undefined> {
+/** The node of a VF by sysfs; undefined when the VF is not bound to the backend's driver. */
+export async function vfNode(sysfs: Sysfs, bdf: string, backend: Backend = 'uio_vf'): Promise<VfNode | undefined> {
+  return backend === 'vfio' ? groupNode(sysfs, bdf) : uioNode(sysfs, bdf);
+}
+
+async function uioNode(sysfs: Sysfs, bdf: string): Promise<VfNode | undefined> {
   const names = await sysfs.list(`${deviceDir(bdf)}/${DRIVER}`);
   const name = names.find((entry) => /^uiovf\d+$/.test(entry));
-  if (name === undefined) {
+  return name === undefined ? undefined : numbered(name, await sysfs.read(`${deviceDir(bdf)}/${DRIVER}/${name}/dev`));
+}
+
+async function groupNode(sysfs: Sysfs, bdf: string): Promise<VfNode | undefined> {
+  const group = await sysfs.link(`${deviceDir(bdf)}/iommu_group`);
+  if (group === undefined || (await sysfs.link(`${deviceDir(bdf)}/driver`)) !== DRIVERS.vfio) {
     return undefined;
   }
-  const dev = /^(\d+):(\d+)$/.exec((await sysfs.read(`${deviceDir(bdf)}/${DRIVER}/${name}/dev`)) ?? '');
-  return dev === null ? undefined : { name, major: Number(dev[1]), minor: Number(dev[2]) };
+  return numbered(`vfio/${group}`, await sysfs.read(`class/vfio/${group}/dev`));
+}
+
+function numbered(name: string, dev: string | undefined): VfNode | undefined {
+  const [, major, minor] = /^(\d+):(\d+)$/.exec(dev ?? '') ?? [];
+  return major === undefined ? undefined : { name, major: Number(major), minor: Number(minor) };
+}
+
+export interface DeviceState {
+  readonly state: 'free' | 'open' | 'gone';
+  /** Why it is gone, if there is more to say. */
+  readonly detail?: string;
+}
+
+/** Whether somebody drives the VF. */
+export async function deviceState({ sysfs, devDir, vfio }: ObserveContext, bdf: string, node: VfNode, backend: Backend = 'uio_vf'): Promise<DeviceState> {
+  if (backend === 'uio_vf') {
+    const state = await sysfs.read(`${deviceDir(bdf)}/${DRIVER}/${node.name}/state`);
+    return state === 'free' || state === 'open' ? { state } : { state: 'gone', detail: 'uio_vf says that the device is gone' };
+  }
+  try {
+    // A VF's descriptor holds its group, which one alone can open. Nothing is done to the VF.
+    vfio.probe(join(devDir, node.name));
+    return { state: 'free' };
+  } catch (error) {
+    return errnoCode(error) === 'EBUSY' ? { state: 'open' } : { state: 'gone', detail: `its IOMMU group cannot be opened: ${causeText(error)}` };
+  }
 }
 
 /** Undefined when the PF of a VF has its link; else why not, as far as it can be seen. */

@@ -4,11 +4,11 @@
  * No effects: the same plan serves --dry-run, and an empty plan is the proof
  * that provisioning is done.
  */
-import type { PfConfig } from '../../config/schema.js';
+import type { Backend, PfConfig } from '../../config/schema.js';
 import { VfringError } from '../../errors.js';
 import { shellWord } from '../../shell.js';
 import { vfMac } from './mac.js';
-import { DRIVER, deviceDir, type PfState, type VfState } from './observe.js';
+import { deviceDir, driverOf, type PfState, type VfState } from './observe.js';
 
 /** Where a step acts, and what would take it back. */
 interface About {
@@ -24,7 +24,7 @@ export type Action = About &
     | { readonly do: 'ip'; readonly pf: string; readonly args: readonly string[] }
     | { readonly do: 'write'; readonly path: string; readonly value: string }
     | { readonly do: 'wait-link'; readonly pf: string }
-    | { readonly do: 'wait-node'; readonly bdf: string }
+    | { readonly do: 'wait-node'; readonly bdf: string; readonly backend: Backend }
     | { readonly do: 'wait-udev' }
   );
 
@@ -36,6 +36,9 @@ export interface InUse {
 
 /** Drivers that hand a function to someone else: never taken away from them. */
 const FOREIGN_DRIVERS = new Set(['vfio-pci', 'vfio_pci', 'uio_pci_generic', 'igb_uio', 'pciback', 'pci-stub']);
+
+const isForeign = (driver: string | undefined, { backend }: PfConfig): boolean =>
+  driver !== undefined && driver !== driverOf(backend) && FOREIGN_DRIVERS.has(driver);
 
 /** Leased, or still driven by whoever. */
 export function isInUse(vf: VfState, inUse: InUse): boolean {
@@ -74,7 +77,7 @@ export function planPf(pf: PfState, config: PfConfig, inUse: InUse): Action[] {
     actions.push({ do: 'wait-link', pf: pf.name, why: 'VFs made without a link get none' });
   }
   if (pf.autoprobe) {
-    write('sriov_drivers_autoprobe', '0', `VFs are for ${DRIVER}, not for the kernel's own VF driver`, '1');
+    write('sriov_drivers_autoprobe', '0', `VFs are for ${driverOf(config.backend)}, not for the kernel's own VF driver`, '1');
   }
   if (pf.numVfs !== config.vfs) {
     refuseIfUsed(pf, config, inUse.force ? [] : busy);
@@ -87,7 +90,7 @@ export function planPf(pf: PfState, config: PfConfig, inUse: InUse): Action[] {
 }
 
 function refuseIfUsed(pf: PfState, config: PfConfig, busy: readonly VfState[]): void {
-  const foreign = pf.vfs.filter((vf) => FOREIGN_DRIVERS.has(vf.driver ?? ''));
+  const foreign = pf.vfs.filter((vf) => isForeign(vf.driver, config));
   const users = [
     ...busy.map((vf) => `${vf.bdf} is in use by a job`),
     ...foreign.map((vf) => `${vf.bdf} is held by ${vf.driver}`),
@@ -107,7 +110,7 @@ export function takesAll(action: Action): boolean {
   return (action.do === 'ip' && action.args[0] === 'mtu') || (action.do === 'write' && action.path.endsWith('/sriov_numvfs'));
 }
 
-/** A VF's address and rights, and its binding to uio_vf. */
+/** A VF's address and rights, and its binding to its driver. */
 export function planVf(pf: PfState, vf: VfState, config: PfConfig): Action[] {
   const actions: Action[] = [];
   const admin = (args: string[], why: string, before?: string): void => {
@@ -139,23 +142,24 @@ export function planVf(pf: PfState, vf: VfState, config: PfConfig): Action[] {
     actions.push({ do: 'wait-link', pf: pf.name, why: 'its driver takes a rate cap with a link only' });
     admin(['max_tx_rate', String(rate)], `its rate cap is ${vf.admin.maxTxMbit ?? 0} Mbit/s`, String(vf.admin.maxTxMbit ?? 0));
   }
-  if (vf.driver !== undefined && vf.driver !== DRIVER) {
-    if (FOREIGN_DRIVERS.has(vf.driver)) {
+  const driver = driverOf(config.backend);
+  if (vf.driver !== undefined && vf.driver !== driver) {
+    if (isForeign(vf.driver, config)) {
       throw new VfringError('VFRING_ERR_VF_FOREIGN_DRIVER', { vf: vf.bdf, pf: pf.name, driver: vf.driver });
     }
     const back = { path: `bus/pci/drivers/${vf.driver}/bind`, value: vf.bdf };
     write(`${deviceDir(vf.bdf)}/driver/unbind`, vf.bdf, `it is bound to ${vf.driver}`, back);
   }
-  if (vf.override !== DRIVER) {
+  if (vf.override !== driver) {
     const path = `${deviceDir(vf.bdf)}/driver_override`;
     // A line with nothing in it clears it.
-    write(path, DRIVER, `only ${DRIVER} is to bind it`, { path, value: vf.override ?? '\n' });
+    write(path, driver, `only ${driver} is to bind it`, { path, value: vf.override ?? '\n' });
   }
-  if (vf.driver !== DRIVER) {
-    write('bus/pci/drivers_probe', vf.bdf, `bind it to ${DRIVER}`, { path: `${deviceDir(vf.bdf)}/driver/unbind`, value: vf.bdf });
+  if (vf.driver !== driver) {
+    write('bus/pci/drivers_probe', vf.bdf, `bind it to ${driver}`, { path: `${deviceDir(vf.bdf)}/driver/unbind`, value: vf.bdf });
   }
-  if (vf.driver !== DRIVER || vf.node === undefined) {
-    actions.push({ do: 'wait-node', bdf: vf.bdf, why: 'processes drive the VF through its node' });
+  if (vf.driver !== driver || vf.node === undefined) {
+    actions.push({ do: 'wait-node', bdf: vf.bdf, backend: config.backend, why: 'processes drive the VF through its node' });
   }
   return actions;
 }
@@ -178,8 +182,8 @@ export function checkIsolation(vf: VfState): void {
       others: vf.groupPeers.join(', '),
     });
   }
-  // Only the module can tell the rest; it is asked once it is bound.
-  if (vf.node === undefined || vf.isolation === 'isolated') {
+  // Only the module can tell the rest; it is asked once it is bound. vfio-pci tells nothing: the kernel refuses to open the VF then.
+  if (vf.node === undefined || vf.isolation === 'isolated' || vf.driver === driverOf('vfio')) {
     return;
   }
   if (vf.isolation === 'no-interrupt-remapping') {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** Real VFs: made by their PF, bound to uio_vf, handed over by chown. */
+/** Real VFs: made by their PF, and bound to uio_vf, whose nodes are handed over by chown, or to vfio-pci, which the daemon opens for a process. */
 import os from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -8,18 +8,20 @@ import { VfringError, causeText, isVfringError } from '../../errors.js';
 import type { Vf, VfCounters } from '../../model/vf.js';
 import type { Native } from '../../native.js';
 import { isOwn, keepOwner, type NodeOps, type NodeStat } from '../node-ops.js';
-import type { Around, PlannedStep, Provider, VfHealth, VfMemory } from '../provider.js';
+import type { Around, OpenedVfs, PlannedStep, Provider, VfHealth, VfMemory } from '../provider.js';
 import { applyAll, undoAll, type ApplyContext } from './apply.js';
 import { vfMac } from './mac.js';
-import { DRIVER, deviceDir, observePf, pfLinkDown, predictVfBdfs, uioNode, type PfState, type UioNode, type VfState } from './observe.js';
+import { DRIVER, deviceDir, deviceState, driverOf, observePf, pfLinkDown, predictVfBdfs, vfNode, type DeviceState, type PfState, type VfNode, type VfState } from './observe.js';
 import { selectPfs } from './select.js';
 import { checkIsolation, describe, futureVf, isInUse, planPf, planVf, takesAll, withUdev, type Action, type InUse } from './plan.js';
 import { VfSetup, isOfOneVf } from './vf-setup.js';
+import { checkVfio, openVfs, type VfioOps } from './vfio.js';
 
 export interface SriovContext extends ApplyContext {
   readonly ops: NodeOps;
   readonly readRegisters: Native['readRegisters'];
   readonly registers: Native['vfRegisters'];
+  readonly vfio: VfioOps;
 }
 
 /** A function-level reset takes 100 ms (PCIe 6.0, 6.6.2). */
@@ -58,7 +60,7 @@ export class SriovProvider implements Provider {
     const macs = new Map<string, string>();
     const left = new Set(leased);
     await this.#each(trouble, async (config) => {
-      const pf = await observePf(config, this.#context.sysfs, this.#context.ip);
+      const pf = await observePf(config, this.#context);
       steps.push(...(await this.#planFor(pf, config, inUse, macs, sick)));
       pf.vfs.forEach(({ bdf }) => left.delete(bdf));
     });
@@ -110,9 +112,8 @@ export class SriovProvider implements Provider {
 
   async provision({ leased, force = false, trouble, sick }: Around): Promise<readonly Vf[]> {
     const inUse = { leased, force };
-    const { sysfs, ip } = this.#context;
     // Everything that can be refused is refused before anything is changed.
-    await this.#each(trouble && (() => {}), async (config) => planPf(await observePf(config, sysfs, ip), config, inUse));
+    await this.#each(trouble && (() => {}), async (config) => planPf(await observePf(config, this.#context), config, inUse));
     await this.#checkModule();
     const macs = new Map<string, string>();
     const all: Action[] = [];
@@ -140,6 +141,7 @@ export class SriovProvider implements Provider {
       refuseSameMac(macs, mac, vf.bdf);
       return {
         kind: 'sriov',
+        backend: config.backend,
         name: vf.bdf,
         // A sick one may have none.
         device: vf.node === undefined ? '' : join(this.#context.devDir, vf.node.name),
@@ -155,8 +157,7 @@ export class SriovProvider implements Provider {
 
   /** @param done grows by each step that stays */
   async #provisionPf(config: PfConfig, inUse: InUse, done: Action[], sick: Around['sick']): Promise<PfState> {
-    const { sysfs, ip } = this.#context;
-    const observe = (): Promise<PfState> => observePf(config, sysfs, ip);
+    const observe = (): Promise<PfState> => observePf(config, this.#context);
     const own = ({ vfs }: PfState): readonly VfState[] => vfs.filter((vf) => inUse.force || !isInUse(vf, inUse));
     await applyAll(planPf(await observe(), config, inUse), done, this.#context);
     const made = await observe();
@@ -195,8 +196,13 @@ export class SriovProvider implements Provider {
 
   /** Who may load modules may do anything: vfringd may not, and leaves it to the service manager. */
   async #checkModule(): Promise<void> {
-    if (!(await this.#context.sysfs.list('bus/pci/drivers')).includes(DRIVER)) {
+    const { sysfs } = this.#context;
+    const backends = new Set(this.#config.pf.map(({ backend }) => backend));
+    if (backends.has('uio_vf') && !(await sysfs.list('bus/pci/drivers')).includes(DRIVER)) {
       throw new VfringError('VFRING_ERR_NO_MODULE', { release: os.release() });
+    }
+    if (backends.has('vfio')) {
+      await checkVfio(sysfs);
     }
   }
 
@@ -206,8 +212,8 @@ export class SriovProvider implements Provider {
     try {
       const node = await this.#node(vf);
       const owned = isOwn(await ops.stat(vf.device), ops);
-      const device = await this.#deviceState(vf, node);
-      return { device, owned, linkDown, ...(device === 'gone' && { detail: 'uio_vf says that the device is gone' }) };
+      const { state: device, detail } = await this.#deviceState(vf, node);
+      return { device, owned, linkDown, ...(detail !== undefined && { detail }) };
     } catch (error) {
       return { device: 'gone', owned: false, linkDown, detail: causeText(error) };
     }
@@ -221,9 +227,12 @@ export class SriovProvider implements Provider {
     const { sysfs, ops } = this.#context;
     try {
       const node = await this.#node(vf);
-      const state = await this.#deviceState(vf, node);
+      const { state, detail } = await this.#deviceState(vf, node);
       if (state !== 'free') {
-        throw new Error(`its state is ${state}`);
+        throw new Error(detail ?? `its state is ${state}`);
+      }
+      if (vf.backend === 'vfio') {
+        return; // It is opened for its process, and has no limit but RLIMIT_MEMLOCK.
       }
       await sysfs.write(`${deviceDir(vf.name)}/${DRIVER}/${node.name}/dma_limit_bytes`, String(dmaLimitBytes));
       ops.setOwner(vf.device, { kind: 'char', major: node.major, minor: node.minor }, uid, ops.gid);
@@ -232,14 +241,19 @@ export class SriovProvider implements Provider {
     }
   }
 
+  async open(vfs: readonly Vf[]): Promise<OpenedVfs | undefined> {
+    const own = vfs.filter(({ backend }) => backend === 'vfio');
+    return own.length === 0 ? undefined : openVfs(this.#context.vfio, own, unhealthy);
+  }
+
   async takeBack(vf: Vf): Promise<'free' | 'open'> {
     const { ops } = this.#context;
     try {
       const node = await this.#node(vf);
       ops.setOwner(vf.device, { kind: 'char', major: node.major, minor: node.minor }, ops.uid, ops.gid);
-      const state = await this.#deviceState(vf, node);
+      const { state, detail } = await this.#deviceState(vf, node);
       if (state === 'gone') {
-        throw new Error('the device is gone');
+        throw new Error(detail ?? 'the device is gone');
       }
       return state;
     } catch (error) {
@@ -247,7 +261,7 @@ export class SriovProvider implements Provider {
     }
   }
 
-  /** By a reset of the function, of which uio_vf tells who has it open. */
+  /** By a reset of the function, of which uio_vf tells who has it open; under vfio-pci its registers do. */
   async tell(vf: Vf): Promise<void> {
     try {
       await this.#context.sysfs.write(`${deviceDir(vf.name)}/reset`, '1');
@@ -258,14 +272,19 @@ export class SriovProvider implements Provider {
 
   async keepOwner(vf: Vf, uid: number): Promise<NodeStat | undefined> {
     try {
+      const { ops } = this.#context;
       const { major, minor } = await this.#node(vf);
-      return await keepOwner(this.#context.ops, vf.device, { kind: 'char', major, minor }, uid);
+      // The group of one that was opened for its process is nobody else's to open.
+      return await keepOwner(ops, vf.device, { kind: 'char', major, minor }, vf.backend === 'vfio' ? ops.uid : uid);
     } catch (error) {
       throw unhealthy(vf, error);
     }
   }
 
-  async memory(vf: Vf): Promise<VfMemory> {
+  async memory(vf: Vf): Promise<VfMemory | null> {
+    if (vf.backend === 'vfio') {
+      return null; // The kernel counts what a process has locked, not for what.
+    }
     const node = await this.#node(vf);
     const dir = `${deviceDir(vf.name)}/${DRIVER}/${node.name}`;
     const read = async (attribute: string): Promise<number> => {
@@ -278,7 +297,11 @@ export class SriovProvider implements Provider {
     return { liveBytes: await read('dma_live_bytes'), peakBytes: await read('dma_peak_bytes') };
   }
 
-  async counters(vf: Vf): Promise<VfCounters> {
+  /** Under vfio-pci the registers are its process's alone, as long as it has them. */
+  async counters(vf: Vf): Promise<VfCounters | null> {
+    if (vf.backend === 'vfio') {
+      return null;
+    }
     const { sysfs, registers, readRegisters } = this.#context;
     const dir = deviceDir(vf.name);
     const id = `${await sysfs.read(`${dir}/vendor`)}:${await sysfs.read(`${dir}/device`)}`;
@@ -302,6 +325,9 @@ export class SriovProvider implements Provider {
    * Both times the node is open without an owner's pid.
    */
   async #owner(vf: Vf): Promise<string> {
+    if (vf.backend === 'vfio') {
+      return '';
+    }
     const node = await this.#node(vf);
     const dir = `${deviceDir(vf.name)}/${DRIVER}/${node.name}`;
     const [state, pid, generation] = await Promise.all(['state', 'owner_pid', 'generation'].map((name) => this.#context.sysfs.read(`${dir}/${name}`)));
@@ -327,10 +353,10 @@ export class SriovProvider implements Provider {
   }
 
   /** The VF's node, which must still be the one that was provisioned. */
-  async #node(vf: Vf): Promise<UioNode> {
-    const node = await uioNode(this.#context.sysfs, vf.name);
+  async #node(vf: Vf): Promise<VfNode> {
+    const node = await vfNode(this.#context.sysfs, vf.name, vf.backend);
     if (node === undefined) {
-      throw new Error(`it is not bound to ${DRIVER}`);
+      throw new Error(`it is not bound to ${driverOf(vf.backend)}`);
     }
     if (join(this.#context.devDir, node.name) !== vf.device) {
       throw new Error(`it was bound anew as ${node.name}`);
@@ -338,9 +364,8 @@ export class SriovProvider implements Provider {
     return node;
   }
 
-  async #deviceState(vf: Vf, node: UioNode): Promise<'free' | 'open' | 'gone'> {
-    const state = await this.#context.sysfs.read(`${deviceDir(vf.name)}/${DRIVER}/${node.name}/state`);
-    return state === 'free' || state === 'open' ? state : 'gone';
+  #deviceState(vf: Vf, node: VfNode): Promise<DeviceState> {
+    return deviceState(this.#context, vf.name, node, vf.backend);
   }
 }
 
@@ -401,6 +426,6 @@ function refuseSameMac(macs: Map<string, string>, mac: string, bdf: string): voi
 
 function unhealthy(vf: Vf, error: unknown): VfringError {
   const cause = isVfringError(error) ? error.message : causeText(error);
-  const remedy = 'see vfring status and dmesg | grep uio_vf; vfringd binds the VF anew as soon as it can';
+  const remedy = `see vfring status and dmesg | grep ${driverOf(vf.backend)}; vfringd binds the VF anew as soon as it can`;
   return new VfringError('VFRING_ERR_VF_UNHEALTHY', { vf: vf.name, cause, remedy }, { cause: error });
 }

@@ -21,7 +21,8 @@ import { PF_A, sriovHarness } from '../harness.js';
 
 const PF = 'eth0';
 const machineOf = (scenario: Scenario): RecordedMachine => recordedMachine(scenario, tempDir());
-const observe = ({ sysfs, ip }: RecordedMachine) => observePf(sriovConfig({ [PF]: 2 }).provider.sriov?.pf[0] ?? never(), sysfs, ip);
+const vfio = { probe: never, open: never, close: never };
+const observe = ({ sysfs, ip }: RecordedMachine) => observePf(sriovConfig({ [PF]: 2 }).provider.sriov?.pf[0] ?? never(), { sysfs, ip, devDir: '/dev', vfio });
 
 function plan(machine: RecordedMachine, vfs: number): Promise<readonly PlannedStep[]> {
   const { ip, exec } = machine;
@@ -29,7 +30,7 @@ function plan(machine: RecordedMachine, vfs: number): Promise<readonly PlannedSt
   const sysfs = { ...machine.sysfs, list: async (path: string) => [...(await machine.sysfs.list(path)), ...(path === 'bus/pci/drivers' ? ['uio_vf'] : [])] };
   const { vfRegisters } = native();
   const ops = new FakeKernel(tempDir()).ops;
-  const context = { sysfs, ip, exec, log: silentLog, devDir: '/dev', patienceMs: 10, ops, readRegisters: () => [], registers: vfRegisters };
+  const context = { sysfs, ip, exec, log: silentLog, devDir: '/dev', patienceMs: 10, ops, readRegisters: () => [], registers: vfRegisters, vfio };
   return new SriovProvider(sriovConfig({ [PF]: vfs }).provider.sriov ?? never(), context).plan();
 }
 
