@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-/** The emulated machine, seen from inside as root: real VFs, the real module, an unprivileged user. */
+/** The emulated machine, seen from inside as root: real VFs, bound to the real module or to vfio-pci, an unprivileged user. */
 import { execFileSync } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, realpathSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { Running, run, type RunOptions, type RunResult } from './run.js';
 import { ConfiguredSite, type DaemonOptions, type Site, type VfCounters, type VfNode } from './site.js';
 
@@ -14,11 +14,12 @@ const COUNTER_OFFSETS = [0x0f14, 0x0f10, 0x0f34, 0x0f18] as const;
 
 interface Addon {
   readRegisters(path: string, offsets: readonly number[]): number[];
+  vfioProbe(path: string): void;
 }
 
 /** Nothing loads drivers in the guest by itself, and vfringd may not: the PFs' driver is the machine's, uio_vf is loaded by the service manager. */
-export function loadDrivers(): void {
-  execFileSync('modprobe', ['-a', 'igb', 'uio_vf']);
+export function loadDrivers(...more: readonly string[]): void {
+  execFileSync('modprobe', ['-a', 'igb', 'uio_vf', ...more]);
 }
 
 /** Network interfaces of the PFs that can have VFs, in the order of their PCI addresses. */
@@ -38,9 +39,12 @@ export class LabSite extends ConfiguredSite implements Site {
   readonly pfs: readonly string[];
   readonly #addon = createRequire(import.meta.url)(ADDON) as Addon;
 
-  constructor() {
+  readonly #backend: 'uio_vf' | 'vfio';
+
+  constructor(backend: 'uio_vf' | 'vfio' = 'uio_vf') {
     super();
-    loadDrivers();
+    this.#backend = backend;
+    loadDrivers(...(backend === 'vfio' ? ['vfio-pci'] : []));
     this.pfs = pfNames();
     const entry = readFileSync('/etc/passwd', 'utf8').split('\n').find((line) => line.startsWith(`${USER}:`));
     this.userUid = Number(entry?.split(':')[2]);
@@ -59,6 +63,7 @@ export class LabSite extends ConfiguredSite implements Site {
         `      - name: ${name}`,
         `        vfs: ${perPf}`,
         `        mtu: ${options.mtu ?? 9000}`,
+        `        backend: ${this.#backend}`,
       ]),
     ];
   }
@@ -86,26 +91,31 @@ export class LabSite extends ConfiguredSite implements Site {
   }
 
   #devices(): { node: string; device: string; sysfs: string }[] {
-    const base = '/sys/class/uio_vf';
-    return !existsSync(base) ? [] : readdirSync(base).map((name) => ({
-      node: join('/dev', name),
-      sysfs: join(base, name),
-      device: realpathSync(join(base, name, 'device')),
-    }));
+    const base = this.#backend === 'vfio' ? '/sys/bus/pci/drivers/vfio-pci' : '/sys/class/uio_vf';
+    const names = existsSync(base) ? readdirSync(base).filter((name) => this.#backend === 'uio_vf' || /^[0-9a-f]{4}:/.test(name)) : [];
+    return names.map((name) => {
+      const sysfs = join(base, name);
+      return this.#backend === 'vfio'
+        ? { node: join('/dev/vfio', basename(realpathSync(join(sysfs, 'iommu_group')))), sysfs, device: realpathSync(sysfs) }
+        : { node: join('/dev', name), sysfs, device: realpathSync(join(sysfs, 'device')) };
+    });
   }
 
   async nodes(): Promise<readonly VfNode[]> {
     return await Promise.resolve(this.#devices().map(({ node, sysfs }) => {
       const { uid, mode } = statSync(node);
-      const attribute = (name: string): string => readFileSync(join(sysfs, name), 'utf8').trim();
-      return {
-        path: node,
-        uid,
-        mode: mode & 0o7777,
-        state: attribute('state') as VfNode['state'],
-        dmaLiveBytes: Number(attribute('dma_live_bytes')),
-      };
+      return { path: node, uid, mode: mode & 0o7777, ...(this.#backend === 'vfio' ? this.#groupState(node) : moduleState(sysfs)) };
     }));
+  }
+
+  /** VFIO does not say what is registered. */
+  #groupState(node: string): Pick<VfNode, 'state' | 'dmaLiveBytes'> {
+    try {
+      this.#addon.vfioProbe(node);
+      return { state: 'free', dmaLiveBytes: 0 };
+    } catch (error) {
+      return { state: (error as NodeJS.ErrnoException).code === 'EBUSY' ? 'open' : 'gone', dmaLiveBytes: 0 };
+    }
   }
 
   async counters(): Promise<ReadonlyMap<string, VfCounters>> {
@@ -115,4 +125,9 @@ export class LabSite extends ConfiguredSite implements Site {
       return [node, { txFrames, rxFrames, txBytes, rxBytes }];
     })));
   }
+}
+
+function moduleState(sysfs: string): Pick<VfNode, 'state' | 'dmaLiveBytes'> {
+  const attribute = (name: string): string => readFileSync(join(sysfs, name), 'utf8').trim();
+  return { state: attribute('state') as VfNode['state'], dmaLiveBytes: Number(attribute('dma_live_bytes')) };
 }

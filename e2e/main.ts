@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * The end-to-end tests: `node --test-reporter=tap main.js soft|lab [PART...]`.
+ * The end-to-end tests: `node --test-reporter=tap main.js soft|lab|lab-vfio [PART...]`; lab-vfio is the emulated
+ * machine with its VFs bound to the kernel's vfio-pci instead of uio_vf.
  * PART limits the run to provision, carry, crash, disturb, doctor, input, programs,
  * conformance, rails, loss, slots, applications, valgrind or bench; the last five run by themselves over
  * soft VFs only, and applications in the emulated machine when named. no-iommu,
@@ -24,8 +25,8 @@ import { valgrindTests } from './valgrind.test.js';
 const [kind, ...parts] = process.argv.slice(2);
 
 async function makeSite(): Promise<Site> {
-  if (kind === 'lab') {
-    return new (await import('./lab-site.js')).LabSite();
+  if (kind === 'lab' || kind === 'lab-vfio') {
+    return new (await import('./lab-site.js')).LabSite(kind === 'lab' ? 'uio_vf' : 'vfio');
   }
   const site = await (await import('./soft-site.js')).SoftSite.create();
   process.once('exit', () => site.remove());
@@ -66,7 +67,7 @@ const onlyWhenNamed: typeof suites = {
 };
 
 const site = await makeSite();
-const byDefault = kind === 'lab' ? suites : { ...suites, ...softByDefault };
+const byDefault = kind !== 'soft' ? suites : { ...suites, ...softByDefault };
 for (const name of parts.length > 0 ? parts : Object.keys(byDefault)) {
   const suite = suites[name] ?? softByDefault[name] ?? onlyWhenNamed[name];
   if (suite === undefined) {

@@ -89,11 +89,13 @@ async function inGuest(options: BootOptions, expected: RegExp | undefined, work:
  * @param more is done in the same guest after it
  * @param timeoutS of the guest, against hanging only
  */
-async function labE2e(machine: object, parts: readonly string[], more: readonly ((guest: Guest) => Promise<Tally>)[] = [], timeoutS = 1200): Promise<Tally> {
+async function labE2e(
+  machine: object, parts: readonly string[], more: readonly ((guest: Guest) => Promise<Tally>)[] = [], timeoutS = 1200, site: 'lab' | 'lab-vfio' = 'lab',
+): Promise<Tally> {
   return await inGuest({ machine, timeoutS }, undefined, async (guest) => {
     const { copyTestsTo } = await import('./lib/lab-e2e.js');
     const main = await copyTestsTo(guest);
-    const result = await guest.exec({ argv: ['node', '--test-reporter=tap', main, 'lab', ...parts], onOutput: show });
+    const result = await guest.exec({ argv: ['node', '--test-reporter=tap', main, site, ...parts], onOutput: show });
     const total = judged(tallyOfTap(result.stdout), result.status === 0);
     for (const work of more) {
       const { passed, failed } = await work(guest);
@@ -198,6 +200,10 @@ const parts: Readonly<Record<string, Part>> = {
   'kmod-6.1': { title: "kernel module on Debian 12's kernel", native: false, onlyWhenNamed: true, run: () => kmodOn('bookworm') },
   'kmod-sid': { title: "kernel module on Debian unstable's kernel", native: false, onlyWhenNamed: true, run: () => kmodOn('sid') },
   lab: { title: 'end to end over real VFs in the emulated machine', native: false, run: () => labE2e({}, ['provision', 'carry', 'crash', 'input', 'programs']) },
+  'lab-vfio': {
+    title: 'end to end over real VFs bound to vfio-pci in the emulated machine', native: false, onlyWhenNamed: true,
+    run: () => labE2e({}, ['carry'], [], 1200, 'lab-vfio'),
+  },
   'lab-conformance': {
     title: 'the conformance suite over real VFs in the emulated machine', native: false, run: () => labE2e({}, ['conformance']),
   },
