@@ -5,6 +5,7 @@ import { dirname } from 'node:path';
 import type { ApiClient } from '../api/client.js';
 import type { StatusView } from '../api/views.js';
 import { VfringError, causeText } from '../errors.js';
+import { VFIO_DIR } from '../providers/sriov/vfio.js';
 import { out, say } from './output.js';
 
 const KIND = 'vfring/vf';
@@ -43,7 +44,8 @@ export function cdiSpec(status: Pick<StatusView, 'provider' | 'vfs'>, runDir: st
   // A soft VF is a file, and reaches the others through their common folder.
   const edits: Edits = status.provider === 'soft'
     ? { mounts: [...new Set(paths.map((path) => dirname(path)))].map((folder) => mount(folder, folder, 'rw')) }
-    : { deviceNodes: paths.map((path) => ({ path })) };
+    // Those of VFIO come as descriptors.
+    : { deviceNodes: paths.filter((path) => !path.startsWith(VFIO_DIR)).map((path) => ({ path })) };
   return {
     cdiVersion: '0.5.0',
     kind: KIND,

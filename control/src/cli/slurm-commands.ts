@@ -4,11 +4,13 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import { join } from 'node:path';
 import type { VfView } from '../api/views.js';
-import { VfringError } from '../errors.js';
+import { VfringError, causeText, errnoCode } from '../errors.js';
 import { exec } from '../exec.js';
 import { parseDuration } from '../config/units.js';
+import { native } from '../native.js';
 import { nodeOps } from '../providers/node-ops.js';
 import { realSysfs } from '../providers/sriov/sysfs.js';
+import { VFIO_DIR, realVfio } from '../providers/sriov/vfio.js';
 import { epilog } from '../slurm/epilog.js';
 import { gresLines } from '../slurm/gres.js';
 import { jobEnv, prolog, type Refusals, type Scene } from '../slurm/prolog.js';
@@ -62,6 +64,9 @@ async function inspect({ kind, device, name }: VfView): Promise<string | undefin
   if (kind === 'soft') {
     return (await nodeOps.look(device)).locked ? 'a process has it open' : undefined;
   }
+  if (device.startsWith(VFIO_DIR)) {
+    return heldGroup(device);
+  }
   const sysfs = realSysfs();
   const attributes = `bus/pci/devices/${name}/uio_vf/${device.replace('/dev/', '')}`;
   const state = await sysfs.read(`${attributes}/state`);
@@ -70,4 +75,14 @@ async function inspect({ kind, device, name }: VfView): Promise<string | undefin
   }
   const live = Number(await sysfs.read(`${attributes}/dma_live_bytes`));
   return live === 0 ? undefined : `${live} bytes are still registered with it`;
+}
+
+/** VFIO does not say what is registered, but who has a VF open has its group. */
+function heldGroup(path: string): string | undefined {
+  try {
+    realVfio(native()).probe(path);
+    return undefined;
+  } catch (error) {
+    return errnoCode(error) === 'EBUSY' ? 'a process has it open' : causeText(error);
+  }
 }

@@ -19,6 +19,11 @@ describe('the CDI specification', () => {
     });
   });
 
+  test('leaves out the nodes of VFIO, which come as descriptors', () => {
+    const mixed = { ...status([vf('a', 'ens1', { device: '/dev/uiovf0' }), vf('b', 'ens2', { device: '/dev/vfio/42' })]), provider: 'sriov' as const };
+    expect(cdiSpec(mixed, '/run/vfring').devices[0]?.containerEdits).toEqual({ deviceNodes: [{ path: '/dev/uiovf0' }] });
+  });
+
   test('gives it the folder of soft VFs once, to write', () => {
     const soft = { ...status([vf('vf0', 'soft', { device: '/s/vf0' }), vf('vf1', 'soft', { device: '/s/vf1' })]), provider: 'soft' as const };
     expect(cdiSpec(soft, '/run/vfring').devices[0]?.containerEdits).toEqual({

@@ -7,6 +7,9 @@ import type { Native } from '../../native.js';
 import type { OpenedVfs } from '../provider.js';
 import type { Sysfs } from './sysfs.js';
 
+/** Where the nodes of IOMMU groups are, of functions that are bound to vfio-pci. */
+export const VFIO_DIR = '/dev/vfio/';
+
 /** The kernel's VFIO: real calls, passed in so that tests can stand in for them. */
 export interface VfioOps {
   /** Throws with `code` where the IOMMU group at that path cannot be opened now: EBUSY, EPERM, ENOENT. */
