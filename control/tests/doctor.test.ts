@@ -102,6 +102,41 @@ test('a healthy node has nothing to mend', async () => {
   expect(reportText(reports)).toContain('0 to mend, 0 warnings, 0 not known, 11 ok');
 });
 
+/** A node whose PF gives its VFs by vfio-pci. */
+async function overVfio(): Promise<Machine> {
+  const machine = await healthy();
+  const { pf } = sriovConfig({ ens1: 2 }).provider.sriov ?? { pf: [] };
+  machine.patient.config = { ...sriovConfig({ ens1: 2 }), provider: { sriov: { pf: pf.map((entry) => ({ ...entry, backend: 'vfio' as const })) } } };
+  for (const index of [0, 1]) {
+    machine.harness.kernel.bindTo(vfBdf(PF_A.bdf, index), 'vfio-pci');
+  }
+  machine.patient.status = { ...machine.patient.status, vfs: [] } as unknown as StatusView;
+  return machine;
+}
+
+describe('VFs over vfio-pci', () => {
+  test('need no module of vfring\'s, and are asked for what they need', async () => {
+    const { patient, harness } = await overVfio();
+    harness.kernel.unloadModule();
+    const reports = await examine(CHECKS, patient);
+    expect(amiss(reports)).toEqual([]);
+    expect(reports.find(({ check }) => check === 'module')).toMatchObject({ verdict: 'ok' });
+    expect(reports.find(({ check }) => check === 'vfio')).toMatchObject({ verdict: 'ok' });
+  });
+
+  test.each<[string, string, RegExp, RegExp, (machine: Machine) => void]>([
+    ['no vfio-pci', 'vfio', /vfio-pci is not loaded/, /modprobe -a vfio-pci/, ({ list }) => { list['bus/pci/drivers'] = ['igb']; }],
+    ['no type 1', 'vfio', /vfio_iommu_type1 is not loaded/, /modprobe/, ({ list }) => { list['module'] = ['vfio']; }],
+    ['interrupts of everybody allowed', 'vfio', /allow_unsafe_interrupts is on/, /echo N/, ({ read }) => { read['module/vfio_iommu_type1/parameters/allow_unsafe_interrupts'] = 'Y'; }],
+    ['a VF that uio_vf has', 'groups', /is bound to uio_vf/, /binds it to vfio-pci/, ({ harness }) => harness.kernel.bindTo(VF0, 'uio_vf')],
+  ])('%s is named', async (_name, check, cause, remedy, change) => {
+    const machine = await overVfio();
+    change(machine);
+    const [found] = amiss(await examine(CHECKS, machine.patient));
+    expect(found).toMatchObject({ check, verdict: 'fail', cause: expect.stringMatching(cause), remedy: expect.stringMatching(remedy) });
+  });
+});
+
 type Break = (machine: Machine) => void | Promise<void>;
 
 const slurmNode = (options: Parameters<typeof playSlurm>[0]): Break => (m) => {
