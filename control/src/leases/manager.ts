@@ -145,7 +145,6 @@ export class LeaseManager {
   }
 
   /** See open.ts. */ readonly open = (lease: Lease): Promise<OpenedVfs | undefined> => openLease(lease, this.#options.settings.provider, () => this.#leases.get(lease.id) === lease);
-
   /** Gives a lease back. Only the process that took it can. */
   release(pid: number, id: string, how: LeaseEnd = 'released', report?: LeaseReport): Promise<void> {
     return this.#endSoon(how, () => {
