@@ -117,8 +117,10 @@ export class LineServer {
     const { line, undelivered, opened } = 'line' in read ? await this.#handler.answer(read.line, { ...peer, socket }) : this.#handler.fault(read.fault);
     const text = Buffer.from(`${line}\n`);
     const rest = opened === undefined ? text : this.#begin(socket, text, opened);
-    if (rest === undefined || !(await deliver(socket, rest, this.#limits.silenceMs))) {
-      socket.destroy();
+    // All of it went with the descriptors: the client may have closed by now, which a write would find out.
+    const delivered = rest !== undefined && (rest.length === 0 || (await deliver(socket, rest, this.#limits.silenceMs)));
+    socket.destroy();
+    if (!delivered) {
       undelivered?.();
     }
   }

@@ -65,6 +65,9 @@ test('the container and each VF arrive with the reply, and the daemon keeps none
   expect(read[0]).toBe('container');
   expect(read).toHaveLength(4);
   await eventually(() => descriptors() <= before);
+  // Its process has ended by now, not gone without its reply.
+  await eventually(() => node.daemon.manager.leases().length === 0);
+  expect(node.log.filter((line) => /not delivered/.test(line))).toEqual([]);
 });
 
 test('a client that is gone gets none: its lease ends, and nothing stays open', async () => {
