@@ -5,7 +5,7 @@ import { readdirSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { LINE_LIMITS, LineServer, type LineHandler } from '../../src/sockets/line-server.js';
 import { eventually } from '../helpers/eventually.js';
 import { answerOf, send } from '../helpers/lease-client.js';
@@ -33,6 +33,43 @@ test('a client that does not take its answer is cut off, and counts as one that 
   client.write('hello\n');
   await eventually(() => lost === 1);
   client.destroy();
+});
+
+/** A server whose answers come with descriptors, of which `sent` bytes go at once; and what became of them. */
+async function withOpened(sent: (text: Buffer) => number): Promise<{ path: string; fate: { writes: number; closed: number; lost: number } }> {
+  const fate = { writes: 0, closed: 0, lost: 0 };
+  const { path } = await listen({
+    answer: async (line) => ({ line, opened: { descriptors: [0], close: () => void fate.closed++ }, undelivered: () => void fate.lost++ }),
+    sendOpened: (socket, text) => {
+      const write = socket.write.bind(socket) as (...args: unknown[]) => boolean;
+      vi.spyOn(socket, 'write').mockImplementation((...args: unknown[]) => {
+        fate.writes++;
+        return write(...args);
+      });
+      return sent(text);
+    },
+  });
+  return { path, fate };
+}
+
+test('an answer that went whole with its descriptors is followed by no write, which a client that has closed by then would spoil', async () => {
+  const { path, fate } = await withOpened((text) => text.length);
+  expect(await send(path, 'hello\n')).toBe('');
+  expect(fate).toEqual({ writes: 0, closed: 1, lost: 0 });
+});
+
+test('what of an answer did not go with the descriptors follows', async () => {
+  const { path, fate } = await withOpened(() => 2);
+  expect(await send(path, 'hello\n')).toBe('llo\n');
+  expect(fate).toEqual({ writes: 1, closed: 1, lost: 0 });
+});
+
+test('a client that is gone when its descriptors are to go has had no answer, and they are closed', async () => {
+  const { path, fate } = await withOpened(() => {
+    throw Object.assign(new Error('EPIPE'), { code: 'EPIPE' });
+  });
+  expect(await send(path, 'hello\n')).toBe('');
+  expect(fate).toEqual({ writes: 0, closed: 1, lost: 1 });
 });
 
 test('what is asked before it closes is answered; who is in the middle of a line is cut off', async () => {
