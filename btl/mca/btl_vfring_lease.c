@@ -34,7 +34,7 @@ void vfring_lease_close_device(struct vfring_lease *lease)
 
 void vfring_lease_close_container(struct vfring_lease *lease)
 {
-    if (lease->vfio && lease->container_fd >= 0) {
+    if (lease->id[0] && lease->container_fd >= 0) { /* not one that was named by hand, which has none */
         (void) close(lease->container_fd);
         lease->container_fd = -1;
     }
@@ -43,16 +43,10 @@ void vfring_lease_close_container(struct vfring_lease *lease)
 /* Before they are given back: the daemon finds out otherwise that somebody has them open. */
 static void close_all(struct vfring_lease *vfs, int num)
 {
-    int container_fd = -1;
-
     for (int i = 0; i < num; i++) {
         vfring_lease_close_device(&vfs[i]);
-        container_fd = vfs[i].vfio ? vfs[i].container_fd : container_fd;
-        vfs[i].container_fd = -1;
     }
-    if (container_fd >= 0) {
-        (void) close(container_fd);
-    }
+    vfring_lease_close_container(vfs); /* of all of them */
 }
 
 /*
@@ -76,8 +70,8 @@ static int hand_out(struct vfring_lease *vfs, int num, struct vfring_lease_descr
     }
     next = 1;
     for (int i = 0; i < num; i++) {
+        vfs[i].container_fd = descriptors->num > 0 ? descriptors->fd[0] : -1;
         if (vfs[i].vfio) {
-            vfs[i].container_fd = descriptors->fd[0];
             vfs[i].device_fd = descriptors->fd[next++];
         }
     }

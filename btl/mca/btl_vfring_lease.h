@@ -21,7 +21,7 @@ int vfring_lease_acquire(const struct vfring_lease_request *request,
 
 /** What @p lease was opened to is closed, where it is such a one: before it is given back, and after its VF was closed. */
 void vfring_lease_close_device(struct vfring_lease *lease);
-/** The same of what it has in common with others of the lease, after all of them. */
+/** The same of what it has in common with others of the lease, after all of them, by whichever of them. */
 void vfring_lease_close_container(struct vfring_lease *lease);
 
 /**

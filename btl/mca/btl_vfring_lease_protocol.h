@@ -41,7 +41,7 @@ struct vfring_lease {
     bool soft;
     bool vfio;        /**< it is opened already: what it was opened to came with it */
     int device_fd;    /**< of such a one; -1: closed by vfring_lease_close_device() */
-    int container_fd; /**< of all such VFs of a lease; -1: closed by vfring_lease_close_container() */
+    int container_fd; /**< of all such VFs of the lease that it is of; -1: there are none, or closed by vfring_lease_close_container() */
     char segment[64]; /**< what the VF can reach, by name; "": nobody has named it */
     uint32_t vlan;    /**< 1 to 4094; 0: none */
 };
