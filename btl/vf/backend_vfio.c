@@ -360,20 +360,23 @@ static bool vfio_serves(const struct vfring_node *node)
 static int vfio_status(const struct vfring_device *device)
 {
     struct vfio_state *state = device->state;
+    const char *lost = __atomic_load_n(&state->lost, __ATOMIC_RELAXED); /* a thread that sleeps looks as well */
 
-    if (state->lost == NULL && has_come(state->request_fd)) {
-        state->lost = "the VF is to be unbound from vfio-pci or removed";
-    } else if (state->lost == NULL && has_come(state->error_fd)) {
-        state->lost = "the adapter had a PCIe error (the kernel log has it: AER)";
+    if (lost == NULL && has_come(state->request_fd)) {
+        lost = "the VF is to be unbound from vfio-pci or removed";
+        __atomic_store_n(&state->lost, lost, __ATOMIC_RELAXED);
+    } else if (lost == NULL && has_come(state->error_fd)) {
+        lost = "the adapter had a PCIe error (the kernel log has it: AER)";
+        __atomic_store_n(&state->lost, lost, __ATOMIC_RELAXED);
     }
-    return state->lost != NULL ? -ENODEV : 0;
+    return lost != NULL ? -ENODEV : 0;
 }
 
 static const char *vfio_cause(const struct vfring_device *device)
 {
     const struct vfio_state *state = device->state;
 
-    return state->lost;
+    return __atomic_load_n(&state->lost, __ATOMIC_RELAXED);
 }
 
 static void *vfio_mem_alloc(struct vfring_device *device, size_t bytes, unsigned direction,

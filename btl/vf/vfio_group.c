@@ -5,7 +5,12 @@
 #include <fcntl.h>
 #include <linux/vfio.h>
 #include <sys/ioctl.h>
+#include <time.h>
 #include <unistd.h>
+
+/* Whoever looks whether a group is free has it open for some microseconds: vfringd, and what an administrator runs. */
+#define GROUP_TRIES 100u
+#define GROUP_PAUSE_NS 1000000
 
 const char *vfring_vfio_step_text(enum vfring_vfio_step step)
 {
@@ -30,6 +35,19 @@ static int open_node(const char *path)
         fd = open(path, O_RDWR | O_CLOEXEC);
     } while (fd < 0 && errno == EINTR);
     return fd < 0 ? -errno : fd;
+}
+
+/* One that is busy is not so for a moment only. */
+static int open_group(const char *path)
+{
+    const struct timespec pause = { .tv_nsec = GROUP_PAUSE_NS };
+    int fd = open_node(path);
+
+    for (unsigned i = 1; fd == -EBUSY && i < GROUP_TRIES; i++) {
+        (void) nanosleep(&pause, NULL);
+        fd = open_node(path);
+    }
+    return fd;
 }
 
 /* @return -1, with errno set, unless @p ok. */
@@ -59,7 +77,7 @@ static int check_group(int fd)
 static int open_function(const char *group, const char *name, int container_fd, unsigned index, int *device_fd,
                          struct vfring_vfio_failure *failure)
 {
-    int fd = open_node(group);
+    int fd = open_group(group);
     int ret = fd < 0 ? fd : 0;
 
     failure->step = VFRING_VFIO_OPEN_GROUP;

@@ -227,6 +227,10 @@ int __wrap_open(const char *path, int flags, ...)
     if (index < 0) {
         return __real_open(path, flags, mode);
     }
+    if (functions[index].looks > 0) {
+        functions[index].looks--;
+        return fails(EBUSY);
+    }
     if (functions[index].open_errno != 0 || functions[index].group_open) {
         return fails(functions[index].open_errno != 0 ? functions[index].open_errno : EBUSY);
     }

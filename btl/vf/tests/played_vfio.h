@@ -27,6 +27,7 @@ struct played_function {
     unsigned msix, msi;     /**< vectors */
     bool requests;          /**< it can be asked for back */
     int open_errno;         /**< open() of its group fails with it */
+    unsigned looks;         /**< so often it is open already, for a moment, when it is to be opened */
     int get_errno;          /**< VFIO_GROUP_GET_DEVICE_FD fails with it */
 
     /* What was done with it. */
