@@ -39,11 +39,13 @@ export class LabSite extends ConfiguredSite implements Site {
   readonly pfs: readonly string[];
   readonly #addon = createRequire(import.meta.url)(ADDON) as Addon;
 
+  readonly counted: boolean;
   readonly #backend: 'uio_vf' | 'vfio';
 
   constructor(backend: 'uio_vf' | 'vfio' = 'uio_vf') {
     super();
     this.#backend = backend;
+    this.counted = backend === 'uio_vf';
     loadDrivers(...(backend === 'vfio' ? ['vfio-pci'] : []));
     this.pfs = pfNames();
     const entry = readFileSync('/etc/passwd', 'utf8').split('\n').find((line) => line.startsWith(`${USER}:`));

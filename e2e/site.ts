@@ -45,6 +45,8 @@ export interface Daemon {
 
 export interface Site {
   readonly kind: 'soft' | 'sriov';
+  /** Whether counters() has what VFs carry. VFIO gives a VF's registers to its process alone, and resets the VF after it. */
+  readonly counted: boolean;
   /** Uid of the daemon: VFs that nobody has leased belong to it. */
   readonly daemonUid: number;
   /** Uid of the MPI user. */

@@ -32,6 +32,7 @@ interface SoftVfShow {
 
 export class SoftSite extends ConfiguredSite implements Site {
   readonly kind = 'soft';
+  readonly counted = true;
   readonly daemonUid = process.getuid?.() ?? 0;
   readonly userUid = this.daemonUid;
   readonly programs = programs;
