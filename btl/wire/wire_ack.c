@@ -55,14 +55,6 @@ static void frame_arrived(struct vfring_wire_peer *peer, uint32_t seq, uint64_t 
         if (frame->retransmitted == WIRE_LOSS_PROBE) {
             lane->news.probe_ns = frame->sent_ns; /* whichever arrived: what was sent before has had the time */
         }
-        /*
-         * But where round trips have grown until each frame is repeated there would never be a sample again: so the
-         * time since it first went out is one, if it is not longer than a timeout and the next.
-         */
-        if (lane->probed && frame->seq == lane->probe_seq && lane->backoff <= 1
-            && now_ns > lane->probe_sent_ns + lane->rtt.srtt_ns) {
-            lane->news.rtt_ns = now_ns - lane->probe_sent_ns;
-        }
     }
     if (in_order && vfring_wire_seq_before(lane->rack_no, frame->xmit_no)) {
         lane->rack_no = frame->xmit_no;
@@ -124,34 +116,12 @@ static void judge_timeout(struct vfring_wire *wire, struct wire_lane *lane)
     }
 }
 
-/*
- * Of a peer: what is taken for those that have none (the idea of RFC 9040). When it is the very first, frames may be under way
- * to many others, each of which would wait for the timeout of who knows nothing.
- */
-static void first_sample(struct vfring_wire *wire, uint64_t rtt_ns, uint64_t now_ns)
-{
-    const bool known = wire->first_rtt.srtt_ns != 0;
-
-    wire_rtt_sample(&wire->first_rtt, rtt_ns);
-    for (struct wire_lane *lane = known ? NULL : wire->timer_list; lane; lane = lane->timer_next) {
-        if (!lane->rtt.srtt_ns && !lane->backoff && lane->state == WIRE_LANE_GOOD) {
-            wire_rto_update(wire, lane);
-            if (lane->deadline_ns != WIRE_NEVER && lane->deadline_ns > now_ns + lane->wait_ns) {
-                wire_deadline_put(wire, lane, now_ns + lane->wait_ns);
-            }
-        }
-    }
-}
-
 /* Frames that went this way have arrived: it works, and its times and window follow. */
 static inline void lane_moved(struct vfring_wire *wire, struct wire_lane *lane, uint64_t now_ns)
 {
     if (lane->backoff || lane->news.rtt_ns) {
         lane->backoff = 0;
         if (lane->news.rtt_ns && !wire->looking) {
-            if (!lane->rtt.srtt_ns) {
-                first_sample(wire, lane->news.rtt_ns, now_ns);
-            }
             wire_rtt_sample(&lane->rtt, lane->news.rtt_ns);
         }
         wire_rto_update(wire, lane);

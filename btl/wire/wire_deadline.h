@@ -42,10 +42,9 @@ WIRE_HOT void wire_deadline_set(struct vfring_wire *wire, struct wire_sender *tx
 /* After a change of round-trip time or back-off. */
 static inline void wire_rto_update(const struct vfring_wire *wire, struct wire_lane *lane)
 {
-    const struct wire_rtt *rtt = lane->rtt.srtt_ns ? &lane->rtt : &wire->first_rtt;
-    const uint64_t probe_ns = wire_rtt_probe(rtt, &wire->rto, lane->probe_shift);
+    const uint64_t probe_ns = wire_rtt_probe(&lane->rtt, &wire->rto, lane->probe_shift);
 
-    lane->rto_ns = wire_rtt_timeout(rtt, &wire->rto, lane->backoff);
+    lane->rto_ns = wire_rtt_timeout(&lane->rtt, &wire->rto, lane->backoff);
     lane->wait_ns = lane->backoff || probe_ns > lane->rto_ns ? lane->rto_ns : probe_ns;
 }
 

@@ -176,7 +176,7 @@ static void test_credit_is_shared(void)
         rig->now_ns += RIG_MS;
         rig_progress(rig, 0);
         offered = rig->nodes[0].wire->credit;
-        /* A quarter of the ring stays in reserve; more than a window is of no use. */
+        /* A quarter stays in reserve; more than a window is of no use. */
         CHECK_INT(offered, senders == 1 ? (int) VFRING_WIRE_WINDOW_DEFAULT : 96 / senders);
         CHECK_INT(rig->nodes[0].num_out, senders);
         for (struct rig_packet *ack; (ack = rig_take(rig, 0)); free(ack)) {
@@ -186,59 +186,13 @@ static void test_credit_is_shared(void)
     }
     rig_free(rig);
 
-    config.rx_entries = 8; /* too small for all: so many frames each, whatever happens */
+    config.rx_entries = 8; /* too small for all: two frames each, whatever happens */
     rig = rig_make(RIG_NODES, &config);
     for (int i = 1; i < RIG_NODES; i++) {
         (void) rig_send(rig, i, 0, 8);
         (void) rig_pass(rig, i);
     }
     CHECK_INT(rig->nodes[0].wire->credit, WIRE_CREDIT_MIN);
-    rig_free(rig);
-}
-
-/*
- * Where nothing gets lost the senders may have more and more under way together, up to three quarters of the ring. A loss halves
- * that, once for all that were sent before anybody could know, and it grows slowly from then on.
- */
-static void test_credit_follows_losses(void)
-{
-    struct vfring_wire_config config = rig_config();
-    struct rig *rig;
-    uint32_t pool;
-
-    config.rx_entries = 1024;
-    rig = rig_make(3, &config);
-    CHECK_INT(rig->nodes[0].wire->pool, 2 * VFRING_WIRE_WINDOW_DEFAULT);
-    for (int i = 0; i < 4000; i++) {
-        (void) rig_send(rig, 1 + i % 2, 0, 8);
-    }
-    rig_settle(rig);
-    CHECK_INT(rig->nodes[0].wire->pool, 768);
-    for (int i = 0; i < 20; i++) { /* five holes in one window */
-        (void) rig_send(rig, 1, 0, 8);
-        if (i % 4 == 0) {
-            free(rig_take(rig, 1));
-        }
-    }
-    rig_settle(rig);
-    CHECK_INT(rig->nodes[0].wire->pool, 384);
-    CHECK_INT(rig->nodes[0].num_delivered, 4020);
-    for (int i = 0; i < 4 * 384; i++) { /* the rest of the round, and half of the next */
-        (void) rig_send(rig, 1, 0, 8);
-    }
-    rig_settle(rig);
-    pool = rig->nodes[0].wire->pool;
-    CHECK(pool >= 384 && pool <= 384 + 384 / 8);
-    for (int i = 0; i < 20; i++) { /* however often, something is left */
-        for (int k = 0; k < 1000; k++) {
-            (void) rig_send(rig, 1, 0, 8);
-            if (k == 0) {
-                free(rig_take(rig, 1));
-            }
-        }
-        rig_settle(rig);
-    }
-    CHECK(rig->nodes[0].wire->pool >= 16 && rig->nodes[0].wire->pool < 384);
     rig_free(rig);
 }
 
@@ -261,11 +215,11 @@ static void test_credit_comes_back(void)
     rig_settle(rig);
     CHECK_INT(rig->nodes[0].wire->credit, 48);
     CHECK_INT(rig->nodes[0].num_delivered, 1000 + RIG_NODES - 1);
-    for (int k = 0; k < 20; k++) {
-        for (int i = 1; i < RIG_NODES; i++) { /* and all again */
+    for (int i = 1; i < RIG_NODES; i++) { /* and all again */
+        for (int k = 0; k < 20; k++) {
             (void) rig_send(rig, i, 0, 8);
-            (void) rig_pass(rig, i);
         }
+        (void) rig_pass(rig, i);
     }
     CHECK_INT(rig->nodes[0].wire->credit, 48 / (RIG_NODES - 1));
     rig_free(rig);
@@ -440,7 +394,6 @@ int main(int argc, char **argv)
         {"order", test_order},
         {"credit is shared", test_credit_is_shared},
         {"credit comes back", test_credit_comes_back},
-        {"credit follows losses", test_credit_follows_losses},
         {"ack ratio", test_ack_ratio},
         {"ack delay", test_ack_delay},
         {"ack now", test_ack_now},

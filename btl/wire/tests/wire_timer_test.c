@@ -227,65 +227,44 @@ static void test_tail_loss_of_probe(void)
 }
 
 /*
- * A peer that answers later than it used to is probed at first, and its round trip follows although each of its frames was
- * repeated: soon it is probed no more. What it has is not sent again, and the window stays as it was.
+ * A peer that computes is probed once for each of its absences, later and later the more
+ * often that was in vain; what it has is not sent again, and the window stays as it was.
  */
 static void test_probes_in_vain(void)
 {
     struct rig *rig = make_pair();
-    uint64_t first_probes = 0, probes = 0;
+    uint64_t first_ns = 0, last_ns = 0;
 
     warm_up(rig);
-    for (int i = 0; i < 100; i++) {
-        if (i == 90) {
-            probes = rig_stats(rig, 0)->tx_tail_probes;
-        }
+    for (int i = 0; i < 10; i++) {
+        const uint64_t probes = rig_stats(rig, 0)->tx_tail_probes, since_ns = rig->now_ns;
+
         (void) rig_send(rig, 0, 1, 8);
-        rig_run(rig, 0, 600 * RIG_US, 10 * RIG_US);
-        CHECK(rig->nodes[0].num_out <= 2);
+        while (rig_stats(rig, 0)->tx_tail_probes == probes && rig->now_ns - since_ns < 100 * RIG_MS) {
+            rig_run(rig, 0, 10 * RIG_US, 10 * RIG_US);
+        }
+        last_ns = rig->now_ns - since_ns;
+        first_ns = first_ns ? first_ns : last_ns;
+        rig_run(rig, 0, 100 * RIG_US, 10 * RIG_US); /* before any timeout */
+        CHECK_INT(rig_stats(rig, 0)->tx_tail_probes, probes + 1);
+        CHECK_INT(rig->nodes[0].num_out, 2);
         (void) rig_pass(rig, 0);
         rig_settle(rig);
-        first_probes = i ? first_probes : rig_stats(rig, 0)->tx_tail_probes;
     }
-    CHECK_INT(first_probes, 1);
-    CHECK_INT(rig_stats(rig, 0)->tx_tail_probes, probes);
+    CHECK(last_ns >= 3 * first_ns);
     CHECK_INT(rig_stats(rig, 0)->timeouts, 0);
     CHECK_INT(rig->nodes[0].peers[1]->tx->first.congestion.cwnd, 64);
-    CHECK_INT(rig->nodes[1].num_delivered, 64 + 100);
-    rig_free(rig);
-}
-
-/* The first frame to a peer gets lost: by the answer of another, to a later one, it is known that its own is late. */
-static void test_first_frame_lost(void)
-{
-    const struct vfring_wire_config config = rig_config();
-    struct rig *rig = rig_make(3, &config);
-
-    (void) rig_send(rig, 0, 2, 8);
-    (void) rig_drop(rig, 0);
-    (void) rig_send(rig, 0, 1, 8);
-    (void) rig_pass(rig, 0);
-    rig_run(rig, 1, 200 * RIG_US, 10 * RIG_US);
-    (void) rig_pass(rig, 1);
-    rig_run(rig, 0, RIG_MS, 10 * RIG_US); /* of somebody who knows nothing it would be 20 */
-    CHECK_INT(rig_stats(rig, 0)->tx_tail_probes, 1);
-    CHECK_INT(rig_pass(rig, 0), 1);
-    rig_settle(rig);
-    CHECK_INT(rig_stats(rig, 0)->timeouts, 0);
-    CHECK_INT(rig->nodes[2].num_delivered, 1);
+    CHECK_INT(rig->nodes[1].num_delivered, 64 + 10);
     rig_free(rig);
 }
 
 /* --- time --------------------------------------------------------------------------------- */
 
-/*
- * Before the first sample: rto_initial, doubling up to rto_max, one frame each time. After the first a part of a quarter more,
- * other for each pair: not all that lost something in one crowd ask again at one instant.
- */
+/* Before the first sample: rto_initial, doubling up to rto_max, one frame each time. */
 static void test_backoff(void)
 {
     struct vfring_wire_config config = rig_config();
-    uint64_t want = 20 * RIG_MS, spread = 0, since;
+    uint64_t want = 20 * RIG_MS, since;
     struct rig *rig;
 
     config.rto_max_ns = 500 * RIG_MS;
@@ -299,14 +278,11 @@ static void test_backoff(void)
         while (rig->nodes[0].num_out == 0) {
             rig_run(rig, 0, RIG_MS, RIG_MS);
         }
-        CHECK(rig->now_ns - since >= want && rig->now_ns - since <= (i ? want + want / 4 + RIG_MS : want));
-        CHECK(rig->now_ns - since <= 501 * RIG_MS);
-        spread += rig->now_ns - since - want;
+        CHECK_INT(rig->now_ns - since, want);
         CHECK_INT(rig_drop(rig, 0), 1);
         since = rig->now_ns;
         want = want * 2 < 500 * RIG_MS ? want * 2 : 500 * RIG_MS;
     }
-    CHECK(spread > 0);
     CHECK_INT(rig_stats(rig, 0)->tx_timeout_retransmits, 12);
     CHECK_INT(rig_stats(rig, 0)->timeouts, 12);
     rig_settle(rig);
@@ -450,7 +426,6 @@ int main(int argc, char **argv)
         {"tail loss", test_tail_loss},
         {"tail loss of the probe, too", test_tail_loss_of_probe},
         {"probes in vain", test_probes_in_vain},
-        {"first frame lost", test_first_frame_lost},
         {"back-off", test_backoff},
         {"timeout while sending", test_timeout_while_sending},
         {"RTO follows RTT", test_rto_follows_rtt},
