@@ -50,7 +50,10 @@ struct plain {
     uint32_t num_peers, next_control, num_again;
     uint64_t due_ns;
     struct vfring_wire_frame control[64];
-    struct vfring_wire_hdr control_memory[64];
+    struct {
+        struct vfring_wire_hdr hdr;
+        uint8_t padding[8]; /* to the shortest frame */
+    } control_memory[64];
     uint64_t frames, retransmits, timeouts, acks, dups;
 };
 
@@ -162,7 +165,7 @@ static void *create(struct scale_rank *rank)
     t->due_ns = SCALE_NEVER;
     t->table = scale_alloc(rank->scale->p.num_ranks * sizeof(struct peer *));
     for (unsigned i = 0; i < 64; i++) {
-        t->control[i].hdr = &t->control_memory[i];
+        t->control[i].hdr = &t->control_memory[i].hdr;
     }
     return t;
 }
