@@ -30,7 +30,7 @@ export const PARTS = {
   kmod: { requires: 'driver-kmod/Makefile', inputs: ['driver-kmod', 'btl/regs', 'lab/chroot'], where: 'chroot' },
   control: {
     requires: 'control/install/install.ts',
-    inputs: ['control', 'btl/regs', 'btl/softvf', 'btl/vf/vfio_group.c', 'btl/vf/vfio_group.h', 'tools/node-release.ts', 'package.json', 'package-lock.json', 'tsconfig.json'],
+    inputs: ['control', 'btl/regs', 'btl/softvf', 'btl/vf', 'tools/node-release.ts', 'package.json', 'package-lock.json', 'tsconfig.json'],
     where: 'host',
   },
 } as const satisfies Record<string, Part>;
