@@ -35,7 +35,7 @@ run() {
     shift 4
     case " $wanted " in "  " | *" $name "*) ;; *) return ;; esac
     tries=0 hangs=yes
-    while [ -n "$hangs" ] && [ $tries -lt 4 ]; do
+    while [ -n "$hangs" ] && [ $tries -lt 8 ]; do
         tries=$((tries + 1)) hangs=
         timeout 120 mpirun -n "$ranks" --mca btl_vfring_devices "$devices" "$@" > "$dir/out" 2>&1 &
         job=$!
