@@ -14,6 +14,7 @@ why() {
     sinfo -N -o '%N %T %G %E'
 }
 restore() {
+    ip link delete mgmt0
     systemctl stop slurmd slurmctld munge
     rm -f /etc/slurm/slurm.conf /etc/slurm/cgroup.conf /etc/slurm/gres.conf /var/lib/munge/munge.seed
     find /var/lib/slurm/slurmctld /var/lib/slurm/slurmd -mindepth 1 -delete
@@ -21,6 +22,11 @@ restore() {
     systemctl restart vfringd
 }
 trap restore EXIT
+
+# Slurm resolves no name, not even its own, where nothing but lo has an address.
+ip link add mgmt0 type dummy
+ip address add 10.99.0.1/24 dev mgmt0
+ip link set mgmt0 up
 
 install -d -o slurm -g slurm /var/log/slurm /var/lib/slurm/slurmctld /var/lib/slurm/slurmd
 install -d -o munge -g munge -m 0700 /var/log/munge
