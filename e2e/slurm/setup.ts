@@ -48,9 +48,9 @@ PartitionName=all Nodes=ALL Default=YES State=UP OverSubscribe=FORCE:8
 `;
 export const cgroupConf = (real: boolean): string => (real ? 'CgroupPlugin=cgroup/v2\n' : 'CgroupPlugin=disabled\n');
 
-/** The number of VFs, in the line of each node, as the page says. */
+/** The number of VFs, in the line of each node, as the page says, unless it is there. */
 export async function withGres(cluster: Cluster): Promise<void> {
-  await cluster.everywhere(async (n) => void await cluster.sh(n, `sed -i '/^NodeName=/s/$/ Gres=vf:${cluster.kind.vfs}/' /etc/slurm/slurm.conf`));
+  await cluster.everywhere(async (n) => void await cluster.sh(n, `sed -i '/^NodeName=/{/ Gres=/!s/$/ Gres=vf:${cluster.kind.vfs}/}' /etc/slurm/slurm.conf`));
 }
 
 export async function setUp(cluster: Cluster): Promise<void> {
