@@ -21,7 +21,7 @@ for what in files units accounts; do
     diff "/tmp/before.$what" "/tmp/after.$what" >"$log" || fail "$what are as before"
 done
 [ -z "$(dkms status)" ] || fail "no module is left"
-find /run -xdev -name '*vfring*' >"$log"
+find /run -maxdepth 1 -name 'vfring*' >"$log"
 [ ! -s "$log" ] || fail "nothing of them is left in /run"
 [ -z "$(dpkg -l 2>/dev/null | grep -E "^.. +($(echo $names | tr ' ' '|')) ")" ] || fail "dpkg remembers none of them"
 ok "purged: files, units and accounts are as before, no module is left"
