@@ -69,6 +69,7 @@ const onNode = (version: string, next: string): readonly (readonly string[])[] =
   ['unshare', '--mount', '--propagation', 'private', 'sh', '/e2e/containers/rootless.sh', 'node'],
   ['sh', '/e2e/packages/node-upgrade.sh', version, next],
   ['sh', '/e2e/packages/node-remove.sh'],
+  ['sh', '/e2e/packages/node-ansible.sh'],
 ];
 
 /** Packages of this version and of the one behind it, the scripts, and the files of a plain Slurm: what is unpacked in the guest's root. */
@@ -80,10 +81,11 @@ async function guestContent(built: Built): Promise<Buffer> {
   built.debs.forEach((name, i) => cpSync(debs[i] as string, join(content, 'debs', name)));
   SCRIPTS.forEach((name) => cpSync(join(E2E, name), join(content, 'e2e', name), { recursive: true }));
   await execa('sh', [join(E2E, 'packages', 'next-version.sh'), upstreamOf(built), nextOf(built), join(content, 'next'), ...debs]);
+  cpSync(join(root, 'contrib', 'ansible'), join(content, 'ansible'), { recursive: true });
   mkdirSync(join(content, 'slurm'));
   writeFileSync(join(content, 'slurm', 'slurm.conf'), slurmConf({ real: true, cpus: 4, hosts: 'vfring-lab', controller: 'vfring-lab', accounting: false }));
   writeFileSync(join(content, 'slurm', 'cgroup.conf'), cgroupConf(true));
-  const { stdout } = await execa('tar', ['-c', '-C', content, 'debs', 'next', 'e2e', 'slurm'], { encoding: 'buffer', maxBuffer: 2 ** 30 });
+  const { stdout } = await execa('tar', ['-c', '-C', content, 'ansible', 'debs', 'next', 'e2e', 'slurm'], { encoding: 'buffer', maxBuffer: 2 ** 30 });
   return Buffer.from(stdout);
 }
 

@@ -10,7 +10,7 @@ import { layerOf } from './debian-tree.js';
 
 /** As the lab's own image of the project: a saved machine has seen the size of its disks. */
 const IMAGE_BYTES = 1024 ** 3;
-const PACKAGES = ['dkms', 'podman', 'crun', 'uidmap', 'fuse-overlayfs', 'catatonit'];
+const PACKAGES = ['dkms', 'podman', 'crun', 'uidmap', 'fuse-overlayfs', 'catatonit', 'ansible-core'];
 /** Of the lab's tree, and not in its image for guests. */
 const notInImage = (kernel: string): string[] => ['usr/src', `usr/lib/modules/${kernel}/build`, `usr/lib/modules/${kernel}/source`];
 
