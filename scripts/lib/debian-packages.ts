@@ -19,7 +19,10 @@ const SOURCES = [
   'Makefile.am', 'autogen.sh', 'configure.ac', 'package.json', 'package-lock.json', 'tsconfig.json',
 ];
 /** Of no weight for what is in them. */
-const NOT_SOURCES = [':!control/tests', ':!driver-kmod/tests', ':!docs/decisions', ':!docs/performance', ':!docs/reliability', ':!packaging/root.sh'];
+const NOT_SOURCES = [
+  ':!control/tests', ':!driver-kmod/tests', ':!packaging/root.sh',
+  ...['architecture.md', 'building.md', 'decisions', 'hardware.md', 'lab.md', 'performance', 'reliability', 'wire-protocol.md'].map((page) => `:!docs/${page}`),
+];
 /** Compiled anew in the tree, so no links to this machine's. */
 const COMPILED = ['better-sqlite3', 'koffi'];
 const PACKAGING = join(root, 'packaging', 'debian');
