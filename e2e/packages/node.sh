@@ -22,8 +22,8 @@ mpi() { # COMMAND...: two processes of the user, over VFs alone
     as_user mpirun -n 2 --oversubscribe --mca pml ob1 --mca btl self,vfring "$@"
 }
 pingpong() { mpi /usr/libexec/vfring/pingpong --min 0 --max 4096 --iters 20; }
-start_job() { # STOP-FILE
-    mpi python3 "$(dirname "$0")/../shell/until.py" "$1" >"$1.out" 2>&1 &
+start_job() { # STOP-FILE: a job that leaves the processors to what is done meanwhile
+    mpi nice -n 19 python3 "$(dirname "$0")/../shell/until.py" "$1" >"$1.out" 2>&1 &
     job=$!
     wait_for "two VFs are leased" leased 2
 }

@@ -37,7 +37,8 @@ files() { # PATH...: and what is below these
     # shellcheck disable=SC2046 # words
     set -- $([ $# -eq 0 ] || printf ' -o -path %s' "$@")
     find / -xdev \( -path /proc -o -path /sys -o -path /dev -o -path /run -o -path /tmp -o -path /e2e -o -path /debs \
-        -o -path /var/lib/dpkg -o -path /var/lib/apt -o -path /var/lib/systemd -o -path /var/cache -o -path /var/log "$@" \) -prune \
+        -o -path /var/lib/dpkg -o -path /var/lib/apt -o -path /var/lib/systemd -o -path /var/cache -o -path /var/log \
+        -o -path '/var/tmp/systemd-private-*' "$@" \) -prune \
         -o -printf '%p %y %m %u %g\n' | grep -vE '^/(etc/ld.so.cache|var/lib/dkms/mok\.(key|pub)) ' | sort
 }
 accounts() { cat /etc/passwd /etc/group; }
