@@ -4,7 +4,8 @@ import { Readable } from 'node:stream';
 import { Guest } from '../../lab/src/guest.js';
 import { labScript } from '../../lab/src/script.js';
 import { compare, mpiMetrics, type Driver, type Metric } from './bench-metrics.js';
-import { median, type Comparison } from './medians.js';
+import { median } from '../../control/src/bench/stats.js';
+import type { Comparison } from './medians.js';
 import { StepError } from '../../tools/steps.js';
 
 const SCRIPT = '/run/bench.sh';

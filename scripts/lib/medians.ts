@@ -1,16 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Medians and ratios of interleaved launches, as a Markdown table. */
-
-/** @throws RangeError for no values: a measurement that gave none must not look like one. */
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted[Math.floor(sorted.length / 2)];
-  const below = sorted[Math.floor((sorted.length - 1) / 2)];
-  if (middle === undefined || below === undefined) {
-    throw new RangeError('no values to take a median of');
-  }
-  return (middle + below) / 2;
-}
+import { median } from '../../control/src/bench/stats.js';
 
 /** Three digits are what a median of few launches can tell. */
 const digits = (value: number): string => {

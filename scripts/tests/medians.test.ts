@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 import { describe, expect, it } from 'vitest';
-import { isReached, markdownTable, median, spread } from '../lib/medians.js';
+import { median } from '../../control/src/bench/stats.js';
+import { isReached, markdownTable, spread } from '../lib/medians.js';
 
 describe('medians of launches', () => {
   it('takes the middle value, or the mean of the two in the middle', () => {
