@@ -57,7 +57,8 @@ export const WIDEST_FOLD = 2;
 /** The transport that others are compared with: vfring where it was measured, else the first. */
 export function oursOf(result: Result): string | undefined {
   const names = result.transports.map(({ name }) => name);
-  return names.find((name) => name === 'vfring') ?? names.find((name) => name === 'softvf') ?? names[0];
+  const ours = [/^vfring$/, /^devices:/, /^softvf$/].flatMap((form) => names.filter((name) => form.test(name)));
+  return ours[0] ?? names[0];
 }
 
 /** What was measured, in the order of the plan. Benchmarks that this release does not know are left out. */

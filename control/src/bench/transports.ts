@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** What carries the messages: how each transport is asked for, and whether it can be had here. */
+import { accessSync, constants } from 'node:fs';
 import { join } from 'node:path';
 import type { StatusView } from '../api/views.js';
 import { ReportedError } from '../api/client.js';
-import { VfringError, asVfringError } from '../errors.js';
+import { VfringError, asVfringError, causeText } from '../errors.js';
 import { componentPath, type OpenMpi } from '../mpi/open-mpi.js';
 import type { Result, TransportFacts } from './result.js';
 import type { SoftVfs } from './soft-vfs.js';
@@ -44,8 +45,8 @@ export interface BenchSite {
 
 interface Kind {
   readonly what: string;
-  /** It takes an interface: tcp:eth0. */
-  readonly named?: true;
+  /** What may, or must, stand behind its name: tcp:eth0, devices:/dev/uiovf0+/dev/uiovf1. */
+  readonly takes?: { readonly text: string; readonly form: RegExp; readonly always: boolean };
   readonly make: (asked: Asked) => Promise<Transport>;
 }
 
@@ -55,17 +56,23 @@ interface Asked {
   readonly site: BenchSite;
 }
 
+const IFACE = { text: 'IFACE', form: /^[^\s/,]{1,15}$/, always: false } as const;
+const NODES = { text: 'NODE+NODE...', form: /^\/[^\s,+]+(\+\/[^\s,+]+)*$/, always: true } as const;
+
 const KINDS: Readonly<Record<string, Kind>> = {
   vfring: { what: "VFs that vfringd leases, soft or real ones (vfring run)", make: leased },
   softvf: { what: 'soft VFs made for the purpose, without vfringd', make: soft },
-  tcp: { what: "Open MPI's btl/tcp; tcp:IFACE over an interface, else over loopback (between hosts: as Open MPI chooses)", named: true, make: tcp },
+  devices: { what: 'VFs without vfringd, which the user may open: devices:/dev/uiovf0+/dev/uiovf1, nodes of uio_vf or vfio, or files of soft VFs', takes: NODES, make: devices },
+  tcp: { what: "Open MPI's btl/tcp; tcp:IFACE over an interface, else over loopback (between hosts: as Open MPI chooses)", takes: IFACE, make: tcp },
   sm: { what: "Open MPI's shared memory (btl/vader, from 5.0 on btl/sm)", make: shared },
-  ucx: { what: 'UCX over tcp (pml/ucx); ucx:IFACE', named: true, make: ucx },
-  ofi: { what: 'libfabric over tcp (mtl/ofi); ofi:IFACE', named: true, make: ofi },
+  ucx: { what: 'UCX over tcp (pml/ucx); ucx:IFACE', takes: IFACE, make: ucx },
+  ofi: { what: 'libfabric over tcp (mtl/ofi); ofi:IFACE', takes: IFACE, make: ofi },
 };
 
 /** Name and description, for people. */
 export const TRANSPORTS: readonly (readonly [string, string])[] = Object.entries(KINDS).map(([name, { what }]) => [name, what]);
+
+const nameForm = (name: string, { takes }: Kind): string => (takes === undefined ? name : takes.always ? `${name}:${takes.text}` : `${name}[:${takes.text}]`);
 
 /** "vfring,tcp:eth0" as names. Throws VFRING_ERR_USAGE. */
 export function transportNames(text: string): string[] {
@@ -73,9 +80,10 @@ export function transportNames(text: string): string[] {
   for (const name of names) {
     const [kind = '', ...port] = name.split(':');
     const known = Object.hasOwn(KINDS, kind) ? KINDS[kind] : undefined;
-    if (known === undefined || (port.length > 0 && (known.named !== true || !/^[^\s/,]{1,15}$/.test(port.join(':'))))) {
+    const wellFormed = port.length === 0 ? known?.takes?.always !== true : known?.takes?.form.test(port.join(':')) === true;
+    if (known === undefined || !wellFormed) {
       throw new VfringError('VFRING_ERR_USAGE', {
-        what: `there is no transport ${name === '' ? 'without a name' : name}`, remedy: `choose among ${Object.entries(KINDS).map(([one, { named }]) => (named ? `${one}[:IFACE]` : one)).join(', ')}`,
+        what: `there is no transport ${name === '' ? 'without a name' : name}`, remedy: `choose among ${Object.entries(KINDS).map(([one, kind]) => nameForm(one, kind)).join(', ')}`,
       });
     }
   }
@@ -166,6 +174,32 @@ async function soft(asked: Asked): Promise<Transport> {
   const { files, mtu, model } = softVfs();
   return byMpirun(asked, 'vfring over soft VFs', [['VFs', `soft VFs: software, no card (${model}), made for this`], ['MTU', String(mtu)]],
     ['--mca', 'pml', 'ob1', '--mca', 'btl', 'self,vfring', '--mca', 'btl_vfring_devices', files.join(',')], path);
+}
+
+/** Of a VF that vfringd knows nothing of; by its path, as btl/vf tells them apart. */
+const driverOf = (path: string): string => (path.startsWith('/dev/uiovf') || path.startsWith('/dev/uio_vf/') ? 'uio_vf' : path.startsWith('/dev/vfio/') ? 'vfio' : 'a soft VF: software, no card');
+
+async function devices(asked: Asked): Promise<Transport> {
+  needsOneHost(asked);
+  const { mpi, prefix, env, ranks, rails = 1 } = asked.site;
+  if (asked.port === undefined) {
+    throw missing(asked.name, 'no VF is named', 'name them: --transports devices:/dev/uiovf0+/dev/uiovf1');
+  }
+  const path = componentPath(mpi, prefix, env);
+  const nodes = asked.port.split('+');
+  if (nodes.length < ranks * rails) {
+    throw missing(asked.name, `${ranks * rails} VFs are needed, and ${nodes.length} are named`, 'name more, or start fewer ranks (-n)');
+  }
+  for (const node of nodes) {
+    try {
+      accessSync(node, constants.R_OK | constants.W_OK);
+    } catch (error) {
+      throw missing(asked.name, causeText(error), 'name nodes of VFs that this user may open, such as an administrator gives by chown');
+    }
+  }
+  const drivers = [...new Set(nodes.map(driverOf))].join(', ');
+  return byMpirun(asked, `vfring over ${drivers === 'uio_vf' || drivers === 'vfio' ? `VFs of ${drivers}` : 'VFs'}, without vfringd`, [['VFs', nodes.map((node) => `${node} (${driverOf(node)})`).join(', ')], ['VFs of a process', String(rails)]],
+    ['--mca', 'pml', 'ob1', '--mca', 'btl', 'self,vfring', '--mca', 'btl_vfring_devices', nodes.join(','), '--mca', 'btl_vfring_rails', String(rails)], path);
 }
 
 async function tcp(asked: Asked): Promise<Transport> {

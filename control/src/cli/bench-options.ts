@@ -24,7 +24,7 @@ export interface BenchOptions {
 }
 
 export const BENCH_HELP = `
-Transports: vfring (VFs that vfringd leases), softvf (soft VFs made for the purpose), tcp or tcp:IFACE, sm (shared memory), ucx[:IFACE] and
+Transports: vfring (VFs that vfringd leases), softvf (soft VFs made for the purpose), devices:NODE+NODE (VFs without vfringd), tcp or tcp:IFACE, sm (shared memory), ucx[:IFACE] and
 ofi[:IFACE] (over tcp). Where none are named: vfring, or softvf where vfringd gives no VFs, with tcp and sm beside it. One that is named and
 cannot be had ends it before anything is measured; with --skip-missing it is left out, and told.
 

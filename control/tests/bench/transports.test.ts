@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** How each transport is asked for, and what is said of one that is not here. */
-import { mkdirSync, readdirSync } from 'node:fs';
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { StatusView } from '../../src/api/views.js';
@@ -79,10 +79,31 @@ describe('one that cannot be had', () => {
   });
 });
 
+describe('VFs without vfringd', () => {
+  const nodes = (...names: string[]): string => {
+    const dir = tempDir();
+    names.forEach((name) => writeFileSync(join(dir, name), ''));
+    return `devices:${['a', 'b'].map((name) => join(dir, name)).join('+')}`;
+  };
+
+  test('are named in a row, a VF a process', async () => {
+    const name = nodes('a', 'b');
+    expect(await argv(name)).toBe(`mpirun -n 2 --bind-to core --mca pml ob1 --mca btl self,vfring --mca btl_vfring_devices ${name.slice('devices:'.length).replace('+', ',')} --mca btl_vfring_rails 1 /libexec/pingpong --quick`);
+    expect((await findTransport(name, site()) as Transport).facts[0]).toEqual(['VFs', expect.stringMatching(/\/a \(a soft VF: software, no card\), .*\/b \(/) as string]);
+  });
+
+  test('that are not there, or too few, are missing', async () => {
+    expect(await why(nodes('a'), {})).toMatch(/cannot be measured: .*ENOENT.* \| name nodes of VFs that this user may open/);
+    expect(await why(nodes('a', 'b'), { rails: 2 })).toMatch(/4 VFs are needed, and 2 are named/);
+    expect(await why(nodes('a', 'b'), { alone: false })).toMatch(/within a host only/);
+  });
+});
+
 test('names that are none are refused with those that are', () => {
   expect(transportNames('vfring, tcp:eth0,vfring')).toEqual(['vfring', 'tcp:eth0']);
-  for (const name of ['rdma', '', 'sm:eth0', 'tcp:', 'tcp:a/b', 'vfring,', 'constructor']) {
-    expect(() => transportNames(name)).toThrow(expect.objectContaining({ code: 'VFRING_ERR_USAGE', remedy: expect.stringContaining('vfring, softvf, tcp[:IFACE], sm') as string }) as Error);
+  expect(transportNames('devices:/dev/uiovf0+/dev/uiovf1,devices:/dev/vfio/7+/dev/vfio/8')).toEqual(['devices:/dev/uiovf0+/dev/uiovf1', 'devices:/dev/vfio/7+/dev/vfio/8']);
+  for (const name of ['rdma', '', 'sm:eth0', 'tcp:', 'tcp:a/b', 'vfring,', 'constructor', 'devices', 'devices:', 'devices:vf0', 'devices:/a+', 'softvf:/a']) {
+    expect(() => transportNames(name)).toThrow(expect.objectContaining({ code: 'VFRING_ERR_USAGE', remedy: expect.stringContaining('vfring, softvf, devices:NODE+NODE..., tcp[:IFACE], sm') as string }) as Error);
   }
 });
 
