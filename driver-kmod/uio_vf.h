@@ -295,6 +295,12 @@ void uio_vf_shutdown(struct pci_dev *pdev);
 /* igbvf */
 extern const struct uio_vf_family uio_vf_igbvf_family;
 
+/* ixgbevf */
+extern const struct uio_vf_family uio_vf_ixgbevf_family;
+
+/* intel */
+void uio_vf_intel_scrub_mailbox(void __iomem *control, void __iomem *memory);
+
 /* bar */
 void uio_vf_bars_probe(struct uio_vf_dev *vf);
 int uio_vf_bar_mmap(struct uio_vf_dev *vf, struct vm_area_struct *vma);

@@ -123,6 +123,7 @@ int uio_vf_device_reset(struct uio_vf_dev *vf)
 
 static const struct uio_vf_family * const uio_vf_families[] = {
 	&uio_vf_igbvf_family,
+	&uio_vf_ixgbevf_family,
 };
 
 /**

@@ -10,16 +10,13 @@
  * Register offsets are repeated from the device's description rather than
  * included: this module builds by itself (DKMS), in the kernel's terms.
  */
-#include <linux/delay.h>
 #include <linux/io.h>
 #include <linux/pci.h>
 
 #include "uio_vf.h"
 
-#define IGBVF_VMBMEM(i)		(0x0800 + 4 * (i))
-#define IGBVF_VMBMEM_WORDS	16
+#define IGBVF_VMBMEM		0x0800
 #define IGBVF_V2PMAILBOX	0x0C40
-#define   IGBVF_V2PMAILBOX_VFU	BIT(2)
 #define IGBVF_EIMC		0x1528
 #define   IGBVF_EIMC_ALL	0x7
 #define IGBVF_QUEUES		2
@@ -47,24 +44,6 @@ static void uio_vf_igbvf_scrub_queue(void __iomem *queue)
 	writel(0, queue + IGBVF_TAIL);
 }
 
-/* The last owner's messages. Left as they are while the PF writes one. */
-static void uio_vf_igbvf_scrub_mailbox(void __iomem *regs)
-{
-	int i, tries;
-
-	for (tries = 0; tries < 100; tries++) {
-		writel(IGBVF_V2PMAILBOX_VFU, regs + IGBVF_V2PMAILBOX);
-		if (readl(regs + IGBVF_V2PMAILBOX) & IGBVF_V2PMAILBOX_VFU)
-			break;
-		usleep_range(10, 20);
-	}
-	if (tries == 100)
-		return;
-	for (i = 0; i < IGBVF_VMBMEM_WORDS; i++)
-		writel(0, regs + IGBVF_VMBMEM(i));
-	writel(0, regs + IGBVF_V2PMAILBOX);
-}
-
 static void uio_vf_igbvf_scrub(void __iomem *regs)
 {
 	int q;
@@ -76,7 +55,7 @@ static void uio_vf_igbvf_scrub(void __iomem *regs)
 		writel(0, regs + IGBVF_TX(q) + IGBVF_TDWBAL);
 		writel(0, regs + IGBVF_TX(q) + IGBVF_TDWBAH);
 	}
-	uio_vf_igbvf_scrub_mailbox(regs);
+	uio_vf_intel_scrub_mailbox(regs + IGBVF_V2PMAILBOX, regs + IGBVF_VMBMEM);
 	/* Posted writes get there before anybody else's. */
 	readl(regs + IGBVF_V2PMAILBOX);
 }
