@@ -13,6 +13,9 @@
 # under traffic, 1,000,000 fuzzed operations, as many regions as there can be,
 # 1,000,000 that come and go.
 #
+# UIO_VF_FUNCTIONS="BDF BDF" gives it two functions that behave as VFs of an 82576 and
+# have no PF (lab/vfu serves such): then there are no tests of what a PF does.
+#
 # On a machine without IOMMU, or without interrupt remapping, the tests are
 # those of what is refused there.
 set -u
@@ -61,12 +64,18 @@ find_pfs() {
 		echo "$d"
 	done
 }
-pf=$(find_pfs | head -1)
-[ -n "$pf" ] || die "no 82576 PF (8086:10c9) with SR-IOV"
-modprobe igb 2>/dev/null
+functions=${UIO_VF_FUNCTIONS:-}
+if [ -n "$functions" ]; then
+	pf=
+else
+	pf=$(find_pfs | head -1)
+	[ -n "$pf" ] || die "no 82576 PF (8086:10c9) with SR-IOV; or name two functions in UIO_VF_FUNCTIONS"
+	modprobe igb 2>/dev/null
+fi
 
 # VFs of a PF that is down have no link, and none of them gets an answer.
 pf_up() {
+	[ -z "$functions" ] || return 0
 	[ -e "$pf" ] || echo 1 >/sys/bus/pci/rescan
 	[ -e "$pf/driver" ] || basename "$pf" >/sys/bus/pci/drivers/igb/bind
 	netdev=$(ls "$pf/net" 2>/dev/null | head -1)
@@ -93,8 +102,8 @@ if [ ! -d /sys/bus/pci/drivers/uio_vf ]; then
 	fi || die "cannot load uio_vf"
 fi
 
-bind_one() { # NUMBER; prints address and node
-	bdf=$(basename "$(readlink "$pf/virtfn$1")")
+bind_one() { # ADDRESS; prints it, and the node
+	bdf=$1
 	vf=/sys/bus/pci/devices/$bdf
 	echo uio_vf >"$vf/driver_override"
 	echo "$bdf" >/sys/bus/pci/drivers_probe || die "cannot bind $bdf"
@@ -102,15 +111,41 @@ bind_one() { # NUMBER; prints address and node
 	echo "$bdf /dev/$(ls "$vf/uio_vf")"
 }
 
-bind_vfs() { # [HOW-MANY]; binds the first two
-	echo 0 >"$pf/sriov_drivers_autoprobe"
-	[ "$(cat "$pf/sriov_numvfs")" = 0 ] || echo 0 >"$pf/sriov_numvfs"
-	echo "${1:-3}" >"$pf/sriov_numvfs" || die "cannot create VFs"
+unbind_one() { # ADDRESS
+	[ ! -e "/sys/bus/pci/devices/$1/driver" ] || echo "$1" >"/sys/bus/pci/devices/$1/driver/unbind"
+	echo >"/sys/bus/pci/devices/$1/driver_override"
+}
+
+# Nobody drives what the tests drove, and VFs that they made are gone.
+release_vfs() {
+	if [ -z "$functions" ]; then
+		echo 0 >"$pf/sriov_numvfs"
+		return
+	fi
+	for bdf in $functions; do
+		unbind_one "$bdf"
+	done
+}
+
+bind_functions() { # ADDRESS...; binds the first two
 	# shellcheck disable=SC2046 # two words are meant
-	set -- $(bind_one 0) $(bind_one 1)
+	set -- $(bind_one "$1") $(bind_one "$2")
 	[ $# = 4 ] || die "two VFs are needed"
 	UIO_VF_BDF=$1 UIO_VF_NODE=$2 UIO_VF_NODE2=$4
 	export UIO_VF_BDF UIO_VF_NODE UIO_VF_NODE2
+}
+
+bind_vfs() { # [HOW-MANY]; binds the first two
+	if [ -n "$functions" ]; then
+		release_vfs
+		# shellcheck disable=SC2086 # one word a function
+		bind_functions $functions
+		return
+	fi
+	echo 0 >"$pf/sriov_drivers_autoprobe"
+	[ "$(cat "$pf/sriov_numvfs")" = 0 ] || echo 0 >"$pf/sriov_numvfs"
+	echo "${1:-3}" >"$pf/sriov_numvfs" || die "cannot create VFs"
+	bind_functions "$(basename "$(readlink "$pf/virtfn0")")" "$(basename "$(readlink "$pf/virtfn1")")"
 }
 
 give_nodes() {
@@ -225,6 +260,8 @@ elif ! grep -qs IR- /proc/interrupts; then
 fi
 if [ -n "$unconfined" ]; then
 	set -- refuse
+elif [ $# = 0 ] && [ -n "$functions" ]; then
+	set -- open uio abi mmap dma limits regions notifier huge irq device_dma isolation join lifetime fuzz faults stress gone
 elif [ $# = 0 ]; then
 	set -- open uio abi mmap dma limits regions notifier huge irq line device_dma isolation join lifetime \
 		fuzz faults stress gone recovery
@@ -252,7 +289,9 @@ for test; do
 	recovery) test_recovery; bind_vfs ;;
 	fatal) test_fatal ;;
 	gone)
-		for way in unbind novfs nopf remove; do
+		ways='unbind novfs nopf remove'
+		[ -z "$functions" ] || ways=unbind
+		for way in $ways; do
 			bind_vfs
 			give_nodes
 			run_test gone $way
@@ -262,14 +301,14 @@ for test; do
 	esac
 done
 
-[ -n "$wrecked" ] || echo 0 >"$pf/sriov_numvfs"
+[ -n "$wrecked" ] || release_vfs
 check "the module can be unloaded" rmmod uio_vf
 check "and loaded again" ${module:+insmod} ${module:-modprobe uio_vf}
 # Last of all, for a kernel that is locked down loads no module of ours.
 if [ "$unconfined" = iommu ]; then
 	bind_vfs
 	run_test refuse lockdown
-	echo 0 >"$pf/sriov_numvfs"
+	release_vfs
 fi
 check "and unloaded" rmmod uio_vf
 

@@ -71,6 +71,17 @@ echo 0 >/proc/sys/vm/nr_hugepages`);
   });
 }
 
+/** The tests misuse the VF and its memory on purpose; what the model says of that is not looked at. */
+await test("the kernel module's tests on functions of the 82576 model", { skip: !models.includes('82576') }, async () => {
+  const options = { models: ['82576', '82576'], parts: ['kmod'], append: 'page_poison=1 nohz=off highres=off', provokes: /DMAR: .*fault/i } as const;
+  await withVfuMachine(options, async ({ exec }) => {
+    const script = `${prelude('82576')}UIO_VF_FUNCTIONS="$A $B" exec /usr/libexec/vfring/kmod-tests/run-tests.sh`;
+    const { status, stdout, stderr } = await exec({ argv: ['sh', '-ec', script, 'sh'] });
+    assert.match(stdout, /^\d+ passed, 0 failed$/m, `${stdout}${stderr}`);
+    assert.equal(status, 0);
+  });
+});
+
 for (const model of models) {
   await test(`drivers in user space on VFs of the ${model} model`, async (t) => {
     await withVfuMachine({ models: [model, model], parts: ['c', 'kmod'] }, async (machine) => drive(t, model, machine));
