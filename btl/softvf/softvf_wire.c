@@ -48,7 +48,11 @@ uint32_t softvf_wire_take(struct softvf_file *file, uint8_t data[VFRING_FRAME_MA
     uint32_t bytes = 0;
 
     softvf_rx_lock(file, 0);
-    while (bytes == 0 && SOFTVF_GET(&rx->wire_count) != 0) {
+    uint32_t count = SOFTVF_GET(&rx->wire_count);
+    if (count > SOFTVF_WIRE_SLOTS) { /* others may write to the file: no slot is gone through twice for that */
+        count = SOFTVF_WIRE_SLOTS;
+    }
+    for (; bytes == 0 && count != 0; count--) {
         uint32_t first = SOFTVF_GET(&rx->wire_first);
         const struct softvf_wire_slot *slot = slot_at(file, first);
         uint32_t there = slot->bytes; /* read once: others may write to the file */
@@ -58,7 +62,7 @@ uint32_t softvf_wire_take(struct softvf_file *file, uint8_t data[VFRING_FRAME_MA
             bytes = there;
         }
         SOFTVF_SET(&rx->wire_first, (first + 1) % SOFTVF_WIRE_SLOTS);
-        SOFTVF_SET(&rx->wire_count, SOFTVF_GET(&rx->wire_count) - 1);
+        SOFTVF_SET(&rx->wire_count, count - 1);
     }
     softvf_rx_unlock(file);
     return bytes;

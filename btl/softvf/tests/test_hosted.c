@@ -8,6 +8,7 @@
 
 #include "check.h"
 #include "played_host.h"
+#include "softvf_hosted.h"
 #include "softvf_internal.h"
 
 #define SLOTS 512u
@@ -54,6 +55,26 @@ static void frames_between_a_host_and_a_process(void)
     expect_nothing_said();
     testdrv_close(&own);
     halt(a);
+}
+
+/* Whoever may send may write to the file. */
+static void a_wire_that_claims_more_than_it_holds(void)
+{
+    struct machine *a = boot(0), *b = boot(1);
+    struct softvf_rx *rx = &b->drv.dev->file->rx;
+
+    send_frame(&a->drv, b->drv.mac, 60, 1);
+    expect_at(b, 60, 1);
+    SOFTVF_SET(&rx->wire_first, UINT32_MAX);
+    SOFTVF_SET(&rx->wire_count, 4 * SOFTVF_WIRE_SLOTS);
+    softvf_serve(b->drv.dev);
+    CHECK_EQ(SOFTVF_GET(&rx->wire_count), 0);
+    expect_frame(&b->drv, 60, 1); /* still in its slot, and found there once */
+    CHECK_EQ(softvf_read32(b->drv.dev, VFRING_82576_VFGPRC), 2);
+    send_frame(&a->drv, b->drv.mac, 60, 2);
+    expect_at(b, 60, 2);
+    halt(a);
+    halt(b);
 }
 
 static void a_frame_in_pieces(void)
@@ -256,6 +277,7 @@ int main(void)
 {
     RUN(frames_between_two_hosts);
     RUN(frames_between_a_host_and_a_process);
+    RUN(a_wire_that_claims_more_than_it_holds);
     RUN(a_frame_in_pieces);
     RUN(a_frame_longer_than_any_wire);
     RUN(memory_that_is_not_there);
