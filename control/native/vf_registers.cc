@@ -13,17 +13,28 @@
 /* The register header is C; C++ spells its assertions differently. */
 #define _Static_assert static_assert
 #include "vfring_regs_82576.h"
+#include "vfring_regs_82599.h"
 
 namespace vfring {
 
+static Napi::Object CounterOffsets(Napi::Env env, uint32_t gprc, uint32_t gptc, uint32_t gorc, uint32_t gotc)
+{
+    Napi::Object out = Napi::Object::New(env);
+
+    out.Set("VFGPRC", Napi::Number::New(env, gprc));
+    out.Set("VFGPTC", Napi::Number::New(env, gptc));
+    out.Set("VFGORC", Napi::Number::New(env, gorc));
+    out.Set("VFGOTC", Napi::Number::New(env, gotc));
+    return out;
+}
+
+/** By family. The 82599's octets are counted in 36 bits: the lower 32 of them, which count as those of the 82576 do. */
 Napi::Object VfRegisterOffsets(Napi::Env env)
 {
     Napi::Object out = Napi::Object::New(env);
 
-    out.Set("VFGPRC", Napi::Number::New(env, VFRING_82576_VFGPRC));
-    out.Set("VFGPTC", Napi::Number::New(env, VFRING_82576_VFGPTC));
-    out.Set("VFGORC", Napi::Number::New(env, VFRING_82576_VFGORC));
-    out.Set("VFGOTC", Napi::Number::New(env, VFRING_82576_VFGOTC));
+    out.Set("82576", CounterOffsets(env, VFRING_82576_VFGPRC, VFRING_82576_VFGPTC, VFRING_82576_VFGORC, VFRING_82576_VFGOTC));
+    out.Set("82599", CounterOffsets(env, VFRING_82599_VFGPRC, VFRING_82599_VFGPTC, VFRING_82599_VFGORC_LSB, VFRING_82599_VFGOTC_LSB));
     return out;
 }
 

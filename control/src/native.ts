@@ -14,6 +14,9 @@ export interface PeerCred {
   readonly gid: number;
 }
 
+/** VFs of a family have the same registers. */
+export type VfFamily = '82576' | '82599';
+
 /** A soft VF, by its file. */
 export interface SoftVfState {
   readonly mac: string;
@@ -88,13 +91,13 @@ export interface Native {
   lookAtFile(path: string): { readonly uid: number; readonly mode: number; readonly locked: boolean };
   /** 32-bit little-endian registers of a BAR (a resource<N> file of sysfs), read-only. */
   readRegisters(path: string, offsets: readonly number[]): number[];
-  /** Offsets of the VF's counters, in bytes from BAR 0, from btl/regs. */
-  readonly vfRegisters: {
+  /** Offsets of a VF's counters by its family, in bytes from BAR 0, from btl/regs: 32 bits each, where there are more the lower ones. */
+  readonly vfRegisters: Readonly<Record<VfFamily, {
     readonly VFGPRC: number;
     readonly VFGPTC: number;
     readonly VFGORC: number;
     readonly VFGOTC: number;
-  };
+  }>>;
   readonly ProcessWatch: new (onEnd: (token: number) => void) => ProcessWatch;
   /** Calls back with the subsystem ("pci", "net", "uio_vf") of each change that the kernel announces; "overflow": some were lost. */
   readonly UeventWatch: new (onEvent: (subsystem: string) => void) => { close(): void };

@@ -241,6 +241,9 @@ describe('registers', () => {
   });
 
   test('the counters stand where the datasheet has them', () => {
-    expect(addon.vfRegisters).toEqual({ VFGPRC: 0xf10, VFGPTC: 0xf14, VFGORC: 0xf18, VFGOTC: 0xf34 });
+    expect(addon.vfRegisters).toEqual({
+      82576: { VFGPRC: 0xf10, VFGPTC: 0xf14, VFGORC: 0xf18, VFGOTC: 0xf34 },
+      82599: { VFGPRC: 0x101c, VFGPTC: 0x201c, VFGORC: 0x1020, VFGOTC: 0x2020 },
+    });
   });
 });

@@ -186,6 +186,11 @@ export class FakeKernel {
     this.#bind(bdf, driver);
   }
 
+  /** What kind of function it is: its PCI device id. */
+  setId(bdf: string, id: string): void {
+    this.#put(`bus/pci/devices/${bdf}/device`, id);
+  }
+
   /** Registers of a VF, by their offset. */
   setRegisters(bdf: string, registers: Readonly<Record<number, number>>): void {
     const bar = Buffer.alloc(16384);

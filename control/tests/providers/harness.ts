@@ -137,7 +137,7 @@ export function sriovHarness(dir: string, pfs: Readonly<Record<string, number>> 
   const kernel = new FakeKernel(dir);
   kernel.addPf(PF_A);
   kernel.addPf(PF_B);
-  const { vfRegisters } = native();
+  const vfRegisters = native().vfRegisters['82576'];
   const node = (vf: Vf): { uid: number; mode: number } => {
     const found = kernel.nodes.get(vf.device);
     if (found === undefined) {

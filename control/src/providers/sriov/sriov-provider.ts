@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { PfConfig, SriovConfig } from '../../config/schema.js';
 import { VfringError, causeText, isVfringError } from '../../errors.js';
 import type { Vf, VfCounters } from '../../model/vf.js';
-import type { Native } from '../../native.js';
+import type { Native, VfFamily } from '../../native.js';
 import { isOwn, keepOwner, type NodeOps, type NodeStat } from '../node-ops.js';
 import type { Around, OpenedVfs, PlannedStep, Provider, VfHealth, VfMemory } from '../provider.js';
 import { applyAll, undoAll, type ApplyContext } from './apply.js';
@@ -31,8 +31,17 @@ const IN_RESET = 'in reset';
 
 const NOBODY: Around = { leased: new Set() };
 
-/** Functions whose counters stand at the offsets of the 82576's: 82576 and I350 VFs. */
-const KNOWN_COUNTERS = new Set(['0x8086:0x10ca', '0x8086:0x1520']);
+/** What a function's counters stand like. */
+const FAMILY: Readonly<Record<string, VfFamily>> = {
+  '0x8086:0x10ca': '82576',
+  '0x8086:0x1520': '82576', // I350
+  '0x8086:0x10ed': '82599',
+  '0x8086:0x1515': '82599', // X540
+  '0x8086:0x1565': '82599', // X550
+  '0x8086:0x15a8': '82599', // X550EM_x
+  '0x8086:0x15c5': '82599', // X550EM_a
+  '0x8086:0x57ad': '82599', // E610
+};
 
 export class SriovProvider implements Provider {
   readonly kind = 'sriov';
@@ -305,10 +314,11 @@ export class SriovProvider implements Provider {
     const { sysfs, registers, readRegisters } = this.#context;
     const dir = deviceDir(vf.name);
     const id = `${await sysfs.read(`${dir}/vendor`)}:${await sysfs.read(`${dir}/device`)}`;
-    if (!KNOWN_COUNTERS.has(id)) {
+    const family = FAMILY[id];
+    if (family === undefined) {
       throw new Error(`the counters of a function ${id} are not known`);
     }
-    const { VFGPTC, VFGPRC, VFGOTC, VFGORC } = registers;
+    const { VFGPTC, VFGPRC, VFGOTC, VFGORC } = registers[family];
     const values = await this.#unlessReset(vf, () =>
       readRegisters(join(sysfs.root, dir, 'resource0'), [VFGPTC, VFGPRC, VFGOTC, VFGORC]));
     // A read from a function that no longer answers returns ones.

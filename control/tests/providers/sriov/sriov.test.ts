@@ -180,8 +180,30 @@ describe('VFs at run time', () => {
     const { provider, kernel } = sriovHarness(tempDir(), { ens1: 1 });
     const p = provider();
     const [vf] = await p.provision(NONE);
-    kernel.setRegisters(VF0, Object.fromEntries(Object.values(native().vfRegisters).map((offset) => [offset, 0xffff_ffff])));
+    kernel.setRegisters(VF0, Object.fromEntries(Object.values(native().vfRegisters['82576']).map((offset) => [offset, 0xffff_ffff])));
     await expect(p.counters(vf ?? fail())).rejects.toThrow('does not answer');
+  });
+
+  test.each([
+    ['0x1520', 'I350', '82576'], ['0x10ed', '82599', '82599'], ['0x1515', 'X540', '82599'], ['0x1565', 'X550', '82599'],
+    ['0x15a8', 'X550EM_x', '82599'], ['0x15c5', 'X550EM_a', '82599'], ['0x57ad', 'E610', '82599'],
+  ] as const)('the counters of a function %s (%s) stand where the %s has them', async (id, _card, family) => {
+    const { provider, kernel } = sriovHarness(tempDir(), { ens1: 1 });
+    const p = provider();
+    const vf = (await p.provision(NONE))[0] ?? fail();
+    kernel.setId(VF0, id);
+    const { VFGPTC, VFGPRC, VFGOTC, VFGORC } = native().vfRegisters[family];
+    // The bits beyond the 32nd have a register of their own, behind the lower ones', and are not asked for.
+    kernel.setRegisters(VF0, { [VFGPTC]: 1, [VFGPRC]: 2, [VFGOTC]: 3, [VFGOTC + 4]: 15, [VFGORC]: 0xffff_ffff, [VFGORC + 4]: 15 });
+    expect(await p.counters(vf)).toEqual({ txFrames: 1, rxFrames: 2, txBytes: 3, rxBytes: 0xffff_ffff });
+  });
+
+  test('a function that nobody here knows has no counters', async () => {
+    const { provider, kernel } = sriovHarness(tempDir(), { ens1: 1 });
+    const p = provider();
+    const vf = (await p.provision(NONE))[0] ?? fail();
+    kernel.setId(VF0, '0x154c');
+    await expect(p.counters(vf)).rejects.toThrow('0x8086:0x154c are not known');
   });
 
   test('counters are not read while uio_vf resets the function', async () => {
