@@ -7,7 +7,7 @@ import { reachOf } from '../hosts/reach.js';
 import { isThisHost } from '../hosts/this-host.js';
 import { hostsText } from './differences.js';
 import { jobTotals, ranksWithFewer, reportLines } from './job-report.js';
-import { ONE_SIDED, btlList, componentPath, findOpenMpi, oneSided } from '../mpi/open-mpi.js';
+import { ONE_SIDED, btlList, componentPath, findOpenMpi, launcherEnv, oneSided } from '../mpi/open-mpi.js';
 import { SignalRelay } from './relay.js';
 import type { NodeContext } from './node-facts.js';
 import { hostsAsMpirun } from './over-hosts.js';
@@ -33,7 +33,7 @@ export async function run(args: RunArgs, context: RunContext): Promise<number> {
 async function relayed(args: RunArgs, context: RunContext, relay: SignalRelay): Promise<number> {
   const { env, say, exec } = context;
   const mpi = await findOpenMpi(args.mpirun, exec);
-  const extra = { ...componentPath(mpi, context.prefix, env), ...(await oneSided(mpi, args.mpirunOptions, env, exec)) };
+  const extra = { ...launcherEnv(env), ...componentPath(mpi, context.prefix, env), ...(await oneSided(mpi, args.mpirunOptions, env, exec)) };
   const hosts = await hostsAsMpirun(args.hosts, env, exec);
   const elsewhere = !(await Promise.all(hosts.map(({ name }) => isThisHost(name)))).every((here) => here);
   const alone = args.local === 'sm' && !elsewhere;

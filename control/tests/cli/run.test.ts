@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { createServer } from 'node:net';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { apiClient } from '../../src/api/client.js';
-import { ONE_SIDED_QUERY, btlList, checkLoads, componentPath, findOpenMpi, oneSided } from '../../src/mpi/open-mpi.js';
+import { ONE_SIDED_QUERY, btlList, checkLoads, componentPath, findOpenMpi, launcherEnv, oneSided } from '../../src/mpi/open-mpi.js';
 import { parseRunArgs, splitCommandLine } from '../../src/cli/run-args.js';
 import { explain } from '../../src/cli/explain.js';
 import { run } from '../../src/cli/run.js';
@@ -50,6 +50,7 @@ describe('a run', () => {
     ]);
     expect(result.environment()).toContain(`VFRING_JOB=${id}\n`);
     expect(result.environment()).toContain(`OMPI_MCA_opal_mca_base_component_path=${result.mpi.components}\n`);
+    expect(result.environment()).toContain('EVENT_NOEPOLL=1\n');
     expect(result.said[0]).toBe(`job ${id}: 2 ranks, --local vf: every message over VFs (Open MPI 5.0.7, btl self,vfring)`);
     expect(result.said.slice(1)).toEqual([
       expect.stringMatching(/^rank 0: VF vf\d of PF soft: out 0 frames 0 B, in 0 frames 0 B$/) as string,
@@ -178,6 +179,11 @@ describe('Open MPI', () => {
       code: 'VFRING_ERR_BTL_UNLOADABLE',
       message: `Open MPI 5.0.7 finds the component mca_btl_vfring.so and does not load it: ${trouble}`,
     });
+  });
+
+  test('hears what it spawns, unless the user has chosen how', () => {
+    expect(launcherEnv({})).toEqual({ EVENT_NOEPOLL: '1' });
+    expect(launcherEnv({ EVENT_NOEPOLL: '' })).toEqual({});
   });
 
   describe('whose installation switches one-sided operations off', () => {
