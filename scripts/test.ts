@@ -75,7 +75,7 @@ async function nodeTests(...[file, ...args]: readonly [string, ...string[]]): Pr
 async function inGuest(options: BootOptions, expected: RegExp | undefined, work: (guest: Guest) => Promise<Tally>): Promise<Tally> {
   const { withGuest } = await import('../lab/src/guest.js');
   const { kernelFaults } = await import('../lab/src/kernel-log.js');
-  return await withGuest({ timeoutS: 1200, ...options }, async (guest) => {
+  return await withGuest({ timeoutS: 2400, ...options }, async (guest) => {
     const tally = await work(guest);
     const trouble = kernelFaults(guest.consoleLog).filter((line) => !expected?.test(line));
     if (trouble.length > 0) {
@@ -90,7 +90,7 @@ async function inGuest(options: BootOptions, expected: RegExp | undefined, work:
  * @param timeoutS of the guest, against hanging only
  */
 async function labE2e(
-  machine: object, parts: readonly string[], more: readonly ((guest: Guest) => Promise<Tally>)[] = [], timeoutS = 1200, site: 'lab' | 'lab-vfio' = 'lab',
+  machine: object, parts: readonly string[], more: readonly ((guest: Guest) => Promise<Tally>)[] = [], timeoutS = 2400, site: 'lab' | 'lab-vfio' = 'lab',
 ): Promise<Tally> {
   return await inGuest({ machine, timeoutS }, undefined, async (guest) => {
     const { copyTestsTo } = await import('./lib/lab-e2e.js');
@@ -202,7 +202,7 @@ const parts: Readonly<Record<string, Part>> = {
   lab: { title: 'end to end over real VFs in the emulated machine', native: false, run: () => labE2e({}, ['provision', 'carry', 'crash', 'input', 'programs']) },
   'lab-vfio': {
     title: 'end to end over real VFs bound to vfio-pci in the emulated machine', native: false, onlyWhenNamed: true,
-    run: () => labE2e({}, ['carry'], [], 1200, 'lab-vfio'),
+    run: () => labE2e({}, ['carry'], [], undefined, 'lab-vfio'),
   },
   'lab-conformance': {
     title: 'the conformance suite over real VFs in the emulated machine', native: false, run: () => labE2e({}, ['conformance']),
