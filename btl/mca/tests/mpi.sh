@@ -309,6 +309,7 @@ done
 lent() {
     what=$1
     shift
+    case " $wanted " in "  " | *" $what "*) ;; *) return ;; esac
     rm -f "$dir/over"
     ./lend "$dir/lender" "$dir/$1/vf0=$2,$dir/$3/vf0=$4" "$dir/$1/vf1=$2,$dir/$3/vf1=$4" &
     lender=$!
