@@ -42,7 +42,10 @@ export function badInputTests(site: Site): void {
 
     test('fewer free VFs than ranks', async () => {
       await withDaemon({ vfs: 2 }, async () => {
-        assertRefused(await asUser(site, vfringRun(3, ...pingpong)), /VFRING_ERR_NO_FREE_VF/, /Remedy: .*(vfs:|wait)/);
+        const before = await asUser(site, vfringRun(3, ...pingpong));
+        assertRefused(before, /VFRING_ERR_TOO_MANY_RANKS: 3 ranks need a VF each, and 2 can be had on this host/, /remedy: start fewer ranks/);
+        assert.equal(before.status, 69);
+        assertRefused(await asUser(site, mpirun(3, ...pingpong)), /all 2 VFs of this node are leased, 2 of them to this job \(VFRING_ERR_NO_FREE_VF\)/, /Remedy: .*start fewer/);
         // The VFs of the ranks that got one are free again.
         await allReturned(site);
         const next = await asUser(site, vfringRun(2, ...pingpong));

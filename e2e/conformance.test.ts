@@ -143,7 +143,7 @@ function spawnWithoutVfs(site: Site): void {
         const { status, stdout, stderr } = await asUser(site, launch(2, ...program), { timeoutS: PROGRAM_TIMEOUT_S });
         const output = stdout + stderr;
         assert.notEqual(status, 0, output);
-        assert.match(output.replace(/\s+/g, ' '), /asked for, but this process cannot use it\..* Cause: all 2 VFs of this node are leased \(VFRING_ERR_NO_FREE_VF\) Remedy: wait for a job to end/);
+        assert.match(output.replace(/\s+/g, ' '), /asked for, but this process cannot use it\..* Cause: all 2 VFs of this node are leased(, 2 of them to this job)? \(VFRING_ERR_NO_FREE_VF\) Remedy: wait for a job to end/);
         await allReturned(site);
       });
     }

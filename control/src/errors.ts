@@ -27,7 +27,7 @@ export const CATALOGUE = {
   VFRING_ERR_NO_FREE_VF: {
     exit: EXIT.UNAVAILABLE,
     message: '{what}',
-    remedy: 'wait for a job to end (vfring status), or raise vfs: in the configuration',
+    remedy: 'wait for a job to end (vfring status), start fewer processes, or raise vfs: in the configuration',
   },
   VFRING_ERR_PF_DOWN: {
     exit: EXIT.UNAVAILABLE,
@@ -394,6 +394,11 @@ export const CATALOGUE = {
     exit: EXIT.UNAVAILABLE,
     message: 'ranks that are to run on host {host}: {ranks}; free VFs there: {free}',
     remedy: 'wait for a job there to end (vfring audit --hosts {host}), place fewer ranks there (--host {host}:{free}), or raise vfs: in its configuration',
+  },
+  VFRING_ERR_TOO_MANY_RANKS: {
+    exit: EXIT.UNAVAILABLE,
+    message: '{ranks} ranks need a VF each, and {free} can be had{where}',
+    remedy: 'start fewer ranks (-n), let ranks of one host share memory (--local sm), wait for a job to end (vfring status), or have more VFs (vfs: in the configuration; --gres in a job of Slurm)',
   },
   VFRING_ERR_TOO_MANY_RAILS: {
     exit: EXIT.UNAVAILABLE,

@@ -2,13 +2,13 @@
 /** The job of one run: at the daemon of this host, or at that of each host that mpirun starts ranks on. */
 import { randomBytes } from 'node:crypto';
 import os from 'node:os';
-import { setImmediate as turn } from 'node:timers/promises';
+import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises';
 import type { JobView, StatusView } from '../api/views.js';
 import { VfringError, type ErrorReport } from '../errors.js';
 import { dealRanks, type HostEntry } from '../hosts/host-list.js';
 import type { Answer } from '../hosts/remote.js';
 import { jobName } from '../slurm/prolog.js';
-import { ReportedError } from '../api/client.js';
+import { ReportedError, type ApiClient } from '../api/client.js';
 import { audit } from './audit.js';
 import { MTU, hostsText, valuesText, type Difference } from './differences.js';
 import { finishJob } from './finish-job.js';
@@ -36,14 +36,34 @@ export interface RunJob {
 /** Where Slurm's prolog has made one, the job of the allocation: its VFs are for no other (docs/slurm.md). */
 const batchJob = ({ SLURM_JOB_ID: id }: NodeJS.ProcessEnv): string | undefined => (id === undefined || !/^\d+$/.test(id) ? undefined : jobName(id));
 
-/** @param sharesMemory none of its processes will lease a VF. Throws VFRING_ERR_TOO_MANY_RAILS. */
-export async function jobHereAlone({ api, env }: Pick<HostsContext, 'api' | 'env'>, { ranks, rails }: Pick<RunArgs, 'ranks' | 'rails'>, sharesMemory: boolean): Promise<RunJob> {
+/** VFs of processes that have just ended are free within this. */
+const FREED_MS = 1000;
+const LOOK_MS = 100;
+
+/** How many VFs can be had; when those are too few, in a moment. */
+async function freeFor(api: Pick<ApiClient, 'status'>, wanted: number): Promise<number> {
+  for (const start = performance.now(); ; await sleep(LOOK_MS)) {
+    const status = await api.status();
+    const free = freeVfs(status);
+    if (free >= wanted || status.vfs.length < wanted || performance.now() - start >= FREED_MS) {
+      return free;
+    }
+  }
+}
+
+/** @param sharesMemory none of its processes will lease a VF. Throws VFRING_ERR_TOO_MANY_RANKS, VFRING_ERR_TOO_MANY_RAILS. */
+export async function jobHereAlone({ api, env }: Pick<HostsContext, 'api' | 'env'>, { ranks, rails = 1 }: Pick<RunArgs, 'ranks' | 'rails'>, sharesMemory: boolean): Promise<RunJob> {
   const known = await placeOf({ api }, batchJob(env));
-  if (rails !== undefined && !sharesMemory) {
+  if (!sharesMemory) {
+    const wanted = ranks * rails;
     const own = known && (await api.job(known.job)).assigned_vfs;
-    const free = own?.length ?? freeVfs(await api.status());
-    if (ranks * rails > free) {
-      throw new VfringError('VFRING_ERR_TOO_MANY_RAILS', { ranks, rails, wanted: ranks * rails, free, where: ' on this host' });
+    const free = own?.length ?? (await freeFor(api, wanted));
+    const where = own === undefined ? ' on this host' : ` in job ${known?.job}`;
+    if (ranks > free) {
+      throw new VfringError('VFRING_ERR_TOO_MANY_RANKS', { ranks, free, where });
+    }
+    if (wanted > free) {
+      throw new VfringError('VFRING_ERR_TOO_MANY_RAILS', { ranks, rails, wanted, free, where });
     }
   }
   const place = known ?? { job: (await api.createJob({ ranks, one_run: true, ...(sharesMemory && { shares_memory: true }) })).id, since_ms: null };

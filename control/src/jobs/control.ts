@@ -107,7 +107,7 @@ export class JobControl {
     const total = manager.pool.entries.length;
     if (!fits && (waitS === 0 || vfs > total)) {
       const kept = Math.min(free, reserved(active) + queued(active));
-      throw shortage(manager.pool, { wanted: vfs, linked: free - kept, down: [], kept });
+      throw shortage(manager.pool, undefined, { wanted: vfs, linked: free - kept, down: [], kept });
     }
     const job = jobs.create(uid, checked, fits ? undefined : waitS * 1000, name);
     log.info('job created', { job: job.id, uid, ranks: job.ranks, vfs: job.vfs, state: job.state, ...(job.vfNames && { assigned: job.vfNames.join(',') }) });

@@ -123,7 +123,7 @@ async function pick(ask: Ask, { pool, keeper, provider, spread, rails, numa, num
       }
       throw refused ?? (far.length > 0 && picked.length + down.length < wanted
         ? farOnly({ pid, nodes: view.nodes, wanted, near: picked.length, far })
-        : shortage(pool, { wanted, linked: picked.length, down, kept: 0 }));
+        : shortage(pool, job, { wanted, linked: picked.length, down, kept: 0 }));
     }
     candidates.splice(candidates.indexOf(entry), 1);
     if (provider.looksWhenGranting) {

@@ -361,7 +361,7 @@ export class LeaseManager {
     if (mine < count) {
       const kept = job.vfs === undefined ? Math.min(free, reserved(active) + queued(active)) : 0;
       if (kept > 0) {
-        throw shortage(this.pool, { wanted: count, linked: free - kept, down: [], kept });
+        throw shortage(this.pool, job, { wanted: count, linked: free - kept, down: [], kept });
       }
     }
     return job.vfs === undefined ? Math.min(mine, quotaLeft(uid, active, quotas)) : Math.min(mine, job.vfs - job.held);

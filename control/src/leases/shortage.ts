@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Why there are too few VFs, for who asked for them. */
 import { VfringError } from '../errors.js';
+import type { Job } from './job.js';
 import type { PoolEntry, VfPool } from './pool.js';
 
 export interface Shortage {
@@ -13,7 +14,8 @@ export interface Shortage {
   readonly kept: number;
 }
 
-export function shortage(pool: VfPool, { wanted, linked, down, kept }: Shortage): VfringError {
+/** @param job that asks; undefined: a new one */
+export function shortage(pool: VfPool, job: Job | undefined, { wanted, linked, down, kept }: Shortage): VfringError {
   if (kept === 0 && linked + down.length >= wanted) {
     // One line a PF, however many VFs it has.
     const reasons = new Map(down.flatMap(({ linkDown }) => (linkDown === undefined ? [] : [[linkDown.cause, linkDown.remedy] as const])));
@@ -25,17 +27,18 @@ export function shortage(pool: VfPool, { wanted, linked, down, kept }: Shortage)
   }
   const total = pool.entries.length;
   const free = pool.count('free');
+  const own = job === undefined ? 0 : pool.in('leased').filter(({ lease }) => lease?.job.key === job.key).length;
   const other = [
     [kept, 'kept for jobs with a reservation'],
     [pool.count('draining'), 'still driven by a process that outlived its lease'],
     [pool.count('unhealthy'), 'unhealthy'],
   ] as const;
-  const also = other.flatMap(([count, what]) => (count > 0 ? [`${count} ${what}`] : []));
-  const plain =
-    free === 0 && also.length === 0
-      ? `all ${total} VFs of this node are leased`
-      : `${free} of ${total} VFs of this node are free, ${wanted} asked for`;
-  return new VfringError('VFRING_ERR_NO_FREE_VF', { what: also.length === 0 ? plain : `${plain} (${also.join(', ')})` });
+  const texts = (counts: readonly (readonly [number, string])[]): string[] => counts.flatMap(([count, what]) => (count > 0 ? [`${count} ${what}`] : []));
+  const also = texts([...other, [own, 'leased to this job']]);
+  const what = free === 0 && texts(other).length === 0
+    ? [`all ${total} VFs of this node are leased`, ...texts([[own, 'of them to this job']])].join(', ')
+    : `${free} of ${total} VFs of this node are free, ${wanted} asked for${also.length === 0 ? '' : ` (${also.join(', ')})`}`;
+  return new VfringError('VFRING_ERR_NO_FREE_VF', { what });
 }
 
 /** What numa: require keeps a process from. */

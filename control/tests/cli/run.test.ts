@@ -9,6 +9,7 @@ import { apiClient } from '../../src/api/client.js';
 import { ONE_SIDED_QUERY, btlList, checkLoads, componentPath, findOpenMpi, launcherEnv, oneSided } from '../../src/mpi/open-mpi.js';
 import { parseRunArgs, splitCommandLine } from '../../src/cli/run-args.js';
 import { explain } from '../../src/cli/explain.js';
+import { jobHereAlone } from '../../src/cli/run-job.js';
 import { run } from '../../src/cli/run.js';
 import { exec } from '../../src/exec.js';
 import { realSysfs } from '../../src/providers/sriov/sysfs.js';
@@ -78,7 +79,27 @@ describe('a run', () => {
     expect(short.said.join('\n')).toContain('not every process took 2 VFs: rank 1 had 1');
   });
 
-  test('that asks for more VFs than there are is refused before anything runs, with the numbers', async () => {
+  test('of more ranks than VFs can be had is refused before anything runs, with the numbers', async () => {
+    await expect(runIt(() => 'exit 0', '--local vf -n 5 -- prog')).rejects.toMatchObject({
+      code: 'VFRING_ERR_TOO_MANY_RANKS', exitStatus: 69, message: '5 ranks need a VF each, and 4 can be had on this host',
+      remedy: expect.stringMatching(/--local sm.*vfring status/) as string,
+    });
+    // With shared memory none is needed.
+    expect((await runIt(() => 'exit 0', '-n 5 -- prog')).status).toBe(0);
+  });
+
+  test('waits a moment for VFs whose processes have just ended', async () => {
+    const { runDir } = await startNode();
+    const api = apiClient(runDir);
+    const { vfs: [held, ...others], ...more } = await api.status();
+    const looks = [[{ ...held, state: 'draining' }, ...others], [held, ...others]];
+    const status = async (): Promise<unknown> => ({ ...more, vfs: looks.shift() });
+    const job = await jobHereAlone({ api: { ...api, status } as typeof api, env: {} }, { ranks: 4, rails: undefined }, false);
+    expect(looks).toEqual([]);
+    expect((await job.finish())[0]?.job?.ranks).toBe(4);
+  });
+
+  test('that asks for more VFs a rank than there are is refused before anything runs, with the numbers', async () => {
     await expect(runIt(() => 'exit 0', '--local vf --rails 3 -n 2 -- prog')).rejects.toMatchObject({
       code: 'VFRING_ERR_TOO_MANY_RAILS', exitStatus: 69, message: '2 ranks with 3 VFs each need 6 VFs, and 4 can be had on this host',
     });

@@ -117,7 +117,18 @@ describe('a lease', () => {
     });
     expect(states(node)).toEqual(['free', 'free']);
     await ask(node.lease, leaseRequest({ count: 2 }));
-    expect(await ask(node.lease, leaseRequest())).toMatchObject({ message: 'all 2 VFs of this node are leased' });
+    expect(await ask(node.lease, leaseRequest({ job: 'another' }))).toMatchObject({ message: 'all 2 VFs of this node are leased' });
+  });
+
+  test('a job with too many processes for the VFs that there are is told that it has them itself', async () => {
+    const node = await startNode({ vfs: 2 });
+    await leaseHolder(node.lease, leaseRequest());
+    expect(await ask(node.lease, leaseRequest({ count: 2 }))).toMatchObject({ message: '1 of 2 VFs of this node are free, 2 asked for (1 leased to this job)' });
+    await leaseHolder(node.lease, leaseRequest());
+    expect(await ask(node.lease, leaseRequest())).toMatchObject({
+      code: 'VFRING_ERR_NO_FREE_VF', message: 'all 2 VFs of this node are leased, 2 of them to this job',
+      remedy: expect.stringContaining('start fewer processes') as string,
+    });
   });
 
   test('a VF whose process ended this instant is free for the next', async () => {
