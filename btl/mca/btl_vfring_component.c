@@ -46,7 +46,12 @@ static mca_btl_base_module_t param_defaults; /* and with what the user set */
 static int component_register(void)
 {
     mca_base_component_t *component = &mca_btl_vfring_component.super.btl_version;
+    static const int release[] = {VFRING_VERSION_NUMBERS};
 
+    /* ompi_info tells it; the macro above has that of Open MPI. */
+    component->mca_component_major_version = release[0];
+    component->mca_component_minor_version = release[1];
+    component->mca_component_release_version = release[2];
     btl_vfring_params_register(component);
     btl_vfring_pvars_register(component);
     param_defaults = btl_vfring_entry;

@@ -64,7 +64,7 @@ static int hand_out(struct vfring_lease *vfs, int num, struct vfring_lease_descr
     if (descriptors->num != (next > 1 ? next : 0)) {
         vfring_lease_fail(error, 0, "VFRING_ERR_PROTOCOL", "vfringd's answer came with %u descriptors, not %u",
                           descriptors->num, next > 1 ? next : 0);
-        vfring_lease_remedy(error, "vfringd and the BTL must be of the same version of vfring");
+        vfring_lease_other_release(error);
         vfring_lease_descriptors_close(descriptors);
         return -EPROTO;
     }

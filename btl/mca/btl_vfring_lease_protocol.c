@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The lease protocol: each request and each reply is one line of JSON. */
+#include "config.h"
+
 #include "btl_vfring_lease_protocol.h"
 
 #include <ctype.h>
@@ -31,6 +33,13 @@ void vfring_lease_remedy(struct vfring_lease_error *error, const char *format, .
     va_start(args, format);
     (void) vsnprintf(error->remedy, sizeof(error->remedy), format, args);
     va_end(args);
+}
+
+void vfring_lease_other_release(struct vfring_lease_error *error)
+{
+    vfring_lease_remedy(error, "install vfringd and the BTL of one release: this BTL is of vfring %s, and vfringd of what "
+                               "'vfringd --version' says; after an upgrade start vfringd anew (systemctl restart vfringd)",
+                        VFRING_VERSION);
 }
 
 static bool copy_field(char *to, size_t room, const char *from)
@@ -159,7 +168,7 @@ int vfring_lease_write_vf(const uint8_t mac[6], char line[VFRING_LEASE_MAX_REQUE
 static int not_ours(struct vfring_lease_error *error, const char *what)
 {
     vfring_lease_fail(error, 0, "VFRING_ERR_PROTOCOL", "vfringd's answer is not understood: %s", what);
-    vfring_lease_remedy(error, "vfringd and the BTL must be of the same version of vfring");
+    vfring_lease_other_release(error);
     return -EPROTO;
 }
 

@@ -83,6 +83,8 @@ __attribute__((format(printf, 4, 5))) int vfring_lease_fail(struct vfring_lease_
                                                             const char *format, ...);
 /** And what to do about it. */
 __attribute__((format(printf, 2, 3))) void vfring_lease_remedy(struct vfring_lease_error *error, const char *format, ...);
+/** The remedy where vfringd and the BTL do not understand each other. */
+void vfring_lease_other_release(struct vfring_lease_error *error);
 
 /* --- requests: each is written to a line with its newline. @return its bytes, or a negative errno with @p error filled -- */
 

@@ -6,6 +6,7 @@ import type { Exec } from '../src/exec.js';
 import { examine, reportText, type Patient, type Report } from '../src/doctor/check.js';
 import { CHECKS } from '../src/doctor/doctor.js';
 import { VfringError } from '../src/errors.js';
+import { version } from '../src/paths.js';
 import type { Sysfs } from '../src/providers/sriov/sysfs.js';
 import { softConfig, sriovConfig } from './helpers/config.js';
 import { vfBdf } from './helpers/fake-kernel.js';
@@ -58,7 +59,7 @@ async function healthy(): Promise<Machine> {
     statusRemedy: undefined,
     memlock: () => 8 << 20,
     stat: async (path) => harness.kernel.ops.stat(path),
-    openMpi: async () => ({ found: 'Open MPI 5.0.7', oneSided: undefined }),
+    openMpi: async () => ({ found: 'Open MPI 5.0.7', btl: version(), oneSided: undefined }),
     softTool: '/x/vfring-softvf',
   };
   return { harness, files, patient, read, list };
@@ -233,8 +234,11 @@ describe('one thing broken', () => {
     ['no BTL', 'open-mpi', /mca_btl_vfring\.so is neither in/, /make install/, (m) => {
       m.patient.openMpi = () => Promise.reject(new VfringError('VFRING_ERR_NO_BTL', { folders: '/a nor in /b' }));
     }],
+    ['a BTL of another release', 'open-mpi', /^the BTL is of vfring 0\.0\.9, this command of \d/, /both of one release.*systemctl restart vfringd/, (m) => {
+      m.patient.openMpi = async () => ({ found: 'Open MPI 5.0.7', btl: '0.0.9', oneSided: undefined });
+    }],
     ['one-sided operations switched off', 'open-mpi', /^\/etc\/o\.conf keeps one-sided operations .*osc = \^ucx,pt2pt/, /^with a plain mpirun: --mca osc '\^ucx'$/, (m) => {
-      m.patient.openMpi = async () => ({ found: 'Open MPI 4.1.4', oneSided: { value: '^ucx,pt2pt', file: '/etc/o.conf', mended: '^ucx' } });
+      m.patient.openMpi = async () => ({ found: 'Open MPI 4.1.4', btl: version(), oneSided: { value: '^ucx,pt2pt', file: '/etc/o.conf', mended: '^ucx' } });
     }],
     ['no configuration that can be read, and a vfringd that has one', 'config', /cannot read .*vfringd runs/, /doctor --config FILE/, (m) => {
       m.patient.config = undefined;

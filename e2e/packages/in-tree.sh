@@ -24,6 +24,8 @@ ok "they can be installed with what the release has, and with nothing besides"
 [ -z "$(dpkg --audit)" ] && [ -z "$(dpkg --verify | grep -v ' /usr/share/\(doc\|man\|locale\)/')" ] || fail "dpkg finds every file as it was packed"
 ok "dpkg finds every file as it was packed"
 [ "$(vfring --version)" = "vfring $version" ] || fail "vfring --version says $version, but: $(vfring --version)"
+ompi_info --parsable --param btl vfring >"$log" 2>&1
+grep -q "^mca:btl:vfring:version:\"component:$version\"" "$log" || fail "ompi_info names the release of the BTL, $version"
 ok "the programs run with this release's node $(node --version)"
 
 modinfo -k "$kernel" uio_vf >/tmp/modinfo 2>&1 || fail "DKMS has built the module for $kernel"

@@ -5,6 +5,8 @@
  */
 #include <errno.h>
 
+#include "config.h"
+
 #include "btl_vfring_lease_protocol.h"
 #include "check.h"
 #include "played_daemon.h"
@@ -65,7 +67,7 @@ static void strange_replies_are_refused(void)
             fprintf(stderr, "taken for a reply: %s\n", strange[i]);
             exit(1);
         }
-        CHECK_HAS(error.remedy, "same version");
+        CHECK_HAS(error.remedy, "one release: this BTL is of vfring " VFRING_VERSION);
     }
 }
 

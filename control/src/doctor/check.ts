@@ -39,8 +39,8 @@ export interface Patient {
   readonly statusRemedy: string | undefined;
   readonly memlock: () => LimitBytes;
   readonly stat: (path: string) => Promise<NodeStat>;
-  /** Throws, with message and remedy, when Open MPI or the BTL is missing. Returns what was found, and what its installation keeps from one-sided operations. */
-  readonly openMpi: () => Promise<{ readonly found: string; readonly oneSided: OneSidedTrouble | undefined }>;
+  /** Throws, with message and remedy, when Open MPI or the BTL is missing. Returns what was found, the BTL's release, and what its installation keeps from one-sided operations. */
+  readonly openMpi: () => Promise<{ readonly found: string; readonly btl: string; readonly oneSided: OneSidedTrouble | undefined }>;
   readonly softTool: string;
 }
 

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import os from 'node:os';
 import type { ApiClient } from '../api/client.js';
-import { checkLoads, componentPath, findOpenMpi, oneSidedTrouble } from '../mpi/open-mpi.js';
+import { btlRelease, componentPath, findOpenMpi, oneSidedTrouble } from '../mpi/open-mpi.js';
 import { loadConfig } from '../config/load.js';
 import { causeText, isVfringError } from '../errors.js';
 import { exec } from '../exec.js';
@@ -39,10 +39,10 @@ export async function doctor(api: ApiClient, configFile: string, mpirun: string)
       const mpi = await findOpenMpi(mpirun, exec);
       const own = `${prefix}/lib/openmpi`;
       const path = componentPath(mpi, prefix, process.env);
-      await checkLoads(mpi, path, exec);
+      const btl = await btlRelease(mpi, path, exec);
       const searched = Object.values(path).join(':').split(':');
       const where = searched[0] !== own ? searched[0] : `${own} (vfring run adds it; for a plain mpirun set OMPI_MCA_opal_mca_base_component_path)`;
-      return { found: `Open MPI ${mpi.version}, the BTL is in ${where}`, oneSided: await oneSidedTrouble(mpi, process.env, exec) };
+      return { found: `Open MPI ${mpi.version}, the BTL of vfring ${btl} is in ${where}`, btl, oneSided: await oneSidedTrouble(mpi, process.env, exec) };
     },
     softTool: `${libexecDir()}/vfring-softvf`,
   });

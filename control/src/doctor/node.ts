@@ -3,6 +3,7 @@
 import type { PfConfig } from '../config/schema.js';
 import { formatSize } from '../config/units.js';
 import { pinnedPerRank } from '../mpi/pinned.js';
+import { version } from '../paths.js';
 import { shellWord } from '../shell.js';
 import { isVfringError, causeText } from '../errors.js';
 import type { LimitBytes } from '../libc.js';
@@ -120,10 +121,17 @@ export const MPI_CHECKS: readonly Check[] = [
     title: 'Open MPI and the BTL',
     async run({ openMpi }) {
       try {
-        const { found, oneSided } = await openMpi();
-        return oneSided === undefined ? [ok(found)] : [ok(found), warn(
-          `${oneSided.file} keeps one-sided operations between nodes from running (osc = ${oneSided.value}): Open MPI 4.1 needs osc/pt2pt for them; vfring run sets that`,
-          `with a plain mpirun: --mca osc ${shellWord(oneSided.mended)}`)];
+        const { found, btl, oneSided } = await openMpi();
+        const findings = [ok(found)];
+        if (btl !== version()) {
+          findings.push(warn(`the BTL is of vfring ${btl}, this command of ${version()}: they may not understand each other`, 'install both of one release, and start vfringd anew: systemctl restart vfringd'));
+        }
+        if (oneSided !== undefined) {
+          findings.push(warn(
+            `${oneSided.file} keeps one-sided operations between nodes from running (osc = ${oneSided.value}): Open MPI 4.1 needs osc/pt2pt for them; vfring run sets that`,
+            `with a plain mpirun: --mca osc ${shellWord(oneSided.mended)}`));
+        }
+        return findings;
       } catch (error) {
         return [isVfringError(error) ? fail(error.message, error.remedy) : fail(causeText(error), 'see vfring run --help')];
       }

@@ -44,24 +44,26 @@ function ompiInfo(mpirun: string): string {
 }
 
 /**
- * Has Open MPI load the BTL, as its processes would. Throws VFRING_ERR_BTL_UNLOADABLE with the loader's words, as for
- * one that another Open MPI was built with.
+ * Has Open MPI load the BTL, as its processes would. Returns the release of vfring that it is of. Throws
+ * VFRING_ERR_BTL_UNLOADABLE with the loader's words, as for one that another Open MPI was built with.
  *
  * @param path what componentPath() returned
  */
-export async function checkLoads(mpi: OpenMpi, path: NodeJS.ProcessEnv, exec: Exec): Promise<void> {
-  await btlParameters(mpi, path, exec);
+export async function btlRelease(mpi: OpenMpi, path: NodeJS.ProcessEnv, exec: Exec): Promise<string> {
+  return /^mca:btl:vfring:version:"component:(.*)"$/m.exec(await btlInfo(mpi, path, exec))?.[1] ?? 'unknown';
 }
 
-/**
- * The BTL's parameters as its processes would have them, by their names without "btl_vfring_". Throws
- * VFRING_ERR_BTL_UNLOADABLE as checkLoads() does.
- */
+/** The BTL's parameters as its processes would have them, by their names without "btl_vfring_". Throws as btlRelease() does. */
 export async function btlParameters(mpi: OpenMpi, path: NodeJS.ProcessEnv, exec: Exec): Promise<ReadonlyMap<string, string>> {
+  const info = await btlInfo(mpi, path, exec);
+  return new Map([...info.matchAll(/^mca:btl:vfring:param:btl_vfring_(\w+):value:(.*)$/gm)].map(([, name = '', value = '']) => [name, value]));
+}
+
+async function btlInfo(mpi: OpenMpi, path: NodeJS.ProcessEnv, exec: Exec): Promise<string> {
   const settings = Object.entries({ ...path, OMPI_MCA_mca_base_component_show_load_errors: '1' }).map(([key, value]) => `${key}=${value ?? ''}`);
   const result = await exec('env', [...settings, ompiInfo(mpi.mpirun), '--parsable', '--param', 'btl', 'vfring', '--level', '9']);
   if (/^mca:btl:vfring:version:/m.test(result.stdout)) {
-    return new Map([...result.stdout.matchAll(/^mca:btl:vfring:param:btl_vfring_(\w+):value:(.*)$/gm)].map(([, name = '', value = '']) => [name, value]));
+    return result.stdout;
   }
   // Words of components that somebody else's installation lacks are none of ours.
   const said = `${result.stderr}\n${result.stdout}`.split('\n').filter((line) => line.includes(BTL_FILE.replace('.so', '')));

@@ -4,6 +4,7 @@ import * as z from 'zod';
 import { badRequest, type ErrorReport } from '../errors.js';
 import { heldVfs, type Lease } from '../leases/lease.js';
 import { JOB_LABEL } from '../model/job-label.js';
+import { version } from '../paths.js';
 
 const MOST_VFS = 64;
 
@@ -58,7 +59,7 @@ const request = z.discriminatedUnion('op', [leaseRequest, showRequest, reportReq
 
 export type LeaseMessage = z.output<typeof request>;
 
-export const REMEDY = 'use the BTL and the vfringd of one release; docs/lease-protocol.md has the fields';
+export const REMEDY = `install vfringd and the BTL of one release: this vfringd is of vfring ${version()}, and of the BTL ompi_info says it; after an upgrade start vfringd anew (systemctl restart vfringd)`;
 
 /** Throws VFRING_ERR_BAD_REQUEST that names the field. */
 export function parseRequest(line: string): LeaseMessage {

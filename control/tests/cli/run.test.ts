@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { createServer } from 'node:net';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { apiClient } from '../../src/api/client.js';
-import { ONE_SIDED_QUERY, btlList, checkLoads, componentPath, findOpenMpi, launcherEnv, oneSided } from '../../src/mpi/open-mpi.js';
+import { ONE_SIDED_QUERY, btlList, btlRelease, componentPath, findOpenMpi, launcherEnv, oneSided } from '../../src/mpi/open-mpi.js';
 import { parseRunArgs, splitCommandLine } from '../../src/cli/run-args.js';
 import { explain } from '../../src/cli/explain.js';
 import { jobHereAlone } from '../../src/cli/run-job.js';
@@ -194,9 +194,9 @@ describe('Open MPI', () => {
       expect(args).toContain('OMPI_MCA_opal_mca_base_component_path=/a:/b');
       return { status: 0, stdout, stderr };
     };
-    await checkLoads(mpi, path, said('mca:btl:vfring:version:"mca:2.1.0"\n'));
+    expect(await btlRelease(mpi, path, said('mca:btl:vfring:version:"mca:2.1.0"\nmca:btl:vfring:version:"component:0.4.1"\n'))).toBe('0.4.1');
     const trouble = 'unable to open mca_btl_vfring: undefined symbol: x (ignored)';
-    await expect(checkLoads(mpi, path, said('', `unable to open mca_mtl_psm\n${trouble}\n`))).rejects.toMatchObject({
+    await expect(btlRelease(mpi, path, said('', `unable to open mca_mtl_psm\n${trouble}\n`))).rejects.toMatchObject({
       code: 'VFRING_ERR_BTL_UNLOADABLE',
       message: `Open MPI 5.0.7 finds the component mca_btl_vfring.so and does not load it: ${trouble}`,
     });

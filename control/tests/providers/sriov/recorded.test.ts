@@ -8,6 +8,7 @@ import { examine, type Report } from '../../../src/doctor/check.js';
 import { CHECKS } from '../../../src/doctor/doctor.js';
 import { silentLog } from '../../../src/log.js';
 import { native } from '../../../src/native.js';
+import { version } from '../../../src/paths.js';
 import type { PlannedStep } from '../../../src/providers/provider.js';
 import { observePf, predictVfBdfs } from '../../../src/providers/sriov/observe.js';
 import { selectPfs } from '../../../src/providers/sriov/select.js';
@@ -106,7 +107,7 @@ describe('the doctor', () => {
     const reports = await examine(CHECKS, {
       sysfs: machine.sysfs, file: machine.file, exec: machine.exec, release: machine.recording.release,
       config: sriovConfig({ [PF]: vfs }), configTrouble: undefined, configUnread: false, status, statusTrouble: undefined, statusRemedy: undefined,
-      memlock: () => 'unlimited', stat: async () => ({ uid: 0, mode: 0o600 }), openMpi: async () => ({ found: 'Open MPI', oneSided: undefined }), softTool: '',
+      memlock: () => 'unlimited', stat: async () => ({ uid: 0, mode: 0o600 }), openMpi: async () => ({ found: 'Open MPI', btl: version(), oneSided: undefined }), softTool: '',
     });
     return reports.filter(({ verdict }) => verdict === 'fail');
   };
