@@ -13,7 +13,15 @@ cat >"$scratch/bin/vfring" <<END
 #!/bin/sh
 if [ "\$1" = provision ]; then echo >>"$scratch/asked"; else exec "$vfring" "\$@"; fi
 END
-chmod +x "$scratch/bin/vfring"
+# Nor is anything installed: apt-get fails while there is no file "good", and has something to do once.
+cat >"$scratch/bin/apt-get" <<END
+#!/bin/sh
+echo "\$*" >>"$scratch/installed"
+[ -e "$scratch/good" ] || exit 100
+[ -e "$scratch/there" ] && echo "0 upgraded, 0 newly installed, 0 to remove and 7 not upgraded."
+: >"$scratch/there"
+END
+chmod +x "$scratch/bin/vfring" "$scratch/bin/apt-get"
 passed=0
 failed=0
 export PATH="$scratch/bin:$PATH" LC_ALL=C.UTF-8 ANSIBLE_LOCALHOST_WARNING=False ANSIBLE_ROLES_PATH=roles ANSIBLE_HOME="$scratch/home" ANSIBLE_LOCAL_TEMP="$scratch/tmp"
@@ -38,10 +46,24 @@ written() {
         [ "$(stat -c %a "$scratch/etc/http-token")" = 600 ]
 }
 
+install() { ansible-playbook -e "vfring_debs_dir=$scratch/debs vfring_cache=$scratch/cache" tests/install.yml; }
+none() { ! install >"$scratch/none" && grep -q 'there are no packages (\*.deb) in vfring_debs_dir' "$scratch/none"; }
+# What they come to at last, with the headers that DKMS needs.
+tried_again() {
+    touch "$scratch/debs/vfringd_1.deb" "$scratch/debs/uio-vf-dkms_1.deb"
+    ! install || return 1
+    : >"$scratch/good"
+    install | grep -q 'changed=1' && install | grep -q 'changed=0' || return 1
+    grep -q "^install .*linux-headers-amd64 $scratch/cache/.*deb $scratch/cache/.*deb$" "$scratch/installed" && [ "$(sort -u "$scratch/installed" | wc -l)" = 1 ]
+}
+
 check 'its syntax is good' ansible-playbook --syntax-check -i inventory.yml site.yml
 check 'ansible-lint finds nothing' ansible-lint --offline site.yml
 check 'vfring finds nothing wrong with the configuration that it writes' render
 check 'which has what was asked for, and a token for root alone' written
 check 'a second time changes nothing, and vfringd was told once' again
+mkdir "$scratch/debs"
+check 'a folder without packages is told' none
+check 'packages are installed with the headers of the kernel, once more where that failed, and no more where they are there' tried_again
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]
