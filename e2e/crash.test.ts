@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { allReturned, asUser, leasesEnded, mpirun, vfringRun, type Daemon, type Site } from './site.js';
+import { allReturned, asUser, leasesEnded, messagesFlow, mpirun, vfringRun, type Daemon, type Site } from './site.js';
 
 /** Processes of the job that run `program`, by pid. */
 async function ranks(program: string): Promise<number[]> {
@@ -50,13 +50,9 @@ export function crashTests(site: Site): void {
       const job = site.user(argv, { timeoutS: 600 });
       await job.until('both ranks have opened a VF', async () => {
         const nodes = await site.nodes();
-        return nodes.filter((node) => node.state === 'open' && node.uid === site.userUid).length === 2;
+        return nodes.filter((node) => node.state === 'open' && node.uid === site.openerUid).length === 2;
       });
-      const before = await site.counters();
-      await job.until('messages flow', async () => {
-        const now = await site.counters();
-        return [...now].filter(([path, c]) => c.txFrames > (before.get(path)?.txFrames ?? 0) + 20).length === 2;
-      });
+      await messagesFlow(site, job, 'messages flow', 2);
       return job;
     }
 
@@ -67,11 +63,11 @@ export function crashTests(site: Site): void {
       await allReturned(site);
     }
 
-    test('a leased node belongs to the user alone, mode 0600', async () => {
+    test('a leased node belongs to its opener alone, mode 0600', async () => {
       const job = await start();
       const leased = (await site.nodes()).filter((node) => node.state === 'open');
       assert.deepEqual(leased.map(({ uid, mode }) => ({ uid, mode })), [
-        { uid: site.userUid, mode: 0o600 }, { uid: site.userUid, mode: 0o600 },
+        { uid: site.openerUid, mode: 0o600 }, { uid: site.openerUid, mode: 0o600 },
       ]);
       job.killGroup('SIGKILL');
       await job.done;
@@ -115,11 +111,7 @@ export function crashTests(site: Site): void {
       await daemon.running.done;
       daemon = await site.startDaemon({ vfs: 2 });
       assert.deepEqual((await site.nodes()).map(({ path, uid, mode, state }) => ({ path, uid, mode, state })), owners);
-      const before = await site.counters();
-      await job.until('messages go on', async () => {
-        const now = await site.counters();
-        return [...now].filter(([path, c]) => c.txFrames > (before.get(path)?.txFrames ?? 0) + 20).length === 2;
-      });
+      await messagesFlow(site, job, 'messages go on', 2);
       const { stdout } = await site.admin(['vfring', 'status', '--json']);
       assert.equal((JSON.parse(stdout) as { vfs: { state: string }[] }).vfs.filter((vf) => vf.state === 'leased').length, 2);
       (await ranks(program)).forEach(kill);

@@ -34,6 +34,7 @@ export class LabSite extends ConfiguredSite implements Site {
   readonly kind = 'sriov';
   readonly daemonUid = 0;
   readonly userUid: number;
+  readonly openerUid: number;
   readonly programs = '/usr/libexec/vfring';
   readonly scratch = '/tmp/e2e';
   readonly pfs: readonly string[];
@@ -50,6 +51,7 @@ export class LabSite extends ConfiguredSite implements Site {
     this.pfs = pfNames();
     const entry = readFileSync('/etc/passwd', 'utf8').split('\n').find((line) => line.startsWith(`${USER}:`));
     this.userUid = Number(entry?.split(':')[2]);
+    this.openerUid = backend === 'uio_vf' ? this.userUid : this.daemonUid;
     mkdirSync(this.scratch, { recursive: true });
     chmodSync(this.scratch, 0o1777);
   }
@@ -120,6 +122,13 @@ export class LabSite extends ConfiguredSite implements Site {
     }
   }
 
+  async sent(): Promise<ReadonlyMap<string, number>> {
+    if (!this.counted) {
+      return new Map(this.pfs.map((name) => [name, sentByPf(name)]));
+    }
+    return new Map([...(await this.counters())].map(([path, { txFrames }]) => [path, txFrames]));
+  }
+
   async counters(): Promise<ReadonlyMap<string, VfCounters>> {
     return await Promise.resolve(new Map(this.#devices().map(({ node, device }) => {
       const [txFrames, rxFrames, txBytes, rxBytes] = this.#addon.readRegisters(join(device, 'resource0'), COUNTER_OFFSETS) as
@@ -127,6 +136,15 @@ export class LabSite extends ConfiguredSite implements Site {
       return [node, { txFrames, rxFrames, txBytes, rxBytes }];
     })));
   }
+}
+
+/** Of a PF all frames are counted, also those that VFs send each other: QEMU's igb does as the card. */
+function sentByPf(name: string): number {
+  const [, count] = /^ *tx_packets: (\d+)$/m.exec(execFileSync('ethtool', ['-S', name], { encoding: 'utf8' })) ?? [];
+  if (count === undefined) {
+    throw new Error(`ethtool -S ${name} shows no tx_packets`);
+  }
+  return Number(count);
 }
 
 function moduleState(sysfs: string): Pick<VfNode, 'state' | 'dmaLiveBytes'> {

@@ -51,6 +51,8 @@ export interface Site {
   readonly daemonUid: number;
   /** Uid of the MPI user. */
   readonly userUid: number;
+  /** Whose the nodes of leased VFs are: the MPI user's, or the daemon's, if that opens them for it. */
+  readonly openerUid: number;
   /** Folder with the MPI test programs. */
   readonly programs: string;
   /** A folder that the MPI user may write; gone after the tests. */
@@ -70,6 +72,8 @@ export interface Site {
   nodes(): Promise<readonly VfNode[]>;
   /** By path of the node. */
   counters(): Promise<ReadonlyMap<string, VfCounters>>;
+  /** Frames sent so far: by each VF, under the path of its node; where those are not counted by all VFs of each PF, under its name. */
+  sent(): Promise<ReadonlyMap<string, number>>;
 }
 
 /** A limit against hanging only: machines that run this may be slow and busy. */
@@ -130,6 +134,16 @@ export async function startVfringd(argv: readonly string[], env?: NodeJS.Process
 /** The unprivileged user's run of a program, to its end. */
 export async function asUser(site: Site, argv: readonly string[], options?: RunOptions): Promise<RunResult> {
   return await site.user(argv, options).done;
+}
+
+/**
+ * Waits until `vfs` VFs have sent more than `frames` each, from now on: where VFs are not counted, until each PF has.
+ * The VFs must be on all of them then.
+ */
+export async function messagesFlow(site: Site, job: Running, what: string, vfs: number, frames = 20): Promise<void> {
+  const before = await site.sent();
+  await job.until(what, async () =>
+    [...(await site.sent())].filter(([from, sent]) => sent > (before.get(from) ?? 0) + frames).length === (site.counted ? vfs : before.size));
 }
 
 /** Every VF back with the daemon, 0600, closed, with nothing registered, and driven by the rules. */

@@ -35,6 +35,7 @@ export class SoftSite extends ConfiguredSite implements Site {
   readonly counted = true;
   readonly daemonUid = process.getuid?.() ?? 0;
   readonly userUid = this.daemonUid;
+  readonly openerUid = this.daemonUid;
   readonly programs = programs;
   readonly scratch: string;
   readonly #softDir: string;
@@ -102,6 +103,10 @@ export class SoftSite extends ConfiguredSite implements Site {
       const { state, details } = await this.#show(path);
       return { path, uid, mode: mode & 0o7777, state, dmaLiveBytes: 0, brokenRules: details.violations };
     }));
+  }
+
+  async sent(): Promise<ReadonlyMap<string, number>> {
+    return new Map([...(await this.counters())].map(([path, { txFrames }]) => [path, txFrames]));
   }
 
   async counters(): Promise<ReadonlyMap<string, VfCounters>> {

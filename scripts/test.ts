@@ -202,7 +202,7 @@ const parts: Readonly<Record<string, Part>> = {
   lab: { title: 'end to end over real VFs in the emulated machine', native: false, run: () => labE2e({}, ['provision', 'carry', 'crash', 'input', 'programs']) },
   'lab-vfio': {
     title: 'end to end over real VFs bound to vfio-pci in the emulated machine', native: false, onlyWhenNamed: true,
-    run: () => labE2e({}, ['carry'], [], undefined, 'lab-vfio'),
+    run: () => labE2e({}, ['carry', 'crash', 'rails'], [], 2400, 'lab-vfio'),
   },
   'lab-conformance': {
     title: 'the conformance suite over real VFs in the emulated machine', native: false, run: () => labE2e({}, ['conformance']),
