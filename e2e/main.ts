@@ -3,8 +3,8 @@
  * The end-to-end tests: `node --test-reporter=tap main.js soft|lab|lab-vfio [PART...]`; lab-vfio is the emulated
  * machine with its VFs bound to the kernel's vfio-pci instead of uio_vf.
  * PART limits the run to provision, carry, crash, disturb, doctor, input, programs,
- * conformance, rails, loss, slots, applications, valgrind or bench; the last five run by themselves over
- * soft VFs only, and applications in the emulated machine when named. no-iommu,
+ * conformance, rails, loss, slots, applications, valgrind, bench or hardware; the last six run by themselves over
+ * soft VFs only, and applications and hardware in the emulated machine when named. no-iommu,
  * no-intremap and systemd are for machines booted so, and run only when named.
  */
 import { applicationTests } from './applications.test.js';
@@ -15,6 +15,7 @@ import { conformanceTests, fewSlotsTests, lossTests } from './conformance.test.j
 import { crashTests } from './crash.test.js';
 import { disturbTests } from './disturb.test.js';
 import { doctorTests, noIntremapDoctorTests, noIommuDoctorTests } from './doctor.test.js';
+import { hardwareTests } from './hardware.test.js';
 import { programTests } from './programs.test.js';
 import { provisionTests } from './provision.test.js';
 import { railsTests } from './rails.test.js';
@@ -52,6 +53,7 @@ const softByDefault: typeof suites = {
   applications: applicationTests,
   valgrind: valgrindTests,
   bench: benchTests,
+  hardware: hardwareTests,
 };
 
 const onlyWhenNamed: typeof suites = {

@@ -9,6 +9,7 @@ import { DEFAULT_CONFIG, defaultRunDir, version } from '../paths.js';
 import { writeOut } from '../stdio.js';
 import { apiClient } from '../api/client.js';
 import { addBenchCommand } from './bench-options.js';
+import { addDoctorCommand } from './doctor-options.js';
 import { addHostCommands } from './host-commands.js';
 import { say } from './output.js';
 import { RUN_USAGE, parseRunArgs } from './run-args.js';
@@ -158,19 +159,7 @@ function addAdminCommands(program: Command): void {
     .option(...JSON_OPTION)
     .action(async (options) => (await import('./provision.js')).provision(api(), options));
 
-  program.command('doctor')
-    .description('check everything that vfring needs on this node, each with cause and remedy')
-    .option(...CONFIG_OPTION)
-    .option('--mpirun <path>', 'the mpirun to look at', 'mpirun')
-    .option(...JSON_OPTION)
-    .action(async (options: { config: string; mpirun: string; json?: boolean }) => {
-      const [{ doctor }, { reportText }, { show }, { EXIT }] = await Promise.all([
-        import('../doctor/doctor.js'), import('../doctor/check.js'), import('./output.js'), import('../errors.js'),
-      ]);
-      const reports = await doctor(api(), options.config, options.mpirun);
-      show(options, reports, reportText);
-      process.exitCode = reports.some((report) => report.verdict === 'fail') ? EXIT.UNAVAILABLE : EXIT.OK;
-    });
+  addDoctorCommand(program);
   program.command('metrics')
     .description("metrics in Prometheus' text format, for the textfile collector of node_exporter (administrators)")
     .action(async () => (await import('./job-commands.js')).showMetrics(api()));
