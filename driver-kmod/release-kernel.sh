@@ -16,7 +16,7 @@ in_namespace "$here/release-kernel.sh" "$@"
 output=$2
 
 # What the lab's initramfs mounts its root with, and what the tests load.
-wanted='crc32c_generic virtio_blk virtio_pci virtio_console erofs overlay igb igbvf aer_inject'
+wanted='crc32c_generic virtio_blk virtio_pci virtio_console erofs overlay igb igbvf aer_inject vfio-pci vfio_iommu_type1'
 
 debian_tree "$1"
 install_in_tree gcc make linux-headers-amd64 kmod xz-utils

@@ -131,22 +131,44 @@ async function kmod(): Promise<Tally> {
   return total;
 }
 
-/** The module's tests on the kernel of another Debian release; the first run makes that release's tree, which takes minutes. */
-async function kmodOn(suite: string): Promise<Tally> {
+/** Work in a guest on the kernel of another Debian release, whose modules are there; the first run makes that release's tree, which takes minutes. */
+async function onKernelOf(suite: string, options: BootOptions, expected: RegExp | undefined, work: (guest: Guest) => Promise<Tally>): Promise<Tally> {
   const dir = join(buildDir, `release-kernel-${suite}`);
   await execa(join(root, 'driver-kmod', 'release-kernel.sh'), [suite, dir], { stdin: 'ignore', stdout: 'inherit', stderr: 'inherit' });
   const modules = join(dir, 'modules');
   const version = readdirSync(modules)[0] as string;
   const kernel = { image: join(dir, 'vmlinuz'), modules: join(modules, version) };
   // The file's name does not tell whether a saved machine is of this kernel.
-  return await inGuest({ kernel, cold: true, parts: ['kmod'], machine: { append: kmodAppend } }, kmodProvokes, async (guest) => {
-    const tar = execa('tar', ['-C', modules, '-cf', '-', version], { buffer: false });
-    const result = await guest.exec({
-      argv: ['sh', '-c', 'tar -C /usr/lib/modules -xf - && exec "$0"', kmodTests], stdin: tar.stdout, onOutput: show,
-    });
-    await tar;
-    return judged(tallyOfPlain(result.stdout), result.status === 0);
-  });
+  return await inGuest({ kernel, cold: true, ...options }, expected, work);
+}
+
+/** A job whose standard input is what tar makes of these; `script` runs after they are in `folder`. */
+async function unpackAndRun(guest: Guest, tarArguments: readonly string[], folder: string, script: string): Promise<Tally> {
+  const tar = execa('tar', [...tarArguments], { buffer: false });
+  const result = await guest.exec({ argv: ['sh', '-c', `mkdir -p ${folder} && tar -C ${folder} -xf - && ${script}`], stdin: tar.stdout, onOutput: show });
+  await tar;
+  return judged(tallyOfPlain(result.stdout), result.status === 0);
+}
+
+const modulesOf = (suite: string): string[] => {
+  const modules = join(buildDir, `release-kernel-${suite}`, 'modules');
+  return ['-C', modules, ...readdirSync(modules)];
+};
+
+/** The module's tests. */
+async function kmodOn(suite: string): Promise<Tally> {
+  return await onKernelOf(suite, { parts: ['kmod'], machine: { append: kmodAppend } }, kmodProvokes,
+    (guest) => unpackAndRun(guest, ['-cf', '-', ...modulesOf(suite)], '/usr/lib/modules', `exec ${kmodTests}`));
+}
+
+/** The driver over vfio-pci: what btl/vf/tests/lab_vfio.sh does. */
+async function vfioOn(suite: string): Promise<Tally> {
+  const tests = join(buildDir, 'native', 'btl', 'vf', 'tests');
+  await execa('make', ['-C', tests, 'vf_smoke'], { stdin: 'ignore', stdout: 'inherit', stderr: 'inherit' });
+  return await onKernelOf(suite, { parts: ['c'] }, /DMAR: .*fault/i, (guest) => unpackAndRun(guest,
+    ['-cf', '-', '--transform', 's,^vf_smoke$,run/vfio/vf_smoke,;s,^lab_vfio.sh$,run/vfio/lab_vfio.sh,;s,^\\([0-9]\\),usr/lib/modules/\\1,',
+      ...modulesOf(suite), '-C', tests, 'vf_smoke', '-C', join(root, 'btl', 'vf', 'tests'), 'lab_vfio.sh'],
+    '/', 'if sh /run/vfio/lab_vfio.sh /run/vfio; then echo "1 passed, 0 failed"; else echo "0 passed, 1 failed"; exit 1; fi'));
 }
 
 /** Debian suites whose Open MPI is not the one here: 5.0 and 6.0. */
@@ -199,17 +221,22 @@ const parts: Readonly<Record<string, Part>> = {
   kmod: { title: 'kernel module in the emulated machine', native: false, run: kmod },
   'kmod-6.1': { title: "kernel module on Debian 12's kernel", native: false, onlyWhenNamed: true, run: () => kmodOn('bookworm') },
   'kmod-sid': { title: "kernel module on Debian unstable's kernel", native: false, onlyWhenNamed: true, run: () => kmodOn('sid') },
+  'vfio-6.1': { title: "the driver over vfio-pci on Debian 12's kernel", native: true, onlyWhenNamed: true, run: () => vfioOn('bookworm') },
   lab: { title: 'end to end over real VFs in the emulated machine', native: false, run: () => labE2e({}, ['provision', 'carry', 'crash', 'input', 'programs']) },
   'lab-vfio': {
     title: 'end to end over real VFs bound to vfio-pci in the emulated machine', native: false, onlyWhenNamed: true,
-    run: () => labE2e({}, ['carry', 'crash', 'rails'], [], 2400, 'lab-vfio'),
+    run: () => labE2e({}, ['carry', 'crash', 'rails', 'programs', 'hardware'], [], 3600, 'lab-vfio'),
+  },
+  'lab-vfio-conformance': {
+    title: 'the conformance suite over real VFs bound to vfio-pci in the emulated machine', native: false, onlyWhenNamed: true,
+    run: () => labE2e({}, ['conformance'], [], 3600, 'lab-vfio'),
   },
   'lab-conformance': {
     title: 'the conformance suite over real VFs in the emulated machine', native: false, run: () => labE2e({}, ['conformance']),
   },
   'lab-control': {
     title: 'doctor, disturbances, several VFs a process and provider suites on real VFs in the emulated machine', native: false, onlyWhenNamed: true,
-    run: () => labE2e({}, ['disturb', 'doctor', 'rails'], [suites, recordings('no-vfs', 'igbvf-7', 'uio_vf-2')], 3600),
+    run: () => labE2e({}, ['disturb', 'doctor', 'rails', 'hardware'], [suites, recordings('no-vfs', 'igbvf-7', 'uio_vf-2')], 3600),
   },
   'lab-applications': {
     title: 'applications over real VFs in the emulated machine', native: false, onlyWhenNamed: true, run: () => labE2e({}, ['applications']),
