@@ -29,11 +29,13 @@ async function drive(t: TestContext, model: Model, machine: VfuMachine): Promise
   const { functions } = machine;
   const sh = async (script: string): Promise<string> => await machine.sh(`${prelude(model)}${script}`);
   const expectNothingSaid = (): void => functions.forEach(({ said, file }) => assert.equal(said, '', `the model of ${file} complains`));
+  // vfringd would raise the limit of locked memory for a lease. Open MPI's launcher crashes in a folder that its user may not enter.
+  const asUser = 'cd /home/mpi && exec prlimit --memlock=67108864 setpriv --reuid mpi --regid mpi --init-groups env HOME=/home/mpi "$@"';
   const mpi = async (devices: string, ...program: string[]): Promise<string> => {
     const { status, stdout, stderr } = await machine.exec({
-      user: 'mpi', argv: ['mpirun', '-n', '2', '--oversubscribe', '--mca', 'pml', 'ob1', '--mca', 'btl', 'self,vfring', '--mca', 'btl_vfring_devices', devices, ...program],
+      argv: ['sh', '-ec', asUser, 'sh', 'timeout', '600', 'mpirun', '-n', '2', '--oversubscribe', '--mca', 'pml', 'ob1', '--mca', 'btl', 'self,vfring', '--mca', 'btl_vfring_devices', devices, ...program],
     });
-    assert.equal(status, 0, `${stdout}${stderr}`);
+    assert.equal(status, 0, `${program.join(' ')}: ${stdout}${stderr}`);
     return stdout;
   };
 
@@ -48,17 +50,26 @@ echo 160 >/proc/sys/vm/nr_hugepages
     --forward-mode=mac --eth-peer=0,${b} --eth-peer=1,${a} ${thresholds} --tx-first 2>&1
 echo 0 >/proc/sys/vm/nr_hugepages`);
     const received = [...output.matchAll(/RX-packets: (\d+)/g)].map((match) => Number(match[1]));
-    assert.ok(received.length >= 2 && received.every((packets) => packets > 1000), output);
+    assert.ok(received.length >= 2 && received.every((packets) => packets > 100), output) // more than the first bursts: they go round;
     expectNothingSaid();
   });
 
+  const programs = async (nodes: string): Promise<void> => {
+    const devices = nodes.trim().split('\n').join(',');
+    await mpi(devices, '/usr/libexec/vfring/pingpong', '--quick', '--check-all', '--max', '65536', '--samples', '2', '--iters', '5');
+    await mpi(devices, '--mca', 'btl_vfring_wait', 'event', '/usr/libexec/vfring/ring', '--quick');
+    await mpi(devices, 'NPopenmpi', '-n', '5', '-u', '16384', '-o', '/tmp/netpipe');
+    expectNothingSaid();
+  };
+
   await t.test('the BTL, over uio_vf', async () => {
     await sh('modprobe uio_vf; bind uio_vf; chown mpi /dev/uiovf*');
-    const devices = (await sh('for bdf in $A $B; do echo /dev/$(ls /sys/bus/pci/devices/$bdf/uio_vf); done')).trim().split('\n').join(',');
-    assert.match(await mpi(devices, '/usr/libexec/vfring/pingpong'), /\d/);
-    assert.match(await mpi(devices, 'NPopenmpi', '-u', '65536'), /Mbps/);
-    await mpi(devices, '/usr/libexec/vfring/ring');
-    expectNothingSaid();
+    await programs(await sh('for bdf in $A $B; do echo /dev/$(ls /sys/bus/pci/devices/$bdf/uio_vf); done'));
+  });
+
+  await t.test('the BTL, over vfio-pci', async () => {
+    await sh('modprobe -a vfio-pci vfio_iommu_type1; bind vfio-pci; chmod 666 /dev/vfio/vfio');
+    await programs(await sh('for bdf in $A $B; do node=/dev/vfio/$(basename "$(readlink /sys/bus/pci/devices/$bdf/iommu_group)"); chown mpi $node; echo $node; done'));
   });
 
   await t.test('no rule was broken, and no DMA went astray', async () => {
