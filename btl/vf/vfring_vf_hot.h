@@ -30,9 +30,9 @@ struct vfring_vf_rings vfring_vf_rings(struct vfring_vf *vf);
 #define VFRING_TXD_COMMON \
     (VFRING_TXD_DTYP_DATA | VFRING_TXD_DEXT | VFRING_TXD_IFCS)
 
-/** vfring_vf_tx_post_one(): true, and *@p tx_seq; false: it is not so simple. */
-VFRING_HOT bool vfring_hot_tx_post_one(struct vfring_tx_ring *tx, uint64_t iova, uint32_t bytes,
-                                       uint32_t *tx_seq)
+/* A frame in one piece, of which @p batch_end is the RS of the last one before a doorbell, or 0. */
+VFRING_HOT bool vfring_hot_tx_write(struct vfring_tx_ring *tx, uint64_t iova, uint32_t bytes, uint32_t batch_end,
+                                    uint32_t *tx_seq)
 {
     struct vfring_tx_desc *desc = &tx->desc[tx->tail];
 
@@ -41,11 +41,40 @@ VFRING_HOT bool vfring_hot_tx_post_one(struct vfring_tx_ring *tx, uint64_t iova,
         return false;
     }
     desc->buffer_iova = iova;
-    desc->cmd_type_len = VFRING_TXD_COMMON | VFRING_TXD_EOP | bytes;
+    desc->cmd_type_len = VFRING_TXD_COMMON | VFRING_TXD_EOP | batch_end | bytes;
     desc->status = bytes << VFRING_TXD_PAYLEN_SHIFT | tx->status;
     tx->tail = vfring_ring_next(tx->tail, tx->entries);
     tx->num_free--;
     *tx_seq = ++tx->seq;
+    return true;
+}
+
+/** vfring_vf_tx_post_one(): true, and *@p tx_seq; false: it is not so simple. */
+VFRING_HOT bool vfring_hot_tx_post_one(struct vfring_tx_ring *tx, uint64_t iova, uint32_t bytes,
+                                       uint32_t *tx_seq)
+{
+    return vfring_hot_tx_write(tx, iova, bytes, 0, tx_seq);
+}
+
+/**
+ * The same with a doorbell, for a frame that goes by itself: what both do is done once. False, too, if other frames
+ * wait for a doorbell.
+ */
+VFRING_HOT bool vfring_hot_tx_send_one(struct vfring_tx_ring *tx, const struct vfring_mmio *mmio, uint64_t iova,
+                                       uint32_t bytes, uint32_t *tx_seq)
+{
+    const uint32_t index = tx->tail;
+
+    if (__builtin_expect(index != tx->rung, 0) || !vfring_hot_tx_write(tx, iova, bytes, VFRING_TXD_RS, tx_seq)) {
+        return false;
+    }
+    const uint32_t tail = tx->tail;
+
+    tx->rung = tail;
+    tx->doorbells++;
+    tx->batch[index] = (struct vfring_tx_batch){.last = index, .seq = tx->seq};
+    vfring_before_doorbell();
+    vfring_write32(mmio, tx->tail_reg, tail);
     return true;
 }
 

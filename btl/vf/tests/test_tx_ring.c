@@ -7,6 +7,7 @@
 #include <errno.h>
 
 #include "made_rings.h"
+#include "vfring_vf_hot.h"
 
 static int post(struct vfring_vf *vf, unsigned num_segs, uint32_t seg_bytes, uint32_t *seq)
 {
@@ -187,6 +188,48 @@ static void test_tx_full(void)
     }
 }
 
+/* A frame and its doorbell at once: the same in the ring as one after the other, and refused where that is not so simple. */
+static void test_tx_send_one(void)
+{
+    struct vfring_vf vf = make_vf(VFRING_82576_TDT(0));
+    struct vfring_tx_desc apart;
+    uint32_t seq = 77;
+
+    CHECK_EQ(vfring_vf_tx_post_one(&vf, 0x1000, 100), 1);
+    vfring_vf_tx_doorbell(&vf);
+    apart = tx_desc[0];
+    for (uint32_t i = 1; i < ENTRIES - 1; i++) {
+        CHECK(vfring_hot_tx_send_one(&vf.tx, &vf.device.mmio, 0x1000, 100, &seq));
+        CHECK_EQ(seq, i + 1);
+        CHECK(!memcmp(&tx_desc[i], &apart, sizeof(apart)));
+        CHECK_EQ(tail_writes, i + 1);
+        CHECK_EQ(tail_written, i + 1);
+    }
+    CHECK_EQ(vf.tx.doorbells, ENTRIES - 1);
+    CHECK(!vfring_hot_tx_send_one(&vf.tx, &vf.device.mmio, 0x1000, 100, &seq)); /* full */
+    CHECK_EQ(tail_writes, ENTRIES - 1);
+
+    /* Each is a batch of its own, which counts when it is done. */
+    for (uint32_t i = 0; i < ENTRIES - 1; i++) {
+        CHECK_EQ(vfring_vf_tx_done(&vf), i);
+        tx_desc[i].status = VFRING_TXD_STATUS_DD;
+    }
+    CHECK_EQ(vfring_vf_tx_done(&vf), ENTRIES - 1);
+
+    /* Over the end of the ring; and not past a frame that waits for its doorbell. */
+    CHECK(vfring_hot_tx_send_one(&vf.tx, &vf.device.mmio, 0x1000, 100, &seq));
+    CHECK_EQ(tail_written, 0);
+    CHECK_EQ(post(&vf, 1, 60, &seq), 0);
+    CHECK(!vfring_hot_tx_send_one(&vf.tx, &vf.device.mmio, 0x1000, 100, &seq));
+    CHECK_EQ(vf.tx.tail, 1);
+    CHECK(!vfring_hot_tx_send_one(&vf.tx, &vf.device.mmio, 0x1000, 59, &seq));
+    CHECK(!vfring_hot_tx_send_one(&vf.tx, &vf.device.mmio, 0x1000, 1519, &seq));
+    vfring_vf_tx_doorbell(&vf);
+    tx_desc[ENTRIES - 1].status = VFRING_TXD_STATUS_DD;
+    tx_desc[0].status = VFRING_TXD_STATUS_DD;
+    CHECK_EQ(vfring_vf_tx_done(&vf), ENTRIES + 1);
+}
+
 static void test_tx_seq_wraps(void)
 {
     struct vfring_vf vf = make_vf(VFRING_82576_TDT(0));
@@ -294,6 +337,7 @@ int main(void)
     test_tx_split();
     test_tx_done_by_batch();
     test_tx_full();
+    test_tx_send_one();
     test_tx_seq_wraps();
     test_tx_busy();
     test_tx_numbers_pass_the_end();
