@@ -71,6 +71,38 @@ static inline int wire_xmit(void *ctx, struct vfring_wire_frame *frame, uint32_t
                : xmit_otherwise(module, frame, bytes);
 }
 
+/* Inside progress one doorbell at its end serves all that was sent. */
+static inline __attribute__((always_inline)) void doorbell(mca_btl_vfring_module_t *module)
+{
+    if (!btl_vfring_rings_later(module)) {
+        vfring_hot_tx_doorbell(module->rails.rail[0].rings.tx, module->rails.rail[0].rings.mmio);
+    }
+}
+
+static __attribute__((noinline)) int xmit_and_ring_otherwise(mca_btl_vfring_module_t *module,
+                                                             struct vfring_wire_frame *frame, uint32_t bytes)
+{
+    const int rc = wire_xmit(module, frame, bytes, 0);
+
+    doorbell(module);
+    return rc;
+}
+
+/* The same of a frame that the PML sends: with the doorbell, unless that comes later. */
+static inline __attribute__((always_inline)) int wire_xmit_and_ring(void *ctx, struct vfring_wire_frame *frame,
+                                                                    uint32_t bytes, uint32_t rail)
+{
+    mca_btl_vfring_module_t *module = ctx;
+    const struct btl_vfring_rail *first = &module->rails.rail[0];
+
+    (void) rail;
+    return OPAL_LIKELY(!frame->gather_bytes && !btl_vfring_rings_later(module)
+                       && vfring_hot_tx_send_one(first->rings.tx, first->rings.mmio, frame->hdr_iova, bytes,
+                                                 &frame->tx_seq))
+               ? 0
+               : xmit_and_ring_otherwise(module, frame, bytes);
+}
+
 static inline void wire_deliver(void *ctx, struct vfring_wire_peer *peer,
                                 const struct vfring_wire_hdr *hdr, const void *payload, uint32_t bytes)
 {
@@ -87,19 +119,31 @@ static inline void wire_deliver_alone(void *ctx, struct vfring_wire_peer *peer,
 const struct vfring_wire_ops btl_vfring_wire_ops = BTL_VFRING_HOT_WIRE_OPS(wire_xmit, wire_deliver);
 /* For progress that has seen that there is but one thread. */
 static const struct vfring_wire_ops ops_alone = BTL_VFRING_HOT_WIRE_OPS(wire_xmit, wire_deliver_alone);
+/* For what the PML sends. */
+static const struct vfring_wire_ops ops_ringing = BTL_VFRING_HOT_WIRE_OPS(wire_xmit_and_ring, wire_deliver);
 
 /* --- sending -------------------------------------------------------------- */
 
-/* The first frame to a peer, or one to a peer that is lost. */
-static __attribute__((noinline)) int post_first(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag,
-                                                mca_btl_base_tag_t tag)
+/* The first frame to a peer, one to a peer that is lost, or to one that is reached by several rails. */
+static __attribute__((noinline)) int post_otherwise(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag,
+                                                    mca_btl_base_tag_t tag)
 {
-    return btl_vfring_post(module, frag, tag, BTL_VFRING_MSG_ACTIVE);
+    const int rc = btl_vfring_post(module, frag, tag, BTL_VFRING_MSG_ACTIVE);
+
+    doorbell(module);
+    return rc;
+}
+
+/* It waits for the window or the ring. While it looked for room in the window, others may have gone out. */
+static __attribute__((noinline)) int post_waits(mca_btl_vfring_module_t *module)
+{
+    doorbell(module);
+    return OPAL_SUCCESS;
 }
 
 /*
- * Gives a fragment that is out to the wire; the lock is held. 0, or the peer is lost, or it has no memory. What is
- * rare does not come back to this place: so the compiler knows what it has written into the frame.
+ * Gives a fragment that is out to the wire, and rings; the lock is held. 0, or the peer is lost, or it has no memory.
+ * What is rare does not come back to this place: so the compiler knows what it has written into the frame.
  */
 static inline __attribute__((always_inline)) int frag_post(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag,
                             mca_btl_vfring_endpoint_t *endpoint, mca_btl_base_tag_t tag, uint32_t bytes)
@@ -108,21 +152,13 @@ static inline __attribute__((always_inline)) int frag_post(mca_btl_vfring_module
 
     /* Open MPI unpacks fragments of a nested datatype wrongly when they are out of order. */
     btl_vfring_frag_address(frag, tag, BTL_VFRING_MSG_ACTIVE, false, bytes);
-    if (OPAL_UNLIKELY(!endpoint->contact || !vfring_wire_hot_ready(endpoint->peer))) {
+    if (OPAL_UNLIKELY(!endpoint->contact || !vfring_wire_hot_plain(endpoint->peer))) {
         frag->segment.seg_len = bytes;
-        return post_first(module, frag, tag);
+        return post_otherwise(module, frag, tag);
     }
-    return OPAL_LIKELY(!vfring_wire_hot_send(module->wire, endpoint->peer, &frag->frame, now_ns, &btl_vfring_wire_ops))
+    return OPAL_LIKELY(vfring_wire_hot_send(module->wire, endpoint->peer, &frag->frame, now_ns, &ops_ringing))
                ? OPAL_SUCCESS
-               : btl_vfring_unreachable(module, endpoint);
-}
-
-/* Inside progress one doorbell at its end serves all that was sent. */
-static inline __attribute__((always_inline)) void doorbell(mca_btl_vfring_module_t *module)
-{
-    if (!btl_vfring_rings_later(module)) {
-        vfring_hot_tx_doorbell(module->rails.rail[0].rings.tx, module->rails.rail[0].rings.mmio);
-    }
+               : post_waits(module);
 }
 
 static inline int frag_send(mca_btl_vfring_module_t *module, mca_btl_vfring_frag_t *frag,
@@ -134,10 +170,8 @@ static inline int frag_send(mca_btl_vfring_module_t *module, mca_btl_vfring_frag
     rc = frag_post(module, frag, endpoint, tag, (uint32_t) frag->segment.seg_len);
     if (OPAL_UNLIKELY(rc != OPAL_SUCCESS)) {
         btl_vfring_frag_not_out(frag);
-        return rc;
     }
-    doorbell(module);
-    return OPAL_SUCCESS;
+    return rc;
 }
 
 /*
@@ -222,10 +256,8 @@ sendi(mca_btl_vfring_module_t *module, mca_btl_vfring_endpoint_t *endpoint,
     }
     if (OPAL_UNLIKELY(rc != OPAL_SUCCESS)) {
         btl_vfring_slot_put(&module->frags, frag);
-        return rc;
     }
-    doorbell(module);
-    return OPAL_SUCCESS;
+    return rc;
 }
 
 /* All that is not one frame of one thread that can go now. */

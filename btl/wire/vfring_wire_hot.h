@@ -23,10 +23,10 @@ WIRE_HOT void *vfring_wire_hot_upper(const struct vfring_wire_peer *peer)
     return peer->upper;
 }
 
-/** Does vfring_wire_hot_send() to the peer go without its rare part: frames were sent to it, and it has not failed? */
-WIRE_HOT bool vfring_wire_hot_ready(const struct vfring_wire_peer *peer)
+/** May vfring_wire_hot_send() be used: frames were sent to the peer, by the only way to it, and it has not failed? */
+WIRE_HOT bool vfring_wire_hot_plain(const struct vfring_wire_peer *peer)
 {
-    return peer->tx && !peer->failed;
+    return peer->plain;
 }
 
 #endif /* VFRING_WIRE_HOT_H */

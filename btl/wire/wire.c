@@ -61,6 +61,7 @@ int vfring_wire_create(const struct vfring_wire_config *config, const struct vfr
     memcpy(w->rail_mac[0], config->mac, 6);
     w->next_timer_ns = WIRE_NEVER;
     w->ack_due_ns = WIRE_NEVER;
+    w->due_ns = WIRE_NEVER;
     w->stalled_tail = &w->stalled_list;
     w->round = 1;
     w->round_left = WIRE_ROUND_RINGS * config->rx_entries;
@@ -137,7 +138,7 @@ void vfring_wire_peer_remove(struct vfring_wire *wire, struct vfring_wire_peer *
         (void) wire_owed_send(wire, peer); /* else it repeats frames to somebody who does not know it any more */
     }
     peer->failed = true; /* nothing new is accepted from inside complete() */
-    peer->plain = false;
+    peer->plain = peer->calm = false;
     if (wire->turn.peer == peer) {
         wire->turn.peer = NULL;
     }
@@ -162,7 +163,7 @@ void vfring_wire_destroy(struct vfring_wire *wire)
     }
     for (peer = wire->all_peers; peer; peer = peer->all_next) {
         peer->failed = true; /* all of them, before any complete() may send */
-        peer->plain = false;
+        peer->plain = peer->calm = false;
     }
     for (peer = wire->all_peers; peer; peer = peer->all_next) {
         wire_peer_flush(wire, peer, -ECANCELED);

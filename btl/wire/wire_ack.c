@@ -150,6 +150,43 @@ static void lane_read(struct wire_lane *lane)
     lane->news = (struct wire_news){0};
 }
 
+static inline void budget_grows(const struct vfring_wire *wire, struct wire_sender *tx, uint32_t num_done)
+{
+    tx->rexmit_budget += 2 * num_done;
+    if (tx->rexmit_budget > wire->cfg.window_frames) {
+        tx->rexmit_budget = wire->cfg.window_frames;
+    }
+}
+
+static inline void note_dups(struct wire_sender *tx, uint16_t dups)
+{
+    if ((int16_t) (dups - tx->dups_seen) > 0) {
+        tx->dups_seen = dups;
+    }
+}
+
+void wire_ack_sample(struct vfring_wire *wire, struct vfring_wire_peer *peer, uint64_t rtt_ns, uint16_t dups)
+{
+    struct wire_lane *lane = &peer->tx->first;
+
+    note_dups(peer->tx, dups);
+    budget_grows(wire, peer->tx, 1);
+    wire_congestion_known(&lane->congestion, lane->rack_no - WIRE_REORDER_FRAMES);
+    if (!wire->looking) {
+        wire_rtt_sample(&lane->rtt, rtt_ns);
+        wire_rto_update(wire, lane);
+    }
+}
+
+/* Is there nothing to watch for in the next acknowledgements, but that they are the usual ones? */
+static bool is_calm(const struct vfring_wire *wire, const struct vfring_wire_peer *peer)
+{
+    const struct wire_sender *tx = peer->tx;
+
+    return peer->plain && !tx->num_lost && !tx->first.backoff && !tx->first.congestion.undo && !tx->first.probed
+           && tx->first.rtt.srtt_ns && tx->first.congestion.cwnd >= wire->cfg.window_frames;
+}
+
 /* The window has moved. */
 static void window_moved(struct vfring_wire *wire, struct vfring_wire_peer *peer, uint32_t num_done,
                          uint64_t now_ns)
@@ -161,10 +198,7 @@ static void window_moved(struct vfring_wire *wire, struct vfring_wire_peer *peer
     }
     tx->waiting_since_ns = now_ns;
     peer->silence_reported = false;
-    tx->rexmit_budget += 2 * num_done;
-    if (tx->rexmit_budget > wire->cfg.window_frames) {
-        tx->rexmit_budget = wire->cfg.window_frames;
-    }
+    budget_grows(wire, tx, num_done);
     if (peer->plain) {
         lane_moved(wire, &tx->first, now_ns);
     } else {
@@ -207,9 +241,7 @@ bool wire_ack_input(struct vfring_wire *wire, struct vfring_wire_peer *peer,
     if (!tx) {
         return true;
     }
-    if ((int16_t) (hdr->dups - tx->dups_seen) > 0) {
-        tx->dups_seen = hdr->dups;
-    }
+    note_dups(tx, hdr->dups);
     for (; vfring_wire_seq_before(peer->snd_una, hdr->ack); peer->snd_una++) {
         frame_arrived(peer, peer->snd_una, now_ns, &arrivals);
     }
@@ -228,6 +260,7 @@ bool wire_ack_input(struct vfring_wire *wire, struct vfring_wire_peer *peer,
     if (arrivals.num_done) {
         window_moved(wire, peer, arrivals.num_done, now_ns);
     }
+    peer->calm = is_calm(wire, peer);
     /* complete() may send: the window is consistent by now. */
     while ((frame = arrivals.done)) {
         arrivals.done = frame->next;

@@ -14,10 +14,12 @@ WIRE_HOT bool wire_sample_wanted(uint32_t seq)
     return seq * 2654435769u < UINT32_MAX / WIRE_RTT_EVERY;
 }
 
+/* Of a calm peer's frame, which went out @p rtt_ns ago: times and what is followed now and then. */
+void wire_ack_sample(struct vfring_wire *wire, struct vfring_wire_peer *peer, uint64_t rtt_ns, uint16_t dups);
+
 /*
- * The usual acknowledgement, while nothing has gone wrong lately: it tells
- * nothing new, or of one frame, the oldest, that went out once. False, and
- * nothing was done: it is not that simple.
+ * The usual acknowledgement, of a calm peer: it tells nothing new, or of one frame, the oldest, that went out once.
+ * False, and nothing was done: it is not that simple.
  */
 WIRE_HOT bool wire_ack_usual(struct vfring_wire *wire, struct vfring_wire_peer *peer,
                              const struct vfring_wire_hdr *hdr, uint64_t now_ns,
@@ -29,15 +31,12 @@ WIRE_HOT bool wire_ack_usual(struct vfring_wire *wire, struct vfring_wire_peer *
     const uint32_t limit = hdr->ack + wire_clamp_credit(wire, hdr->credit);
     struct vfring_wire_frame *frame = NULL;
 
-    if (num_new > 1 || !peer->plain
-        || (tx->num_lost | tx->first.backoff | tx->first.congestion.undo | tx->first.probed)
-        || tx->first.congestion.cwnd < wire->cfg.window_frames) {
+    if (num_new > 1 || !peer->calm) {
         return false;
     }
     if (num_new) {
         frame = tx->in_flight[WIRE_SLOT(tx, una)];
-        if (!frame || frame->retransmitted != WIRE_LOSS_NONE || !tx->first.rtt.srtt_ns
-            || wire_sample_wanted(una)) {
+        if (!frame || frame->retransmitted != WIRE_LOSS_NONE) {
             return false;
         }
         tx->in_flight[WIRE_SLOT(tx, una)] = NULL;
@@ -46,6 +45,9 @@ WIRE_HOT bool wire_ack_usual(struct vfring_wire *wire, struct vfring_wire_peer *
         peer->silence_reported = false;
         if (vfring_wire_seq_before(tx->first.rack_no, frame->xmit_no)) {
             tx->first.rack_no = frame->xmit_no;
+        }
+        if (WIRE_UNLIKELY(wire_sample_wanted(una))) {
+            wire_ack_sample(wire, peer, now_ns > frame->sent_ns ? now_ns - frame->sent_ns : 1, hdr->dups);
         }
         if (wire_has_in_flight(peer)) {
             wire_deadline_set(wire, tx, &tx->first, now_ns);

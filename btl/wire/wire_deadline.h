@@ -18,6 +18,7 @@ WIRE_HOT void wire_deadline_put(struct vfring_wire *wire, struct wire_lane *lane
         WIRE_LIST_PUSH(wire->timer_list, lane, timer_next, timer_at);
         if (deadline_ns < wire->next_timer_ns) {
             wire->next_timer_ns = deadline_ns; /* before whoever it may concern looks */
+            wire_due(wire, deadline_ns);
         }
         if (wire->ops.under_way) {
             wire->ops.under_way(wire->ctx);
@@ -26,6 +27,7 @@ WIRE_HOT void wire_deadline_put(struct vfring_wire *wire, struct wire_lane *lane
     }
     if (deadline_ns < wire->next_timer_ns) {
         wire->next_timer_ns = deadline_ns;
+        wire_due(wire, deadline_ns);
     }
 }
 

@@ -89,8 +89,8 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the header is used in
 /** Bytes of the payload that the crc field covers. */
 static inline uint32_t vfring_wire_crc_covered(const struct vfring_wire_hdr *hdr)
 {
-    return (hdr->flags & VFRING_WIRE_FLAG_CRC_PAYLOAD)
-                   || hdr->payload_bytes < VFRING_WIRE_CRC_PREFIX_BYTES
+    return __builtin_expect(hdr->payload_bytes <= VFRING_WIRE_CRC_PREFIX_BYTES, 1)
+                   || (hdr->flags & VFRING_WIRE_FLAG_CRC_PAYLOAD)
                ? hdr->payload_bytes
                : VFRING_WIRE_CRC_PREFIX_BYTES;
 }

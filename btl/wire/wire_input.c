@@ -98,7 +98,7 @@ void wire_input_unusual(struct vfring_wire *wire, struct vfring_wire_peer *peer,
         /* Our acknowledgement was lost, or the peer is out of step: tell it. */
         wire_ack_owed(wire, peer, true);
     } else {
-        wire_came_new(wire, peer, now_ns);
+        wire_came_new(wire, peer, now_ns, peer->num_early != 0);
     }
     if (accepted != ACCEPTED_TURN && peer->num_early) {
         wire_bits_owed(wire, peer);

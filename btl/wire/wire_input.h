@@ -46,7 +46,7 @@ WIRE_HOT void vfring_wire_hot_input(struct vfring_wire *wire, const void *data, 
         return;
     }
     /* The next frame, and none is waiting for it. */
-    wire_came_new(wire, peer, now_ns);
+    wire_came_new(wire, peer, now_ns, false);
     peer->rcv_next++;
     wire_hand_up(wire, peer, hdr, ops);
 }

@@ -16,6 +16,7 @@ void wire_frame_done(struct vfring_wire *wire, struct vfring_wire_frame *frame, 
         frame->status = status;
         frame->next = wire->held_list;
         wire->held_list = frame;
+        wire_due(wire, 0);
         return;
     }
     wire->ops.complete(wire->ctx, frame, status);
@@ -70,7 +71,7 @@ void vfring_wire_peer_fail(struct vfring_wire *wire, struct vfring_wire_peer *pe
 {
     if (!peer->failed) {
         peer->failed = true;
-        peer->plain = false;
+        peer->plain = peer->calm = false;
         wire_peer_flush(wire, peer, -ETIMEDOUT);
     }
 }

@@ -19,9 +19,11 @@ WIRE_HOT void wire_ack_owed(struct vfring_wire *wire, struct vfring_wire_peer *p
 {
     if (now) {
         peer->ack_now = wire->acks_now = true;
+        wire_due(wire, 0);
     }
     if (peer->ack_due_ns < wire->ack_due_ns) {
         wire->ack_due_ns = peer->ack_due_ns;
+        wire_due(wire, peer->ack_due_ns);
     }
     if (!peer->ack_linked) {
         peer->ack_linked = true;
@@ -29,8 +31,8 @@ WIRE_HOT void wire_ack_owed(struct vfring_wire *wire, struct vfring_wire_peer *p
     }
 }
 
-/* A frame has come for the first time: it counts, and is to be acknowledged. */
-WIRE_HOT void wire_came_new(struct vfring_wire *wire, struct vfring_wire_peer *peer, uint64_t now_ns)
+/* A frame has come for the first time: it counts, and is to be acknowledged; at once where there is a @p hole before it. */
+WIRE_HOT void wire_came_new(struct vfring_wire *wire, struct vfring_wire_peer *peer, uint64_t now_ns, bool hole)
 {
     if (WIRE_UNLIKELY(--wire->round_left == 0 || peer->heard_round != wire->round)) {
         wire_credit_heard(wire, peer);
@@ -38,8 +40,8 @@ WIRE_HOT void wire_came_new(struct vfring_wire *wire, struct vfring_wire_peer *p
     if (peer->rcv_unacked++ == 0) {
         peer->ack_due_ns = now_ns + wire->cfg.ack_delay_ns;
     }
-    /* At once when there is a hole, or when the sender may run out of window. */
-    wire_ack_owed(wire, peer, peer->num_early != 0 || peer->rcv_unacked >= wire->ack_every);
+    /* At once, too, when the sender may run out of window. */
+    wire_ack_owed(wire, peer, hole || peer->rcv_unacked >= wire->ack_every);
 }
 
 /* A frame of the wire's own that the VF has read; NULL: none now. */

@@ -43,6 +43,7 @@ static int table_grow(struct vfring_wire *wire)
 int wire_peers_create(struct vfring_wire *wire)
 {
     wire->table_mask = 15;
+    wire->last_peer = &wire->nobody;
     wire->table = calloc(wire->table_mask + 1, sizeof(*wire->table));
     return wire->table ? 0 : -ENOMEM;
 }
@@ -91,7 +92,7 @@ void wire_peers_remove(struct vfring_wire *wire, struct vfring_wire_peer *peer)
     WIRE_LIST_REMOVE(peer, all_next, all_at);
     wire->num_peers--;
     if (wire->last_peer == peer) {
-        wire->last_peer = NULL;
+        wire->last_peer = &wire->nobody;
     }
     table_remove(wire, peer);
 }
@@ -148,6 +149,8 @@ struct vfring_wire_peer *wire_peer_lookup(struct vfring_wire *wire, const struct
         peer->ways->gone &= (uint8_t) ~(1u << way); /* it has that VF, or has it again */
         return peer;
     }
-    wire->last_peer = peer;
+    if (peer) {
+        wire->last_peer = peer;
+    }
     return peer;
 }

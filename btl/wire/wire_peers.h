@@ -26,7 +26,7 @@ WIRE_HOT struct vfring_wire_peer *wire_peer_of(struct vfring_wire *wire, const s
 {
     struct vfring_wire_peer *peer = wire->last_peer;
 
-    return WIRE_LIKELY(peer && peer->id == hdr->src && peer->from == wire_from(hdr))
+    return WIRE_LIKELY(peer->id == hdr->src && peer->from == wire_from(hdr))
                ? peer
                : wire_peer_lookup(wire, hdr);
 }

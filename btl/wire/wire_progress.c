@@ -78,6 +78,7 @@ void vfring_wire_progress(struct vfring_wire *wire, uint64_t now_ns)
     if (now_ns >= wire->next_timer_ns) {
         timers_run(wire, now_ns);
     }
+    wire->due_ns = vfring_wire_due_ns(wire);
 }
 
 uint64_t vfring_wire_due_ns(const struct vfring_wire *wire)

@@ -11,9 +11,7 @@
 /** vfring_wire_progress(). */
 WIRE_HOT void vfring_wire_hot_progress(struct vfring_wire *wire, uint64_t now_ns)
 {
-    /* Mostly there is nothing to do: no list to look at, nothing due. */
-    if (WIRE_LIKELY(!wire->acks_now && now_ns < wire->ack_due_ns && now_ns < wire->next_timer_ns
-                    && !wire->stalled_list && !wire->held_list)) {
+    if (WIRE_LIKELY(now_ns < wire->due_ns)) { /* mostly there is nothing to do */
         wire->progress_ns = now_ns;
         return;
     }

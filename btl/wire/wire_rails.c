@@ -57,13 +57,13 @@ int vfring_wire_lane_add(struct vfring_wire *wire, struct vfring_wire_peer *peer
     ways->num++;
     peer->ways = ways;
     if (wire->last_peer == peer) {
-        wire->last_peer = NULL;
+        wire->last_peer = &wire->nobody;
     }
     if (!peer->tx) {
         return 0;
     }
     if (peer->plain) {
-        peer->plain = false;
+        peer->plain = peer->calm = false;
         count_out(peer);
     }
     if (wire_lanes_make(wire, peer)) {
@@ -81,6 +81,7 @@ void vfring_wire_rail_set(struct vfring_wire *wire, uint32_t rail, bool up, uint
     wire->rails_down &= (uint8_t) ~(1u << rail);
     wire->rails_down |= (uint8_t) (up ? 0 : 1u << rail);
     wire->acks_now |= up && wire->ack_list; /* some may have waited for it */
+    wire_due(wire, 0);
     for (struct vfring_wire_peer *peer = wire->all_peers; peer; peer = peer->all_next) {
         struct wire_sender *tx = peer->tx;
 

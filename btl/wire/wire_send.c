@@ -17,6 +17,7 @@ static void stall(struct vfring_wire *wire, struct vfring_wire_peer *peer)
         peer->tx->stalled_at = wire->stalled_tail;
         *wire->stalled_tail = peer;
         wire->stalled_tail = &peer->tx->stalled_next;
+        wire_due(wire, 0);
     }
 }
 
@@ -312,8 +313,8 @@ void wire_send_wait(struct vfring_wire *wire, struct vfring_wire_peer *peer,
     }
 }
 
-int wire_send_otherwise(struct vfring_wire *wire, struct vfring_wire_peer *peer,
-                        struct vfring_wire_frame *frame, uint64_t now_ns)
+int vfring_wire_send(struct vfring_wire *wire, struct vfring_wire_peer *peer,
+                     struct vfring_wire_frame *frame, uint64_t now_ns)
 {
     int rc;
 
@@ -327,7 +328,8 @@ int wire_send_otherwise(struct vfring_wire *wire, struct vfring_wire_peer *peer,
         }
     }
     if (peer->plain) {
-        return vfring_wire_hot_send(wire, peer, frame, now_ns, &wire->ops);
+        (void) vfring_wire_hot_send(wire, peer, frame, now_ns, &wire->ops);
+        return 0;
     }
     frame->peer = peer;
     frame->fresh = 0;
@@ -335,10 +337,4 @@ int wire_send_otherwise(struct vfring_wire *wire, struct vfring_wire_peer *peer,
         wire_send_wait(wire, peer, frame);
     }
     return 0;
-}
-
-int vfring_wire_send(struct vfring_wire *wire, struct vfring_wire_peer *peer,
-                     struct vfring_wire_frame *frame, uint64_t now_ns)
-{
-    return vfring_wire_hot_send(wire, peer, frame, now_ns, &wire->ops);
 }

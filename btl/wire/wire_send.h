@@ -19,9 +19,6 @@ void wire_probe(struct vfring_wire *wire, struct wire_lane *lane, uint64_t now_n
 /* At the first frame to a peer. -ENOMEM. */
 int wire_sender_make(struct vfring_wire *wire, struct vfring_wire_peer *peer);
 void wire_sender_free(struct vfring_wire_peer *peer);
-/* To a peer that is not plain: the first frame, to one that has failed, or by several rails. As vfring_wire_send(). */
-int wire_send_otherwise(struct vfring_wire *wire, struct vfring_wire_peer *peer,
-                        struct vfring_wire_frame *frame, uint64_t now_ns);
 /* Queues a new frame that window, ring or others before it do not let out. */
 void wire_send_wait(struct vfring_wire *wire, struct vfring_wire_peer *peer,
                     struct vfring_wire_frame *frame);
@@ -95,21 +92,19 @@ WIRE_HOT int wire_send_new(struct vfring_wire *wire, struct vfring_wire_peer *pe
     return 0;
 }
 
-/** vfring_wire_send(). */
-WIRE_HOT int vfring_wire_hot_send(struct vfring_wire *wire, struct vfring_wire_peer *peer,
-                                  struct vfring_wire_frame *frame, uint64_t now_ns,
-                                  const struct vfring_wire_ops *ops)
+/** vfring_wire_send() to a plain peer. True: it is with the VF; false: it waits. */
+WIRE_HOT bool vfring_wire_hot_send(struct vfring_wire *wire, struct vfring_wire_peer *peer,
+                                   struct vfring_wire_frame *frame, uint64_t now_ns,
+                                   const struct vfring_wire_ops *ops)
 {
-    if (WIRE_UNLIKELY(!peer->plain)) {
-        return wire_send_otherwise(wire, peer, frame, now_ns);
-    }
     frame->peer = peer;
     frame->fresh = 0;
     if (WIRE_UNLIKELY(peer->tx->queue_head || wire->stalled_list || !wire_window_open(peer)
                       || wire_send_new(wire, peer, frame, now_ns, ops))) {
         wire_send_wait(wire, peer, frame);
+        return false;
     }
-    return 0;
+    return true;
 }
 
 #endif /* VFRING_WIRE_SEND_H */

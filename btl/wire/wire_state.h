@@ -150,6 +150,7 @@ struct vfring_wire_peer {
     bool ack_now;
     bool ack_linked;
     bool bits_owed; /* early frames came since our last ACK: no DATA can tell of them */
+    bool calm;  /* it is plain, and nothing has gone wrong lately: acknowledgements are simple */
     void *upper;
     struct vfring_wire_peer *all_next, **all_at;
 
@@ -187,6 +188,7 @@ struct vfring_wire {
     uint64_t to_us;         /* key and dst of the frames that are for us */
     uint32_t num_active;    /* peers that sent in this round */
     uint32_t num_active_before; /* and in the one before */
+    uint64_t due_ns;        /* progress has nothing to do before; 0: it has. See wire_due() */
     uint64_t next_timer_ns; /* not later than any peer's deadline */
     uint64_t progress_ns;   /* last call of progress; 0: none yet */
     struct vfring_wire_peer *ack_list;
@@ -213,7 +215,7 @@ struct vfring_wire {
     struct wire_lane *expired_list; /* their turn comes in this progress; in no other list of timers */
     uint32_t next_control;
 
-    struct vfring_wire_peer *last_peer; /* of the last frame that came in */
+    struct vfring_wire_peer *last_peer; /* of the last frame that came in; `nobody`, whom no frame is from: none */
     struct vfring_wire_peer **table;    /* open addressing by id; ids at several MAC addresses may be alike */
     uint32_t table_mask;
     uint32_t num_peers;
@@ -248,6 +250,14 @@ _Static_assert(offsetof(struct vfring_wire_hdr, dst) == offsetof(struct vfring_w
 static inline bool wire_has_queued(const struct vfring_wire_peer *peer)
 {
     return peer->tx && peer->tx->queue_head;
+}
+
+/* Progress has something to do at @p at_ns; 0: as soon as it can. What it leaves, it finds out itself. */
+WIRE_HOT void wire_due(struct vfring_wire *wire, uint64_t at_ns)
+{
+    if (at_ns < wire->due_ns) {
+        wire->due_ns = at_ns;
+    }
 }
 
 /* On this lane? */

@@ -117,6 +117,7 @@ void wire_timeout(struct vfring_wire *wire, struct wire_lane *lane, uint64_t now
     if (lane->state == WIRE_LANE_DOWN) {
         return;
     }
+    peer->calm = false; /* until an acknowledgement tells that all is well again */
     if (lane->state != WIRE_LANE_GOOD && wire_lane_has_other(lane)) {
         ask(wire, lane, now_ns);
         return;

@@ -4,7 +4,7 @@
 # MPI_Recv over soft VFs, without polling and without the soft device's model,
 # by callgrind; and the functions they are spent in. The counts are exact and
 # the same in each run, so a test may compare them with a limit:
-#   LIMIT=1670 instructions.sh 8
+#   LIMIT=1625 instructions.sh 8
 # which is what btl/mca/tests/instructions.sh does. PREFIX is where vfring is
 # installed (default: build/prefix); or COMPONENT, the component's folder, and
 # VFRING_SOFTVF, the soft VFs' tool. POLLS: so often each rank polls in vain before it sends, which is
