@@ -24,7 +24,7 @@ export interface Part {
 export const PARTS = {
   c: {
     requires: 'configure.ac',
-    inputs: ['btl', 'mpi-tests', 'config', 'configure.ac', 'Makefile.am', 'autogen.sh', 'driver-kmod/uapi', 'lab/chroot', 'lab/vfu'],
+    inputs: ['btl', 'mpi-tests', 'config', 'configure.ac', 'package.json', 'Makefile.am', 'autogen.sh', 'driver-kmod/uapi', 'lab/chroot', 'lab/vfu'],
     where: 'chroot',
   },
   kmod: { requires: 'driver-kmod/Makefile', inputs: ['driver-kmod', 'btl/regs', 'lab/chroot'], where: 'chroot' },

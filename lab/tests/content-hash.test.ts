@@ -37,6 +37,14 @@ describe('hashFiles', () => {
     expect([...used, 'control/install', 'control/system', 'control/web'].filter((file) => !PARTS.control.inputs.some((input) => file.startsWith(input)))).toEqual([]);
   });
 
+  it('is of all that the stage of C is configured from', () => {
+    const configure = readFileSync(path.join(import.meta.dirname, '../../configure.ac'), 'utf8');
+    // Files that m4 reads: of the version, for one, the component tells.
+    const used = [...configure.matchAll(/m4_esyscmd_s\(\[.* ([\w./-]+)\]\)/g)].map(([, file]) => file as string);
+    expect(used).not.toEqual([]);
+    expect(used.filter((file) => !(PARTS.c.inputs as readonly string[]).includes(file))).toEqual([]);
+  });
+
   it('changes with content, names, the executable bit and paths that appear', () => {
     const seen = [key()];
     writeFileSync(path.join(dir, 'src/sub/b.c'), 'int c;');
