@@ -16,15 +16,20 @@ export interface Observation {
   readonly counters: VfCounters | null;
 }
 
+/** Writes down that a VF of a lease is at another node now. */
+export type Rebind = (lease: Lease, leased: LeasedVf, vf: Vf) => void;
+
 export class VfKeeper {
   readonly #pool: VfPool;
   readonly #settings: { readonly provider: Provider };
   readonly #log: Log;
+  readonly #rebind: Rebind;
   /** What was last said of each matter. */
   readonly #complaints = new Map<string, string>();
 
-  constructor(pool: VfPool, settings: { readonly provider: Provider }, log: Log) {
+  constructor(pool: VfPool, settings: { readonly provider: Provider }, log: Log, rebind: Rebind) {
     this.#pool = pool;
+    this.#rebind = rebind;
     this.#settings = settings;
     this.#log = log;
   }
@@ -95,15 +100,34 @@ export class VfKeeper {
     if (state === 'leased') {
       entry.reason = health.device === 'gone' ? (health.detail ?? 'the device is gone') : undefined;
       // Whose the node is, is looked at and put right in one.
-      return health.device !== 'gone';
+      return health.device !== 'gone' || (await this.#isRebound(entry));
     }
     return state === 'free' ? health.device !== 'free' || !health.owned : state === 'unhealthy';
   }
 
+  /** Of a leased VF that is gone. Why it cannot be given to its process again although it is back, is told. */
+  async #isRebound(entry: PoolEntry): Promise<boolean> {
+    const { lease, vf } = entry;
+    const about = `return of ${vf.name}`;
+    let rebound: Vf | undefined;
+    try {
+      rebound = await this.#provider.rebound?.(vf);
+      this.#complaints.delete(about);
+    } catch (error) {
+      this.complain(about, `VF ${vf.name} was bound anew, and is not given to its process again: ${causeText(error)}`);
+      return false;
+    }
+    if (entry.state !== 'leased' || entry.lease !== lease || entry.vf !== vf) {
+      return false; // It has changed hands meanwhile.
+    }
+    entry.rebound = rebound;
+    return rebound !== undefined;
+  }
+
   /** Puts right what a look showed, if it is still so. In the queue. */
   async mend(entry: PoolEntry): Promise<void> {
-    if (entry.state === 'leased' && entry.lease !== undefined) {
-      await this.keepOwner(entry, entry.lease.uid);
+    if (entry.state === 'leased' && entry.lease !== undefined && entry.leased !== undefined) {
+      await (entry.rebound === undefined ? this.keepOwner(entry, entry.lease) : this.#giveAgain(entry, entry.rebound, entry.lease, entry.leased));
     } else if (entry.state === 'free') {
       await this.glance(entry);
     } else if (entry.state === 'unhealthy') {
@@ -203,15 +227,35 @@ export class VfKeeper {
   }
 
   /** A VF under lease whose node somebody changed is its user's alone again. */
-  async keepOwner(entry: PoolEntry, uid: number): Promise<void> {
+  async keepOwner(entry: PoolEntry, { uid, dmaLimitBytes }: Lease): Promise<void> {
     try {
-      const before = await this.#provider.keepOwner(entry.vf, uid);
+      const before = await this.#provider.keepOwner(entry.vf, uid, dmaLimitBytes);
       if (before !== undefined) {
         const was = `uid ${before.uid}, mode 0${before.mode.toString(8)}`;
         this.#log.warn('somebody changed the node of a VF under lease: mended', { vf: entry.vf.name, was, lease: entry.lease?.id, uid });
       }
     } catch (error) {
       this.complain(`node of ${entry.vf.name}`, `the node of VF ${entry.vf.name} cannot be kept: ${causeText(error)}`);
+    }
+  }
+
+  /**
+   * A leased VF that was unbound and bound anew is its process's again. It is written down first: if nothing comes of the rest, the
+   * next look, or the next daemon, finds a node that is not its user's.
+   */
+  async #giveAgain(entry: PoolEntry, vf: Vf, lease: Lease, leased: LeasedVf): Promise<void> {
+    entry.rebound = undefined;
+    if (lease.process.ended()) {
+      return;
+    }
+    try {
+      this.#rebind(lease, leased, vf);
+      leased.vf = vf;
+      this.#pool.rebind(entry, vf);
+      await this.#provider.grant(vf, lease.uid, lease.dmaLimitBytes);
+      this.#log.info('a VF that was bound anew under its lease is its process\'s again', { vf: vf.name, device: vf.device, lease: lease.id, uid: lease.uid, pid: lease.pid });
+    } catch (error) {
+      this.complain(`return of ${vf.name}`, `VF ${vf.name} was bound anew, and is not its process's again yet: ${causeText(error)}`);
     }
   }
 

@@ -21,7 +21,8 @@ export type LeaseEnd =
   | 'ended by the administrator';
 
 export interface LeasedVf {
-  readonly vf: Vf;
+  /** As it was leased, but for its node where it was bound anew since. */
+  vf: Vf;
   /** Which lease of the VF this is, counted from 1: a clean-up for another one must not touch it. */
   readonly generation: number;
   /** Registers at the last reading; null when they cannot be read. */

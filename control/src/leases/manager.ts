@@ -77,7 +77,7 @@ export class LeaseManager {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     this.pool = new VfPool(this.#clock);
-    this.#keeper = new VfKeeper(this.pool, options.settings, options.log);
+    this.#keeper = new VfKeeper(this.pool, options.settings, options.log, (lease, leased, vf) => options.ledger.rebindVf(lease.key, lease.vfs.indexOf(leased), vf));
     this.#upkeep = new Upkeep({
       pool: this.pool, keeper: this.#keeper, settings: options.settings, queue: this.#queue, log: options.log,
       leases: () => this.leases(), take: (vfs) => this.#takeNamed(vfs, 'ended by the administrator'), closing: () => this.#closing,
@@ -112,7 +112,7 @@ export class LeaseManager {
         this.#register(revived.lease, revived.entries);
         for (const entry of revived.entries) {
           await this.#keeper.watch(entry);
-          await this.#keeper.keepOwner(entry, revived.lease.uid);
+          await this.#keeper.mend(entry);
         }
         log.info('lease taken over from an earlier vfringd', { lease: revived.lease.id, uid: revived.lease.uid, pid: revived.lease.pid });
       }

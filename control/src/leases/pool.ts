@@ -17,6 +17,8 @@ export interface PoolEntry {
   /** What provisioning has made of it while it was in use: so it is once nobody uses it. */
   next: Vf | undefined;
   state: PoolState;
+  /** Of a leased one that was unbound: bound anew, and not yet given to its process again. */
+  rebound: Vf | undefined;
   /** Why it is draining or unhealthy, for people. */
   reason: string | undefined;
   /** The lease it belongs to, or whose end it still waits for. */
@@ -125,6 +127,13 @@ export class VfPool {
     this.#set(entry, 'leased', undefined, lease, leased, false);
   }
 
+  /** A leased VF is at another node from here on. */
+  rebind(entry: PoolEntry, vf: Vf): void {
+    entry.vf = vf;
+    entry.next = entry.next && { ...entry.next, device: vf.device };
+    entry.rebound = entry.reason = undefined;
+  }
+
   /** Keeps its lease, if it has one, so that what it still carries is counted there. */
   setDraining(entry: PoolEntry, reason: string, force: boolean): void {
     this.#set(entry, 'draining', reason, entry.lease, entry.leased, force);
@@ -139,6 +148,7 @@ export class VfPool {
       entry.back = this.#clock().boot;
     }
     entry.state = state;
+    entry.rebound = undefined;
     entry.reason = reason;
     entry.lease = lease;
     entry.leased = leased;
@@ -210,6 +220,7 @@ function newEntry(vf: Vf): PoolEntry {
     vf,
     next: undefined,
     state: 'unhealthy',
+    rebound: undefined,
     reason: 'not looked at yet',
     lease: undefined,
     leased: undefined,

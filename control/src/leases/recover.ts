@@ -7,8 +7,9 @@ import type { Instant } from '../clock.js';
 import type { Ledger } from '../ledger/ledger.js';
 import type { LeaseRecord, LeaseVfRecord } from '../ledger/records.js';
 import type { Log } from '../log.js';
+import type { Vf } from '../model/vf.js';
 import type { Jobs } from './job.js';
-import { leaseId, type Lease, type LeaseEnd, type LeasedVf } from './lease.js';
+import { heldVfs, leaseId, type Lease, type LeaseEnd, type LeasedVf } from './lease.js';
 import type { Processes, WatchedProcess } from '../node/processes.js';
 import type { PoolEntry, VfPool } from './pool.js';
 
@@ -70,7 +71,7 @@ export interface ReviveContext {
  */
 export function revive({ record, vfs, process }: Survivor, { pool, jobs, ledger, now, wrapMs, log }: ReviveContext): { lease: Lease; entries: PoolEntry[] } | undefined {
   const job = jobs.byKey(record.jobKey);
-  const entryOf = ({ vf }: LeaseVfRecord): PoolEntry | undefined => pool.entries.find((entry) => entry.vf.name === vf.name && entry.vf.device === vf.device);
+  const entryOf = ({ vf }: LeaseVfRecord): PoolEntry | undefined => pool.entries.find((entry) => entry.vf.name === vf.name && (entry.vf.device === vf.device || mayBeRebound(entry.vf, vf)));
   const entries = vfs.flatMap((held) => entryOf(held) ?? []);
   if (job === undefined || entries.length === 0) {
     return undefined;
@@ -96,5 +97,16 @@ export function revive({ record, vfs, process }: Survivor, { pool, jobs, ledger,
     process, dmaLimitBytes: record.dmaLimitBytes,
     memlockBytes: record.memlockBytes, memlockBefore: record.memlockBefore,
   };
+  entries.forEach((entry) => {
+    const held = heldVfs(lease).find(({ vf }) => vf.name === entry.vf.name);
+    if (held !== undefined && held.vf.device !== entry.vf.device) {
+      // Whether it is given to its process again a look decides, as when it is bound anew under a daemon.
+      entry.next = entry.vf;
+      entry.vf = held.vf;
+    }
+  });
   return { lease, entries };
 }
+
+/** A function of the bus that was unbound meanwhile, bound anew or not. */
+const mayBeRebound = (now: Vf, then: Vf): boolean => now.kind === 'sriov' && then.kind === 'sriov' && now.backend !== 'vfio' && then.backend !== 'vfio';

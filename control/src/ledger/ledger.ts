@@ -275,6 +275,11 @@ export class Ledger {
     });
   }
 
+  /** The step before a VF of a lease, which was bound anew, is given to its process again. */
+  rebindVf(id: number, place: number, vf: Vf): void {
+    this.#work(() => this.#run('UPDATE lease_vfs SET description = ? WHERE lease = ? AND place = ?', [this.#describe(vf), id, place]));
+  }
+
   /** The step before its VFs are taken back. */
   endingLease(id: number, how: string): void {
     this.#work(() => this.#run(`UPDATE leases SET state = 'ending', how = ? WHERE id = ?`, [how, id]));

@@ -47,11 +47,18 @@ export const nodeOps: NodeOps = {
   giveFile: (path, uid, gid) => native().giveFile(path, uid, gid),
 };
 
-/** Gives the node to `uid` alone if it is not already; what it was then. */
-export async function keepOwner(ops: NodeOps, path: string, kind: NodeKind, uid: number): Promise<NodeStat | undefined> {
+/**
+ * Gives the node to `uid` alone if it is not already; what it was then.
+ *
+ * @param prepare is called first where it was somebody else's
+ */
+export async function keepOwner(ops: NodeOps, path: string, kind: NodeKind, uid: number, prepare?: () => Promise<void>): Promise<NodeStat | undefined> {
   const stat = await ops.stat(path);
   if (stat.uid === uid && stat.mode === PRIVATE) {
     return undefined;
+  }
+  if (stat.uid !== uid) {
+    await prepare?.();
   }
   ops.setOwner(path, kind, uid, ops.gid);
   return stat;

@@ -122,10 +122,17 @@ export interface Provider {
 
   /**
    * Sees to it that the node of a VF under lease is that user's alone, mode
-   * 0600. Returns what it was before if somebody had changed that. Throws
-   * VFRING_ERR_VF_UNHEALTHY.
+   * 0600; one that is not has its DMA limit set, too, for it may be a new one. Returns what
+   * it was before if somebody had changed that. Throws VFRING_ERR_VF_UNHEALTHY.
    */
-  keepOwner(vf: Vf, uid: number): Promise<NodeStat | undefined>;
+  keepOwner(vf: Vf, uid: number, dmaLimitBytes: number): Promise<NodeStat | undefined>;
+
+  /**
+   * A VF under lease that was unbound and bound again since, as it is now: at another node, which is the daemon's alone. Undefined:
+   * it was not, or is not back. Takes long. Throws VFRING_ERR_* when it is back and cannot be given to its process again. Left
+   * out: a VF that comes back does so at its old place.
+   */
+  rebound?(vf: Vf): Promise<Vf | undefined>;
 
   /** Null where memory is not counted. Throws when it cannot be read. */
   memory(vf: Vf): Promise<VfMemory | null>;

@@ -402,7 +402,7 @@ export class FakeKernel {
     if (node === undefined) {
       throw Object.assign(new Error(`ENOENT: no such file or directory, lstat '${path}'`), { code: 'ENOENT' });
     }
-    return node;
+    return { uid: node.uid, mode: node.mode };
   }
 
   #setOwner(path: string, kind: NodeKind, uid: number): void {

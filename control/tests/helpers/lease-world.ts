@@ -40,6 +40,8 @@ const DAEMON = 0;
 export const LIMIT_BEFORE: Rlimit = { soft: 8192, hard: 8192 };
 
 interface FakeVf {
+  /** Its node; undefined: it is unbound. */
+  device: string | undefined;
   owner: number;
   /** Pid of who has it open. */
   openBy: number | undefined;
@@ -88,7 +90,7 @@ export class World {
     this.ledgerPath = file;
     this.config = softConfig('/soft', vfs, more);
     for (let i = 0; i < vfs; i++) {
-      this.vfs.set(`vf${i}`, { owner: DAEMON, openBy: undefined, present: true, broken: false, limit: 0, counters: { txFrames: 0, rxFrames: 0, txBytes: 0, rxBytes: 0 }, told: 0 });
+      this.vfs.set(`vf${i}`, { device: `/soft/vf${i}`, owner: DAEMON, openBy: undefined, present: true, broken: false, limit: 0, counters: { txFrames: 0, rxFrames: 0, txBytes: 0, rxBytes: 0 }, told: 0 });
     }
   }
 
@@ -160,6 +162,11 @@ export class World {
     return vf;
   }
 
+  /** As an administrator does: who drives it drives nothing any more, and what is bound is root's, with the limit of one that nobody has. */
+  rebind(name: string, device: string | undefined): void {
+    Object.assign(this.vf(name), { device, owner: DAEMON, openBy: undefined, limit: 0 });
+  }
+
   /** Every VF that somebody else than the daemon owns, with its owner. */
   given(): Map<string, number> {
     return new Map([...this.vfs].filter(([, vf]) => vf.owner !== DAEMON).map(([name, vf]) => [name, vf.owner]));
@@ -222,11 +229,12 @@ export class World {
 
   #provider(fuse: () => void): Provider {
     const of = (vf: Vf): FakeVf => this.vf(vf.name);
+    const gone = (vf: Vf): boolean => !of(vf).present || of(vf).device !== vf.device;
     const health = async (vf: Vf): Promise<VfHealth> => {
-      const { present, openBy, owner } = of(vf);
-      return { device: !present ? 'gone' : openBy === undefined ? 'free' : 'open', owned: owner === DAEMON, linkDown: undefined };
+      const { openBy, owner } = of(vf);
+      return { device: gone(vf) ? 'gone' : openBy === undefined ? 'free' : 'open', owned: owner === DAEMON, linkDown: undefined };
     };
-    const gone = (vf: Vf): VfringError => new VfringError('VFRING_ERR_VF_UNHEALTHY', { vf: vf.name, cause: 'gone', remedy: '-' });
+    const refused = (vf: Vf): VfringError => new VfringError('VFRING_ERR_VF_UNHEALTHY', { vf: vf.name, cause: 'gone', remedy: '-' });
     return {
       kind: 'soft',
       looksWhenGranting: this.looksWhenGranting,
@@ -236,21 +244,21 @@ export class World {
       plan: async () => [],
       provision: async () => {
         fuse();
-        return [...this.vfs.keys()].map((name, i) => ({ kind: 'soft' as const, name, device: `/soft/${name}`, mac: '', mtu: 1500, pf: 'soft', numa: -1, segment: '', vlan: 0, ...this.shape(i) }));
+        return [...this.vfs.keys()].map((name, i) => ({ kind: 'soft' as const, name, device: this.vf(name).device ?? '', mac: '', mtu: 1500, pf: 'soft', numa: -1, segment: '', vlan: 0, ...this.shape(i) }));
       },
       health,
       ready: health,
       grant: async (vf, uid, limit) => {
         fuse();
-        if (!of(vf).present || of(vf).broken || of(vf).openBy !== undefined || of(vf).owner !== DAEMON) {
-          throw gone(vf);
+        if (gone(vf) || of(vf).broken || of(vf).openBy !== undefined || of(vf).owner !== DAEMON) {
+          throw refused(vf);
         }
         Object.assign(of(vf), { owner: uid, limit });
       },
       takeBack: async (vf) => {
         fuse();
-        if (!of(vf).present) {
-          throw gone(vf);
+        if (gone(vf)) {
+          throw refused(vf);
         }
         of(vf).owner = DAEMON;
         return of(vf).openBy === undefined ? 'free' : 'open';
@@ -259,11 +267,21 @@ export class World {
         fuse();
         of(vf).told++;
       },
-      keepOwner: async (vf, uid) => {
+      keepOwner: async (vf, uid, limit) => {
         fuse();
+        if (gone(vf)) {
+          throw refused(vf);
+        }
         const before = of(vf).owner;
-        of(vf).owner = uid;
-        return before === uid ? undefined : { uid: before, mode: 0o600 };
+        if (before === uid) {
+          return undefined;
+        }
+        Object.assign(of(vf), { owner: uid, limit });
+        return { uid: before, mode: 0o600 };
+      },
+      rebound: async (vf) => {
+        const { device } = of(vf);
+        return device === undefined || device === vf.device ? undefined : { ...vf, device };
       },
       quiet: () => undefined,
       memory: async (): Promise<VfMemory> => ({ liveBytes: 0, peakBytes: 0 }),
@@ -274,7 +292,7 @@ export class World {
 
 /** Every write to the ledger is two steps: the daemon may die before it or after. */
 function stepping(ledger: Ledger, fuse: () => void): Ledger {
-  const writes = new Set(['addJob', 'dropUnusedJob', 'openJob', 'endJob', 'together', 'beginLease', 'holdLease', 'dropLease', 'moveMemlock', 'sample', 'takeVf', 'endingLease', 'endLease', 'addLate']);
+  const writes = new Set(['addJob', 'dropUnusedJob', 'openJob', 'endJob', 'together', 'beginLease', 'holdLease', 'dropLease', 'moveMemlock', 'sample', 'takeVf', 'rebindVf', 'endingLease', 'endLease', 'addLate']);
   return new Proxy(ledger, {
     get(target, name) {
       const value = Reflect.get(target, name, target) as unknown;

@@ -94,8 +94,7 @@ describe('over a restart', () => {
     // The one that was taken is another's by now.
     await world.daemon?.manager.lease(UID + 1, world.handleOf(2), request({ job: 'next' }));
     world.kill();
-    world.shape = (i) => (i === 2 ? { device: '/soft/another' } : {});
-    world.vf('vf2').owner = 0;
+    world.rebind('vf2', '/soft/another');
     await world.start();
     agree(world);
     expect(world.given()).toEqual(new Map([['vf0', UID + 1], ['vf1', UID]]));

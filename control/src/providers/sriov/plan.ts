@@ -164,10 +164,11 @@ export function planVf(pf: PfState, vf: VfState, config: PfConfig): Action[] {
   return actions;
 }
 
+export const WAIT_UDEV: Action = { do: 'wait-udev', why: 'it gives a new node to root when it gets to it, which must not be after the node is a user\'s' };
+
 /** The steps of all VFs of a PF, and one more when new nodes come of them: udev is waited for once. */
 export function withUdev(actions: readonly Action[]): readonly Action[] {
-  const why = 'it gives a new node to root when it gets to it, which must not be after the node is a user\'s';
-  return actions.some((action) => action.do === 'wait-node') ? [...actions, { do: 'wait-udev', why }] : actions;
+  return actions.some((action) => action.do === 'wait-node') ? [...actions, WAIT_UDEV] : actions;
 }
 
 /** Throws where an unprivileged process could reach memory that is not its own. */

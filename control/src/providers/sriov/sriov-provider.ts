@@ -9,11 +9,11 @@ import type { Vf, VfCounters } from '../../model/vf.js';
 import type { Native, VfFamily } from '../../native.js';
 import { isOwn, keepOwner, type NodeOps, type NodeStat } from '../node-ops.js';
 import type { Around, OpenedVfs, PlannedStep, Provider, VfHealth, VfMemory } from '../provider.js';
-import { applyAll, undoAll, type ApplyContext } from './apply.js';
+import { apply, applyAll, undoAll, type ApplyContext } from './apply.js';
 import { vfMac } from './mac.js';
 import { DRIVER, deviceDir, deviceState, driverOf, observePf, pfLinkDown, predictVfBdfs, vfNode, type DeviceState, type PfState, type VfNode, type VfState } from './observe.js';
 import { selectPfs } from './select.js';
-import { checkIsolation, describe, futureVf, isInUse, planPf, planVf, takesAll, withUdev, type Action, type InUse } from './plan.js';
+import { checkIsolation, describe, futureVf, isInUse, planPf, planVf, takesAll, WAIT_UDEV, withUdev, type Action, type InUse } from './plan.js';
 import { VfSetup, isOfOneVf } from './vf-setup.js';
 import { checkVfio, openVfs, type VfioOps } from './vfio.js';
 
@@ -233,7 +233,7 @@ export class SriovProvider implements Provider {
   }
 
   async grant(vf: Vf, uid: number, dmaLimitBytes: number): Promise<void> {
-    const { sysfs, ops } = this.#context;
+    const { ops } = this.#context;
     try {
       const node = await this.#node(vf);
       const { state, detail } = await this.#deviceState(vf, node);
@@ -243,7 +243,7 @@ export class SriovProvider implements Provider {
       if (vf.backend === 'vfio') {
         return; // It is opened for its process, and has no limit but RLIMIT_MEMLOCK.
       }
-      await sysfs.write(`${deviceDir(vf.name)}/${DRIVER}/${node.name}/dma_limit_bytes`, String(dmaLimitBytes));
+      await this.#limit(vf, node.name, dmaLimitBytes);
       ops.setOwner(vf.device, { kind: 'char', major: node.major, minor: node.minor }, uid, ops.gid);
     } catch (error) {
       throw unhealthy(vf, error);
@@ -279,15 +279,60 @@ export class SriovProvider implements Provider {
     }
   }
 
-  async keepOwner(vf: Vf, uid: number): Promise<NodeStat | undefined> {
+  async keepOwner(vf: Vf, uid: number, dmaLimitBytes: number): Promise<NodeStat | undefined> {
     try {
       const { ops } = this.#context;
-      const { major, minor } = await this.#node(vf);
-      // The group of one that was opened for its process is nobody else's to open.
-      return await keepOwner(ops, vf.device, { kind: 'char', major, minor }, vf.backend === 'vfio' ? ops.uid : uid);
+      const { name, major, minor } = await this.#node(vf);
+      if (vf.backend === 'vfio') {
+        // The group of one that was opened for its process is nobody else's to open.
+        return await keepOwner(ops, vf.device, { kind: 'char', major, minor }, ops.uid);
+      }
+      return await keepOwner(ops, vf.device, { kind: 'char', major, minor }, uid, () => this.#limit(vf, name, dmaLimitBytes));
     } catch (error) {
       throw unhealthy(vf, error);
     }
+  }
+
+  /** Whoever bound it may have changed more: it must be as it is configured. */
+  async rebound(vf: Vf): Promise<Vf | undefined> {
+    const { sysfs, devDir } = this.#context;
+    const node = vf.backend === 'vfio' ? undefined : await vfNode(sysfs, vf.name, vf.backend);
+    const device = node && join(devDir, node.name);
+    if (node === undefined || device === undefined || device === vf.device) {
+      return undefined;
+    }
+    try {
+      await this.#checkConfigured(vf);
+      await apply(WAIT_UDEV, this.#context);
+      const now = { ...vf, device };
+      const { state, detail } = await this.#deviceState(now, node);
+      if (state !== 'free') {
+        throw new Error(detail ?? 'somebody drives it');
+      }
+      return now;
+    } catch (error) {
+      throw unhealthy(vf, error);
+    }
+  }
+
+  async #checkConfigured(vf: Vf): Promise<void> {
+    for (const config of await selectPfs(this.#config, this.#context.sysfs, () => {})) {
+      const pf = await observePf(config, this.#context).catch(() => undefined);
+      const state = pf?.vfs.find(({ bdf }) => bdf === vf.name);
+      if (pf !== undefined && state !== undefined) {
+        checkIsolation(state);
+        const error = unsettled(pf, state, config);
+        if (error !== undefined) {
+          throw error;
+        }
+        return;
+      }
+    }
+    throw new Error('it is a VF of no PF of the configuration');
+  }
+
+  async #limit(vf: Vf, node: string, dmaLimitBytes: number): Promise<void> {
+    await this.#context.sysfs.write(`${deviceDir(vf.name)}/${DRIVER}/${node}/dma_limit_bytes`, String(dmaLimitBytes));
   }
 
   async memory(vf: Vf): Promise<VfMemory | null> {

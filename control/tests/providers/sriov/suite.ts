@@ -184,6 +184,61 @@ export function sriovSuite(kind: string, make: MakeMachine, halfWayVfs = 1): voi
       await machine.setOpen(vf, false);
     });
 
+    test('a VF that is unbound and bound again under its user is told as it is now: at another node, which can be granted', async () => {
+      const machine = await make(tempDir());
+      const [pf] = machine.pfs;
+      const provider = machine.of(entry(pf, 2));
+      const [vf = none(), other = none()] = await provider.provision(NONE);
+      await provider.grant(vf, 4242, 1 << 20);
+      await machine.setOpen(vf, true); // So that its number is not free for the next node.
+      assert.equal(await provider.rebound?.(vf), undefined);
+      await machine.bind(vf.name, 'igbvf');
+      assert.equal(await provider.rebound?.(vf), undefined);
+      assert.equal((await provider.health(vf)).device, 'gone');
+
+      await machine.bind(vf.name, 'uio_vf');
+      const now = (await provider.rebound?.(vf)) ?? none();
+      assert.deepEqual({ ...now, device: '' }, { ...vf, device: '' });
+      assert.notEqual(now.device, vf.device);
+      assert.deepEqual(await machine.ownerOf(now), { uid: 0, mode: 0o600 });
+      await provider.grant(now, 4242, 3 << 20);
+      assert.deepEqual(await machine.ownerOf(now), { uid: 4242, mode: 0o600 });
+      assert.equal(await machine.dmaLimit(vf.name), 3 << 20);
+      assert.equal(await provider.rebound?.(other), undefined);
+      await machine.setOpen(vf, false);
+      assert.equal(await provider.takeBack(now, true), 'free');
+    });
+
+    test('a VF that is bound again and not as it is configured is nobody\'s to be given', async () => {
+      const machine = await make(tempDir());
+      const [pf] = machine.pfs;
+      const provider = machine.of(entry(pf, 1));
+      const [vf = none()] = await provider.provision(NONE);
+      await provider.grant(vf, 4242, 1 << 20);
+      await machine.setOpen(vf, true);
+      await machine.bind(vf.name, 'igbvf');
+      await machine.bind(vf.name, 'uio_vf');
+      await machine.setVf(pf, 0, 'spoofchk', 'off');
+      assert.match((await refusal((async () => provider.rebound?.(vf))(), 'VFRING_ERR_VF_UNHEALTHY')).message, /spoofchk/);
+      await machine.setVf(pf, 0, 'spoofchk', 'on');
+      assert.notEqual((await provider.rebound?.(vf))?.device, undefined);
+      await machine.setOpen(vf, false);
+    });
+
+    test('the node of a VF under lease that is somebody else\'s is its user\'s again, with its limit', async () => {
+      const machine = await make(tempDir());
+      const [pf] = machine.pfs;
+      const provider = machine.of(entry(pf, 1));
+      const [vf = none()] = await provider.provision(NONE);
+      await provider.grant(vf, 4242, 1 << 20);
+      assert.equal(await provider.keepOwner(vf, 4242, 2 << 20), undefined);
+      assert.equal(await machine.dmaLimit(vf.name), 1 << 20);
+      await machine.chmod(vf, 0, 0o600);
+      assert.deepEqual(await provider.keepOwner(vf, 4242, 2 << 20), { uid: 0, mode: 0o600 });
+      assert.deepEqual(await machine.ownerOf(vf), { uid: 4242, mode: 0o600 });
+      assert.equal(await machine.dmaLimit(vf.name), 2 << 20);
+    });
+
     test('a VF follows the link of its PF', async () => {
       const machine = await make(tempDir());
       const [pf] = machine.pfs;

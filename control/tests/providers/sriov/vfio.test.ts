@@ -101,6 +101,6 @@ test('neither memory nor traffic is counted, and the node of a group stays root\
   await provider.grant(vf, 4242, 1 << 20);
   expect([await provider.memory(vf), await provider.counters(vf)]).toEqual([null, null]);
   Object.assign(kernel.nodes.get(vf.device) ?? {}, { uid: 4242, mode: 0o666 });
-  expect(await provider.keepOwner(vf, 4242)).toBeDefined(); // It was changed.
+  expect(await provider.keepOwner(vf, 4242, 1 << 20)).toBeDefined(); // It was changed.
   expect(kernel.nodes.get(vf.device)).toMatchObject({ uid: 0, mode: 0o600 });
 });
