@@ -5,8 +5,8 @@
  * A VF without a link reads its ring and loses what is in it, as a rule: it stays as it is, and is used again when
  * the link is back. One that does not read is stopped, for nobody may write to the header of a frame that it may yet
  * read; so is one that was reset or is gone. It is set up anew in place, tried now and then. One that is gone is opened
- * anew: but not a device that was leased, for the lease may have gone to somebody else. Of a leased one vfringd is asked,
- * too, whether it is ours still: if an administrator has taken it, it is closed.
+ * anew when it is back. Of a leased one vfringd is asked each time whether it is ours still: if an administrator has taken it, it
+ * is closed; and it is opened anew only if vfringd says so, which also says where it is, for one that was bound anew has another node.
  *
  * The only VF of a process, or the last, is set aside for a reset alone: then there is nothing to lose. Without a link, or
  * gone, it is btl_vfring_watch() that says when that is the end.
@@ -32,7 +32,7 @@
 /** A link that comes and goes is told to vfringd so often at most. */
 #define TELL_NS 1000000000u
 
-/* @p state, of the VF: -ENODEV is for good, if it was leased. */
+/* @p state, of the VF: -ENODEV is for good, if vfringd has opened it for us. */
 static void set_aside(mca_btl_vfring_module_t *module, struct btl_vfring_rail *rail, int state, bool stop, const char *cause,
                       uint64_t now_ns)
 {
@@ -61,7 +61,7 @@ static void set_aside(mca_btl_vfring_module_t *module, struct btl_vfring_rail *r
     }
     if (btl_vfring_rails_up(&module->rails)) {
         btl_vfring_help_rail_down(rail->info.name, cause, btl_vfring_rails_up(&module->rails),
-                                  state == -ENODEV && rail->lease.id[0]);
+                                  state == -ENODEV && rail->lease.vfio);
     } else {
         btl_vfring_help_rail_reset(rail->info.name, cause);
     }
@@ -87,13 +87,15 @@ static bool may_close(const mca_btl_vfring_module_t *module)
 /*
  * One that is not ours any more is whoever's next. Who took it tells once, by a reset: a vfringd that is too busy to answer is asked
  * again before the VF is used again. One that never answers must not end the job.
- * @return 1: it was let go; 0: it is ours; -EAGAIN: it may not be, or is not, and cannot be let go now.
+ * @return 1: it was let go; 0: it is ours, of which we have vfringd's word if *@p sure; -EAGAIN: it may not be, or is not, and cannot be
+ * let go now.
  */
-static int let_go_if_taken(const mca_btl_vfring_module_t *module, struct btl_vfring_rail *rail)
+static int let_go_if_taken(const mca_btl_vfring_module_t *module, struct btl_vfring_rail *rail, bool *sure)
 {
     const int taken = rail->taken ? 1 : btl_vfring_device_taken(&rail->lease);
 
-    if (taken < 0 && rail->unanswered < UNANSWERED_MAX) {
+    *sure = taken == 0;
+    if (taken == -EAGAIN && rail->unanswered < UNANSWERED_MAX) {
         rail->unanswered++;
         return taken;
     }
@@ -130,24 +132,25 @@ static bool is_due(const mca_btl_vfring_module_t *module, const struct btl_vfrin
 
 static void retry(mca_btl_vfring_module_t *module, struct btl_vfring_rail *rail, uint64_t now_ns)
 {
+    bool sure;
     int rc;
 
     if (rail->gone || !is_due(module, rail, now_ns)) {
         return;
     }
-    rc = let_go_if_taken(module, rail);
+    rc = let_go_if_taken(module, rail, &sure);
     if (rc) {
         if (rc < 0) {
             wait_to_retry(module, rail);
         }
         return;
     }
-    rc = btl_vfring_rails_revive(&module->rails, rail, may_close(module));
+    rc = btl_vfring_rails_revive(&module->rails, rail, sure && may_close(module));
     if (!rc) {
         take_back(module, rail, now_ns);
         return;
     }
-    rail->gone = rc == -ENODEV && may_close(module) && (rail->lease.id[0] || !module->rails.others);
+    rail->gone = rc == -ENODEV && may_close(module) && (rail->lease.vfio || !module->rails.others);
     wait_to_retry(module, rail);
 }
 
@@ -156,6 +159,7 @@ static void look_at(mca_btl_vfring_module_t *module, struct btl_vfring_rail *rai
 {
     const char *cause;
     uint64_t down_ns;
+    bool sure;
     int state;
 
     if (rail->dead) {
@@ -163,7 +167,7 @@ static void look_at(mca_btl_vfring_module_t *module, struct btl_vfring_rail *rai
         return;
     }
     if (rail->down && is_due(module, rail, now_ns)) {
-        (void) let_go_if_taken(module, rail);
+        (void) let_go_if_taken(module, rail, &sure);
         wait_to_retry(module, rail);
     }
     if (rail->taken) {

@@ -160,12 +160,15 @@ int btl_vfring_devices_get(struct vfring_lease vfs[VFRING_LEASE_MAX_VFS], unsign
     return rc;
 }
 
-int btl_vfring_device_taken(const struct vfring_lease *lease)
+int btl_vfring_device_taken(struct vfring_lease *lease)
 {
     struct vfring_lease_error error;
     const int has = lease->id[0] ? vfring_lease_has(lease, ASK_MS, &error) : 1;
 
-    return has == -ETIMEDOUT ? -EAGAIN : has == 0;
+    if (has < 0) {
+        return has == -ETIMEDOUT ? -EAGAIN : -ENOENT;
+    }
+    return has == 0;
 }
 
 void btl_vfring_device_tell(const struct vfring_lease *lease, const struct vfring_lease_report *report)

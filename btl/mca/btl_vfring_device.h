@@ -26,10 +26,11 @@ int btl_vfring_devices_get(struct vfring_lease vfs[VFRING_LEASE_MAX_VFS], unsign
  */
 bool btl_vfring_device_spare(unsigned number, struct vfring_lease *lease);
 /**
- * Was @p lease taken from this process, for good? Asks vfringd, for 0.1 s at most. 1 or 0; one that was named by hand never is, nor
- * one of which vfringd does not say so. -EAGAIN: vfringd is there, and has not answered in time.
+ * Was @p lease taken from this process, for good? Asks vfringd, for 0.1 s at most. 1; or 0: it was not, and its device is the one that
+ * it has now; so it is of one that was named by hand. -EAGAIN: vfringd is there, and has not answered in time. -ENOENT: there is none,
+ * or it does not say.
  */
-int btl_vfring_device_taken(const struct vfring_lease *lease);
+int btl_vfring_device_taken(struct vfring_lease *lease);
 /** For whoever asks vfringd meanwhile; takes 0.1 s at most. Harmless without a lease. */
 void btl_vfring_device_tell(const struct vfring_lease *lease, const struct vfring_lease_report *report);
 /** The end of btl_vfring_devices_get(), after the VFs were closed; harmless without a lease. */

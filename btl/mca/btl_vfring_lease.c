@@ -214,7 +214,7 @@ bool vfring_lease_may_open(const struct vfring_lease *lease)
     return lease->soft || lease->vfio || !access(lease->device, R_OK | W_OK) || errno != EPERM;
 }
 
-int vfring_lease_has(const struct vfring_lease *lease, int timeout_ms, struct vfring_lease_error *error)
+int vfring_lease_has(struct vfring_lease *lease, int timeout_ms, struct vfring_lease_error *error)
 {
     struct vfring_lease vfs[VFRING_LEASE_MAX_VFS];
     char line[VFRING_LEASE_MAX_REQUEST_BYTES], reply[VFRING_LEASE_MAX_REPLY_BYTES];
@@ -229,6 +229,7 @@ int vfring_lease_has(const struct vfring_lease *lease, int timeout_ms, struct vf
     }
     for (int i = 0; i < num; i++) {
         if (!strcmp(vfs[i].name, lease->name)) {
+            memcpy(lease->device, vfs[i].device, sizeof(lease->device));
             return 1;
         }
     }

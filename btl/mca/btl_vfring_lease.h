@@ -31,10 +31,10 @@ void vfring_lease_close_container(struct vfring_lease *lease);
 bool vfring_lease_may_open(const struct vfring_lease *lease);
 
 /**
- * Whether @p lease is a VF of the process's still: an administrator may have taken it away. 1 or 0; a negative errno with @p error
- * filled: not known.
+ * Whether @p lease is a VF of the process's still: an administrator may have taken it away. 1, and its device is the one that it has
+ * now, which is another if it was bound anew meanwhile; or 0; a negative errno with @p error filled: not known.
  */
-int vfring_lease_has(const struct vfring_lease *lease, int timeout_ms, struct vfring_lease_error *error);
+int vfring_lease_has(struct vfring_lease *lease, int timeout_ms, struct vfring_lease_error *error);
 
 /**
  * Gives the lease of which @p lease is a VF back to the daemon that gave it, with all its VFs; the devices must be closed.

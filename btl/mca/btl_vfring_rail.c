@@ -100,9 +100,15 @@ void btl_vfring_rail_let_go(struct btl_vfring_rail *rail)
     close_vf(rail);
 }
 
+/* One that vfringd opens for processes it opens once. */
+static bool may_be_back(const struct vfring_lease *lease)
+{
+    return !lease->vfio && (!lease->id[0] || vfring_vf_leads_to(lease->device, lease->name));
+}
+
 static int reopen_vf(struct btl_vfring_rail *rail, struct vfring_space *space)
 {
-    struct vfring_vf_params params = params_of(rail, space, NULL); /* named by hand */
+    struct vfring_vf_params params = params_of(rail, space, NULL);
     struct vfring_vf_error error = {0};
     struct vfring_vf_info info;
     int rc;
@@ -135,8 +141,7 @@ int btl_vfring_rail_revive(struct btl_vfring_rail *rail, struct vfring_space *sp
         rc = vfring_vf_restart(rail->vf, &error);
         (void) snprintf(rail->refused, sizeof(rail->refused), "%s", error.text);
     }
-    /* The lease of one that is gone may be somebody else's by now. */
-    return rc == -ENODEV && reopen && !rail->lease.id[0] ? reopen_vf(rail, space) : rc;
+    return rc == -ENODEV && reopen && may_be_back(&rail->lease) ? reopen_vf(rail, space) : rc;
 }
 
 void btl_vfring_rail_counters(const struct btl_vfring_rail *rail, struct vfring_vf_counters *counters,

@@ -47,8 +47,8 @@ struct btl_vfring_rail {
 int btl_vfring_rail_open(struct btl_vfring_rail *rail, struct vfring_space *space, struct vfring_vf_error *error);
 /**
  * Sets up a VF that was stopped anew, if it can be used at once, with the address that peers know: in place, so that its memory
- * stays registered; or, where it is gone, was named by hand and @p reopen says so, by opening it again. 0, or negative errno,
- * `refused` says why; -ENODEV: it is gone for good. Nobody is told.
+ * stays registered; or, where it is gone and @p reopen says so, by opening it again, where it is now. 0, or negative errno,
+ * `refused` says why; -ENODEV: it is gone. Nobody is told.
  */
 int btl_vfring_rail_revive(struct btl_vfring_rail *rail, struct vfring_space *space, bool reopen);
 /** Closes a VF that was stopped and is not ours any more: it is whoever's next. */

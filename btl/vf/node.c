@@ -81,6 +81,18 @@ int vfring_node_link(const char *path, const char *link, char *name, size_t size
     return 0;
 }
 
+bool vfring_node_leads_to(const char *path, const char *bdf)
+{
+    struct vfring_node node;
+    char function[64];
+
+    if (vfring_node_look(path, &node) != 0) {
+        return false;
+    }
+    return node.kind != VFRING_NODE_DEVICE ||
+           (vfring_node_link(path, "device", function, sizeof(function)) == 0 && strcmp(function, bdf) == 0);
+}
+
 int vfring_node_pci_attribute(const char *bdf, const char *attribute, char *text, size_t size)
 {
     char file[SYSFS_PATH_BYTES];

@@ -6,6 +6,7 @@
 #ifndef VFRING_VF_NODE_H
 #define VFRING_VF_NODE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "vfring_vf_types.h"
@@ -42,6 +43,9 @@ int vfring_node_attribute(const char *path, const char *attribute, char *text, s
 
 /** Last component of what a link among those attributes leads to: "subsystem", "device". */
 int vfring_node_link(const char *path, const char *link, char *name, size_t size);
+
+/** Is @p path there, and if it is a character device, that of the PCI function @p bdf? */
+bool vfring_node_leads_to(const char *path, const char *bdf);
 
 /** Reads a sysfs attribute of the PCI function @p bdf, without newline. @return 0 or -errno. */
 int vfring_node_pci_attribute(const char *bdf, const char *attribute, char *text, size_t size);

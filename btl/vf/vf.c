@@ -249,6 +249,11 @@ static int check(struct vfring_vf *vf, bool now)
     return status;
 }
 
+bool vfring_vf_leads_to(const char *path, const char *name)
+{
+    return vfring_node_leads_to(path, name);
+}
+
 int vfring_vf_check(struct vfring_vf *vf)
 {
     return check(vf, false);

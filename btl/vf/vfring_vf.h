@@ -68,6 +68,12 @@ int vfring_vf_open(const struct vfring_vf_params *params, struct vfring_vf **vf,
                    struct vfring_vf_error *error);
 
 /**
+ * Does @p path, a real VF's node by uio_vf, lead to the PCI function @p name now? A function that was bound anew has another node, and
+ * its old one may be another's. Of a path that is no such node, a soft VF's for example: is there anything?
+ */
+bool vfring_vf_leads_to(const char *path, const char *name);
+
+/**
  * Sends what is in the TX ring (10 ms at most), stops both rings and resets
  * the VF: afterwards it reads and writes no memory, no frame comes, and none can
  * be posted (-EAGAIN), until vfring_vf_restart(). Twice is fine.

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * lend RUN_DIR LEASE...: a vfringd in RUN_DIR that does nothing but lend soft VFs: to each process that asks the next LEASE, which is
- * FILE=MTU,FILE=MTU and so on, and says yes to whatever else it hears. Ends when it is killed. Run by mpi.sh.
+ * FILE=MTU,FILE=MTU and so on. Whoever asks what it has is told, but while there is a file RUN_DIR/mute; to whatever else it hears it says
+ * yes. Ends when it is killed. Run by mpi.sh.
  */
 #include "btl_vfring_lease_protocol.h"
 
@@ -47,15 +48,29 @@ static void write_lease(char *reply, size_t room, int number, char *lease)
     (void) snprintf(reply + used, room - used, "]}\n");
 }
 
+#define LEASES_MAX 8
+static char lent_as[LEASES_MAX][VFRING_LEASE_MAX_REPLY_BYTES];
+static int lent;
+
+/* What was lent to who asks; NULL: the request names no lease. */
+static const char *shown(const char *request)
+{
+    const char *id = strstr(request, "\"lease\":\"l-");
+    const int number = id ? atoi(id + strlen("\"lease\":\"l-")) : -1;
+
+    return number >= 0 && number < lent ? lent_as[number] : NULL;
+}
+
 int main(int argc, char **argv)
 {
     const int listener = argc > 2 ? listen_in(argv[1]) : -1;
-    int lent = 0;
+    char mute[128];
 
     if (listener < 0) {
         (void) fprintf(stderr, "usage: lend RUN_DIR FILE=MTU,FILE=MTU...\n");
         return 2;
     }
+    (void) snprintf(mute, sizeof(mute), "%.80s/mute", argv[1]);
     for (;;) {
         static char request[VFRING_LEASE_MAX_REQUEST_BYTES + 1], reply[VFRING_LEASE_MAX_REPLY_BYTES];
         const int fd = accept(listener, NULL, NULL);
@@ -67,11 +82,13 @@ int main(int argc, char **argv)
             have += got > 0 ? (size_t) got : 0;
         }
         request[have] = '\0';
-        if (!strstr(request, "\"op\":\"lease\"")) {
+        if (strstr(request, "\"op\":\"show\"") && shown(request) && access(mute, F_OK)) {
+            (void) snprintf(reply, sizeof(reply), "%s", shown(request));
+        } else if (!strstr(request, "\"op\":\"lease\"")) {
             (void) snprintf(reply, sizeof(reply), "{\"v\":1,\"ok\":true}\n");
-        } else if (lent + 2 < argc) {
+        } else if (lent + 2 < argc && lent < LEASES_MAX) {
             write_lease(reply, sizeof(reply), lent, argv[2 + lent]);
-            lent++;
+            memcpy(lent_as[lent++], reply, sizeof(reply));
         } else {
             (void) snprintf(reply, sizeof(reply), "{\"v\":1,\"ok\":false,\"code\":\"VFRING_ERR_NO_FREE_VF\",\"message\":\"all are "
                                                   "lent\",\"remedy\":\"name more\"}\n");

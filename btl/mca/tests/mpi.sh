@@ -342,11 +342,23 @@ both_lent_carry_it() {
 meanwhile=both_lent_carry_it
 lent rails-mtus short 1500 long 9000
 lent rails-mtus-back long 9000 short 1500
-# A VF that was lent and is gone may be whoever's by then: it is not opened anew.
+# A VF that was lent and is gone may be whoever's by then: it is not opened anew but on vfringd's word.
 meanwhile=kill_a_lent_one
+: > "$dir/lender/mute"
 lent rails-lent-killed short 1500 long 9000
-said 'is leased, and gone: vfringd may lend it again to later jobs'
-said_not 'is used again'
+said_once 'does not work and is set aside'
+said_not 'works again'
+rm "$dir/lender/mute"
+kill_and_make_a_lent_one() {
+    kill_a_lent_one
+    rm -f "$dir/over"
+    until_there says 'works again'
+    until_there sent "$dir/short/vf0" $(($(frames_of "$dir/short/vf0") + 2000))
+    over
+}
+meanwhile=kill_and_make_a_lent_one
+lent rails-lent-back short 1500 long 9000
+said_once 'works again, and is used again'
 meanwhile=:
 # A job on one node that has shared memory needs none: there is nobody here to lease from. What it spawns it does not reach, and says so.
 export VFRING_RUN_DIR="$dir/nobody"

@@ -200,10 +200,10 @@ static void vf_is_back(void)
           == -EREMOTE);
 }
 
-/* What a daemon says that is asked for the lease l-17, of which the process had vf1. */
-static int ask_has(const char *reply)
+/* What a daemon says that is asked for the lease l-17, of which the process had vf1 at /dev/uiovf1. Afterwards it is at @p device. */
+static int ask_has(const char *reply, const char *device)
 {
-    struct vfring_lease lease = {.id = "l-17", .name = "vf1"};
+    struct vfring_lease lease = {.id = "l-17", .name = "vf1", .device = "/dev/uiovf1"};
     struct vfring_lease_error error;
     struct part part = answers(reply);
     pthread_t thread;
@@ -215,22 +215,26 @@ static int ask_has(const char *reply)
     rc = vfring_lease_has(&lease, 5000, &error);
     CHECK(!pthread_join(thread, NULL));
     CHECK_HAS(part.request, "\"op\":\"show\",\"lease\":\"l-17\"");
+    CHECK(!strcmp(lease.device, device) && !strcmp(lease.name, "vf1"));
     (void) close(part.listener);
     (void) unlink(socket_path);
     return rc;
 }
 
-#define SHOWN(name) "{\"v\":1,\"ok\":true,\"lease\":\"l-17\",\"vfs\":[{\"kind\":\"sriov\",\"name\":\"" name "\",\"device\":\"/dev/uiovf1\",\"mtu\":9000}]}\n"
+#define SHOWN(name, device) \
+    "{\"v\":1,\"ok\":true,\"lease\":\"l-17\",\"vfs\":[{\"kind\":\"sriov\",\"name\":\"" name "\",\"device\":\"" device "\",\"mtu\":9000}]}\n"
 #define REFUSED(code) "{\"v\":1,\"ok\":false,\"code\":\"" code "\",\"message\":\"no\",\"remedy\":\"\"}\n"
 
-/* Only a daemon's word is evidence that a VF was taken. */
+/* Only a daemon's word is evidence that a VF was taken, or is somewhere else now. */
 static void taken_vf_is_known(void)
 {
-    CHECK(ask_has(SHOWN("vf1")) == 1);
-    CHECK(ask_has(SHOWN("vf0")) == 0);
-    CHECK(ask_has(REFUSED("VFRING_ERR_NO_SUCH_LEASE")) == 0);
-    CHECK(ask_has(REFUSED("VFRING_ERR_SHUTTING_DOWN")) == -EREMOTE);
-    CHECK(ask_has("{}\n") == -EPROTO);
+    CHECK(ask_has(SHOWN("vf1", "/dev/uiovf1"), "/dev/uiovf1") == 1);
+    CHECK(ask_has(SHOWN("vf1", "/dev/uiovf5"), "/dev/uiovf5") == 1);
+    CHECK(ask_has(SHOWN("vf0", "/dev/uiovf5"), "/dev/uiovf1") == 0);
+    CHECK(ask_has(REFUSED("VFRING_ERR_NO_SUCH_LEASE"), "/dev/uiovf1") == 0);
+    CHECK(ask_has(REFUSED("VFRING_ERR_SHUTTING_DOWN"), "/dev/uiovf1") == -EREMOTE);
+    CHECK(ask_has(SHOWN("vf1", "uiovf5"), "/dev/uiovf1") == -EPROTO);
+    CHECK(ask_has("{}\n", "/dev/uiovf1") == -EPROTO);
 }
 
 int main(void)
