@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** Several VFs a process: how many and which it gets, and a job that goes on when one is taken from it. */
 import assert from 'node:assert/strict';
-import { readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { after, before, describe, test, type TestContext } from 'node:test';
 import { eventually, type RunResult, type Running } from './run.js';
 import { allReturned, asUser, messagesFlow, type Daemon, type Site } from './site.js';
@@ -16,6 +16,23 @@ interface Lease {
 interface Job {
   readonly totals: { readonly leases: number; readonly fallbacks: number };
   readonly leases: readonly Lease[];
+}
+
+/** As an administrator does: a real VF is unbound and bound again, a soft one is made anew. */
+async function takeAndBring(site: Site, { name, device }: { readonly name: string; readonly device: string }, between: () => Promise<void>): Promise<void> {
+  if (site.kind === 'sriov') {
+    writeFileSync('/sys/bus/pci/drivers/uio_vf/unbind', name);
+    await between();
+    writeFileSync('/sys/bus/pci/drivers/uio_vf/bind', name);
+    return;
+  }
+  const tool = join(site.programs, 'vfring-softvf');
+  const { stdout } = await site.admin([tool, 'show', device]);
+  const { mac, mtu, index } = JSON.parse(stdout) as { mac: string; mtu: number; index: number };
+  await site.admin([tool, 'destroy', device]);
+  await between();
+  const { status, stderr } = await site.admin([tool, 'create', dirname(device), '--index', String(index), '--mac', mac, '--mtu', String(mtu)]);
+  assert.equal(status, 0, stderr);
 }
 
 export function railsTests(site: Site): void {
@@ -116,6 +133,27 @@ export function railsTests(site: Site): void {
       assert.match(result.stderr, new RegExp(`rank 0: rail \\d, VF ${taken.name} .*set aside .*taken away at \\S+ \\(ended by the administrator\\)`));
       const report = await json<Job>('vfring', 'job', jobOf(result));
       assert.deepEqual(report.leases.flatMap(({ vfs }) => vfs.filter(({ taken_how: how }) => how !== null).map(({ name }) => name)), [taken.name]);
+      await allReturned(site);
+    });
+
+    test('one that is unbound and bound again in the middle is its process\'s again, which uses it; it has what it may register', { skip: !site.counted && 'the kernel waits for its process with vfio-pci' }, async (t) => {
+      const { job, end } = await start(t);
+      const leases = async (): Promise<Lease[]> => (await json<Lease[]>('vfring', 'lease', 'list')).sort((a, b) => a.rank - b.rank);
+      const [{ vfs: [vf] }] = (await leases()) as unknown as [{ vfs: [Lease['vfs'][number]] }];
+      const owner = statSync(vf.device).uid;
+      const says = (what: RegExp): boolean => what.test(`${job.stdout} ${job.stderr}`.replace(/\s+/g, ' '));
+      await takeAndBring(site, vf, () => job.until('its process has set it aside', () => says(/does not work and is set aside/)));
+      const device = async (): Promise<string> => (await leases())[0]?.vfs.find(({ name }) => name === vf.name)?.device ?? '';
+      if (site.kind === 'sriov') {
+        await job.until('vfringd knows it by its new node', async () => (await device()) !== vf.device);
+      }
+      const now = await device();
+      await job.until('its node is the user\'s again', async () => statSync(now).uid === owner);
+      await job.until('its process uses it again', () => says(/works again, and is used again/));
+      const before = await sentBy({ ...vf, device: now });
+      await job.until('frames go by it', async () => (await sentBy({ ...vf, device: now })) > before + 20);
+      const { status, stdout, stderr } = await end();
+      assert.equal(status, 0, stdout + stderr);
       await allReturned(site);
     });
 
