@@ -20,7 +20,7 @@ const MAY_RAISE = (OWN & (1n << BigInt(CAPABILITIES.SYS_RESOURCE))) !== 0n;
 const ONLY = `-all,${Object.keys(CAPABILITIES).map((name) => `+${name.toLowerCase()}`).join(',')}`;
 
 /** An installation whose daemon is the source. */
-function install(): { dir: string; vfringd: string } {
+function install(more = ''): { dir: string; vfringd: string } {
   const dir = tempDir();
   chmodSync(dir, 0o755);
   const main = join(dir, 'lib/vfring/control/src/vfringd');
@@ -33,13 +33,13 @@ await import(${url('control/src/vfringd/main.ts')});
 `);
   const vfringd = join(dir, 'sbin/vfringd');
   writeFileSync(vfringd, wrapper('vfringd/main.mjs', { flags: ' --max-semi-space-size=1', confined: true }), { mode: 0o755 });
-  writeFileSync(join(dir, 'vfringd.yaml'), `version: 1\nprovider: {soft: {dir: ${dir}/soft, vfs: 2, mtu: 1500}}\njobs: {kill_after: 1s}\n`);
+  writeFileSync(join(dir, 'vfringd.yaml'), `version: 1\nprovider: {soft: {dir: ${dir}/soft, vfs: 2, mtu: 1500}}\njobs: {kill_after: 1s}\n${more}`);
   return { dir, vfringd };
 }
 
-/** Starts it, by `before` if that is given, and waits until it is ready. */
-async function start(before: readonly string[] = []): Promise<{ child: ChildProcess; dir: string; log: () => string }> {
-  const { dir, vfringd } = install();
+/** Starts it, by `before` if that is given, and waits until it is ready. `more` is of its configuration. */
+async function start(before: readonly string[] = [], more?: string): Promise<{ child: ChildProcess; dir: string; log: () => string }> {
+  const { dir, vfringd } = install(more);
   const argv = [...before, vfringd, '--foreground', '--config', join(dir, 'vfringd.yaml'), '--run-dir', join(dir, 'run')];
   const child = spawn(argv[0] as string, argv.slice(1), { stdio: ['ignore', 'pipe', 'pipe'] });
   onTestFinished(async () => {
@@ -102,6 +102,18 @@ describe.runIf(process.getuid?.() === 0)('vfringd of root', () => {
     await eventually(() => statSync(device).uid === 0);
     expect(child.signalCode).toBe('SIGTERM');
     expectConfined(daemon.pid);
+  });
+
+  test('may not open a port of the privileged ones for its page: that is told, and leases are given', async ({ skip }) => {
+    const port = Number(readFileSync('/proc/sys/net/ipv4/ip_unprivileged_port_start', 'utf8')) - 1;
+    skip(port < 1, 'here every port is for everybody');
+    const { dir } = await start([], `http: {listen: "127.0.0.1:${port}"}\n`);
+    const api = apiClient(join(dir, 'run'));
+    await eventually(async () => (await api.status()).http?.trouble != null);
+    expect((await api.status()).http?.trouble).toMatchObject({
+      code: 'VFRING_ERR_HTTP_LISTEN', message: expect.stringContaining('EACCES') as string, remedy: expect.stringContaining('a port from 1024 on') as string,
+    });
+    await holder(join(dir, 'run/lease.sock'));
   });
 
   test('that a service manager has confined needs no setpriv', async () => {
