@@ -16,7 +16,7 @@ why() {
 restore() {
     ip link delete mgmt0
     systemctl stop slurmd slurmctld munge
-    rm -f /etc/slurm/slurm.conf /etc/slurm/cgroup.conf /etc/slurm/gres.conf /var/lib/munge/munge.seed
+    rm -f /etc/slurm/slurm.conf /etc/slurm/cgroup.conf /etc/slurm/gres.conf /var/lib/munge/munged.seed
     find /var/lib/slurm/slurmctld /var/lib/slurm/slurmd -mindepth 1 -delete
     sed -i '/^managed_by:/d' "$config"
     systemctl restart vfringd
