@@ -187,6 +187,11 @@ export const CATALOGUE = {
     message: 'there is no network interface {pf} on this machine (SR-IOV capable here: {known})',
     remedy: 'correct name: or bdf: in the configuration; ip link shows the names',
   },
+  VFRING_ERR_VF_UNKNOWN: {
+    exit: EXIT.CONFIG,
+    message: 'there is no PCI function {vf} on this machine',
+    remedy: 'correct functions: in the configuration; lspci -D shows the addresses',
+  },
   VFRING_ERR_PF_ELSEWHERE: {
     exit: EXIT.CONFIG,
     message: 'PF {pf} has its network interface in another network namespace than vfringd',

@@ -8,7 +8,8 @@ import { CHECKS } from '../src/doctor/doctor.js';
 import { VfringError } from '../src/errors.js';
 import { version } from '../src/paths.js';
 import type { Sysfs } from '../src/providers/sriov/sysfs.js';
-import { softConfig, sriovConfig } from './helpers/config.js';
+import type { Config } from '../src/config/schema.js';
+import { config, softConfig, sriovConfig } from './helpers/config.js';
 import { vfBdf } from './helpers/fake-kernel.js';
 import { tempDir } from './helpers/temp-dir.js';
 import { PF_A, sriovHarness } from './providers/harness.js';
@@ -136,6 +137,27 @@ describe('VFs over vfio-pci', () => {
     const [found] = amiss(await examine(CHECKS, machine.patient));
     expect(found).toMatchObject({ check, verdict: 'fail', cause: expect.stringMatching(cause), remedy: expect.stringMatching(remedy) });
   });
+});
+
+test('VFs whose PF is not here are looked at themselves, and one that is not there is named', async () => {
+  const { harness, patient } = await healthy();
+  const [here, missing] = ['0000:08:00.0', '0000:09:00.0'];
+  harness.kernel.addFunction(here);
+  harness.kernel.bindTo(here, 'uio_vf');
+  const given = (...bdfs: string[]): Config =>
+    config(`version: 1\nprovider: {sriov: {pf: [{functions: [${bdfs.map((bdf, i) => `{bdf: "${bdf}", mac: "02:aa:00:00:00:0${i}"}`).join(', ')}]}]}}`);
+  patient.config = given(here);
+  patient.status = { ...patient.status, vfs: [] } as unknown as StatusView;
+  const reports = await examine(CHECKS, patient);
+  expect(amiss(reports)).toEqual([]);
+  expect(reports.filter(({ check }) => ['pf', 'groups'].includes(check)).map(({ cause }) => cause)).toEqual([
+    '1 VFs whose PF is not here', 'VFs whose PF is not here: each of 1 VFs is alone in its group',
+  ]);
+  patient.config = given(here, missing);
+  expect(amiss(await examine(CHECKS, patient))).toMatchObject([{ check: 'pf', verdict: 'fail', cause: `there is no PCI function ${missing}` }]);
+  patient.config = given(here);
+  harness.kernel.bindTo(here, 'igbvf');
+  expect(amiss(await examine(CHECKS, patient))).toMatchObject([{ check: 'groups', verdict: 'fail', cause: `VF ${here} is bound to igbvf` }]);
 });
 
 type Break = (machine: Machine) => void | Promise<void>;

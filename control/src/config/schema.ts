@@ -100,12 +100,28 @@ const select = z
   )
   .refine((entry) => Object.values(entry).some((value) => value !== undefined), 'at least one of vendor:, device:, driver:, numa:, bdf:');
 
+const mac = z
+  .string('the MAC of the VF in quotes, for example "02:76:66:00:00:01"')
+  .regex(/^[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}$/, 'the MAC of the VF in quotes, for example "02:76:66:00:00:01"')
+  .refine((text) => (Number.parseInt(text.slice(0, 2), 16) & 1) === 0 && !/^(00:){5}00$/.test(text), 'the MAC of one card: not a multicast one, and not 0')
+  .transform((text) => text.toLowerCase());
+
+const functions = z
+  .array(z.strictObject({ bdf, mac }, map('a VF: bdf: and mac:')), 'a list of VFs whose PF is not here, each with bdf: and mac:')
+  .min(1, 'at least one VF')
+  .max(256, 'at most 256 VFs');
+
+/** Settings that a PF's driver makes. */
+const OF_A_PF = ['vfs', 'vlan', 'max_tx_mbit'] as const;
+const VFS = count('number of VFs', 256);
+
 const pf = z
   .strictObject({
     name: ifName.optional(),
     bdf: bdf.optional(),
     select: select.optional(),
-    vfs: count('number of VFs', 256),
+    functions: functions.optional(),
+    vfs: VFS.optional(),
     mtu,
     mac_prefix: macPrefix.default('02'),
     up: z.boolean('true or false').default(true),
@@ -113,10 +129,18 @@ const pf = z
     segment: segment.optional(),
     backend: z.enum(['uio_vf', 'vfio'], "uio_vf (vfring's own kernel module) or vfio (the kernel's vfio-pci)").default('uio_vf'),
     max_tx_mbit: count('rate cap in Mbit/s', 400_000).optional(),
-  }, map('a PF: name:, bdf: or select:, and vfs:'))
-  .refine((entry) => [entry.name, entry.bdf, entry.select].filter((key) => key !== undefined).length === 1, {
-    error: 'a PF is named by either name: or bdf:, or several by select:, by exactly one of them',
-  });
+  }, map('a PF: name:, bdf: or select:, and vfs:; or VFs whose PF is not here: functions:'))
+  .superRefine((entry, context) => {
+    if ([entry.name, entry.bdf, entry.select, entry.functions].filter((key) => key !== undefined).length !== 1) {
+      context.addIssue({ code: 'custom', message: 'a PF is named by either name: or bdf:, or several by select:, VFs without a PF by functions:, by exactly one of them' });
+    } else if (entry.functions === undefined && entry.vfs === undefined) {
+      context.addIssue({ code: 'custom', path: ['vfs'], message: 'number of VFs: a whole number from 1 to 256' });
+    } else if (entry.functions !== undefined) {
+      OF_A_PF.filter((key) => entry[key] !== undefined).forEach((key) =>
+        context.addIssue({ code: 'custom', path: [key], message: `with functions: it is whoever has the PF that sets ${key}:` }));
+    }
+  })
+  .transform(({ vfs, ...entry }) => ({ ...entry, vfs: vfs ?? entry.functions?.length ?? 0 }));
 
 const sriov = z.strictObject(
   {
@@ -125,7 +149,7 @@ const sriov = z.strictObject(
       .min(1, 'at least one PF')
       .superRefine((entries, context) => {
         entries.forEach((entry, i) => {
-          if (entry.select !== undefined) {
+          if (entry.select !== undefined || entry.functions !== undefined) {
             return;
           }
           const key = entry.name === undefined ? 'bdf' : 'name';

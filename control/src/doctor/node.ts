@@ -153,6 +153,11 @@ async function nameOf({ name, bdf }: PfConfig, { sysfs, exec }: Patient): Promis
 
 async function checkPf(config: PfConfig, patient: Patient): Promise<Finding[]> {
   const { sysfs } = patient;
+  if (config.functions !== undefined) {
+    const there = await Promise.all(config.functions.map(async ({ bdf }) => ({ bdf, known: (await sysfs.list(deviceDir(bdf))).length > 0 })));
+    const missing = there.filter(({ known }) => !known);
+    return missing.length === 0 ? [ok(`${there.length} VFs whose PF is not here`)] : missing.map(({ bdf }) => fail(`there is no PCI function ${bdf}`, 'correct functions: in the configuration (lspci -D shows the addresses)'));
+  }
   const label = config.name ?? config.bdf ?? '';
   const pf = await nameOf(config, patient);
   if (pf === undefined) {
@@ -206,22 +211,28 @@ async function noInterface(label: string, sysfs: Patient['sysfs']): Promise<Find
   return fail(`there is no interface ${label}`, 'correct name: or bdf: in the configuration (ip link shows the names); if the card is not there at all, look for it with lspci');
 }
 
+/** PCI addresses. */
+async function vfsOf(config: PfConfig, patient: Patient): Promise<string[]> {
+  const { sysfs } = patient;
+  if (config.functions !== undefined) {
+    const there = await Promise.all(config.functions.map(async ({ bdf }) => ((await sysfs.list(deviceDir(bdf))).length > 0 ? [bdf] : [])));
+    return there.flat();
+  }
+  const pf = await nameOf(config, patient);
+  const count = pf === undefined ? 0 : Number((await sysfs.read(`${deviceDir(pf.bdf)}/sriov_numvfs`)) ?? 0);
+  const vfs = await Promise.all(Array.from({ length: count }, (_, i) => sysfs.link(`${deviceDir(pf?.bdf ?? '')}/virtfn${i}`)));
+  return vfs.filter((bdf) => bdf !== undefined);
+}
+
 async function checkGroups(config: PfConfig, patient: Patient): Promise<Finding[]> {
   const { sysfs } = patient;
-  const pf = await nameOf(config, patient);
-  if (pf === undefined) {
-    return [];
-  }
-  const count = Number((await sysfs.read(`${deviceDir(pf.bdf)}/sriov_numvfs`)) ?? 0);
-  if (count === 0) {
+  const vfs = await vfsOf(config, patient);
+  if (vfs.length === 0) {
     return []; // The check of the PF says so.
   }
+  const label = config.functions === undefined ? (await nameOf(config, patient))?.name : 'VFs whose PF is not here';
   const bad: Finding[] = [];
-  for (let i = 0; i < count; i++) {
-    const bdf = await sysfs.link(`${deviceDir(pf.bdf)}/virtfn${i}`);
-    if (bdf === undefined) {
-      continue;
-    }
+  for (const bdf of vfs) {
     const group = await sysfs.link(`${deviceDir(bdf)}/iommu_group`);
     const others = group === undefined ? [] : (await sysfs.list(`kernel/iommu_groups/${group}/devices`)).filter((member) => member !== bdf);
     if (group === undefined) {
@@ -235,7 +246,7 @@ async function checkGroups(config: PfConfig, patient: Patient): Promise<Finding[
       bad.push(fail(`VF ${bdf} is bound to ${driver ?? 'no driver'}`, `start vfringd, which binds it to ${wanted}; a VF that a virtual machine has is left alone`));
     }
   }
-  return bad.length > 0 ? bad : [ok(`${pf.name}: each of ${count} VFs is alone in its group`)];
+  return bad.length > 0 ? bad : [ok(`${label}: each of ${vfs.length} VFs is alone in its group`)];
 }
 
 function checkMemlock({ memlock, config, status }: Patient): Finding[] {

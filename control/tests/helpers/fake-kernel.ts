@@ -123,6 +123,12 @@ export class FakeKernel {
     mkdirSync(join(this.#root, dir, 'net', name), { recursive: true });
   }
 
+  /** A VF whose PF is not here. */
+  addFunction(bdf: string): void {
+    this.#makeVf(bdf, undefined);
+    this.#bind(bdf, 'igbvf');
+  }
+
   /** Before its VFs are made. */
   setNuma(name: string, node: number): void {
     this.#put(`bus/pci/devices/${this.pf(name).bdf}/numa_node`, String(node));
@@ -307,14 +313,16 @@ export class FakeKernel {
     this.#put(path, String(wanted));
   }
 
-  #makeVf(bdf: string, pf: string): void {
+  #makeVf(bdf: string, pf: string | undefined): void {
     const dir = `bus/pci/devices/${bdf}`;
     this.#put(`${dir}/vendor`, '0x8086');
     this.#put(`${dir}/device`, '0x10ca');
     // A VF is on its PF's node.
-    this.#put(`${dir}/numa_node`, readFileSync(join(this.#root, `bus/pci/devices/${pf}/numa_node`), 'utf8'));
+    this.#put(`${dir}/numa_node`, pf === undefined ? '-1' : readFileSync(join(this.#root, `bus/pci/devices/${pf}/numa_node`), 'utf8'));
     this.#put(`${dir}/driver_override`, '(null)');
-    this.#link(`${dir}/physfn`, `../${pf}`);
+    if (pf !== undefined) {
+      this.#link(`${dir}/physfn`, `../${pf}`);
+    }
     this.setRegisters(bdf, {});
     if (this.iommu) {
       const group = this.sharedGroups ? '7' : String(100 + this.#nextGroup++);

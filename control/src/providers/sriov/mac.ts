@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /** MACs of VFs: the same at every start, and another for every VF on the wire. */
 
+import type { PfConfig } from '../../config/schema.js';
+
+/** Of a VF without a PF what the configuration says, which is what whoever has the PF has set. */
+export const macOf = ({ functions, mac_prefix: prefix }: PfConfig, pfMac: string, index: number): string => functions?.[index]?.mac ?? vfMac(prefix, pfMac, index);
+
 /**
  * PREFIX, then the last bytes of the PF's permanent MAC, then the VF's index:
  * 02:xx:xx:xx:xx:ii with the default prefix. A reader of a trace sees which PF

@@ -67,9 +67,27 @@ export interface ObserveContext {
   readonly vfio: Pick<VfioOps, 'probe'>;
 }
 
-/** Throws VFRING_ERR_PF_UNKNOWN or VFRING_ERR_NO_SRIOV. */
+/** VFs without a PF are of one port, called by the first of them. */
+export const portOf = ({ functions }: PfConfig): string => functions?.[0]?.bdf ?? '';
+
+/** VFs that a virtual machine was handed: their PF is elsewhere, and all that it sets has been set. Throws VFRING_ERR_VF_UNKNOWN. */
+async function observeGiven(functions: NonNullable<PfConfig['functions']>, config: PfConfig, context: ObserveContext): Promise<PfState> {
+  const vfs: VfState[] = [];
+  for (const [index, { bdf, mac }] of functions.entries()) {
+    if ((await context.sysfs.list(deviceDir(bdf))).length === 0) {
+      throw new VfringError('VFRING_ERR_VF_UNKNOWN', { vf: bdf });
+    }
+    vfs.push(await observeVf(context, index, bdf, { mac, spoofchk: true, trust: false, vlan: undefined, maxTxMbit: undefined }, config.backend));
+  }
+  return { bdf: '', name: portOf(config), permanentMac: '', mtu: config.mtu, adminUp: true, totalVfs: vfs.length, numVfs: vfs.length, autoprobe: false, vfs };
+}
+
+/** Throws VFRING_ERR_PF_UNKNOWN, VFRING_ERR_NO_SRIOV or VFRING_ERR_VF_UNKNOWN. */
 export async function observePf(config: PfConfig, context: ObserveContext): Promise<PfState> {
   const { sysfs, ip } = context;
+  if (config.functions !== undefined) {
+    return observeGiven(config.functions, config, context);
+  }
   const { name, bdf } = await resolvePf(config, sysfs, ip);
   const dir = deviceDir(bdf);
   const totalVfs = Number((await sysfs.read(`${dir}/sriov_totalvfs`)) ?? 0);
@@ -222,6 +240,9 @@ export async function deviceState({ sysfs, devDir, vfio }: ObserveContext, bdf: 
 export async function pfLinkDown(sysfs: Sysfs, vfBdf: string): Promise<LinkDown | undefined> {
   const dir = `${deviceDir(vfBdf)}/physfn`;
   const [name] = await sysfs.list(`${dir}/net`);
+  if (name === undefined && (await sysfs.link(dir)) === undefined && (await sysfs.read(`${deviceDir(vfBdf)}/vendor`)) !== undefined) {
+    return undefined; // Its PF is not here: its process sees the link.
+  }
   if (name === undefined) {
     const pf = (await sysfs.link(dir)) ?? 'of the VF';
     return (await sysfs.list(dir)).includes('net')

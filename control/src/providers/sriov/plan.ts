@@ -7,7 +7,7 @@
 import type { Backend, PfConfig } from '../../config/schema.js';
 import { VfringError } from '../../errors.js';
 import { shellWord } from '../../shell.js';
-import { vfMac } from './mac.js';
+import { macOf } from './mac.js';
 import { deviceDir, driverOf, type PfState, type VfState } from './observe.js';
 
 /** Where a step acts, and what would take it back. */
@@ -122,7 +122,7 @@ export function planVf(pf: PfState, vf: VfState, config: PfConfig): Action[] {
     actions.push({ do: 'write', path, value, why, undo: { do: 'write', ...back, why: 'as it was' } });
   };
 
-  const mac = vfMac(config.mac_prefix, pf.permanentMac, vf.index);
+  const mac = macOf(config, pf.permanentMac, vf.index);
   if (vf.admin.mac?.toLowerCase() !== mac) {
     admin(['mac', mac], vf.admin.mac === undefined ? 'it has none yet' : `its MAC is ${vf.admin.mac}`, vf.admin.mac);
   }

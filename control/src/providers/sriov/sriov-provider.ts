@@ -10,8 +10,8 @@ import type { Native, VfFamily } from '../../native.js';
 import { isOwn, keepOwner, type NodeOps, type NodeStat } from '../node-ops.js';
 import type { Around, OpenedVfs, PlannedStep, Provider, VfHealth, VfMemory } from '../provider.js';
 import { apply, applyAll, undoAll, type ApplyContext } from './apply.js';
-import { vfMac } from './mac.js';
-import { DRIVER, deviceDir, deviceState, driverOf, observePf, pfLinkDown, predictVfBdfs, vfNode, type DeviceState, type PfState, type VfNode, type VfState } from './observe.js';
+import { macOf } from './mac.js';
+import { DRIVER, deviceDir, deviceState, driverOf, observePf, pfLinkDown, portOf, predictVfBdfs, vfNode, type DeviceState, type PfState, type VfNode, type VfState } from './observe.js';
 import { selectPfs } from './select.js';
 import { checkIsolation, describe, futureVf, isInUse, planPf, planVf, takesAll, WAIT_UDEV, withUdev, type Action, type InUse } from './plan.js';
 import { VfSetup, isOfOneVf } from './vf-setup.js';
@@ -86,7 +86,7 @@ export class SriovProvider implements Provider {
     }
     const vfs = present ? pf.vfs : (await predictVfBdfs(this.#context.sysfs, pf.bdf, config.vfs)).map((bdf, i) => futureVf(i, bdf));
     const planned = vfs.flatMap((vf) => {
-      refuseSameMac(macs, vfMac(config.mac_prefix, pf.permanentMac, vf.index), vf.bdf);
+      refuseSameMac(macs, macOf(config, pf.permanentMac, vf.index), vf.bdf);
       const busy = isInUse(vf, inUse);
       const actions = busy && !inUse.force ? [] : unlessSick(vf, sick, () => planVf(pf, vf, config)) ?? [];
       return actions.map((action) => ({ action: busy ? { ...action, disturbs: [vf.bdf] } : action, touches: [vf.bdf] }));
@@ -109,7 +109,7 @@ export class SriovProvider implements Provider {
         if (trouble === undefined || !isOfOnePf(error)) {
           throw error;
         }
-        failed.push({ pf: found.name ?? found.bdf ?? '', error });
+        failed.push({ pf: found.name ?? found.bdf ?? portOf(found), error });
       }
     }
     if (done.length === 0 && failed[0] !== undefined) {
@@ -146,7 +146,7 @@ export class SriovProvider implements Provider {
 
   #vfsOf(pf: PfState, config: PfConfig, macs: Map<string, string>): Vf[] {
     return pf.vfs.map((vf) => {
-      const mac = vfMac(config.mac_prefix, pf.permanentMac, vf.index);
+      const mac = macOf(config, pf.permanentMac, vf.index);
       refuseSameMac(macs, mac, vf.bdf);
       return {
         kind: 'sriov',
@@ -426,7 +426,7 @@ export class SriovProvider implements Provider {
 
 /** Errors of one PF: it is not there, or does not do as it is told. What an administrator has to decide is an error of the whole. */
 function isOfOnePf(error: unknown): boolean {
-  const codes = ['VFRING_ERR_PF_UNKNOWN', 'VFRING_ERR_PF_ELSEWHERE', 'VFRING_ERR_NO_SRIOV', 'VFRING_ERR_IP_FAILED', 'VFRING_ERR_SYSFS', 'VFRING_ERR_VF_NO_NODE', 'VFRING_ERR_NOT_SETTLED'] as const;
+  const codes = ['VFRING_ERR_PF_UNKNOWN', 'VFRING_ERR_PF_ELSEWHERE', 'VFRING_ERR_NO_SRIOV', 'VFRING_ERR_VF_UNKNOWN', 'VFRING_ERR_IP_FAILED', 'VFRING_ERR_SYSFS', 'VFRING_ERR_VF_NO_NODE', 'VFRING_ERR_NOT_SETTLED'] as const;
   return codes.some((code) => isVfringError(error, code));
 }
 
