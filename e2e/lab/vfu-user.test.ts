@@ -72,6 +72,30 @@ echo 0 >/proc/sys/vm/nr_hugepages`);
     await programs(await sh('for bdf in $A $B; do node=/dev/vfio/$(basename "$(readlink /sys/bus/pci/devices/$bdf/iommu_group)"); chown mpi $node; echo $node; done'));
   });
 
+  for (const backend of ['uio_vf', 'vfio']) {
+    await t.test(`vfringd gives them out, bound by ${backend}`, async () => {
+      const [a, b] = functions.map(({ mac }) => mac);
+      await sh(`
+bind() { [ ! -e /sys/bus/pci/devices/$1/driver ] || echo $1 >/sys/bus/pci/devices/$1/driver/unbind; echo >/sys/bus/pci/devices/$1/driver_override; }
+bind $A; bind $B
+mkdir -p /etc/vfring
+cat >/etc/vfring/vfringd.yaml <<END
+version: 1
+provider: {sriov: {pf: [{mtu: 9000, backend: ${backend}, functions: [{bdf: "$A", mac: "${a}"}, {bdf: "$B", mac: "${b}"}]}]}}
+END
+vfringd >/run/vfringd.log 2>&1 & daemon=$!
+tries=0
+until grep -q 'vfringd ready' /run/vfringd.log; do tries=$((tries + 1)); [ $tries -lt 600 ] && kill -0 $daemon || { cat /run/vfringd.log >&2; exit 1; }; sleep 0.2; done
+cd /home/mpi
+status=0
+timeout 600 setpriv --reuid mpi --regid mpi --init-groups env HOME=/home/mpi vfring run --local vf -n 2 --oversubscribe -- /usr/libexec/vfring/pingpong --quick --check-all --max 65536 --samples 2 --iters 5 || status=$?
+vfring status
+kill $daemon; wait $daemon
+[ $status = 0 ] || { cat /run/vfringd.log >&2; exit $status; }`);
+      expectNothingSaid();
+    });
+  }
+
   await t.test('no rule was broken, and no DMA went astray', async () => {
     for (const served of functions) {
       const { details } = await served.show();
@@ -95,6 +119,6 @@ await test("the kernel module's tests on functions of the 82576 model", { skip: 
 
 for (const model of models) {
   await test(`drivers in user space on VFs of the ${model} model`, async (t) => {
-    await withVfuMachine({ models: [model, model], parts: ['c', 'kmod'] }, async (machine) => drive(t, model, machine));
+    await withVfuMachine({ models: [model, model], parts: ['c', 'kmod', 'control'] }, async (machine) => drive(t, model, machine));
   });
 }
