@@ -212,9 +212,22 @@ static void test_events_of_several(void)
     vfring_device_close(&device);
 }
 
+/* A node's name may be another function's after one was bound anew. */
+static void test_leads_to(void)
+{
+    played_reset(1);
+    CHECK(vfring_vf_leads_to(played_path(0), "0000:01:10.0"));
+    CHECK(!vfring_vf_leads_to(played_path(0), "0000:01:10.1"));
+    CHECK(!vfring_vf_leads_to(played_path(0), "0000:01:10"));
+    CHECK(!vfring_vf_leads_to("/dev/null", "0000:01:10.0"));
+    CHECK(!vfring_vf_leads_to("/nowhere/uiovf0", "0000:01:10.0"));
+    CHECK(vfring_vf_leads_to("/proc/self/exe", "vf0")); /* a file, as a soft VF's: the path says all */
+}
+
 int main(void)
 {
     test_device();
+    test_leads_to();
     test_refusals();
     test_bar();
     test_status();
