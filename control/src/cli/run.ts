@@ -33,7 +33,7 @@ export async function run(args: RunArgs, context: RunContext): Promise<number> {
 async function relayed(args: RunArgs, context: RunContext, relay: SignalRelay): Promise<number> {
   const { env, say, exec } = context;
   const mpi = await findOpenMpi(args.mpirun, exec);
-  const extra = { ...launcherEnv(env), ...componentPath(mpi, context.prefix, env), ...(await oneSided(mpi, args.mpirunOptions, env, exec)) };
+  const extra = { ...launcherEnv(mpi, env), ...componentPath(mpi, context.prefix, env), ...(await oneSided(mpi, args.mpirunOptions, env, exec)) };
   const hosts = await hostsAsMpirun(args.hosts, env, exec);
   const elsewhere = !(await Promise.all(hosts.map(({ name }) => isThisHost(name)))).every((here) => here);
   const alone = args.local === 'sm' && !elsewhere;

@@ -130,9 +130,11 @@ export function componentPath(mpi: OpenMpi, prefix: string, env: NodeJS.ProcessE
 
 /**
  * What mpirun needs in its environment so that processes it spawns find it. PMIx 4.2.2, Debian 12's, closes the descriptor of a process
- * that has ended before libevent knows; the next one's gets the same number, and epoll is never asked to watch it. poll(2) is.
+ * that has ended before libevent knows; the next one's gets the same number, and epoll is never asked to watch it. poll(2) is. Processes of
+ * Open MPI 5, which has another PMIx, inherit that and know nothing but epoll.
  */
-export const launcherEnv = (env: NodeJS.ProcessEnv): NodeJS.ProcessEnv => env['EVENT_NOEPOLL'] === undefined ? { EVENT_NOEPOLL: '1' } : {};
+export const launcherEnv = ({ major }: Pick<OpenMpi, 'major'>, env: NodeJS.ProcessEnv): NodeJS.ProcessEnv =>
+  major < 5 && env['EVENT_NOEPOLL'] === undefined ? { EVENT_NOEPOLL: '1' } : {};
 
 /** MCA parameter by which Open MPI chooses who does one-sided operations. */
 export const ONE_SIDED = 'OMPI_MCA_osc';
