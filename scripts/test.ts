@@ -166,8 +166,8 @@ async function vfioOn(suite: string): Promise<Tally> {
   const tests = join(buildDir, 'native', 'btl', 'vf', 'tests');
   await execa('make', ['-C', tests, 'vf_smoke'], { stdin: 'ignore', stdout: 'inherit', stderr: 'inherit' });
   return await onKernelOf(suite, { parts: ['c'] }, /DMAR: .*fault/i, (guest) => unpackAndRun(guest,
-    ['-cf', '-', '--transform', 's,^vf_smoke$,run/vfio/vf_smoke,;s,^lab_vfio.sh$,run/vfio/lab_vfio.sh,;s,^\\([0-9]\\),usr/lib/modules/\\1,',
-      ...modulesOf(suite), '-C', tests, 'vf_smoke', '-C', join(root, 'btl', 'vf', 'tests'), 'lab_vfio.sh'],
+    ['-cf', '-', '--transform', 's,^vf_smoke$,run/vfio/&,;s,^lab_.*,run/vfio/&,;s,^\\([0-9]\\),usr/lib/modules/\\1,',
+      ...modulesOf(suite), '-C', tests, 'vf_smoke', '-C', join(root, 'btl', 'vf', 'tests'), 'lab_common.sh', 'lab_vfio.sh'],
     '/', 'if sh /run/vfio/lab_vfio.sh /run/vfio; then echo "1 passed, 0 failed"; else echo "0 passed, 1 failed"; exit 1; fi'));
 }
 

@@ -5,90 +5,26 @@
 # installed, and a user mpi must exist. DIR has vf_smoke; vf_pingpong is installed, or in $VFRING_TOOLS.
 # Exit status 0 when everything was as it should be.
 set -u
-dir=$1
-tools=${VFRING_TOOLS:-/usr/libexec/vfring}
-user=mpi
-failed=0
-
-step() { echo; echo "== $*"; }
-wrong() { echo "WRONG: $*"; failed=1; }
-# expect STATUS TEXT COMMAND...: the command ends so, and its output has TEXT.
-expect() {
-    want=$1 text=$2
-    shift 2
-    case $1 in
-    as_user | with_memlock) "$@" >/tmp/out 2>&1 ;;
-    *) timeout 120 "$@" >/tmp/out 2>&1 ;;
-    esac
-    got=$?
-    cat /tmp/out
-    [ $got = "$want" ] || wrong "$* ended with $got, not $want"
-    grep -qF -e "$text" /tmp/out || wrong "its output lacks '$text'"
-}
-as_user() { timeout 120 setpriv --reuid $user --regid $user --init-groups "$@"; }
-# with_memlock BYTES COMMAND...
-with_memlock() { bytes=$1; shift; timeout 120 prlimit --memlock="$bytes:$bytes" "$@"; }
-# start COMMAND...: as the user in the background; sets job, its process id
-start() {
-    : >/tmp/smoke
-    (exec setpriv --reuid $user --regid $user --init-groups "$@" >/tmp/smoke 2>&1) &
-    job=$!
-}
-wait_text() { # FILE TEXT: at most 20 s
-    for _ in $(seq 200); do
-        grep -qF -e "$2" "$1" && return
-        sleep 0.1
-    done
-    wrong "no '$2' in $1:"
-    cat "$1"
-}
-
-modprobe igb 2>/dev/null
-for _ in $(seq 50); do
-    ls /sys/class/net/*/device/sriov_totalvfs >/dev/null 2>&1 && break
-    sleep 0.1
-done
-pf=
-for device in /sys/class/net/*/device; do
-    [ -e "$device/sriov_totalvfs" ] || continue
-    pf=$(basename "$(dirname "$device")")
-    break
-done
-[ -n "$pf" ] || { echo "no PF with SR-IOV here"; exit 1; }
-pci=/sys/class/net/$pf/device
+. "$(dirname "$0")/lab_common.sh"
 
 bind() { # VF-NUMBER: prints its node
-    bdf=$(basename "$(readlink "$pci/virtfn$1")")
-    echo uio_vf >"/sys/bus/pci/devices/$bdf/driver_override"
-    [ -e "/sys/bus/pci/devices/$bdf/driver" ] && echo "$bdf" >"/sys/bus/pci/devices/$bdf/driver/unbind"
-    echo "$bdf" >/sys/bus/pci/drivers_probe
-    basename "/sys/bus/pci/devices/$bdf/uio_vf/"* >/tmp/name
-    for _ in $(seq 100); do
-        [ -c "/dev/$(cat /tmp/name)" ] && break
-        sleep 0.05
-    done
-    echo "/dev/$(cat /tmp/name)"
+    bdf=$(bdf_of "$1")
+    bind_to uio_vf "$bdf"
+    node=/dev/$(basename "/sys/bus/pci/devices/$bdf/uio_vf/"*)
+    wait_node "$node"
+    echo "$node"
 }
-bdf_of() { basename "$(readlink -f "/sys/class/uio_vf/$(basename "$1")/device")"; }
 
 step "set-up: PF $pf"
 expect 1 'is not loaded' "$dir/vf_smoke" /dev/uiovf0
 modprobe uio_vf || exit 1
 expect 1 'no VF is bound' "$dir/vf_smoke" /dev/uiovf0
-echo 0 >"$pci/sriov_numvfs"
-echo 0 >"$pci/sriov_drivers_autoprobe"
-ip link set "$pf" up mtu 9000
-echo 3 >"$pci/sriov_numvfs"
-ip link set "$pf" vf 0 mac 52:54:00:aa:00:01
-ip link set "$pf" vf 1 mac 52:54:00:aa:00:02
+make_vfs
 a=$(bind 0)
 b=$(bind 1)
 c=$(bind 2)
 echo "VFs: $a $b, and $c without a MAC"
-for _ in $(seq 100); do
-    [ "$(cat "/sys/class/net/$pf/carrier" 2>/dev/null)" = 1 ] && break
-    sleep 0.1
-done
+wait_link
 
 step "root"
 expect 0 'MAC 52:54:00:aa:00:01' "$dir/vf_smoke" "$a"
@@ -104,7 +40,7 @@ chown $user "$a" "$b"
 expect 0 'closed' as_user "$dir/vf_smoke" "$a"
 
 step "limits"
-expect 1 'RLIMIT_MEMLOCK' with_memlock 65536 setpriv --reuid $user --regid $user --init-groups "$dir/vf_smoke" "$a"
+expect 1 'RLIMIT_MEMLOCK' with_memlock 65536 "$dir/vf_smoke" "$a"
 grep -q 'ulimit -l' /tmp/out || wrong "no remedy"
 limit=/sys/class/uio_vf/$(basename "$a")/dma_limit_bytes
 old=$(cat "$limit")
@@ -136,24 +72,18 @@ sleep 1
 ip link set "$pf" up
 wait_text /tmp/smoke 'health: Network dropped connection on reset'
 wait $job || wrong "vf_smoke ended with $?"
-for _ in $(seq 100); do
-    [ "$(cat "/sys/class/net/$pf/carrier" 2>/dev/null)" = 1 ] && break
-    sleep 0.1
-done
+wait_link
 expect 0 'closed' as_user "$dir/vf_smoke" "$a"
 
 step "PF down: cannot open"
 ip link set "$pf" down
 expect 1 'ip link set PF up' as_user "$dir/vf_smoke" "$a"
 ip link set "$pf" up
-for _ in $(seq 100); do
-    [ "$(cat "/sys/class/net/$pf/carrier" 2>/dev/null)" = 1 ] && break
-    sleep 0.1
-done
+wait_link
 expect 0 'closed' as_user "$dir/vf_smoke" "$a"
 
 step "unbound while open"
-bdf=$(bdf_of "$a")
+bdf=$(bdf_of 0)
 start "$dir/vf_smoke" "$a" 1500 5
 wait_text /tmp/smoke 'broadcasts sent'
 echo "$bdf" >/sys/bus/pci/drivers/uio_vf/unbind
@@ -171,7 +101,4 @@ wait_text /tmp/smoke 'health: No such device'
 wait $job || wrong "vf_smoke ended with $?"
 cat /tmp/smoke
 modprobe -r uio_vf || wrong "uio_vf cannot be unloaded"
-
-echo
-[ $failed = 0 ] && echo "all as it should be" || echo "something was wrong, see WRONG above"
-exit $failed
+finish
