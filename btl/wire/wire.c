@@ -63,12 +63,9 @@ int vfring_wire_create(const struct vfring_wire_config *config, const struct vfr
     w->ack_due_ns = WIRE_NEVER;
     w->due_ns = WIRE_NEVER;
     w->stalled_tail = &w->stalled_list;
-    w->round = 1;
-    w->round_left = WIRE_ROUND_RINGS * config->rx_entries;
     w->to_us = wire_to(&(struct vfring_wire_hdr){.key = config->key, .dst = config->id});
     w->tx_flags = config->crc_payload ? VFRING_WIRE_FLAG_CRC_PAYLOAD : 0;
-    wire_credit_set(w, config->max_peers_hint);
-    w->first_credit = w->credit;
+    wire_credit_init(w);
     wire_nobody_init(w);
     if (wire_peers_create(w) || wire_early_create(w)) {
         wire_peers_destroy(w);

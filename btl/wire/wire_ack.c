@@ -45,7 +45,7 @@ static void frame_arrived(struct vfring_wire_peer *peer, uint32_t seq, uint64_t 
      * have been waiting at the peer: then it gives no order either.
      */
     if (frame->retransmitted == WIRE_LOSS_NONE) {
-        if (!lane->rtt.srtt_ns || wire_sample_wanted(seq)) {
+        if (!lane->rtt.srtt_ns || wire_sample_wanted(seq) || (lane->probed && rtt_ns > lane->rtt.srtt_ns)) {
             lane->news.rtt_ns = rtt_ns ? rtt_ns : 1;
         }
         lane->news.needless_timeout |= frame->loss == WIRE_LOSS_TIMEOUT;
@@ -54,6 +54,14 @@ static void frame_arrived(struct vfring_wire_peer *peer, uint32_t seq, uint64_t 
         in_order = frame->retransmitted != WIRE_LOSS_TIMEOUT && rtt_ns >= lane->rtt.min_ns;
         if (frame->retransmitted == WIRE_LOSS_PROBE) {
             lane->news.probe_ns = frame->sent_ns; /* whichever arrived: what was sent before has had the time */
+        }
+        /*
+         * But where round trips have grown until each frame is repeated there would never be a sample again: so the
+         * time since it first went out is one, if it is not longer than a timeout and the next.
+         */
+        if (lane->probed && frame->seq == lane->probe_seq && lane->backoff <= 1
+            && now_ns > lane->probe_sent_ns + lane->rtt.srtt_ns) {
+            lane->news.rtt_ns = now_ns - lane->probe_sent_ns;
         }
     }
     if (in_order && vfring_wire_seq_before(lane->rack_no, frame->xmit_no)) {
@@ -116,12 +124,34 @@ static void judge_timeout(struct vfring_wire *wire, struct wire_lane *lane)
     }
 }
 
+/*
+ * Of a peer: what is taken for those that have none (the idea of RFC 9040). When it is the very first, frames may be under way
+ * to many others, each of which would wait for the timeout of who knows nothing.
+ */
+static void first_sample(struct vfring_wire *wire, uint64_t rtt_ns, uint64_t now_ns)
+{
+    const bool known = wire->first_rtt.srtt_ns != 0;
+
+    wire_rtt_sample(&wire->first_rtt, rtt_ns);
+    for (struct wire_lane *lane = known ? NULL : wire->timer_list; lane; lane = lane->timer_next) {
+        if (!lane->rtt.srtt_ns && !lane->backoff && lane->state == WIRE_LANE_GOOD) {
+            wire_rto_update(wire, lane);
+            if (lane->deadline_ns != WIRE_NEVER && lane->deadline_ns > now_ns + lane->wait_ns) {
+                wire_deadline_put(wire, lane, now_ns + lane->wait_ns);
+            }
+        }
+    }
+}
+
 /* Frames that went this way have arrived: it works, and its times and window follow. */
 static inline void lane_moved(struct vfring_wire *wire, struct wire_lane *lane, uint64_t now_ns)
 {
     if (lane->backoff || lane->news.rtt_ns) {
         lane->backoff = 0;
         if (lane->news.rtt_ns && !wire->looking) {
+            if (!lane->rtt.srtt_ns) {
+                first_sample(wire, lane->news.rtt_ns, now_ns);
+            }
             wire_rtt_sample(&lane->rtt, lane->news.rtt_ns);
         }
         wire_rto_update(wire, lane);

@@ -8,10 +8,12 @@
 
 #include "wire_state.h"
 
-/* @p senders share the RX ring; sets what we offer each, and how often we acknowledge. */
-void wire_credit_set(struct vfring_wire *wire, uint32_t senders);
+/* Before the first peer. */
+void wire_credit_init(struct vfring_wire *wire);
 /* After round_left was counted down: a new round, or a peer that had not sent in this one. */
 void wire_credit_heard(struct vfring_wire *wire, struct vfring_wire_peer *peer);
+/* A frame of @p peer to us got lost, as another shows that came before its turn. */
+void wire_credit_lost(struct vfring_wire *wire, struct vfring_wire_peer *peer);
 /* It is gone. */
 void wire_credit_forget(struct vfring_wire *wire, const struct vfring_wire_peer *peer);
 

@@ -41,12 +41,18 @@ WIRE_HOT void wire_deadline_set(struct vfring_wire *wire, struct wire_sender *tx
     wire_deadline_put(wire, lane, now_ns + lane->wait_ns);
 }
 
-/* After a change of round-trip time or back-off. */
+/*
+ * After a change of round-trip time or back-off. Of a lane without a sample those of others stand for its own; as they make
+ * nobody wait longer than who knows nothing, a peer that answered late costs no other.
+ */
 static inline void wire_rto_update(const struct vfring_wire *wire, struct wire_lane *lane)
 {
-    const uint64_t probe_ns = wire_rtt_probe(&lane->rtt, &wire->rto, lane->probe_shift);
+    const struct wire_rtt *rtt = lane->rtt.srtt_ns ? &lane->rtt : &wire->first_rtt;
+    const uint64_t probe_ns = wire_rtt_probe(rtt, &wire->rto, lane->probe_shift);
+    const uint64_t rto_ns = wire_rtt_timeout(rtt, &wire->rto, lane->backoff);
+    const uint64_t most_ns = wire_rtt_timeout(&lane->rtt, &wire->rto, lane->backoff);
 
-    lane->rto_ns = wire_rtt_timeout(&lane->rtt, &wire->rto, lane->backoff);
+    lane->rto_ns = rto_ns < most_ns ? rto_ns : most_ns;
     lane->wait_ns = lane->backoff || probe_ns > lane->rto_ns ? lane->rto_ns : probe_ns;
 }
 

@@ -46,6 +46,9 @@ static enum accepted accept_once(struct vfring_wire *wire, struct vfring_wire_pe
         wire->stats.rx_early_dropped++;
         return NOT_ACCEPTED;
     }
+    if (!peer->num_early) {
+        wire_credit_lost(wire, peer);
+    }
     wire_bitmap_set(peer->early, hdr->seq);
     peer->num_early++;
     if (hdr->flags & VFRING_WIRE_FLAG_UNORDERED) {

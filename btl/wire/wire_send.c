@@ -148,8 +148,15 @@ void wire_probe(struct vfring_wire *wire, struct wire_lane *lane, uint64_t now_n
         frame = peer->tx->in_flight[WIRE_SLOT(peer->tx, seq - 1)];
         frame = frame && peer->tx->lanes[frame->lane] == lane ? frame : NULL;
     }
-    if (frame && !wire->stalled_list && !wire->ops.xmit_busy(wire->ctx, frame)
-        && !wire_transmit(wire, peer, lane, frame, now_ns, &wire->ops)) {
+    if (frame && !wire->stalled_list && !wire->ops.xmit_busy(wire->ctx, frame)) {
+        const bool again = frame->retransmitted != WIRE_LOSS_NONE;
+        const uint64_t sent_ns = again && lane->probe_seq == frame->seq ? lane->probe_sent_ns : frame->sent_ns;
+
+        if (wire_transmit(wire, peer, lane, frame, now_ns, &wire->ops)) {
+            return;
+        }
+        lane->probe_seq = frame->seq;
+        lane->probe_sent_ns = sent_ns;
         frame->retransmitted = WIRE_LOSS_PROBE;
         wire->stats.tx_tail_probes++;
     }

@@ -36,7 +36,7 @@
 /** Of frames without a retransmission one in so many is timed. */
 #define WIRE_RTT_EVERY 16u
 /** Every peer may always have this many frames under way. */
-#define WIRE_CREDIT_MIN 2u
+#define WIRE_CREDIT_MIN 1u
 /** Held-back bulk leaves one frame in so many of the window to others. */
 #define WIRE_MESSAGE_SHARE 8u
 /** From so long a silence on, its repetition is told at equal intervals. */
@@ -47,8 +47,6 @@
 #define WIRE_ALIVE_QUESTIONS 3u
 /** Places for early frames: they take memory when used. Between rails it is usual that frames overtake each other. */
 #define WIRE_EARLY_WINDOWS 8u
-/** Senders are counted anew each time the RX ring was filled this often. */
-#define WIRE_ROUND_RINGS 4u
 
 /** vfring_wire_frame.loss: why a frame is to be sent again. */
 #define WIRE_LOSS_NONE 0u
@@ -84,6 +82,8 @@ struct wire_lane {
     uint64_t rto_ns;    /* of rtt and backoff */
     uint32_t backoff;
     uint32_t probed;    /* 1: a probe has gone out, since the last acknowledgement */
+    uint32_t probe_seq; /* the frame that it was */
+    uint64_t probe_sent_ns; /* and when that had gone out first */
     uint16_t probe_dups; /* what the peer had had twice at the last one */
     uint8_t probe_shift; /* so often the wait for it is doubled: the last ones were in vain */
     uint8_t rail;
@@ -159,6 +159,7 @@ struct vfring_wire_peer {
     uint32_t snd_una;
     uint32_t snd_next;
     uint32_t snd_limit; /* the peer has room for frames before this one */
+    uint32_t lost_no; /* the last losses_no in which a frame of it got lost */
     struct wire_ways *ways; /* NULL: we have one rail */
 
     /* Receiving half. */
@@ -177,12 +178,20 @@ _Static_assert(sizeof(struct vfring_wire_peer) <= 128 && sizeof(struct wire_ways
 struct vfring_wire {
     struct vfring_wire_config cfg;
     struct wire_rto_limits rto;
+    struct wire_rtt first_rtt; /* of the peers' first samples: what is taken for one that has none */
     struct vfring_wire_ops ops;
     void *ctx;
     uint16_t credit;        /* what we offer each peer */
     uint16_t first_credit;  /* what we take a peer to offer before its first word */
     uint32_t round;         /* a stretch of received frames; counts from 1 */
     uint32_t round_left;    /* frames until its end */
+    uint32_t round_frames;  /* its length */
+    uint32_t pool;          /* frames that all peers together may have under way to us */
+    uint32_t pool_cut_at;   /* frames of this round, when it was made smaller */
+    uint32_t losses_no;     /* a stretch in which peers whose frames get lost are counted; from 1 */
+    uint32_t num_losers;    /* so many in this one */
+    bool pool_cut;          /* it was, in this round */
+    bool pool_known;        /* it was, once: no more doubling */
     uint32_t ack_every;     /* an acknowledgement is owed at once after this many frames */
     uint8_t tx_flags;       /* in the header of every data frame */
     uint64_t to_us;         /* key and dst of the frames that are for us */

@@ -71,7 +71,8 @@ struct scale_params {
     uint64_t frame_ns;       /**< of the processor, for a frame received */
 
     uint32_t slow_times;     /**< rank 0 takes so many times frame_ns; 0: none is slow */
-    uint32_t loss_ppm;       /**< of node 0's links */
+    uint32_t loss_ppm;       /**< of one node's links */
+    uint32_t lossy_node;     /**< that one */
     uint64_t rail_dies_ns;   /**< when node 0's first rail falls silent; 0: never */
     uint64_t fixed_timer_ns; /**< of the simple transports */
     uint64_t limit_ns;       /**< a run that is longer has failed */
@@ -91,7 +92,7 @@ struct scale_result {
     uint64_t payload_bytes, messages;
     uint64_t digest, events;
     double jain;             /**< over senders, when half of all bytes had come */
-    struct scale_times all, touched, others; /**< touched: from or to node 0, where that is sick */
+    struct scale_times all, touched, others; /**< touched: from or to the node that is sick */
     uint64_t frames, retransmits, timeouts, probes, needless, acks, dups;
     uint64_t dropped_queue, dropped_ring, dropped_link, pauses;
     uint64_t queue_max_bytes;

@@ -90,7 +90,8 @@ void scale_fabric_init(struct scale *s)
     s->num_links = s->p.num_rails * 2 * (s->p.num_nodes + s->num_leaves * s->p.num_spines);
     s->links = scale_alloc(s->num_links * sizeof(s->links[0]));
     for (uint32_t rail = 0; rail < s->p.num_rails; rail++) {
-        s->links[up(s, rail, 0)].loss_ppm = s->links[down(s, rail, 0)].loss_ppm = s->p.loss_ppm;
+        s->links[up(s, rail, s->p.lossy_node)].loss_ppm = s->p.loss_ppm;
+        s->links[down(s, rail, s->p.lossy_node)].loss_ppm = s->p.loss_ppm;
     }
 }
 

@@ -122,6 +122,25 @@ static void a_lossy_link_hurts_its_own_messages_only(void)
     CHECK(r.retransmits <= r.dropped_link + r.dropped_queue + r.probes);
 }
 
+/* Processes that look late at their rings need much under way; what they are offered does not follow the losses of one. */
+static void a_lossy_sender_takes_nothing_from_the_others(void)
+{
+    struct scale_params p = defaults(SCALE_INCAST);
+    struct scale_result clean, lossy;
+
+    p.num_nodes = 9;
+    p.nodes_a_leaf = 9;
+    p.bytes = 500000;
+    p.poll_ns = 50000;
+    clean = run(&p);
+    p.loss_ppm = 20000;
+    p.lossy_node = 5;
+    lossy = run(&p);
+    CHECK(lossy.dropped_link > 0);
+    CHECK(lossy.touched.num == 1 && lossy.others.num == 7);
+    CHECK(lossy.others.max_ns <= clean.all.max_ns + clean.all.max_ns / 50);
+}
+
 static void a_slow_receiver_overruns_no_ring(void)
 {
     struct scale_params p = defaults(SCALE_ALL_TO_ALL);
@@ -153,6 +172,9 @@ static void what_is_wrong_is_said(void)
     p.num_rails = 2;
     CHECK(scale_wrong(&p) != NULL);
     p = defaults(SCALE_RING);
+    p.lossy_node = p.num_nodes;
+    CHECK(scale_wrong(&p) != NULL);
+    p = defaults(SCALE_RING);
     p.limit_ns = 1000;
     {
         struct scale_result r;
@@ -172,6 +194,7 @@ int main(int argc, char **argv)
         TEST(full_queues_drop_and_all_comes_nevertheless),
         TEST(pause_frames_lose_nothing),
         TEST(a_lossy_link_hurts_its_own_messages_only),
+        TEST(a_lossy_sender_takes_nothing_from_the_others),
         TEST(a_slow_receiver_overruns_no_ring),
         TEST(a_rail_dies_and_the_other_carries_all),
         TEST(what_is_wrong_is_said),

@@ -176,7 +176,7 @@ static void test_credit_is_shared(void)
         rig->now_ns += RIG_MS;
         rig_progress(rig, 0);
         offered = rig->nodes[0].wire->credit;
-        /* A quarter stays in reserve; more than a window is of no use. */
+        /* A quarter of the ring stays in reserve; more than a window is of no use. */
         CHECK_INT(offered, senders == 1 ? (int) VFRING_WIRE_WINDOW_DEFAULT : 96 / senders);
         CHECK_INT(rig->nodes[0].num_out, senders);
         for (struct rig_packet *ack; (ack = rig_take(rig, 0)); free(ack)) {
@@ -186,13 +186,123 @@ static void test_credit_is_shared(void)
     }
     rig_free(rig);
 
-    config.rx_entries = 8; /* too small for all: two frames each, whatever happens */
+    config.rx_entries = 8; /* too small for all: so many frames each, whatever happens */
     rig = rig_make(RIG_NODES, &config);
     for (int i = 1; i < RIG_NODES; i++) {
         (void) rig_send(rig, i, 0, 8);
         (void) rig_pass(rig, i);
     }
     CHECK_INT(rig->nodes[0].wire->credit, WIRE_CREDIT_MIN);
+    rig_free(rig);
+}
+
+/* @p num frames from node @p from to node 0, of which the first of each @p hole gets lost at first; 0: none does. */
+static void send_with_holes(struct rig *rig, int from, int num, int hole)
+{
+    for (int i = 0; i < num; i++) {
+        (void) rig_send(rig, from, 0, 8);
+        if (hole && i % hole == 0) {
+            free(rig_take(rig, from));
+        }
+    }
+}
+
+/* A rig of @p senders, one ring of 1024 at node 0, and nothing was lost until what is offered was as much as it gets. */
+static struct rig *rig_offers_all(int senders)
+{
+    struct vfring_wire_config config = rig_config();
+    struct rig *rig;
+
+    config.rx_entries = 1024;
+    rig = rig_make(1 + senders, &config);
+    CHECK_INT(rig->nodes[0].wire->pool, 2 * VFRING_WIRE_WINDOW_DEFAULT);
+    for (int i = 0; i < 6000; i++) {
+        (void) rig_send(rig, 1 + i % senders, 0, 8);
+        if (i % 100 == 99) {
+            rig_settle(rig);
+        }
+    }
+    rig_settle(rig);
+    CHECK_INT(rig->nodes[0].wire->pool, 768);
+    return rig;
+}
+
+/*
+ * Where nothing gets lost the senders may have more and more under way together, up to three quarters of the ring. Losses of
+ * several halve that, once for all that were sent before anybody could know, and it grows slowly from then on.
+ */
+static void test_credit_follows_losses(void)
+{
+    const int senders = 8;
+    struct rig *rig = rig_offers_all(senders);
+    const struct vfring_wire *wire = rig->nodes[0].wire;
+    uint32_t pool;
+
+    for (int from = 1; from <= senders; from++) { /* one hole of each, and two of some */
+        send_with_holes(rig, from, from % 2 ? 8 : 4, 4);
+    }
+    rig_settle(rig);
+    CHECK_INT(wire->pool, 384);
+    CHECK_INT(wire->credit, 384 / senders);
+    for (int i = 0; i < 4 * 384; i++) { /* the rest of the round, and half of the next */
+        (void) rig_send(rig, 1 + i % senders, 0, 8);
+    }
+    rig_settle(rig);
+    pool = wire->pool;
+    CHECK(pool >= 384 && pool <= 384 + 384 / 8);
+    for (int i = 0; i < 40; i++) { /* however often, something is left */
+        for (int from = 1; from <= senders; from++) {
+            send_with_holes(rig, from, 100, 50);
+        }
+        rig_settle(rig);
+    }
+    CHECK(wire->pool >= 16 && wire->pool < 384);
+    CHECK(wire->credit >= 2);
+    rig_free(rig);
+}
+
+/*
+ * A neighbour test: some peers, fewer than half of those that send, lose all the time, or leave holes on purpose. That is
+ * no reason to offer the others less.
+ */
+static void test_credit_outlasts_sick_peers(void)
+{
+    const int senders = 8;
+
+    for (int sick = 1; sick <= 3; sick++) {
+        struct rig *rig = rig_offers_all(senders);
+        const struct vfring_wire *wire = rig->nodes[0].wire;
+
+        for (int i = 0; i < 200; i++) {
+            for (int from = 1; from <= senders; from++) {
+                send_with_holes(rig, from, 10, from <= sick ? 2 : 0);
+            }
+            rig_settle(rig);
+            CHECK_INT(wire->pool, 768);
+            CHECK_INT(wire->credit, VFRING_WIRE_WINDOW_DEFAULT);
+        }
+        CHECK_INT(rig->nodes[0].num_delivered, 6000 + 200 * 10 * senders);
+        rig_free(rig);
+    }
+}
+
+/* Two peers whose frames got lost, and were removed: those that lose later are not taken for more than they are. */
+static void test_losses_of_removed_peers_do_not_count(void)
+{
+    const int senders = 8;
+    struct rig *rig = rig_offers_all(senders);
+    const struct vfring_wire *wire = rig->nodes[0].wire;
+
+    for (int from = 1; from <= 2; from++) {
+        send_with_holes(rig, from, 4, 4);
+        (void) rig_pass(rig, from);
+        CHECK_INT(wire->num_losers, from);
+    }
+    for (int from = 1; from <= 2; from++) {
+        vfring_wire_peer_remove(rig->nodes[0].wire, rig->nodes[0].peers[from]);
+        rig->nodes[0].peers[from] = NULL;
+    }
+    CHECK_INT(wire->num_losers, 0);
     rig_free(rig);
 }
 
@@ -215,11 +325,11 @@ static void test_credit_comes_back(void)
     rig_settle(rig);
     CHECK_INT(rig->nodes[0].wire->credit, 48);
     CHECK_INT(rig->nodes[0].num_delivered, 1000 + RIG_NODES - 1);
-    for (int i = 1; i < RIG_NODES; i++) { /* and all again */
-        for (int k = 0; k < 20; k++) {
+    for (int k = 0; k < 20; k++) {
+        for (int i = 1; i < RIG_NODES; i++) { /* and all again */
             (void) rig_send(rig, i, 0, 8);
+            (void) rig_pass(rig, i);
         }
-        (void) rig_pass(rig, i);
     }
     CHECK_INT(rig->nodes[0].wire->credit, 48 / (RIG_NODES - 1));
     rig_free(rig);
@@ -394,6 +504,9 @@ int main(int argc, char **argv)
         {"order", test_order},
         {"credit is shared", test_credit_is_shared},
         {"credit comes back", test_credit_comes_back},
+        {"credit follows losses", test_credit_follows_losses},
+        {"credit outlasts sick peers", test_credit_outlasts_sick_peers},
+        {"losses of removed peers do not count", test_losses_of_removed_peers_do_not_count},
         {"ack ratio", test_ack_ratio},
         {"ack delay", test_ack_delay},
         {"ack now", test_ack_now},
