@@ -232,13 +232,17 @@ static uint32_t num_xmits(const struct vfring_wire_peer *peer)
     return num;
 }
 
-/* Who got something and wants more goes to the end of the line. */
+/*
+ * Who got something and wants more goes to the end of the line. A ring that was full for one is full for those behind it, so
+ * that thousands who wait cost no more than one; of several rails each peer has others.
+ */
 void wire_stalled_run(struct vfring_wire *wire, uint64_t now_ns)
 {
     struct vfring_wire_peer *next = wire->stalled_list, *peer;
     struct vfring_wire_peer *served = NULL, **served_tail = &served;
+    const uint64_t stalls = wire->stats.ring_stalls;
 
-    while ((peer = next)) {
+    while ((peer = next) && (wire->num_rails > 1 || wire->stats.ring_stalls == stalls)) {
         const uint32_t before = num_xmits(peer);
         const int rc = peer_output(wire, peer, now_ns);
 

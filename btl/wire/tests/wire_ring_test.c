@@ -178,6 +178,33 @@ static void test_ring_line_and_window(void)
     rig_free(rig);
 }
 
+/* A full ring is asked once in a progress, however many wait for it, and they keep their places. */
+static void test_ring_full_for_many(void)
+{
+    const struct vfring_wire_config config = rig_config();
+    struct rig *rig = rig_make(RIG_NODES, &config);
+    struct rig_node *node = &rig->nodes[0];
+    uint64_t stalls;
+
+    node->tx_room = 0;
+    for (int to = 1; to < RIG_NODES; to++) {
+        (void) rig_send(rig, 0, to, 8);
+    }
+    stalls = rig_stats(rig, 0)->ring_stalls;
+    rig_progress(rig, 0);
+    CHECK_INT(rig_stats(rig, 0)->ring_stalls, stalls + 1);
+    for (int to = 1; to < RIG_NODES; to++) {
+        node->tx_room = 1;
+        rig_progress(rig, 0);
+        (void) rig_pass(rig, 0);
+        CHECK_INT(rig->nodes[to].num_delivered, 1);
+        CHECK(to + 1 == RIG_NODES || rig->nodes[to + 1].num_delivered == 0);
+    }
+    node->tx_room = UINT32_MAX;
+    rig_settle(rig);
+    rig_free(rig);
+}
+
 /* --- memory the VF still reads ------------------------------------------------------------- */
 
 /* A retransmission must not alter a header that is still in the TX ring. */
@@ -240,6 +267,7 @@ int main(int argc, char **argv)
 {
     const struct check_test tests[] = {
         {"ring full", test_ring_full},
+        {"ring full for many", test_ring_full_for_many},
         {"ack waits for the ring", test_ack_waits_for_ring},
         {"ack after very many frames", test_ack_after_long},
         {"ring is shared", test_ring_is_shared},
