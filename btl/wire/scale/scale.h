@@ -57,6 +57,7 @@ struct scale_params {
     uint32_t bytes;          /**< of a message */
     uint32_t steps;          /**< of ring, stencil, pairs */
     uint32_t max_open;       /**< messages of a rank that are being sent at a time */
+    uint32_t max_in;         /**< long messages that a rank lets come at a time; 0: all */
     uint64_t jitter_ns;      /**< ranks begin within that time */
 
     uint32_t nodes_a_leaf, num_spines;
@@ -178,6 +179,8 @@ struct scale_rank {
     uint64_t free_ns;        /* the processor is busy until then */
     uint32_t num_open, next_open, outstanding;
     uint32_t *open;          /* messages being sent */
+    uint32_t num_in;         /* long messages that it has let come */
+    uint32_t *asked, num_asked, asked_done; /* those that wait for that, if not all may come; so many have had it */
     uint32_t step, next_send;
     uint32_t steps_left;     /* 0: done */
     uint16_t *received;      /* messages, by step */

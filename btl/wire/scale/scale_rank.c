@@ -80,6 +80,7 @@ void scale_rank_free(struct scale_rank *rank)
         rank->scale->transport->destroy(rank->transport);
     }
     free(rank->open);
+    free(rank->asked);
     free(rank->received);
 }
 
@@ -295,6 +296,37 @@ static void pump(struct scale_rank *rank)
     }
 }
 
+/* Message @p id may come now. */
+static void let_come(struct scale_rank *rank, uint32_t id)
+{
+    rank->num_in++;
+    send_frame(rank, rank->scale->messages[id].src, id | MSG_CLEAR, 0, CONTROL_BYTES);
+}
+
+/* A long message waits for us to say: go on. */
+static void asked(struct scale_rank *rank, uint32_t id)
+{
+    const struct scale *s = rank->scale;
+
+    if (!s->p.max_in || rank->num_in < s->p.max_in) {
+        let_come(rank, id);
+        return;
+    }
+    if (!rank->asked) { /* nobody can be sent more than there is */
+        rank->asked = scale_alloc(s->max_messages * sizeof(rank->asked[0]));
+    }
+    rank->asked[rank->num_asked++] = id;
+}
+
+/* One that we had let come is whole. */
+static void came(struct scale_rank *rank)
+{
+    rank->num_in--;
+    if (rank->asked_done < rank->num_asked) {
+        let_come(rank, rank->asked[rank->asked_done++]);
+    }
+}
+
 void scale_rank_deliver(struct scale_rank *rank, uint32_t src, const struct vfring_wire_hdr *hdr, uint32_t bytes)
 {
     struct scale *s = rank->scale;
@@ -302,7 +334,7 @@ void scale_rank_deliver(struct scale_rank *rank, uint32_t src, const struct vfri
     struct scale_message *m = &s->messages[id];
 
     if (id < s->num_messages && (hdr->msg & MSG_ASK) && m->dst == rank->index && m->src == src) {
-        send_frame(rank, src, id | MSG_CLEAR, 0, CONTROL_BYTES);
+        asked(rank, id);
         return;
     }
     if (id < s->num_messages && (hdr->msg & MSG_CLEAR) && m->src == rank->index && m->dst == src) {
@@ -326,6 +358,9 @@ void scale_rank_deliver(struct scale_rank *rank, uint32_t src, const struct vfri
     if (m->delivered == m->bytes) {
         m->end_ns = s->now_ns;
         rank->received[m->step]++;
+        if (m->cleared) {
+            came(rank);
+        }
     }
 }
 

@@ -141,6 +141,17 @@ static void a_lossy_sender_takes_nothing_from_the_others(void)
     CHECK(lossy.others.max_ns <= clean.all.max_ns + clean.all.max_ns / 50);
 }
 
+static void a_rank_may_let_few_come_at_a_time(void)
+{
+    for (int pattern = 0; pattern < SCALE_PATTERNS; pattern++) {
+        struct scale_params p = defaults((enum scale_pattern) pattern);
+
+        p.max_in = 2;
+        p.ranks_a_node = 4; /* a cube with three a side */
+        CHECK(run(&p).messages > 0);
+    }
+}
+
 static void a_slow_receiver_overruns_no_ring(void)
 {
     struct scale_params p = defaults(SCALE_ALL_TO_ALL);
@@ -195,6 +206,7 @@ int main(int argc, char **argv)
         TEST(pause_frames_lose_nothing),
         TEST(a_lossy_link_hurts_its_own_messages_only),
         TEST(a_lossy_sender_takes_nothing_from_the_others),
+        TEST(a_rank_may_let_few_come_at_a_time),
         TEST(a_slow_receiver_overruns_no_ring),
         TEST(a_rail_dies_and_the_other_carries_all),
         TEST(what_is_wrong_is_said),

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
 # scaling.sh WIRE_SCALE JSON [NAME]: all runs that docs/performance/scaling.md tells of, one after the other on one
-# core at low priority, some six minutes and 2 GB in all; or those alone whose name begins with NAME. A line of JSON for each
+# core at low priority, some ten minutes and 2 GB in all; or those alone whose name begins with NAME. A line of JSON for each
 # goes to the file JSON as soon as it is there. Exit status 1: one of them failed; its line says why.
 set -eu
 [ $# -ge 2 ] || { echo "usage: scaling.sh WIRE_SCALE JSON [NAME]" >&2; exit 2; }
@@ -40,6 +40,23 @@ for senders in 32 64 256; do
     for buffer in $deep $shallow; do
         run "incast-$senders 9000" incast --nodes $((senders + 1)) --buffer $buffer --mtu 9000 --rx-entries 512
     done
+done
+for few in 2 4 8 16; do
+    for buffer in $deep $shallow; do
+        run "few-256 $few at a time" incast --nodes 257 --buffer $buffer --in $few
+        run "few-256 $few at a time, 9000" incast --nodes 257 --buffer $buffer --in $few --mtu 9000 --rx-entries 512
+        run "few-alltoall-64 $few at a time" alltoall --nodes 64 --buffer $buffer --in $few
+    done
+done
+for buffer in $deep $shallow; do
+    run "few-alltoall-64 all" alltoall --nodes 64 --buffer $buffer
+done
+for seed in 1 2 3 4 5; do
+    run "seeds-256 shallow" incast --nodes 257 --buffer $shallow --seed $seed
+done
+# A process that looks late at its ring needs much under way: what would the losses of one cost the others?
+for loss in 0 10000 200000; do
+    run "lossy-sender $loss ppm" incast --nodes 9 --bytes 1048576 --poll-ns 50000 --lossy-node 5 --loss-ppm $loss
 done
 run "slow-64 none" alltoall --nodes 64 --bytes 16384
 run "slow-64 20 times" alltoall --nodes 64 --bytes 16384 --slow 20

@@ -27,6 +27,7 @@ static const struct number numbers[] = {
     NUMBER("bytes", bytes, "of a message"),
     NUMBER("steps", steps, "of ring, pairs, stencil"),
     NUMBER("open", max_open, "messages that a rank sends at a time"),
+    NUMBER("in", max_in, "long messages that a rank lets come at a time; 0: all"),
     NUMBER("jitter-ns", jitter_ns, "within which ranks begin"),
     NUMBER("nodes-a-leaf", nodes_a_leaf, "nodes on a leaf switch"),
     NUMBER("spines", num_spines, "as many links from each leaf"),
