@@ -64,7 +64,6 @@ run "rail-64 two" ring --nodes 64 --steps 20 --rails 2
 run "rail-64 dies" ring --nodes 64 --steps 20 --rails 2 --rail-dies-ns 200000
 for buffer in $deep $shallow; do
     run "alltoall-1024 1 KiB" alltoall --nodes 1024 --bytes 1024 --buffer $buffer
-    run "alltoall-1024 32 a node" alltoall --nodes 32 --ranks-a-node 32 --bytes 1024 --buffer $buffer
 done
 run "ring-32768" ring --nodes 1024 --ranks-a-node 32 --bytes 16384 --steps 4 --buffer $shallow
 run "stencil-32768" stencil --nodes 1024 --ranks-a-node 32 --bytes 4096 --steps 2 --buffer $shallow
