@@ -8,7 +8,7 @@
 #define FIRST_WINDOWS 2u
 /** After a loss the pool grows by so much of itself in a round without one; before the first it doubles. */
 #define POOL_GROWTH_PART 8u
-/** A round is so many pools: whoever sends is heard in it. */
+/** A round is so many pools: whoever sends is heard in it. Before the first loss it is one, so that the pool soon is what it may be. */
 #define ROUND_POOLS 4u
 /** Losses of fewer senders in a round, and of a smaller part of those that send, are their own affair. */
 #define LOSERS_MIN 4u
@@ -61,7 +61,7 @@ static void losers_forget(struct vfring_wire *wire)
 
 static void round_begin(struct vfring_wire *wire)
 {
-    wire->round_frames = wire->round_left = ROUND_POOLS * wire->pool;
+    wire->round_frames = wire->round_left = (wire->pool_known ? ROUND_POOLS : 1) * wire->pool;
     wire->round++;
 }
 
