@@ -307,7 +307,7 @@ for i in 0 1; do
 done
 # lent NAME RAIL...: two processes, each with a VF of its own of these; both kinds carry what goes between them
 lent() {
-    what=$1
+    what=$1 name=$1 # what is asked for after it is this one's
     shift
     case " $wanted " in "  " | *" $what "*) ;; *) return ;; esac
     rm -f "$dir/over"
