@@ -36,12 +36,12 @@ run() {
     name=$1 status=$2 text=$3 ranks=$4
     shift 4
     case " $wanted " in "  " | *" $name "*) ;; *) return ;; esac
-    timeout 120 mpirun -n "$ranks" --mca btl_vfring_devices "$devices" "$@" > "$dir/out" 2>&1 &
+    timeout -k 10 120 mpirun -n "$ranks" --mca btl_vfring_devices "$devices" "$@" > "$dir/out" 2>&1 &
     job=$!
     $meanwhile
     wait "$job"
     rc=$?
-    if { [ "$status" = 0 ] && [ $rc -ne 0 ]; } || { [ "$status" = not0 ] && { [ $rc -eq 0 ] || [ $rc -eq 124 ]; }; } \
+    if { [ "$status" = 0 ] && [ $rc -ne 0 ]; } || { [ "$status" = not0 ] && { [ $rc -eq 0 ] || [ $rc -eq 124 ] || [ $rc -eq 137 ]; }; } \
         || ! grep -qE -- "$text" "$dir/out"; then
         echo "FAILED $name: status $rc, wanted $status and \"$text\""
         tail -n 40 "$dir/out"
