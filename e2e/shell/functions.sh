@@ -32,14 +32,15 @@ wait_for() { # WHAT COMMAND...
 as_user() { setpriv --reuid mpi --regid mpi --init-groups env --chdir=/home/mpi HOME=/home/mpi USER=mpi "$@"; }
 
 # What a machine consists of. What dpkg, apt, systemd and the like write down of what they did is none of the packages' files, nor is
-# the key that DKMS makes for the machine.
+# the key that DKMS makes for the machine, nor what depmod writes beside the modules of a kernel: DKMS of Debian 12 leaves it where the
+# headers of that kernel are alone.
 files() { # PATH...: and what is below these
     # shellcheck disable=SC2046 # words
     set -- $([ $# -eq 0 ] || printf ' -o -path %s' "$@")
     find / -xdev \( -path /proc -o -path /sys -o -path /dev -o -path /run -o -path /tmp -o -path /e2e -o -path /debs \
         -o -path /var/lib/dpkg -o -path /var/lib/apt -o -path /var/lib/systemd -o -path /var/cache -o -path /var/log \
         -o -path '/var/tmp/systemd-private-*' "$@" \) -prune \
-        -o -printf '%p %y %m %u %g\n' | grep -vE '^/(etc/ld.so.cache|var/lib/dkms/mok\.(key|pub)) ' | sort
+        -o -printf '%p %y %m %u %g\n' | grep -vE '^/(etc/ld.so.cache|var/lib/dkms/mok\.(key|pub)|usr/lib/modules/[^/ ]+/modules\.[a-z.]+) ' | sort
 }
 accounts() { cat /etc/passwd /etc/group; }
 
