@@ -217,6 +217,11 @@ void vfring_wire_rail_set(struct vfring_wire *wire, uint32_t rail, bool up, uint
  */
 int vfring_wire_lane_add(struct vfring_wire *wire, struct vfring_wire_peer *peer, uint32_t rail,
                          const uint8_t mac[6]);
+/**
+ * @p rail, which has a way to @p peer, reaches it at @p mac as well, where another way leads: so it is tried when nothing comes of its own. 0;
+ * -EINVAL: there are no two such ways.
+ */
+int vfring_wire_lane_also(struct vfring_wire_peer *peer, uint32_t rail, const uint8_t mac[6]);
 /** The peer with that id at @p mac (NULL: anywhere), or NULL. */
 struct vfring_wire_peer *vfring_wire_peer_find(const struct vfring_wire *wire, uint32_t id,
                                                const uint8_t *mac);

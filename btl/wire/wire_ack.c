@@ -2,6 +2,7 @@
 /* Acknowledgements that come, but for the usual ones. */
 #include "wire_ack.h"
 
+#include "wire_cross.h"
 #include "wire_loss.h"
 #include "wire_over.h"
 #include "wire_lane.h"
@@ -270,6 +271,9 @@ bool wire_ack_input(struct vfring_wire *wire, struct vfring_wire_peer *peer,
     }
     if (!tx) {
         return true;
+    }
+    if (peer->ways && peer->ways->to[peer->ways->by] != peer->ways->by) {
+        wire_cross_home(wire, peer, now_ns);
     }
     note_dups(tx, hdr->dups);
     for (; vfring_wire_seq_before(peer->snd_una, hdr->ack); peer->snd_una++) {

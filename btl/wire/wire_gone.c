@@ -97,7 +97,7 @@ void vfring_wire_peer_ask(struct vfring_wire *wire, struct vfring_wire_peer *pee
 {
     for (unsigned way = 0; !peer->failed && way < (peer->ways ? peer->ways->num : 1u); way++) {
         if (!peer->ways || !(wire->rails_down >> peer->ways->rail[way] & 1)) {
-            (void) wire_owed_send_by(wire, peer, way, VFRING_WIRE_TYPE_ACK, 0, 0);
+            (void) wire_owed_send_by(wire, peer, (struct wire_course){.way = way, .to = way}, VFRING_WIRE_TYPE_ACK, 0, 0);
         }
     }
 }

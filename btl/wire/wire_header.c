@@ -4,14 +4,14 @@
 
 #include <string.h>
 
-void wire_fill_head(const struct vfring_wire *wire, const struct vfring_wire_peer *peer, unsigned way,
+void wire_fill_head(const struct vfring_wire *wire, const struct vfring_wire_peer *peer, struct wire_course course,
                     struct vfring_wire_hdr *hdr)
 {
     const struct wire_ways *ways = peer->ways;
 
     memset(hdr, 0, sizeof(*hdr));
-    memcpy(hdr->dst_mac, ways ? &ways->from[way] : &peer->from, 6);
-    memcpy(hdr->src_mac, wire->rail_mac[ways ? ways->rail[way] : 0], 6);
+    memcpy(hdr->dst_mac, ways ? &ways->from[course.to] : &peer->from, 6);
+    memcpy(hdr->src_mac, wire->rail_mac[ways ? ways->rail[course.way] : 0], 6);
     hdr->ethertype[0] = VFRING_WIRE_ETHERTYPE >> 8;
     hdr->ethertype[1] = VFRING_WIRE_ETHERTYPE & 0xff;
     hdr->version = VFRING_WIRE_VERSION;

@@ -30,8 +30,8 @@ WIRE_HOT void wire_fill_acks(const struct vfring_wire *wire, const struct vfring
     hdr->reserved = 0;
 }
 
-/* What never changes in the headers to a peer by one of its ways. */
-void wire_fill_head(const struct vfring_wire *wire, const struct vfring_wire_peer *peer, unsigned way,
+/* What never changes in the headers to a peer by one course; {0} where we have one rail. */
+void wire_fill_head(const struct vfring_wire *wire, const struct vfring_wire_peer *peer, struct wire_course course,
                     struct vfring_wire_hdr *hdr);
 /* Of whole frames: is it one of the protocol, and not for us? */
 static inline bool wire_header_of_others(const struct vfring_wire *wire, const struct vfring_wire_hdr *hdr, uint32_t bytes)

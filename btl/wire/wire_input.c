@@ -2,6 +2,7 @@
 /* Frames that come, but for those that come in their turn. */
 #include "wire_input.h"
 
+#include "wire_cross.h"
 #include "wire_lane.h"
 
 #include <stdlib.h>
@@ -121,13 +122,19 @@ static void lane_word(struct vfring_wire *wire, struct vfring_wire_peer *peer, c
     struct wire_lane *lane;
 
     if (hdr->flags & VFRING_WIRE_FLAG_ASK) {
+        /* The way that all is well by goes before. */
+        if (!(ways->echo >> ways->in & 1) || ways->echo_by[ways->in] != ways->in) {
+            ways->echo_by[ways->in] = ways->by;
+        }
         ways->echo |= (uint8_t) (1u << ways->in);
         ways->echo_msg[ways->in] = hdr->msg;
         wire_ack_owed(wire, peer, true);
     }
-    if ((hdr->flags & VFRING_WIRE_FLAG_ECHO) && peer->tx && ways->in < peer->tx->num_lanes) {
-        lane = peer->tx->lanes[ways->in];
-        if (lane->state == WIRE_LANE_SUSPECT || lane->state == WIRE_LANE_ASIDE) {
+    if ((hdr->flags & VFRING_WIRE_FLAG_ECHO) && peer->tx && ways->by < peer->tx->num_lanes) {
+        lane = peer->tx->lanes[ways->by];
+        if (ways->in != ways->to[ways->by]) {
+            wire_cross_answered(wire, lane, ways->by, ways->in, now_ns);
+        } else if (lane->state == WIRE_LANE_SUSPECT || lane->state == WIRE_LANE_ASIDE) {
             wire_lane_good(wire, lane);
             lane->backoff = 0;
             wire_rto_update(wire, lane);

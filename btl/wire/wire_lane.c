@@ -20,7 +20,7 @@ static void lane_init(const struct vfring_wire *wire, struct vfring_wire_peer *p
     lane->state = peer->ways && (wire->rails_down >> lane->rail & 1) ? WIRE_LANE_DOWN : WIRE_LANE_GOOD;
     lane->congestion.cwnd = wire->cfg.window_frames;
     wire_rto_update(wire, lane);
-    wire_fill_head(wire, peer, way, &hdr);
+    wire_fill_head(wire, peer, wire_lane_course(peer, way), &hdr);
     memcpy(lane->head, &hdr, sizeof(lane->head));
     peer->tx->lanes[way] = lane;
 }
@@ -121,21 +121,22 @@ struct wire_lane *wire_lane_again(const struct vfring_wire_peer *peer, const str
     return best;
 }
 
-unsigned wire_lane_back(const struct vfring_wire_peer *peer)
+struct wire_course wire_lane_back(const struct vfring_wire_peer *peer)
 {
+    const struct wire_ways *ways = peer->ways;
     const struct wire_sender *tx = peer->tx;
 
-    if (!peer->ways) {
-        return 0;
+    if (!ways) {
+        return (struct wire_course){0};
     }
-    if (tx && peer->ways->in < tx->num_lanes && tx->lanes[peer->ways->in]->state == WIRE_LANE_DOWN) {
+    if (tx && ways->by < tx->num_lanes && tx->lanes[ways->by]->state == WIRE_LANE_DOWN) {
         for (unsigned i = 0; i < tx->num_lanes; i++) {
             if (tx->lanes[i]->state == WIRE_LANE_GOOD) {
-                return i;
+                return wire_lane_course(peer, i);
             }
         }
     }
-    return peer->ways->in;
+    return (struct wire_course){.way = ways->by, .to = ways->in};
 }
 
 void wire_lane_good(struct vfring_wire *wire, struct wire_lane *lane)

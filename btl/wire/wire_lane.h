@@ -30,8 +30,23 @@ struct wire_lane *wire_lane_pick(const struct vfring_wire_peer *peer, uint32_t b
 /* For a frame that goes out again, last on @p last: room or not. NULL: none that is not in @p not. */
 struct wire_lane *wire_lane_again(const struct vfring_wire_peer *peer, const struct wire_lane *last,
                                   uint32_t not);
-/* The one to reach the peer by with an acknowledgement. */
-unsigned wire_lane_back(const struct vfring_wire_peer *peer);
+/* Its place among the peer's. */
+static inline unsigned wire_lane_way(const struct wire_lane *lane)
+{
+    unsigned way = 0;
+
+    while (lane->peer->tx->lanes[way] != lane) {
+        way++;
+    }
+    return way;
+}
+/* Where the peer's way @p way leads now. */
+static inline struct wire_course wire_lane_course(const struct vfring_wire_peer *peer, unsigned way)
+{
+    return (struct wire_course){.way = way, .to = peer->ways ? peer->ways->to[way] : 0};
+}
+/* How to reach the peer with an acknowledgement: as its last frame came. */
+struct wire_course wire_lane_back(const struct vfring_wire_peer *peer);
 
 /* It works: its owner hears, if it had heard otherwise. */
 void wire_lane_good(struct vfring_wire *wire, struct wire_lane *lane);

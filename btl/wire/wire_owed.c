@@ -62,7 +62,7 @@ int wire_control_send(struct vfring_wire *wire, struct vfring_wire_frame *frame,
     return 0;
 }
 
-int wire_owed_send_by(struct vfring_wire *wire, struct vfring_wire_peer *peer, unsigned way, uint8_t type,
+int wire_owed_send_by(struct vfring_wire *wire, struct vfring_wire_peer *peer, struct wire_course course, uint8_t type,
                       uint8_t flags, uint32_t msg)
 {
     struct vfring_wire_frame *frame = wire_control_take(wire);
@@ -73,7 +73,7 @@ int wire_owed_send_by(struct vfring_wire *wire, struct vfring_wire_peer *peer, u
         return -EAGAIN;
     }
     hdr = frame->hdr;
-    wire_fill_head(wire, peer, way, hdr);
+    wire_fill_head(wire, peer, course, hdr);
     wire_fill_acks(wire, peer, hdr);
     hdr->type = type;
     hdr->flags = flags;
@@ -82,7 +82,7 @@ int wire_owed_send_by(struct vfring_wire *wire, struct vfring_wire_peer *peer, u
     hdr->payload_bytes = fill_bits(peer, (uint8_t *) (hdr + 1));
     hdr->crc = vfring_wire_crc_frame(hdr, hdr->payload_bytes);
     frame->inline_bytes = hdr->payload_bytes;
-    rc = wire_control_send(wire, frame, peer->ways ? peer->ways->rail[way] : 0);
+    rc = wire_control_send(wire, frame, peer->ways ? peer->ways->rail[course.way] : 0);
     if (rc) {
         return rc;
     }
@@ -105,12 +105,14 @@ int wire_owed_send(struct vfring_wire *wire, struct vfring_wire_peer *peer)
     if (!ways || !ways->echo) {
         return wire_owed_send_as(wire, peer, VFRING_WIRE_TYPE_ACK, 0);
     }
-    /* Lanes are asked for: the answer goes by each of them, and by no other. What cannot go now is asked again. */
+    /* It is asked what works: the answer goes back as each question came, and by no other way. What cannot go now is asked again. */
     asked = ways->echo;
     ways->echo = 0;
-    for (unsigned way = 0; way < ways->num; way++) {
-        if ((asked >> way & 1)
-            && !wire_owed_send_by(wire, peer, way, VFRING_WIRE_TYPE_ACK, VFRING_WIRE_FLAG_ECHO, ways->echo_msg[way])) {
+    for (unsigned i = 0; i < ways->num; i++) {
+        const struct wire_course course = {.way = ways->echo_by[i], .to = i};
+
+        if ((asked >> i & 1)
+            && !wire_owed_send_by(wire, peer, course, VFRING_WIRE_TYPE_ACK, VFRING_WIRE_FLAG_ECHO, ways->echo_msg[i])) {
             rc = 0;
         }
     }
@@ -151,7 +153,7 @@ void wire_owed_run(struct vfring_wire *wire, uint64_t now_ns)
         }
         if (owed && wire_owed_send(wire, peer)) {
             /* As soon as there is room; or when its rail works again, which vfring_wire_rail_set() says. */
-            wire->acks_now |= !way_is_down(wire, peer, wire_lane_back(peer));
+            wire->acks_now |= !way_is_down(wire, peer, wire_lane_back(peer).way);
             if (wire->num_rails == 1) {
                 return;
             }

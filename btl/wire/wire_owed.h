@@ -51,8 +51,8 @@ int wire_control_send(struct vfring_wire *wire, struct vfring_wire_frame *frame,
 
 /* Early frames wait: the next progress tells which, whatever DATA goes out before. */
 void wire_bits_owed(struct vfring_wire *wire, struct vfring_wire_peer *peer);
-/* A frame of all we owe, by that way. 0, or -EAGAIN: ring or control frames are used up, try at the next progress. */
-int wire_owed_send_by(struct vfring_wire *wire, struct vfring_wire_peer *peer, unsigned way, uint8_t type,
+/* A frame of all we owe, by that course. 0, or -EAGAIN: ring or control frames are used up, try at the next progress. */
+int wire_owed_send_by(struct vfring_wire *wire, struct vfring_wire_peer *peer, struct wire_course course, uint8_t type,
                       uint8_t flags, uint32_t msg);
 /* A frame of all we owe, of @p type. 0, or -EAGAIN: ring or control frames are used up, try at the next progress. */
 int wire_owed_send_as(struct vfring_wire *wire, struct vfring_wire_peer *peer, uint8_t type, uint32_t msg);

@@ -135,6 +135,17 @@ struct vfring_wire_peer *vfring_wire_peer_find(const struct vfring_wire *wire, u
     return NULL;
 }
 
+/* Whose rail has a frame come to? Where that is nobody's, the one it would come to if all is well. */
+static unsigned way_by(const struct vfring_wire *wire, const struct wire_ways *ways, const struct vfring_wire_hdr *hdr)
+{
+    for (unsigned n = 0, i = ways->in; n < ways->num; n++, i = i + 1 < ways->num ? i + 1 : 0) {
+        if (!memcmp(wire->rail_mac[ways->rail[i]], hdr->dst_mac, 6)) {
+            return i;
+        }
+    }
+    return ways->in;
+}
+
 struct vfring_wire_peer *wire_peer_lookup(struct vfring_wire *wire, const struct vfring_wire_hdr *hdr)
 {
     struct vfring_wire_peer *peer = vfring_wire_peer_find(wire, hdr->src, hdr->src_mac);
@@ -146,6 +157,7 @@ struct vfring_wire_peer *wire_peer_lookup(struct vfring_wire *wire, const struct
         const unsigned way = way_from(peer, wire_from(hdr));
 
         peer->ways->in = (uint8_t) (way < peer->ways->num ? way : 0);
+        peer->ways->by = (uint8_t) way_by(wire, peer->ways, hdr);
         peer->ways->gone &= (uint8_t) ~(1u << way); /* it has that VF, or has it again */
         return peer;
     }

@@ -2,6 +2,7 @@
 /* Rails: what their owner says of them. */
 #include "wire_lane.h"
 
+#include "wire_cross.h"
 #include "wire_loss.h"
 #include "wire_peers.h"
 #include "wire_send.h"
@@ -54,6 +55,7 @@ int vfring_wire_lane_add(struct vfring_wire *wire, struct vfring_wire_peer *peer
     }
     ways->from[ways->num] = wire_peers_from(mac);
     ways->rail[ways->num] = (uint8_t) rail;
+    ways->to[ways->num] = ways->num;
     ways->num++;
     peer->ways = ways;
     if (wire->last_peer == peer) {
@@ -71,6 +73,21 @@ int vfring_wire_lane_add(struct vfring_wire *wire, struct vfring_wire_peer *peer
         return -ENOMEM;
     }
     return 0;
+}
+
+int vfring_wire_lane_also(struct vfring_wire_peer *peer, uint32_t rail, const uint8_t mac[6])
+{
+    struct wire_ways *ways = peer->ways;
+
+    for (unsigned way = 0; ways && way < ways->num; way++) {
+        for (unsigned to = 0; ways->rail[way] == rail && to < ways->num; to++) {
+            if (to != way && ways->from[to] == wire_peers_from(mac)) {
+                ways->also[way] |= (uint8_t) (1u << to);
+                return 0;
+            }
+        }
+    }
+    return -EINVAL;
 }
 
 void vfring_wire_rail_set(struct vfring_wire *wire, uint32_t rail, bool up, uint64_t now_ns)
@@ -109,6 +126,7 @@ void vfring_wire_rail_set(struct vfring_wire *wire, uint32_t rail, bool up, uint
             } else {
                 lane->state = WIRE_LANE_DOWN;
                 lane->deadline_ns = WIRE_NEVER;
+                wire_cross_back(lane, i);
                 wire_loss_timeout(lane, WIRE_LOSS_FAST);
                 tx->rexmit_budget = wire->cfg.window_frames;
                 wire_peer_output(wire, peer, now_ns);

@@ -101,6 +101,8 @@ struct wire_lane {
     uint64_t frame_ns;  /* time a frame takes, by what has arrived; 0: not known */
     uint64_t asked_ns;  /* not good: when the last question went out; 0: none has */
     uint32_t misses;    /* questions that were not answered, though another lane carried something since */
+    uint8_t elsewhere;  /* whose address was asked last beside the one that it leads to */
+    uint64_t home_ns;   /* it leads elsewhere: when its own address was last asked; 0: it was not */
     uint64_t news_ns;   /* when a frame that went this way was last acknowledged */
 };
 
@@ -126,17 +128,29 @@ struct wire_sender {
     struct vfring_wire_frame *in_flight[]; /* by WIRE_SLOT: as many as the window holds, and a power of two */
 };
 
-/** By which of our rails a peer is reached. */
+/**
+ * By which of our rails a peer is reached, and where: way i leads from rail[i] to the address from[i], and while nothing
+ * comes of that, to another of these (wire_cross.h).
+ */
 struct wire_ways {
     uint8_t num;
-    uint8_t in;     /* the way by which its last frame came */
-    uint8_t echo;   /* a bit for each way by which a question came that is to be answered */
+    uint8_t in;     /* from whose address its last frame came */
+    uint8_t by;     /* and to whose rail */
+    uint8_t echo;   /* a bit for each address from which a question came that is to be answered */
     uint8_t gone;   /* and for each whose VF somebody else has now */
     uint8_t rail[VFRING_WIRE_RAILS]; /* ours */
+    uint8_t to[VFRING_WIRE_RAILS];   /* whose address each way leads to now */
+    uint8_t also[VFRING_WIRE_RAILS]; /* a bit for each whose address it could, beside its own */
+    uint8_t echo_by[VFRING_WIRE_RAILS]; /* to whose rail the question came: the answer goes by it */
     uint64_t from[VFRING_WIRE_RAILS]; /* as vfring_wire_peer.from */
     uint32_t echo_msg[VFRING_WIRE_RAILS];
 };
 _Static_assert(VFRING_WIRE_RAILS <= 8, "a bit for each");
+
+/** By the rail of one way, to the address of one. */
+struct wire_course {
+    unsigned way, to;
+};
 
 struct vfring_wire_peer {
     /* Identity: the two are what tells one peer from another. */
@@ -172,7 +186,7 @@ struct vfring_wire_peer {
     uint16_t num_dups;  /* came twice; wraps */
     struct wire_bitmap *early; /* NULL: there never was one */
 };
-_Static_assert(sizeof(struct vfring_wire_peer) <= 128 && sizeof(struct wire_ways) <= 128,
+_Static_assert(sizeof(struct vfring_wire_peer) <= 128 && sizeof(struct wire_ways) <= 144,
                "thousands of idle peers");
 
 struct vfring_wire {

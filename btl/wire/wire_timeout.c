@@ -2,6 +2,7 @@
 /* Timeouts and silence. */
 #include "wire_timeout.h"
 
+#include "wire_cross.h"
 #include "wire_loss.h"
 #include "wire_over.h"
 #include "wire_lane.h"
@@ -83,22 +84,24 @@ static bool probe_first(struct vfring_wire *wire, struct wire_lane *lane, uint64
 static void ask(struct vfring_wire *wire, struct wire_lane *lane, uint64_t now_ns)
 {
     struct vfring_wire_peer *peer = lane->peer;
-    unsigned way = 0;
+    const bool others_live = wire_lane_other_lives(lane, lane->asked_ns ? lane->asked_ns : now_ns - lane->rto_ns);
+    const unsigned way = wire_lane_way(lane);
 
-    while (peer->tx->lanes[way] != lane) {
-        way++;
-    }
     lane->backoff++;
     wire_rto_update(wire, lane);
     /* A peer that is away answers by no way; one that has just come back perhaps by that one first. */
-    lane->misses += lane->asked_ns && wire_lane_other_lives(lane, lane->asked_ns);
+    lane->misses += lane->asked_ns && others_live;
     lane->asked_ns = now_ns;
     if (lane->state == WIRE_LANE_SUSPECT && lane->misses >= WIRE_ASIDE_TIMEOUTS && !lane->told && !wire->tending) {
         lane->state = WIRE_LANE_ASIDE;
         lane->told = true;
         wire->ops.lane_aside(wire->ctx, peer, lane->rail, true);
     }
-    (void) wire_owed_send_by(wire, peer, way, VFRING_WIRE_TYPE_ACK, VFRING_WIRE_FLAG_ASK, (uint32_t) now_ns);
+    (void) wire_owed_send_by(wire, peer, wire_lane_course(peer, way), VFRING_WIRE_TYPE_ACK, VFRING_WIRE_FLAG_ASK,
+                             (uint32_t) now_ns);
+    if (lane->backoff > WIRE_CROSS_TIMEOUTS && !others_live) {
+        wire_cross_ask(wire, lane, way, now_ns);
+    }
     wire_deadline_put(wire, lane, now_ns + lane->rto_ns);
 }
 
@@ -163,6 +166,9 @@ void wire_timeout(struct vfring_wire *wire, struct wire_lane *lane, uint64_t now
         lane->backoff++;
         wire_rto_update(wire, lane);
         wire_deadline_put(wire, lane, now_ns + lane->rto_ns + spread_ns(wire, lane));
+        if (lane->backoff > WIRE_CROSS_TIMEOUTS && peer->ways) {
+            wire_cross_ask(wire, lane, wire_lane_way(lane), now_ns);
+        }
     }
     wire_peer_output(wire, peer, now_ns);
 }

@@ -177,7 +177,7 @@ static void test_questions_are_no_storm(void)
     for (int rails = 1; rails <= 2; rails++) {
         if (rails == 2) {
             second_rail(rig);
-            rig_hdr(packet)->src_mac[4] = 1;
+            rig_hdr(packet)->src_mac[4] = rig_hdr(packet)->dst_mac[4] = 1;
             rig_seal(packet);
         }
         for (int i = 0; i < 100; i++) {

@@ -243,7 +243,7 @@ static void test_both_asked(void)
     settle_pairs(rig);
     for (unsigned way = 0; way < 2; way++) {
         before[way] = rig->nodes[1].tx_by_rail[way];
-        CHECK_INT(wire_owed_send_by(node->wire, node->peers[1], way, VFRING_WIRE_TYPE_ACK, VFRING_WIRE_FLAG_ASK, 7 + way), 0);
+        CHECK_INT(wire_owed_send_by(node->wire, node->peers[1], (struct wire_course){.way = way, .to = way}, VFRING_WIRE_TYPE_ACK, VFRING_WIRE_FLAG_ASK, 7 + way), 0);
     }
     (void) pass_by(rig, 0, 0, false);
     (void) pass_by(rig, 0, 1, false);
