@@ -124,6 +124,13 @@ static int add_peer(struct btl_vfring_endpoints *all, const struct btl_vfring_mo
         }
     }
     for (unsigned i = 0; i < lanes->num && !rc; i++) {
+        for (unsigned j = 0; j < lanes->num; j++) {
+            if (lanes->lane[i].also >> j & 1) {
+                (void) vfring_wire_lane_also(endpoint->peer, lanes->lane[i].ours, theirs->rails[lanes->lane[j].theirs].mac);
+            }
+        }
+    }
+    for (unsigned i = 0; i < lanes->num && !rc; i++) {
         const struct btl_vfring_rail *rail = &all->rails->rail[lanes->lane[i].ours];
 
         endpoint->rails |= (uint8_t) (1u << lanes->lane[i].ours);

@@ -155,6 +155,13 @@ static void find_lanes(const struct btl_vfring_modex *ours, const struct btl_vfr
             }
         }
     }
+    for (unsigned i = 0; i < lanes->num; i++) {
+        for (unsigned j = 0; j < lanes->num; j++) {
+            if (i != j && pair_rails(&ours->rails[lanes->lane[i].ours], &theirs->rails[lanes->lane[j].theirs]) >= BTL_VFRING_PAIR_UNPROVEN) {
+                lanes->lane[i].also |= (uint8_t) (1u << j);
+            }
+        }
+    }
 }
 
 enum btl_vfring_pairing btl_vfring_pairing(const struct btl_vfring_modex *ours, const void *blob,

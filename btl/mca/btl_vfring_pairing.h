@@ -54,6 +54,7 @@ struct btl_vfring_lanes {
     uint8_t num;
     struct btl_vfring_lane {
         uint8_t ours, theirs;
+        uint8_t also; /**< bit i: ours leads to theirs of lane i as well, as far as is known */
     } lane[VFRING_WIRE_RAILS]; /**< by `ours` */
 };
 

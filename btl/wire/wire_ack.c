@@ -272,8 +272,8 @@ bool wire_ack_input(struct vfring_wire *wire, struct vfring_wire_peer *peer,
     if (!tx) {
         return true;
     }
-    if (peer->ways && peer->ways->to[peer->ways->by] != peer->ways->by) {
-        wire_cross_home(wire, peer, now_ns);
+    if (peer->ways && !wire->looking) {
+        wire_cross_came(wire, peer, now_ns);
     }
     note_dups(tx, hdr->dups);
     for (; vfring_wire_seq_before(peer->snd_una, hdr->ack); peer->snd_una++) {

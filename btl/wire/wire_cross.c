@@ -22,6 +22,7 @@ static void lead(struct wire_lane *lane, unsigned way, unsigned to)
     ways->to[way] = (uint8_t) to;
     memcpy(lane->head, &ways->from[to], 6);
     lane->home_ns = 0;
+    lane->asks_elsewhere = false;
 }
 
 void wire_cross_back(struct wire_lane *lane, unsigned way)
@@ -38,6 +39,7 @@ void wire_cross_ask(struct vfring_wire *wire, struct wire_lane *lane, unsigned w
         const unsigned to = lane->elsewhere = (uint8_t) (lane->elsewhere + 1u < ways->num ? lane->elsewhere + 1u : 0);
 
         if (to != ways->to[way] && (to == way || (ways->also[way] >> to & 1))) {
+            lane->asks_elsewhere = true;
             ask(wire, peer, way, to, now_ns);
             return;
         }
@@ -47,8 +49,7 @@ void wire_cross_ask(struct vfring_wire *wire, struct wire_lane *lane, unsigned w
 void wire_cross_answered(struct vfring_wire *wire, struct wire_lane *lane, unsigned way, unsigned to, uint64_t now_ns)
 {
     struct vfring_wire_peer *peer = lane->peer;
-    const bool silent = lane->state == WIRE_LANE_SUSPECT || lane->state == WIRE_LANE_ASIDE
-                        || (lane->state == WIRE_LANE_GOOD && lane->backoff);
+    const bool silent = lane->asks_elsewhere;
 
     /* Its own address is better than any other, which has a lane already. */
     if (lane->state == WIRE_LANE_DOWN || (to != way && !(silent && (peer->ways->also[way] >> to & 1)))) {
@@ -61,6 +62,8 @@ void wire_cross_answered(struct vfring_wire *wire, struct wire_lane *lane, unsig
     if (!silent) {
         return; /* what is under way has another way yet */
     }
+    lane->rtt = (struct wire_rtt){0}; /* what has come by then was late for another reason */
+    wire_rto_update(wire, lane);
     lane->deadline_ns = WIRE_NEVER;
     wire_loss_timeout(lane, WIRE_LOSS_FAST);
     peer->tx->rexmit_budget = wire->cfg.window_frames;
@@ -70,17 +73,20 @@ void wire_cross_answered(struct vfring_wire *wire, struct wire_lane *lane, unsig
     }
 }
 
-void wire_cross_home(struct vfring_wire *wire, struct vfring_wire_peer *peer, uint64_t now_ns)
+void wire_cross_came(struct vfring_wire *wire, struct vfring_wire_peer *peer, uint64_t now_ns)
 {
     const struct wire_ways *ways = peer->ways;
     const unsigned way = ways->by;
     struct wire_lane *lane;
 
-    if (ways->to[way] == way || !peer->tx || way >= peer->tx->num_lanes) {
+    if (way >= peer->tx->num_lanes) {
         return;
     }
     lane = peer->tx->lanes[way];
-    if (lane->state != WIRE_LANE_DOWN && (!lane->home_ns || now_ns - lane->home_ns >= wire->cfg.rto_max_ns)) {
+    if (ways->in == ways->to[way]) {
+        lane->asks_elsewhere = false;
+    }
+    if (ways->to[way] != way && lane->state != WIRE_LANE_DOWN && (!lane->home_ns || now_ns - lane->home_ns >= wire->cfg.rto_max_ns)) {
         lane->home_ns = now_ns;
         ask(wire, peer, way, way, now_ns);
     }

@@ -12,7 +12,7 @@
 #include "wire_lane.h"
 
 /** A peer that computes is silent, too: so many timeouts in a row come before anybody else's address is asked. */
-#define WIRE_CROSS_TIMEOUTS 2u
+#define WIRE_CROSS_TIMEOUTS 1u
 
 /* Asks at the next address of the peer that the rail of @p lane, its way @p way, reaches beside the one that it leads to. None: nothing is done. */
 void wire_cross_ask(struct vfring_wire *wire, struct wire_lane *lane, unsigned way, uint64_t now_ns);
@@ -20,7 +20,10 @@ void wire_cross_ask(struct vfring_wire *wire, struct wire_lane *lane, unsigned w
 void wire_cross_answered(struct vfring_wire *wire, struct wire_lane *lane, unsigned way, unsigned to, uint64_t now_ns);
 /* It leads to its own address again, as when its rail is set down. */
 void wire_cross_back(struct wire_lane *lane, unsigned way);
-/* A frame came by the rail of a lane: if that leads elsewhere, its own address is asked, once in rto_max. */
-void wire_cross_home(struct vfring_wire *wire, struct vfring_wire_peer *peer, uint64_t now_ns);
+/*
+ * A frame came to the rail of a lane, of a peer with a sender: if from where that leads, it need not lead elsewhere; if that is elsewhere, its
+ * own address is asked, once in rto_max.
+ */
+void wire_cross_came(struct vfring_wire *wire, struct vfring_wire_peer *peer, uint64_t now_ns);
 
 #endif /* VFRING_WIRE_CROSS_H */

@@ -142,7 +142,7 @@ void wire_owed_run(struct vfring_wire *wire, uint64_t now_ns)
     wire->acks_now = false;
     wire->ack_due_ns = WIRE_NEVER;
     while ((peer = next)) {
-        const bool now = peer->ack_now || peer->bits_owed, owed = peer->rcv_unacked || now;
+        const bool now = peer->ack_now || peer->bits_owed || (peer->ways && peer->ways->echo), owed = peer->rcv_unacked || now;
 
         next = peer->ack_next;
         if (owed && !now && now_ns < peer->ack_due_ns) {

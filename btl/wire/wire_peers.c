@@ -135,11 +135,11 @@ struct vfring_wire_peer *vfring_wire_peer_find(const struct vfring_wire *wire, u
     return NULL;
 }
 
-/* Whose rail has a frame come to? Where that is nobody's, the one it would come to if all is well. */
+/* Whose rail has a frame come to? One that reaches where it came from: the header's first address is not in its checksum. */
 static unsigned way_by(const struct vfring_wire *wire, const struct wire_ways *ways, const struct vfring_wire_hdr *hdr)
 {
-    for (unsigned n = 0, i = ways->in; n < ways->num; n++, i = i + 1 < ways->num ? i + 1 : 0) {
-        if (!memcmp(wire->rail_mac[ways->rail[i]], hdr->dst_mac, 6)) {
+    for (unsigned i = 0; i < ways->num; i++) {
+        if ((ways->also[i] >> ways->in & 1) && !memcmp(wire->rail_mac[ways->rail[i]], hdr->dst_mac, 6)) {
             return i;
         }
     }

@@ -102,6 +102,7 @@ struct wire_lane {
     uint64_t asked_ns;  /* not good: when the last question went out; 0: none has */
     uint32_t misses;    /* questions that were not answered, though another lane carried something since */
     uint8_t elsewhere;  /* whose address was asked last beside the one that it leads to */
+    bool asks_elsewhere; /* and nothing has come from that since */
     uint64_t home_ns;   /* it leads elsewhere: when its own address was last asked; 0: it was not */
     uint64_t news_ns;   /* when a frame that went this way was last acknowledged */
 };

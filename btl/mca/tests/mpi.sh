@@ -226,6 +226,24 @@ for how in spin event; do
     run rails-back-$how 0 'rails: ok' 2 $two --mca btl_vfring_wait $how ./mpi_check rails "$dir/over"
     said_once 'works again, and is used again'
 done
+# One of each process, so that no pair is left: what is left of both finds each other, and goes on.
+kill_a_diagonal() {
+    until_there sent "$dir/left/vf0" 500
+    "$VFRING_SOFTVF" destroy "$dir/left/vf1"
+    "$VFRING_SOFTVF" destroy "$dir/left/vf2"
+    until_there says 'does not work and is set aside'
+    before=$(frames_of "$dir/left/vf3")
+    until_there sent "$dir/left/vf3" $((before + 2000))
+    over
+}
+pairs=$devices devices=$dir/left/vf0,$dir/left/vf1,$dir/left/vf2,$dir/left/vf3
+make_them 0 0
+for i in 2 3; do
+    create "$dir/left" --index "$i" --mac "02:76:66:02:01:0$i" > "$dir/made" || exit 1
+done
+meanwhile=kill_a_diagonal
+run rails-diagonal 0 'rails: ok' 2 $two ./mpi_check rails "$dir/over"
+devices=$pairs
 make_them 0 0
 meanwhile=kill_all
 run rails-all-killed not0 'its soft VF was destroyed or made anew' 2 $two ./mpi_check rails "$dir/over"

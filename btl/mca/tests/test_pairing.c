@@ -117,6 +117,20 @@ static void check_lanes(const char *a, const char *b, const char *want, enum btl
     }
 }
 
+/* @p want has a digit for each lane: the bits of others to whose address its rail leads, too. The same whoever looks. */
+static void check_also(const char *a, const char *b, const char *want)
+{
+    const struct btl_vfring_modex one = vfs(1, a), other = vfs(2, b);
+    struct btl_vfring_lanes there, back;
+
+    (void) pair_lanes(&one, &other, &there);
+    (void) pair_lanes(&other, &one, &back);
+    CHECK(there.num == strlen(want) && back.num == there.num);
+    for (unsigned i = 0; i < there.num; i++) {
+        CHECK(there.lane[i].also == (unsigned) (want[i] - '0') && back.lane[i].also == there.lane[i].also);
+    }
+}
+
 static void rails(void)
 {
     const enum btl_vfring_pairing reaches = BTL_VFRING_PAIR_REACHES, unproven = BTL_VFRING_PAIR_UNPROVEN;
@@ -133,6 +147,11 @@ static void rails(void)
     check_lanes("a-", "ab", "01", reaches);
     check_lanes("-", "ab", "0", unproven);
     check_lanes("ab", "cd", "--", BTL_VFRING_PAIR_OTHER_SEGMENT);
+    check_also("ab", "ab", "00");
+    check_also("aa", "aa", "21");
+    check_also("aab", "aab", "210");
+    check_also("--", "--", "21");
+    check_also("a", "aa", "0");
 }
 
 /* A frame is as long as a process's worst rail carries: that has to be one for both. */

@@ -74,6 +74,33 @@ static void test_rail_dies(void)
     (void) printf("longest stall %.3f ms\n", (double) longest_ns / 1e6);
 }
 
+/*
+ * One of each process, and not the same: what is left of the one reaches what is left of the other, beside the lanes that
+ * there were. It takes some timeouts to find that.
+ */
+static void test_diagonal(void)
+{
+    uint64_t longest_ns = 0;
+
+    for (uint64_t seed = 1; seed <= num_seeds; seed++) {
+        struct sim_params p = base(seed);
+        struct sim_result r;
+
+        p.num_rails = 2;
+        p.pattern = seed % 2 ? SIM_ONE_WAY : SIM_TWO_WAY;
+        p.dead_rail = (int) (seed / 3 % 2);
+        p.dead_diagonal = true;
+        p.dead_rail_told = seed / 7 % 2;
+        p.event_ns = SIM_SEC + seed * 7919 % 3000 * SIM_US;
+        p.dead_ns = 50 * SIM_SEC;
+        p.all_longest = seed / 5 % 2;
+        check_run(&p, &r);
+        longest_ns = r.longest_gap_ns > longest_ns ? r.longest_gap_ns : longest_ns;
+        CHECK(r.longest_gap_ns <= 500 * SIM_MS);
+    }
+    (void) printf("longest stall of a diagonal %.3f ms\n", (double) longest_ns / 1e6);
+}
+
 /* It is noticed that a rail only loses frames, and that it works again. */
 static void test_rail_comes_back(void)
 {
@@ -159,6 +186,7 @@ int main(int argc, char **argv)
 {
     const struct check_test tests[] = {
         {"a rail dies", test_rail_dies},
+        {"one of each dies", test_diagonal},
         {"a rail comes back", test_rail_comes_back},
         {"rates", test_rates},
         {"shares", test_shares},

@@ -187,11 +187,15 @@ static void check_counters(struct sim *sim)
 /* A rail dies, or works again. @return when the next of this happens. */
 static uint64_t rail_event(struct sim *sim)
 {
-    const int rail = sim->p->dead_rail;
-    const bool dies = !sim->rail_is_dead[rail];
+    const int dead[2] = {sim->p->dead_rail, (sim->p->dead_rail + sim->p->dead_diagonal) % sim->num_rails};
+    const bool dies = !sim->rail_is_dead[0][dead[0]];
 
-    sim->rail_is_dead[rail] = dies;
+    for (int i = 0; i < 2; i++) {
+        sim->rail_is_dead[i][dead[i]] = dies;
+    }
     for (int i = 0; sim->p->dead_rail_told && i < sim->p->num_nodes; i++) {
+        const int rail = dead[i % 2];
+
         if (dies) {
             sim_net_stop(&sim->nodes[i], rail);
         }

@@ -50,7 +50,7 @@ struct sim_params {
     /* The VFs. */
     uint32_t tx_entries, rx_entries;
     uint64_t tx_frame_ns; /**< the VF takes a frame so often */
-    int num_rails;        /**< of each node; 0: one. Rail i of all nodes are one network */
+    int num_rails;        /**< of each node; 0: one. Rail i of all nodes are one network, but see dead_diagonal */
     uint32_t rail_slower[SIM_MAX_RAILS]; /**< a rail takes so many times tx_frame_ns; 0: once */
     uint32_t pause_ppm;   /**< chance, a frame, that it pauses */
     uint64_t pause_ns;    /**< at most */
@@ -87,6 +87,7 @@ struct sim_params {
     uint64_t event_ns;
     int dead_rail;        /**< from event_ns on it carries nothing, for dead_ns; -1: none */
     bool dead_rail_told;  /**< and the owners say so */
+    bool dead_diagonal;   /**< of nodes with an odd number the next rail instead; all rails are one network then */
     uint64_t dead_ns;
     uint64_t limit_ns;    /**< a run that is longer has failed */
 };
@@ -125,6 +126,7 @@ struct sim_tx_desc {
     uint32_t hdr_bytes, gather_bytes;
     uint32_t sum; /* of the memory when it was posted */
     int dst;
+    int dst_rail;
     struct sim_message *message; /* NULL: an acknowledgement */
 };
 
@@ -194,7 +196,7 @@ struct sim {
     uint64_t now_ns;
     uint64_t random_state;
     int num_rails;
-    bool rail_is_dead[SIM_MAX_RAILS];
+    bool rail_is_dead[2][SIM_MAX_RAILS]; /* of nodes with an even number, and an odd one */
     uint64_t delivered_ns; /* the last */
     bool ending; /* the wires are being destroyed */
     struct sim_node nodes[SIM_MAX_NODES];

@@ -58,7 +58,8 @@ int sim_net_xmit(void *ctx, struct vfring_wire_frame *frame, uint32_t bytes, uin
     if (sim->ending) {
         sim_fail(sim, "node %d transmits while its wire is destroyed", node->index);
     }
-    if (rail >= (uint32_t) sim->num_rails || frame->hdr->src_mac[4] != rail || frame->hdr->dst_mac[4] != rail) {
+    if (rail >= (uint32_t) sim->num_rails || frame->hdr->src_mac[4] != rail
+        || (frame->hdr->dst_mac[4] != rail && !sim->p->dead_diagonal) || frame->hdr->dst_mac[4] >= sim->num_rails) {
         sim_fail(sim, "node %d sends on rail %u what belongs on another", node->index, rail);
         return -EAGAIN;
     }
@@ -71,6 +72,7 @@ int sim_net_xmit(void *ctx, struct vfring_wire_frame *frame, uint32_t bytes, uin
         .gather = frame->gather_vaddr,
         .gather_bytes = frame->gather_bytes,
         .dst = frame->hdr->dst_mac[5],
+        .dst_rail = frame->hdr->dst_mac[4],
     };
     if (frame->hdr->type == VFRING_WIRE_TYPE_DATA) {
         desc->message = sim->messages[frame->hdr->msg];
@@ -157,7 +159,7 @@ static void carry(const struct sim_node *node, int rail, const struct sim_tx_des
     uint64_t delay_ns = p->delay_ns;
 
     if ((p->sleeper_cut_off && (node->asleep || sim->nodes[desc->dst].asleep))
-        || sim->rail_is_dead[rail] || sim_chance(sim, p->loss_ppm)) {
+        || sim->rail_is_dead[node->index % 2][rail] || sim->rail_is_dead[desc->dst % 2][desc->dst_rail] || sim_chance(sim, p->loss_ppm)) {
         sim->result->lost++;
         return;
     }
@@ -170,7 +172,7 @@ static void carry(const struct sim_node *node, int rail, const struct sim_tx_des
         sim->result->reordered++;
         delay_ns += sim_random(sim, p->reorder_ns);
     }
-    sim_schedule(sim, sim->now_ns + delay_ns, SIM_ARRIVE, desc->dst, rail, packet);
+    sim_schedule(sim, sim->now_ns + delay_ns, SIM_ARRIVE, desc->dst, desc->dst_rail, packet);
 }
 
 /* The VF reads the frame at its head and sends it. */

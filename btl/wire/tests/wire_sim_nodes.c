@@ -30,6 +30,15 @@ void sim_node_introduce(struct sim_node *node, int index)
             sim_fail(node->sim, "node %d cannot add rail %d to peer %d", node->index, rail, index);
         }
     }
+    for (int rail = 0; node->sim->p->dead_diagonal && rail < node->sim->num_rails; rail++) {
+        for (int to = 0; to < node->sim->num_rails; to++) {
+            const uint8_t other[6] = {0x02, 0, 0, 0, (uint8_t) to, (uint8_t) index};
+
+            if (to != rail && vfring_wire_lane_also(peer, (uint32_t) rail, other)) {
+                sim_fail(node->sim, "node %d's rail %d cannot reach rail %d of peer %d", node->index, rail, to, index);
+            }
+        }
+    }
     peer->snd_una = peer->snd_next = first_seq(node->sim, node->index, index);
     peer->snd_limit += peer->snd_una;
     peer->rcv_next = first_seq(node->sim, index, node->index);

@@ -124,6 +124,7 @@ static struct sim_params choose(uint64_t seed)
         if (p.num_rails > 1 && (rails_always || roll(1, 2) == 1)) {
             p.dead_rail = (int) roll(0, (uint64_t) p.num_rails - 1);
             p.dead_rail_told = roll(1, 2) == 1;
+            p.dead_diagonal = roll(1, 3) == 1;
             p.dead_ns = roll(1, 2000) * SIM_MS;
         }
     }
@@ -152,8 +153,8 @@ static void print_params(const struct sim_params *p)
                       p->rail_slower[2], p->rail_slower[3]);
     }
     if (p->dead_rail >= 0) {
-        (void) printf(", of which %d dies%s for %.0f ms at %.3f ms", p->dead_rail,
-                      p->dead_rail_told ? ", which is told," : "", (double) p->dead_ns / 1e6,
+        (void) printf(", of which %d dies%s%s for %.0f ms at %.3f ms", p->dead_rail,
+                      p->dead_diagonal ? " (of odd nodes the next)" : "", p->dead_rail_told ? ", which is told," : "", (double) p->dead_ns / 1e6,
                       (double) (p->event_ns - SIM_SEC) / 1e6);
     }
     if (p->dead_node >= 0) {
