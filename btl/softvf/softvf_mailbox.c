@@ -252,7 +252,8 @@ void softvf_mailbox_memory_write(struct softvf *dev, uint32_t offset, uint32_t v
 
 uint32_t softvf_mailbox_memory_read(struct softvf *dev, uint32_t offset)
 {
-    if (pf_has_buffer(dev)) {
+    /* DPDK looks for a message of the PF without asking whether there is one, and takes nothing else for one. */
+    if (pf_has_buffer(dev) && dev->hosted == NULL) {
         softvf_violation(dev->file, SOFTVF_RULE_MBX_BUSY,
                          "mailbox memory read while the PF has the buffer (PFU): its answer is "
                          "there after PFSTS. The read gives the request");

@@ -256,7 +256,7 @@ static void queues_start_as_dpdk_starts_them(void)
 }
 
 /** Starts an 82599's VF of machine @p index in its memory. */
-static struct machine *boot_82599(uint32_t index, struct drv *drv)
+static struct machine *boot_82599(uint32_t index, struct drv *drv, bool with_context)
 {
     struct machine *m = machine_open(index, make(index, 1500, "82599"));
 
@@ -269,7 +269,9 @@ static struct machine *boot_82599(uint32_t index, struct drv *drv)
     hello(drv);
     start_tx(drv, TX_ON);
     start_rx(drv, 0);
-    give_context(drv, 0, MACLEN);
+    if (with_context) {
+        give_context(drv, 0, MACLEN);
+    }
     return m;
 }
 
@@ -277,7 +279,7 @@ static struct machine *boot_82599(uint32_t index, struct drv *drv)
 static void an_82599_reads_the_address_alone(void)
 {
     struct drv a, b;
-    struct machine *ma = boot_82599(0, &a), *mb = boot_82599(1, &b);
+    struct machine *ma = boot_82599(0, &a, true), *mb = boot_82599(1, &b, true);
     union vfring_rx_desc *ring = (void *)b.rx_ring.vaddr;
     uint32_t tail = ENTRIES - 1, descs;
 
@@ -295,6 +297,42 @@ static void an_82599_reads_the_address_alone(void)
     halt(mb);
 }
 
+/* DPDK's net_ixgbe_vf up to 24.11. */
+static void an_82599_looks_at_no_context_of_a_frame_that_names_none(void)
+{
+    struct drv a, b;
+    struct machine *ma = boot_82599(0, &a, false), *mb = boot_82599(1, &b, false);
+    uint32_t descs;
+
+    CHECK(send(&a, b.mac, 200, 0));
+    softvf_serve(b.dev);
+    CHECK_EQ(receive_frame(&b, &descs), 200);
+    give_context(&a, 0, MACLEN);
+    CHECK(send(&a, b.mac, 300, 0));
+    softvf_serve(b.dev);
+    CHECK_EQ(receive_frame(&b, &descs), 300);
+    expect_nothing_said();
+    CHECK(!send(&a, b.mac, 200, VFRING_TXD_CC | 1u << VFRING_TXD_IDX_SHIFT)); /* one that was not given */
+    expect_said("tx-check", "has CC");
+    halt(ma);
+    halt(mb);
+}
+
+/* DPDK's handler of interrupts looks whether a ping of the PF is there. */
+static void mailbox_memory_may_be_looked_at(void)
+{
+    struct drv a;
+    struct machine *ma = boot_82599(0, &a, false);
+
+    wr(&a, VFRING_82599_MAILBOX, VFRING_MBX_VFU);
+    wr(&a, VFRING_82599_MBMEM(0), VFRING_MSG_SET_LPE);
+    wr(&a, VFRING_82599_MBMEM(1), 1518);
+    wr(&a, VFRING_82599_MAILBOX, VFRING_MBX_REQ);
+    CHECK_EQ(rd(&a, VFRING_82599_MBMEM(0)), VFRING_MSG_SET_LPE);
+    expect_nothing_said();
+    halt(ma);
+}
+
 int main(void)
 {
     RUN(segments_go_out_and_come_in);
@@ -305,5 +343,7 @@ int main(void)
     RUN(header_buffers_have_a_size);
     RUN(queues_start_as_dpdk_starts_them);
     RUN(an_82599_reads_the_address_alone);
+    RUN(an_82599_looks_at_no_context_of_a_frame_that_names_none);
+    RUN(mailbox_memory_may_be_looked_at);
     return 0;
 }
