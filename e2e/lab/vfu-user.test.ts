@@ -116,7 +116,9 @@ await test("the kernel module's tests on functions of the 82576 model", { skip: 
   const options = { models: ['82576', '82576'], parts: ['kmod'], append: 'page_poison=1 nohz=off highres=off', provokes: /DMAR: .*fault/i } as const;
   await withVfuMachine(options, async ({ exec }) => {
     const script = `${prelude('82576')}UIO_VF_FUNCTIONS="$A $B" exec /usr/libexec/vfring/kmod-tests/run-tests.sh`;
-    const { status, stdout, stderr } = await exec({ argv: ['sh', '-ec', script, 'sh'] });
+    // They take minutes: who watches sees how far they are.
+    const onOutput = (_stream: 'stdout' | 'stderr', chunk: Buffer): void => void process.stderr.write(chunk);
+    const { status, stdout, stderr } = await exec({ argv: ['sh', '-ec', script, 'sh'], onOutput });
     assert.match(stdout, /^\d+ passed, 0 failed$/m, `${stdout}${stderr}`);
     assert.equal(status, 0);
   });
