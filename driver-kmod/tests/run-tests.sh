@@ -14,7 +14,9 @@
 # 1,000,000 that come and go.
 #
 # UIO_VF_FUNCTIONS="BDF BDF" gives it two functions that behave as VFs of an 82576 and
-# have no PF (lab/vfu serves such): then there are no tests of what a PF does.
+# have no PF (lab/vfu serves such): then there are no tests of what a PF does. Of
+# functions of another family only those that drive no queue make sense, by name:
+# open clean abi dma limits regions notifier huge faults stress gone.
 #
 # On a machine without IOMMU, or without interrupt remapping, the tests are
 # those of what is refused there.
@@ -261,9 +263,9 @@ fi
 if [ -n "$unconfined" ]; then
 	set -- refuse
 elif [ $# = 0 ] && [ -n "$functions" ]; then
-	set -- open uio abi mmap dma limits regions notifier huge irq device_dma isolation join lifetime fuzz faults stress gone
+	set -- open clean uio abi mmap dma limits regions notifier huge irq device_dma isolation join lifetime fuzz faults stress gone
 elif [ $# = 0 ]; then
-	set -- open uio abi mmap dma limits regions notifier huge irq line device_dma isolation join lifetime \
+	set -- open clean uio abi mmap dma limits regions notifier huge irq line device_dma isolation join lifetime \
 		fuzz faults stress gone recovery
 fi
 
