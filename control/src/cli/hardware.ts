@@ -79,12 +79,13 @@ export async function hardware(doctor: readonly Report[], options: HardwareOptio
     const steps = await testHardware(options.minutes, toolsOf({ ...context, env: { ...env, ...path } }, mpi, join(folder, 'over'), { limitMs: (STEP_S + 60 * options.minutes) * 1000, signal: stop.signal }));
     const report: HardwareReport = {
       what: 'vfring hardware report', version: 1, at: new Date().toISOString(), verdict: verdictOf(steps, status),
-      // Neither the host's name nor MACs are anybody's business.
+      // Nor are names of hosts or MACs in what programs and the kernel said: see below.
       conditions: conditionsHere({ mpi, release: version(), ranks: 2, placing: 'as mpirun places them' }).filter(([name]) => name !== 'host'),
       cards: await cardsOf(status, context), doctor, steps,
     };
-    write(file, `${JSON.stringify(report, null, 1)}\n`);
-    out(options.json ? JSON.stringify(report, null, 2) : `${report.verdict}\nreport: ${file}`);
+    const text = withoutNames(JSON.stringify(report, null, 1));
+    write(file, `${text}\n`);
+    out(options.json ? text : `${report.verdict}\nreport: ${file}`);
     return steps.some(({ verdict }) => verdict === 'fail') ? EXIT.UNAVAILABLE : EXIT.OK;
   } catch (error) {
     if (by !== undefined) {
@@ -97,10 +98,19 @@ export async function hardware(doctor: readonly Report[], options: HardwareOptio
   }
 }
 
+/** Neither the host's name nor MACs are anybody's business; programs and the kernel's log may have them. */
+export function withoutNames(text: string, host = os.hostname()): string {
+  const [short = ''] = host.split('.');
+  const names = [host, short].filter((name) => name !== '').map((name) => name.replace(/[^A-Za-z0-9-]/g, '\\$&'));
+  return text.replace(new RegExp(`(?<![A-Za-z0-9-])(?:${names.join('|')})(?![A-Za-z0-9-])`, 'g'), 'HOST').replace(/\b[0-9a-f]{2}(?::[0-9a-f]{2}){5}\b/gi, 'MAC');
+}
+
 function verdictOf(steps: readonly StepResult[], status: StatusView): string {
   const failed = steps.filter(({ verdict }) => verdict === 'fail').length;
   const on = status.provider === 'soft' ? 'soft VFs, which are software: this says nothing of a card' : `VFs of ${[...new Set(status.vfs.map(({ pf }) => pf))].join(', ')}`;
-  return `${failed === 0 ? `all ${steps.length} steps went well` : `${failed} of ${steps.length} steps failed`}, on ${on}`;
+  const unknown = steps.filter(({ verdict }) => verdict === 'unknown').length;
+  const unseen = unknown === 0 ? '' : `, ${unknown} could not be looked at`;
+  return `${failed === 0 ? `all ${steps.length - unknown} steps went well` : `${failed} of ${steps.length} steps failed`}${unseen}, on ${on}`;
 }
 
 function write(file: string, text: string): void {
