@@ -245,6 +245,10 @@ const parts: Readonly<Record<string, Part>> = {
     title: "Linux's drivers of VFs on soft VFs that are PCI functions of an emulated machine", native: true, onlyWhenNamed: true,
     run: () => nodeTests('lab/vfu-linux.test.ts', '82576', '82599', 'x540'),
   },
+  'vfu-user': {
+    title: 'uio_vf, the BTL, vfringd and DPDK on soft VFs that are PCI functions of an emulated machine', native: true, onlyWhenNamed: true,
+    run: () => nodeTests('lab/vfu-user.test.ts', '82576', '82599', 'x540'),
+  },
   'no-iommu': { title: 'a machine without IOMMU', native: false, run: () => labE2e({ iommu: false }, ['no-iommu'], [recordings('no-iommu')]) },
   'no-intremap': { title: 'a machine without interrupt remapping', native: false, run: () => labE2e({ intremap: false }, ['no-intremap']) },
   systemd: { title: 'the unit and the udev rule, in the emulated machine under systemd', native: false, onlyWhenNamed: true, run: () => labE2e({ append: 'lab.init=systemd' }, ['systemd']) },

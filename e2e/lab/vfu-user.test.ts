@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /**
- * Drivers in user space on two soft VFs that lab/vfu serves to an emulated machine: DPDK's over vfio-pci, and vfring's own over uio_vf and
- * over vfio-pci, with MPI above it. Arguments are models, 82576 by default. npm test -- vfu.
+ * Drivers in user space on two soft VFs that lab/vfu serves to an emulated machine: vfring's own over uio_vf and over
+ * vfio-pci with MPI above it, with and without vfringd, and DPDK's; and the kernel module's tests. Arguments are models, 82576 by default.
+ * npm test -- vfu-user.
  */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
