@@ -32,7 +32,7 @@ function play({ status = () => 0, traffic = [{ out: 100, in: 90 }, { out: 90, in
       job: async (id: string) => job(id),
       endJob: async (id: string) => job(id),
     },
-    endFile: '/x/over', signal: new AbortController().signal,
+    endFile: '/x/over', sendsMs: 50, signal: new AbortController().signal,
     kill: (pid: number) => {
       killed.push(pid);
       over = true;
@@ -63,6 +63,20 @@ describe('a card is tested', () => {
     expect(results.length).toBeGreaterThanOrEqual(8);
     expect(results[0]?.cause).toBe('190 frames, 19000 bytes');
     expect(results.every(({ output }) => output === '')).toBe(true);
+  });
+
+  test('a process is killed when its VFs have sent something, not before', async () => {
+    const { tools, killed } = play({});
+    let looks = 0;
+    const job = async (id: string): Promise<JobView> => {
+      const view = await tools.api.job(id);
+      const held = view.leases.some(({ state }) => state === 'held');
+      const early = held && ++looks < 4;
+      expect(early && killed.length > 0).toBe(false);
+      return early ? { ...view, leases: view.leases.map((lease) => ({ ...lease, vfs: lease.vfs.map((of) => ({ ...of, traffic: of.traffic && { ...of.traffic, tx_frames: 0 } })) })) } : view;
+    };
+    expect(failed(await testHardware(0, { ...tools, sendsMs: 10_000, api: { ...tools.api, job } }))).toEqual([]);
+    expect([looks, killed]).toEqual([4, [100]]);
   });
 
   test('a program that fails fails its step alone, with its last words', async () => {

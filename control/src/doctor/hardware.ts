@@ -26,6 +26,8 @@ export interface HardwareTools {
    * @param during what is done beside it, told when it has ended
    */
   run(job: string, options: readonly string[], program: readonly [string, ...string[]], during?: (over: () => boolean) => Promise<void>): Promise<Ran>;
+  /** Within this a process that has its VF sends something; 30 s if it is not said. */
+  readonly sendsMs?: number;
   /** Sends SIGKILL. */
   kill(pid: number): void;
   /** What the kernel has said since the test began of VFs, their drivers and the IOMMU; undefined: it may not be read. */
@@ -77,6 +79,7 @@ const bad = (cause: string): Verdict => ({ verdict: 'fail', cause });
 const POLL_MS = 200;
 /** Against hanging only. */
 const FREE_AGAIN_MS = 60_000;
+const SENDS_MS = 30_000;
 /** Frames that one has sent and the other had no time to receive: a process that ends pays its last acknowledgement. */
 const LATE_FRAMES = 2;
 /** Of all frames. An acknowledgement that finds no descriptor is dropped, and need not be sent again: the next one says as much. */
@@ -119,6 +122,10 @@ export function hardwareSteps(minutes: number, tools: HardwareTools): Step[] {
         if (held[0] === undefined || over()) {
           tools.endEndless();
           return bad('no VF was leased');
+        }
+        // In the middle of it; a VF that never sends is found by its counters, afterwards.
+        for (const until = performance.now() + (tools.sendsMs ?? SENDS_MS); !over() && performance.now() < until && trafficOf(await tools.api.job(job)).some(({ tx_frames: sent }) => sent === 0);) {
+          await sleep(POLL_MS);
         }
         tools.kill(held[0]);
         return good('it was killed');
