@@ -46,7 +46,8 @@ number() {
 }
 major=$(number MAJOR) minor=$(number MINOR)
 cat > "$dir/config.h" <<END
-#define VFRING_VERSION "0"
+#define VFRING_VERSION "0.0.0"
+#define VFRING_VERSION_NUMBERS 0, 0, 0
 #define VFRING_OMPI_MAJOR $major
 #define VFRING_OMPI_MINOR $minor
 END

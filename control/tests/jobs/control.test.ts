@@ -25,7 +25,7 @@ describe('a reservation', () => {
     const { control, lease } = await node(3);
     const job = await control.create(UID, { vfs: 2 });
     await lease('other', UID + 1);
-    await expect(lease('other', UID + 1)).rejects.toThrow('2 of 3 VFs of this node are free, 1 asked for (2 kept for jobs with a reservation)');
+    await expect(lease('other', UID + 1)).rejects.toThrow('2 of 3 VFs of this node are free, 1 asked for (2 kept for jobs with a reservation, 1 leased to this job)');
     await lease(job.id);
     await lease(job.id);
     await expect(lease(job.id)).rejects.toThrow(`job ${job.id} has 2 VFs reserved and its processes hold 2: 1 more are too many`);
